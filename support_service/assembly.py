@@ -1,0 +1,93 @@
+"""Where settings meet rails: every method and network checked, every mistake told at once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from support_service.giving import Clock, PaymentMethod, Watch
+from support_service.rails import RAILS, Mistake, Options, Source, Surroundings, method_half, source_half
+from support_service.settings import MethodEntry, Settings, SettingsError, read_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """Checked settings and the payment methods built from them, in the order of the file."""
+
+    settings: Settings
+    methods: tuple[PaymentMethod, ...]
+
+    @property
+    def watches(self) -> tuple[Watch, ...]:
+        """Every watch of every method."""
+        return tuple(watch for method in self.methods for watch in method.watches)
+
+
+def assemble(file: Path) -> Assembly:
+    """Read the settings file and build every method; raise SettingsError with all mistakes."""
+    settings, mistakes = read_settings(file)
+    if settings is None:
+        raise SettingsError(file, mistakes)
+    mistakes += _network_mistakes(settings)
+    methods = _methods(settings, mistakes)
+    mistakes += _shared_watches(methods)
+    if mistakes:
+        raise SettingsError(file, mistakes)
+    return Assembly(settings, tuple(methods))
+
+
+def build_sources(assembly: Assembly, *, clock: Clock) -> list[Source]:
+    """Build the sources of every network that names a node and is watched by a method."""
+    sources: list[Source] = []
+    for name, table in assembly.settings.networks.items():
+        watches = tuple(watch for watch in assembly.watches if watch.network == name)
+        if watches and any(table.get(key) for key in ("rpc", "esplora")):
+            sources += source_half(str(table["rail"])).build_sources(name, table, watches, clock=clock)
+    return sources
+
+
+def unwatched_networks(assembly: Assembly) -> tuple[str, ...]:
+    """Name the networks whose methods are shown but not watched, for lack of a node."""
+    names = dict.fromkeys(watch.network for watch in assembly.watches)
+    tables = assembly.settings.networks
+    return tuple(name for name in names if not any(tables[name].get(key) for key in ("rpc", "esplora")))
+
+
+def _network_mistakes(settings: Settings) -> list[Mistake]:
+    mistakes: list[Mistake] = []
+    for name, table in settings.networks.items():
+        options = Options(f"networks.{name}", table, mistakes)
+        rail = options.required("rail")
+        if rail in RAILS:
+            method_half(rail).check_network(name, options)
+            options.close()
+        elif rail:
+            options.reject("rail", f"{rail!r} is not built; known rails are {', '.join(sorted(RAILS))}")
+    return mistakes
+
+
+def _methods(settings: Settings, mistakes: list[Mistake]) -> list[PaymentMethod]:
+    around = Surroundings(settings.networks, settings.assets)
+    built = [_method(entry, around, mistakes) for entry in settings.methods]
+    return [method for method in built if method is not None]
+
+
+def _method(entry: MethodEntry, around: Surroundings, mistakes: list[Mistake]) -> PaymentMethod | None:
+    options = Options(entry.where, entry.options, mistakes)
+    if entry.rail not in RAILS:
+        options.reject("rail", f"{entry.rail!r} is not built; known rails are {', '.join(sorted(RAILS))}")
+        return None
+    method = method_half(entry.rail).build_method(entry.key, options, around)
+    options.close()
+    return method
+
+
+def _shared_watches(methods: list[PaymentMethod]) -> list[Mistake]:
+    """Two methods with one (network, address, asset) would book the same money under two keys."""
+    owners: dict[tuple[str, str, str], str] = {}
+    mistakes = []
+    for method in methods:
+        for watch in method.watches:
+            owner = owners.setdefault(watch.key, method.key)
+            if owner != method.key:
+                what = f"{watch.asset.code} at {watch.address} on {watch.network}"
+                mistakes.append(Mistake(f"methods.{method.key}", f"{what} is already watched by method {owner!r}"))
+    return mistakes

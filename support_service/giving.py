@@ -1,0 +1,406 @@
+"""The nouns of the house, and the fold that turns observations into what we believe. Pure.
+
+PaymentMethod: what a reader sees. Report: one message from one outside source, with the
+Observations it claims. Donation: what we believe now about one piece of money. (Postings, the
+books' side of a donation, are in ledger/postings.py.) Money enters by one verb only,
+`ledger.accept(report)`.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+from support_service.money import Asset
+
+Clock: TypeAlias = Callable[[], datetime]
+Rank: TypeAlias = tuple[int, int]
+
+PAYMENT_PART = "payment"
+
+
+def utc_now() -> datetime:
+    """Tell the time; the default clock, passed in wherever time matters."""
+    return datetime.now(UTC)
+
+
+class Direction(StrEnum):
+    """Which way the money went, as seen from our address."""
+
+    IN = "in"
+    OUT = "out"
+
+
+class Kind(StrEnum):
+    """What a piece of money is; the export's `kind`."""
+
+    DONATION = "donation"
+    OUTFLOW = "outflow"
+    PROTOCOL = "protocol"
+    UNATTRIBUTED = "unattributed"
+    INTERNAL = "internal"
+    OPENING = "opening"
+
+
+COUNTED_KINDS = frozenset({Kind.DONATION, Kind.UNATTRIBUTED})
+"""Kinds that totals sum: readers' money, also where a node could not tell which transaction paid it."""
+
+
+class State(StrEnum):
+    """What we believe about a donation; only confirmed money is counted, thanked and totalled."""
+
+    SEEN = "seen"
+    CONFIRMED = "confirmed"
+    ORPHANED = "orphaned"
+    REPLACED = "replaced"
+    REFUNDED = "refunded"
+    PARTIALLY_REFUNDED = "partially_refunded"
+    DISPUTED = "disputed"
+    QUARANTINED = "quarantined"
+
+
+PAYMENT_STATES = frozenset({State.SEEN, State.CONFIRMED, State.ORPHANED, State.REPLACED, State.QUARANTINED})
+"""States that one payment claim may hold; the others follow from refunds and disputes."""
+
+
+class Flag(StrEnum):
+    """A remark on a donation that people should see beside its amount."""
+
+    OFF_ROUTE = "off_route"
+    ESTIMATED = "estimated"
+    MINT = "mint"
+    CONFLICT = "conflict"
+    MANUAL = "manual"
+
+
+class Outcome(StrEnum):
+    """How far a refund, a dispute or a bank reversal has come."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Text for people in English, to be translated where it is shown; values fill %(name)s."""
+
+    text: str
+    values: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line to read and copy: `shown` is grouped for eyes, `copied` is what the clipboard gets."""
+
+    label: Phrase
+    shown: str
+    copied: str
+
+
+@dataclass(frozen=True, slots=True)
+class QrText:
+    """What a QR symbol holds and how it is drawn; `caption` says honestly what a scan does."""
+
+    text: str
+    caption: Phrase
+    level: str = "M"
+    version_min: int = 1
+    has_hryvnia_sign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link that opens a wallet or bank app on the reader's own device."""
+
+    href: str
+    label: Phrase
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The unit of watching: one asset at one address of one network, and the method it belongs to.
+
+    start_block is the first block whose credits count; None means the head at first sight.
+    """
+
+    network: str
+    address: str
+    asset: Asset
+    method: str
+    start_block: int | None = None
+    is_off_route: bool = False
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Network, address and asset code: two methods may not share it."""
+        return (self.network, self.address, self.asset.code)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentMethod:
+    """One way to give, as the page, the widget and the manifest show it. Built once, from settings.
+
+    `facts` are the machine-readable truths for /.well-known/support-methods.json, in order.
+    `books` are the assets staff may book by hand for this method (empty where a chain tells).
+    """
+
+    key: str
+    rail: str
+    title: Phrase
+    rows: tuple[Row, ...]
+    qr: QrText
+    facts: tuple[tuple[str, str], ...]
+    subtitle: Phrase | None = None
+    notes: tuple[Phrase, ...] = ()
+    link: Link | None = None
+    watches: tuple[Watch, ...] = ()
+    books: tuple[Asset, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What makes two statements speak of the same piece of money (locators: contract, `locator`).
+
+    network and address are "" off chain.
+    """
+
+    network: str
+    asset: str
+    address: str
+    direction: Direction
+    locator: str
+
+    @property
+    def ref(self) -> str:
+        """The stable public id: the same money gets the same id in every rebuild."""
+        text = "\x1f".join((self.network, self.asset, self.address, self.direction, self.locator))
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """What points to a person; kept apart from the append-only rows so that it can be erased."""
+
+    payer: str | None = None
+    message: str | None = None
+    note: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether there is nothing to keep."""
+        return self.payer is None and self.message is None and self.note is None
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentClaim:
+    """A source's statement about the payment itself; units are gross, positive also for outflows."""
+
+    state: State
+    kind: Kind
+    rail: str
+    method: str
+    units: int
+    exponent: int
+    occurred_at: datetime
+    block_height: int | None = None
+    block_hash: str | None = None
+    tx: str | None = None
+    article: str | None = None
+    support_code: str | None = None
+    fee_units: int | None = None
+    flags: tuple[Flag, ...] = ()
+    personal: Personal = field(default=Personal())
+
+    def __post_init__(self) -> None:
+        assert self.state in PAYMENT_STATES and self.units >= 0
+        assert self.occurred_at.tzinfo is UTC, "times are aware UTC datetimes"
+        assert self.flags == tuple(sorted(set(self.flags))), "flags are sorted and unique"
+
+
+@dataclass(frozen=True, slots=True)
+class RefundClaim:
+    """Money given back: a refund or a bank reversal. Only a succeeded one lowers what counts."""
+
+    units: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeClaim:
+    """A payer's objection: SUCCEEDED means they won, FAILED that we did; it counts 0 until then."""
+
+    units: int
+    outcome: Outcome
+
+
+Claim: TypeAlias = PaymentClaim | RefundClaim | DisputeClaim
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One claim about one part of one piece of money.
+
+    part is `payment`, or the id of a refund, dispute or bank reversal. Per part the highest rank
+    wins. rank None stands for the number of the report (chains: the newer statement is the better
+    one); Stripe gives (position in the lifecycle, event time in microseconds).
+    """
+
+    identity: Identity
+    claim: Claim
+    part: str = PAYMENT_PART
+    rank: Rank | None = None
+
+    def __post_init__(self) -> None:
+        assert (self.part == PAYMENT_PART) == isinstance(self.claim, PaymentClaim)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """Says that a report is complete for what one block did to one asset at one address.
+
+    Canonical: what stands there in the ledger and is not among the report's observations becomes
+    `replaced`. Not canonical: the block left the chain and all that stands there becomes
+    `orphaned`. delta_units, where given, is the proven balance change of that block; the report's
+    observations for it must sum to it.
+    """
+
+    network: str
+    address: str
+    asset: str
+    block_hash: str
+    is_canonical: bool = True
+    delta_units: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a polled source has read. The step alone orders cursors; the rest is contents.
+
+    memo is the source's own JSON text, opaque to everybody else.
+    """
+
+    step: int
+    height: int | None
+    block_hash: str | None
+    checked_at: datetime
+    memo: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One message from one outside source.
+
+    Pushed sources set `key` to the sender's id. Polled ones give the `cursor` that the ledger must
+    hold afterwards; their key is its step, and the report follows step - 1.
+    raw is the message as it came, kept in the erasable table.
+    """
+
+    source: str
+    key: str
+    observations: tuple[Observation, ...] = ()
+    statements: tuple[Statement, ...] = ()
+    cursor: Cursor | None = None
+    raw: str | None = None
+
+    def __post_init__(self) -> None:
+        assert self.cursor is None or self.key == str(self.cursor.step)
+        assert self.cursor is not None or not self.statements, "only polled sources make statements"
+
+    @property
+    def claims_nothing(self) -> bool:
+        """Tell whether this is only a step of the cursor."""
+        return not self.observations and not self.statements
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """An observation as the ledger keeps it: numbered, and with the time of its report."""
+
+    report_number: int
+    accepted_at: datetime
+    part: str
+    rank: Rank
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Donation:
+    """What we believe now about one piece of money; field names are those of the export."""
+
+    identity: Identity
+    payment: PaymentClaim
+    state: State
+    refunded_units: int
+    counted_units: int
+    seen_at: datetime
+    confirmed_at: datetime | None
+
+    @property
+    def net_units(self) -> int | None:
+        """What is left after the processor's fee; None where no fee is known."""
+        return None if self.payment.fee_units is None else self.payment.units - self.payment.fee_units
+
+
+class NoPayment(ValueError):
+    """Observations of refunds or disputes without the payment they belong to."""
+
+
+def live(observations: Iterable[Observed]) -> dict[str, Observed]:
+    """Pick the observation that counts for each part: the highest rank, then the newest report."""
+    best: dict[str, Observed] = {}
+    for seen in observations:
+        held = best.get(seen.part)
+        if held is None or (held.rank, held.report_number) < (seen.rank, seen.report_number):
+            best[seen.part] = seen
+    return best
+
+
+def fold(identity: Identity, observations: Iterable[Observed]) -> Donation:
+    """Turn all observations of one piece of money into what we believe; their order does not matter."""
+    history = list(observations)
+    parts = live(history)
+    if PAYMENT_PART not in parts:
+        raise NoPayment(f"{identity.locator}: no payment among {sorted(parts)}")
+    payment = parts[PAYMENT_PART].claim
+    assert isinstance(payment, PaymentClaim)
+    refunded = min(_refunded_units(parts), payment.units)
+    state = _state(payment, parts, refunded)
+    counts = state in {State.CONFIRMED, State.PARTIALLY_REFUNDED} and payment.kind in COUNTED_KINDS
+    return Donation(
+        identity=identity,
+        payment=payment,
+        state=state,
+        refunded_units=refunded,
+        counted_units=payment.units - refunded if counts else 0,
+        seen_at=min(seen.accepted_at for seen in history),
+        confirmed_at=_confirmed_at(history),
+    )
+
+
+def _refunded_units(parts: dict[str, Observed]) -> int:
+    refunds = [seen.claim for seen in parts.values() if isinstance(seen.claim, RefundClaim)]
+    return sum(claim.units for claim in refunds if claim.outcome is Outcome.SUCCEEDED)
+
+
+def _state(payment: PaymentClaim, parts: dict[str, Observed], refunded: int) -> State:
+    if payment.state is not State.CONFIRMED:
+        return payment.state
+    disputes = [seen.claim for seen in parts.values() if isinstance(seen.claim, DisputeClaim)]
+    if any(claim.outcome is not Outcome.FAILED for claim in disputes):
+        return State.DISPUTED
+    if refunded and refunded == payment.units:
+        return State.REFUNDED
+    return State.PARTIALLY_REFUNDED if refunded else State.CONFIRMED
+
+
+def _confirmed_at(history: list[Observed]) -> datetime | None:
+    """The first moment of the unbroken run of confirmations that ends in the live payment claim."""
+    run: list[datetime] = []
+    payments = [seen for seen in history if isinstance(seen.claim, PaymentClaim)]
+    for seen in sorted(payments, key=lambda seen: (seen.rank, seen.report_number)):
+        assert isinstance(seen.claim, PaymentClaim)
+        run = [*run, seen.accepted_at] if seen.claim.state is State.CONFIRMED else []
+    return min(run, default=None)

@@ -1,0 +1,1 @@
+"""The only writer of money tables. One door: `Ledger.accept(report)`."""

@@ -1,0 +1,1 @@
+"""A static Bitcoin address."""

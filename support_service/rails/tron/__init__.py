@@ -1,0 +1,1 @@
+"""TRC-20 tokens at a static TRON address."""

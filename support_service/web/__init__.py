@@ -1,0 +1,1 @@
+"""Reader pages, widget, staff and webhooks: everything HTTP."""
