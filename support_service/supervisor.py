@@ -1,0 +1,153 @@
+"""Child processes: started, kept alive, and never left behind.
+
+No child outlives its parent, however the parent ends: on Linux the kernel sends the child SIGTERM
+(PR_SET_PDEATHSIG); elsewhere a clean stop does, and only a parent killed with -9 leaves children.
+"""
+
+import ctypes
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from types import FrameType
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS_MAX = 15
+RESTART_SECONDS_FIRST = 1
+RESTART_SECONDS_MAX = 60
+# A child that lived this long was well: its next crash is again the first.
+WELL_AFTER_SECONDS = 60
+TURN_SECONDS = 0.2
+
+_PR_SET_PDEATHSIG = 1
+
+
+class ProcessError(Exception):
+    """A process cannot be started; the text is for people, one line."""
+
+
+def reserve_port(host: str, port: int) -> int:
+    """Make sure the port is free and return it (a free one for port 0); raise ProcessError if it is not.
+
+    The server itself listens with SO_REUSEPORT, under which two services would silently share one
+    port, each answering some of the readers; so we look first, without it.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+            return int(probe.getsockname()[1])
+    except (OSError, OverflowError) as error:
+        raise ProcessError(
+            f"cannot listen on {host}:{port} ({_reason(error)}); choose another --host or --port"
+        ) from error
+
+
+def die_with_parent(parent: int) -> None:
+    """Let the kernel end this process with SIGTERM when its parent, of this id, ends (Linux only)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(0)  # the parent ended before we asked
+
+
+@dataclass(slots=True)
+class Child:
+    """One process that is to run: its name for people, its command and its environment."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    process: "subprocess.Popen[bytes] | None" = None
+    started_at: float = 0.0
+    restart_at: float = 0.0
+    crashes: int = 0
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Keeps children running: a crashed one is started again after 1, 2, 4 ... 60 seconds."""
+
+    stopping: threading.Event = field(default_factory=threading.Event)
+    children: list[Child] = field(default_factory=list)
+
+    def stop_on_signals(self) -> None:
+        """Let SIGINT, SIGTERM and SIGHUP end `run` in good order."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+
+    def start(self, child: Child) -> None:
+        """Start a child and keep it."""
+        self.children.append(child)
+        _start(child)
+
+    def run(self, every_turn: Callable[[], None] = lambda: None) -> None:
+        """Watch the children until a signal comes; `every_turn` is called between looks."""
+        while not self.stopping.wait(TURN_SECONDS):
+            for child in self.children:
+                _revive(child, time.monotonic())
+            every_turn()
+
+    def stop(self) -> None:
+        """End every child, in good order if it does so in time; none is left."""
+        for child in reversed(self.children):
+            if child.process is not None and child.process.poll() is None:
+                child.process.terminate()
+        deadline = time.monotonic() + STOP_SECONDS_MAX
+        for child in self.children:
+            _await_end(child, deadline)
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.stopping.set()
+
+
+def _start(child: Child) -> None:
+    # A group of its own: Ctrl-C in a terminal reaches the supervisor alone, which ends the children
+    # in order. The prctl runs between fork and exec in a process without other threads.
+    child.process = subprocess.Popen(  # noqa: S603 - our own command
+        child.command,
+        env=dict(child.environment),
+        stdin=subprocess.DEVNULL,
+        process_group=0,
+        preexec_fn=partial(die_with_parent, os.getpid()),  # noqa: PLW1509 - see above
+    )
+    child.started_at = time.monotonic()
+    log.debug("child_started", extra={"child": child.name, "pid": child.process.pid})
+
+
+def _revive(child: Child, now: float) -> None:
+    if child.process is None:
+        if now >= child.restart_at:
+            _start(child)
+        return
+    code = child.process.poll()
+    if code is None:
+        return
+    child.crashes = 1 if now - child.started_at > WELL_AFTER_SECONDS else child.crashes + 1
+    pause = min(RESTART_SECONDS_FIRST * 2 ** (child.crashes - 1), RESTART_SECONDS_MAX)
+    child.process, child.restart_at = None, now + pause
+    log.warning("child_ended", extra={"child": child.name, "code": code, "restart_in_seconds": pause})
+
+
+def _await_end(child: Child, deadline: float) -> None:
+    if child.process is None:
+        return
+    try:
+        child.process.wait(timeout=max(0.1, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        log.warning("child_killed", extra={"child": child.name, "seconds": STOP_SECONDS_MAX})
+        child.process.kill()
+        child.process.wait()
+
+
+def _reason(error: OSError | OverflowError) -> str:
+    return (error.strerror or str(error)).lower() if isinstance(error, OSError) else "no such port"

@@ -1,0 +1,192 @@
+"""Settings: everything wrong is told at once, nothing secret is told at all."""
+
+from pathlib import Path
+
+import pytest
+
+from support_service.assembly import Assembly, assemble, unwatched_networks
+from support_service.settings import SettingsError, settings_path
+from tests.fixtures.service import SEED, write_settings
+
+WRONG_CHECKSUMS = {
+    "methods.card.number": ("5169335101647408", "5169335101647409"),
+    "methods.iban.iban": ("UA043052990000026007015028783", "UA053052990000026007015028783"),
+    "methods.eth.address": ("0x6db6D0E7acCa3a5b5b09c461Ae480DF9A928d0a2", "0x6Db6D0E7acCa3a5b5b09c461Ae480DF9A928d0a2"),
+    "methods.btc.address": ("bc1qv58uev602j2twgxdtyv4z0mvly44ezq788kwsd", "bc1qv58uev602j2twgxdtyv4z0mvly44ezq788kwse"),
+    "methods.usdt.address": ("TMKUjnNbCN4Bv6Vvtyh7e3mnyz5QB9nu6V", "TMKUjnNbCN4Bv6Vvtyh7e3mnyz5QB9nu6W"),
+}
+
+
+def mistakes(folder: Path, text: str) -> dict[str, str]:
+    """Return what is wrong with these settings, by key."""
+    file = write_settings(folder, text)
+    with pytest.raises(SettingsError) as raised:
+        assemble(file)
+    assert raised.value.lines == [f"{file}: {one.key}: {one.reason}" for one in raised.value.mistakes]
+    return {one.key: one.reason for one in raised.value.mistakes}
+
+
+def assembled(folder: Path, text: str) -> Assembly:
+    return assemble(write_settings(folder, text))
+
+
+def test_the_first_users_block_is_right(settings_file: Path) -> None:
+    assembly = assemble(settings_file)
+    assert [method.key for method in assembly.methods] == ["card", "iban", "eth", "btc", "usdt"]
+    assert assembly.settings.publisher.name == "Militarnyi"
+    assert set(unwatched_networks(assembly)) >= {"ethereum", "tron"}
+
+
+@pytest.mark.parametrize("key", WRONG_CHECKSUMS)
+def test_a_wrong_checksum_is_refused(tmp_path: Path, key: str) -> None:
+    right, wrong = WRONG_CHECKSUMS[key]
+    assert set(mistakes(tmp_path, SEED.replace(right, wrong))) == {key}
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    text = SEED.replace('languages = ["uk", "en"]', 'languages = ["xx"]').replace("exponent", "exponent")
+    for right, wrong in WRONG_CHECKSUMS.values():
+        text = text.replace(right, wrong)
+    text += "\n[networks.nowhere]\nrail = 'pigeon'\n"
+    assert set(mistakes(tmp_path, text)) == {*WRONG_CHECKSUMS, "publisher.languages", "networks.nowhere.rail"}
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (SEED.replace("[publisher]", "[publisher]\ncolour = 'red'"), "publisher.colour"),
+        (SEED.replace('bank = "PrivatBank"', 'bank = "PrivatBank"\ncolour = "red"'), "methods.card.colour"),
+        (SEED.replace("chain_id = 1\n", "chain_id = 1\ncolour = 'red'\n"), "networks.ethereum.colour"),
+        (SEED + "\n[shop]\nopen = true\n", "shop"),
+    ],
+)
+def test_an_unknown_key_is_named(tmp_path: Path, text: str, key: str) -> None:
+    assert set(mistakes(tmp_path, text)) == {key}
+
+
+def test_two_methods_with_one_key_are_refused(tmp_path: Path) -> None:
+    assert "methods.btc.key" in mistakes(tmp_path, SEED.replace('key = "eth"', 'key = "btc"'))
+
+
+@pytest.mark.parametrize("key", ["", "a b", "ключ", "x" * 41, "a/b"])
+def test_a_key_that_cannot_stand_in_a_url_is_refused(tmp_path: Path, key: str) -> None:
+    found = mistakes(tmp_path, SEED.replace('key = "card"', f'key = "{key}"'))
+    assert any(name.endswith(".key") for name in found)
+
+
+def test_a_network_nobody_defined_is_refused(tmp_path: Path) -> None:
+    text = SEED.replace('network = "ethereum"', 'network = "ethereal"')
+    assert set(mistakes(tmp_path, text)) == {"methods.eth.network"}
+
+
+def test_one_money_may_not_have_two_methods(tmp_path: Path) -> None:
+    second = SEED[SEED.index('[[methods]]\nkey = "eth"') : SEED.index('[[methods]]\nkey = "btc"')]
+    text = SEED.replace("[networks.ethereum]", f"{second.replace('"eth"', '"eth2"')}\n[networks.ethereum]")
+    found = mistakes(tmp_path, text)
+    assert set(found) == {"methods.eth2"}
+    assert "'eth'" in found["methods.eth2"]
+
+
+@pytest.mark.parametrize("text", ["", "[publisher", "\x00", 'publisher = "me"'])
+def test_a_file_that_is_none_is_told_in_words(tmp_path: Path, text: str) -> None:
+    assert mistakes(tmp_path, text)
+
+
+def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"does not exist; copy config/support\.example\.toml"):
+        assemble(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("site", ["http://example.com", "https://example.com/news", "example.com", "https://a@b.c"])
+def test_only_an_https_origin_may_embed_us(tmp_path: Path, site: str) -> None:
+    assert set(mistakes(tmp_path, SEED.replace("sites = []", f'sites = ["{site}"]'))) == {"publisher.sites"}
+
+
+def test_relative_paths_count_from_the_settings_file(settings_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    settings = assemble(settings_file).settings
+    assert settings.database_url == f"sqlite:///{settings_file.parent}/support.db"
+    assert settings.web.secret_file == settings_file.parent / "web.secret"
+
+
+def test_the_publishers_assets_override_ours(tmp_path: Path) -> None:
+    contract = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+    own = f'\n[[assets]]\ncode = "USDT"\nnetwork = "ethereum"\ncontract = "{contract}"\nexponent = 9\n'
+    assembly = assembled(tmp_path, SEED + own)
+    usdt = [watch.asset for watch in assembly.watches if watch.network == "ethereum" and watch.asset.code == "USDT"]
+    assert [(asset.contract, asset.exponent) for asset in usdt] == [(contract, 9)]
+
+
+def test_the_environment_comes_before_the_file(settings_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPPORT__DATABASE__URL", "sqlite:////tmp/elsewhere.db")
+    monkeypatch.setenv("SUPPORT__PUBLISHER__NAME", "Another")
+    monkeypatch.setenv("SUPPORT__WEB__PROXY_HOPS", "2")
+    settings = assemble(settings_file).settings
+    assert settings.database_url == "sqlite:////tmp/elsewhere.db"
+    assert settings.publisher.name == "Another"
+    assert settings.web.proxy_hops == 2
+
+
+def test_a_node_can_come_from_the_environment(settings_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPPORT__NETWORKS__ETHEREUM__RPC", '["http://127.0.0.1:8545"]')
+    assembly = assemble(settings_file)
+    assert assembly.settings.networks["ethereum"]["rpc"] == ["http://127.0.0.1:8545"]
+    assert assembly.settings.networks["ethereum"]["chain_id"] == 1
+    assert "ethereum" not in unwatched_networks(assembly)
+
+
+def test_an_unknown_variable_of_ours_is_named(settings_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPPORT__DATABSE__URL", "sqlite:///a.db")
+    with pytest.raises(SettingsError, match="SUPPORT__DATABSE__URL"):
+        assemble(settings_file)
+
+
+def test_an_unknown_key_in_a_variable_is_named(settings_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPPORT__DATABASE__ULR", "sqlite:///a.db")
+    with pytest.raises(SettingsError, match=r"database\.ulr"):
+        assemble(settings_file)
+
+
+def test_secrets_are_read_from_files_beside_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "database.url").write_text("postgresql+psycopg://support:hunter2@127.0.0.1/support\n")
+    (tmp_path / "nodes").write_text("http://127.0.0.1:8545/key\nhttp://127.0.0.1:8546/key\n")
+    text = SEED.replace('url = "sqlite:///support.db"', 'url_file = "database.url"')
+    text = text.replace("chain_id = 1\n", 'chain_id = 1\nrpc_file = "nodes"\n')
+    settings = assembled(tmp_path, text).settings
+    assert settings.database_url == "postgresql+psycopg://support:hunter2@127.0.0.1/support"
+    assert settings.networks["ethereum"]["rpc"] == ["http://127.0.0.1:8545/key", "http://127.0.0.1:8546/key"]
+
+
+def test_a_secret_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    text = SEED.replace('url = "sqlite:///support.db"', 'url_file = "none.url"')
+    assert set(mistakes(tmp_path, text)) == {"database.url_file"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'rpc = "https://rpc.example.com/v3/HUNTER2"',
+        "rpc = [17, 'https://user:HUNTER2@rpc.example.com']",
+        "rpc = ['ftp://user:HUNTER2@rpc.example.com']",
+        "rpc = ['https://rpc.example.com/HUNTER2 and more']",
+        "chain_id = 'HUNTER2'",
+    ],
+)
+def test_a_refused_value_of_a_node_is_never_repeated(tmp_path: Path, line: str) -> None:
+    text = SEED.replace("chain_id = 1\n", line + "\n" if "chain_id" in line else f"chain_id = 1\n{line}\n")
+    found = mistakes(tmp_path, text)
+    assert set(found) <= {"networks.ethereum.rpc", "networks.ethereum.chain_id"}
+    assert "HUNTER2" not in str(found)
+
+
+def test_a_refused_database_is_never_repeated(tmp_path: Path) -> None:
+    found = mistakes(tmp_path, SEED.replace('url = "sqlite:///support.db"', 'url = ["postgresql://u:HUNTER2@db/x"]'))
+    assert set(found) == {"database.url"}
+    assert "HUNTER2" not in str(found)
+
+
+def test_the_settings_file_is_chosen_by_argument_then_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings_path(None) == Path("config/support.toml")
+    monkeypatch.setenv("SUPPORT_CONFIG", "/etc/support.toml")
+    assert settings_path(None) == Path("/etc/support.toml")
+    assert settings_path(Path("mine.toml")) == Path("mine.toml")
