@@ -1,0 +1,53 @@
+"""One [networks.<name>] table of the EVM rail, checked and frozen. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from support_service.rails import Options, nodes
+
+# Ethereum makes one block in 12 seconds.
+POLL_SECONDS_DEFAULT = 12
+
+
+@dataclass(frozen=True, slots=True)
+class EvmNetwork:
+    """What the settings say about one EVM network; rpc may be empty: shown, but not watched.
+
+    start_block is for methods that name none of their own. confirm is "finalized", or a number of
+    blocks. The rpc addresses may hold passwords: never log them whole.
+    """
+
+    name: str
+    chain_id: int
+    rpc: tuple[str, ...]
+    quorum: int
+    start_block: int | None
+    confirm: nodes.Confirm
+    poll_seconds: int
+
+
+def take_network(name: str, options: Options) -> EvmNetwork | None:
+    """Take every key this rail knows from a network's table; None (with mistakes noted) if it is wrong."""
+    before = len(options.mistakes)
+    options.text("rail")
+    chain_id = nodes.chain_id(options)
+    rpc = nodes.node_urls(options, "rpc")
+    network = EvmNetwork(
+        name=name,
+        chain_id=chain_id or 0,
+        rpc=rpc,
+        quorum=nodes.quorum(options, rpc),
+        start_block=options.number("start_block"),
+        confirm=nodes.confirm(options),
+        poll_seconds=nodes.poll_seconds(options, POLL_SECONDS_DEFAULT),
+    )
+    return None if len(options.mistakes) > before else network
+
+
+def read_network(name: str, table: Mapping[str, object]) -> EvmNetwork:
+    """Read a table that was already checked at start-up; ValueError, naming the mistakes, if it was not."""
+    options = Options(f"networks.{name}", table)
+    network = take_network(name, options)
+    if network is None:
+        raise ValueError("; ".join(f"{mistake.key}: {mistake.reason}" for mistake in options.mistakes))
+    return network
