@@ -1,0 +1,158 @@
+"""Block ranges, reorg rewind and the search for changes: pure planning for every chain.
+
+Nothing here asks a node. The planners say which blocks to ask about; the answers come back as values.
+"""
+
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeAlias, TypeVar
+
+# Any node we know answers 500 blocks of logs; most answer more, which the growth finds out.
+RANGE_BLOCKS_START = 500
+# Beyond this a bigger range saves nothing that one would notice.
+RANGE_BLOCKS_MAX = 20_000
+# Blocks kept by hash between finality and head. On Ethereum these are 64 to 96; beyond the bound the older half thins.
+MARKS_MAX = 64
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mark:
+    """A block as we met it: height alone does not name a block, height and hash do."""
+
+    height: int
+    block_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class RangeSize:
+    """How many blocks one question may span; it learns from what the node takes and refuses."""
+
+    blocks: int = RANGE_BLOCKS_START
+
+    def grown(self) -> "RangeSize":
+        """Go 5 % further after an answer, by at least one block."""
+        return RangeSize(min(RANGE_BLOCKS_MAX, max(self.blocks + 1, self.blocks * 105 // 100)))
+
+    def shrunk(self, suggested: int | None = None) -> "RangeSize":
+        """Take the size the node suggests, if that is smaller; else half. Never below one block."""
+        half = max(1, self.blocks // 2)
+        return RangeSize(max(1, min(suggested, self.blocks - 1)) if suggested and self.blocks > 1 else half)
+
+    @property
+    def is_smallest(self) -> bool:
+        """Tell whether nothing smaller can be asked."""
+        return self.blocks == 1
+
+
+def ranges(first: int, last: int, size: RangeSize) -> Iterator[tuple[int, int]]:
+    """Cut first..last, both included, into ranges of at most size.blocks; none if last < first."""
+    for low in range(first, last + 1, size.blocks):
+        yield low, min(last, low + size.blocks - 1)
+
+
+def remember(marks: Iterable[Mark], new: Mark, *, above: int) -> tuple[Mark, ...]:
+    """Add a mark, forget those not above the final height, and thin the older half when there are too many."""
+    kept = sorted({mark for mark in marks if above < mark.height < new.height})
+    kept += [new] if new.height > above else []
+    if len(kept) > MARKS_MAX:
+        middle = len(kept) // 2
+        kept = kept[:middle:2] + kept[middle:]
+    return tuple(kept)
+
+
+def highest_canonical(marks: Iterable[Mark], hashes: Mapping[int, str | None]) -> Mark | None:
+    """Find where a rewind ends: the highest mark that the chain still has; None if it has none of them.
+
+    hashes are those of the chain now, by height; None for a height it has not reached.
+    """
+    canonical = [mark for mark in marks if hashes.get(mark.height) == mark.block_hash]
+    return max(canonical, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Span(Generic[Key, Value]):
+    """What is proven of one key at two heights. Unequal values at neighbouring heights are a change."""
+
+    key: Key
+    low: int
+    high: int
+    before: Value
+    after: Value
+
+    def __post_init__(self) -> None:
+        assert self.low < self.high
+
+    @property
+    def is_one_block(self) -> bool:
+        """Tell whether the change, if any, happened in block `high`."""
+        return self.high - self.low == 1
+
+    @property
+    def middle(self) -> int:
+        """The height that halves the span."""
+        return (self.low + self.high) // 2
+
+    def cut(self, height: int, value: Value) -> tuple["Span[Key, Value]", "Span[Key, Value]"]:
+        """Split at a height whose value is known now."""
+        return (
+            Span(self.key, self.low, height, self.before, value),
+            Span(self.key, height, self.high, value, self.after),
+        )
+
+
+Question: TypeAlias = tuple[Key, int]
+Search: TypeAlias = Generator[list[Question[Key]], Mapping[Question[Key], Value], list[Span[Key, Value]]]
+
+
+def bisect(spans: Sequence[Span[Key, Value]]) -> Search[Key, Value]:
+    """Find every block in which a key's value changed, asking only where the ends differ.
+
+    Works level by level: each step yields the midpoints of ALL open spans, so that they travel
+    together, and is sent their values. Equal ends are taken as "nothing happened"; the caller
+    answers for that (for an account without code: balance AND nonce). Returns one-block spans,
+    lowest first.
+    """
+    found: list[Span[Key, Value]] = []
+    unequal = [span for span in spans if span.before != span.after]
+    while unequal:
+        found += [span for span in unequal if span.is_one_block]
+        wide = [span for span in unequal if not span.is_one_block]
+        if not wide:
+            break
+        values = yield list(dict.fromkeys((span.key, span.middle) for span in wide))
+        halves = [half for span in wide for half in span.cut(span.middle, values[span.key, span.middle])]
+        unequal = [half for half in halves if half.before != half.after]
+    return sorted(found, key=lambda span: span.high)
+
+
+def every_block(spans: Sequence[Span[Key, Value]]) -> Search[Key, Value]:
+    """Find the changes by asking at every height: for keys where equal ends prove nothing."""
+    wide = [span for span in spans if not span.is_one_block]
+    questions = list(dict.fromkeys((span.key, height) for span in wide for height in range(span.low + 1, span.high)))
+    values = (yield questions) if questions else {}
+    steps = [step for span in spans for step in _steps(span, values)]
+    return sorted((step for step in steps if step.before != step.after), key=lambda span: span.high)
+
+
+def _steps(span: Span[Key, Value], values: Mapping[Question[Key], Value]) -> Iterator[Span[Key, Value]]:
+    before = span.before
+    for height in range(span.low + 1, span.high + 1):
+        after = span.after if height == span.high else values[span.key, height]
+        yield Span(span.key, height - 1, height, before, after)
+        before = after
+
+
+def run(
+    search: Search[Key, Value], ask: Callable[[list[Question[Key]]], Mapping[Question[Key], Value]]
+) -> list[Span[Key, Value]]:
+    """Drive a search with a function that answers one level of questions at a time."""
+    try:
+        questions = next(search)
+        while True:
+            questions = search.send(ask(questions))
+    except StopIteration as end:
+        found: list[Span[Key, Value]] = end.value
+        return found
