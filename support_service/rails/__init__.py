@@ -27,7 +27,11 @@ class SourceError(Exception):
 
 
 class SourceDown(SourceError):
-    """No answer, or none yet: the same call may work later."""
+    """No answer, or none yet: the same call may work later, not before retry_after_seconds where that is told."""
+
+    def __init__(self, text: str, *, retry_after_seconds: float = 0) -> None:
+        super().__init__(text)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class SourceLied(SourceError):
@@ -35,9 +39,13 @@ class SourceLied(SourceError):
 
 
 class Source(Protocol):
-    """One place that tells us about money: a node, Stripe, a bank statement."""
+    """One place that tells us about money: a node, Stripe, a bank statement.
+
+    poll_seconds is how long the watcher rests between two looks.
+    """
 
     name: str
+    poll_seconds: float
 
     def reports(self, after: Cursor | None) -> Iterator[Report]:
         """Yield reports newer than the opaque cursor, oldest first; raise SourceDown or SourceLied."""

@@ -1,0 +1,264 @@
+"""What a node may say, read strictly: text that is not exactly the expected form raises BadAnswer.
+
+Forms are those of the Ethereum JSON-RPC specification (execution-apis): a quantity has no leading
+zeros, data has an even number of digits. Hashes are kept in lower case; addresses are compared in
+lower case and shown in EIP-55 form. `null` where a value is owed is an error, never an empty value.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeAlias, cast
+
+from eth_utils.address import to_checksum_address
+
+UNITS_MAX = 2**256 - 1
+WEI_PER_GWEI = 10**9
+ZERO_ADDRESS = "0x" + "0" * 40
+
+_QUANTITY = re.compile(r"0x(?:0|[1-9a-fA-F][0-9a-fA-F]{0,63})", re.ASCII)
+_DATA = re.compile(r"0x(?:[0-9a-fA-F]{2})*", re.ASCII)
+_HASH = re.compile(r"0x[0-9a-fA-F]{64}", re.ASCII)
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
+
+Object: TypeAlias = Mapping[str, object]
+
+
+class BadAnswer(ValueError):
+    """The node's answer has the wrong form; the text says what was expected."""
+
+
+def quantity(value: object) -> int:
+    """Read a JSON-RPC quantity: "0x0", "0x1a"; at most 2^256 - 1."""
+    if not isinstance(value, str) or _QUANTITY.fullmatch(value) is None:
+        raise BadAnswer(f"{str(value)[:80]!r} is not a quantity such as 0x1a")
+    return int(value, 16)
+
+
+def data(value: object) -> bytes:
+    """Read bytes."""
+    if not isinstance(value, str) or _DATA.fullmatch(value) is None:
+        raise BadAnswer(f"{str(value)[:80]!r} is not data such as 0x00ff")
+    return bytes.fromhex(value[2:])
+
+
+def block_hash(value: object) -> str:
+    """Read a 32-byte hash; kept in lower case."""
+    return _matching(_HASH, value, "a 32-byte hash")
+
+
+def address(value: object) -> str:
+    """Read an address in any case; kept in lower case."""
+    return _matching(_ADDRESS, value, "an address")
+
+
+def shown_address(value: str) -> str:
+    """Write an address for people, with its EIP-55 checksum."""
+    return str(to_checksum_address(value))
+
+
+def word(value: object) -> int:
+    """Read one 32-byte word, such as `balanceOf` returns; an empty answer means there is no such contract."""
+    raw = data(value)
+    if len(raw) != 32:
+        raise BadAnswer(f"the contract returned {len(raw)} bytes where 32 were expected")
+    return int.from_bytes(raw, "big")
+
+
+def mapping(value: object) -> Object:
+    """Read a JSON object; null is refused."""
+    if not isinstance(value, dict):
+        raise BadAnswer("null where an object is owed" if value is None else "not an object")
+    return cast("Object", value)
+
+
+def sequence(value: object) -> Sequence[object]:
+    """Read a JSON list; null is refused: it does not mean empty."""
+    if not isinstance(value, list):
+        raise BadAnswer("null where a list is owed" if value is None else "not a list")
+    return cast("Sequence[object]", value)
+
+
+def field(source: Object, name: str) -> object:
+    """Take a member that must be there."""
+    if name not in source:
+        raise BadAnswer(f"the answer lacks {name!r}")
+    return source[name]
+
+
+def _matching(pattern: re.Pattern[str], value: object, what: str) -> str:
+    if not isinstance(value, str) or pattern.fullmatch(value) is None:
+        raise BadAnswer(f"{str(value)[:80]!r} is not {what}")
+    return value.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A block's header, as far as it concerns us."""
+
+    height: int
+    block_hash: str
+    parent_hash: str
+    miner: str
+    base_fee_units: int
+    occurred_at: datetime
+    raw: Object
+
+    @classmethod
+    def read(cls, value: object) -> "Header":
+        """Read eth_getBlockBy...; lists of transactions are left out of `raw`."""
+        told = mapping(value)
+        return cls(
+            height=quantity(field(told, "number")),
+            block_hash=block_hash(field(told, "hash")),
+            parent_hash=block_hash(field(told, "parentHash")),
+            miner=address(field(told, "miner")),
+            base_fee_units=quantity(told.get("baseFeePerGas", "0x0")),
+            occurred_at=_time(field(told, "timestamp")),
+            raw={name: told[name] for name in _HEADER_FIELDS if name in told},
+        )
+
+    @classmethod
+    def read_or_none(cls, value: object) -> "Header | None":
+        """Read a header that may not exist yet: null is None here."""
+        return None if value is None else cls.read(value)
+
+
+_HEADER_FIELDS = ("number", "hash", "parentHash", "timestamp", "miner", "stateRoot", "receiptsRoot")
+
+
+def _time(value: object) -> datetime:
+    try:
+        return datetime.fromtimestamp(quantity(value), UTC)
+    except (OverflowError, ValueError, OSError) as error:
+        raise BadAnswer(f"{str(value)[:80]!r} is not a block time") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A transaction in its block; `recipient` is None where it creates a contract."""
+
+    hash: str
+    sender: str
+    recipient: str | None
+    units: int
+    raw: Object
+
+    @classmethod
+    def read(cls, value: object) -> "Transaction":
+        """Read one member of a block's list of full transactions."""
+        told = mapping(value)
+        recipient = told.get("to")
+        return cls(
+            hash=block_hash(field(told, "hash")),
+            sender=address(field(told, "from")),
+            recipient=None if recipient is None else address(recipient),
+            units=quantity(field(told, "value")),
+            raw=told,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """A validator's withdrawal (EIP-4895): a credit without a transaction. Units are wei."""
+
+    index: int
+    recipient: str
+    units: int
+
+    @classmethod
+    def read(cls, value: object) -> "Withdrawal":
+        """Read one member of a block's withdrawals; the chain counts them in gwei."""
+        told = mapping(value)
+        units = quantity(field(told, "amount")) * WEI_PER_GWEI
+        return cls(quantity(field(told, "index")), address(field(told, "address")), units)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block with its transactions."""
+
+    header: Header
+    transactions: tuple[Transaction, ...]
+    withdrawals: tuple[Withdrawal, ...]
+
+    @classmethod
+    def read(cls, value: object) -> "Block":
+        """Read eth_getBlockByNumber or ...ByHash with full transactions."""
+        told = mapping(value)
+        transactions = tuple(Transaction.read(item) for item in sequence(field(told, "transactions")))
+        withdrawals = told.get("withdrawals") or []
+        return cls(Header.read(told), transactions, tuple(Withdrawal.read(item) for item in sequence(withdrawals)))
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """An event. `index` counts within the block; the ordinal within the receipt follows from its place there."""
+
+    contract: str
+    topics: tuple[str, ...]
+    data: bytes
+    tx: str
+    block_hash: str
+    height: int
+    index: int
+    is_removed: bool
+    raw: Object
+
+    @classmethod
+    def read(cls, value: object) -> "Log":
+        """Read one member of eth_getLogs or of a receipt."""
+        told = mapping(value)
+        return cls(
+            contract=address(field(told, "address")),
+            topics=tuple(block_hash(topic) for topic in sequence(field(told, "topics"))),
+            data=data(field(told, "data")),
+            tx=block_hash(field(told, "transactionHash")),
+            block_hash=block_hash(field(told, "blockHash")),
+            height=quantity(field(told, "blockNumber")),
+            index=quantity(field(told, "logIndex")),
+            is_removed=told.get("removed") is True,
+            raw=told,
+        )
+
+
+def logs(value: object) -> tuple[Log, ...]:
+    """Read eth_getLogs."""
+    return tuple(Log.read(item) for item in sequence(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a transaction. gas_units is all the sender paid beside the value, in wei."""
+
+    tx: str
+    block_hash: str
+    is_success: bool
+    gas_units: int
+    gas_used: int
+    gas_price_units: int
+    logs: tuple[Log, ...]
+    raw: Object
+
+    @classmethod
+    def read(cls, value: object) -> "Receipt":
+        """Read eth_getTransactionReceipt; blob gas (EIP-4844) and a roll-up's `l1Fee` are gas as well."""
+        told = mapping(value)
+        gas_used, gas_price = quantity(field(told, "gasUsed")), quantity(field(told, "effectiveGasPrice"))
+        blob = quantity(told.get("blobGasUsed") or "0x0") * quantity(told.get("blobGasPrice") or "0x0")
+        return cls(
+            tx=block_hash(field(told, "transactionHash")),
+            block_hash=block_hash(field(told, "blockHash")),
+            is_success=quantity(field(told, "status")) == 1,
+            gas_units=gas_used * gas_price + blob + quantity(told.get("l1Fee") or "0x0"),
+            gas_used=gas_used,
+            gas_price_units=gas_price,
+            logs=logs(field(told, "logs")),
+            raw={name: item for name, item in told.items() if name != "logsBloom"},
+        )
+
+
+def receipts(value: object) -> tuple[Receipt, ...]:
+    """Read eth_getBlockReceipts."""
+    return tuple(Receipt.read(item) for item in sequence(value))

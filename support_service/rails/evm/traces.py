@@ -1,0 +1,101 @@
+"""Value that moved inside transactions, from two dialects of call traces. Pure.
+
+A frame that failed moved nothing, nor did anything below it. DELEGATECALL and CALLCODE run another
+contract's code on the caller's own money, so they move none. SELFDESTRUCT does.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from support_service.rails.evm.answers import BadAnswer, Object, address, block_hash, field, mapping, quantity, sequence
+
+# EVM call depth ends at 1024; what is deeper is no trace.
+DEPTH_MAX = 1024
+_MOVING = frozenset({"CALL", "CREATE", "CREATE2", "SELFDESTRUCT"})
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """Wei moved by one inner call. path is the call's place in its transaction's tree: "0", "2.0.1"."""
+
+    tx: str
+    path: str
+    sender: str
+    recipient: str
+    units: int
+    block_hash: str | None = None
+
+
+def read_call_tracer(value: object) -> tuple[Movement, ...]:
+    """Read debug_traceBlock...: per transaction {txHash, result: nested frames}."""
+    movements: list[Movement] = []
+    for item in sequence(value):
+        told = mapping(item)
+        tx = block_hash(field(told, "txHash"))
+        movements += _inside(tx, mapping(field(told, "result")), ())
+    return tuple(movements)
+
+
+def _inside(tx: str, frame: Object, path: tuple[int, ...]) -> Iterator[Movement]:
+    if frame.get("error") is not None:
+        return
+    if len(path) > DEPTH_MAX:
+        raise BadAnswer("the trace is deeper than the EVM allows")
+    if path:  # the outermost frame is the transaction's own value, which its block tells
+        yield from _movement(tx, path, _told(frame))
+    for place, child in enumerate(sequence(frame.get("calls") or [])):
+        yield from _inside(tx, mapping(child), (*path, place))
+
+
+def _told(frame: Object) -> tuple[str, object, object, object]:
+    kind = str(field(frame, "type")).upper()
+    return kind, frame.get("from"), frame.get("to"), frame.get("value")
+
+
+def _movement(
+    tx: str, path: tuple[int, ...], told: tuple[str, object, object, object], block: str | None = None
+) -> Iterator[Movement]:
+    kind, sender, recipient, value = told
+    units = quantity(value) if value is not None else 0
+    if kind in _MOVING and units:
+        yield Movement(tx, ".".join(map(str, path)), address(sender), address(recipient), units, block)
+
+
+def read_trace_block(value: object) -> tuple[Movement, ...]:
+    """Read trace_block: a flat list of actions with their `traceAddress`; rewards are left out."""
+    movements: list[Movement] = []
+    failed: set[tuple[str, tuple[int, ...]]] = set()
+    for item in sequence(value):
+        told = mapping(item)
+        if told.get("type") == "reward" or told.get("transactionHash") is None:
+            continue
+        tx = block_hash(told["transactionHash"])
+        path = tuple(_place(step) for step in sequence(field(told, "traceAddress")))
+        if told.get("error") is not None:
+            failed.add((tx, path))
+        # Parents come before their children, so a failed ancestor is known by now.
+        if path and not any((tx, path[:depth]) in failed for depth in range(len(path) + 1)):
+            block = block_hash(field(told, "blockHash"))
+            movements += _movement(tx, path, _acted(told), block)
+    return tuple(movements)
+
+
+def _acted(told: Object) -> tuple[str, object, object, object]:
+    action = mapping(field(told, "action"))
+    match told.get("type"):
+        case "call":
+            kind = str(action.get("callType", "call")).upper()
+            return kind, action.get("from"), action.get("to"), action.get("value")
+        case "create":
+            made = mapping(told["result"]) if told.get("result") else {}
+            return "CREATE", action.get("from"), made.get("address"), action.get("value")
+        case "suicide":
+            return "SELFDESTRUCT", action.get("address"), action.get("refundAddress"), action.get("balance")
+        case other:
+            raise BadAnswer(f"{str(other)[:40]!r} is not a kind of trace")
+
+
+def _place(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise BadAnswer("a trace address is a list of whole numbers")
+    return value
