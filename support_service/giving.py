@@ -145,6 +145,7 @@ class PaymentMethod:
 
     `facts` are the machine-readable truths for /.well-known/support-methods.json, in order.
     `books` are the assets staff may book by hand for this method (empty where a chain tells).
+    `warnings` are for the publisher (`check`), not for readers: allowed, but worth a second look.
     """
 
     key: str
@@ -158,6 +159,7 @@ class PaymentMethod:
     link: Link | None = None
     watches: tuple[Watch, ...] = ()
     books: tuple[Asset, ...] = ()
+    warnings: tuple[Phrase, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
