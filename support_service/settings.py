@@ -128,8 +128,12 @@ def is_demo_process() -> bool:
 
 
 def worker_environment(file: Path, *, is_demo: bool = False) -> dict[str, str]:
-    """Build the environment for a worker process that must read the same settings file."""
-    return {**os.environ, "SUPPORT_CONFIG": str(file.absolute()), "SUPPORT_DEMO": "1" if is_demo else "0"}
+    """Build the environment for a worker process that must read the same settings file.
+
+    A demo's workers get no SUPPORT__ variables: they would lead to the publisher's own database.
+    """
+    kept = {name: value for name, value in os.environ.items() if not (is_demo and name.upper().startswith("SUPPORT__"))}
+    return {**kept, "SUPPORT_CONFIG": str(file.absolute()), "SUPPORT_DEMO": "1" if is_demo else "0"}
 
 
 def read_settings(file: Path) -> tuple[Settings | None, list[Mistake]]:
