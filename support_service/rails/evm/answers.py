@@ -257,8 +257,3 @@ class Receipt:
             logs=logs(field(told, "logs")),
             raw={name: item for name, item in told.items() if name != "logsBloom"},
         )
-
-
-def receipts(value: object) -> tuple[Receipt, ...]:
-    """Read eth_getBlockReceipts."""
-    return tuple(Receipt.read(item) for item in sequence(value))

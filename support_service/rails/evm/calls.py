@@ -4,7 +4,7 @@
 says that it does not know it: facts of two forks cannot mix).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 
 from support_service.rails.evm import answers, traces
@@ -14,6 +14,8 @@ from support_service.rails.evm.traces import Movement
 
 Tag: TypeAlias = Literal["latest", "finalized"]
 At: TypeAlias = int | str
+# Which blocks logs are wanted of.
+Where: TypeAlias = Mapping[str, object]
 
 # keccak256 of Transfer(address,address,uint256), balanceOf(address) and decimals(): ERC-20.
 TRANSFER_TOPIC = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
@@ -26,9 +28,9 @@ def chain_id() -> Call[int]:
     return Call("eth_chainId", (), answers.quantity)
 
 
-def tip(tag: Tag) -> Call[Header]:
-    """The head, or the finalized block."""
-    return Call("eth_getBlockByNumber", (tag, False), Header.read)
+def tip(tag: Tag) -> Call[Header | None]:
+    """The head, or the finalized block; None on a chain too young to have one."""
+    return Call("eth_getBlockByNumber", (tag, False), Header.read_or_none)
 
 
 def header(height: int) -> Call[Header | None]:
@@ -72,24 +74,24 @@ def receipt(transaction: str) -> Call[Receipt]:
     return Call("eth_getTransactionReceipt", (transaction,), Receipt.read)
 
 
-def block_receipts(block_hash: str) -> Call[tuple[Receipt, ...]]:
-    """What became of every transaction of a block."""
-    return Call("eth_getBlockReceipts", (block_hash,), answers.receipts)
-
-
-def transfers_to(contracts: Iterable[str], addresses: Iterable[str], first: int, last: int) -> Call[tuple[Log, ...]]:
+def transfers_to(contracts: Iterable[str], addresses: Iterable[str], where: Where) -> Call[tuple[Log, ...]]:
     """Transfer logs of the listed contracts with one of the addresses as receiver."""
-    return _transfers(contracts, [TRANSFER_TOPIC, None, _topics(addresses)], _span(first, last))
+    return _transfers(contracts, [TRANSFER_TOPIC, None, _topics(addresses)], where)
 
 
-def transfers_from(contracts: Iterable[str], addresses: Iterable[str], first: int, last: int) -> Call[tuple[Log, ...]]:
+def transfers_from(contracts: Iterable[str], addresses: Iterable[str], where: Where) -> Call[tuple[Log, ...]]:
     """Transfer logs of the listed contracts with one of the addresses as sender."""
-    return _transfers(contracts, [TRANSFER_TOPIC, _topics(addresses)], _span(first, last))
+    return _transfers(contracts, [TRANSFER_TOPIC, _topics(addresses)], where)
 
 
-def block_transfers(contract: str, block_hash: str) -> Call[tuple[Log, ...]]:
-    """All Transfer logs of one contract in one block, by hash: an unknown block is an error, not an empty list."""
-    return _transfers([contract], [TRANSFER_TOPIC], {"blockHash": block_hash})
+def blocks(first: int, last: int) -> Where:
+    """Logs of first..last, both included. A node that lags answers with too few, not with an error."""
+    return {"fromBlock": hex(first), "toBlock": hex(last)}
+
+
+def in_block(block_hash: str) -> Where:
+    """Logs of one block by hash: an unknown block is an error, not an empty list."""
+    return {"blockHash": block_hash}
 
 
 def debug_trace(block_hash: str) -> Call[tuple[Movement, ...]]:
@@ -109,13 +111,9 @@ def _place(at: At) -> object:
     return {"blockHash": at} if at.startswith("0x") else at
 
 
-def _span(first: int, last: int) -> dict[str, object]:
-    return {"fromBlock": hex(first), "toBlock": hex(last)}
-
-
 def _topics(addresses: Iterable[str]) -> list[str]:
     return ["0x" + address[2:].lower().rjust(64, "0") for address in sorted(addresses)]
 
 
-def _transfers(contracts: Iterable[str], topics: list[object], where: dict[str, object]) -> Call[tuple[Log, ...]]:
+def _transfers(contracts: Iterable[str], topics: list[object], where: Where) -> Call[tuple[Log, ...]]:
     return Call("eth_getLogs", ({**where, "address": sorted(contracts), "topics": topics},), answers.logs)

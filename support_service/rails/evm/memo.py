@@ -1,0 +1,159 @@
+"""What the source keeps in its cursor beside height and hash, as JSON. Pure.
+
+Balances once proven are kept, so that old state need not be asked again: an ordinary node keeps
+some 128 blocks of it, and finality on Ethereum trails by up to 96.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from support_service.giving import Cursor, Watch
+from support_service.rails.scan import Mark
+
+MEMO_VERSION = 1
+
+# (address, asset code) of a watch of this network.
+WatchKey: TypeAlias = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What we know of one watch at the end of one block: native balance and nonce, or the token balance."""
+
+    height: int
+    units: int
+    nonce: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one watch has come.
+
+    start is the block at whose end the opening balance stands: credits count from the next block on.
+    final and head are as far as confirmed and merely seen blocks are read; None before the opening.
+    proof is where a token's balance was last asked for and agreed; booked are the changes since.
+    """
+
+    start: int
+    wanted: int | None
+    final: Point | None = None
+    head: Point | None = None
+    has_code: bool = False
+    proof: int | None = None
+    booked: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def base(self) -> Point | None:
+        """From where the blocks up to the head are read."""
+        known = [point for point in (self.final, self.head) if point is not None]
+        return max(known, key=lambda point: point.height, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A block that was stated as seen, for some watches, and is not final yet."""
+
+    mark: Mark
+    keys: frozenset[WatchKey]
+
+
+@dataclass(frozen=True, slots=True)
+class Memo:
+    """All the source remembers. final is the highest block read as final."""
+
+    final: Mark | None = None
+    marks: tuple[Mark, ...] = ()
+    pending: tuple[Pending, ...] = ()
+    progress: Mapping[WatchKey, Progress] = field(default_factory=dict)
+
+    def with_progress(self, changed: Mapping[WatchKey, Progress]) -> "Memo":
+        """Replace the progress of some watches."""
+        return replace(self, progress={**self.progress, **changed})
+
+    def with_pending(self, mark: Mark, keys: frozenset[WatchKey]) -> "Memo":
+        """Remember that a block was stated as seen for these watches."""
+        known = {pending.mark: pending.keys for pending in self.pending}
+        known[mark] = known.get(mark, frozenset()) | keys
+        return replace(self, pending=tuple(Pending(m, known[m]) for m in sorted(known) if known[m]))
+
+    def without_pending(self, settled: Mapping[Mark, frozenset[WatchKey]]) -> "Memo":
+        """Forget what was settled: confirmed, replaced or orphaned."""
+        rest = [Pending(p.mark, p.keys - settled.get(p.mark, frozenset())) for p in self.pending]
+        return replace(self, pending=tuple(pending for pending in rest if pending.keys))
+
+
+def key_of(watch: Watch) -> WatchKey:
+    """Name a watch within its network."""
+    return (watch.address, watch.asset.code)
+
+
+def write(memo: Memo) -> str:
+    """Write the memo as compact JSON."""
+    return json.dumps(
+        {
+            "v": MEMO_VERSION,
+            "final": _mark(memo.final) if memo.final else None,
+            "marks": [_mark(mark) for mark in memo.marks],
+            "pending": [[*_mark(p.mark), sorted(map(list, p.keys))] for p in memo.pending],
+            "watches": [[*key, _progress(progress)] for key, progress in sorted(memo.progress.items())],
+        },
+        separators=(",", ":"),
+    )
+
+
+def read(cursor: Cursor | None) -> Memo:
+    """Read the memo of a cursor; an absent cursor remembers nothing. What we wrote ourselves is trusted."""
+    told: dict[str, Any] = json.loads(cursor.memo) if cursor is not None else {}
+    if not told:
+        return Memo()
+    if told["v"] != MEMO_VERSION:
+        raise ValueError(f"the cursor was written by another version ({told['v']}); this one reads {MEMO_VERSION}")
+    return Memo(
+        final=Mark(*told["final"]) if told["final"] else None,
+        marks=tuple(Mark(*item) for item in told["marks"]),
+        pending=tuple(
+            Pending(Mark(height, digest), frozenset((address, asset) for address, asset in keys))
+            for height, digest, keys in told["pending"]
+        ),
+        progress={(address, asset): _read_progress(item) for address, asset, item in told["watches"]},
+    )
+
+
+def _mark(mark: Mark) -> list[object]:
+    return [mark.height, mark.block_hash]
+
+
+def _point(point: Point | None) -> list[object] | None:
+    # Units go as text: other readers of JSON would round them.
+    return None if point is None else [point.height, str(point.units), point.nonce]
+
+
+def _progress(progress: Progress) -> dict[str, object]:
+    told: dict[str, object] = {"start": progress.start, "final": _point(progress.final), "head": _point(progress.head)}
+    if progress.wanted is not None:
+        told["wanted"] = progress.wanted
+    if progress.has_code:
+        told["code"] = True
+    if progress.proof is not None:
+        told["proof"] = progress.proof
+    if progress.booked:
+        told["booked"] = [[height, str(units)] for height, units in progress.booked]
+    return told
+
+
+def _read_point(told: list[Any] | None) -> Point | None:
+    return None if told is None else Point(told[0], int(told[1]), told[2])
+
+
+def _read_progress(told: dict[str, Any]) -> Progress:
+    return Progress(
+        start=told["start"],
+        wanted=told.get("wanted"),
+        final=_read_point(told["final"]),
+        head=_read_point(told["head"]),
+        has_code=told.get("code", False),
+        proof=told.get("proof"),
+        booked=tuple((height, int(units)) for height, units in told.get("booked", ())),
+    )

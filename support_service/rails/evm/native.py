@@ -1,0 +1,198 @@
+"""The chain's own coin, by balance proof: every wei of a block's balance change gets a row.
+
+An account without code can neither gain nor lose without its balance changing, nor lose without
+its nonce growing; so equal (balance, nonce) at two blocks prove that nothing happened between.
+For an account with code (a contract, EIP-7702) they do not: its every block is read.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from support_service.giving import Direction, Kind, Watch
+from support_service.rails import SourceDown
+from support_service.rails.evm import calls
+from support_service.rails.evm.answers import Block, Receipt, Transaction
+from support_service.rails.evm.memo import Point
+from support_service.rails.evm.reader import Reader
+from support_service.rails.evm.refusals import Refusal
+from support_service.rails.evm.rows import Row, Story, block_locator, net, unexplained
+from support_service.rails.evm.rpc import Call
+from support_service.rails.evm.traces import Movement
+from support_service.rails.scan import Question, Span, bisect, every_block, run
+
+log = logging.getLogger(__name__)
+
+# (balance in wei, nonce)
+Account: TypeAlias = tuple[int, int]
+
+
+def account_questions(address: str, at: calls.At) -> list[Call[int]]:
+    """Balance and nonce at one block."""
+    return [calls.balance(address, at), calls.nonce(address, at)]
+
+
+def account(reader: Reader, address: str, at: calls.At) -> Account:
+    """Read balance and nonce at one block."""
+    balance, nonce = reader.get_all(account_questions(address, at))
+    return balance, nonce
+
+
+def changed_blocks(
+    reader: Reader, spans: Sequence[Span[str, Account]], coded: frozenset[str]
+) -> list[Span[str, Account]]:
+    """Find the blocks that changed accounts, all addresses together; `coded` names those with code."""
+
+    def ask(questions: list[Question[str]]) -> Mapping[Question[str], Account]:
+        reader.fetch(call for question in questions for call in account_questions(*question))
+        return {question: account(reader, *question) for question in questions}
+
+    plain = [span for span in spans if span.key not in coded]
+    return run(bisect(plain), ask) + run(every_block([span for span in spans if span.key in coded]), ask)
+
+
+@dataclass(slots=True)
+class _Evidence:
+    """What was read about the changed blocks: blocks by height, receipts by transaction."""
+
+    blocks: dict[int, Block]
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+
+
+def stories(
+    reader: Reader, changes: Sequence[Span[str, Account]], watches: Mapping[str, Watch], *, is_near_head: bool
+) -> list[Story]:
+    """Explain changed blocks. watches are ours by address, for telling internal transfers.
+
+    Near the head every change is asked again by block hash: a node, or several behind one address,
+    may have switched forks between two answers.
+    """
+    evidence = _evidence(reader, changes)
+    if is_near_head:
+        _check_hashes(reader, changes, evidence)
+    own = frozenset(address.lower() for address in watches)
+    told: list[Story] = []
+    for change in changes:
+        block = evidence.blocks[change.high]
+        watch, delta = watches[change.key], change.after[0] - change.before[0]
+        rows = explained(block, evidence.receipts, watch, own)
+        if net(rows) != delta:
+            rows += moved_inside(_movements(reader, block), change.key.lower(), own)
+        rows += unexplained(watch, block.header.height, delta - net(rows))
+        told.append(Story(watch, block.header, tuple(rows), delta, _raw(block, evidence, rows)))
+    return told
+
+
+def _evidence(reader: Reader, changes: Sequence[Span[str, Account]]) -> _Evidence:
+    heights = sorted({change.high for change in changes})
+    blocks = dict(zip(heights, reader.get_all([calls.block(height) for height in heights]), strict=True))
+    evidence = _Evidence(blocks)
+    touched: dict[str, str] = {}
+    for change in changes:
+        block, us = blocks[change.high], change.key.lower()
+        mine = block.transactions if block.header.miner == us else [t for t in block.transactions if _touches(t, us)]
+        touched |= {transaction.hash: block.header.block_hash for transaction in mine}
+    receipts = reader.get_all([calls.receipt(transaction) for transaction in touched])
+    for transaction, receipt in zip(touched, receipts, strict=True):
+        if (receipt.tx, receipt.block_hash) != (transaction, touched[transaction]):
+            raise SourceDown(f"{reader.node.host}: a receipt is of another block; reading again")
+        evidence.receipts[transaction] = receipt
+    return evidence
+
+
+def _touches(transaction: Transaction, us: str) -> bool:
+    return us in (transaction.sender, transaction.recipient)
+
+
+def _check_hashes(reader: Reader, changes: Sequence[Span[str, Account]], evidence: _Evidence) -> None:
+    questions = []
+    for change in changes:
+        header = evidence.blocks[change.high].header
+        questions += [(change.key, header.parent_hash, change.before), (change.key, header.block_hash, change.after)]
+    reader.fetch(call for address, digest, _ in questions for call in account_questions(address, digest))
+    if any(account(reader, address, digest) != value for address, digest, value in questions):
+        raise SourceDown(f"{reader.node.host}: the chain moved while it was read; reading again")
+
+
+def explained(block: Block, receipts: Mapping[str, Receipt], watch: Watch, own: frozenset[str]) -> list[Row]:
+    """Rows that the block itself tells: values, gas, withdrawals, the block's reward. `own` is in lower case."""
+    us, height = watch.address.lower(), block.header.height
+    rows: list[Row] = []
+    for transaction in block.transactions:
+        if _touches(transaction, us):
+            rows += _of_transaction(transaction, receipts[transaction.hash], us, own)
+    for withdrawal in block.withdrawals:
+        if withdrawal.recipient == us and withdrawal.units:
+            locator = block_locator(watch, height, f"withdrawal:{withdrawal.index}")
+            rows.append(Row(Direction.IN, Kind.PROTOCOL, locator, withdrawal.units))
+    if block.header.miner == us:
+        rows += _reward(block, receipts, block_locator(watch, height, "reward"))
+    return rows
+
+
+def _of_transaction(transaction: Transaction, receipt: Receipt, us: str, own: frozenset[str]) -> list[Row]:
+    tx, sender = transaction.hash, transaction.sender
+    rows: list[Row] = []
+    if sender == us and receipt.gas_units:
+        rows.append(Row(Direction.OUT, Kind.OUTFLOW, f"{tx}:gas", receipt.gas_units, tx))
+    if not receipt.is_success or not transaction.units:
+        return rows
+    if sender == us:
+        kind = Kind.INTERNAL if transaction.recipient in own else Kind.OUTFLOW
+        rows.append(Row(Direction.OUT, kind, f"{tx}:value", transaction.units, tx))
+    if transaction.recipient == us:
+        kind = Kind.INTERNAL if sender in own else Kind.DONATION
+        rows.append(Row(Direction.IN, kind, f"{tx}:value", transaction.units, tx, payer=sender))
+    return rows
+
+
+def _reward(block: Block, receipts: Mapping[str, Receipt], locator: str) -> Iterable[Row]:
+    """The tips that a block's fee recipient gets (EIP-1559: what is paid above the burnt base fee)."""
+    mine = [receipts[transaction.hash] for transaction in block.transactions]
+    units = sum(receipt.gas_used * (receipt.gas_price_units - block.header.base_fee_units) for receipt in mine)
+    return [Row(Direction.IN, Kind.PROTOCOL, locator, units)] if units > 0 else []
+
+
+def moved_inside(movements: Iterable[Movement], us: str, own: frozenset[str]) -> list[Row]:
+    """Rows for what contracts paid us, or our own code paid others. Addresses in lower case."""
+    rows: list[Row] = []
+    for moved in movements:
+        locator = f"{moved.tx}:trace:{moved.path}"
+        if moved.sender == us:
+            kind = Kind.INTERNAL if moved.recipient in own else Kind.OUTFLOW
+            rows.append(Row(Direction.OUT, kind, locator, moved.units, moved.tx))
+        if moved.recipient == us:
+            kind = Kind.INTERNAL if moved.sender in own else Kind.DONATION
+            rows.append(Row(Direction.IN, kind, locator, moved.units, moved.tx, payer=moved.sender))
+    return rows
+
+
+def _movements(reader: Reader, block: Block) -> tuple[Movement, ...]:
+    """Traces of a block, in whichever dialect the node speaks; none where it speaks none.
+
+    A node that cannot or will not trace, or takes too long, must not stop the watcher: the change
+    is proven, only its transaction stays unnamed, and it is tried again at finality.
+    """
+    try:
+        return reader.get(calls.debug_trace(block.header.block_hash))
+    except (Refusal, SourceDown) as error:
+        log.info("trace_refused", extra={"node": reader.node.host, "error": str(error)})
+    try:
+        movements = reader.get(calls.parity_trace(block.header.height))
+    except (Refusal, SourceDown):
+        return ()
+    # Asked by height: traces of another fork's block at this height are nothing we know about.
+    return tuple(moved for moved in movements if moved.block_hash == block.header.block_hash)
+
+
+def _raw(block: Block, evidence: _Evidence, rows: Iterable[Row]) -> tuple[Mapping[str, object], ...]:
+    named = {row.tx for row in rows}
+    transactions = [transaction for transaction in block.transactions if transaction.hash in named]
+    receipts = [evidence.receipts[t.hash].raw for t in transactions if t.hash in evidence.receipts]
+    return (*(transaction.raw for transaction in transactions), *receipts)
+
+
+def point(height: int, value: Account) -> Point:
+    """Remember an account as it was at the end of a block."""
+    return Point(height, *value)

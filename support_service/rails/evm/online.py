@@ -1,0 +1,26 @@
+"""What `check --online` asks of every EVM node: which chain it is on."""
+
+from collections.abc import Mapping
+
+from support_service.rails import Mistake, SourceError
+from support_service.rails.evm import calls
+from support_service.rails.evm.network import EvmNetwork, read_network
+from support_service.rails.evm.refusals import Refusal
+from support_service.rails.evm.rpc import Node
+
+
+def ask_nodes(name: str, table: Mapping[str, object]) -> list[str | Mistake]:
+    """Ask each node of a checked network; a text is what a right one said, a Mistake what is wrong."""
+    network = read_network(name, table)
+    return [_ask(network, position, url) for position, url in enumerate(network.rpc, 1)]
+
+
+def _ask(network: EvmNetwork, position: int, url: str) -> str | Mistake:
+    node, key = Node(url), f"networks.{network.name}.rpc"
+    try:
+        found = node.ask(calls.chain_id())
+    except (SourceError, Refusal) as error:
+        return Mistake(key, f"entry {position}: {error}")
+    if found != network.chain_id:
+        return Mistake(key, f"entry {position} ({node.host}) is on chain {found}, not on {network.chain_id}")
+    return f"{network.name}: {node.host} is on chain {found}"

@@ -1,0 +1,163 @@
+"""Reading one range of blocks for some watches: what changed, and why. Used near the head and at finality."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from support_service.giving import Watch
+from support_service.rails import SourceDown
+from support_service.rails.evm import calls, native, rows, tokens
+from support_service.rails.evm.memo import Point, Progress, WatchKey, key_of
+from support_service.rails.evm.native import Account
+from support_service.rails.evm.reader import LogSearch, Reader
+from support_service.rails.evm.rows import Story, net
+from support_service.rails.evm.rpc import Call
+from support_service.rails.scan import Question, Span, bisect, run
+
+# A range is also a step that survives a kill; the first may span this many ranges of logs.
+STRIDE_RANGES = 5
+# Without tokens a long range costs nothing: equal balances at its ends prove all of it.
+STRIDE_BLOCKS_NATIVE = 100_000
+# Accounts with code are read block by block.
+STRIDE_BLOCKS_CODED = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Blocks above `low` up to `high`. at says how to name the block `high` to the node: by height or hash."""
+
+    low: int
+    high: int
+    at: calls.At
+
+
+class Watched:
+    """The watches of one network, sorted by what they need."""
+
+    def __init__(self, watches: Iterable[Watch]) -> None:
+        self.all = {key_of(watch): watch for watch in watches}
+        self.native = {watch.address: watch for watch in self.all.values() if not watch.asset.contract}
+        self.tokens = [watch for watch in self.all.values() if watch.asset.contract]
+        self.own = frozenset(watch.address.lower() for watch in self.all.values())
+        self.logs = LogSearch({watch.asset.contract for watch in self.tokens}, {watch.address for watch in self.tokens})
+
+    def stride(self, progress: Iterable[Progress]) -> int:
+        """How many blocks to read in one step."""
+        if any(item.has_code for item in progress):
+            return STRIDE_BLOCKS_CODED
+        return STRIDE_BLOCKS_NATIVE if self.logs.is_idle else STRIDE_RANGES * self.logs.size.blocks
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a range brought: stories, lowest block first, and how far each watch has come by it."""
+
+    stories: list[Story]
+    points: dict[WatchKey, Point]
+    coded: set[WatchKey]
+
+
+def questions(watched: Watched, keys: Iterable[WatchKey], span: Range) -> Iterator[Call[object]]:
+    """What reading a range asks at least, for fetching it together with other things."""
+    for key in keys:
+        if not watched.all[key].asset.contract:
+            yield from native.account_questions(key[0], span.at)
+    if span.high - span.low <= watched.logs.size.blocks:
+        yield from watched.logs.questions(span.low + 1, span.high)
+
+
+def read_range(
+    reader: Reader, watched: Watched, bases: Mapping[WatchKey, Progress], span: Range, *, is_final: bool
+) -> Findings:
+    """Read a range for the watches in `bases`, whose values at span.low are known."""
+    found = Findings([], {}, set())
+    _read_native(reader, watched, bases, (span, found), is_final=is_final)
+    listed = [watched.all[key] for key in bases if watched.all[key].asset.contract]
+    if listed:
+        logs = watched.logs.read(reader, span.low + 1, span.high)
+        touched = tokens.touches(logs, listed)
+        found.stories += tokens.stories(reader, touched, logs, watched.own)
+    for watch in listed:
+        base = _base(bases[key_of(watch)], is_final=is_final)
+        gained = sum(net(story.rows) for story in found.stories if story.watch == watch)
+        found.points[key_of(watch)] = Point(span.high, base.units + gained)
+    found.stories.sort(key=lambda story: story.header.height)
+    return found
+
+
+def _base(progress: Progress, *, is_final: bool) -> Point:
+    point = progress.final if is_final else progress.base
+    assert point is not None, "a range is read from a proven point on"
+    return point
+
+
+def _read_native(
+    reader: Reader,
+    watched: Watched,
+    bases: Mapping[WatchKey, Progress],
+    into: tuple[Range, Findings],
+    *,
+    is_final: bool,
+) -> None:
+    span, found = into
+    keys = {key[0]: key for key in bases if not watched.all[key].asset.contract}
+    reader.fetch(call for address in keys for call in native.account_questions(address, span.at))
+    spans = []
+    for address, key in keys.items():
+        base, after = _base(bases[key], is_final=is_final), native.account(reader, address, span.at)
+        spans.append(Span(address, span.low, span.high, (base.units, base.nonce), after))
+        found.points[key] = native.point(span.high, after)
+    coded = _coded(reader, spans, {address for address, key in keys.items() if bases[key].has_code}, span.at)
+    found.coded |= {keys[address] for address in coded}
+    changes = native.changed_blocks(reader, spans, coded)
+    found.stories += native.stories(reader, changes, watched.native, is_near_head=not is_final)
+
+
+def _coded(reader: Reader, spans: Sequence[Span[str, Account]], known: set[str], at: calls.At) -> frozenset[str]:
+    """Name the accounts with code. It never appears without the nonce growing (EIP-161, EIP-7702)."""
+    suspects = [span.key for span in spans if span.before[1] != span.after[1] and span.key not in known]
+    codes = reader.get_all([calls.code(address, at) for address in suspects])
+    return frozenset(known | {address for address, code in zip(suspects, codes, strict=True) if code})
+
+
+def open_watch(reader: Reader, watch: Watch, start: int) -> tuple[Story, Point, bool]:
+    """Read what lay there at the end of block `start`; also whether the account has code."""
+    contract = watch.asset.contract
+    header = reader.get(calls.header(start))
+    if header is None:
+        raise SourceDown(f"{reader.node.host}: does not know block {start}, where {watch.asset.code} begins")
+    if contract:
+        units = reader.get(calls.token_balance(contract, watch.address, header.block_hash))
+        return rows.opening(watch, header, units), Point(start, units), False
+    account = native.account(reader, watch.address, header.block_hash)
+    has_code = bool(reader.get(calls.code(watch.address, header.block_hash)))
+    return rows.opening(watch, header, account[0]), native.point(start, account), has_code
+
+
+def balance_question(watch: Watch, height: int) -> Call[int]:
+    """A token watch's balance at the end of a block."""
+    return calls.token_balance(watch.asset.contract, watch.address, height)
+
+
+def reconcile(reader: Reader, watch: Watch, progress: Progress, own: frozenset[str]) -> tuple[list[Story], Progress]:
+    """Hold a token's balance at its final point against everything booked; find what no log told.
+
+    Returns stories for blocks whose balance change was not booked, and the progress with a new proof.
+    """
+    point, proof = progress.final, progress.proof
+    assert point is not None and proof is not None
+    actual = reader.get(balance_question(watch, point.height))
+    proven = replace(progress, final=Point(point.height, actual), proof=point.height, booked=())
+    if actual == point.units or point.height == proof:
+        return [], proven
+
+    def unbooked(height: int, units: int) -> int:
+        return units - sum(booked for at, booked in progress.booked if at <= height)
+
+    def ask(asked: list[Question[str]]) -> Mapping[Question[str], int]:
+        told = reader.get_all([balance_question(watch, height) for _, height in asked])
+        return {item: unbooked(item[1], units) for item, units in zip(asked, told, strict=True)}
+
+    before = point.units - sum(booked for _, booked in progress.booked)
+    span = Span(watch.address, proof, point.height, before, unbooked(point.height, actual))
+    touched = [tokens.Touch(watch, change.high) for change in run(bisect([span]), ask)]
+    return tokens.stories(reader, touched, [], own), proven

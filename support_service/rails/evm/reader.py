@@ -1,0 +1,91 @@
+"""The facts of one turn: what the node said, asked once.
+
+A turn first fetches everything that it will most likely need, in as few requests as batches allow;
+the passes then ask as if nothing had been fetched. Without the fetching all is the same, but slower.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar, cast
+
+from support_service.rails import SourceDown
+from support_service.rails.evm import calls
+from support_service.rails.evm.answers import Log
+from support_service.rails.evm.refusals import RangeTooBig, Refusal
+from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Call, Node
+from support_service.rails.scan import RangeSize, ranges
+
+T = TypeVar("T")
+
+
+class Reader:
+    """Answers questions from memory, else from the node; a Refusal is remembered and raised as well."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self._known: dict[str, object] = {}
+
+    def fetch(self, questions: Iterable[Call[object]]) -> None:
+        """Ask all questions that are not known yet, together."""
+        unknown = {call.key: call for call in questions if call.key not in self._known}
+        self._known.update(zip(unknown, self.node.ask_all(list(unknown.values())), strict=True))
+
+    def get(self, call: Call[T]) -> T:
+        """The answer to one question; raises its Refusal."""
+        self.fetch([call])
+        answer = self._known[call.key]
+        if isinstance(answer, Refusal):
+            raise answer
+        return cast("T", answer)
+
+    def get_all(self, questions: Sequence[Call[T]]) -> list[T]:
+        """The answers to many questions, asked together; raises the first Refusal among them."""
+        self.fetch(questions)
+        return [self.get(call) for call in questions]
+
+    def forget(self) -> None:
+        """Drop everything known, to hear what the chain says now or to free memory."""
+        self._known.clear()
+
+
+class LogSearch:
+    """Transfer logs over any number of blocks, in ranges as large as the node takes; it learns that size."""
+
+    def __init__(self, contracts: Iterable[str], addresses: Iterable[str]) -> None:
+        self._contracts, self._addresses = sorted(contracts), sorted(addresses)
+        self.size = RangeSize()
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether there is no token to ask about."""
+        return not self._contracts
+
+    def questions(self, first: int, last: int) -> list[Call[tuple[Log, ...]]]:
+        """Both directions of one range; none for an empty one."""
+        if self.is_idle or last < first:
+            return []
+        return [
+            calls.transfers_to(self._contracts, self._addresses, calls.blocks(first, last)),
+            calls.transfers_from(self._contracts, self._addresses, calls.blocks(first, last)),
+        ]
+
+    def read(self, reader: Reader, first: int, last: int) -> list[Log]:
+        """All transfers of first..last. Several ranges go in one batch; refused ones are cut smaller."""
+        found: list[Log] = []
+        while first <= last and not self.is_idle:
+            ahead = list(ranges(first, last, self.size))[: BATCH_CALLS_MAX // 2]
+            questions = [self.questions(*span) for span in ahead]
+            reader.fetch(call for pair in questions for call in pair)
+            for span, pair in zip(ahead, questions, strict=True):
+                try:
+                    found += [log for logs in reader.get_all(pair) for log in logs]
+                except RangeTooBig as error:
+                    self._shrink(error, reader)
+                    break
+                first = span[1] + 1
+                self.size = self.size.grown()
+        return found
+
+    def _shrink(self, error: RangeTooBig, reader: Reader) -> None:
+        if self.size.is_smallest:
+            raise SourceDown(f"{reader.node.host}: not even one block of logs is given: {error}") from error
+        self.size = self.size.shrunk(error.suggested)

@@ -1,0 +1,117 @@
+"""Looking at the chain before reading it: its head, its finality, and whether what we read still stands."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from support_service.rails import SourceDown, SourceLied
+from support_service.rails.evm import calls
+from support_service.rails.evm.answers import Header
+from support_service.rails.evm.memo import Memo, Pending, Progress
+from support_service.rails.evm.network import EvmNetwork
+from support_service.rails.evm.reader import Reader
+from support_service.rails.evm.refusals import Refusal
+from support_service.rails.scan import Mark, highest_canonical
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """The chain at the beginning of a turn.
+
+    final_height is None while nothing is final; is_moved tells that the block we read last is gone.
+    """
+
+    head: Mark
+    final_height: int | None
+    is_moved: bool
+
+
+def look(reader: Reader, network: EvmNetwork, memo: Memo, last: Mark | None) -> Sight:
+    """See head and finality in one request. SourceLied on another chain, SourceDown if the node lags behind us."""
+    here = [] if last is None else [calls.header(last.height)]
+    tips = [calls.tip("latest"), *([calls.tip("finalized")] if network.confirm == "finalized" else [])]
+    reader.fetch([calls.chain_id(), *tips, *here])
+    check_chain(reader, network)
+    head = reader.get(calls.tip("latest"))
+    if head is None:
+        raise SourceDown(f"{reader.node.host}: has no blocks yet")
+    now = reader.get(here[0]) if here else None
+    if last is not None and now is None:
+        _check_behind(reader, memo, head, last)
+    is_moved = last is not None and (now is None or now.block_hash != last.block_hash)
+    return Sight(mark_of(head), _final_height(reader, network, head), is_moved)
+
+
+def check_chain(reader: Reader, network: EvmNetwork) -> None:
+    """See that the node is on the chain that the settings name: else all its money would be false."""
+    told = reader.get(calls.chain_id())
+    if told != network.chain_id:
+        raise SourceLied(f"{reader.node.host}: is on chain {told}, settings say chain_id = {network.chain_id}")
+
+
+def _final_height(reader: Reader, network: EvmNetwork, head: Header) -> int | None:
+    if network.confirm != "finalized":
+        return head.height - network.confirm if head.height >= network.confirm else None
+    try:
+        final = reader.get(calls.tip("finalized"))
+    except Refusal as error:
+        hint = "set `confirm` to a number of blocks if this chain has no finality"
+        raise SourceDown(f"{reader.node.host}: does not tell the finalized block ({error}); {hint}") from error
+    if final is not None and final.height > head.height:
+        raise SourceDown(f"{reader.node.host}: its finalized block is above its head; several nodes behind it?")
+    return None if final is None else final.height
+
+
+def _check_behind(reader: Reader, memo: Memo, head: Header, last: Mark) -> None:
+    """A head below ours is a shorter fork, or only a node that lags: then wait, nothing has changed."""
+    below = [mark for mark in memo.marks if mark.height <= head.height]
+    now = hashes(reader, below)
+    if all(now[mark.height] == mark.block_hash for mark in below):
+        raise SourceDown(f"{reader.node.host}: its head went back to {head.height}, we have read {last.height}")
+
+
+def hashes(reader: Reader, marks: Iterable[Mark]) -> dict[int, str | None]:
+    """The hashes that the chain has now at the heights of marks; None above its head."""
+    heights = sorted({mark.height for mark in marks})
+    headers = reader.get_all([calls.header(height) for height in heights])
+    return {
+        height: None if header is None else header.block_hash for height, header in zip(heights, headers, strict=True)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Rewind:
+    """Where a reorg takes us: the highest block that we read and the chain still has, and the blocks it lost."""
+
+    base: Mark | None
+    gone: tuple[Pending, ...]
+    memo: Memo
+
+
+def rewind(reader: Reader, memo: Memo, name: str) -> Rewind:
+    """Find how far to go back. SourceLied where a block is gone that was final: only a person can judge that."""
+    final = memo.final
+    known = [*memo.marks, *([final] if final else [])]
+    now = hashes(reader, [*known, *(pending.mark for pending in memo.pending)])
+    base = highest_canonical(known, now)
+    if base is None and final is not None:
+        if now[final.height] is None:
+            raise SourceDown(f"{reader.node.host}: does not know the final block {final.height}")
+        raise SourceLied(
+            f"{reader.node.host}: block {final.height} of {name} was final as {final.block_hash} and is"
+            f" {now[final.height]} now; nothing is booked from this node until a person has looked"
+        )
+    gone = tuple(pending for pending in memo.pending if now[pending.mark.height] != pending.mark.block_hash)
+    kept = memo.without_pending({pending.mark: pending.keys for pending in gone})
+    kept = replace(kept, marks=tuple(mark for mark in kept.marks if base and mark.height <= base.height))
+    return Rewind(base, gone, kept.with_progress({key: _rewound(item, base) for key, item in kept.progress.items()}))
+
+
+def _rewound(progress: Progress, base: Mark | None) -> Progress:
+    """Forget what was read above a rewind; the blocks down to finality are cheap to read again."""
+    is_kept = progress.head is None or (base is not None and progress.head.height <= base.height)
+    return progress if is_kept else replace(progress, head=None)
+
+
+def mark_of(header: Header) -> Mark:
+    """A header's height and hash."""
+    return Mark(header.height, header.block_hash)

@@ -1,0 +1,218 @@
+"""ERC-20 tokens: Transfer logs of listed contracts, held against the balance of every block they touch.
+
+A log is only what a contract says. What counts is what the balance gained: for a token that takes a
+fee from transfers, logs say more than arrives; for one that changes balances silently, less.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from support_service.giving import Direction, Flag, Kind, Watch
+from support_service.money import share
+from support_service.rails import SourceDown, SourceLied
+from support_service.rails.evm import calls
+from support_service.rails.evm.answers import ZERO_ADDRESS, Header, Log, Receipt
+from support_service.rails.evm.reader import Reader
+from support_service.rails.evm.refusals import NoState, Refusal
+from support_service.rails.evm.rows import Row, Story, net, unexplained
+from support_service.rails.evm.rpc import Call
+
+# A topic holds an address in its last 20 bytes; the rest must be zero.
+_TOPIC_PREFIX = "0x" + "0" * 24
+_TOPICS, _WORD_BYTES = 3, 32
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A Transfer log that is what it seems. ordinal is its place within its receipt, from 0."""
+
+    tx: str
+    ordinal: int
+    contract: str
+    sender: str
+    recipient: str
+    units: int
+
+    @property
+    def locator(self) -> str:
+        """Names the same transfer wherever its transaction lands."""
+        return f"{self.tx}:log:{self.ordinal}"
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """A block that may have changed a token watch."""
+
+    watch: Watch
+    height: int
+
+
+def check_decimals(reader: Reader, watches: Iterable[Watch]) -> None:
+    """Compare every token's own number of decimals with the settings; SourceLied where they differ.
+
+    A wrong exponent would show, total and export every amount wrongly, so nothing is read then.
+    """
+    wanted = {watch.asset.contract: watch for watch in watches}
+    reader.fetch(calls.decimals(contract) for contract in wanted)
+    for contract, watch in wanted.items():
+        asset, host = watch.asset, reader.node.host
+        try:
+            told = reader.get(calls.decimals(contract))
+        except Refusal as error:
+            raise SourceLied(f"{host}: {asset.code} at {contract} does not tell its decimals: {error}") from error
+        if len(told) != _WORD_BYTES:
+            raise SourceLied(f"{host}: there is no token contract at {contract} ({asset.code}) on this chain")
+        if int.from_bytes(told, "big") != asset.exponent:
+            decimals = int.from_bytes(told, "big")
+            raise SourceLied(
+                f"{host}: {asset.code} at {contract} has {decimals} decimals, settings say {asset.exponent}"
+            )
+
+
+def transfer(log: Log, ordinal: int) -> Transfer | None:
+    """Read a log as an ERC-20 transfer of some value; None for anything else.
+
+    Left out: zero values (address poisoning), four topics (an NFT), odd data, dirty address words,
+    and logs that a node marks as removed.
+    """
+    if log.is_removed or len(log.topics) != _TOPICS or log.topics[0] != calls.TRANSFER_TOPIC:
+        return None
+    if len(log.data) != _WORD_BYTES or not all(topic.startswith(_TOPIC_PREFIX) for topic in log.topics[1:]):
+        return None
+    units = int.from_bytes(log.data, "big")
+    sender, recipient = ("0x" + topic[-40:] for topic in log.topics[1:])
+    return Transfer(log.tx, ordinal, log.contract, sender, recipient, units) if units else None
+
+
+def touches(logs: Iterable[Log], watches: Sequence[Watch]) -> list[Touch]:
+    """Say which watches have a transfer in which blocks."""
+    by_name = {(watch.asset.contract.lower(), watch.address.lower()): watch for watch in watches}
+    found: dict[Touch, None] = {}
+    for log in logs:
+        moved = transfer(log, 0)
+        parties = () if moved is None else (moved.recipient, moved.sender)
+        named = [by_name.get((log.contract, party)) for party in parties]
+        found |= {Touch(watch, log.height): None for watch in named if watch is not None}
+    return list(found)
+
+
+def stories(reader: Reader, touched: Sequence[Touch], logs: Sequence[Log], own: frozenset[str]) -> list[Story]:
+    """Explain every touched block. `logs` are those found so far; `own` are all our addresses in lower case."""
+    headers = _headers(reader, touched, logs)
+    _fetch_balances(reader, touched, headers)
+    receipts = _receipts(reader, [log for log in logs if log.height in headers], headers)
+    told: list[Story] = []
+    for touch in touched:
+        header = headers[touch.height]
+        delta = _delta(reader, touch.watch, header)
+        rows, evidence = _rows(touch, receipts, delta, own)
+        if delta is not None and _needs_more(rows, delta):
+            # Perhaps a node gave too few logs: ask for this very block, by hash.
+            more = _receipts(reader, _logs_in(reader, touch.watch, header), headers)
+            rows, evidence = _rows(touch, more, delta, own)
+        if delta is not None:
+            rows = rows + unexplained(touch.watch, touch.height, delta - net(rows))
+        told.append(Story(touch.watch, header, tuple(rows), delta, tuple(receipt.raw for receipt in evidence)))
+    return told
+
+
+def _needs_more(rows: list[Row], delta: int) -> bool:
+    is_exact = net(rows) == delta and not any(Flag.ESTIMATED in row.flags for row in rows)
+    return not is_exact
+
+
+def _headers(reader: Reader, touched: Sequence[Touch], logs: Iterable[Log]) -> dict[int, Header]:
+    heights = sorted({touch.height for touch in touched})
+    told = reader.get_all([calls.header(height) for height in heights])
+    headers = {header.height: header for header in told if header is not None}
+    moved = any(log.height in headers and log.block_hash != headers[log.height].block_hash for log in logs)
+    if moved or len(headers) < len(heights):
+        raise SourceDown(f"{reader.node.host}: logs are of another block than the chain's; reading again")
+    return headers
+
+
+def _balance_questions(watch: Watch, header: Header) -> list[Call[int]]:
+    contract, address = watch.asset.contract, watch.address
+    digests = (header.parent_hash, header.block_hash)
+    return [calls.token_balance(contract, address, digest) for digest in digests]
+
+
+def _fetch_balances(reader: Reader, touched: Sequence[Touch], headers: Mapping[int, Header]) -> None:
+    reader.fetch(call for touch in touched for call in _balance_questions(touch.watch, headers[touch.height]))
+
+
+def _delta(reader: Reader, watch: Watch, header: Header) -> int | None:
+    """What the block changed; None where the node keeps no state so old: then only the logs speak."""
+    try:
+        before, after = reader.get_all(_balance_questions(watch, header))
+    except NoState:
+        return None
+    return after - before
+
+
+def _logs_in(reader: Reader, watch: Watch, header: Header) -> list[Log]:
+    where, contracts, addresses = calls.in_block(header.block_hash), [watch.asset.contract], [watch.address]
+    questions = [calls.transfers_to(contracts, addresses, where), calls.transfers_from(contracts, addresses, where)]
+    return [log for logs in reader.get_all(questions) for log in logs]
+
+
+def _receipts(reader: Reader, logs: Iterable[Log], headers: Mapping[int, Header]) -> list[Receipt]:
+    """The receipts behind logs: they give a log's ordinal, and all logs of the transaction."""
+    heights = {log.tx: log.height for log in logs if transfer(log, 0) is not None}
+    told = reader.get_all([calls.receipt(tx) for tx in heights])
+    for (tx, height), receipt in zip(heights.items(), told, strict=True):
+        if (receipt.tx, receipt.block_hash) != (tx, headers[height].block_hash):
+            raise SourceDown(f"{reader.node.host}: a receipt is of another block; reading again")
+    return told
+
+
+def _rows(
+    touch: Touch, receipts: Iterable[Receipt], delta: int | None, own: frozenset[str]
+) -> tuple[list[Row], list[Receipt]]:
+    us, contract = touch.watch.address.lower(), touch.watch.asset.contract.lower()
+    moved: list[Transfer] = []
+    evidence: list[Receipt] = []
+    for receipt in receipts:
+        mine = [item for item in _transfers(receipt, touch.height) if item.contract == contract]
+        mine = [item for item in mine if us in (item.sender, item.recipient)]
+        moved += mine
+        evidence += [receipt] if mine else []
+    return rows_of(moved, us, delta, own), evidence
+
+
+def _transfers(receipt: Receipt, height: int) -> list[Transfer]:
+    if not receipt.is_success:
+        return []
+    read = [transfer(log, ordinal) for ordinal, log in enumerate(receipt.logs) if log.height == height]
+    return [item for item in read if item is not None]
+
+
+def rows_of(moved: Sequence[Transfer], us: str, delta: int | None, own: frozenset[str]) -> list[Row]:
+    """Rows for one token, one address, one block; delta is the proven change, None if not known.
+
+    Where the balance gained less than the logs say, credits are what it gained: exact for one
+    transfer, shared by amount and flagged `estimated` for several.
+    """
+    gifts = [item for item in moved if item.recipient == us]
+    debits = [item for item in moved if item.sender == us]
+    said = [item.units for item in gifts]
+    gained = sum(said) if delta is None else delta + sum(item.units for item in debits)
+    flags: frozenset[Flag] = frozenset()
+    if 0 <= gained < sum(said):
+        flags = frozenset({Flag.ESTIMATED}) if len(said) > 1 else flags
+        said = share(gained, said)
+    rows = [_debit(item, own) for item in debits]
+    return rows + [_credit(item, units, flags, own) for item, units in zip(gifts, said, strict=True) if units]
+
+
+def _debit(item: Transfer, own: frozenset[str]) -> Row:
+    kind = Kind.INTERNAL if item.recipient in own else Kind.OUTFLOW
+    return Row(Direction.OUT, kind, item.locator, item.units, item.tx)
+
+
+def _credit(item: Transfer, units: int, flags: frozenset[Flag], own: frozenset[str]) -> Row:
+    kind = Kind.INTERNAL if item.sender in own else Kind.DONATION
+    is_mint = item.sender == ZERO_ADDRESS
+    if is_mint:
+        flags = flags | {Flag.MINT}
+    return Row(Direction.IN, kind, item.locator, units, item.tx, None if is_mint else item.sender, flags)

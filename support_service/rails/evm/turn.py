@@ -1,0 +1,253 @@
+"""One turn along the chain, from the stored cursor up to its present head, as Reports.
+
+Order: look; rewind if the block we read last is gone; begin new watches; read what became final
+(stated as confirmed, from scratch); read what is new above it (stated as seen).
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from support_service.giving import Clock, Cursor, Report, State, Watch
+from support_service.rails import SourceDown
+from support_service.rails.evm import calls, memo, passes, rows, sight
+from support_service.rails.evm.draft import Draft
+from support_service.rails.evm.memo import Progress, WatchKey
+from support_service.rails.evm.network import EvmNetwork
+from support_service.rails.evm.passes import Findings, Range, Watched
+from support_service.rails.evm.reader import Reader
+from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Call
+from support_service.rails.evm.sight import Sight, mark_of
+from support_service.rails.scan import Mark, remember
+
+# A long catch-up tells where it is this often, not once per step.
+TOLD_EVERY = timedelta(seconds=10)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Where a source stands: its name, its network, what it watches, and its clock."""
+
+    name: str
+    network: EvmNetwork
+    watched: Watched
+    clock: Clock
+
+
+class Turn:
+    """Reads from one node, once. Raises SourceDown, SourceLied and Refusal; what was yielded stays good."""
+
+    def __init__(self, post: Post, reader: Reader, after: Cursor | None) -> None:
+        self._post, self._watched, self._reader = post, post.watched, reader
+        self._memo, self._mark = memo.read(after), _placed(after)
+        self._step = 0 if after is None else after.step
+        # Tokens whose balance is proven in this turn; the prefetch lowers it to what one batch has room for.
+        self._proofs_max = len(self._watched.tokens)
+        self._told_at: datetime | None = None
+        # Blocks read by height near the head: at the end they must be on one chain with it.
+        self._relied_on: set[Mark] = set()
+
+    def reports(self) -> Iterator[Report]:
+        """Yield what is new; at least one report, which says that we looked."""
+        seen = sight.look(self._reader, self._post.network, self._memo, self._mark)
+        if seen.is_moved:
+            yield self._rewind()
+        draft = self._draft(State.CONFIRMED)
+        self._begin(seen, draft)
+        self._prefetch(seen)
+        yield from self._read_final(seen, draft)
+        yield self._read_head(seen.head)
+
+    def _draft(self, state: State) -> Draft:
+        return Draft(self._post.network.name, state)
+
+    def _report(self, draft: Draft) -> Report:
+        self._step += 1
+        return draft.report(self._post.name, self._step, (self._mark, self._memo), self._post.clock())
+
+    def _rewind(self) -> Report:
+        """Go back to the highest block that we read and the chain still has; say which blocks are gone."""
+        told = sight.rewind(self._reader, self._memo, self._post.network.name)
+        facts = {"from_height": self._mark and self._mark.height, "to_height": told.base and told.base.height}
+        log.warning("chain_reorganised", extra={"source": self._post.name, "blocks_gone": len(told.gone), **facts})
+        draft = self._draft(State.SEEN)
+        for pending in told.gone:
+            for key in sorted(pending.keys):
+                draft.empty(key, pending.mark, is_canonical=False)
+        self._memo, self._mark = told.memo, told.base
+        return self._report(draft)
+
+    def _begin(self, seen: Sight, draft: Draft) -> None:
+        """Give new watches their start; start anew the ones whose start was moved to an earlier block.
+
+        A later start never unbooks money that was booked. An opening that an earlier start makes
+        void is taken back.
+        """
+        for key, watch in self._watched.all.items():
+            wanted = self._post.network.start_block if watch.start_block is None else watch.start_block
+            # Nothing happened before block 0, so what lies there is an opening, too: it is no gift.
+            # At the head, not at finality: the contract says so, and the opening follows the chain until it is final.
+            start = seen.head.height if wanted is None else max(wanted - 1, 0)
+            known = self._memo.progress.get(key)
+            if known is not None and (wanted is None or wanted == known.wanted or start >= known.start):
+                continue
+            if known is not None and known.final is not None:
+                header = self._reader.get(calls.header(known.start))
+                if header is not None:
+                    draft.empty(key, mark_of(header), is_canonical=True)
+            self._memo = self._memo.with_progress({key: Progress(start, wanted)})
+            log.info("watch_begins", extra={"source": self._post.name, "asset": key[1], "block": start + 1})
+
+    def _mine(self) -> list[tuple[WatchKey, Progress]]:
+        return [(key, self._memo.progress[key]) for key in self._watched.all]
+
+    def _prefetch(self, seen: Sight) -> None:
+        """Ask for all that an ordinary turn needs in one go; only for speed."""
+        finals = {item.final and item.final.height for _, item in self._mine()}
+        bases = {item.base and item.base.height for _, item in self._mine()}
+        if len(finals) != 1 or len(bases) != 1 or None in finals | bases:
+            return
+        final, base = finals.pop() or 0, bases.pop() or 0
+        keys, target, wanted = list(self._watched.all), seen.final_height, list[Call[object]]()
+        if target is not None and target > final:
+            wanted += [calls.header(target), *passes.questions(self._watched, keys, Range(final, target, target))]
+        near = Range(max(base, final, -1 if target is None else target), seen.head.height, seen.head.block_hash)
+        if near.high > near.low:
+            wanted += passes.questions(self._watched, keys, near)
+        if target is not None and target > final:
+            self._proofs_max = max(1, BATCH_CALLS_MAX - len(wanted))
+            wanted += [passes.balance_question(watch, target) for watch in self._due()]
+        self._reader.fetch(wanted)
+
+    def _due(self) -> list[Watch]:
+        """The tokens whose balance was held against the books longest ago."""
+        proofs = {key: item.proof for key, item in self._mine()}
+        begun = [watch for watch in self._watched.tokens if proofs[memo.key_of(watch)] is not None]
+        return sorted(begun, key=lambda watch: proofs[memo.key_of(watch)] or 0)[: self._proofs_max]
+
+    def _read_final(self, seen: Sight, draft: Draft) -> Iterator[Report]:
+        """Read everything that became final, in steps that each survive a kill."""
+        target = -1 if seen.final_height is None else seen.final_height
+        self._open([key for key, item in self._mine() if item.final is None and item.start <= target], draft)
+        while behind := [item.final.height for _, item in self._mine() if item.final and item.final.height < target]:
+            low = min(behind)
+            group = {key: item for key, item in self._mine() if item.final and item.final.height == low}
+            nexts = [height for height in behind if height > low]
+            high = min([target, low + self._watched.stride(group.values()), *nexts])
+            self._step_final(group, Range(low, high, high), draft, target=target)
+            if high < target:
+                self._tell_progress(high, target)
+                yield self._report(draft)
+                draft = self._draft(State.CONFIRMED)
+                self._reader.forget()
+        if not draft.claims_nothing:
+            yield self._report(draft)
+
+    def _tell_progress(self, height: int, target: int) -> None:
+        now = self._post.clock()
+        if self._told_at is None or now - self._told_at >= TOLD_EVERY:
+            self._told_at = now
+            log.info("catching_up", extra={"source": self._post.name, "height": height, "target": target})
+
+    def _open(self, keys: Iterable[WatchKey], draft: Draft) -> None:
+        """Book what lay there before credits count."""
+        for key in keys:
+            item = self._memo.progress[key]
+            story, point, has_code = passes.open_watch(self._reader, self._watched.all[key], item.start)
+            if draft.state is State.CONFIRMED:
+                proof = point.height if self._watched.all[key].asset.contract else None
+                item = replace(item, final=point, proof=proof, has_code=has_code)
+            else:
+                item = replace(item, head=point, has_code=has_code)
+            draft.add([story] if story.rows else [])
+            self._relied_on.add(mark_of(story.header))
+            self._memo = self._memo.with_progress({key: item})
+        if draft.state is State.CONFIRMED:
+            for key in keys:
+                self._settle(draft, {key}, self._memo.progress[key].start)
+
+    def _step_final(self, group: Mapping[WatchKey, Progress], span: Range, draft: Draft, *, target: int) -> None:
+        header = self._reader.get(calls.header(span.high))
+        if header is None:
+            raise SourceDown(f"{self._reader.node.host}: does not know its own final block {span.high}")
+        found = passes.read_range(self._reader, self._watched, group, span, is_final=True)
+        draft.add(found.stories)
+        self._advance(group, found)
+        if span.high == target:
+            self._prove(group, draft)
+        self._settle(draft, set(group), span.high)
+        mark = mark_of(header)
+        if self._memo.final is None or mark.height > self._memo.final.height:
+            marks = tuple(known for known in self._memo.marks if known.height > mark.height)
+            self._memo = replace(self._memo, final=mark, marks=marks)
+        if self._mark is None or mark.height > self._mark.height:
+            self._mark = mark
+
+    def _advance(self, group: Mapping[WatchKey, Progress], found: Findings) -> None:
+        changed: dict[WatchKey, Progress] = {}
+        for key, item in group.items():
+            told = [story for story in found.stories if memo.key_of(story.watch) == key]
+            is_token = bool(self._watched.all[key].asset.contract)
+            booked = [(story.header.height, rows.net(story.rows)) for story in told if is_token]
+            has_code = item.has_code or key in found.coded
+            changed[key] = replace(item, final=found.points[key], has_code=has_code, booked=(*item.booked, *booked))
+        self._memo = self._memo.with_progress(changed)
+
+    def _prove(self, group: Mapping[WatchKey, Progress], draft: Draft) -> None:
+        """Hold tokens' balances at finality against the books, those first whose proof is oldest."""
+        for watch in [watch for watch in self._due() if memo.key_of(watch) in group]:
+            key = memo.key_of(watch)
+            stories, proven = passes.reconcile(self._reader, watch, self._memo.progress[key], self._watched.own)
+            draft.add(stories)
+            self._memo = self._memo.with_progress({key: proven})
+
+    def _settle(self, draft: Draft, keys: set[WatchKey], height: int) -> None:
+        """Close what was seen up to a final height: confirmed just now, else replaced or orphaned."""
+        due = {p.mark: p.keys & keys for p in self._memo.pending if p.mark.height <= height and p.keys & keys}
+        told = draft.marks
+        silent = {mark: due[mark] - told.get(mark, frozenset()) for mark in due}
+        now = sight.hashes(self._reader, [mark for mark in silent if silent[mark]])
+        for mark, left in silent.items():
+            for key in sorted(left):
+                draft.empty(key, mark, is_canonical=now[mark.height] == mark.block_hash)
+        self._memo = self._memo.without_pending(due)
+
+    def _read_head(self, head: Mark) -> Report:
+        """Read what is above finality; it may still vanish, so it is only seen."""
+        draft = self._draft(State.SEEN)
+        self._open([key for key, item in self._mine() if item.base is None and item.start <= head.height], draft)
+        while behind := [item.base.height for _, item in self._mine() if item.base and item.base.height < head.height]:
+            low = min(behind)
+            group = {key: item for key, item in self._mine() if item.base and item.base.height == low}
+            span = Range(low, head.height, head.block_hash)
+            found = passes.read_range(self._reader, self._watched, group, span, is_final=False)
+            draft.add(found.stories)
+            points = {key: replace(item, head=found.points[key]) for key, item in group.items()}
+            coded = {key: replace(item, has_code=True) for key, item in points.items() if key in found.coded}
+            self._memo = self._memo.with_progress(points | coded)
+        self._check_still_there(draft, head)
+        for mark, keys in draft.marks.items():
+            self._memo = self._memo.with_pending(mark, keys)
+        final_height = self._memo.final.height if self._memo.final else -1
+        self._memo = replace(self._memo, marks=remember(self._memo.marks, head, above=final_height))
+        self._mark = head
+        return self._report(draft)
+
+    def _check_still_there(self, draft: Draft, head: Mark) -> None:
+        """See that the blocks told about are on one chain still: they were read one after another."""
+        marks = self._relied_on | draft.marks.keys()
+        if not marks:
+            return
+        self._reader.forget()
+        now = sight.hashes(self._reader, [*marks, head])
+        if any(now[mark.height] != mark.block_hash for mark in [*marks, head]):
+            raise SourceDown(f"{self._reader.node.host}: the chain moved while it was read; reading again")
+
+
+def _placed(cursor: Cursor | None) -> Mark | None:
+    if cursor is None or cursor.height is None or cursor.block_hash is None:
+        return None
+    return Mark(cursor.height, cursor.block_hash)
