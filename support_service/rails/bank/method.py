@@ -1,0 +1,187 @@
+"""A bank account readers transfer to: rows to copy, and the richest QR code the details allow.
+
+Hryvnia account with receiver, receiver_code and purpose: an NBU code that opens a bank app. SEPA
+account in EUR with receiver: an EPC code. Anything else: the plain IBAN, and the caption says so.
+"""
+
+from dataclasses import dataclass
+
+from stdnum.ua import edrpou, rntrc
+
+from support_service.giving import Link, PaymentMethod, Phrase, QrText, Row
+from support_service.money import Asset
+from support_service.rails import BadOption, Options, Surroundings, choices
+from support_service.rails.bank import epc, nbu
+from support_service.rails.bank.account import Account, read_bic, read_iban
+
+NBU_PARTS = ("receiver", "receiver_code", "purpose")
+# A symbol with the hryvnia sign may have version 17 at most, which holds this much at level Q.
+NBU_LEVEL_Q_BYTES_MAX = 364
+# From this version on no alignment pattern lies under the sign's circle; some scanners need it.
+NBU_VERSION_MIN = 14
+
+
+@dataclass(frozen=True, slots=True)
+class _Details:
+    """What is said about the account beside its number; "" where nothing is."""
+
+    receiver: str
+    receiver_code: str
+    purpose: str
+    bank: str
+    bic: str
+    category: str
+
+
+def build_method(key: str, options: Options, around: Surroundings) -> PaymentMethod | None:
+    """Read the account and its details; a mistake where they are enough for no code, or for none named."""
+    before = len(options.mistakes)
+    account = _take_account(options)
+    asset = choices.currency(options, around, default=_default_currency(account))
+    details = _take_details(options, account)
+    if account is None or asset is None or len(options.mistakes) > before:
+        return None
+    code = _qr(options, account, asset, details)
+    if code is None:
+        return None
+    qr, kind = code
+    title = Phrase("Bank account (IBAN)")
+    if asset.code != "UAH":
+        title = Phrase("Bank account (IBAN, %(currency)s)", (("currency", asset.code),))
+    return PaymentMethod(
+        key=key,
+        rail="bank",
+        title=title,
+        rows=_rows(account, details),
+        qr=qr,
+        facts=_facts(account, asset, details, kind),
+        link=Link(qr.text, Phrase("Open in your bank's app")) if kind == "nbu-003" else None,
+        books=(asset,),
+        warnings=_warnings(details.receiver_code),
+    )
+
+
+def check_network(name: str, options: Options) -> None:
+    """Refuse the table: a bank account lives on no network of ours."""
+    options.reject("rail", f"'bank' has no networks; remove the table [networks.{name}]")
+    for key in options.values:
+        options.anything(key)
+
+
+def _take_account(options: Options) -> Account | None:
+    text = options.required("iban")
+    if not text:
+        return None
+    try:
+        return read_iban(text)
+    except BadOption as error:
+        options.reject("iban", str(error))
+        return None
+
+
+def _default_currency(account: Account | None) -> str:
+    if account is None or account.country == "UA":
+        return "UAH"
+    return "EUR" if account.country in epc.SEPA else ""
+
+
+def _take_details(options: Options, account: Account | None) -> _Details:
+    texts = {name: nbu.normalised(options.text(name)) for name in (*NBU_PARTS, "bank", "bic", "category")}
+    try:
+        texts["bic"] = read_bic(texts["bic"]) if texts["bic"] else ""
+    except BadOption as error:
+        options.reject("bic", str(error))
+    texts["bank"] = texts["bank"] or (account.bank if account else "")
+    return _Details(**texts)
+
+
+def _qr(options: Options, account: Account, asset: Asset, details: _Details) -> tuple[QrText, str] | None:
+    """Choose the code and write it, with the name of its format; None with a mistake noted."""
+    is_hryvnia = account.country == "UA" and asset.code == "UAH"
+    is_sepa = account.country in epc.SEPA and asset.code == "EUR"
+    if details.category and not is_hryvnia:
+        options.reject("category", "belongs to the NBU code of a hryvnia account; leave it out")
+        return None
+    try:
+        if is_hryvnia and _wants_nbu(options, details):
+            return _nbu_qr(account, details), "nbu-003"
+        if is_sepa and (details.receiver or details.purpose):
+            return _epc_qr(account, details), "epc-002"
+    except (nbu.NbuError, epc.EpcError) as error:
+        options.reject(error.field, str(error))
+    if any(options.has_mistake(name) for name in (*NBU_PARTS, "category", "bic")):
+        return None
+    return QrText(account.iban, Phrase("A scan copies the IBAN; it does not open a bank app.")), "iban"
+
+
+def _wants_nbu(options: Options, details: _Details) -> bool:
+    """Tell whether an NBU code is asked for; parts of it that are missing are mistakes."""
+    missing = [name for name in NBU_PARTS if not getattr(details, name)]
+    if len(missing) == len(NBU_PARTS) and not details.category:
+        return False
+    for name in missing:
+        options.reject(name, f"is missing: an NBU code needs {', '.join(NBU_PARTS)}; add it or leave all of them out")
+    if details.purpose.startswith("?"):
+        options.reject("purpose", "must not begin with ?, which the NBU code keeps for machine-readable pairs")
+    return not missing and not options.has_mistake("purpose")
+
+
+def _nbu_qr(account: Account, details: _Details) -> QrText:
+    transfer = nbu.Transfer(
+        receiver=details.receiver,
+        account=account.iban,
+        receiver_code=details.receiver_code,
+        purpose=details.purpose,
+        category=details.category or "OTHR/OTHR",
+    )
+    url = nbu.encode(transfer)
+    assert nbu.decode(url).account == account.iban
+    return QrText(
+        url,
+        Phrase("Scan with your bank's app or camera: the details are filled in, you enter the amount."),
+        level="Q" if len(url) <= NBU_LEVEL_Q_BYTES_MAX else "M",
+        version_min=NBU_VERSION_MIN,
+        has_hryvnia_sign=True,
+    )
+
+
+def _epc_qr(account: Account, details: _Details) -> QrText:
+    transfer = epc.Transfer(details.receiver, account.iban, purpose=details.purpose, bic=details.bic)
+    return QrText(
+        epc.encode(transfer), Phrase("Scan with your bank's app: the details are filled in, you enter the amount.")
+    )
+
+
+def _rows(account: Account, details: _Details) -> tuple[Row, ...]:
+    rows = (
+        Row(Phrase("IBAN"), account.grouped, account.iban),
+        Row(Phrase("Receiver"), details.receiver, details.receiver),
+        Row(Phrase("Receiver code"), details.receiver_code, details.receiver_code),
+        Row(Phrase("Payment purpose"), details.purpose, details.purpose),
+        Row(Phrase("Bank"), details.bank, details.bank),
+        Row(Phrase("BIC"), details.bic, details.bic),
+    )
+    return tuple(row for row in rows if row.copied)
+
+
+def _facts(account: Account, asset: Asset, details: _Details, kind: str) -> tuple[tuple[str, str], ...]:
+    facts = (
+        ("iban", account.iban),
+        ("currency", asset.code),
+        ("receiver", details.receiver),
+        ("receiver_code", details.receiver_code),
+        ("purpose", details.purpose),
+        ("bank", details.bank),
+        ("bic", details.bic),
+        ("qr_format", kind),
+    )
+    return tuple(fact for fact in facts if fact[1])
+
+
+def _warnings(code: str) -> tuple[Phrase, ...]:
+    """Doubt a receiver code by its check digit; only a warning, as real codes are reported to break it."""
+    is_doubtful = (len(code) == 8 and not edrpou.is_valid(code)) or (len(code) == 10 and not rntrc.is_valid(code))
+    if not (code.isdigit() and is_doubtful):
+        return ()
+    values = (("code", code),)
+    return (Phrase("The check digit of receiver_code %(code)s does not fit: compare it with the register.", values),)

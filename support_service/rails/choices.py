@@ -1,0 +1,82 @@
+"""Options that several rails read alike: a national currency, a network, assets. Pure."""
+
+from collections.abc import Callable
+
+from support_service.money import Asset
+from support_service.rails import BadOption, Options, Surroundings
+
+
+def currency(options: Options, around: Surroundings, *, default: str) -> Asset | None:
+    """Take the currency of an account or card; it must be an asset without a network."""
+    code = options.text("currency", default).strip()
+    asset = around.asset(code, "")
+    if not code:
+        options.reject("currency", "is missing; name the currency of this account, such as EUR")
+    elif asset is None and not options.has_mistake("currency"):
+        known = ", ".join(sorted(asset.code for asset in around.assets if not asset.network))
+        options.reject("currency", f"{code!r} is not a known national currency; known are {known}")
+    return asset
+
+
+def network(options: Options, around: Surroundings, *, rail: str) -> str | None:
+    """Take the network a method lives on; it must be a table of the same rail."""
+    name = options.required("network")
+    if not name:
+        return None
+    reason = why_not_network(name, around, rail=rail)
+    if reason:
+        options.reject("network", reason)
+    return None if reason else name
+
+
+def why_not_network(name: str, around: Surroundings, *, rail: str) -> str | None:
+    """Say why a name is not a network of this rail; None if it is one."""
+    table = around.networks.get(name)
+    if table is None:
+        known = ", ".join(sorted(around.networks)) or "none"
+        return f"{name!r} is not defined; add a table [networks.{name}] (defined: {known})"
+    if table.get("rail") != rail:
+        return f"{name!r} is a network of rail {table.get('rail')!r}, this method needs one of rail {rail!r}"
+    return None
+
+
+def assets(
+    options: Options, around: Surroundings, network: str, *, default: tuple[Asset, ...], contract: Callable[[str], str]
+) -> tuple[Asset, ...]:
+    """Take the list of accepted assets, first the one the page names; `default` where it is absent.
+
+    contract checks a token's address and raises BadOption.
+    """
+    codes = options.texts("assets")
+    chosen = tuple(around.asset(code, network) for code in codes)
+    if options.has_mistake("assets"):
+        return ()
+    if "assets" not in options.values and not default:
+        options.reject("assets", f"is missing, and no asset of network {network!r} is known; add an [[assets]] table")
+        return ()
+    if "assets" not in options.values:
+        chosen = default
+    elif not codes:
+        options.reject("assets", "is empty; name what this method accepts, or leave the line out")
+    for code, asset in zip(codes, chosen, strict=False):
+        if asset is None:
+            known = ", ".join(asset.code for asset in around.assets if asset.network == network) or "none"
+            options.reject("assets", f"{code!r} is not known on {network!r}; add an [[assets]] table (known: {known})")
+    found = tuple(asset for asset in chosen if asset is not None)
+    _check_contracts(options, found, contract)
+    return () if options.has_mistake("assets") else found
+
+
+def _check_contracts(options: Options, found: tuple[Asset, ...], contract: Callable[[str], str]) -> None:
+    # The same code or contract twice would book one transfer twice.
+    for position, asset in enumerate(found):
+        for other in found[:position]:
+            if asset.code == other.code:
+                options.reject("assets", f"{asset.code!r} stands there twice")
+            elif asset.contract and asset.contract == other.contract:
+                options.reject("assets", f"{other.code!r} and {asset.code!r} have the same contract")
+        if asset.contract:
+            try:
+                contract(asset.contract)
+            except BadOption as error:
+                options.reject("assets", f"the contract of {asset.code} ({asset.contract!r}) {error}")
