@@ -1,0 +1,157 @@
+"""Reports and claims as canonical JSON, both ways: what is hashed is what is stored.
+
+Canonical: keys sorted, no blanks, UTF-8, integers that may be large as decimal strings. Personal
+data and raw messages enter by digest alone.
+"""
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import Any
+
+from support_service.giving import (
+    Claim,
+    DisputeClaim,
+    Flag,
+    Identity,
+    Kind,
+    Observation,
+    Outcome,
+    PaymentClaim,
+    Personal,
+    RefundClaim,
+    State,
+    Statement,
+)
+from support_service.ledger.tables import from_micros, to_micros
+
+
+def dumps(value: object) -> str:
+    """Write canonical JSON."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def sha256(text: str) -> str:
+    """Hash a text as lower-case hex."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def personal_body(identity: Identity, personal: Personal) -> str | None:
+    """Write personal data, bound to the money they belong to; None where there are none."""
+    if personal.is_empty:
+        return None
+    held = {"payer": personal.payer, "message": personal.message, "note": personal.note}
+    return dumps({"of": identity.ref, "personal": held})
+
+
+def read_personal(body: str | None) -> Personal:
+    """Read personal data back; erased ones are empty."""
+    return Personal(**json.loads(body)["personal"]) if body else Personal()
+
+
+def claim_text(identity: Identity, claim: Claim) -> str:
+    """Write a claim as it is stored and compared."""
+    match claim:
+        case PaymentClaim():
+            return dumps(_payment(identity, claim))
+        case RefundClaim():
+            return dumps({"is": "refund", "units": str(claim.units), "outcome": claim.outcome})
+        case DisputeClaim():
+            return dumps({"is": "dispute", "units": str(claim.units), "outcome": claim.outcome})
+
+
+def personal_digest(text: str) -> str | None:
+    """Find which personal data a stored claim names."""
+    digest = json.loads(text).get("personal")
+    return None if digest is None else str(digest)
+
+
+def read_claim(text: str, personal: Personal = Personal()) -> Claim:  # noqa: B008 - frozen
+    """Read a claim back; personal data are given by the caller, who looked them up."""
+    held = json.loads(text)
+    match held["is"]:
+        case "refund":
+            return RefundClaim(int(held["units"]), Outcome(held["outcome"]))
+        case "dispute":
+            return DisputeClaim(int(held["units"]), Outcome(held["outcome"]))
+    return _read_payment(held, personal)
+
+
+def restated(text: str, state: State) -> str:
+    """Write the same payment claim in another state."""
+    return dumps({**json.loads(text), "state": state})
+
+
+def observation_body(observation: Observation) -> dict[str, object]:
+    """Describe an observation in a report's body."""
+    return {
+        "identity": identity_body(observation.identity),
+        "part": observation.part,
+        "rank": list(observation.rank) if observation.rank else None,
+        "claim": json.loads(claim_text(observation.identity, observation.claim)),
+    }
+
+
+def identity_body(identity: Identity) -> list[str]:
+    """Describe an identity: network, asset, address, direction, locator."""
+    return [identity.network, identity.asset, identity.address, str(identity.direction), identity.locator]
+
+
+def statement_body(statement: Statement) -> dict[str, object]:
+    """Describe a statement in a report's body."""
+    delta = None if statement.delta_units is None else str(statement.delta_units)
+    return {
+        "network": statement.network,
+        "address": statement.address,
+        "asset": statement.asset,
+        "block_hash": statement.block_hash,
+        "is_canonical": statement.is_canonical,
+        "delta_units": delta,
+    }
+
+
+def without_personal(claim: PaymentClaim) -> PaymentClaim:
+    """Leave out what points to a person."""
+    return replace(claim, personal=Personal())
+
+
+def _payment(identity: Identity, claim: PaymentClaim) -> dict[str, object]:
+    body = personal_body(identity, claim.personal)
+    return {
+        "is": "payment",
+        "state": claim.state,
+        "kind": claim.kind,
+        "rail": claim.rail,
+        "method": claim.method,
+        "units": str(claim.units),
+        "exponent": claim.exponent,
+        "occurred_at": to_micros(claim.occurred_at),
+        "block_height": claim.block_height,
+        "block_hash": claim.block_hash,
+        "tx": claim.tx,
+        "article": claim.article,
+        "support_code": claim.support_code,
+        "fee_units": None if claim.fee_units is None else str(claim.fee_units),
+        "flags": list(claim.flags),
+        "personal": None if body is None else sha256(body),
+    }
+
+
+def _read_payment(held: dict[str, Any], personal: Personal) -> PaymentClaim:
+    return PaymentClaim(
+        state=State(held["state"]),
+        kind=Kind(held["kind"]),
+        rail=held["rail"],
+        method=held["method"],
+        units=int(held["units"]),
+        exponent=held["exponent"],
+        occurred_at=from_micros(held["occurred_at"]),
+        block_height=held["block_height"],
+        block_hash=held["block_hash"],
+        tx=held["tx"],
+        article=held["article"],
+        support_code=held["support_code"],
+        fee_units=None if held["fee_units"] is None else int(held["fee_units"]),
+        flags=tuple(Flag(flag) for flag in held["flags"]),
+        personal=personal,
+    )

@@ -1,0 +1,208 @@
+"""The ledger's database: one engine, and the one context manager that commits."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, InterfaceError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from support_service.ledger.errors import LedgerDown, LedgerError, LedgerOutdated
+
+# The last revision in migrations/versions; a test holds it there. Named here because asking Alembic
+# would load it into every web worker.
+SCHEMA_REVISION = "0001"
+
+# How long a writer waits for another one before it gives up. An accept takes milliseconds.
+WAIT_SECONDS_MAX = 10
+
+# Names our lock among all advisory locks of a PostgreSQL database: "support" in ASCII.
+_WRITER_LOCK = int.from_bytes(b"support", "big")
+
+
+class Database:
+    """A lazily opened database. `read` and `write` raise LedgerDown and LedgerOutdated, nobody else commits.
+
+    Writers are serial on both databases: SQLite by BEGIN IMMEDIATE, PostgreSQL by an advisory lock
+    held until the end of the transaction. A reader sees one moment, and must be short: in SQLite's
+    rollback-journal mode an open reader holds up the writer's commit.
+    """
+
+    def __init__(self, url: str, *, wait_seconds_max: float = WAIT_SECONDS_MAX, creates: bool = False) -> None:
+        self._url = _checked_url(url)
+        self._creates = creates
+        self._wait_seconds_max = wait_seconds_max
+        self._engine: Engine | None = None
+        self._is_current = False
+
+    def __str__(self) -> str:
+        return self._url.render_as_string(hide_password=True)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Tell whether this is the embedded database."""
+        return self._url.get_backend_name() == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Look at one moment of the ledger; keep it short and never yield to a caller from inside."""
+        with self._translated(), self._transaction(writes=False) as connection:
+            self._require_current(connection)
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Change the ledger; committed at the end of the block, rolled back if it raises."""
+        with self._translated(), self._transaction(writes=True) as connection:
+            self._require_current(connection)
+            yield connection
+
+    @contextmanager
+    def migrate(self) -> Iterator[Connection]:
+        """Change the schema: like `write`, whatever revision the database is at."""
+        with self._translated(), self._transaction(writes=True) as connection:
+            yield connection
+        self._is_current = False
+
+    def dispose(self) -> None:
+        """Close every connection; the next use opens new ones."""
+        engine, self._engine, self._is_current = self._engine, None, False
+        if engine is not None:
+            engine.dispose()
+
+    @contextmanager
+    def _transaction(self, *, writes: bool) -> Iterator[Connection]:
+        """The one place that commits."""
+        if self.is_sqlite:
+            options: dict[str, object] = {_WRITES: writes}
+        elif writes:
+            options = {"isolation_level": "READ COMMITTED"}
+        else:
+            options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with self._open().execution_options(**options).begin() as connection:
+            if writes and not self.is_sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITER_LOCK})
+            yield connection
+
+    def _open(self) -> Engine:
+        if self.is_sqlite and not self._creates and not Path(str(self._url.database)).exists():
+            raise LedgerOutdated(f"there is no database at {self._url.database} yet: run `support-service migrate`")
+        if self._engine is None:
+            build = _sqlite_engine if self.is_sqlite else _postgresql_engine
+            self._engine = build(self._url, self._wait_seconds_max, self._creates)
+        return self._engine
+
+    def _require_current(self, connection: Connection) -> None:
+        if self._is_current:
+            return
+        held = revision(connection)
+        if held != SCHEMA_REVISION:
+            raise LedgerOutdated(_advice(held))
+        self._is_current = True
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except IntegrityError:
+            raise  # the database refused what our code should never ask: a bug, not an outage
+        except (DatabaseError, InterfaceError) as error:
+            raise LedgerDown(f"the ledger at {self} does not answer: {self._reason(error.orig)}") from error
+        except PoolTimeout as error:
+            raise LedgerDown(f"the ledger at {self} is busy: no free connection") from error
+
+    def _reason(self, error: BaseException | None) -> str:
+        lines = str(error).strip().splitlines()
+        reason = lines[0] if lines else type(error).__name__
+        password = self._url.password
+        return reason.replace(str(password), "***") if password else reason
+
+
+def revision(connection: Connection) -> str | None:
+    """Read which revision the database is at; None where it was never migrated."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+def _advice(held: str | None) -> str:
+    if held is None:
+        return "the database is empty: run `support-service migrate`"
+    if held < SCHEMA_REVISION:
+        return (
+            f"the database is at revision {held}, this version needs {SCHEMA_REVISION}: run `support-service migrate`"
+        )
+    return f"the database is at revision {held}, newer than this version's {SCHEMA_REVISION}: install the newer version"
+
+
+def _checked_url(text_: str) -> URL:
+    """Read a database URL; the error repeats none of it, for it may hold a password."""
+    try:
+        url = make_url(text_)
+        name = url.get_backend_name()
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        raise LedgerError("database.url is not a database URL such as sqlite:///support.db") from error
+    if name == "sqlite" and url.database in {None, "", ":memory:"}:
+        raise LedgerError("database.url must name a file: a ledger in memory is lost at the end")
+    if name == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    if name != "sqlite":
+        raise LedgerError(f"database.url: {name} is not supported; use sqlite or postgresql+psycopg")
+    return url
+
+
+_WRITES = "ledger_writes"
+
+
+def _sqlite_engine(url: URL, wait_seconds_max: float, creates: bool) -> Engine:  # noqa: FBT001
+    mode = "rwc" if creates else "rw"
+    address = f"file:{quote(str(Path(str(url.database)).absolute()))}?mode={mode}"
+
+    def connect() -> sqlite3.Connection:
+        # isolation_level=None: the driver opens no transaction of its own; `begin` below does.
+        connection = sqlite3.connect(
+            address, uri=True, timeout=wait_seconds_max, isolation_level=None, check_same_thread=False
+        )
+        # DELETE and EXTRA, never WAL: SQLite before 3.51.3 can lose commits in WAL mode when two
+        # connections write and checkpoint, and EXTRA also syncs the folder after the journal is
+        # unlinked, so an acknowledged gift survives a power cut.
+        for pragma in ("foreign_keys=ON", "journal_mode=DELETE", "synchronous=EXTRA", "recursive_triggers=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+    engine = create_engine(
+        "sqlite://", creator=connect, poolclass=QueuePool, pool_timeout=wait_seconds_max, hide_parameters=True
+    )
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES)
+    # A writer that starts as a reader may find itself outrun at its first write, with no way to wait.
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _postgresql_engine(url: URL, wait_seconds_max: float, _creates: bool) -> Engine:  # noqa: FBT001
+    engine = create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_timeout=wait_seconds_max,
+        hide_parameters=True,
+        connect_args={"connect_timeout": max(2, int(wait_seconds_max))},
+    )
+    event.listen(engine, "connect", _limited(wait_seconds_max))
+    return engine
+
+
+def _limited(wait_seconds_max: float) -> Callable[..., None]:
+    def limit(connection: sqlite3.Connection, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"SET lock_timeout = {int(wait_seconds_max * 1000)}")
+        cursor.close()
+        connection.commit()
+
+    return limit

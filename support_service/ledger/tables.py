@@ -1,0 +1,208 @@
+"""The ledger's tables, as queries see them. Constraints and triggers are in migrations/versions.
+
+Times are microseconds since the epoch, UTC. Amounts are whole base units: canonical decimal TEXT in
+SQLite, whose INTEGER overflows at 10 ETH in wei, and NUMERIC in PostgreSQL. Tables only grow:
+a later revision adds columns and tables, and renames or drops none.
+"""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy import BigInteger, Column, Dialect, Integer, MetaData, Numeric, Table, Text
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from support_service.money import UNITS_DIGITS_MAX
+
+# Sums of amounts need more room than one amount: enough for 10^18 of the largest.
+SUM_DIGITS_MAX = UNITS_DIGITS_MAX + 18
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Units(TypeDecorator[int]):
+    """Whole base units of any size, as int in Python; sums are exact because Python makes them."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, digits: int = UNITS_DIGITS_MAX) -> None:
+        super().__init__()
+        self.digits = digits
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str] | TypeEngine[Decimal]:
+        """Choose the column's type."""
+        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else Numeric(self.digits, 0))
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> str | int | None:
+        """Write the one canonical form: no sign but "-", no leading zero."""
+        return str(value) if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: str | Decimal | None, dialect: Dialect) -> int | None:
+        """Read either form."""
+        return None if value is None else int(value)
+
+
+def to_micros(moment: datetime) -> int:
+    """Write an aware UTC datetime as microseconds since the epoch, exactly."""
+    assert moment.tzinfo is UTC, "times are aware UTC datetimes"
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_micros(micros: int) -> datetime:
+    """Read microseconds since the epoch as an aware UTC datetime, exactly."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+metadata = MetaData()
+_Whole = BigInteger().with_variant(Integer(), "sqlite")
+
+report = Table(
+    "report",
+    metadata,
+    Column("number", _Whole, primary_key=True, autoincrement=False),
+    Column("source", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("accepted_at", _Whole, nullable=False),
+    Column("previous_hash", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("raw_digest", Text),
+)
+
+head = Table(
+    "head",
+    metadata,
+    Column("only", Integer, primary_key=True, autoincrement=False),
+    Column("number", _Whole, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+
+donation = Table(
+    "donation",
+    metadata,
+    Column("id", _Whole, primary_key=True, autoincrement=False),
+    Column("ref", Text, nullable=False),
+    Column("network", Text, nullable=False),
+    Column("asset", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("locator", Text, nullable=False),
+    # From here on: fold(observations). All empty while only a refund or dispute has been heard of.
+    Column("state", Text),
+    Column("kind", Text),
+    Column("rail", Text),
+    Column("method", Text),
+    Column("units", Units),
+    Column("exponent", Integer),
+    Column("refunded_units", Units),
+    Column("counted_units", Units),
+    Column("fee_units", Units),
+    Column("net_units", Units),
+    Column("flags", Text),
+    Column("block_height", _Whole),
+    Column("block_hash", Text),
+    Column("tx", Text),
+    Column("article", Text),
+    Column("support_code", Text),
+    Column("personal_digest", Text),
+    Column("seen_at", _Whole),
+    Column("confirmed_at", _Whole),
+    Column("occurred_at", _Whole),
+    Column("value", Text),
+    Column("last_report", _Whole, nullable=False),
+)
+
+observation = Table(
+    "observation",
+    metadata,
+    Column("id", _Whole, primary_key=True, autoincrement=False),
+    Column("report_number", _Whole, nullable=False),
+    Column("donation_id", _Whole, nullable=False),
+    Column("part", Text, nullable=False),
+    Column("rank_major", _Whole, nullable=False),
+    Column("rank_minor", _Whole, nullable=False),
+    Column("claim", Text, nullable=False),
+)
+
+posting = Table(
+    "posting",
+    metadata,
+    Column("posting_number", _Whole, primary_key=True, autoincrement=False),
+    Column("leg", Integer, primary_key=True, autoincrement=False),
+    Column("report_number", _Whole, nullable=False),
+    Column("donation_id", _Whole, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("network", Text, nullable=False),
+    Column("asset", Text, nullable=False),
+    Column("units", Units, nullable=False),
+)
+
+total = Table(
+    "total",
+    metadata,
+    Column("method", Text, primary_key=True),
+    Column("rail", Text, primary_key=True),
+    Column("network", Text, primary_key=True),
+    Column("asset", Text, primary_key=True),
+    Column("exponent", Integer, primary_key=True, autoincrement=False),
+    Column("units", Units(SUM_DIGITS_MAX), nullable=False),
+    Column("count", _Whole, nullable=False),
+)
+
+cursor = Table(
+    "cursor",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("step", _Whole, nullable=False),
+    Column("height", _Whole),
+    Column("block_hash", Text),
+    Column("checked_at", _Whole, nullable=False),
+    Column("memo", Text, nullable=False),
+)
+
+source_health = Table(
+    "source_health",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("changed_at", _Whole, nullable=False),
+)
+
+personal_data = Table(
+    "personal_data",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("body", Text),
+    Column("stored_at", _Whole, nullable=False),
+    Column("erased_at", _Whole),
+)
+
+staff = Table(
+    "staff",
+    metadata,
+    Column("email", Text, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("created_at", _Whole, nullable=False),
+    Column("disabled_at", _Whole),
+)
+
+staff_session = Table(
+    "staff_session",
+    metadata,
+    Column("token_digest", Text, primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("created_at", _Whole, nullable=False),
+    Column("seen_at", _Whole, nullable=False),
+    Column("ended_at", _Whole),
+)
+
+login_attempt = Table(
+    "login_attempt",
+    metadata,
+    Column("id", _Whole, primary_key=True),
+    Column("bucket", Text, nullable=False),
+    Column("at", _Whole, nullable=False),
+)
