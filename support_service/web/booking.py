@@ -1,0 +1,213 @@
+"""Gifts that no machine tells us about: what staff typed -> an entry, and the reports it becomes. Pure."""
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
+
+from support_service.giving import (
+    Direction,
+    Donation,
+    Flag,
+    Identity,
+    Kind,
+    Observation,
+    PaymentClaim,
+    PaymentMethod,
+    Personal,
+    Phrase,
+    Report,
+    State,
+)
+from support_service.money import AmbiguousAmount, Asset, BadAmount, Money, parse_plain, parse_typed, plain
+
+PAYER_CHARS_MAX, NOTE_CHARS_MAX = 200, 1000
+AMOUNT_CHARS_MAX = 60
+# A year typed with two or three digits is a slip, not a gift of old.
+DAY_MIN = date(2000, 1, 1)
+
+NONCE = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class Bookable:
+    """One line of the form's choice: a method and the currency it is booked in."""
+
+    value: str
+    method: PaymentMethod
+    asset: Asset
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A gift as staff want it booked."""
+
+    bookable: Bookable
+    money: Money
+    day: date
+    payer: str | None
+    note: str | None
+    nonce: str
+
+    @property
+    def identity(self) -> Identity:
+        """What makes it one piece of money: the form it was typed into."""
+        return Identity("", self.money.asset.code, "", Direction.IN, f"staff:{self.nonce}")
+
+
+@dataclass(frozen=True, slots=True)
+class FormRead:
+    """The entry, or what is wrong with it by field; `meant` are the amounts an ambiguous text may stand for."""
+
+    entry: Entry | None
+    mistakes: Mapping[str, Phrase]
+    meant: tuple[Money, ...] = ()
+
+
+def bookables(methods: Iterable[PaymentMethod]) -> tuple[Bookable, ...]:
+    """List what may be booked by hand; the value is the method's key, with the currency where there are several."""
+    return tuple(
+        Bookable(method.key if len(method.books) == 1 else f"{method.key}:{asset.code}", method, asset)
+        for method in methods
+        for asset in method.books
+    )
+
+
+def read_entry(form: Mapping[str, str], choices: Iterable[Bookable], now: datetime) -> FormRead:
+    """Read the typed form; every mistake is told at once. The nonce was checked by the caller."""
+    mistakes: dict[str, Phrase] = {}
+    bookable = next((choice for choice in choices if choice.value == form.get("method")), None)
+    if bookable is None:
+        mistakes["method"] = Phrase("Choose how the gift came.")
+    money, meant = _read_amount(form, bookable, mistakes)
+    day = _read_day(form.get("date", ""), now.date(), mistakes)
+    payer = _read_text(form, "payer", PAYER_CHARS_MAX, mistakes)
+    note = _read_text(form, "note", NOTE_CHARS_MAX, mistakes)
+    if bookable is None or money is None or day is None or mistakes:
+        return FormRead(None, mistakes, meant)
+    return FormRead(Entry(bookable, money, day, payer, note, form["nonce"]), {})
+
+
+def entry_report(entry: Entry, source: str, now: datetime) -> Report:
+    """Write the report that books an entry."""
+    claim = PaymentClaim(
+        state=State.CONFIRMED,
+        kind=Kind.DONATION,
+        rail=entry.bookable.method.rail,
+        method=entry.bookable.method.key,
+        units=entry.money.units,
+        exponent=entry.money.asset.exponent,
+        occurred_at=_moment_of(entry.day, now),
+        flags=(Flag.MANUAL,),
+        personal=Personal(entry.payer, None, entry.note),
+    )
+    return Report(source, entry.nonce, (Observation(entry.identity, claim),), raw=_as_typed(entry))
+
+
+def withdrawal_report(donation: Donation, source: str, nonce: str, note: str) -> Report:
+    """Write the report that takes a mistaken entry back: the same money, now `replaced`, and why.
+
+    It carries no rank, so it wins as the newer statement; the first one stays in the history.
+    """
+    assert may_withdraw(donation)
+    personal = replace(donation.payment.personal, note=note)
+    claim = replace(donation.payment, state=State.REPLACED, personal=personal)
+    raw = json.dumps({"withdraws": donation.identity.ref, "note": note}, ensure_ascii=False)
+    return Report(source, nonce, (Observation(donation.identity, claim),), raw=raw)
+
+
+def may_withdraw(donation: Donation) -> bool:
+    """Tell whether this is a gift that was booked by hand and still stands."""
+    return Flag.MANUAL in donation.payment.flags and donation.state is State.CONFIRMED
+
+
+def read_note(form: Mapping[str, str]) -> str | None:
+    """Read the reason of a withdrawal; None where it is missing or too long."""
+    note = _tidy(form.get("note", ""))
+    return note if note and len(note) <= NOTE_CHARS_MAX else None
+
+
+def _read_amount(
+    form: Mapping[str, str], bookable: Bookable | None, mistakes: dict[str, Phrase]
+) -> tuple[Money | None, tuple[Money, ...]]:
+    text = form.get("amount", "")[: AMOUNT_CHARS_MAX + 1]
+    if not text.strip():
+        mistakes["amount"] = Phrase("How much was it?")
+    if bookable is None or not text.strip():
+        return None, ()
+    try:
+        # `meant` is the answer to our own question below, in the machine form.
+        money = parse_plain(form["meant"], bookable.asset) if form.get("meant") else parse_typed(text, bookable.asset)
+    except AmbiguousAmount:
+        mistakes["amount"] = Phrase("This may be read as two amounts. Which one is it?")
+        return None, _readings(text, bookable.asset)
+    except BadAmount:
+        values = (("decimals", str(bookable.asset.exponent)),)
+        mistakes["amount"] = Phrase("Write an amount such as 200 or 10,50, with at most %(decimals)s decimals.", values)
+        return None, ()
+    if money.units == 0:
+        mistakes["amount"] = Phrase("The amount must be more than zero.")
+        return None, ()
+    return money, ()
+
+
+def _readings(text: str, asset: Asset) -> tuple[Money, ...]:
+    """Spell out both readings of "1,000"; one that the asset has no decimals for is left out."""
+    whole, fraction = re.split(r"[.,]", text.strip(), maxsplit=1)
+    readings = []
+    for candidate in (whole + fraction, f"{whole}.{fraction}"):
+        try:
+            readings.append(parse_plain(candidate, asset))
+        except BadAmount:
+            continue
+    return tuple(readings)
+
+
+def _read_day(text: str, today: date, mistakes: dict[str, Phrase]) -> date | None:
+    try:
+        day = date.fromisoformat(text.strip())
+    except ValueError:
+        mistakes["date"] = Phrase("On which day did it come? Write it as 2026-01-31.")
+        return None
+    if day > today:
+        mistakes["date"] = Phrase("This day is still to come; today is %(today)s (UTC).", (("today", str(today)),))
+        return None
+    if day < DAY_MIN:
+        mistakes["date"] = Phrase("This is too long ago: is the year right?")
+        return None
+    return day
+
+
+def _read_text(form: Mapping[str, str], name: str, chars_max: int, mistakes: dict[str, Phrase]) -> str | None:
+    text = _tidy(form.get(name, ""))
+    if len(text) > chars_max:
+        mistakes[name] = Phrase("At most %(chars)s characters.", (("chars", str(chars_max)),))
+    return text or None
+
+
+def _tidy(text: str) -> str:
+    """Turn control characters and runs of spaces into one space: NUL stops PostgreSQL, a line break a CSV reader."""
+    return " ".join("".join(" " if unicodedata.category(char) == "Cc" else char for char in text).split())
+
+
+def _moment_of(day: date, now: datetime) -> datetime:
+    """Choose the moment of a gift of which only the day is known.
+
+    Noon UTC is the same date everywhere from UTC-12 to UTC+11, so that no reader's time zone moves
+    the gift to another day. Before today's noon it is now: nothing is booked in the future.
+    """
+    return min(datetime.combine(day, time(12), tzinfo=UTC), now)
+
+
+def _as_typed(entry: Entry) -> str:
+    typed = {
+        "method": entry.bookable.method.key,
+        "amount": plain(entry.money),
+        "currency": entry.money.asset.code,
+        "date": entry.day.isoformat(),
+        "payer": entry.payer,
+        "note": entry.note,
+    }
+    return json.dumps({name: value for name, value in typed.items() if value is not None}, ensure_ascii=False)

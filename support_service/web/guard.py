@@ -1,0 +1,261 @@
+"""Who asks, and whether they mean it: the secret, tokens in forms, the staff cookie, roles.
+
+Three things stand before every unsafe method under /staff: the request comes from our own page
+(Origin), it carries a token that only our page could write (HMAC bound to the session, or to a
+cookie before there is one), and the person's role covers what is asked.
+"""
+
+import hashlib
+import hmac
+import logging
+import os
+import re
+import secrets
+import stat
+from collections.abc import Callable
+from datetime import date
+from functools import lru_cache, wraps
+from ipaddress import IPv6Address, ip_address
+from pathlib import Path
+from typing import ParamSpec, TypeVar, cast
+from urllib.parse import urlsplit
+
+from flask import Response, abort, g, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from support_service.ledger.people import Role, Session
+from support_service.web.service import service
+
+log = logging.getLogger(__name__)
+
+SECRET_BYTES = 32
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+FORM_FIELD = "csrf_token"
+COOKIE = "support_staff"
+LOGIN_COOKIE = "support_staff_login"
+
+# Letters, digits and single slashes below /staff: nothing that a browser may read as another site.
+_STAFF_PATH = re.compile(r"/staff(?:/[a-z0-9]+)*/?", re.ASCII)
+
+P = ParamSpec("P")
+Answer = TypeVar("Answer", bound=str | BaseResponse | tuple[str, int])
+
+
+class SecretUnusable(Exception):
+    """The secret file cannot be made or read; the text says what to do."""
+
+
+class NotSignedIn(Exception):
+    """Nobody is signed in, or no longer."""
+
+
+class Forged(Exception):
+    """An unsafe request that does not come from our own form, or from one that is too old."""
+
+
+class Keys:
+    """Makes keyed digests from the one secret; a purpose keeps each use apart from the others."""
+
+    def __init__(self, secret: bytes) -> None:
+        assert len(secret) >= SECRET_BYTES
+        self._secret = secret
+
+    def digest(self, purpose: str, *parts: str) -> str:
+        """Return HMAC-SHA256 in hex over the purpose and the parts, which may not run into each other."""
+        text = "".join(f"{len(part.encode())}:{part}" for part in (purpose, *parts))
+        return hmac.new(self._secret, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+
+def keys() -> Keys:
+    """Return this app's keys; the secret file is read, or made, when first needed."""
+    return _keys_of(service().assembly.settings.web.secret_file)
+
+
+@lru_cache(maxsize=8)
+def _keys_of(file: Path) -> Keys:
+    return Keys(read_or_make_secret(file))
+
+
+def read_or_make_secret(file: Path) -> bytes:
+    """Read the secret, or make it with mode 0600; several workers that start at once agree on one.
+
+    Raises SecretUnusable.
+    """
+    try:
+        if not file.exists():
+            _make_secret(file)
+        text = file.read_text(encoding="ascii").strip()
+        is_open = stat.S_IMODE(file.stat().st_mode) & 0o077
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text that this service wrote"
+        raise SecretUnusable(f"{file}: cannot be read or made ({reason}); see web.secret_file") from error
+    if len(text) < SECRET_BYTES:
+        raise SecretUnusable(f"{file}: holds fewer than {SECRET_BYTES} characters; remove it and a new one is made")
+    if is_open:
+        log.warning("secret_file_open_to_others", extra={"mode": oct(is_open)})
+    return text.encode()
+
+
+def _make_secret(file: Path) -> None:
+    """Write the whole file under another name, then link it: nobody ever reads half a secret."""
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as out:
+            out.write(secrets.token_hex(SECRET_BYTES) + "\n")
+            out.flush()
+            os.fsync(out.fileno())
+        try:
+            os.link(draft, file)
+        except FileExistsError:
+            return  # another worker was faster; its secret is the one
+    finally:
+        draft.unlink()
+
+
+def is_https() -> bool:
+    """Tell whether people reach us over https, also where a proxy in front speaks it for us."""
+    return request.is_secure or urlsplit(service().assembly.settings.publisher.url).scheme == "https"
+
+
+def cookie_name(name: str) -> str:
+    """Name a cookie so that, over https, no other host can set it (RFC 6265bis, section 4.1.3.2)."""
+    return f"__Host-{name}" if is_https() else name
+
+
+def set_cookie(response: BaseResponse, name: str, value: str) -> None:
+    """Set a cookie for this browser session, out of reach of scripts and other sites."""
+    response.set_cookie(cookie_name(name), value, path="/", secure=is_https(), httponly=True, samesite="Strict")
+
+
+def drop_cookie(response: BaseResponse, name: str) -> None:
+    """Take a cookie away; the attributes must be those it was set with."""
+    response.delete_cookie(cookie_name(name), path="/", secure=is_https(), httponly=True, samesite="Strict")
+
+
+def token_in_cookie() -> str:
+    """Return the session token that the browser brought, or ""."""
+    return request.cookies.get(cookie_name(COOKIE), "")
+
+
+def current_session() -> Session | None:
+    """Look up, once a request, whose session this is; raises LedgerDown."""
+    if "staff_session" not in g:
+        token = token_in_cookie()
+        g.staff_session = service().ledger.people.session(token) if token else None
+    return cast("Session | None", g.staff_session)
+
+
+def known_session() -> Session | None:
+    """Return the session if this request has looked it up already: an error page must not ask again."""
+    return cast("Session | None", g.get("staff_session"))
+
+
+def login_seed() -> str:
+    """Return what binds the login form to this browser: its cookie, or a new one for this answer."""
+    if "login_seed" not in g:
+        held = request.cookies.get(cookie_name(LOGIN_COOKIE), "")
+        g.login_seed = held if len(held) == 2 * SECRET_BYTES else secrets.token_hex(SECRET_BYTES)
+    return cast("str", g.login_seed)
+
+
+def login_token() -> str:
+    """Write the token for the login form, bound to this browser's cookie."""
+    return keys().digest("csrf login", login_seed())
+
+
+def form_token() -> str:
+    """Write the token for every other form, bound to the session; raises NotSignedIn."""
+    session = current_session()
+    if session is None:
+        raise NotSignedIn
+    return keys().digest("csrf", session.digest)
+
+
+def refuse_forgery(token: Callable[[], str]) -> None:
+    """Raise Forged unless an unsafe request comes from our own form, which carries the token."""
+    if request.method in SAFE_METHODS:
+        return
+    given = request.form.get(FORM_FIELD, "").encode("utf-8", "surrogatepass")
+    if not _is_from_our_page() or not hmac.compare_digest(token().encode(), given):
+        log.warning("staff_form_refused", extra={"endpoint": request.endpoint})
+        raise Forged
+
+
+def _is_from_our_page() -> bool:
+    """Check what browsers say about the page a form was on; programs that say nothing have the token only."""
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+        return False
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return True
+    own = urlsplit(service().assembly.settings.publisher.url)
+    # The host was checked against the trusted ones, so it may vouch for itself.
+    return origin in {f"{own.scheme}://{own.netloc}", f"{request.scheme}://{request.host}"}
+
+
+def login_required(role: Role) -> Callable[[Callable[P, Answer]], Callable[P, Answer]]:
+    """Let a view be seen only by people whose role covers this one; 403 for others."""
+
+    def around(view: Callable[P, Answer]) -> Callable[P, Answer]:
+        @wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> Answer:
+            session = current_session()
+            if session is None:
+                raise NotSignedIn
+            if not session.person.role.covers(role):
+                abort(403)
+            return view(*args, **kwargs)
+
+        return guarded
+
+    return around
+
+
+def signed_in() -> Session:
+    """Return the session inside a view that asked for one."""
+    session = current_session()
+    assert session is not None, "the view lacks login_required"
+    return session
+
+
+def keep_login_seed(response: BaseResponse) -> None:
+    """Send the cookie that the login form of this answer is bound to, if there is such a form."""
+    if "login_seed" in g and request.cookies.get(cookie_name(LOGIN_COOKIE)) != g.login_seed:
+        set_cookie(response, LOGIN_COOKIE, g.login_seed)
+
+
+def next_path(text: str) -> str | None:
+    """Return where to go after the login, if it is one of our own staff pages."""
+    return text if _STAFF_PATH.fullmatch(text) else None
+
+
+def attempt_buckets(email: str, today: date) -> tuple[str, str]:
+    """Name the account and the place of a login attempt; the address of the place is not kept.
+
+    The key changes daily, so what stands in the database cannot be matched to an address later.
+    An IPv6 network of 64 bits is one place: whoever has one address there has all of them.
+    """
+    day = today.isoformat()
+    return (
+        keys().digest("login account", day, email.strip().lower()),
+        keys().digest("login place", day, _place(request.remote_addr or "")),
+    )
+
+
+def _place(address: str) -> str:
+    try:
+        place = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(place, IPv6Address):
+        return str(place.ipv4_mapped or int(place) >> 64)
+    return str(place)
+
+
+def keep_private(response: Response) -> Response:
+    """Tell every cache and every search engine to forget staff answers, errors included."""
+    if request.path == "/staff" or request.path.startswith("/staff/"):
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Robots-Tag"] = "noindex, nofollow"
+    return response

@@ -1,0 +1,86 @@
+"""Which donations staff want to see: the query of a page, read and offered again. Pure but for its words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from support_service.assembly import Assembly
+from support_service.giving import Kind, Phrase, State
+from support_service.ledger import Wanted
+from support_service.rails import RAILS
+from support_service.web.i18n import say
+from support_service.web.telling import KIND_WORDS, STATE_WORDS
+
+NAMES = ("state", "rail", "method", "kind", "since", "until")
+# Row numbers are SQLite's: 63 bits.
+NUMBER_DIGITS_MAX = 18
+_CHARS_MAX = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What was asked for, as text for the form again, and as the ledger wants it."""
+
+    state: str
+    rail: str
+    method: str
+    kind: str
+    since: str
+    until: str
+    wanted: Wanted
+    before: int | None
+    mistakes: Mapping[str, Phrase]
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The parts that are set, for links to the same donations."""
+        return {name: text for name in NAMES if (text := str(getattr(self, name)))}
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the form offers: (value, words) of each filter."""
+
+    states: list[tuple[str, str]]
+    rails: list[tuple[str, str]]
+    methods: list[tuple[str, str]]
+    kinds: list[tuple[str, str]]
+
+
+def read_filter(args: Mapping[str, str]) -> Filter:
+    """Read a query. A word that names nothing is left out; a day that is none is told."""
+    mistakes: dict[str, Phrase] = {}
+    text = {name: args.get(name, "").strip()[:_CHARS_MAX] for name in NAMES}
+    state = State(text["state"]) if text["state"] in list(State) else None
+    kind = Kind(text["kind"]) if text["kind"] in list(Kind) else None
+    since, until = (_midnight(name, text[name], mistakes) for name in ("since", "until"))
+    before = args.get("before", "")
+    return Filter(
+        **{**text, "state": state or "", "kind": kind or ""},
+        wanted=Wanted(
+            since=since, until=until, rail=text["rail"] or None, method=text["method"] or None, state=state, kind=kind
+        ),
+        before=int(before) if before.isascii() and before.isdigit() and len(before) <= NUMBER_DIGITS_MAX else None,
+        mistakes=mistakes,
+    )
+
+
+def choices(assembly: Assembly) -> Choices:
+    """Offer every state and kind, the rails that are built, and the publisher's methods."""
+    return Choices(
+        states=[(state, say(words)) for state, words in STATE_WORDS.items()],
+        rails=[(rail, rail) for rail in sorted(RAILS)],
+        methods=[(method.key, method.key) for method in assembly.methods],
+        kinds=[(kind, say(words)) for kind, words in KIND_WORDS.items()],
+    )
+
+
+def _midnight(name: str, text: str, mistakes: dict[str, Phrase]) -> datetime | None:
+    if not text:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        mistakes[name] = Phrase("Write the day as 2026-01-31.")
+        return None
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -1,0 +1,153 @@
+"""The ledger's facts in words for staff: states, kinds, amounts, and a donation's history as a story. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import assert_never
+
+from support_service.giving import DisputeClaim, Flag, Kind, Observed, Outcome, PaymentClaim, Phrase, RefundClaim, State
+from support_service.money import Asset, Money, plain
+
+STATE_WORDS = {
+    State.SEEN: Phrase("seen"),
+    State.CONFIRMED: Phrase("confirmed"),
+    State.ORPHANED: Phrase("orphaned"),
+    State.REPLACED: Phrase("replaced"),
+    State.REFUNDED: Phrase("refunded"),
+    State.PARTIALLY_REFUNDED: Phrase("partially refunded"),
+    State.DISPUTED: Phrase("disputed"),
+    State.QUARANTINED: Phrase("quarantined"),
+}
+KIND_WORDS = {
+    Kind.DONATION: Phrase("donation"),
+    Kind.OUTFLOW: Phrase("outflow"),
+    Kind.PROTOCOL: Phrase("block reward"),
+    Kind.UNATTRIBUTED: Phrase("not yet explained"),
+    Kind.INTERNAL: Phrase("between our addresses"),
+    Kind.OPENING: Phrase("opening balance"),
+}
+FLAG_WORDS = {
+    Flag.OFF_ROUTE: Phrase("came over another network"),
+    Flag.ESTIMATED: Phrase("amount shared by estimate"),
+    Flag.MINT: Phrase("newly minted tokens"),
+    Flag.CONFLICT: Phrase("sources disagree"),
+    Flag.MANUAL: Phrase("entered by hand"),
+}
+# How a source is, in the words of health.Freshness.
+FRESHNESS_WORDS = {
+    "ok": Phrase("works"),
+    "stale": Phrase("late"),
+    "never": Phrase("never read yet"),
+    "down": Phrase("cannot be reached"),
+    "lied": Phrase("stopped: answered what must not be trusted"),
+}
+_WORDS: dict[str, Phrase] = {str(name): words for name, words in (*STATE_WORDS.items(), *KIND_WORDS.items())}
+_WORDS |= FRESHNESS_WORDS
+_GROUP_SPACE = "\u202f"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One line of the history: the sentence, and the observation it tells of."""
+
+    sentence: Phrase
+    observed: Observed
+    state: State | None
+    note: str | None = None
+
+
+def word_for(value: str) -> Phrase:
+    """Say a state, a kind or the health of a source; KeyError for what is none of them."""
+    return _WORDS[value]
+
+
+def rfc3339(moment: datetime) -> str:
+    """Write a time for machines."""
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def grouped(units: int, exponent: int) -> str:
+    """Write an amount for eyes: "1 234.50" with narrow spaces; currencies keep all their decimals."""
+    whole, _, fraction = exact(units, exponent).partition(".")
+    sign, digits = ("-", whole[1:]) if whole.startswith("-") else ("", whole)
+    groups = _GROUP_SPACE.join(f"{int(digits):,}".split(","))
+    if exponent <= 3:
+        fraction = fraction.ljust(exponent, "0")
+    return f"{sign}{groups}.{fraction}" if fraction else f"{sign}{groups}"
+
+
+def exact(units: int, exponent: int) -> str:
+    """Write an amount for machines, as the export does."""
+    return plain(Money(units, Asset("-", exponent)))
+
+
+def tell(history: Iterable[Observed], exponent: int) -> list[Told]:
+    """Tell what was observed, in the order in which we learned it: "seen in block 5, orphaned, seen again"."""
+    lines: list[Told] = []
+    before: list[State] = []
+    for observed in history:
+        match observed.claim:
+            case PaymentClaim() as claim:
+                lines.append(Told(_payment(claim, before), observed, claim.state, claim.personal.note))
+                before.append(claim.state)
+            case RefundClaim(units=units, outcome=outcome):
+                lines.append(Told(_refund(outcome, grouped(units, exponent)), observed, None))
+            case DisputeClaim(units=units, outcome=outcome):
+                lines.append(Told(_dispute(outcome, grouped(units, exponent)), observed, None))
+            case _ as other:
+                assert_never(other)
+    return lines
+
+
+def _payment(claim: PaymentClaim, before: list[State]) -> Phrase:
+    known = _AGAIN if claim.state in before and claim.state in _AGAIN else _FIRST
+    words = known[claim.state]
+    if claim.block_height is None:
+        return words[0]
+    return replace(words[1], values=(("height", str(claim.block_height)),))
+
+
+# Words off chain, and words on a chain.
+_FIRST = {
+    State.SEEN: (Phrase("Seen"), Phrase("Seen in block %(height)s")),
+    State.CONFIRMED: (Phrase("Confirmed"), Phrase("Confirmed in block %(height)s")),
+    State.ORPHANED: (Phrase("Orphaned"), Phrase("Orphaned: block %(height)s left the chain")),
+    State.REPLACED: (
+        Phrase("Replaced: the statement before no longer holds"),
+        Phrase("Replaced by a newer statement about block %(height)s"),
+    ),
+    State.QUARANTINED: (
+        Phrase("Set aside until a person has looked"),
+        Phrase("Set aside in block %(height)s until a person has looked"),
+    ),
+}
+_AGAIN = {
+    State.SEEN: (Phrase("Seen again"), Phrase("Seen again, in block %(height)s")),
+    State.CONFIRMED: (Phrase("Confirmed again"), Phrase("Confirmed again, in block %(height)s")),
+}
+
+
+def _refund(outcome: Outcome, amount: str) -> Phrase:
+    values = (("amount", amount),)
+    match outcome:
+        case Outcome.PENDING:
+            return Phrase("A refund of %(amount)s was begun", values)
+        case Outcome.SUCCEEDED:
+            return Phrase("%(amount)s was refunded", values)
+        case Outcome.FAILED:
+            return Phrase("A refund of %(amount)s failed", values)
+        case _ as other:
+            assert_never(other)
+
+
+def _dispute(outcome: Outcome, amount: str) -> Phrase:
+    values = (("amount", amount),)
+    match outcome:
+        case Outcome.PENDING:
+            return Phrase("%(amount)s is disputed by the payer", values)
+        case Outcome.SUCCEEDED:
+            return Phrase("The payer won the dispute over %(amount)s", values)
+        case Outcome.FAILED:
+            return Phrase("The payer lost the dispute over %(amount)s", values)
+        case _ as other:
+            assert_never(other)
