@@ -1,9 +1,22 @@
 """Options that several rails read alike: a national currency, a network, assets. Pure."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from support_service.money import Asset
 from support_service.rails import BadOption, Options, Surroundings
+
+T = TypeVar("T")
+
+
+def checked(options: Options, name: str, read: Callable[[str], T]) -> T | None:
+    """Take a text that must be there and let `read` check it; its BadOption becomes the mistake."""
+    text = options.required(name).strip()
+    try:
+        return read(text) if text else None
+    except BadOption as error:
+        options.reject(name, str(error))
+        return None
 
 
 def currency(options: Options, around: Surroundings, *, default: str) -> Asset | None:
@@ -27,6 +40,18 @@ def network(options: Options, around: Surroundings, *, rail: str) -> str | None:
     if reason:
         options.reject("network", reason)
     return None if reason else name
+
+
+def start_block(options: Options, around: Surroundings, network: str | None) -> int | None:
+    """Take the first block whose credits count: the method's own, else its network's, else None."""
+    own = options.number("start_block")
+    return own if own is not None or network is None else network_start(around, network)
+
+
+def network_start(around: Surroundings, network: str) -> int | None:
+    """Tell a network's own start_block; a wrong one is already a mistake of the network's table."""
+    value = around.networks[network].get("start_block")
+    return value if isinstance(value, int) else None
 
 
 def why_not_network(name: str, around: Surroundings, *, rail: str) -> str | None:
@@ -75,8 +100,15 @@ def _check_contracts(options: Options, found: tuple[Asset, ...], contract: Calla
                 options.reject("assets", f"{asset.code!r} stands there twice")
             elif asset.contract and asset.contract == other.contract:
                 options.reject("assets", f"{other.code!r} and {asset.code!r} have the same contract")
-        if asset.contract:
-            try:
-                contract(asset.contract)
-            except BadOption as error:
-                options.reject("assets", f"the contract of {asset.code} ({asset.contract!r}) {error}")
+        why = why_not_contract(asset, contract)
+        if why:
+            options.reject("assets", why)
+
+
+def why_not_contract(asset: Asset, read: Callable[[str], str]) -> str | None:
+    """Say why a token's contract address is wrong; None for a right one, and for a chain's own coin."""
+    try:
+        read(asset.contract) if asset.contract else None
+    except BadOption as error:
+        return f"the contract of {asset.code} on {asset.network!r} ({asset.contract!r}) {error}"
+    return None

@@ -36,7 +36,7 @@ class _Details:
 def build_method(key: str, options: Options, around: Surroundings) -> PaymentMethod | None:
     """Read the account and its details; a mistake where they are enough for no code, or for none named."""
     before = len(options.mistakes)
-    account = _take_account(options)
+    account = choices.checked(options, "iban", read_iban)
     asset = choices.currency(options, around, default=_default_currency(account))
     details = _take_details(options, account)
     if account is None or asset is None or len(options.mistakes) > before:
@@ -66,17 +66,6 @@ def check_network(name: str, options: Options) -> None:
     options.reject("rail", f"'bank' has no networks; remove the table [networks.{name}]")
     for key in options.values:
         options.anything(key)
-
-
-def _take_account(options: Options) -> Account | None:
-    text = options.required("iban")
-    if not text:
-        return None
-    try:
-        return read_iban(text)
-    except BadOption as error:
-        options.reject("iban", str(error))
-        return None
 
 
 def _default_currency(account: Account | None) -> str:

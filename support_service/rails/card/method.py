@@ -17,10 +17,10 @@ _DIGITS = re.compile(r"[0-9]{12,19}", re.ASCII)
 def build_method(key: str, options: Options, around: Surroundings) -> PaymentMethod | None:
     """Read number, bank and currency (UAH unless set)."""
     before = len(options.mistakes)
-    number = _take_number(options)
+    number = choices.checked(options, "number", card_number)
     bank = options.text("bank").strip()
     asset = choices.currency(options, around, default="UAH")
-    if asset is None or len(options.mistakes) > before:
+    if number is None or asset is None or len(options.mistakes) > before:
         return None
     where = Phrase("%(bank)s, %(currency)s", (("bank", bank), ("currency", asset.code)))
     facts = (("number", number), ("currency", asset.code), ("bank", bank))
@@ -61,14 +61,3 @@ def card_number(text: str) -> str:
 def grouped(number: str) -> str:
     """Write a card number in fours, as it stands on the card: "5169 3351 ..."."""
     return " ".join(number[start : start + 4] for start in range(0, len(number), 4))
-
-
-def _take_number(options: Options) -> str:
-    text = options.required("number")
-    if not text:
-        return ""
-    try:
-        return card_number(text)
-    except BadOption as error:
-        options.reject("number", str(error))
-        return ""

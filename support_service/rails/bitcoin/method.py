@@ -1,0 +1,73 @@
+"""A static Bitcoin address, shown as BIP-321 URI."""
+
+from support_service.giving import Link, PaymentMethod, Phrase, QrText, Row, Watch
+from support_service.rails import Options, Surroundings, choices, nodes
+from support_service.rails.bitcoin.address import CHAINS, Address, read_address
+
+CONFIRMATIONS_DEFAULT = 3
+CONFIRMATIONS_MAX = 100
+# Bitcoin makes a block in ten minutes; the pool of waiting transactions moves faster.
+POLL_SECONDS_DEFAULT = 30
+
+
+def build_method(key: str, options: Options, around: Surroundings) -> PaymentMethod | None:
+    """Read network and address; a descriptor is refused until addresses are derived from one."""
+    before = len(options.mistakes)
+    network = choices.network(options, around, rail="bitcoin")
+    start_block = choices.start_block(options, around, network)
+    if "descriptor" in options.values:
+        options.anything("descriptor")
+        options.reject("descriptor", "is not built yet; give one address instead")
+        options.text("address")
+        return None
+    chain = _chain(around, network)
+    address = choices.checked(options, "address", lambda text: read_address(text, chain))
+    asset = around.asset("BTC", network) if network else None
+    if network and asset is None:
+        options.reject("network", f"BTC is not known on {network!r}; add an [[assets]] table with exponent 8")
+    if network is None or address is None or asset is None or len(options.mistakes) > before:
+        return None
+    return PaymentMethod(
+        key=key,
+        rail="bitcoin",
+        title=Phrase("Bitcoin (BTC)")
+        if chain == "main"
+        else Phrase("Bitcoin, test network %(chain)s", (("chain", chain),)),
+        rows=(Row(Phrase("Address"), address.text, address.text),),
+        # Upper case makes the smaller symbol; the scheme stays lower, or a phone's camera opens no wallet.
+        qr=QrText(
+            f"bitcoin:{address.text.upper() if address.is_segwit else address.text}",
+            Phrase("Scan with a Bitcoin wallet; you enter the amount."),
+        ),
+        facts=(("address", address.text), ("network", network), ("chain", chain), ("assets", asset.code)),
+        link=Link(f"bitcoin:{address.text}", Phrase("Open in a wallet")),
+        watches=(Watch(network, address.text, asset, key, start_block),),
+        warnings=_warnings(address),
+    )
+
+
+def check_network(name: str, options: Options) -> None:  # noqa: ARG001 - the protocol gives it
+    """Check chain, nodes (Bitcoin Core's rpc, Esplora servers), confirmations and poll interval."""
+    options.text("rail")
+    chain = options.text("chain", "main")
+    if chain not in CHAINS and not options.has_mistake("chain"):
+        options.reject("chain", f"must be one of {', '.join(CHAINS)}")
+    rpc, esplora = nodes.node_urls(options, "rpc"), nodes.node_urls(options, "esplora")
+    nodes.quorum(options, rpc + esplora)
+    confirmations = options.number("confirmations", CONFIRMATIONS_DEFAULT)
+    if confirmations is None or not 1 <= confirmations <= CONFIRMATIONS_MAX:
+        options.reject("confirmations", f"must be from 1 to {CONFIRMATIONS_MAX} blocks")
+    nodes.poll_seconds(options, POLL_SECONDS_DEFAULT)
+    options.number("start_block")
+
+
+def _chain(around: Surroundings, network: str | None) -> str:
+    """Tell the chain of a network; a wrong one is already a mistake of the network's own table."""
+    chain = around.networks[network].get("chain", "main") if network else "main"
+    return chain if isinstance(chain, str) and chain in CHAINS else "main"
+
+
+def _warnings(address: Address) -> tuple[Phrase, ...]:
+    if address.has_wallets:
+        return ()
+    return (Phrase("No wallet makes such an address today (witness version): anybody may be able to take the coins."),)

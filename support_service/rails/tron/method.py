@@ -1,0 +1,76 @@
+"""TRC-20 tokens at a static TRON address. TRON has no payment URI that wallets agree on."""
+
+from support_service.giving import PaymentMethod, Phrase, QrText, Row, Watch
+from support_service.money import Asset
+from support_service.rails import Options, Surroundings, choices, nodes
+from support_service.rails.tron.address import read_address
+
+NETWORK_WORDS = "TRON (TRC20)"
+POLL_SECONDS_DEFAULT = 12
+
+
+def build_method(key: str, options: Options, around: Surroundings) -> PaymentMethod | None:
+    """Read network, address and tokens; every token known on the network unless set."""
+    before = len(options.mistakes)
+    network = choices.network(options, around, rail="tron")
+    address = choices.checked(options, "address", read_address)
+    start_block = choices.start_block(options, around, network)
+    assets = _take_assets(options, around, network)
+    if network is None or address is None or len(options.mistakes) > before:
+        return None
+    codes = ", ".join(asset.code for asset in assets)
+    return PaymentMethod(
+        key=key,
+        rail="tron",
+        title=Phrase("%(asset)s (TRON, TRC20)", (("asset", assets[0].code),)),
+        rows=(Row(Phrase("Address"), address, address), Row(Phrase("Network"), NETWORK_WORDS, NETWORK_WORDS)),
+        qr=QrText(
+            address,
+            Phrase(
+                "A scan gives the address; choose %(assets)s and the network %(network)s in your wallet.",
+                (("assets", codes), ("network", NETWORK_WORDS)),
+            ),
+        ),
+        facts=_facts(address, network, around.networks[network].get("chain_id"), assets),
+        notes=(
+            Phrase(
+                "Send only %(assets)s, and only over the network %(network)s: anything else may be lost.",
+                (("assets", codes), ("network", NETWORK_WORDS)),
+            ),
+        ),
+        watches=tuple(Watch(network, address, asset, key, start_block) for asset in assets),
+    )
+
+
+def check_network(name: str, options: Options) -> None:  # noqa: ARG001 - the protocol gives it
+    """Check chain id, nodes (rpc, and rpc_solid for balances), quorum, finality and poll interval."""
+    options.text("rail")
+    nodes.chain_id(options)
+    nodes.quorum(options, nodes.node_urls(options, "rpc"))
+    nodes.node_urls(options, "rpc_solid")
+    nodes.confirm(options)
+    nodes.poll_seconds(options, POLL_SECONDS_DEFAULT)
+    options.number("start_block")
+
+
+def _take_assets(options: Options, around: Surroundings, network: str | None) -> tuple[Asset, ...]:
+    if network is None:
+        options.texts("assets")
+        return ()
+    tokens = tuple(asset for asset in around.assets if asset.network == network and asset.contract)
+    assets = choices.assets(options, around, network, default=tokens, contract=read_address)
+    for asset in assets:
+        if not asset.contract:
+            options.reject("assets", f"{asset.code!r} has no contract; this rail accepts TRC20 tokens only")
+    return assets
+
+
+def _facts(address: str, network: str, chain_id: object, assets: tuple[Asset, ...]) -> tuple[tuple[str, str], ...]:
+    return (
+        ("address", address),
+        ("network", network),
+        ("standard", "TRC20"),
+        ("chain_id", str(chain_id)),
+        ("assets", ",".join(asset.code for asset in assets)),
+        *((f"contract:{asset.code}", asset.contract) for asset in assets),
+    )
