@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from support_service.giving import Clock, PaymentMethod, Watch
-from support_service.rails import RAILS, Mistake, Options, Source, Surroundings, method_half, source_half
+from support_service.rails import RAILS, Mistake, Options, Source, Surroundings, can_watch, method_half, source_half
 from support_service.settings import MethodEntry, Settings, SettingsError, read_settings
 
 
@@ -39,16 +39,16 @@ def build_sources(assembly: Assembly, *, clock: Clock) -> list[Source]:
     sources: list[Source] = []
     for name, table in assembly.settings.networks.items():
         watches = tuple(watch for watch in assembly.watches if watch.network == name)
-        if watches and any(table.get(key) for key in ("rpc", "esplora")):
+        if watches and can_watch(table):
             sources += source_half(str(table["rail"])).build_sources(name, table, watches, clock=clock)
     return sources
 
 
 def unwatched_networks(assembly: Assembly) -> tuple[str, ...]:
-    """Name the networks whose methods are shown but not watched, for lack of a node."""
+    """Name the networks whose methods are shown but not watched, for lack of a node or of our code."""
     names = dict.fromkeys(watch.network for watch in assembly.watches)
     tables = assembly.settings.networks
-    return tuple(name for name in names if not any(tables[name].get(key) for key in ("rpc", "esplora")))
+    return tuple(name for name in names if not can_watch(tables[name]))
 
 
 def _network_mistakes(settings: Settings) -> list[Mistake]:

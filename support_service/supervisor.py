@@ -52,6 +52,15 @@ def reserve_port(host: str, port: int) -> int:
         ) from error
 
 
+def accepts_connections(host: str, port: int) -> bool:
+    """Tell whether somebody listens there now."""
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 def die_with_parent(parent: int) -> None:
     """Let the kernel end this process with SIGTERM when its parent, of this id, ends (Linux only)."""
     if sys.platform == "linux":
@@ -62,11 +71,15 @@ def die_with_parent(parent: int) -> None:
 
 @dataclass(slots=True)
 class Child:
-    """One process that is to run: its name for people, its command and its environment."""
+    """One process that is to run: its name for people, its command and its environment.
+
+    A vital one cannot be started again, for it takes what it knew along: its end is an error.
+    """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
+    is_vital: bool = False
     process: "subprocess.Popen[bytes] | None" = None
     started_at: float = 0.0
     restart_at: float = 0.0
@@ -93,9 +106,17 @@ class Supervisor:
     def run(self, every_turn: Callable[[], None] = lambda: None) -> None:
         """Watch the children until a signal comes; `every_turn` is called between looks."""
         while not self.stopping.wait(TURN_SECONDS):
-            for child in self.children:
-                _revive(child, time.monotonic())
+            self._revive_all()
             every_turn()
+
+    def wait_until(self, is_so: Callable[[], bool], seconds_max: float) -> bool:
+        """Run until something is so; False where a signal or the time limit came first."""
+        deadline = time.monotonic() + seconds_max
+        while not is_so():
+            if self.stopping.wait(TURN_SECONDS) or time.monotonic() > deadline:
+                return False
+            self._revive_all()
+        return True
 
     def stop(self) -> None:
         """End every child, in good order if it does so in time; none is left."""
@@ -105,6 +126,10 @@ class Supervisor:
         deadline = time.monotonic() + STOP_SECONDS_MAX
         for child in self.children:
             _await_end(child, deadline)
+
+    def _revive_all(self) -> None:
+        for child in self.children:
+            _revive(child, time.monotonic())
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.stopping.set()
@@ -132,6 +157,8 @@ def _revive(child: Child, now: float) -> None:
     code = child.process.poll()
     if code is None:
         return
+    if child.is_vital:
+        raise ProcessError(f"{child.name} ended by itself (exit code {code})")
     child.crashes = 1 if now - child.started_at > WELL_AFTER_SECONDS else child.crashes + 1
     pause = min(RESTART_SECONDS_FIRST * 2 ** (child.crashes - 1), RESTART_SECONDS_MAX)
     child.process, child.restart_at = None, now + pause

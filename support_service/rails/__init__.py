@@ -8,6 +8,7 @@ web process never loads it. A new rail is a new folder and one line in RAILS.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Protocol, cast
 
 from support_service.giving import Clock, Cursor, PaymentMethod, Report, Watch
@@ -177,6 +178,12 @@ class SourceHalf(Protocol):
 def method_half(rail: str) -> MethodHalf:
     """Load the pure half of a rail; KeyError for a rail nobody wrote."""
     return cast("MethodHalf", import_module(f"{RAILS[rail]}.method"))
+
+
+def can_watch(table: Mapping[str, object]) -> bool:
+    """Tell whether a checked [networks.*] table names a node, and its rail has an I/O half yet."""
+    has_node = any(table.get(key) for key in ("rpc", "esplora"))
+    return has_node and find_spec(f"{RAILS[str(table['rail'])]}.source") is not None
 
 
 def source_half(rail: str) -> SourceHalf:

@@ -1,0 +1,73 @@
+# make run    everything set up, then the demo:  http://127.0.0.1:8000/support
+# make test   everything that tests need, then all tests
+# make setup  the part both share; puts the command at .venv/bin/support-service
+#
+# Needed: python3 (3.11 or newer) with venv, make, node and npm. Everything else is set up here.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-setup lint bench rehearse shots clean
+
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMPS := $(VENV)/stamps
+# Versions and hashes come from the lock files alone; settings of this machine's pip stay in force.
+PIP := $(PY) -m pip --disable-pip-version-check --quiet
+
+help:
+	@sed -n '1,5s/^# *//p' Makefile
+
+setup: $(STAMPS)/run $(STAMPS)/node $(STAMPS)/self
+
+run: setup
+	@$(VENV)/bin/support-service demo $(ARGS)
+
+test: test-setup
+	@$(PY) -m pytest $(ARGS)
+
+test-setup: setup $(STAMPS)/test
+	@sh tests/tools/system.sh
+
+lint: test-setup
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+
+bench: test-setup
+	@$(PY) -m tests.bench.page $(ARGS)
+
+# NETWORK: a network of the settings. RPC: your own node. CONFIG, BLOCKS: optional. Reads, never writes.
+rehearse: setup
+	@$(PY) -m support_service.rehearse --network "$(NETWORK)" --rpc "$(RPC)" \
+	  $(if $(CONFIG),--config "$(CONFIG)") $(if $(BLOCKS),--blocks "$(BLOCKS)")
+
+clean:
+	rm -rf $(VENV)
+
+# One line that names everything missing. A stamp is newer than what it was made from, so a second
+# `make run` starts at once.
+$(STAMPS)/venv:
+	@sh tests/tools/needed.sh
+	@echo "Setting up .venv ..."
+	@"$$(sh tests/tools/needed.sh --python)" -m venv $(VENV)
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/run: config/lock/run.txt $(STAMPS)/venv
+	@echo "Installing what the service needs ..."
+	@$(PIP) install --require-hashes -r config/lock/run.txt
+	@touch $@
+
+$(STAMPS)/test: config/lock/test.txt $(STAMPS)/run
+	@echo "Installing what the tests need ..."
+	@$(PIP) install --require-hashes -r config/lock/test.txt
+	@touch $@
+
+$(STAMPS)/self: pyproject.toml $(STAMPS)/run
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(STAMPS)/node: tests/tools/package.json tests/tools/package-lock.json $(STAMPS)/venv
+	@echo "Installing the local EVM node ..."
+	@mkdir -p $(VENV)/node && cp tests/tools/package.json tests/tools/package-lock.json $(VENV)/node/
+	@cd $(VENV)/node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@

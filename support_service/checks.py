@@ -1,0 +1,71 @@
+"""What `check` says: every method as a reader will see it, and which chain every node is on."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Protocol, cast
+
+from support_service.assembly import Assembly, unwatched_networks
+from support_service.giving import PaymentMethod, Phrase
+from support_service.rails import RAILS, Mistake
+
+
+class OnlineHalf(Protocol):
+    """A rail that can ask its nodes who they are: `rails/<rail>/online.py`."""
+
+    def ask_nodes(self, name: str, table: Mapping[str, object]) -> list[str | Mistake]:
+        """Ask each node of a network; a text is what a right one said, a Mistake what is wrong."""
+        ...
+
+
+def method_lines(assembly: Assembly) -> list[str]:
+    """Write one line per method: key, rail, what is shown, the QR payload, and who hears of the money."""
+    unwatched = set(unwatched_networks(assembly))
+    return [_method_line(method, unwatched) for method in assembly.methods]
+
+
+def warning_lines(assembly: Assembly) -> list[str]:
+    """Write what is allowed, but worth a second look by the publisher."""
+    file = assembly.settings.file
+    return [
+        f"{file}: methods.{method.key}: warning: {_said(warning)}"
+        for method in assembly.methods
+        for warning in method.warnings
+    ]
+
+
+def ask_nodes(assembly: Assembly) -> list[str | Mistake]:
+    """Ask every node of every network which chain it is on."""
+    found: list[str | Mistake] = []
+    for name, table in assembly.settings.networks.items():
+        rail = str(table["rail"])
+        if any(table.get(key) for key in ("rpc", "esplora")):
+            half = _online_half(rail)
+            found += half.ask_nodes(name, table) if half else [f"{name}: not asked; not built yet for {rail}"]
+    return found
+
+
+def _online_half(rail: str) -> OnlineHalf | None:
+    name = f"{RAILS[rail]}.online"
+    return cast("OnlineHalf", import_module(name)) if find_spec(name) else None
+
+
+def _method_line(method: PaymentMethod, unwatched: set[str]) -> str:
+    shown = "; ".join(row.shown for row in method.rows)
+    # A payload of several lines (EPC) stays one line here.
+    payload = method.qr.text.replace("\r", "\\r").replace("\n", "\\n")
+    return f"{method.key}\t{method.rail}\t{shown}\tQR {payload}\t{_listener(method, unwatched)}"
+
+
+def _listener(method: PaymentMethod, unwatched: set[str]) -> str:
+    networks = list(dict.fromkeys(watch.network for watch in method.watches))
+    if not networks:
+        return "shown, not watched: booked by staff"
+    deaf = [name for name in networks if name in unwatched]
+    watched = [name for name in networks if name not in unwatched]
+    told = [f"watched on {', '.join(watched)}"] if watched else []
+    return "; ".join([*told, *([f"shown, not watched: no node set for {', '.join(deaf)}"] if deaf else [])])
+
+
+def _said(phrase: Phrase) -> str:
+    return phrase.text % dict(phrase.values)

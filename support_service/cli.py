@@ -1,0 +1,306 @@
+"""The commands. Each reads the settings, hands plain values to a part of the house, and prints for people."""
+
+import logging
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from importlib import import_module
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import click
+
+from support_service import __version__, checks, running
+from support_service.assembly import Assembly, assemble
+from support_service.giving import State, utc_now
+from support_service.ledger import Ledger, LedgerError, Wanted, migrate, write_export
+from support_service.log import clean, configure_logging
+from support_service.output import write_lines
+from support_service.passwords import chosen_password
+from support_service.rails import Mistake, SourceError
+from support_service.settings import SettingsError, settings_path
+from support_service.supervisor import ProcessError, reserve_port
+
+log = logging.getLogger(__name__)
+
+COMMANDS_NOT_BUILT = ("import", "rescan", "freezes", "unfreeze", "backup", "restore")
+FORMS = ("jsonl", "csv")
+FORMS_NOT_BUILT = ("xlsx", "hledger", "beancount")
+RAILS = ("evm", "bitcoin", "tron", "stripe", "bank", "card")
+ROLES = ("viewer", "bookkeeper", "admin")
+
+# What may go wrong without being our mistake: told in one line, exit 1.
+TOLD = (LedgerError, SourceError, ProcessError, OSError)
+
+_HOST = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+_PORT = click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen on; 0: any free one."
+)
+
+
+@dataclass
+class Call:
+    """What every command gets: the settings file, read when a command first asks for it."""
+
+    file: Path
+
+    @cached_property
+    def assembly(self) -> Assembly:
+        """Checked settings and methods; raises SettingsError with all mistakes."""
+        return assemble(self.file)
+
+    @cached_property
+    def database_url(self) -> str:
+        """Where the ledger lies."""
+        return self.assembly.settings.database_url
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger; it connects when it is asked something."""
+        return Ledger(self.database_url, clock=utc_now)
+
+
+class Commands(click.Group):
+    """A group that knows the contract's commands that are not built yet, and tells errors in one line."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Find a command; one that is not built yet answers so, whatever follows it."""
+        return _not_built(cmd_name) if cmd_name in COMMANDS_NOT_BUILT else super().get_command(ctx, cmd_name)
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run a command line; always ends the process, and never with a traceback for people."""
+        extra = {**extra, "prog_name": "support-service", "standalone_mode": False}
+        try:
+            code = super().main(*args, **extra)
+        except click.exceptions.NoArgsIsHelpError as error:
+            _end(error.format_message(), error.exit_code)
+        except click.UsageError as error:
+            where = error.ctx.command_path if error.ctx else "support-service"
+            _end(f"support-service: {error.format_message()} See: {where} --help", error.exit_code)
+        except click.ClickException as error:
+            _end(f"support-service: {error.format_message()}", error.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            _end("support-service: stopped", 1)
+        except SettingsError as error:
+            _end("\n".join(error.lines), 1)
+        except BrokenPipeError:
+            # Whoever read our output has enough (`... | head`). Python's own flush at exit would fail, too.
+            sys.stdout = None
+            sys.exit(1)
+        except TOLD as error:
+            log.debug("command_failed", exc_info=error)
+            _end(f"support-service: {clean(_told(error))}", 1)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, package_name="support-service")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings file [$SUPPORT_CONFIG, config/support.toml].")
+@click.option("--debug", is_flag=True, help="Log more, and the traceback of an error.")
+@click.pass_context
+def commands(ctx: click.Context, config: Path | None, *, debug: bool) -> None:
+    """Reader support for news publishers: one page to give on, one ledger for every gift."""
+    configure_logging(level=logging.DEBUG if debug else logging.INFO)
+    ctx.obj = Call(settings_path(config))
+
+
+@commands.command()
+@_HOST
+@_PORT
+@click.pass_obj
+def run(call: Call, host: str, port: int) -> None:
+    """Serve the page and watch the chains: everything, on one machine."""
+    running.run_service(call.assembly, host, reserve_port(host, port), say=click.echo)
+
+
+@commands.command()
+@_HOST
+@_PORT
+@click.pass_obj
+def web(call: Call, host: str, port: int) -> None:
+    """Serve the page, the widget and the staff pages."""
+    import_module("support_service.server").serve_web(call.assembly, host, port)
+
+
+@commands.command()
+@click.option("--once", is_flag=True, help="Read every source up to its present head, then end.")
+@click.pass_obj
+def watch(call: Call, *, once: bool) -> int:
+    """Watch the chains and book what arrives."""
+    return running.watch(call.assembly, call.ledger, once=once, say=click.echo)
+
+
+@commands.command()
+@click.option("--online", is_flag=True, help="Also ask every node which chain it is on.")
+@click.pass_obj
+def check(call: Call, *, online: bool) -> int:
+    """Check every setting, address and QR code; print one line per method."""
+    for line in checks.method_lines(call.assembly):
+        click.echo(line)
+    for line in checks.warning_lines(call.assembly):
+        click.echo(line, err=True)
+    if not online:
+        return 0
+    answers = checks.ask_nodes(call.assembly)
+    mistakes = [answer for answer in answers if isinstance(answer, Mistake)]
+    for said in (answer for answer in answers if isinstance(answer, str)):
+        click.echo(said)
+    if mistakes:
+        raise SettingsError(call.file, mistakes)
+    return 0
+
+
+@commands.command(name="migrate")
+@click.pass_obj
+def migrate_database(call: Call) -> None:
+    """Create the database, or bring it to this version."""
+    applied = migrate(call.database_url)
+    click.echo(f"the database is at this version; applied: {', '.join(applied) or 'nothing, it was before'}")
+
+
+class Form(click.Choice[str]):
+    """A format of the export; the contract's formats that are not built yet are told apart from mistakes."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return a format that is built, or end with exit 2."""
+        if value in FORMS_NOT_BUILT:
+            raise click.UsageError(f"--format {value}: not built yet.", ctx)
+        return super().convert(value, param, ctx)
+
+
+class Moment(click.ParamType[datetime]):
+    """A date (its midnight) or a time as RFC 3339 writes it; UTC where no offset is given."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Return an aware UTC datetime."""
+        try:
+            at = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not a date such as 2026-11-23 or 2026-11-23T18:00:00Z.", param, ctx)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+@commands.command()
+@click.option("--format", "form", type=Form(FORMS), required=True, help="How to write it.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write; standard output if absent."
+)
+@click.option("--since", type=Moment(), help="From this moment on, by occurred_at, UTC.")
+@click.option("--until", type=Moment(), help="Up to this moment, which itself is left out.")
+@click.option("--rail", type=click.Choice(RAILS), help="Of one rail alone.")
+@click.option("--state", type=click.Choice([state.value for state in State]), help="In one state alone.")
+@click.pass_obj
+def export(call: Call, /, form: str, out: Path | None, **wanted: Any) -> None:
+    """Write every gift, oldest first, one a line."""
+    state = wanted.pop("state")
+    rows = call.ledger.export(Wanted(**wanted, state=State(state) if state else None))
+    write_lines(write_export(rows, form="csv" if form == "csv" else "jsonl"), out)
+
+
+@commands.command()
+@click.option("--online", is_flag=True, hidden=True)
+@click.pass_obj
+def verify(call: Call, *, online: bool) -> int:
+    """Check every invariant of the ledger, from the database alone."""
+    if online:
+        raise click.UsageError("verify --online: not built yet.")
+    problems = call.ledger.verify()
+    for problem in problems:
+        click.echo(problem, err=True)
+    click.echo(f"{len(problems)} problems" if problems else "the ledger is sound")
+    return 1 if problems else 0
+
+
+@commands.group()
+def staff() -> None:
+    """Who may see the books."""
+
+
+@staff.command()
+@click.argument("email")
+@click.option("--role", type=click.Choice(ROLES), required=True, help="Look; book and export; everything.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input: its first line.")
+@click.pass_obj
+def add(call: Call, email: str, role: str, *, password_stdin: bool) -> None:
+    """Let a person in.
+
+    On a terminal the password is asked for; elsewhere one is made and printed once.
+    """
+    password, is_made = chosen_password(is_from_stdin=password_stdin)
+    person = call.ledger.people.add(email, role, password)
+    click.echo(f"{person.email} may log in as {person.role}")
+    if is_made:
+        click.echo(f"password: {password}")
+
+
+@staff.command(name="list")
+@click.pass_obj
+def list_staff(call: Call) -> None:
+    """Name everybody with their role."""
+    for person in call.ledger.people.list():
+        gone = f"disabled since {person.disabled_at:%Y-%m-%d}" if person.disabled_at else "active"
+        click.echo(f"{person.email}\t{person.role}\t{gone}")
+
+
+@staff.command()
+@click.argument("email")
+@click.pass_obj
+def disable(call: Call, email: str) -> None:
+    """Shut a person out and end their sessions."""
+    person = call.ledger.people.disable(email)
+    click.echo(f"{person.email} can no longer log in")
+
+
+@commands.command()
+@_HOST
+@_PORT
+def demo(host: str, port: int) -> None:
+    """Show everything on this machine alone: a local chain, real transfers, no keys, no internet."""
+    import_module("support_service.demo").run_demo(host, port, say=click.echo)
+
+
+@commands.command(hidden=True)
+@_HOST
+@_PORT
+@click.option("--service", required=True)
+@click.pass_obj
+def sample_article(_call: Call, host: str, port: int, service: str) -> None:
+    """Serve the demo's sample article, which embeds the widget of the service at that address."""
+    load = partial(import_module("support_service.web.sample").create_sample_app, service)
+    import_module("support_service.server").serve_wsgi(load, host, reserve_port(host, port))
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    sys.excepthook = _tell_bug
+    commands()
+
+
+def _not_built(name: str) -> click.Command:
+    def refuse(**_: Any) -> None:
+        raise click.UsageError(f"{name}: not built yet.")
+
+    anything = click.Argument(["anything"], nargs=-1, type=click.UNPROCESSED)
+    lenient = {"ignore_unknown_options": True, "help_option_names": []}
+    return click.Command(name, callback=refuse, params=[anything], hidden=True, context_settings=lenient)
+
+
+def _end(text: str, code: int) -> None:
+    click.echo(text, err=True)
+    sys.exit(code)
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror.lower()}" if error.filename else error.strerror.lower()
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _tell_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Tell a mistake of ours in one line; the traceback goes to the log with --debug."""
+    log.debug("command_broke", exc_info=(kind, error, trace))
+    click.echo(f"support-service: broke ({kind.__name__}: {clean(str(error))[:300]}); --debug tells where", err=True)

@@ -1,0 +1,234 @@
+"""The house defends itself: who may import whom, how large things get, what happens at import."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "support_service"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+FILE_LINES_MAX = 320
+# The nouns of the house stand in one file on purpose: whoever reads it knows the language.
+FILE_LINES_MAX_OF = {"giving.py": 420}
+FUNCTION_LINES_MAX = 50
+POSITIONAL_MAX, PARAMETERS_MAX = 4, 8
+
+# Part of the house -> what it may import of ours. Longest matching prefix counts.
+MAY_IMPORT: dict[str, tuple[str, ...]] = {
+    "money": (),
+    "giving": ("money",),
+    "qr": ("giving", "money"),
+    "log": (),
+    "output": (),
+    "passwords": (),
+    "supervisor": (),
+    "settings": ("money", "rails"),
+    "assembly": ("giving", "money", "rails", "settings"),
+    "rails": ("giving", "money", "rails"),
+    "ledger": ("giving", "money", "ledger"),
+    "watcher": ("giving", "money", "ledger", "rails"),
+    "web": ("assembly", "giving", "ledger", "money", "qr", "rails", "settings", "web"),
+    "app": ("assembly", "giving", "ledger", "settings", "web"),
+}
+# These stand at the top and may use everything.
+TOP = {"", "__main__", "cli", "checks", "demo", "demo_chain", "rehearse", "running", "server"}
+
+# No clock, no network, no settings: what they answer depends on their arguments alone.
+PURE = ["money.py", "giving.py", "qr.py", "rails/scan.py", "rails/nodes.py", "ledger/postings.py"]
+IMPURE_MODULES = {"asyncio", "http", "logging", "os", "random", "requests", "secrets", "socket", "sqlite3"}
+IMPURE_MODULES |= {"subprocess", "time", "urllib.request", "web3", "flask", "sqlalchemy"}
+
+BLANKET_EXCEPTS = {"watcher.py": 1, "web/errors.py": 1}
+ENVIRONMENT_READERS = {"settings.py"}
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+def each(paths: list[Path]) -> "pytest.MarkDecorator":
+    return pytest.mark.parametrize("path", paths, ids=[named(path) for path in paths])
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (node for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def imports(path: Path) -> set[str]:
+    """Every module (and module.name) that a file imports, also inside functions."""
+    found: set[str] = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return found
+
+
+def part(path: Path) -> str:
+    """The part of the house a file is in: its folder under the package, or its own name."""
+    return named(path).split("/")[0].removesuffix(".py").replace("__init__", "")
+
+
+def our_imports(path: Path) -> set[str]:
+    """The parts of the house that a file imports."""
+    inside = {name.split(".")[1] for name in imports(path) if name.startswith("support_service.")}
+    return {name for name in inside if (PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").exists()}
+
+
+@each(FILES)
+def test_imports_point_one_way(path: Path) -> None:
+    if part(path) in TOP:
+        return
+    assert part(path) in MAY_IMPORT, f"say in MAY_IMPORT where {part(path)} stands"
+    stray = our_imports(path) - set(MAY_IMPORT[part(path)])
+    assert not stray, f"{named(path)} may not know {stray}; hand it a plain value or a Report instead"
+
+
+@each([path for path in FILES if part(path) == "rails"])
+def test_a_rail_knows_no_other_rail(path: Path) -> None:
+    folders = {folder.name for folder in (PACKAGE / "rails").iterdir() if folder.is_dir()}
+    own = named(path).split("/")[1]
+    others = {name.split(".")[2] for name in imports(path) if name.startswith("support_service.rails.")} & folders
+    assert others <= {own}, "what two rails share stands beside them, in rails/"
+
+
+@each([PACKAGE / name for name in PURE] + sorted((PACKAGE / "rails").glob("*/method.py")))
+def test_a_pure_module_reaches_for_nothing(path: Path) -> None:
+    assert not imports(path) & IMPURE_MODULES
+    assert "support_service.settings" not in imports(path)
+    clock = {"support_service.giving.utc_now"} & imports(path)
+    assert not clock, "take a clock as an argument"
+
+
+@each([path for path in FILES if part(path) in {"web", "app"} or path.name == "method.py"])
+def test_what_readers_wait_for_never_imports_web3(path: Path) -> None:
+    assert not {name for name in imports(path) if name.split(".")[0] == "web3"}
+
+
+@each(FILES)
+def test_sql_stands_in_the_ledger_alone(path: Path) -> None:
+    if part(path) != "ledger":
+        assert not {name for name in imports(path) if name.split(".")[0] in {"sqlalchemy", "alembic", "sqlite3"}}
+
+
+@each(FILES)
+def test_a_file_fits_a_head(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").count("\n")
+    assert lines <= FILE_LINES_MAX_OF.get(named(path), FILE_LINES_MAX), "split it by what it talks about"
+
+
+@each(FILES)
+def test_a_function_fits_a_screen(path: Path) -> None:
+    for function in functions(path):
+        lines = (function.end_lineno or function.lineno) - function.lineno + 1
+        assert lines <= FUNCTION_LINES_MAX, f"{function.name} has {lines} lines; decide here, compute in a helper"
+        names = function.args
+        positional = [
+            argument.arg for argument in names.posonlyargs + names.args if argument.arg not in {"self", "cls"}
+        ]
+        assert len(positional) <= POSITIONAL_MAX, f"{function.name}: make the rest keyword-only"
+        assert len(positional) + len(names.kwonlyargs) <= PARAMETERS_MAX, f"{function.name}: pass a record"
+        assert function.returns is not None, f"{function.name} says nothing about what it returns"
+
+
+@each(FILES)
+def test_a_module_says_what_it_is_for(path: Path) -> None:
+    assert ast.get_docstring(tree(path)), "one sentence at the top"
+
+
+def test_errors_are_caught_where_something_can_be_done() -> None:
+    found: dict[str, int] = {}
+    for path in FILES:
+        for node in ast.walk(tree(path)):
+            if not isinstance(node, ast.ExceptHandler):
+                continue
+            if node.type is None or getattr(node.type, "id", "") in {"Exception", "BaseException"}:
+                found[named(path)] = found.get(named(path), 0) + 1
+    assert all(count <= BLANKET_EXCEPTS.get(name, 0) for name, count in found.items()), found
+
+
+def test_settings_alone_read_the_environment() -> None:
+    readers = {
+        named(path)
+        for path in FILES
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Attribute) and node.attr in {"environ", "environb", "getenv", "putenv"}
+    }
+    assert readers <= ENVIRONMENT_READERS, "read it in settings.py and pass it down"
+
+
+def test_money_is_never_a_float() -> None:
+    for path in [PACKAGE / "money.py", PACKAGE / "giving.py", *(PACKAGE / "ledger").rglob("*.py")]:
+        calls = [node for node in ast.walk(tree(path)) if isinstance(node, ast.Name) and node.id == "float"]
+        assert not calls, f"{named(path)}:{calls[0].lineno if calls else 0}"
+    for path in FILES:
+        made = [
+            node.lineno
+            for node in ast.walk(tree(path))
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "float" and "units" in ast.dump(node)
+        ]
+        assert not made, f"{named(path)}:{made}"
+
+
+def test_the_code_names_no_publisher() -> None:
+    places = [*FILES, *(ROOT / "templates").rglob("*"), *(PACKAGE / "web").rglob("*")]
+    texts = {path: path.read_bytes().lower() for path in places if path.is_file() and path.suffix != ".pyc"}
+    named_in = {str(path.relative_to(ROOT)) for path, text in texts.items() if b"militarnyi" in text}
+    # The demo reads the packaged example, which is the first user's block; its file name is all it says.
+    assert named_in <= {"support_service/demo.py"}
+    demo = (PACKAGE / "demo.py").read_text(encoding="utf-8").lower()
+    assert demo.count("militarnyi") == demo.count("config/militarnyi.toml")
+
+
+IMPORT_EVERYTHING = """
+import builtins, importlib, os, pkgutil, socket, sys
+sys.dont_write_bytecode = True
+
+def refuse(*_, **__):
+    raise AssertionError("work at import")
+
+plain_open = builtins.open
+def reading(file, mode="r", *rest, **named):
+    assert not set(mode) & set("wax+"), f"{file} is written at import"
+    return plain_open(file, mode, *rest, **named)
+
+import support_service
+names = [found.name for found in pkgutil.walk_packages(support_service.__path__, "support_service.")]
+names = [name for name in names if name != "support_service.__main__" and ".migrations" not in name]
+socket.socket.connect = socket.socket.bind = socket.create_connection = refuse
+builtins.open = reading
+os.mkdir = os.makedirs = os.rename = os.remove = refuse
+for name in names:
+    importlib.import_module(name)
+print(len(names))
+"""
+
+
+def python(code: str) -> str:
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert run.returncode == 0, run.stderr
+    return run.stdout.strip()
+
+
+def test_nothing_happens_at_import() -> None:
+    assert int(python(IMPORT_EVERYTHING)) > 20
+
+
+def test_the_web_process_never_imports_web3() -> None:
+    code = "import sys, support_service.server; print(sorted({n.split('.')[0] for n in sys.modules}))"
+    loaded = set(ast.literal_eval(python(code)))
+    assert {"flask", "granian"} <= loaded
+    assert not loaded & {"web3", "eth_abi", "requests", "aiohttp", "numpy", "alembic"}

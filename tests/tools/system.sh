@@ -1,0 +1,19 @@
+#!/bin/sh
+# Puts the system packages of the tests in place: a browser, an independent QR reader, a font.
+set -u
+
+missing=
+command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
+command -v zbarimg >/dev/null 2>&1 || missing="$missing zbar-tools"
+ls /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf >/dev/null 2>&1 || missing="$missing fonts-dejavu-core"
+[ -z "$missing" ] && exit 0
+
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "Installing$missing ..."
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq </dev/null >/dev/null &&
+        # shellcheck disable=SC2086 - a list of names
+        apt-get install -y -qq --no-install-recommends $missing </dev/null >/dev/null && exit 0
+fi
+echo "the tests need$missing; install them first (Debian: apt-get install$missing)" >&2
+exit 1
