@@ -16,7 +16,7 @@ from support_service import __version__, checks, running
 from support_service.assembly import Assembly, assemble
 from support_service.giving import State, utc_now
 from support_service.ledger import Ledger, LedgerError, Wanted, migrate, write_export
-from support_service.log import clean, configure_logging
+from support_service.log import configure_logging, without_secrets
 from support_service.output import write_lines
 from support_service.passwords import chosen_password
 from support_service.rails import Mistake, SourceError
@@ -62,6 +62,13 @@ class Call:
         return Ledger(self.database_url, clock=utc_now)
 
 
+class NotBuilt(click.UsageError):
+    """The contract has it; this version does not."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}: not built yet")
+
+
 class Commands(click.Group):
     """A group that knows the contract's commands that are not built yet, and tells errors in one line."""
 
@@ -76,6 +83,8 @@ class Commands(click.Group):
             code = super().main(*args, **extra)
         except click.exceptions.NoArgsIsHelpError as error:
             _end(error.format_message(), error.exit_code)
+        except NotBuilt as error:
+            _end(f"support-service: {error.format_message()}", error.exit_code)
         except click.UsageError as error:
             where = error.ctx.command_path if error.ctx else "support-service"
             _end(f"support-service: {error.format_message()} See: {where} --help", error.exit_code)
@@ -91,11 +100,15 @@ class Commands(click.Group):
             sys.exit(1)
         except TOLD as error:
             log.debug("command_failed", exc_info=error)
-            _end(f"support-service: {clean(_told(error))}", 1)
+            _end(f"support-service: {without_secrets(_told(error))}", 1)
         sys.exit(code if isinstance(code, int) else 0)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Commands,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, package_name="support-service")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file [$SUPPORT_CONFIG, config/support.toml].")
 @click.option("--debug", is_flag=True, help="Log more, and the traceback of an error.")
@@ -166,7 +179,7 @@ class Form(click.Choice[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return a format that is built, or end with exit 2."""
         if value in FORMS_NOT_BUILT:
-            raise click.UsageError(f"--format {value}: not built yet.", ctx)
+            raise NotBuilt(f"export --format {value}")
         return super().convert(value, param, ctx)
 
 
@@ -207,7 +220,7 @@ def export(call: Call, /, form: str, out: Path | None, **wanted: Any) -> None:
 def verify(call: Call, *, online: bool) -> int:
     """Check every invariant of the ledger, from the database alone."""
     if online:
-        raise click.UsageError("verify --online: not built yet.")
+        raise NotBuilt("verify --online")
     problems = call.ledger.verify()
     for problem in problems:
         click.echo(problem, err=True)
@@ -282,7 +295,7 @@ def main() -> None:
 
 def _not_built(name: str) -> click.Command:
     def refuse(**_: Any) -> None:
-        raise click.UsageError(f"{name}: not built yet.")
+        raise NotBuilt(name)
 
     anything = click.Argument(["anything"], nargs=-1, type=click.UNPROCESSED)
     lenient = {"ignore_unknown_options": True, "help_option_names": []}
@@ -303,4 +316,6 @@ def _told(error: Exception) -> str:
 def _tell_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Tell a mistake of ours in one line; the traceback goes to the log with --debug."""
     log.debug("command_broke", exc_info=(kind, error, trace))
-    click.echo(f"support-service: broke ({kind.__name__}: {clean(str(error))[:300]}); --debug tells where", err=True)
+    click.echo(
+        f"support-service: broke ({kind.__name__}: {without_secrets(str(error))[:300]}); --debug tells where", err=True
+    )

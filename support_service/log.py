@@ -28,9 +28,13 @@ _PATH_IN_ERROR = re.compile(r"(with url: )\S+")
 
 
 def clean(text: str) -> str:
-    """Take e-mail addresses, passwords in URLs and the paths of URLs out of a text."""
-    without_paths = _PATH_IN_ERROR.sub(r"\1[path]", text)
-    return _EMAIL.sub("[e-mail]", _URL.sub(r"\g<scheme>://\g<host>", without_paths))
+    """Take everything that points to a person or opens a door out of a text."""
+    return _EMAIL.sub("[e-mail]", without_secrets(text))
+
+
+def without_secrets(text: str) -> str:
+    """Take the passwords, paths and queries of URLs out of a text; any of them may hold a key."""
+    return _URL.sub(r"\g<scheme>://\g<host>", _PATH_IN_ERROR.sub(r"\1[path]", text))
 
 
 class LineFormatter(logging.Formatter):
