@@ -157,7 +157,7 @@ class People:
         with self._database.write() as tx:
             attempt = self._count_attempt(tx, buckets)
             person, held = _person(tx, address), _password_hash(tx, address)
-        is_right = self._is_right(held or _HASH_OF_NOBODY, password)
+        is_right = self._is_right(held or HASH_OF_NOBODY, password)
         if not is_right or person is None or held is None or person.disabled_at is not None:
             raise LoginRefused
         fresh = self._hash(password) if self._hasher.check_needs_rehash(held) else held
@@ -296,4 +296,4 @@ def _nobody() -> str:
     return f"$argon2id$v=19$m={HASH_KIB},t={HASH_PASSES},p={HASH_LANES}${salt}${digest}"
 
 
-_HASH_OF_NOBODY = _nobody()
+HASH_OF_NOBODY = _nobody()
