@@ -1,0 +1,48 @@
+"""The error page: calm, translated, and silent about what went wrong inside.
+
+Flask turns an unhandled exception into a 500 here after it has logged the traceback.
+"""
+
+from flask import Flask, render_template
+from flask_babel import gettext, lazy_gettext
+from werkzeug.exceptions import HTTPException
+
+from support_service.ledger import LedgerError
+
+_TEXTS = {
+    400: (lazy_gettext("This request is not one we understand"), lazy_gettext("Please start again from the page.")),
+    403: (lazy_gettext("This is not open to you"), lazy_gettext("Sign in with an account that may do this.")),
+    404: (lazy_gettext("There is no such page"), lazy_gettext("The address may be old or have a typing error.")),
+    405: (lazy_gettext("This cannot be done here"), lazy_gettext("Please start again from the page.")),
+    413: (lazy_gettext("That is too much at once"), lazy_gettext("Send less and try again.")),
+    414: (lazy_gettext("This address is too long"), lazy_gettext("Please start again from the page.")),
+    429: (lazy_gettext("Too many attempts"), lazy_gettext("Wait a few minutes and try again.")),
+    500: (lazy_gettext("Something broke on our side"), lazy_gettext("It has been logged. Please try again later.")),
+    503: (
+        lazy_gettext("The records cannot be reached"),
+        lazy_gettext("Giving works as always; please look at the records later."),
+    ),
+}
+
+
+def install(app: Flask) -> None:
+    """Answer every error with our page."""
+    app.register_error_handler(HTTPException, show_http_error)
+    app.register_error_handler(LedgerError, show_ledger_down)
+
+
+def show_http_error(error: HTTPException) -> tuple[str, int, dict[str, str]]:
+    """Tell what an HTTP error means to a person, keeping the headers that belong to it."""
+    code = error.code or 500
+    kept = {name: value for name, value in error.get_headers() if name in {"Allow", "Retry-After"}}
+    return _page(code), code, {**kept, "Cache-Control": "no-store"}
+
+
+def show_ledger_down(_error: LedgerError) -> tuple[str, int, dict[str, str]]:
+    """Tell that the ledger is down where a view needed it and had no better answer."""
+    return _page(503), 503, {"Cache-Control": "no-store", "Retry-After": "30"}
+
+
+def _page(code: int) -> str:
+    heading, hint = _TEXTS.get(code, _TEXTS[400 if code < 500 else 500])
+    return render_template("error.html", code=code, heading=str(heading), hint=str(hint), title=gettext("Error"))

@@ -1,0 +1,211 @@
+"""What machines ask: alive, ready, how much is confirmed, how fresh that is."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+
+from flask import Blueprint, Response, jsonify
+
+from support_service.assembly import unwatched_networks
+from support_service.giving import Cursor
+from support_service.ledger import Health, LedgerError, LedgerOutdated, SourceHealth, Total
+from support_service.money import Asset, Money, plain
+from support_service.web.service import Service, service
+
+blueprint = Blueprint("health", __name__)
+
+# A source is late after ten missed turns, but never before two minutes: nodes restart.
+TURNS_MISSED_MAX = 10
+SILENCE_SECONDS_MIN = 120
+POLL_SECONDS_DEFAULT = 12
+TOTALS_SECONDS = 5
+
+DOWN = "the database cannot be reached"
+OUTDATED = "the database is not at this version: run `support-service migrate`"
+
+
+class Freshness(StrEnum):
+    """How far a source's word can be relied on now."""
+
+    OK = "ok"
+    STALE = "stale"
+    NEVER = "never"
+    DOWN = "down"
+    LIED = "lied"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceView:
+    """One source as outsiders may see it. Why it is down is told to staff alone: reasons name nodes."""
+
+    name: str
+    network: str
+    state: Freshness
+    height: int | None
+    checked_at: datetime | None
+    age_seconds: int | None
+
+    def as_json(self) -> dict[str, object]:
+        """Write it down for machines; times are RFC 3339, UTC."""
+        return {
+            "name": self.name,
+            "network": self.network,
+            "state": self.state,
+            "height": self.height,
+            "checked_at": self.checked_at.isoformat().replace("+00:00", "Z") if self.checked_at else None,
+            "age_seconds": self.age_seconds,
+        }
+
+
+@blueprint.get("/healthz")
+def alive() -> Response:
+    """Say that the process answers; nothing else is asked."""
+    return _fresh(jsonify(status="ok"))
+
+
+@blueprint.get("/readyz")
+def ready() -> tuple[Response, int]:
+    """Say whether the ledger works and every source is heard; 503 with the reasons otherwise."""
+    try:
+        views = source_views(service())
+    except LedgerError as error:
+        # The error's own text names files and hosts; it is for staff and the log.
+        why = OUTDATED if isinstance(error, LedgerOutdated) else DOWN
+        return _fresh(jsonify(status="not ready", database=why, sources=[], reasons=[why])), 503
+    reasons = [reason for view in views if (reason := _complaint(view))]
+    status = "not ready" if reasons else "ready"
+    body = jsonify(status=status, database="ok", sources=[view.as_json() for view in views], reasons=reasons)
+    return _fresh(body), 503 if reasons else 200
+
+
+@blueprint.get("/totals.json")
+def totals() -> tuple[Response, int]:
+    """Tell what is confirmed, by asset and method, and how fresh each source is."""
+    at = service()
+    try:
+        sums, views = at.ledger.totals(), source_views(at)
+    except LedgerError:
+        # Which database and why is for /readyz and staff; readers' pages only need to know there is none.
+        return _fresh(jsonify(error="The ledger cannot be reached; totals are not known now.")), 503
+    response = jsonify(
+        as_of=at.clock().isoformat().replace("+00:00", "Z"),
+        totals=[_sum_as_json(total) for total in sums],
+        sources=[view.as_json() for view in views],
+        not_watched=not_watched(at),
+    )
+    response.headers["Cache-Control"] = f"public, max-age={TOTALS_SECONDS}"
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response, 200
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """Tell the same to Prometheus, in its text format."""
+    try:
+        lines = list(_metric_lines(service()))
+    except LedgerError:
+        lines = [*_metric("support_ledger_up", "1 where the ledger answers.", [("", "0")])]
+    return _fresh(Response("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4; charset=utf-8"))
+
+
+def source_views(at: Service) -> list[SourceView]:
+    """Look at every source that should be heard; raises LedgerError."""
+    cursors, health, now = at.ledger.cursors(), at.ledger.health(), at.clock()
+    tables, unwatched = at.assembly.settings.networks, unwatched_networks(at.assembly)
+    networks = [n for n in dict.fromkeys(w.network for w in at.assembly.watches) if n not in unwatched]
+    views = []
+    for network in networks:
+        name = f"{tables[network]['rail']}:{network}"
+        poll = tables[network].get("poll_seconds", POLL_SECONDS_DEFAULT)
+        assert isinstance(poll, int)
+        limit = timedelta(seconds=max(TURNS_MISSED_MAX * poll, SILENCE_SECONDS_MIN))
+        views.append(
+            _view(name, network, cursors.get(name), _state(cursors.get(name), health.get(name), now, limit), now)
+        )
+    return views
+
+
+def not_watched(at: Service) -> list[str]:
+    """Name the methods that are shown while no node tells about their money."""
+    networks = set(unwatched_networks(at.assembly))
+    return [m.key for m in at.assembly.methods if any(watch.network in networks for watch in m.watches)]
+
+
+def _state(cursor: Cursor | None, health: SourceHealth | None, now: datetime, limit: timedelta) -> Freshness:
+    if health is not None and health.state is Health.LIED:
+        return Freshness.LIED
+    if health is not None and health.state is Health.DOWN:
+        return Freshness.DOWN
+    if cursor is None:
+        return Freshness.NEVER
+    return Freshness.STALE if now - cursor.checked_at > limit else Freshness.OK
+
+
+def _view(name: str, network: str, state: Freshness, cursor: Cursor | None, now: datetime) -> SourceView:
+    if cursor is None:
+        return SourceView(name, network, state, None, None, None)
+    age = max(0, int((now - cursor.checked_at).total_seconds()))
+    return SourceView(name, network, state, cursor.height, cursor.checked_at, age)
+
+
+def _complaint(view: SourceView) -> str:
+    match view.state:
+        case Freshness.OK:
+            return ""
+        case Freshness.STALE:
+            return f"{view.name}: last read {view.age_seconds} s ago"
+        case Freshness.NEVER:
+            return f"{view.name}: never read yet; is the watcher running?"
+        case Freshness.DOWN:
+            return f"{view.name}: cannot be reached"
+        case Freshness.LIED:
+            return f"{view.name}: answered what must not be trusted; stopped until a person has looked"
+        case _ as other:
+            assert_never(other)
+
+
+def _sum_as_json(total: Total) -> dict[str, object]:
+    return {
+        "method": total.method,
+        "rail": total.rail,
+        "network": total.network or None,
+        "asset": total.asset,
+        "exponent": total.exponent,
+        "units": str(total.units),
+        "amount": _amount(total),
+        "count": total.count,
+    }
+
+
+def _amount(total: Total) -> str:
+    return plain(Money(total.units, Asset(total.asset, total.exponent, total.network)))
+
+
+def _metric_lines(at: Service) -> Iterator[str]:
+    sums, views = at.ledger.totals(), source_views(at)
+    yield from _metric("support_ledger_up", "1 where the ledger answers.", [("", "1")])
+    states = [(f'{{source="{v.name}",state="{s}"}}', str(int(v.state is s))) for v in views for s in Freshness]
+    yield from _metric("support_source_state", "1 for the state a source is in.", states)
+    lags = [(f'{{source="{v.name}"}}', str(v.age_seconds)) for v in views if v.age_seconds is not None]
+    yield from _metric("support_source_lag_seconds", "Seconds since a source was last read.", lags)
+    heights = [(f'{{source="{v.name}"}}', str(v.height)) for v in views if v.height is not None]
+    yield from _metric("support_source_height", "The block a source was read up to.", heights)
+    labels = [f'{{method="{t.method}",network="{t.network}",asset="{t.asset}"}}' for t in sums]
+    amounts = [(label, _amount(total)) for label, total in zip(labels, sums, strict=True)]
+    yield from _metric("support_confirmed_amount", "Confirmed money in whole units of its asset.", amounts)
+    counts = [(label, str(total.count)) for label, total in zip(labels, sums, strict=True)]
+    yield from _metric("support_confirmed_donations", "How many donations that sum holds.", counts)
+
+
+def _metric(name: str, about: str, samples: list[tuple[str, str]]) -> Iterator[str]:
+    yield f"# HELP {name} {about}"
+    yield f"# TYPE {name} gauge"
+    yield from (f"{name}{labels} {value}" for labels, value in samples)
+
+
+def _fresh(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    return response

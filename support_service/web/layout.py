@@ -1,0 +1,60 @@
+"""What every template may use: the publisher's name, languages, links to static files, grouped values."""
+
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import urlencode
+
+from flask import Flask, url_for
+from markupsafe import Markup
+
+from support_service.giving import QrText, Row
+from support_service.qr import svg
+from support_service.web.answers import fingerprint
+from support_service.web.i18n import LANGUAGE_NAMES, chosen_language
+from support_service.web.service import service
+
+
+def install(app: Flask) -> None:
+    """Give all templates of the app the same vocabulary."""
+    static = Path(str(app.static_folder))
+
+    @lru_cache
+    def version(name: str) -> str:
+        return fingerprint((static / name).read_bytes())
+
+    def static_url(name: str) -> str:
+        """Link a static file by its contents, so that it may be kept for a year."""
+        return url_for("static", filename=name, v=version(name))
+
+    app.add_template_filter(groups)
+    app.add_template_filter(drawing)
+    app.add_template_global(static_url)
+    app.add_template_global(language_query)
+    app.context_processor(_about_the_page)
+
+
+def groups(row: Row) -> list[str]:
+    """Split a value as it is grouped for eyes; spaces that belong to the value stay in it."""
+    parts = row.shown.split(" ")
+    return parts if "".join(parts) == row.copied else [row.shown]
+
+
+def drawing(code: QrText, name: str) -> Markup:
+    """Draw a QR code into the page; svg() escapes the name, the rest is made of numbers."""
+    return Markup(svg(code, name))  # noqa: S704
+
+
+def language_query(lang: str, article: str | None) -> str:
+    """Write the query that shows the same page in another language."""
+    return urlencode({"lang": lang} | ({"article": article} if article else {}))
+
+
+def _about_the_page() -> dict[str, object]:
+    settings = service().assembly.settings
+    return {
+        "lang": chosen_language(),
+        "languages": [(code, LANGUAGE_NAMES[code]) for code in settings.publisher.languages],
+        "publisher_name": settings.publisher.name,
+        "is_demo": settings.is_demo,
+        "article": None,
+    }

@@ -1,0 +1,146 @@
+"""How other pages embed us: the script, the iframe form, oEmbed. The same answer for all readers."""
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from flask import Blueprint, Flask, Response, abort, current_app, jsonify, render_template, request, url_for
+from flask_babel import force_locale, gettext
+
+from support_service.web.answers import PAGE_SECONDS, Answer, respond
+from support_service.web.articles import ARTICLE_CHARS_MAX, allowed_article
+from support_service.web.headers import PAGE_POLICY, QUERY_BYTES_MAX
+from support_service.web.i18n import chosen_language, say
+from support_service.web.service import Service, service
+
+blueprint = Blueprint("widget", __name__)
+
+# Small enough for a phone column, large enough that nothing scrolls inside the frame.
+FRAME_WIDTH, FRAME_HEIGHT = 600, 320
+SCRIPT_SECONDS = 300
+
+_SOURCE = Path(__file__).parent / "widget.js"
+_SETTINGS_MARK = "/* settings */ {}"
+_SCRIPT = "support.widget"
+
+
+def install(app: Flask) -> None:
+    """Give the app its own store of the finished script: it depends on settings alone."""
+    app.extensions[_SCRIPT] = lru_cache(1)(lambda: Answer.of(_script(service()), "text/javascript"))
+
+
+@blueprint.get("/widget.js")
+def script() -> Response:
+    """Serve the custom element; one file, everything it says inlined."""
+    response = respond(current_app.extensions[_SCRIPT](), seconds=SCRIPT_SECONDS)
+    return _for_other_sites(response)
+
+
+@blueprint.get("/widget")
+def frame() -> Response:
+    """Serve the block as a page for iframes, without script."""
+    at = service()
+    publisher = at.assembly.settings.publisher
+    theme = request.args.get("theme")
+    page = render_template(
+        "widget.html",
+        methods=at.assembly.methods,
+        base_url=at.base_url,
+        theme=theme if theme in {"light", "dark"} else "auto",
+        article=allowed_article(request.args.get("article", ""), publisher.sites),
+    )
+    response = respond(Answer.of(page, "text/html"))
+    response.headers["Content-Security-Policy"] = _frame_policy(at)
+    return _for_other_sites(response)
+
+
+@blueprint.get("/oembed")
+def oembed() -> Response:
+    """Answer oembed.com's question for our support page; 404 for any other address, 501 for XML."""
+    at = service()
+    if request.args.get("format", "json") != "json":
+        abort(501)
+    asked, own = urlsplit(request.args.get("url", "")), urlsplit(f"{at.base_url}/support")
+    if (asked.scheme, asked.netloc, asked.path) != (own.scheme, own.netloc, own.path):
+        abort(404)
+    name = at.assembly.settings.publisher.name
+    width, height = _fitted("maxwidth", FRAME_WIDTH), _fitted("maxheight", FRAME_HEIGHT)
+    source = at.base_url + url_for("widget.frame", **_kept_parameters(asked.query, at))
+    html = render_template("oembed.html", source=source, width=width, height=height)
+    response = jsonify(
+        version="1.0",
+        type="rich",
+        title=gettext("Support our work"),
+        provider_name=name,
+        provider_url=at.base_url,
+        cache_age=PAGE_SECONDS,
+        html=html.strip(),
+        width=width,
+        height=height,
+    )
+    response.headers["Cache-Control"] = f"public, max-age={PAGE_SECONDS}"
+    return _for_other_sites(response)
+
+
+def _script(at: Service) -> str:
+    """Put the settings into the script as JSON that can end neither a string nor a script element."""
+    settings = at.assembly.settings
+    spoken = {lang: _texts(lang, at) for lang in settings.publisher.languages}
+    values = {
+        "url": f"{at.base_url}/support",
+        "articleCharsMax": ARTICLE_CHARS_MAX,
+        "isDemo": settings.is_demo,
+        "languages": list(settings.publisher.languages),
+        "texts": spoken,
+    }
+    written = json.dumps(values, ensure_ascii=True).replace("<", "\\u003c")
+    source = _SOURCE.read_text(encoding="utf-8")
+    assert source.count(_SETTINGS_MARK) == 1
+    return source.replace(_SETTINGS_MARK, written)
+
+
+def _texts(lang: str, at: Service) -> dict[str, object]:
+    with force_locale(lang):
+        return {
+            "name": at.assembly.settings.publisher.name,
+            "heading": gettext("Support our work"),
+            "invitation": gettext("If this story was of use to you, help us write the next one."),
+            "button": gettext("Choose how to give"),
+            "waysLabel": gettext("Ways to give"),
+            "demo": gettext("Demo. Do not send money."),
+            "ways": [{"key": method.key, "title": say(method.title)} for method in at.assembly.methods],
+        }
+
+
+def _frame_policy(at: Service) -> str:
+    """Let only the publisher's sites frame us; without a list any https site, as for articles."""
+    settings = at.assembly.settings
+    sites = [f"{parts.scheme}://{parts.netloc}" for parts in map(urlsplit, settings.publisher.sites)] or ["https:"]
+    if settings.is_demo:
+        sites += ["http://127.0.0.1:*", "http://localhost:*"]
+    unneeded = {"script-src", "connect-src", "img-src"}
+    policy = {name: value for name, value in PAGE_POLICY.items() if name not in unneeded}
+    policy |= {"form-action": "'none'", "frame-ancestors": " ".join(sites)}
+    return "; ".join(f"{name} {value}" for name, value in policy.items())
+
+
+def _kept_parameters(query: str, at: Service) -> dict[str, str]:
+    """Carry language and article of the asked page into the frame, checked like everywhere."""
+    asked = {name: values[0] for name, values in parse_qs(query[:QUERY_BYTES_MAX]).items()}
+    article = allowed_article(asked.get("article", ""), at.assembly.settings.publisher.sites)
+    lang = asked.get("lang", "")
+    kept = {"lang": lang if lang in at.assembly.settings.publisher.languages else chosen_language()}
+    return kept | ({"article": article} if article else {})
+
+
+def _fitted(name: str, own: int) -> int:
+    """Keep a side within the consumer's limit; what is no number is no limit."""
+    limit = request.args.get(name, "")
+    return min(own, int(limit)) if limit.isascii() and limit.isdigit() and 0 < len(limit) < 6 and int(limit) else own
+
+
+def _for_other_sites(response: Response) -> Response:
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
