@@ -153,7 +153,8 @@ class _Watch:
             return self._failed(Health.LIED, str(error), at_least=LIED_PAUSE_SECONDS)
         except LedgerError as error:
             return self._failed(None, str(error))
-        except Exception as error:  # noqa: BLE001 - the outermost turn: one broken source must not end the others
+        except Exception as error:
+            # The one blanket catch: a broken source must not end the others, and is tried again like a silent one.
             log.exception("watcher_broke", extra={"source": self.name})
             return self._failed(Health.DOWN, f"internal error ({type(error).__name__}), see the log")
         self._failures = 0
@@ -170,7 +171,7 @@ class _Watch:
         if state is not None:
             self._note_health(state, reason)
         self._failures += 1
-        growing = min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS_FIRST * 2 ** min(self._failures - 1, 16))
+        growing = min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS_FIRST * (1 << min(self._failures - 1, 16)))
         return max(at_least, growing * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
 
     def _note_health(self, state: Health, reason: str) -> None:

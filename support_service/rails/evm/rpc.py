@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
 from support_service.rails import SourceDown
+from support_service.rails.evm import text
 from support_service.rails.evm.answers import BadAnswer
 from support_service.rails.evm.refusals import Refusal, TooFast, refusal
 from support_service.rails.evm.wire import Answer, Wire
@@ -128,9 +129,8 @@ class Node:
         """Read JSON; None stands for "this batch was refused", and anything that is no JSON is SourceDown."""
         is_refused_batch = is_batch and answer.status in _STATUS_BATCH_REFUSED
         try:
-            # Deep nesting exhausts the parser's stack, not the machine.
-            told: object = json.loads(answer.body)
-        except (ValueError, RecursionError):
+            told = text.parse(answer.body)
+        except text.BadJson:
             if is_refused_batch:
                 return None
             raise SourceDown(f"{self.host}: {_not_json(answer)}") from None
@@ -183,5 +183,5 @@ def _read(call: Call[T], item: Item | None) -> T:
 
 def _refusal(method: str, error: object) -> Refusal:
     told = error if isinstance(error, dict) else {}
-    code, text = told.get("code"), told.get("message")
-    return refusal(method, code if isinstance(code, int) else 0, text if isinstance(text, str) else str(error))
+    code, words = told.get("code"), told.get("message")
+    return refusal(method, code if isinstance(code, int) else 0, words if isinstance(words, str) else str(error))

@@ -31,20 +31,22 @@ def read_call_tracer(value: object) -> tuple[Movement, ...]:
     movements: list[Movement] = []
     for item in sequence(value):
         told = mapping(item)
-        tx = block_hash(field(told, "txHash"))
-        movements += _inside(tx, mapping(field(told, "result")), ())
+        movements += _inside(block_hash(field(told, "txHash")), mapping(field(told, "result")))
     return tuple(movements)
 
 
-def _inside(tx: str, frame: Object, path: tuple[int, ...]) -> Iterator[Movement]:
-    if frame.get("error") is not None:
-        return
-    if len(path) > DEPTH_MAX:
-        raise BadAnswer("the trace is deeper than the EVM allows")
-    if path:  # the outermost frame is the transaction's own value, which its block tells
-        yield from _movement(tx, path, _told(frame))
-    for place, child in enumerate(sequence(frame.get("calls") or [])):
-        yield from _inside(tx, mapping(child), (*path, place))
+def _inside(tx: str, outermost: Object) -> Iterator[Movement]:
+    waiting: list[tuple[tuple[int, ...], Object]] = [((), outermost)]
+    while waiting:
+        path, frame = waiting.pop()
+        if frame.get("error") is not None:
+            continue
+        if len(path) > DEPTH_MAX:
+            raise BadAnswer("the trace is deeper than the EVM allows")
+        if path:  # the outermost frame is the transaction's own value, which its block tells
+            yield from _movement(tx, path, _told(frame))
+        children = list(enumerate(sequence(frame.get("calls") or [])))
+        waiting += [((*path, place), mapping(child)) for place, child in reversed(children)]
 
 
 def _told(frame: Object) -> tuple[str, object, object, object]:
