@@ -9,10 +9,10 @@ from typing import assert_never
 from flask import Blueprint, Response, jsonify
 
 from support_service.assembly import unwatched_networks
-from support_service.giving import Cursor
 from support_service.ledger import Health, LedgerError, LedgerOutdated, SourceHealth, Total
 from support_service.money import Asset, Money, plain
 from support_service.web.service import Service, service
+from support_service.web.telling import rfc3339
 
 blueprint = Blueprint("health", __name__)
 
@@ -54,7 +54,7 @@ class SourceView:
             "network": self.network,
             "state": self.state,
             "height": self.height,
-            "checked_at": self.checked_at.isoformat().replace("+00:00", "Z") if self.checked_at else None,
+            "checked_at": rfc3339(self.checked_at) if self.checked_at else None,
             "age_seconds": self.age_seconds,
         }
 
@@ -90,7 +90,7 @@ def totals() -> tuple[Response, int]:
         # Which database and why is for /readyz and staff; readers' pages only need to know there is none.
         return _fresh(jsonify(error="The ledger cannot be reached; totals are not known now.")), 503
     response = jsonify(
-        as_of=at.clock().isoformat().replace("+00:00", "Z"),
+        as_of=rfc3339(at.clock()),
         totals=[_sum_as_json(total) for total in sums],
         sources=[view.as_json() for view in views],
         not_watched=not_watched(at),
@@ -122,8 +122,17 @@ def source_views(at: Service) -> list[SourceView]:
         poll = tables[network].get("poll_seconds", POLL_SECONDS_DEFAULT)
         assert isinstance(poll, int)
         limit = timedelta(seconds=max(TURNS_MISSED_MAX * poll, SILENCE_SECONDS_MIN))
+        cursor = cursors.get(name)
+        age = None if cursor is None else now - cursor.checked_at
         views.append(
-            _view(name, network, cursors.get(name), _state(cursors.get(name), health.get(name), now, limit), now)
+            SourceView(
+                name=name,
+                network=network,
+                state=_state(age, health.get(name), limit),
+                height=cursor.height if cursor else None,
+                checked_at=cursor.checked_at if cursor else None,
+                age_seconds=None if age is None else max(0, int(age.total_seconds())),
+            )
         )
     return views
 
@@ -134,21 +143,14 @@ def not_watched(at: Service) -> list[str]:
     return [m.key for m in at.assembly.methods if any(watch.network in networks for watch in m.watches)]
 
 
-def _state(cursor: Cursor | None, health: SourceHealth | None, now: datetime, limit: timedelta) -> Freshness:
+def _state(age: timedelta | None, health: SourceHealth | None, limit: timedelta) -> Freshness:
     if health is not None and health.state is Health.LIED:
         return Freshness.LIED
     if health is not None and health.state is Health.DOWN:
         return Freshness.DOWN
-    if cursor is None:
+    if age is None:
         return Freshness.NEVER
-    return Freshness.STALE if now - cursor.checked_at > limit else Freshness.OK
-
-
-def _view(name: str, network: str, state: Freshness, cursor: Cursor | None, now: datetime) -> SourceView:
-    if cursor is None:
-        return SourceView(name, network, state, None, None, None)
-    age = max(0, int((now - cursor.checked_at).total_seconds()))
-    return SourceView(name, network, state, cursor.height, cursor.checked_at, age)
+    return Freshness.STALE if age > limit else Freshness.OK
 
 
 def _complaint(view: SourceView) -> str:

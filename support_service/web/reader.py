@@ -4,7 +4,6 @@ Nothing here asks the ledger or a node: the page lives when all of them are down
 """
 
 from functools import lru_cache
-from typing import cast
 
 from flask import Blueprint, Flask, Response, abort, current_app, redirect, render_template, request, url_for
 from flask_babel import gettext
@@ -31,8 +30,7 @@ def install(app: Flask) -> None:
 @blueprint.get("/")
 def front() -> BaseResponse:
     """Send the reader to the page, keeping article and language."""
-    kept = {name: request.args[name] for name in ("article", "lang") if name in request.args}
-    return redirect(url_for("reader.support", **kept))
+    return redirect(url_for("reader.support", article=request.args.get("article"), lang=request.args.get("lang")))
 
 
 @blueprint.get("/support")
@@ -96,10 +94,8 @@ def _qr(answer: Answer) -> Response:
 
 
 def _method(key: str) -> PaymentMethod:
-    for method in service().assembly.methods:
-        if method.key == key:
-            return method
-    abort(404)
+    method = next((method for method in service().assembly.methods if method.key == key), None)
+    return method or abort(404)
 
 
 def _manifest(at: Service) -> dict[str, object]:

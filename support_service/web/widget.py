@@ -5,13 +5,14 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from flask import Blueprint, Flask, Response, abort, current_app, jsonify, render_template, request, url_for
+from flask import Blueprint, Flask, Response, abort, current_app, jsonify, render_template, request
 from flask_babel import force_locale, gettext
 
 from support_service.web.answers import PAGE_SECONDS, Answer, respond
 from support_service.web.articles import ARTICLE_CHARS_MAX, allowed_article
-from support_service.web.headers import PAGE_POLICY, QUERY_BYTES_MAX
+from support_service.web.headers import PAGE_POLICY
 from support_service.web.i18n import chosen_language, say
+from support_service.web.layout import language_query
 from support_service.web.service import Service, service
 
 blueprint = Blueprint("widget", __name__)
@@ -66,7 +67,8 @@ def oembed() -> Response:
         abort(404)
     name = at.assembly.settings.publisher.name
     width, height = _fitted("maxwidth", FRAME_WIDTH), _fitted("maxheight", FRAME_HEIGHT)
-    source = at.base_url + url_for("widget.frame", **_kept_parameters(asked.query, at))
+    lang, article = _language_and_article(asked.query, at)
+    source = f"{at.base_url}/widget?{language_query(lang, article)}"
     html = render_template("oembed.html", source=source, width=width, height=height)
     response = jsonify(
         version="1.0",
@@ -125,13 +127,13 @@ def _frame_policy(at: Service) -> str:
     return "; ".join(f"{name} {value}" for name, value in policy.items())
 
 
-def _kept_parameters(query: str, at: Service) -> dict[str, str]:
+def _language_and_article(query: str, at: Service) -> tuple[str, str | None]:
     """Carry language and article of the asked page into the frame, checked like everywhere."""
-    asked = {name: values[0] for name, values in parse_qs(query[:QUERY_BYTES_MAX]).items()}
-    article = allowed_article(asked.get("article", ""), at.assembly.settings.publisher.sites)
+    publisher = at.assembly.settings.publisher
+    asked = {name: values[0] for name, values in parse_qs(query).items()}
     lang = asked.get("lang", "")
-    kept = {"lang": lang if lang in at.assembly.settings.publisher.languages else chosen_language()}
-    return kept | ({"article": article} if article else {})
+    article = allowed_article(asked.get("article", ""), publisher.sites)
+    return (lang if lang in publisher.languages else chosen_language()), article
 
 
 def _fitted(name: str, own: int) -> int:
