@@ -24,7 +24,7 @@ from support_service.giving import (
 from support_service.money import AmbiguousAmount, Asset, BadAmount, Money, parse_plain, parse_typed, plain
 
 PAYER_CHARS_MAX, NOTE_CHARS_MAX = 200, 1000
-AMOUNT_CHARS_MAX = 60
+AMOUNT_CHARS_MAX = 30
 # A year typed with two or three digits is a slip, not a gift of old.
 DAY_MIN = date(2000, 1, 1)
 
@@ -132,14 +132,13 @@ def read_note(form: Mapping[str, str]) -> str | None:
 def _read_amount(
     form: Mapping[str, str], bookable: Bookable | None, mistakes: dict[str, Phrase]
 ) -> tuple[Money | None, tuple[Money, ...]]:
-    text = form.get("amount", "")[: AMOUNT_CHARS_MAX + 1]
+    text = form.get("amount", "")
     if not text.strip():
         mistakes["amount"] = Phrase("How much was it?")
     if bookable is None or not text.strip():
         return None, ()
     try:
-        # `meant` is the answer to our own question below, in the machine form.
-        money = parse_plain(form["meant"], bookable.asset) if form.get("meant") else parse_typed(text, bookable.asset)
+        money = _money(text, form.get("meant", ""), bookable.asset)
     except AmbiguousAmount:
         mistakes["amount"] = Phrase("This may be read as two amounts. Which one is it?")
         return None, _readings(text, bookable.asset)
@@ -151,6 +150,13 @@ def _read_amount(
         mistakes["amount"] = Phrase("The amount must be more than zero.")
         return None, ()
     return money, ()
+
+
+def _money(text: str, meant: str, asset: Asset) -> Money:
+    """Read the text, or `meant`, the answer to our own question which of two amounts it is; raises BadAmount."""
+    if max(len(text), len(meant)) > AMOUNT_CHARS_MAX:
+        raise BadAmount("no gift is that large")
+    return parse_plain(meant, asset) if meant else parse_typed(text, asset)
 
 
 def _readings(text: str, asset: Asset) -> tuple[Money, ...]:

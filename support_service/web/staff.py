@@ -184,7 +184,6 @@ def health() -> str:
     views, noted = source_views(at), at.ledger.health()
     return render_template(
         "staff/health.html",
-        head=at.ledger.head(),
         sources=views,
         reasons={view.name: noted[view.name].reason if view.name in noted else "" for view in views},
         not_watched=not_watched(at),
