@@ -12,7 +12,7 @@ from support_service.settings import resource
 from support_service.web.articles import allowed_article
 
 # What a strict newsroom page allows, plus our origin for the one script.
-_POLICY = "default-src 'none'; script-src {ours}; style-src 'self'; base-uri 'none'; form-action 'none'"
+_POLICY = "default-src 'none'; script-src {ours}; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'"
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --muted: #5c5c5c; --line: #ddd; }

@@ -40,7 +40,7 @@
       font-family: Charter, "Iowan Old Style", Palatino, Georgia, "Noto Serif", "DejaVu Serif", serif;
       font-size: clamp(1.375rem, 5cqi, 1.75rem); font-weight: 600; line-height: 1.2; text-wrap: balance;
     }
-    .invitation { color: var(--muted); max-inline-size: 46ch; }
+    .invitation { color: var(--muted); max-inline-size: 46ch; text-wrap: balance; }
     .go {
       display: inline-flex; align-items: center; justify-content: center; min-block-size: 48px; padding: .5rem 1.5rem;
       background: var(--accent); color: var(--accent-ink); border-radius: 4px; font-weight: 600; text-decoration: none;

@@ -52,7 +52,7 @@
       const amount = document.createElement("strong");
       amount.textContent = spaced(total.amount, document.documentElement.lang);
       item.append(amount, ` ${total.asset}`);
-      if (total.network) item.append(note(total.network));
+      item.append(note(document.getElementById(`title-${total.method}`)?.textContent ?? total.method));
       return item;
     }));
     const ages = sources.map((source) => source.age_seconds).filter((age) => age !== null);
