@@ -33,6 +33,20 @@ def test_bisecting_a_growing_value_finds_every_change(steps: list[int]) -> None:
     assert search(values, scan.bisect)[0] == changed
 
 
+@given(histories, st.integers(1, 9))
+def test_wider_cuts_find_the_same(steps: list[int], points: int) -> None:
+    values = [sum(steps[: i + 1]) for i in range(len(steps))]
+    changed = [i for i in range(1, len(values)) if values[i] != values[i - 1]]
+    assert search(values, lambda spans: scan.bisect(spans, points))[0] == changed
+
+
+def test_a_lone_change_fills_the_requests_that_are_sent_anyway() -> None:
+    values = [0] * 700_000 + [1] * 300_000
+    found, questions, levels = search(values, lambda spans: scan.bisect(spans, 5))
+    assert (found, levels) == ([700_000], 8)
+    assert questions <= 8 * 5
+
+
 @given(histories)
 def test_what_bisecting_finds_explains_the_whole_difference(values: list[int]) -> None:
     found, _, _ = search(values, scan.bisect)

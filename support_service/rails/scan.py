@@ -90,30 +90,33 @@ class Span(Generic[Key, Value]):
         """Tell whether the change, if any, happened in block `high`."""
         return self.high - self.low == 1
 
-    @property
-    def middle(self) -> int:
-        """The height that halves the span."""
-        return (self.low + self.high) // 2
+    def points(self, count: int) -> list[int]:
+        """Up to `count` heights that cut the span into parts of nearly equal length."""
+        length = self.high - self.low
+        parts = min(count + 1, length)
+        return [self.low + length * part // parts for part in range(1, parts)]
 
-    def cut(self, height: int, value: Value) -> tuple["Span[Key, Value]", "Span[Key, Value]"]:
-        """Split at a height whose value is known now."""
-        return (
-            Span(self.key, self.low, height, self.before, value),
-            Span(self.key, height, self.high, value, self.after),
-        )
+    def cut(self, values: Mapping[int, Value]) -> Iterator["Span[Key, Value]"]:
+        """Split at heights whose values are known now, lowest first."""
+        low, before = self.low, self.before
+        for height in sorted(values):
+            yield Span(self.key, low, height, before, values[height])
+            low, before = height, values[height]
+        yield Span(self.key, low, self.high, before, self.after)
 
 
 Question: TypeAlias = tuple[Key, int]
 Search: TypeAlias = Generator[list[Question[Key]], Mapping[Question[Key], Value], list[Span[Key, Value]]]
 
 
-def bisect(spans: Sequence[Span[Key, Value]]) -> Search[Key, Value]:
+def bisect(spans: Sequence[Span[Key, Value]], points_max: int = 1) -> Search[Key, Value]:
     """Find every block in which a key's value changed, asking only where the ends differ.
 
-    Works level by level: each step yields the midpoints of ALL open spans, so that they travel
-    together, and is sent their values. Equal ends are taken as "nothing happened"; the caller
-    answers for that (for an account without code: balance AND nonce). Returns one-block spans,
-    lowest first.
+    Works level by level: each step yields points of ALL open spans, so that they travel together,
+    and is sent their values. A few spans are cut into more than halves, with up to points_max
+    points in all: a request that is sent anyway is filled. Equal ends are taken as "nothing
+    happened"; the caller answers for that (for an account without code: balance AND nonce).
+    Returns one-block spans, lowest first.
     """
     found: list[Span[Key, Value]] = []
     unequal = [span for span in spans if span.before != span.after]
@@ -122,9 +125,10 @@ def bisect(spans: Sequence[Span[Key, Value]]) -> Search[Key, Value]:
         wide = [span for span in unequal if not span.is_one_block]
         if not wide:
             break
-        values = yield list(dict.fromkeys((span.key, span.middle) for span in wide))
-        halves = [half for span in wide for half in span.cut(span.middle, values[span.key, span.middle])]
-        unequal = [half for half in halves if half.before != half.after]
+        cuts = [(span, span.points(max(1, points_max // len(wide)))) for span in wide]
+        values = yield list(dict.fromkeys((span.key, height) for span, heights in cuts for height in heights))
+        parts = [part for span, heights in cuts for part in span.cut({h: values[span.key, h] for h in heights})]
+        unequal = [part for part in parts if part.before != part.after]
     return sorted(found, key=lambda span: span.high)
 
 

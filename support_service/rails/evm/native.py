@@ -2,7 +2,8 @@
 
 An account without code can neither gain nor lose without its balance changing, nor lose without
 its nonce growing; so equal (balance, nonce) at two blocks prove that nothing happened between.
-For an account with code (a contract, EIP-7702) they do not: its every block is read.
+For an account with code (a contract, EIP-7702) they do not: its balance is read at every block.
+That still finds every wei, but not a payment that such an account passes on within the same block.
 """
 
 import logging
@@ -18,7 +19,7 @@ from support_service.rails.evm.memo import Point
 from support_service.rails.evm.reader import Reader
 from support_service.rails.evm.refusals import Refusal
 from support_service.rails.evm.rows import Row, Story, block_locator, net, unexplained
-from support_service.rails.evm.rpc import Call
+from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Call
 from support_service.rails.evm.traces import Movement
 from support_service.rails.scan import Question, Span, bisect, every_block, run
 
@@ -49,7 +50,9 @@ def changed_blocks(
         return {question: account(reader, *question) for question in questions}
 
     plain = [span for span in spans if span.key not in coded]
-    return run(bisect(plain), ask) + run(every_block([span for span in spans if span.key in coded]), ask)
+    return run(bisect(plain, BATCH_CALLS_MAX // 2), ask) + run(
+        every_block([span for span in spans if span.key in coded]), ask
+    )
 
 
 @dataclass(slots=True)

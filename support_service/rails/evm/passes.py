@@ -10,7 +10,7 @@ from support_service.rails.evm.memo import Point, Progress, WatchKey, key_of
 from support_service.rails.evm.native import Account
 from support_service.rails.evm.reader import LogSearch, Reader
 from support_service.rails.evm.rows import Story, net
-from support_service.rails.evm.rpc import Call
+from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Call
 from support_service.rails.scan import Question, Span, bisect, run
 
 # A range is also a step that survives a kill; the first may span this many ranges of logs.
@@ -159,5 +159,5 @@ def reconcile(reader: Reader, watch: Watch, progress: Progress, own: frozenset[s
 
     before = point.units - sum(booked for _, booked in progress.booked)
     span = Span(watch.address, proof, point.height, before, unbooked(point.height, actual))
-    touched = [tokens.Touch(watch, change.high) for change in run(bisect([span]), ask)]
+    touched = [tokens.Touch(watch, change.high) for change in run(bisect([span], BATCH_CALLS_MAX), ask)]
     return tokens.stories(reader, touched, [], own), proven
