@@ -1,11 +1,14 @@
 """The only writer of money tables. One door: `Ledger.accept(report)`."""
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 
 from support_service.giving import Clock, Cursor, Report, utc_now
 from support_service.ledger.accept import Change, accept_report
-from support_service.ledger.engine import SCHEMA_REVISION, Database, revision
+from support_service.ledger.engine import WAIT_SECONDS_MAX, Database
 from support_service.ledger.errors import (
+    BadRecord,
+    BadReport,
     CursorMoved,
     LedgerDown,
     LedgerError,
@@ -14,10 +17,10 @@ from support_service.ledger.errors import (
 )
 from support_service.ledger.export import ExportRow, export_rows, write_export
 from support_service.ledger.health import Health, SourceHealth, write_health
-from support_service.ledger.migrations import upgrade
 from support_service.ledger.people import People
 from support_service.ledger.postings import Leg
 from support_service.ledger.queries import (
+    Head,
     History,
     Listed,
     ReportFacts,
@@ -26,15 +29,19 @@ from support_service.ledger.queries import (
     find_history,
     list_donations,
     read_cursors,
+    read_head,
     read_health,
     read_totals,
 )
 from support_service.ledger.verify import find_problems
 
 __all__ = [
+    "BadRecord",
+    "BadReport",
     "Change",
     "CursorMoved",
     "ExportRow",
+    "Head",
     "Health",
     "History",
     "Ledger",
@@ -58,68 +65,69 @@ EVERYTHING = Wanted()
 class Ledger:
     """One publisher's books. Making it connects to nothing; any method may raise LedgerDown or LedgerOutdated."""
 
-    def __init__(self, url: str, *, clock: Clock = utc_now) -> None:
-        self._database, self._clock = Database(url), clock
+    def __init__(self, url: str, *, clock: Clock = utc_now, wait_seconds_max: float = WAIT_SECONDS_MAX) -> None:
+        self._database, self._clock = Database(url, wait_seconds_max=wait_seconds_max), clock
         self.people = People(self._database, clock=clock)
 
     def accept(self, report: Report) -> Change:
         """Take a report in, in one transaction, and say what changed; known ones change nothing.
 
         Raises CursorMoved where another watcher was faster, SourceContradiction where the report's
-        sums do not hold; nothing is stored then.
+        sums do not hold, BadReport for text that is none; then nothing of the report is kept.
         """
         with self._database.write() as tx:
             return accept_report(tx, report, self._clock())
 
     def cursor(self, source: str) -> Cursor | None:
-        """How far a polled source was read; None before its first step."""
+        """Tell how far a polled source was read; None before its first step."""
         return self.cursors().get(source)
 
     def cursors(self) -> dict[str, Cursor]:
-        """How far every polled source was read."""
+        """Tell how far every polled source was read."""
         with self._database.read() as tx:
             return read_cursors(tx)
 
     def note_health(self, source: str, state: Health, reason: str = "") -> None:
-        """Keep how a source is; written only when it changed."""
+        """Keep how a source is; written only when it changed, so that a lasting state costs no write."""
         held = self.health().get(source)
         if held is None or (held.state, held.reason) != (state, reason):
             with self._database.write() as tx:
                 write_health(tx, source, SourceHealth(state, reason, self._clock()))
 
     def health(self) -> dict[str, SourceHealth]:
-        """How every source was at its last turn."""
+        """Tell how every source was at its last turn."""
         with self._database.read() as tx:
             return read_health(tx)
 
+    def head(self) -> Head:
+        """Tell the number and hash of the newest report."""
+        with self._database.read() as tx:
+            return read_head(tx)
+
     def totals(self) -> tuple[Total, ...]:
-        """Confirmed money that counts, by method and asset."""
+        """Sum the confirmed money that counts, by method and asset; exact base units."""
         with self._database.read() as tx:
             return read_totals(tx)
 
     def donations(
-        self,
-        wanted: Wanted = EVERYTHING,
-        *,
-        before: int | None = None,
-        limit: int = 50,
+        self, wanted: Wanted = EVERYTHING, *, before: int | None = None, limit: int = 50
     ) -> tuple[Listed, ...]:
         """List donations, newest first; `before` is the number of the last one already shown."""
         with self._database.read() as tx:
             return list_donations(tx, wanted, before, limit)
 
     def donation(self, ref: str) -> History | None:
-        """Everything the ledger holds about one donation."""
+        """Look up everything the ledger holds about one donation."""
         with self._database.read() as tx:
             return find_history(tx, ref)
 
     def export(self, wanted: Wanted = EVERYTHING) -> Iterator[ExportRow]:
-        """Stream the ledger as it stands now, in the contract's fields."""
-        return export_rows(self._database.read, wanted)
+        """Stream the ledger as it stands now, in the contract's fields; see `export_rows`."""
+        return export_rows(self._database, wanted)
 
     def verify(self, on_progress: Callable[[int, int], None] | None = None) -> list[str]:
-        """Check every invariant from the database alone; [] is good."""
-        return find_problems(self._database.read, on_progress)
+        """Check every invariant from the database alone; [] is good, else one line for people per problem."""
+        return find_problems(self._database, on_progress)
 
     def dispose(self) -> None:
         """Close every connection."""
@@ -128,11 +136,11 @@ class Ledger:
 
 def migrate(url: str) -> list[str]:
     """Bring the database to this version, creating it where there is none; return the revisions applied."""
+    # Late, because Alembic would cost every web worker its memory.
+    upgrade = import_module("support_service.ledger.migrations").upgrade
     database = Database(url, creates=True)
     try:
         with database.migrate() as connection:
-            before = revision(connection)
-            upgrade(connection)
-        return [] if before == SCHEMA_REVISION else [SCHEMA_REVISION]
+            return list(upgrade(connection))
     finally:
         database.dispose()

@@ -6,7 +6,6 @@ data and raw messages enter by digest alone.
 
 import hashlib
 import json
-from dataclasses import replace
 from typing import Any
 
 from support_service.giving import (
@@ -15,14 +14,15 @@ from support_service.giving import (
     Flag,
     Identity,
     Kind,
-    Observation,
     Outcome,
     PaymentClaim,
     Personal,
+    Rank,
     RefundClaim,
     State,
     Statement,
 )
+from support_service.ledger.errors import BadRecord
 from support_service.ledger.tables import from_micros, to_micros
 
 
@@ -33,20 +33,36 @@ def dumps(value: object) -> str:
 
 def sha256(text: str) -> str:
     """Hash a text as lower-case hex."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    # A raw message is hashed as it came, even where it holds half of a surrogate pair.
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def personal_body(identity: Identity, personal: Personal) -> str | None:
     """Write personal data, bound to the money they belong to; None where there are none."""
     if personal.is_empty:
         return None
-    held = {"payer": personal.payer, "message": personal.message, "note": personal.note}
+    held = {"payer": _tidy(personal.payer), "message": _tidy(personal.message), "note": _tidy(personal.note)}
     return dumps({"of": identity.ref, "personal": held})
 
 
 def read_personal(body: str | None) -> Personal:
     """Read personal data back; erased ones are empty."""
     return Personal(**json.loads(body)["personal"]) if body else Personal()
+
+
+def raw_body(raw: str) -> str:
+    """Write a raw message as JSON text: a database may refuse some of what came over the wire."""
+    return json.dumps(raw)
+
+
+def read_raw(body: str | None) -> str | None:
+    """Read a raw message back; None where it was erased."""
+    return None if body is None else str(json.loads(body))
+
+
+def chain_hash(previous: str, body: str) -> str:
+    """Link a report to all before it: SHA-256 over the previous hash and its own canonical body."""
+    return sha256(previous + body)
 
 
 def claim_text(identity: Identity, claim: Claim) -> str:
@@ -68,13 +84,16 @@ def personal_digest(text: str) -> str | None:
 
 def read_claim(text: str, personal: Personal = Personal()) -> Claim:  # noqa: B008 - frozen
     """Read a claim back; personal data are given by the caller, who looked them up."""
-    held = json.loads(text)
-    match held["is"]:
-        case "refund":
-            return RefundClaim(int(held["units"]), Outcome(held["outcome"]))
-        case "dispute":
-            return DisputeClaim(int(held["units"]), Outcome(held["outcome"]))
-    return _read_payment(held, personal)
+    try:
+        held = json.loads(text)
+        match held["is"]:
+            case "refund":
+                return RefundClaim(int(held["units"]), Outcome(held["outcome"]))
+            case "dispute":
+                return DisputeClaim(int(held["units"]), Outcome(held["outcome"]))
+        return _read_payment(held, personal)
+    except (KeyError, TypeError, ValueError, AssertionError, OverflowError) as error:
+        raise BadRecord(f"a stored claim cannot be read ({text[:60]!r}); run `support-service verify`") from error
 
 
 def restated(text: str, state: State) -> str:
@@ -82,14 +101,9 @@ def restated(text: str, state: State) -> str:
     return dumps({**json.loads(text), "state": state})
 
 
-def observation_body(observation: Observation) -> dict[str, object]:
-    """Describe an observation in a report's body."""
-    return {
-        "identity": identity_body(observation.identity),
-        "part": observation.part,
-        "rank": list(observation.rank) if observation.rank else None,
-        "claim": json.loads(claim_text(observation.identity, observation.claim)),
-    }
+def observation_body(identity: Identity, part: str, rank: Rank, claim: str) -> dict[str, object]:
+    """Describe a stored observation in a report's body."""
+    return {"identity": identity_body(identity), "part": part, "rank": list(rank), "claim": json.loads(claim)}
 
 
 def identity_body(identity: Identity) -> list[str]:
@@ -110,9 +124,9 @@ def statement_body(statement: Statement) -> dict[str, object]:
     }
 
 
-def without_personal(claim: PaymentClaim) -> PaymentClaim:
-    """Leave out what points to a person."""
-    return replace(claim, personal=Personal())
+def _tidy(text: str | None) -> str | None:
+    """Make text storable: a person's odd message must not hold up their money."""
+    return None if text is None else text.encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def _payment(identity: Identity, claim: PaymentClaim) -> dict[str, object]:

@@ -63,6 +63,11 @@ class Database:
     @contextmanager
     def migrate(self) -> Iterator[Connection]:
         """Change the schema: like `write`, whatever revision the database is at."""
+        folder = Path(str(self._url.database)).absolute().parent
+        if self.is_sqlite and not folder.is_dir():
+            raise LedgerError(
+                f"the database cannot be made: there is no folder {folder}; make it, or change database.url"
+            )
         with self._translated(), self._transaction(writes=True) as connection:
             yield connection
         self._is_current = False

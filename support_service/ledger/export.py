@@ -3,23 +3,23 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+import re
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, RowMapping, and_, or_, select
 
-from support_service.giving import Donation, fold
-from support_service.ledger.queries import Wanted, matching
-from support_service.ledger.rows import identity_of, observed_of, read_donation
-from support_service.ledger.tables import donation, report
+from support_service.giving import Donation, NoPayment, fold
+from support_service.ledger.engine import Database
+from support_service.ledger.queries import Wanted, conditions, is_wanted, read_head
+from support_service.ledger.rows import histories, identity_of, read_donation
+from support_service.ledger.tables import donation, personal_data
 from support_service.money import Asset, Money, plain
 
 ExportRow: TypeAlias = dict[str, object]
-Read: TypeAlias = Callable[[], AbstractContextManager[Connection]]
 
-# Rows read in one transaction: enough to be quick, few enough that no writer waits to be noticed.
+# Rows read in one transaction: enough to be quick, few enough that a writer does not notice.
 CHUNK_ROWS = 500
 
 FIELDS = (
@@ -54,37 +54,56 @@ FIELDS = (
 )
 
 
-def export_rows(read: Read, wanted: Wanted) -> Iterator[ExportRow]:
-    """Yield every wanted row once, as the ledger stood when the export began.
+def export_rows(database: Database, wanted: Wanted) -> Iterator[ExportRow]:
+    """Yield every wanted donation once, in the order of first sight, as the ledger stood at the call.
 
-    Each chunk is a short transaction of its own, so a slow reader holds up nobody. A donation that
-    changed since is folded anew from the reports there were at the start.
+    The reader gets one moment of the ledger however long the reading takes: no row that came later,
+    and a row that changed later as it was, for it is folded anew from the reports of that moment
+    (only what was erased since stays erased). Each chunk is a short transaction of its own, done
+    before its rows are handed out, so a stalled reader holds up no writer.
     """
-    with read() as tx:
-        last_report = tx.execute(select(func.coalesce(func.max(report.c.number), 0))).scalar_one()
+    with database.read() as tx:
+        last_report = read_head(tx).number
+    return _chunks(database, wanted, last_report)
+
+
+def _chunks(database: Database, wanted: Wanted, last_report: int) -> Iterator[ExportRow]:
     after = 0
     while True:
-        with read() as tx:
-            asked = matching(Wanted()).where(donation.c.id > after).order_by(donation.c.id).limit(CHUNK_ROWS)
-            rows = tx.execute(asked).mappings().all()
-            found = [_as_of(tx, row, last_report) for row in rows]
-        yield from (export_row(one) for one in found if one is not None and is_wanted(one, wanted))
+        with database.read() as tx:
+            rows = _page(tx, wanted, after=after, last_report=last_report)
+            found = _as_of(tx, rows, last_report)
+        for donation_as_it_was in found:
+            if is_wanted(donation_as_it_was, wanted):
+                yield export_row(donation_as_it_was)
         if len(rows) < CHUNK_ROWS:
             return
         after = rows[-1]["id"]
 
 
-def is_wanted(found: Donation, wanted: Wanted) -> bool:
-    """Tell whether a donation passes the filters."""
-    payment, moment = found.payment, found.payment.occurred_at
-    in_time = (wanted.since is None or moment >= wanted.since) and (wanted.until is None or moment < wanted.until)
-    pairs = (
-        (wanted.rail, payment.rail),
-        (wanted.method, payment.method),
-        (wanted.state, found.state),
-        (wanted.kind, payment.kind),
-    )
-    return in_time and all(asked is None or asked == held for asked, held in pairs)
+def _page(tx: Connection, wanted: Wanted, *, after: int, last_report: int) -> list[RowMapping]:
+    """Read rows that are wanted now, and all that changed since, for they may have been wanted then."""
+    joined = donation.outerjoin(personal_data, personal_data.c.digest == donation.c.personal_digest)
+    asked = select(donation, personal_data.c.body.label("personal_body")).select_from(joined)
+    is_known = [donation.c.state.is_not(None), *conditions(wanted)]
+    changed_since = donation.c.last_report > last_report
+    asked = asked.where(donation.c.id > after, or_(changed_since, and_(*is_known)))
+    return list(tx.execute(asked.order_by(donation.c.id).limit(CHUNK_ROWS)).mappings().all())
+
+
+def _as_of(tx: Connection, rows: list[RowMapping], last_report: int) -> list[Donation]:
+    changed = histories(tx, [row["id"] for row in rows if row["last_report"] > last_report], with_personal=True)
+    found = []
+    for row in rows:
+        if row["id"] not in changed:
+            found.append(read_donation(row, row["personal_body"]))
+            continue
+        then = [one.observed for one in changed[row["id"]] if one.observed.report_number <= last_report]
+        try:
+            found.append(fold(identity_of(row), then))
+        except NoPayment:
+            continue  # its payment came later
+    return found
 
 
 def export_row(found: Donation) -> ExportRow:
@@ -125,25 +144,21 @@ def export_row(found: Donation) -> ExportRow:
 
 
 def write_export(rows: Iterable[ExportRow], *, form: Literal["jsonl", "csv"]) -> Iterator[str]:
-    """Write rows as lines of text, each with its line end: JSON Lines, or CSV after RFC 4180.
+    """Write rows as lines of text, each with its line end: JSON Lines, or CSV after RFC 4180 with a header.
 
-    The CSV begins with a byte order mark: without one, Excel reads Ukrainian as Windows-1252.
-    Text that a spreadsheet would run as a formula gets an apostrophe in front.
+    Both are UTF-8 without a byte order mark: scripts take the mark for a part of the first column's
+    name. Excel needs to be told (Data > From Text/CSV > 65001), or it reads Cyrillic as Windows-1252.
+    In CSV, text that a spreadsheet would run as a formula gets an apostrophe in front; numbers do
+    not. Flags are joined by a space, value is JSON, null is an empty cell.
     """
     match form:
         case "jsonl":
-            yield from (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            for row in rows:
+                yield json.dumps(row, ensure_ascii=False).translate(_LINE_ENDS) + "\n"
         case "csv":
-            yield "\ufeff" + _csv_line(FIELDS)
-            yield from (_csv_line([_cell(row[name]) for name in FIELDS]) for row in rows)
-
-
-def _as_of(tx: Connection, row: RowMapping, last_report: int) -> Donation | None:
-    if row["last_report"] <= last_report:
-        return read_donation(row, row["personal_body"])
-    stored = [seen for _, seen in observed_of(tx, row["id"], with_personal=True)]
-    history = [seen for seen in stored if seen.report_number <= last_report]
-    return fold(identity_of(row), history) if history else None
+            yield _csv_line(FIELDS)
+            for row in rows:
+                yield _csv_line([_cell(row[name]) for name in FIELDS])
 
 
 def _moment(moment: datetime | None) -> str | None:
@@ -154,7 +169,14 @@ def _moment(moment: datetime | None) -> str | None:
     return moment.isoformat().replace("+00:00", "Z")
 
 
+# JSON leaves these as they are, but many readers take them for the end of a line.
+_LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+
+# OWASP, CSV Injection.
 _RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
 def _cell(value: object) -> str:
@@ -165,7 +187,7 @@ def _cell(value: object) -> str:
             return " ".join(str(item) for item in value)
         case dict():
             return json.dumps(value, ensure_ascii=False)
-        case str() if value.startswith(_RISKY):
+        case str() if value.startswith(_RISKY) and not _NUMBER.fullmatch(value):
             return f"'{value}"
     return str(value)
 

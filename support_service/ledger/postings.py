@@ -1,8 +1,18 @@
 """The books' side of a donation: balanced legs. Pure.
 
-Accounts: assets:<rail>:<network, or method off chain>:<address> | income:donations:<method> |
-income:protocol:<method> | suspense:unattributed:<method> | expenses:outflow:<method> |
-expenses:gas:<method> | expenses:fees:<method> | transfers:internal | equity:opening.
+A donation's state alone decides what stands in the books for it (`book`); a posting is the
+difference between two such states, so undoing a confirmation posts the reverse and nothing is ever
+edited. Debits are positive, and the legs of a posting sum to zero.
+
+assets:<rail>:<network, or method off chain>[:<address>]   what we hold there
+income:donations:<method>       readers' money; a refund takes it back
+income:protocol:<method>        block rewards and withdrawals
+suspense:unattributed:<method>  proved by a balance, not yet traced to a transaction
+suspense:disputed:<method>      objected to by the payer: ours again only when the dispute is won
+expenses:outflow:<method>, expenses:gas:<method>   value and gas that left
+expenses:fees:<method>          what a processor kept, also of money given back
+transfers:internal              between our own addresses: zero once both ends are known
+equity:opening                  what was there before we began to watch
 """
 
 from collections import Counter
@@ -10,12 +20,10 @@ from dataclasses import dataclass
 
 from support_service.giving import Direction, Donation, Kind, State
 
-BOOKED_STATES = frozenset({State.CONFIRMED, State.PARTIALLY_REFUNDED})
-
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One line of a posting; units are signed, and all legs of one posting sum to zero."""
+    """One line of a posting; units are signed base units, and all legs of one posting sum to zero."""
 
     account: str
     network: str
@@ -24,43 +32,45 @@ class Leg:
 
 
 def postings_for(before: Donation | None, after: Donation) -> tuple[Leg, ...]:
-    """Give the legs that bring the books from what we believed to what we believe; () for no change.
-
-    Undoing a confirmation posts the reverse; nothing is ever edited.
-    """
+    """Give the legs that bring the books from what we believed to what we believe; () where nothing changes."""
     change = book(after)
     change.subtract(book(before) if before else Counter())
     identity = after.identity
     legs = tuple(
         Leg(account, identity.network, identity.asset, units) for account, units in sorted(change.items()) if units
     )
-    assert sum(leg.units for leg in legs) == 0
+    assert sum(leg.units for leg in legs) == 0, "a posting balances"
     return legs
 
 
 def book(donation: Donation) -> "Counter[str]":
-    """Tell what stands in the books for a donation: account -> signed units; empty unless confirmed."""
-    legs: Counter[str] = Counter()
-    if donation.state not in BOOKED_STATES:
-        return legs
-    payment, sign = donation.payment, 1 if donation.identity.direction is Direction.IN else -1
-    kept = (payment.units - donation.refunded_units) * sign
-    fee = payment.fee_units or 0
-    legs[_assets(donation)] += kept - fee
-    legs[f"expenses:fees:{payment.method}"] += fee
-    legs[_counterpart(donation)] -= kept
-    return legs
+    """Tell what stands in the books for a donation: account -> signed units; empty unless its payment is confirmed."""
+    balances: Counter[str] = Counter()
+    match donation.state:
+        case State.SEEN | State.ORPHANED | State.REPLACED | State.QUARANTINED:
+            return balances
+        case State.DISPUTED:
+            counterpart = f"suspense:disputed:{donation.payment.method}"
+        case State.CONFIRMED | State.PARTIALLY_REFUNDED | State.REFUNDED:
+            counterpart = _counterpart(donation)
+    sign = 1 if donation.identity.direction is Direction.IN else -1
+    kept = sign * (donation.payment.units - donation.refunded_units)
+    fee = donation.payment.fee_units or 0
+    balances[_assets(donation)] += kept - fee
+    balances[f"expenses:fees:{donation.payment.method}"] += fee
+    balances[counterpart] -= kept
+    return balances
 
 
 def _assets(donation: Donation) -> str:
     payment, identity = donation.payment, donation.identity
-    place = f"{identity.network}:{identity.address}" if identity.network else payment.method
-    return f"assets:{payment.rail}:{place}"
+    place = f"assets:{payment.rail}:{identity.network or payment.method}"
+    return f"{place}:{identity.address}" if identity.address else place
 
 
 def _counterpart(donation: Donation) -> str:
-    method, kind = donation.payment.method, donation.payment.kind
-    match kind:
+    method = donation.payment.method
+    match donation.payment.kind:
         case Kind.DONATION:
             return f"income:donations:{method}"
         case Kind.PROTOCOL:
@@ -69,7 +79,7 @@ def _counterpart(donation: Donation) -> str:
             return f"suspense:unattributed:{method}"
         case Kind.OUTFLOW:
             is_gas = donation.identity.locator.endswith(":gas")
-            return f"expenses:{'gas' if is_gas else 'outflow'}:{method}"
+            return f"expenses:gas:{method}" if is_gas else f"expenses:outflow:{method}"
         case Kind.INTERNAL:
             return "transfers:internal"
         case Kind.OPENING:

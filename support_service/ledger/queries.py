@@ -3,17 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, select
 
 from support_service.giving import Cursor, Donation, Kind, Observed, State
+from support_service.ledger.canonical import read_raw
 from support_service.ledger.health import Health, SourceHealth
 from support_service.ledger.postings import Leg
-from support_service.ledger.rows import observed_of, read_donation
+from support_service.ledger.rows import histories, read_donation
 from support_service.ledger.tables import (
     cursor,
     donation,
     from_micros,
+    head,
     personal_data,
     posting,
     report,
@@ -21,6 +24,9 @@ from support_service.ledger.tables import (
     to_micros,
     total,
 )
+
+# One page of a list; whoever wants more reads on from the last number, or exports.
+LISTED_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class ReportFacts:
-    """One report as a person looks it up: raw is None where there was none or it was erased."""
+    """One report as a person looks it up: raw is None where there was none, or it was erased."""
 
     number: int
     source: str
@@ -71,7 +77,7 @@ class ReportFacts:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Everything the ledger holds about one donation."""
+    """Everything the ledger holds about one donation; postings go with the number of their report."""
 
     number: int
     donation: Donation
@@ -80,54 +86,85 @@ class History:
     postings: tuple[tuple[int, Leg], ...]
 
 
-def matching(wanted: Wanted) -> Select[tuple[object, ...]]:
-    """Select the donation rows that are asked for, unordered."""
-    asked = select(donation, personal_data.c.body.label("personal_body")).outerjoin(
-        personal_data, personal_data.c.digest == donation.c.personal_digest
-    )
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest report: publish its number and hash, and nobody can rewrite what came before."""
+
+    number: int
+    hash: str
+
+
+def donations_with_people() -> Select[Any]:
+    """Ask for donations whose payment is known, with their personal data; unordered."""
+    joined = donation.outerjoin(personal_data, personal_data.c.digest == donation.c.personal_digest)
+    asked = select(donation, personal_data.c.body.label("personal_body")).select_from(joined)
+    return asked.where(donation.c.state.is_not(None))
+
+
+def conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
+    """Say in SQL which donations are wanted, by what is believed now."""
+    asked = [
+        donation.c[name] == value
+        for name in ("rail", "method", "state", "kind")
+        if (value := getattr(wanted, name)) is not None
+    ]
     if wanted.since is not None:
-        asked = asked.where(donation.c.occurred_at >= to_micros(wanted.since))
+        asked.append(donation.c.occurred_at >= to_micros(wanted.since))
     if wanted.until is not None:
-        asked = asked.where(donation.c.occurred_at < to_micros(wanted.until))
-    for name in ("rail", "method", "state", "kind"):
-        value = getattr(wanted, name)
-        if value is not None:
-            asked = asked.where(donation.c[name] == value)
+        asked.append(donation.c.occurred_at < to_micros(wanted.until))
     return asked
+
+
+def is_wanted(found: Donation, wanted: Wanted) -> bool:
+    """Say the same of a donation at hand."""
+    payment, moment = found.payment, found.payment.occurred_at
+    pairs = (
+        (wanted.rail, payment.rail),
+        (wanted.method, payment.method),
+        (wanted.state, found.state),
+        (wanted.kind, payment.kind),
+    )
+    is_in_time = (wanted.since is None or moment >= wanted.since) and (wanted.until is None or moment < wanted.until)
+    return is_in_time and all(asked is None or asked == held for asked, held in pairs)
 
 
 def list_donations(tx: Connection, wanted: Wanted, before: int | None, limit: int) -> tuple[Listed, ...]:
     """List donations, newest first, from below a number."""
-    asked = matching(wanted).order_by(donation.c.id.desc()).limit(limit)
+    asked = donations_with_people().where(*conditions(wanted)).order_by(donation.c.id.desc())
     if before is not None:
         asked = asked.where(donation.c.id < before)
-    rows = tx.execute(asked).mappings()
+    rows = tx.execute(asked.limit(min(limit, LISTED_MAX))).mappings()
     return tuple(Listed(row["id"], read_donation(row, row["personal_body"])) for row in rows)
 
 
 def find_history(tx: Connection, ref: str) -> History | None:
     """Look up one donation with all that was ever said about it."""
-    row = tx.execute(matching(Wanted()).where(donation.c.ref == ref)).mappings().first()
+    row = tx.execute(donations_with_people().where(donation.c.ref == ref)).mappings().one_or_none()
     if row is None:
         return None
-    observations = tuple(seen for _, seen in observed_of(tx, row["id"], with_personal=True))
-    legs = tx.execute(
-        select(posting).where(posting.c.donation_id == row["id"]).order_by(*posting.primary_key)
-    ).mappings()
+    kept = histories(tx, [row["id"]], with_personal=True)[row["id"]]
+    asked = select(posting).where(posting.c.donation_id == row["id"]).order_by(*posting.primary_key)
     return History(
         number=row["id"],
         donation=read_donation(row, row["personal_body"]),
-        observations=observations,
-        sources=_reports(tx, sorted({seen.report_number for seen in observations})),
+        observations=tuple(one.observed for one in kept),
+        sources=_reports(tx, sorted({one.observed.report_number for one in kept})),
         postings=tuple(
-            (leg["report_number"], Leg(leg["account"], leg["network"], leg["asset"], leg["units"])) for leg in legs
+            (leg["report_number"], Leg(leg["account"], leg["network"], leg["asset"], leg["units"]))
+            for leg in tx.execute(asked).mappings()
         ),
     )
 
 
+def read_head(tx: Connection) -> Head:
+    """Read the end of the chain of reports; number 0 while there are none."""
+    row = tx.execute(select(head)).one()
+    return Head(row.number, row.hash)
+
+
 def read_totals(tx: Connection) -> tuple[Total, ...]:
-    """Read the kept sums, those that are not nothing."""
-    asked = select(total).where(total.c.count > 0).order_by(*total.primary_key)
+    """Read the kept sums."""
+    asked = select(total).order_by(*total.primary_key)
     return tuple(Total(**row) for row in tx.execute(asked).mappings())
 
 
@@ -163,7 +200,7 @@ def _reports(tx: Connection, numbers: Sequence[int]) -> dict[int, ReportFacts]:
             from_micros(row["accepted_at"]),
             row["hash"],
             row["body"],
-            row["raw"],
+            read_raw(row["raw"]),
         )
         for row in tx.execute(asked).mappings()
     }

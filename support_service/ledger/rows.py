@@ -1,56 +1,104 @@
 """Rows <-> frozen records: what the tables hold of donations and their observations."""
 
-import json
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, RowMapping, select
 
-from support_service.giving import Direction, Donation, Flag, Identity, Observed, PaymentClaim, State
+from support_service.giving import (
+    PAYMENT_PART,
+    PAYMENT_STATES,
+    Direction,
+    Donation,
+    Flag,
+    Identity,
+    Kind,
+    NoPayment,
+    Observed,
+    PaymentClaim,
+    State,
+    fold,
+    live,
+)
 from support_service.ledger.canonical import personal_digest, read_claim, read_personal
 from support_service.ledger.tables import donation, from_micros, observation, personal_data, report, to_micros
 
+# SQLite takes 32,766 parameters in one statement, PostgreSQL 65,535.
+KEYS_PER_QUESTION = 1_000
 
-def identity_of(row: RowMapping) -> Identity:
-    """Read the identity of a donation row."""
-    return Identity(row["network"], row["asset"], row["address"], Direction(row["direction"]), row["locator"])
-
-
-def observed_of(connection: Connection, donation_id: int, *, with_personal: bool = False) -> list[tuple[str, Observed]]:
-    """Read all observations of a donation in order of arrival, each with its stored text."""
-    asked = (
-        select(observation, report.c.accepted_at)
-        .join(report, report.c.number == observation.c.report_number)
-        .where(observation.c.donation_id == donation_id)
-        .order_by(observation.c.id)
-    )
-    rows = connection.execute(asked).mappings().all()
-    bodies = personal_bodies(connection, (row["claim"] for row in rows)) if with_personal else {}
-    return [(row["claim"], _observed(row, bodies)) for row in rows]
+T = TypeVar("T")
 
 
-def personal_bodies(connection: Connection, claims: Iterable[str]) -> dict[str, str | None]:
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An observation with its number and the stored text of its claim, which names personal data by digest."""
+
+    id: int
+    text: str
+    observed: Observed
+
+
+def in_chunks(keys: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Cut a list of keys into lists that one statement can take."""
+    for start in range(0, len(keys), KEYS_PER_QUESTION):
+        yield keys[start : start + KEYS_PER_QUESTION]
+
+
+def histories(tx: Connection, ids: Sequence[int], *, with_personal: bool = False) -> dict[int, list[Kept]]:
+    """Read all observations of these donations, oldest first; raise BadRecord for a damaged one."""
+    found: dict[int, list[Kept]] = {number: [] for number in ids}
+    for chunk in in_chunks(ids):
+        asked = (
+            select(observation, report.c.accepted_at)
+            .join(report, report.c.number == observation.c.report_number)
+            .where(observation.c.donation_id.in_(chunk))
+            .order_by(observation.c.id)
+        )
+        rows = tx.execute(asked).mappings().all()
+        bodies = personal_bodies(tx, (row["claim"] for row in rows)) if with_personal else {}
+        for row in rows:
+            found[row["donation_id"]].append(Kept(row["id"], row["claim"], _observed(row, bodies)))
+    return found
+
+
+def personal_bodies(tx: Connection, claims: Iterable[str]) -> dict[str, str | None]:
     """Look up the personal data that stored claims name: digest -> body, None where erased."""
-    digests = {digest for digest in map(personal_digest, claims) if digest}
-    if not digests:
-        return {}
-    asked = select(personal_data.c.digest, personal_data.c.body).where(personal_data.c.digest.in_(digests))
-    return {row.digest: row.body for row in connection.execute(asked)}
+    digests = sorted({digest for digest in map(personal_digest, claims) if digest})
+    asked = select(personal_data.c.digest, personal_data.c.body)
+    return {
+        row.digest: row.body
+        for chunk in in_chunks(digests)
+        for row in tx.execute(asked.where(personal_data.c.digest.in_(chunk)))
+    }
 
 
-def donation_values(found: Donation, *, digest: str | None, report_number: int) -> dict[str, Any]:
-    """Write a donation as the values of its row, identity left out."""
+def believed(identity: Identity, history: Iterable[Kept]) -> tuple[Donation, str | None] | None:
+    """Fold a history, and name the personal data of its live payment; None while no payment is known."""
+    kept = list(history)
+    try:
+        folded = fold(identity, (one.observed for one in kept))
+    except NoPayment:
+        return None
+    payment = live(one.observed for one in kept)[PAYMENT_PART]
+    return folded, next(personal_digest(one.text) for one in kept if one.observed is payment)
+
+
+def donation_values(found: Donation, digest: str | None) -> dict[str, Any]:
+    """Write a donation as the values of its row; identity and last_report are left out."""
     payment = found.payment
     return {
+        "state": found.state,
         "kind": payment.kind,
         "rail": payment.rail,
         "method": payment.method,
-        "state": found.state,
         "units": payment.units,
         "exponent": payment.exponent,
         "refunded_units": found.refunded_units,
         "counted_units": found.counted_units,
-        "flags": json.dumps(list(payment.flags)),
+        "fee_units": payment.fee_units,
+        "net_units": found.net_units,
+        "flags": " ".join(payment.flags),
         "block_height": payment.block_height,
         "block_hash": payment.block_hash,
         "tx": payment.tx,
@@ -60,23 +108,17 @@ def donation_values(found: Donation, *, digest: str | None, report_number: int) 
         "seen_at": to_micros(found.seen_at),
         "confirmed_at": None if found.confirmed_at is None else to_micros(found.confirmed_at),
         "occurred_at": to_micros(payment.occurred_at),
-        "fee_units": payment.fee_units,
-        "net_units": found.net_units,
         "value": None,
-        "last_report": report_number,
     }
 
 
 def read_donation(row: RowMapping, body: str | None) -> Donation:
-    """Read a donation row; body is its personal data, None where there are none (any more).
-
-    The payment's own state is not in the row; it is shown as confirmed where later parts decided.
-    """
+    """Read a donation row; body is its personal data, None where there are none (any more)."""
     state = State(row["state"])
-    own = state if state in _PAYMENT_STATES else State.CONFIRMED
     payment = PaymentClaim(
-        state=own,
-        kind=row["kind"],
+        # Refunds and disputes speak of confirmed payments only, so the payment's own state is known.
+        state=state if state in PAYMENT_STATES else State.CONFIRMED,
+        kind=Kind(row["kind"]),
         rail=row["rail"],
         method=row["method"],
         units=row["units"],
@@ -88,7 +130,7 @@ def read_donation(row: RowMapping, body: str | None) -> Donation:
         article=row["article"],
         support_code=row["support_code"],
         fee_units=row["fee_units"],
-        flags=tuple(Flag(flag) for flag in json.loads(row["flags"])),
+        flags=tuple(Flag(flag) for flag in row["flags"].split()),
         personal=read_personal(body),
     )
     confirmed = row["confirmed_at"]
@@ -103,9 +145,15 @@ def read_donation(row: RowMapping, body: str | None) -> Donation:
     )
 
 
+def identity_of(row: RowMapping) -> Identity:
+    """Read the identity of a donation row."""
+    return Identity(row["network"], row["asset"], row["address"], Direction(row["direction"]), row["locator"])
+
+
 def identity_values(identity: Identity) -> dict[str, str]:
-    """Write an identity as column values."""
+    """Write an identity, and the ref that follows from it, as column values."""
     return {
+        "ref": identity.ref,
         "network": identity.network,
         "asset": identity.asset,
         "address": identity.address,
@@ -114,17 +162,16 @@ def identity_values(identity: Identity) -> dict[str, str]:
     }
 
 
-def donation_row(connection: Connection, identity: Identity) -> RowMapping | None:
-    """Find the row of one piece of money."""
-    asked = select(donation).where(donation.c.ref == identity.ref)
-    return connection.execute(asked).mappings().first()
-
-
-_PAYMENT_STATES = {State.SEEN, State.CONFIRMED, State.ORPHANED, State.REPLACED, State.QUARANTINED}
+def donation_rows(tx: Connection, refs: Sequence[str]) -> list[RowMapping]:
+    """Find the rows of these pieces of money, as far as the ledger knows them."""
+    asked = select(donation)
+    return [
+        row for chunk in in_chunks(refs) for row in tx.execute(asked.where(donation.c.ref.in_(chunk))).mappings().all()
+    ]
 
 
 def _observed(row: RowMapping, bodies: dict[str, str | None]) -> Observed:
-    personal = read_personal(bodies.get(personal_digest(row["claim"]) or ""))
+    personal = read_personal(bodies.get(personal_digest(row["claim"]) or "")) if bodies else read_personal(None)
     return Observed(
         report_number=row["report_number"],
         accepted_at=from_micros(row["accepted_at"]),

@@ -1,30 +1,21 @@
 """Writes what accept decided: donations refolded, observations, postings and totals."""
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import Column, Connection, func, insert, select, update
+from sqlalchemy import Column, Connection, delete, func, insert, select, update
 
-from support_service.giving import PAYMENT_PART, Donation, Identity, Observed, Rank, fold, live
+from support_service.giving import Donation, Identity, Observed
 from support_service.ledger import canonical
+from support_service.ledger.claims import Claimed, Held, News
 from support_service.ledger.postings import Leg, postings_for
-from support_service.ledger.rows import donation_row, donation_values, identity_values, observed_of
+from support_service.ledger.rows import Kept, believed, donation_values, identity_values
 from support_service.ledger.tables import donation, observation, posting, total
 
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A claim that is new to the ledger; rank None stands for the number of its report."""
-
-    identity: Identity
-    part: str
-    rank: Rank | None
-    text: str
-
-    def ranked(self, number: int) -> Rank:
-        """The rank as stored: the number of its report stands in where the source gave none."""
-        return self.rank or (0, number)
+TotalKey: TypeAlias = tuple[str, str, str, str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,99 +27,142 @@ class Writing:
     now: datetime
 
 
-def store_claims(at: Writing, claimed: list[Claimed]) -> tuple[Donation, ...]:
-    """Write the claims of a remembered report and bring every donation they touch up to date."""
-    by_identity: dict[Identity, list[Claimed]] = {}
-    for claim in claimed:
-        by_identity.setdefault(claim.identity, []).append(claim)
-    return tuple(_refold(at, identity, claims) for identity, claims in by_identity.items())
+@dataclass(frozen=True, slots=True)
+class _Refolded:
+    """One piece of money before and after the report, with the values of its row."""
+
+    id: int
+    identity: Identity
+    held: Held
+    before: Donation | None
+    after: Donation | None
+    values: dict[str, Any]
 
 
-def _refold(at: Writing, identity: Identity, claims: list[Claimed]) -> Donation:
-    row = donation_row(at.tx, identity)
-    stored = observed_of(at.tx, row["id"]) if row else []
-    fresh = [
-        (claim.text, Observed(at.number, at.now, claim.part, claim.ranked(at.number), canonical.read_claim(claim.text)))
-        for claim in claims
-    ]
-    before = fold(identity, [seen for _, seen in stored]) if stored else None
-    history = stored + fresh
-    after = fold(identity, [seen for _, seen in history])
-    held = live(seen for _, seen in history)[PAYMENT_PART]
-    text = next(text for text, seen in history if seen is held)
-    values = donation_values(after, digest=canonical.personal_digest(text), report_number=at.number)
-    donation_id = _write_donation(at.tx, identity, row["id"] if row else None, values)
-    _write_observations(at, donation_id, claims)
-    _write_postings(at, donation_id, postings_for(before, after))
-    _move_total(at.tx, before, after)
-    return after
-
-
-def _write_donation(tx: Connection, identity: Identity, donation_id: int | None, values: dict[str, object]) -> int:
-    if donation_id is not None:
-        tx.execute(update(donation).where(donation.c.id == donation_id).values(**values))
-        return donation_id
-    new = _next(tx, donation.c.id)
-    tx.execute(insert(donation).values(id=new, ref=identity.ref, **identity_values(identity), **values))
-    return new
-
-
-def _write_observations(at: Writing, donation_id: int, claims: list[Claimed]) -> None:
+def store(at: Writing, found: News) -> tuple[Donation, ...]:
+    """Write the claims of a remembered report, and bring all that they touch up to date."""
+    ids = _numbered(at.tx, found)
     first = _next(at.tx, observation.c.id)
-    rows = []
-    for offset, claim in enumerate(claims):
-        major, minor = claim.ranked(at.number)
-        rows.append(
-            {
-                "id": first + offset,
-                "report_number": at.number,
-                "donation_id": donation_id,
-                "part": claim.part,
-                "rank_major": major,
-                "rank_minor": minor,
-                "claim": claim.text,
-            }
-        )
-    at.tx.execute(insert(observation), rows)
-
-
-def _write_postings(at: Writing, donation_id: int, legs: tuple[Leg, ...]) -> None:
-    if not legs:
-        return
-    posting_number = _next(at.tx, posting.c.posting_number)
-    rows = [
-        {
-            "posting_number": posting_number,
-            "leg": index,
-            "report_number": at.number,
-            "donation_id": donation_id,
-            "account": leg.account,
-            "network": leg.network,
-            "asset": leg.asset,
-            "units": leg.units,
-        }
-        for index, leg in enumerate(legs, 1)
+    fresh = [_kept(at, first + offset, claim) for offset, claim in enumerate(found.claims)]
+    by_ref: dict[str, list[Kept]] = {ref: [] for ref in ids}
+    for claim, kept in zip(found.claims, fresh, strict=True):
+        by_ref[claim.identity.ref].append(kept)
+    identities = {claim.identity.ref: claim.identity for claim in found.claims}
+    # In the order of their numbers, so that the postings of one report have one possible order.
+    touched = [
+        _refold(identities[ref], number, found.held.get(ref, Held()), by_ref[ref])
+        for ref, number in sorted(ids.items(), key=lambda item: item[1])
     ]
-    at.tx.execute(insert(posting), rows)
+    for one in touched:
+        _write_donation(at, one)
+    if fresh:
+        at.tx.execute(insert(observation), [_observation_row(kept, ids, claim) for claim, kept in _pairs(found, fresh)])
+    _write_postings(at, touched)
+    _move_totals(at.tx, touched)
+    return tuple(one.after for one in touched if one.after is not None)
 
 
-def _move_total(tx: Connection, before: Donation | None, after: Donation) -> None:
-    """Keep the sums that pages show; verify derives them anew."""
-    for found, sign in ((before, -1), (after, 1)):
-        if found is not None and found.counted_units:
-            _add_to_total(tx, found, sign)
+def _numbered(tx: Connection, found: News) -> dict[str, int]:
+    """Give each piece of money its number in the list; numbers have no gaps, so that a missing row is noticed."""
+    ids, coming = {}, _next(tx, donation.c.id)
+    for claim in found.claims:
+        ref = claim.identity.ref
+        if ref in ids:
+            continue
+        held = found.held.get(ref, Held()).id
+        ids[ref] = coming if held is None else held
+        coming += held is None
+    return ids
 
 
-def _add_to_total(tx: Connection, found: Donation, sign: int) -> None:
+def _kept(at: Writing, number: int, claim: Claimed) -> Kept:
+    rank = claim.rank or (0, at.number)
+    return Kept(number, claim.text, Observed(at.number, at.now, claim.part, rank, canonical.read_claim(claim.text)))
+
+
+def _pairs(found: News, fresh: Sequence[Kept]) -> Iterable[tuple[Claimed, Kept]]:
+    return zip(found.claims, fresh, strict=True)
+
+
+def _observation_row(kept: Kept, ids: dict[str, int], claim: Claimed) -> dict[str, Any]:
+    major, minor = kept.observed.rank
+    return {
+        "id": kept.id,
+        "report_number": kept.observed.report_number,
+        "donation_id": ids[claim.identity.ref],
+        "part": claim.part,
+        "rank_major": major,
+        "rank_minor": minor,
+        "claim": claim.text,
+    }
+
+
+def _refold(identity: Identity, number: int, held: Held, fresh: list[Kept]) -> _Refolded:
+    before = believed(identity, held.history)
+    after = believed(identity, [*held.history, *fresh])
+    values = {} if after is None else donation_values(*after)
+    return _Refolded(number, identity, held, before and before[0], after and after[0], values)
+
+
+def _write_donation(at: Writing, one: _Refolded) -> None:
+    values = {**one.values, "last_report": at.number}
+    if one.held.id is None:
+        at.tx.execute(insert(donation).values(id=one.id, **identity_values(one.identity), **values))
+        return
+    is_as_read = (donation.c.id == one.id) & (donation.c.last_report == one.held.last_report)
+    assert at.tx.execute(update(donation).where(is_as_read).values(**values)).rowcount == 1, "writers are serial"
+
+
+def _write_postings(at: Writing, touched: list[_Refolded]) -> None:
+    rows: list[dict[str, Any]] = []
+    number = _next(at.tx, posting.c.posting_number)
+    for one in touched:
+        legs = postings_for(one.before, one.after) if one.after is not None else ()
+        rows += posting_rows(number, at.number, one.id, legs)
+        number += bool(legs)
+    if rows:
+        at.tx.execute(insert(posting), rows)
+
+
+def posting_rows(number: int, report_number: int, donation_id: int, legs: Iterable[Leg]) -> list[dict[str, Any]]:
+    """Write one posting as the rows of its legs."""
+    where = {"posting_number": number, "report_number": report_number, "donation_id": donation_id}
+    return [
+        {**where, "leg": place, "account": leg.account, "network": leg.network, "asset": leg.asset, "units": leg.units}
+        for place, leg in enumerate(legs, 1)
+    ]
+
+
+def total_key(found: Donation) -> TotalKey:
+    """Name the sum that a donation counts in: method, rail, network, asset, exponent."""
     payment, identity = found.payment, found.identity
-    key = {"method": payment.method, "rail": payment.rail, "network": identity.network, "asset": identity.asset}
-    is_here = [total.c[name] == value for name, value in key.items()]
-    held = tx.execute(select(total.c.units, total.c.count.label("donations")).where(*is_here)).first()
+    return (payment.method, payment.rail, identity.network, identity.asset, payment.exponent)
+
+
+def _move_totals(tx: Connection, touched: list[_Refolded]) -> None:
+    """Keep the sums that pages show; verify derives them anew."""
+    units: Counter[TotalKey] = Counter()
+    count: Counter[TotalKey] = Counter()
+    for one in touched:
+        for found, sign in ((one.before, -1), (one.after, 1)):
+            if found is not None and found.counted_units:
+                units[total_key(found)] += sign * found.counted_units
+                count[total_key(found)] += sign
+    for key in units:
+        if units[key] or count[key]:
+            _move_total(tx, key, units[key], count[key])
+
+
+def _move_total(tx: Connection, key: TotalKey, units: int, count: int) -> None:
+    names = ("method", "rail", "network", "asset", "exponent")
+    is_here = [total.c[name] == value for name, value in zip(names, key, strict=True)]
+    held = tx.execute(select(total.c.units, total.c.count.label("gifts")).where(*is_here)).one_or_none()
     if held is None:
-        tx.execute(insert(total).values(**key, exponent=payment.exponent, units=found.counted_units * sign, count=sign))
+        tx.execute(insert(total).values(**dict(zip(names, key, strict=True)), units=units, count=count))
+    elif held.gifts + count:
+        tx.execute(update(total).where(*is_here).values(units=held.units + units, count=held.gifts + count))
     else:
-        new = {"units": held.units + sign * found.counted_units, "count": held.donations + sign}
-        tx.execute(update(total).where(*is_here).values(**new))
+        tx.execute(delete(total).where(*is_here))
 
 
 def _next(tx: Connection, column: Column[Any]) -> int:

@@ -7,6 +7,7 @@ a later revision adds columns and tables, and renames or drops none.
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import BigInteger, Column, Dialect, Integer, MetaData, Numeric, Table, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -29,15 +30,16 @@ class Units(TypeDecorator[int]):
         super().__init__()
         self.digits = digits
 
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str] | TypeEngine[Decimal]:
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Choose the column's type."""
-        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else Numeric(self.digits, 0))
+        wide: TypeEngine[Any] = Numeric(self.digits, 0)
+        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else wide)
 
     def process_bind_param(self, value: int | None, dialect: Dialect) -> str | int | None:
         """Write the one canonical form: no sign but "-", no leading zero."""
         return str(value) if value is not None and dialect.name == "sqlite" else value
 
-    def process_result_value(self, value: str | Decimal | None, dialect: Dialect) -> int | None:
+    def process_result_value(self, value: str | Decimal | None, dialect: Dialect) -> int | None:  # noqa: ARG002
         """Read either form."""
         return None if value is None else int(value)
 

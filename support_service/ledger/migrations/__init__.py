@@ -6,14 +6,15 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
 
-HEAD = "0001"
 _FOLDER = Path(__file__).parent
 
 
-def upgrade(connection: Connection) -> None:
-    """Run every missing revision on this connection, inside its transaction."""
+def upgrade(connection: Connection) -> list[str]:
+    """Run every missing revision on this connection, inside its transaction; return their names, oldest first."""
     config = Config()
     # Alembic reads % as interpolation; a folder may have one in its name.
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
-    config.attributes["connection"] = connection
+    applied: list[str] = []
+    config.attributes["connection"], config.attributes["applied"] = connection, applied
     command.upgrade(config, "head")
+    return applied
