@@ -89,7 +89,7 @@ def _one(source: Source, ledger: Ledger) -> Outcome:
 
 def run(sources: Sequence[Source], ledger: Ledger, stop: threading.Event, *, clock: Clock = utc_now) -> None:
     """Watch all sources until `stop` is set; comes back within a few seconds then."""
-    watches = [_Watch(source, ledger, stop, clock) for source in sources]
+    watches = [SourceWatch(source, ledger, stop, clock) for source in sources]
     threads = [threading.Thread(target=watch.forever, name=watch.name, daemon=True) for watch in watches]
     for thread in threads:
         thread.start()
@@ -130,7 +130,7 @@ class Fault:
         self.reason, self.since, self.told_at = "", None, None
 
 
-class _Watch:
+class SourceWatch:
     """One source under watch: turn after turn, with rests that grow while it is at fault."""
 
     def __init__(self, source: Source, ledger: Ledger, stop: threading.Event, clock: Clock) -> None:
@@ -159,7 +159,7 @@ class _Watch:
             return self._failed(Health.DOWN, f"internal error ({type(error).__name__}), see the log")
         self._failures = 0
         self._fault.end(self._clock())
-        self._note_health(Health.OK, "")
+        self._keep_health(Health.OK, "")
         return self._source.poll_seconds
 
     def _failed(self, state: Health | None, reason: str, *, at_least: float = 0) -> float:
@@ -169,12 +169,12 @@ class _Watch:
         """
         self._fault.note(reason, self._clock())
         if state is not None:
-            self._note_health(state, reason)
+            self._keep_health(state, reason)
         self._failures += 1
         growing = min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS_FIRST * (1 << min(self._failures - 1, 16)))
         return max(at_least, growing * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
 
-    def _note_health(self, state: Health, reason: str) -> None:
+    def _keep_health(self, state: Health, reason: str) -> None:
         try:
             self._ledger.note_health(self.name, state, reason)
         except LedgerError as error:
