@@ -28,10 +28,11 @@ TESTED_IN = {
     "test_qr.py": {"QR-matrix", "NBU-QR-symbol"},
     "test_methods.py": {"seed"},
     "rails/test_card_method.py": {"ISO-7812-luhn", "card-display"},
-    "rails/test_bank_method.py": {
-        "IBAN-UA", "NBU-QR-001", "NBU-QR-002", "NBU-QR-003", "NBU-QR-003-lock", "NBU-QR-amount", "NBU-QR-charset",
-        "EPC069-12", "EPC069-12-amount", "ISO-11649", "UA-edrpou", "UA-rntrc",
+    "rails/test_bank_method.py": {"IBAN-UA", "UA-edrpou", "UA-rntrc"},
+    "rails/test_nbu_method.py": {
+        "NBU-QR-001", "NBU-QR-002", "NBU-QR-003", "NBU-QR-003-lock", "NBU-QR-amount", "NBU-QR-charset",
     },
+    "rails/test_epc_method.py": {"EPC069-12", "EPC069-12-amount", "ISO-11649"},
     "rails/test_evm_method.py": {"EIP-55", "EIP-681"},
     "rails/test_bitcoin_method.py": {"BIP-173", "BIP-321", "BIP-350", "base58", "base58check"},
     "rails/test_tron_method.py": {"TRON-address"},
