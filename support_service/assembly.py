@@ -5,7 +5,8 @@ from pathlib import Path
 
 from support_service.giving import Clock, PaymentMethod, Watch
 from support_service.rails import RAILS, Mistake, Options, Source, Surroundings, can_watch, method_half, source_half
-from support_service.settings import MethodEntry, Settings, SettingsError, read_settings
+from support_service.settings import Settings, SettingsError, read_settings
+from support_service.settings_tables import MethodEntry
 
 
 @dataclass(frozen=True, slots=True)

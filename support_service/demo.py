@@ -121,7 +121,7 @@ class _Demo:
     def _start_service(self) -> bool:
         self.say("Starting the ledger, the support page, the watcher and a sample article ...")
         places = self.places
-        places.settings.write_text(demo_settings(places, self.chain.contracts), encoding="utf-8")
+        places.settings.write_text(demo_settings(places, self.chain), encoding="utf-8")
         migrate(places.database_url)
         self.ledger = Ledger(places.database_url)
         self.ledger.people.add(STAFF_EMAIL, "admin", self.password)
@@ -188,20 +188,24 @@ class _Demo:
         self.say(f"  {state.value:<12}  {amount}  {self.places.page}/staff/donations/{ref}")
 
 
-def demo_settings(places: Places, contracts: dict[str, str]) -> str:
-    """Write the packaged block anew: our own addresses of parts, and the local chain under `ethereum`."""
+def demo_settings(places: Places, chain: LocalChain) -> str:
+    """Write the packaged block anew: where our parts listen, and the local chain under `ethereum`.
+
+    Watching starts after the tokens came to be: before that, nobody could say what their balance was.
+    """
+    node = f'chain_id = {CHAIN_ID}\nrpc = ["{places.node}"]\npoll_seconds = 1\nstart_block = {chain.height() + 1}\n'
     text = resource("config/militarnyi.toml").read_text(encoding="utf-8")
     changes = {
         'url = "http://127.0.0.1:8000"': f'url = "{places.page}"',
         "sites = []": f'sites = ["{places.article}"]',
         'url = "sqlite:///support.db"': f'url = "{places.database_url}"',
-        "chain_id = 1\n": f'chain_id = {CHAIN_ID}\nrpc = ["{places.node}"]\npoll_seconds = 1\nstart_block = 1\n',
+        "chain_id = 1\n": node,
     }
     for old, new in changes.items():
         assert text.count(old) == 1, f"the packaged block has no single {old!r}"
         text = text.replace(old, new)
     return text + "".join(
-        f'\n[[assets]]\ncode = "{code}"\nnetwork = "ethereum"\ncontract = "{contracts[code]}"\n'
+        f'\n[[assets]]\ncode = "{code}"\nnetwork = "ethereum"\ncontract = "{chain.contracts[code]}"\n'
         f'exponent = {TOKEN_EXPONENT}\nsource = "the demo\'s own chain"\n'
         for code in TOKENS
     )

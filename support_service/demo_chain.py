@@ -112,6 +112,10 @@ class LocalChain:
                 self.contracts[name] = receipt["contractAddress"]
         return len(self.contracts) == len(self._deployments)
 
+    def height(self) -> int:
+        """Return the height of the head."""
+        return int(self._ask("eth_blockNumber"), 16)
+
     def give(self, gift: Gift, to: str, turn: int) -> str:
         """Send one gift to the address and return the hash of its transaction."""
         receiver = to[2:].lower().rjust(64, "0")

@@ -4,28 +4,37 @@ The whole file is read before anything is refused: a publisher sees every mistak
 Rails' own tables (methods, networks) are carried as plain mappings; the rail checks them.
 """
 
+import json
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as PydanticSettingsError
 
 from support_service.money import Asset
 from support_service.rails import Mistake
+from support_service.settings_tables import (
+    AssetTable,
+    Database,
+    MethodEntry,
+    Publisher,
+    Web,
+    method_entries,
+    publisher_mistakes,
+    told,
+    without_refused,
+)
 
 DEFAULT_FILE = Path("config/support.toml")
-LANGUAGES = ("uk", "en")
+# Settings of a network that name its nodes; such an address often holds a key.
+NODE_KEYS = ("rpc", "rpc_solid", "esplora")
 # A settings file is written by hand; anything larger is not one.
 FILE_BYTES_MAX = 1_000_000
-
-_KEY = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 class SettingsError(Exception):
@@ -35,41 +44,6 @@ class SettingsError(Exception):
         self.file, self.mistakes = file, mistakes
         self.lines = [f"{file}: {mistake.key}: {mistake.reason}" for mistake in mistakes]
         super().__init__("\n".join(self.lines))
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class Publisher(_Table):
-    """[publisher]: who asks, where readers reach the service, who may embed it."""
-
-    name: str = Field(min_length=1, max_length=200)
-    url: str = "http://127.0.0.1:8000"
-    languages: tuple[str, ...] = LANGUAGES
-    sites: tuple[str, ...] = ()
-
-
-class Database(_Table):
-    """[database]: SQLite by default, PostgreSQL when one machine is not enough."""
-
-    url: str = "sqlite:///support.db"
-
-
-class Web(_Table):
-    """[web]: the secret of sessions and tokens, host names and proxies in front."""
-
-    secret_file: Path = Path("web.secret")
-    trusted_hosts: tuple[str, ...] = ()
-    proxy_hops: int = Field(default=0, ge=0, le=10)
-
-
-class _AssetTable(_Table):
-    code: str = Field(min_length=1, max_length=20)
-    network: str = ""
-    contract: str = ""
-    exponent: int = Field(ge=0, le=36)
-    source: str = ""
 
 
 class _File(BaseSettings):
@@ -84,23 +58,14 @@ class _File(BaseSettings):
     web: Web = Web()
     methods: tuple[dict[str, Any], ...] = ()
     networks: dict[str, dict[str, Any]] = {}
-    assets: tuple[_AssetTable, ...] = ()
+    assets: tuple[AssetTable, ...] = ()
 
     @classmethod
     def settings_customise_sources(
         cls, settings_cls: type[BaseSettings], *_: PydanticBaseSettingsSource, **sources: PydanticBaseSettingsSource
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (EnvSettingsSource(settings_cls), sources["init_settings"])
-
-
-@dataclass(frozen=True, slots=True)
-class MethodEntry:
-    """One [[methods]] table: its key, its rail, and the options that only the rail understands."""
-
-    key: str
-    rail: str
-    where: str
-    options: Mapping[str, object]
+        del settings_cls  # the environment was merged in before, see read_settings
+        return (sources["init_settings"],)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,27 +104,32 @@ def worker_environment(file: Path, *, is_demo: bool = False) -> dict[str, str]:
 def read_settings(file: Path) -> tuple[Settings | None, list[Mistake]]:
     """Read the file and the environment; return what could be read and every mistake found.
 
-    Settings are None only where the file cannot be read at all or its own sections are wrong.
+    Settings are None only where the file cannot be read at all; with mistakes, nothing may start from them.
     """
     values, mistakes = _read_toml(file)
     if mistakes:
         return None, mistakes
     base = file.absolute().parent
+    mistakes += _unknown_environment()
+    try:
+        values = _merged(values, _read_environment())
+    except PydanticSettingsError as error:
+        return None, [*mistakes, Mistake("environment", f'cannot be read: {error}; a list is written as ["a", "b"]')]
     for table_name, table in _tables_with_secrets(values):
         mistakes += _fill_from_files(table_name, table, base)
-    mistakes += _unknown_environment()
     try:
         parsed = _File(**values)
     except ValidationError as error:
-        return None, [*mistakes, *_told(error)]
-    mistakes += _publisher_mistakes(parsed.publisher)
+        mistakes += told(error)
+        parsed = _File(**without_refused(values, error))
+    mistakes += publisher_mistakes(parsed.publisher)
     assets = _merge_assets(_packaged_assets(), parsed.assets)
     settings = Settings(
         file=file,
         publisher=parsed.publisher,
         database_url=_resolve_database(parsed.database.url, base),
         web=parsed.web.model_copy(update={"secret_file": base / parsed.web.secret_file}),
-        methods=_method_entries(parsed.methods, mistakes),
+        methods=method_entries(parsed.methods, mistakes),
         networks=parsed.networks,
         assets=assets,
         is_demo=is_demo_process(),
@@ -187,6 +157,34 @@ def _read_toml(file: Path) -> tuple[dict[str, Any], list[Mistake]]:
         return {}, [Mistake("file", f"is not TOML: {error}")]
 
 
+def _read_environment() -> dict[str, Any]:
+    """Read SUPPORT__SECTION__KEY. Only rails know their keys' types, so a network's value that reads
+    as a JSON number or list is one, and a node's address may stand alone.
+    """
+    found = EnvSettingsSource(_File)()
+    for table in found.get("networks", {}).values():
+        for key, text in table.items() if isinstance(table, dict) else ():
+            value = _json_or_text(text)
+            table[key] = [value] if key in NODE_KEYS and isinstance(value, str) else value
+    return found
+
+
+def _json_or_text(text: object) -> object:
+    try:
+        value = json.loads(str(text))
+    except ValueError:
+        return text
+    return value if isinstance(value, int | list) else text
+
+
+def _merged(below: Any, above: Any) -> Any:
+    """Lay one tree of tables over another; a value above also takes the place of its `_file` below."""
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    kept = {key: value for key, value in below.items() if key.removesuffix("_file") not in above or key in above}
+    return {**kept, **{key: _merged(below.get(key), value) for key, value in above.items()}}
+
+
 def _tables_with_secrets(values: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """List the tables whose values may come from a file beside them (`url_file`, `rpc_file`)."""
     networks = values.get("networks")
@@ -199,11 +197,11 @@ def _tables_with_secrets(values: dict[str, Any]) -> list[tuple[str, dict[str, An
 def _fill_from_files(where: str, table: dict[str, Any], base: Path) -> list[Mistake]:
     """Replace `url_file`, `rpc_file` and `esplora_file` by what the file holds: one value a line."""
     mistakes = []
-    for name in ("url_file", "rpc_file", "rpc_solid_file", "esplora_file"):
+    for key in ("url", *NODE_KEYS):
+        name = f"{key}_file"
         path = table.pop(name, None)
         if path is None:
             continue
-        key = name.removesuffix("_file")
         try:
             lines = (base / str(path)).read_text(encoding="utf-8").split()
         except (OSError, UnicodeDecodeError) as error:
@@ -221,45 +219,6 @@ def _unknown_environment() -> list[Mistake]:
     return [Mistake(f"environment {name}", "names no section of the settings") for name in unknown]
 
 
-def _told(error: ValidationError) -> list[Mistake]:
-    """Turn pydantic's findings into our mistakes; the refused value is never repeated."""
-    return [
-        Mistake(
-            ".".join(str(part) for part in found["loc"]) or "file",
-            "is not a known setting" if found["type"] == "extra_forbidden" else found["msg"].lower(),
-        )
-        for found in error.errors(include_url=False, include_input=False)
-    ]
-
-
-def _publisher_mistakes(publisher: Publisher) -> list[Mistake]:
-    mistakes = []
-    if not _is_origin(publisher.url, path_allowed=True):
-        mistakes.append(Mistake("publisher.url", "must be an http:// or https:// address"))
-    if not publisher.languages or set(publisher.languages) - set(LANGUAGES):
-        mistakes.append(Mistake("publisher.languages", f"must be some of {', '.join(LANGUAGES)}"))
-    return mistakes + [
-        Mistake("publisher.sites", f"{site!r} must be an https origin such as https://example.com")
-        for site in publisher.sites
-        if not _is_origin(site, path_allowed=False)
-    ]
-
-
-def _is_origin(text: str, *, path_allowed: bool) -> bool:
-    try:
-        parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return False
-    is_plain = not (parts.query or parts.fragment or parts.username) and (path_allowed or parts.path in {"", "/"})
-    # Plain http carries no promise about who answers; beyond this machine only https may frame us.
-    return (
-        bool(host)
-        and is_plain
-        and (parts.scheme == "https" or (parts.scheme == "http" and (path_allowed or host in _LOOPBACK)))
-    )
-
-
 def _resolve_database(url: str, base: Path) -> str:
     """Count a relative SQLite path from the settings file: a ledger must not depend on the folder."""
     prefix = "sqlite:///"
@@ -268,34 +227,12 @@ def _resolve_database(url: str, base: Path) -> str:
     return f"{prefix}{(base / url.removeprefix(prefix)).absolute()}"
 
 
-def _method_entries(tables: tuple[dict[str, Any], ...], mistakes: list[Mistake]) -> tuple[MethodEntry, ...]:
-    entries: list[MethodEntry] = []
-    for index, table in enumerate(tables, 1):
-        key, rail = table.get("key"), table.get("rail")
-        where = f"methods.{key}" if isinstance(key, str) and key else f"methods[{index}]"
-        if (
-            not isinstance(key, str)
-            or not key.replace("-", "").replace("_", "").isalnum()
-            or not key.isascii()
-            or len(key) > 40
-        ):
-            mistakes.append(Mistake(f"{where}.key", "must be 1 to 40 letters, digits, - or _"))
-        elif any(entry.key == key for entry in entries):
-            mistakes.append(Mistake(f"{where}.key", f"is used by two methods; the second is number {index}"))
-        if not isinstance(rail, str):
-            mistakes.append(Mistake(f"{where}.rail", "is missing"))
-            continue
-        options = {name: value for name, value in table.items() if name not in {"key", "rail"}}
-        entries.append(MethodEntry(str(key), rail, where, options))
-    return tuple(entries)
-
-
-def _packaged_assets() -> tuple[_AssetTable, ...]:
+def _packaged_assets() -> tuple[AssetTable, ...]:
     tables = tomllib.loads(resource("config/assets.toml").read_text(encoding="utf-8"))["assets"]
-    return tuple(_AssetTable(**table) for table in tables)
+    return tuple(AssetTable(**table) for table in tables)
 
 
-def _merge_assets(packaged: tuple[_AssetTable, ...], own: tuple[_AssetTable, ...]) -> tuple[Asset, ...]:
+def _merge_assets(packaged: tuple[AssetTable, ...], own: tuple[AssetTable, ...]) -> tuple[Asset, ...]:
     """Let the publisher's assets add to the packaged ones or override them by code and network."""
     merged = {(table.code, table.network): table for table in (*packaged, *own)}
     return tuple(Asset(table.code, table.exponent, table.network, table.contract) for table in merged.values())

@@ -44,11 +44,32 @@ def test_a_wrong_checksum_is_refused(tmp_path: Path, key: str) -> None:
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
-    text = SEED.replace('languages = ["uk", "en"]', 'languages = ["xx"]').replace("exponent", "exponent")
+    text = SEED.replace('languages = ["uk", "en"]', 'languages = ["xx"]')
     for right, wrong in WRONG_CHECKSUMS.values():
         text = text.replace(right, wrong)
-    text += "\n[networks.nowhere]\nrail = 'pigeon'\n"
-    assert set(mistakes(tmp_path, text)) == {*WRONG_CHECKSUMS, "publisher.languages", "networks.nowhere.rail"}
+    text = text.replace("[publisher]", "[publisher]\ncolour = 'red'")
+    text += "\n[networks.nowhere]\nrail = 'pigeon'\n[shop]\n[[assets]]\ncode = 'USDT'\n[web]\nproxy_hops = -1\n"
+    others = {"publisher.colour", "publisher.languages", "networks.nowhere.rail", "shop", "web.proxy_hops"}
+    assert set(mistakes(tmp_path, text)) == {*WRONG_CHECKSUMS, *others, "assets.0.exponent"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "publisher = 1",
+        "methods = 1",
+        "methods = [1]",
+        "assets = 'x'",
+        "networks = []",
+        "[networks]\nethereum = 1",
+        "[publisher]\nname = 1\n[database]\nurl = []\n[web]\nsecret_file = {}",
+        "[[publisher]]\nname = 'a'",
+        "[[methods]]\n[[methods]]\nkey = 1\nrail = 1\n[[methods]]\nkey = 'a'\nrail = 'evm'",
+        "[[assets]]\ncode = ''\nexponent = true",
+    ],
+)
+def test_a_wrong_shape_is_told_in_words(tmp_path: Path, text: str) -> None:
+    assert mistakes(tmp_path, text)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +102,7 @@ def test_a_network_nobody_defined_is_refused(tmp_path: Path) -> None:
 
 def test_one_money_may_not_have_two_methods(tmp_path: Path) -> None:
     second = SEED[SEED.index('[[methods]]\nkey = "eth"') : SEED.index('[[methods]]\nkey = "btc"')]
-    text = SEED.replace("[networks.ethereum]", f"{second.replace('"eth"', '"eth2"')}\n[networks.ethereum]")
+    text = SEED + "\n" + second.replace('"eth"', '"eth2"')
     found = mistakes(tmp_path, text)
     assert set(found) == {"methods.eth2"}
     assert "'eth'" in found["methods.eth2"]
@@ -133,6 +154,41 @@ def test_a_node_can_come_from_the_environment(settings_file: Path, monkeypatch: 
     assert assembly.settings.networks["ethereum"]["rpc"] == ["http://127.0.0.1:8545"]
     assert assembly.settings.networks["ethereum"]["chain_id"] == 1
     assert "ethereum" not in unwatched_networks(assembly)
+
+
+@pytest.mark.parametrize("text", ["http://127.0.0.1:8545", '["http://127.0.0.1:8545"]'])
+def test_one_node_may_stand_alone_in_a_variable(
+    settings_file: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("SUPPORT__NETWORKS__ETHEREUM__RPC", text)
+    monkeypatch.setenv("SUPPORT__NETWORKS__ETHEREUM__CHAIN_ID", "31337")
+    monkeypatch.setenv("SUPPORT__NETWORKS__ETHEREUM__CONFIRM", "finalized")
+    network = assemble(settings_file).settings.networks["ethereum"]
+    assert (network["rpc"], network["chain_id"]) == (["http://127.0.0.1:8545"], 31337)
+
+
+def test_a_variable_may_name_a_secret_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "node").write_text("http://127.0.0.1:8545/key")
+    (tmp_path / "db").write_text("sqlite:////tmp/elsewhere.db")
+    monkeypatch.setenv("SUPPORT__NETWORKS__ETHEREUM__RPC_FILE", str(tmp_path / "node"))
+    monkeypatch.setenv("SUPPORT__DATABASE__URL_FILE", "db")
+    settings = assembled(tmp_path, SEED).settings
+    assert settings.networks["ethereum"]["rpc"] == ["http://127.0.0.1:8545/key"]
+    assert settings.database_url == "sqlite:////tmp/elsewhere.db"
+
+
+def test_a_variable_comes_before_a_secret_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPPORT__DATABASE__URL", "sqlite:////tmp/elsewhere.db")
+    text = SEED.replace('url = "sqlite:///support.db"', 'url_file = "none.url"')
+    assert assembled(tmp_path, text).settings.database_url == "sqlite:////tmp/elsewhere.db"
+
+
+def test_a_list_in_a_variable_is_json(settings_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPPORT__PUBLISHER__LANGUAGES", '["en"]')
+    assert assemble(settings_file).settings.publisher.languages == ("en",)
+    monkeypatch.setenv("SUPPORT__PUBLISHER__LANGUAGES", "en,uk")
+    with pytest.raises(SettingsError, match="environment"):
+        assemble(settings_file)
 
 
 def test_an_unknown_variable_of_ours_is_named(settings_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

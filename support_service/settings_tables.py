@@ -1,0 +1,144 @@
+"""The shape of the settings: one class for each section, and what can be checked without a rail. Pure."""
+
+import copy
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from support_service.rails import Mistake
+
+LANGUAGES = ("uk", "en")
+
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", re.ASCII)
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+class Table(BaseModel):
+    """A section: unknown keys are refused, and a refused value is never repeated."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Publisher(Table):
+    """[publisher]: who asks, where readers reach the service, who may embed it."""
+
+    name: str = Field(min_length=1, max_length=200)
+    url: str = "http://127.0.0.1:8000"
+    languages: tuple[str, ...] = LANGUAGES
+    sites: tuple[str, ...] = ()
+
+
+class Database(Table):
+    """[database]: SQLite by default, PostgreSQL when one machine is not enough."""
+
+    url: str = "sqlite:///support.db"
+
+
+class Web(Table):
+    """[web]: the secret of sessions and tokens, host names and proxies in front."""
+
+    secret_file: Path = Path("web.secret")
+    trusted_hosts: tuple[str, ...] = ()
+    proxy_hops: int = Field(default=0, ge=0, le=10)
+
+
+class AssetTable(Table):
+    """One [[assets]] table; its own words are in config/assets.toml."""
+
+    code: str = Field(min_length=1, max_length=20)
+    network: str = ""
+    contract: str = ""
+    exponent: int = Field(ge=0, le=36)
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MethodEntry:
+    """One [[methods]] table: its key, its rail, and the options that only the rail understands."""
+
+    key: str
+    rail: str
+    where: str
+    options: Mapping[str, object]
+
+
+def publisher_mistakes(publisher: Publisher) -> list[Mistake]:
+    """Check what the types of [publisher] cannot say."""
+    mistakes = []
+    if not _is_origin(publisher.url, path_allowed=True):
+        mistakes.append(Mistake("publisher.url", "must be an http:// or https:// address"))
+    if not publisher.languages or set(publisher.languages) - set(LANGUAGES):
+        mistakes.append(Mistake("publisher.languages", f"must be some of {', '.join(LANGUAGES)}"))
+    return mistakes + [
+        Mistake("publisher.sites", f"{site!r} must be an https origin such as https://example.com")
+        for site in publisher.sites
+        if not _is_origin(site, path_allowed=False)
+    ]
+
+
+def _is_origin(text: str, *, path_allowed: bool) -> bool:
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    is_plain = not (parts.query or parts.fragment or parts.username) and (path_allowed or parts.path in {"", "/"})
+    # Plain http carries no promise about who answers; beyond this machine only https may frame us.
+    return (
+        bool(host)
+        and is_plain
+        and (parts.scheme == "https" or (parts.scheme == "http" and (path_allowed or host in _LOOPBACK)))
+    )
+
+
+def method_entries(tables: tuple[dict[str, Any], ...], mistakes: list[Mistake]) -> tuple[MethodEntry, ...]:
+    """Read the key and the rail of every [[methods]] table, noting mistakes; the rail checks the rest."""
+    entries: list[MethodEntry] = []
+    for index, table in enumerate(tables, 1):
+        key, rail = table.get("key"), table.get("rail")
+        where = f"methods.{key}" if isinstance(key, str) and key else f"methods[{index}]"
+        if not isinstance(key, str) or not _KEY.fullmatch(key):
+            mistakes.append(Mistake(f"{where}.key", "must be 1 to 40 letters, digits, - or _"))
+        elif any(entry.key == key for entry in entries):
+            mistakes.append(Mistake(f"{where}.key", f"is used by two methods; the second is number {index}"))
+        if not isinstance(rail, str):
+            mistakes.append(Mistake(f"{where}.rail", "is missing"))
+            continue
+        options = {name: value for name, value in table.items() if name not in {"key", "rail"}}
+        entries.append(MethodEntry(str(key), rail, where, options))
+    return tuple(entries)
+
+
+def told(error: ValidationError) -> list[Mistake]:
+    """Turn pydantic's findings into our mistakes; the refused value is never repeated."""
+    return [
+        Mistake(
+            ".".join(str(part) for part in found["loc"]) or "file",
+            "is not a known setting" if found["type"] == "extra_forbidden" else found["msg"].lower(),
+        )
+        for found in error.errors(include_url=False, include_input=False)
+    ]
+
+
+def without_refused(values: dict[str, Any], error: ValidationError) -> dict[str, Any]:
+    """Take out what was refused, so that what is left can be checked, too, and all is told at once.
+
+    A refused entry of a list goes whole; a publisher without a name gets a stand-in.
+    """
+    kept, refused = copy.deepcopy(values), [found["loc"] for found in error.errors(include_input=False)]
+    for section, *rest in refused:
+        if not rest:
+            kept.pop(str(section), None)
+        elif isinstance(kept[str(section)], dict):
+            kept[str(section)].pop(str(rest[0]), None)
+    for section in ("methods", "assets"):
+        gone = {rest[0] for name, *rest in refused if name == section and rest}
+        if section in kept:
+            kept[section] = [entry for index, entry in enumerate(kept[section]) if index not in gone]
+    kept.setdefault("publisher", {}).setdefault("name", "-")
+    return kept
