@@ -93,11 +93,15 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line to read and copy: `shown` is grouped for eyes, `copied` is what the clipboard gets."""
+    """One line to read and copy: `shown` is grouped for eyes, `copied` is what the clipboard gets.
+
+    is_typed is False for what nobody pastes anywhere, such as the name of a network: no copy button.
+    """
 
     label: Phrase
     shown: str
     copied: str
+    is_typed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
