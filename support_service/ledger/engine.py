@@ -5,9 +5,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
+from weakref import finalize
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, InterfaceError, NoSuchModuleError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    NoSuchModuleError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from support_service.ledger.errors import LedgerDown, LedgerError, LedgerOutdated
@@ -98,6 +107,8 @@ class Database:
         if self._engine is None:
             build = _sqlite_engine if self.is_sqlite else _postgresql_engine
             self._engine = build(self._url, self._wait_seconds_max, self._creates)
+            # Whoever drops a ledger without a word leaves no open connection behind.
+            finalize(self, self._engine.dispose)
         return self._engine
 
     def _require_current(self, connection: Connection) -> None:
@@ -112,7 +123,7 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except IntegrityError:
+        except (IntegrityError, ProgrammingError, DataError):
             raise  # the database refused what our code should never ask: a bug, not an outage
         except (DatabaseError, InterfaceError) as error:
             raise LedgerDown(f"the ledger at {self} does not answer: {self._reason(error.orig)}") from error

@@ -158,7 +158,7 @@ def find_history(tx: Connection, ref: str) -> History | None:
 
 def read_head(tx: Connection) -> Head:
     """Read the end of the chain of reports; number 0 while there are none."""
-    row = tx.execute(select(head)).one()
+    row = tx.execute(select(head.c.number, head.c.hash)).one()
     return Head(row.number, row.hash)
 
 

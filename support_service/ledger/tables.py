@@ -74,7 +74,7 @@ report = Table(
 head = Table(
     "head",
     metadata,
-    Column("only", Integer, primary_key=True, autoincrement=False),
+    Column("id", _Whole, primary_key=True, autoincrement=False),
     Column("number", _Whole, nullable=False),
     Column("hash", Text, nullable=False),
 )

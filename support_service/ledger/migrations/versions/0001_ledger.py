@@ -56,7 +56,7 @@ def _tables(*, is_sqlite: bool) -> list[str]:
             CONSTRAINT the_key_is_the_lock UNIQUE (source, key)
         {end}""",
         f"""CREATE TABLE head (
-            only {whole} NOT NULL PRIMARY KEY CHECK (only = 1),
+            id {whole} NOT NULL PRIMARY KEY CHECK (id = 1),
             number {whole} NOT NULL,
             hash TEXT NOT NULL {hash_of("hash")}
         {end}""",
