@@ -279,11 +279,12 @@ def demo(host: str, port: int) -> None:
 @commands.command(hidden=True)
 @_HOST
 @_PORT
-@click.option("--service", required=True)
 @click.pass_obj
-def sample_article(_call: Call, host: str, port: int, service: str) -> None:
-    """Serve the demo's sample article, which embeds the widget of the service at that address."""
-    load = partial(import_module("support_service.web.sample").create_sample_app, service)
+def sample_article(call: Call, host: str, port: int) -> None:
+    """Serve the demo's sample article, which embeds the widget."""
+    publisher = call.assembly.settings.publisher
+    create = import_module("support_service.web.sample").create_sample_app
+    load = partial(create, publisher.url, publisher.name, publisher.languages[0])
     import_module("support_service.server").serve_wsgi(load, host, reserve_port(host, port))
 
 

@@ -212,7 +212,7 @@ def demo_settings(places: Places, chain: LocalChain) -> str:
 
 
 def _article_child(places: Places) -> Child:
-    place = ["--host", places.host, "--port", str(places.article_port), "--service", places.page]
+    place = ["--host", places.host, "--port", str(places.article_port)]
     return running.own_child("article", places.settings, "sample-article", *place, is_demo=True)
 
 

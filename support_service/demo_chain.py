@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
+from support_service.rails.evm.address import checksummed
 from support_service.settings import resource
 from support_service.supervisor import Child, ProcessError
 
@@ -109,7 +110,7 @@ class LocalChain:
         for name, transaction in self._deployments.items():
             receipt = self._ask("eth_getTransactionReceipt", transaction)
             if receipt is not None:
-                self.contracts[name] = receipt["contractAddress"]
+                self.contracts[name] = checksummed(receipt["contractAddress"])
         return len(self.contracts) == len(self._deployments)
 
     def height(self) -> int:
