@@ -7,32 +7,27 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import click
 
 from support_service import __version__, checks, running
 from support_service.assembly import Assembly, assemble
+from support_service.cli_errors import NotBuilt, Telling, tell_bug
 from support_service.giving import State, utc_now
-from support_service.ledger import Ledger, LedgerError, Wanted, migrate, write_export
-from support_service.log import configure_logging, without_secrets
+from support_service.ledger import Ledger, Wanted, migrate, write_export
+from support_service.log import configure_logging
 from support_service.output import write_lines
 from support_service.passwords import chosen_password
-from support_service.rails import Mistake, SourceError
+from support_service.rails import Mistake
 from support_service.settings import SettingsError, settings_path
-from support_service.supervisor import ProcessError, reserve_port
-
-log = logging.getLogger(__name__)
+from support_service.supervisor import reserve_port
 
 COMMANDS_NOT_BUILT = ("import", "rescan", "freezes", "unfreeze", "backup", "restore")
 FORMS = ("jsonl", "csv")
 FORMS_NOT_BUILT = ("xlsx", "hledger", "beancount")
 RAILS = ("evm", "bitcoin", "tron", "stripe", "bank", "card")
 ROLES = ("viewer", "bookkeeper", "admin")
-
-# What may go wrong without being our mistake: told in one line, exit 1.
-TOLD = (LedgerError, SourceError, ProcessError, OSError)
 
 _HOST = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 _PORT = click.option(
@@ -62,46 +57,12 @@ class Call:
         return Ledger(self.database_url, clock=utc_now)
 
 
-class NotBuilt(click.UsageError):
-    """The contract has it; this version does not."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(f"{what}: not built yet")
-
-
-class Commands(click.Group):
-    """A group that knows the contract's commands that are not built yet, and tells errors in one line."""
+class Commands(Telling, click.Group):
+    """A group that knows the contract's commands that are not built yet."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Find a command; one that is not built yet answers so, whatever follows it."""
         return _not_built(cmd_name) if cmd_name in COMMANDS_NOT_BUILT else super().get_command(ctx, cmd_name)
-
-    def main(self, *args: Any, **extra: Any) -> Any:
-        """Run a command line; always ends the process, and never with a traceback for people."""
-        extra = {**extra, "prog_name": "support-service", "standalone_mode": False}
-        try:
-            code = super().main(*args, **extra)
-        except click.exceptions.NoArgsIsHelpError as error:
-            _end(error.format_message(), error.exit_code)
-        except NotBuilt as error:
-            _end(f"support-service: {error.format_message()}", error.exit_code)
-        except click.UsageError as error:
-            where = error.ctx.command_path if error.ctx else "support-service"
-            _end(f"support-service: {error.format_message()} See: {where} --help", error.exit_code)
-        except click.ClickException as error:
-            _end(f"support-service: {error.format_message()}", error.exit_code)
-        except (click.Abort, KeyboardInterrupt):
-            _end("support-service: stopped", 1)
-        except SettingsError as error:
-            _end("\n".join(error.lines), 1)
-        except BrokenPipeError:
-            # Whoever read our output has enough (`... | head`). Python's own flush at exit would fail, too.
-            sys.stdout = None
-            sys.exit(1)
-        except TOLD as error:
-            log.debug("command_failed", exc_info=error)
-            _end(f"support-service: {without_secrets(_told(error))}", 1)
-        sys.exit(code if isinstance(code, int) else 0)
 
 
 @click.group(
@@ -290,7 +251,7 @@ def sample_article(call: Call, host: str, port: int) -> None:
 
 def main() -> None:
     """Run the command line of this process."""
-    sys.excepthook = _tell_bug
+    sys.excepthook = tell_bug
     commands()
 
 
@@ -301,22 +262,3 @@ def _not_built(name: str) -> click.Command:
     anything = click.Argument(["anything"], nargs=-1, type=click.UNPROCESSED)
     lenient = {"ignore_unknown_options": True, "help_option_names": []}
     return click.Command(name, callback=refuse, params=[anything], hidden=True, context_settings=lenient)
-
-
-def _end(text: str, code: int) -> None:
-    click.echo(text, err=True)
-    sys.exit(code)
-
-
-def _told(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror.lower()}" if error.filename else error.strerror.lower()
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _tell_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Tell a mistake of ours in one line; the traceback goes to the log with --debug."""
-    log.debug("command_broke", exc_info=(kind, error, trace))
-    click.echo(
-        f"support-service: broke ({kind.__name__}: {without_secrets(str(error))[:300]}); --debug tells where", err=True
-    )
