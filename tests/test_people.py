@@ -1,6 +1,7 @@
 """People: who is let in, for how long, and what an attacker learns (nothing)."""
 
 import hashlib
+from collections.abc import Iterator
 
 import pytest
 from argon2 import PasswordHasher, extract_parameters
@@ -19,9 +20,11 @@ def clock() -> FrozenClock:
 
 
 @pytest.fixture
-def people(database_url: str, clock: FrozenClock) -> people_module.People:
+def people(database_url: str, clock: FrozenClock) -> Iterator[people_module.People]:
     migrate(database_url)
-    return Ledger(database_url, clock=clock).people
+    ledger = Ledger(database_url, clock=clock)
+    yield ledger.people
+    ledger.dispose()
 
 
 def test_a_person_is_found_by_address_whatever_its_case(people: people_module.People) -> None:
@@ -155,15 +158,17 @@ def test_five_wrong_guesses_close_the_door_for_a_minute(people: people_module.Pe
 
 def test_the_limit_holds_over_several_workers(database_url: str, clock: FrozenClock) -> None:
     migrate(database_url)
-    workers = [Ledger(database_url, clock=clock).people for _ in range(3)]
+    workers = [Ledger(database_url, clock=clock) for _ in range(3)]
     reached = 0
     for index in range(12):
         try:
-            workers[index % 3].log_in(BOB, "guess", buckets=["account", f"place {index}"])
+            workers[index % 3].people.log_in(BOB, "guess", buckets=["account", f"place {index}"])
         except TooManyAttempts:
             continue
         except LoginRefused:
             reached += 1
+    for worker in workers:
+        worker.dispose()
     assert reached == 5
 
 

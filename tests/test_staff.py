@@ -5,8 +5,9 @@ import io
 import json
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
@@ -20,9 +21,26 @@ HOSTILE = '<script>alert(1)</script>"\'> =HYPERLINK("http://evil.example") \u202
 PAGES = ("/staff/", "/staff/entry", "/staff/exports", "/staff/health")
 
 
+Build = Callable[..., House]
+
+
 @pytest.fixture
-def house(tmp_path: Path, database_url: str) -> House:
-    return build_house(tmp_path, database_url)
+def build(tmp_path: Path) -> Iterator[Build]:
+    """Build apps whose connections are closed at the end of the test."""
+    houses: list[House] = []
+
+    def new(database_url: str, **options: Any) -> House:
+        houses.append(build_house(tmp_path, database_url, **options))
+        return houses[-1]
+
+    yield new
+    for house in houses:
+        house.ledger.dispose()
+
+
+@pytest.fixture
+def house(build: Build, database_url: str) -> House:
+    return build(database_url)
 
 
 # Signing in
@@ -102,8 +120,8 @@ def test_the_session_cookie_is_out_of_reach(house: House) -> None:
     assert "Domain" not in cookie
 
 
-def test_over_https_the_cookie_is_bound_to_the_host(tmp_path: Path, database_url: str) -> None:
-    house = build_house(tmp_path, database_url, url="https://support.example")
+def test_over_https_the_cookie_is_bound_to_the_host(build: Build, database_url: str) -> None:
+    house = build(database_url, url="https://support.example")
     house.ledger.people.add(ANNA, "viewer", PASSWORD)
     client = house.app.test_client()
     base = "https://support.example"
@@ -532,8 +550,8 @@ def test_the_chosen_language_follows_every_link(house: House) -> None:
 # When something is broken
 
 
-def test_an_outdated_database_says_what_to_run(tmp_path: Path, database_url: str) -> None:
-    house = build_house(tmp_path, f"sqlite:///{tmp_path}/empty.db", is_migrated=False)
+def test_an_outdated_database_says_what_to_run(build: Build, tmp_path: Path) -> None:
+    house = build(f"sqlite:///{tmp_path}/empty.db", is_migrated=False)
     visitor = house.visitor()
     answer = visitor.fill("/staff/login", email=ANNA, password=PASSWORD)
     assert answer.status_code == 503
@@ -541,8 +559,8 @@ def test_an_outdated_database_says_what_to_run(tmp_path: Path, database_url: str
     assert "Traceback" not in answer.text
 
 
-def test_a_database_that_is_away_is_told_calmly(tmp_path: Path) -> None:
-    house = build_house(tmp_path, "postgresql+psycopg://user:hidden@127.0.0.1:9/none", is_migrated=False)
+def test_a_database_that_is_away_is_told_calmly(build: Build) -> None:
+    house = build("postgresql+psycopg://user:hidden@127.0.0.1:9/none", is_migrated=False)
     visitor = house.visitor()
     visitor.client.set_cookie("support_staff", "some-token")
     answer = visitor.get("/staff/")

@@ -271,7 +271,10 @@ def _login_page(message: Phrase | None = None) -> str:
 
 
 def _next_page() -> str:
-    return guard.next_path(request.args.get("next", "")) or url_for("staff.donations")
+    path = guard.next_path(request.args.get("next", ""))
+    if path is None:
+        return url_for("staff.donations")
+    return f"{path}?lang={chosen_language()}" if "lang" in request.args else path
 
 
 def _other_languages() -> list[tuple[str, str, str]]:

@@ -67,9 +67,9 @@ def rfc3339(moment: datetime) -> str:
 
 
 def grouped(units: int, exponent: int) -> str:
-    """Write an amount for eyes: "1 234.50" with narrow spaces; currencies keep all their decimals."""
+    """Write an amount for eyes: "1 234.50" with narrow spaces and a true minus; currencies keep all decimals."""
     whole, _, fraction = exact(units, exponent).partition(".")
-    sign, digits = ("-", whole[1:]) if whole.startswith("-") else ("", whole)
+    sign, digits = ("−", whole[1:]) if whole.startswith("-") else ("", whole)
     groups = _GROUP_SPACE.join(f"{int(digits):,}".split(","))
     if exponent <= 3:
         fraction = fraction.ljust(exponent, "0")
@@ -113,7 +113,7 @@ _FIRST = {
     State.CONFIRMED: (Phrase("Confirmed"), Phrase("Confirmed in block %(height)s")),
     State.ORPHANED: (Phrase("Orphaned"), Phrase("Orphaned: block %(height)s left the chain")),
     State.REPLACED: (
-        Phrase("Replaced: the statement before no longer holds"),
+        Phrase("Replaced: it no longer counts"),
         Phrase("Replaced by a newer statement about block %(height)s"),
     ),
     State.QUARANTINED: (

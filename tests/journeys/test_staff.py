@@ -1,0 +1,131 @@
+"""A bookkeeper's day in a real browser: sign in, book, look, withdraw, download, sign out."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from support_service.giving import State
+from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit
+from tests.fixtures.staff import ANNA, PASSWORD, House, build_house, chain_report
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+SIGN_IN = "main form[action*='/login'] button"
+BOOK = "form[action*='/entry'] button.button"
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    house = build_house(tmp_path, f"sqlite:///{tmp_path}/support.db")
+    house.ledger.people.add(ANNA, "admin", PASSWORD)
+    yield house
+    house.ledger.dispose()
+
+
+def sign_in(page: Page, origin: str, path: str = "/staff/") -> None:
+    page.goto(f"{origin}{path}?lang=en")
+    page.fill("#email", ANNA)
+    page.fill("#password", PASSWORD)
+    page.click(SIGN_IN)
+
+
+def book(page: Page, amount: str, **fields: str) -> None:
+    page.click("text=Book a gift")
+    page.fill("#amount", amount)
+    for name, text in fields.items():
+        page.fill(f"#{name}", text)
+    page.click(BOOK)
+
+
+@pytest.mark.parametrize("has_script", [False, True])
+def test_a_gift_is_booked_withdrawn_and_downloaded(
+    house: House, serve: Serve, visit: Visit, *, has_script: bool
+) -> None:
+    visitor, origin = visit(has_script=has_script), serve(house.app)
+    page = visitor.page
+    sign_in(page, origin)
+    book(page, "1 500,50", payer="Олена", note="за шоломи", date="2026-05-18")
+    assert page.inner_text("[role=status]").startswith("Booked.")
+    assert page.inner_text("h1 .state") == "confirmed"
+    page.click("text=Withdraw this entry")
+    page.fill("#note", "typed twice")
+    page.check("#sure")
+    page.click("details.withdraw button")
+    assert page.inner_text("h1 .state") == "replaced"
+    page.click("text=Exports")
+    with page.expect_download() as started:
+        page.click("text=Download CSV")
+    assert started.value.suggested_filename == "donations-2026-05-20.csv"
+    assert "Олена" in Path(started.value.path()).read_text(encoding="utf-8")
+    page.click("text=Sign out")
+    page.goto(f"{origin}/staff/")
+    assert "/staff/login" in page.url
+    assert all(url.startswith(origin) for url in visitor.requests), "nothing is asked of other hosts"
+    assert visitor.complaints == []
+
+
+def test_an_ambiguous_amount_is_chosen_with_one_click(house: House, serve: Serve, visit: Visit) -> None:
+    page = visit(size=PHONE).page
+    sign_in(page, serve(house.app))
+    book(page, "1,000")
+    page.click("button[name=meant] >> nth=0")
+    assert page.get_attribute("h1 data", "value") == "1000"
+
+
+def test_a_double_click_books_once(house: House, serve: Serve, visit: Visit) -> None:
+    page = visit().page
+    sign_in(page, serve(house.app))
+    page.click("text=Book a gift")
+    page.fill("#amount", "200")
+    page.dblclick(BOOK)
+    page.wait_for_url("**/donations/*")
+    assert [row["amount"] for row in house.ledger.export()] == ["200"]
+
+
+def test_hostile_text_does_nothing_in_a_browser(house: House, serve: Serve, visit: Visit) -> None:
+    visitor = visit()
+    page = visitor.page
+    sign_in(page, serve(house.app))
+    book(page, "5", payer=HOSTILE, note=HOSTILE)
+    assert page.locator("bdi", has_text="<script>").count() >= 2
+    page.click("text=All donations")
+    assert "owned" not in page.title()
+    assert page.locator("main img, main script").count() == 0
+    assert visitor.complaints == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_every_staff_page_is_open_to_everybody(
+    house: House, serve: Serve, visit: Visit, theme: str, size: tuple[int, int]
+) -> None:
+    """No finding of axe, and nothing wider than the screen."""
+    for step, state in enumerate([State.SEEN, State.ORPHANED, State.SEEN, State.CONFIRMED], 1):
+        house.ledger.accept(chain_report(step, state, units=1_234_567_890_123_456_789))
+    chain_ref = house.ledger.donations()[0].donation.identity.ref
+    page = visit(size=size, theme=theme).page
+    origin = serve(house.app)
+    page.goto(f"{origin}/staff/login?lang=en")
+    _check(page, size)
+    sign_in(page, origin)
+    book(page, "1,000")
+    _check(page, size)
+    page.fill("#amount", "1000")
+    page.click(BOOK)
+    for details in page.query_selector_all("details"):
+        details.evaluate("element => element.open = true")
+    _check(page, size)
+    paths = ("", "?state=seen", f"donations/{chain_ref}", "entry", "health", "exports", "donations/none")
+    for path in paths:
+        page.goto(f"{origin}/staff/{path}")
+        _check(page, size)
+
+
+def _check(page: Page, size: tuple[int, int]) -> None:
+    found = Axe().run(page)
+    assert found.violations_count == 0, f"{page.url}\n{found.generate_report()}"
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0], f"{page.url} is too wide"
