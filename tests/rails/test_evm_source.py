@@ -368,6 +368,26 @@ def test_what_lay_there_before_is_an_opening_and_counts_for_nothing(world: MakeW
     here.check(first=start)
 
 
+@pytest.mark.parametrize("start", [0, 1])
+def test_a_start_before_everything_reads_everything(node: Node, books: Ledger, start: int) -> None:
+    node.mine(3)
+    coin = node.deploy("PlainToken")
+    node.call(coin, "transfer(address,uint256)", US, 5)
+    node.send(US, 3)
+    node.mine(8)
+    here = World(node, books, [watch(start=start), watch(token(coin), start=start)])
+    here.look()
+    assert here.told("confirmed") == [("donation", "ETH", "tx:value", 3), ("donation", "USDT", "tx:log:0", 5)]
+    here.check()
+
+
+def test_what_the_first_block_gave_us_is_an_opening(node: Node, books: Ledger) -> None:
+    here = World(node, books, [watch(address=ACCOUNTS[3], start=0)])
+    node.mine(8)
+    here.look()
+    assert here.told("confirmed") == [("opening", "ETH", "block:opening", 10_000 * ETHER)]
+
+
 def test_a_watch_that_is_added_later_gets_its_own_start(world: MakeWorld, node: Node) -> None:
     coin = node.deploy("PlainToken")
     here = world()

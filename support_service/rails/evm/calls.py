@@ -61,7 +61,7 @@ def code(address: str, at: At) -> Call[bytes]:
 def token_balance(contract: str, address: str, at: At) -> Call[int]:
     """Token balance in the token's smallest units at the end of a block."""
     data = _BALANCE_OF + address[2:].lower().rjust(64, "0")
-    return Call("eth_call", ({"to": contract, "data": data}, _place(at)), answers.word)
+    return Call("eth_call", ({"to": contract, "data": data}, _place(at)), answers.token_units)
 
 
 def decimals(contract: str) -> Call[bytes]:

@@ -87,7 +87,7 @@ class Turn:
         void is taken back.
         """
         for key, watch in self._watched.all.items():
-            wanted = self._post.network.start_block if watch.start_block is None else watch.start_block
+            wanted = watch.start_block
             # Nothing happened before block 0, so what lies there is an opening, too: it is no gift.
             # At the head, not at finality: the contract says so, and the opening follows the chain until it is final.
             start = seen.head.height if wanted is None else max(wanted - 1, 0)
