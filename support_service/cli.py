@@ -56,6 +56,11 @@ class Call:
         """The ledger; it connects when it is asked something."""
         return Ledger(self.database_url, clock=utc_now)
 
+    def close(self) -> None:
+        """Let go of the database, if it was used."""
+        if "ledger" in vars(self):
+            self.ledger.dispose()
+
 
 class Commands(Telling, click.Group):
     """A group that knows the contract's commands that are not built yet."""
@@ -77,7 +82,8 @@ class Commands(Telling, click.Group):
 def commands(ctx: click.Context, config: Path | None, *, debug: bool) -> None:
     """Reader support for news publishers: one page to give on, one ledger for every gift."""
     configure_logging(level=logging.DEBUG if debug else logging.INFO)
-    ctx.obj = Call(settings_path(config))
+    call = ctx.obj = Call(settings_path(config))
+    ctx.call_on_close(call.close)
 
 
 @commands.command()

@@ -41,7 +41,7 @@ class Telling(click.Command):
             _end(f"{self.program}: {error.format_message()}", error.exit_code)
         except click.UsageError as error:
             where = error.ctx.command_path if error.ctx else self.program
-            _end(f"{self.program}: {error.format_message()} See: {where} --help", error.exit_code)
+            _end(f"{self.program}: {_one_line(error.format_message())} See: {where} --help", error.exit_code)
         except click.ClickException as error:
             _end(f"{self.program}: {error.format_message()}", error.exit_code)
         except (click.Abort, KeyboardInterrupt):
@@ -73,4 +73,8 @@ def _end(text: str, code: int) -> None:
 def _told(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror.lower()}" if error.filename else error.strerror.lower()
-    return " ".join(str(error).split()) or type(error).__name__
+    return _one_line(str(error)) or type(error).__name__
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

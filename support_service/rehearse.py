@@ -52,7 +52,11 @@ def rehearse(network: str, rpc: str, config: Path | None, blocks: int) -> int:
     with tempfile.TemporaryDirectory(prefix="support-rehearsal-") as folder:
         url = f"sqlite:///{Path(folder) / 'rehearsal.db'}"
         migrate(url)
-        return _book(_sources(assembly, network, rpc, _from_block(watches, max(start, 0))), Ledger(url))
+        ledger = Ledger(url)
+        try:
+            return _book(_sources(assembly, network, rpc, _from_block(watches, max(start, 0))), ledger)
+        finally:
+            ledger.dispose()
 
 
 def _settings_file(given: Path | None) -> Path:

@@ -1,0 +1,199 @@
+"""The commands, as people and scripts meet them."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from support_service import cli
+from support_service.giving import State
+from support_service.ledger import Ledger, migrate
+from tests.fixtures.reports import NOON, gift, pushed, transfer_report
+from tests.fixtures.service import ROOT, SEED, Command, write_settings
+
+BUILT = {"run", "web", "watch", "check", "migrate", "export", "verify", "staff", "demo"}
+NOT_BUILT = ["import", "rescan", "freezes", "unfreeze", "backup", "restore"]
+
+
+@pytest.fixture
+def books(settings_file: Path) -> Iterator[Ledger]:
+    """The migrated ledger of the settings file, with two gifts a day apart."""
+    url = f"sqlite:///{settings_file.parent / 'support.db'}"
+    migrate(url)
+    ledger = Ledger(url)
+    ledger.accept(transfer_report(units=25 * 10**17, state=State.CONFIRMED))
+    ledger.accept(pushed("evt_1", gift(units=12_50, occurred_at=NOON + timedelta(days=1))))
+    yield ledger
+    ledger.dispose()
+
+
+def test_help_names_exactly_what_is_built(command: Command) -> None:
+    told = command("--help")
+    listed = told.stdout.split("Commands:\n")[1].splitlines()
+    assert told.exit_code == 0
+    assert {line.split()[0] for line in listed} == BUILT
+    assert all(command(name, "--help").exit_code == 0 for name in BUILT)
+
+
+@pytest.mark.parametrize("name", NOT_BUILT)
+def test_a_command_that_is_not_built_says_so(command: Command, name: str) -> None:
+    for rest in ([], ["--help"], ["FILE", "--format", "csv", "--dry-run"]):
+        told = command(name, *rest)
+        assert (told.exit_code, told.stdout, told.stderr) == (2, "", f"support-service: {name}: not built yet\n")
+
+
+@pytest.mark.parametrize("form", ["xlsx", "hledger", "beancount"])
+def test_a_format_that_is_not_built_says_so(command: Command, settings_file: Path, form: str) -> None:
+    told = command("--config", settings_file, "export", "--format", form)
+    assert (told.exit_code, told.stderr) == (2, f"support-service: export --format {form}: not built yet\n")
+
+
+def test_verify_online_is_not_built(command: Command, settings_file: Path) -> None:
+    told = command("--config", settings_file, "verify", "--online")
+    assert told.exit_code == 2
+    assert "not built yet" in told.stderr
+    assert "--online" not in command("verify", "--help").stdout
+
+
+@pytest.mark.parametrize("line", [["walk"], ["export"], ["export", "--format", "pdf"], ["watch", "--twice"]])
+def test_a_wrong_command_line_is_told_in_one_line(command: Command, line: list[str]) -> None:
+    told = command(*line)
+    assert told.exit_code == 2
+    assert told.stderr.count("\n") == 1
+
+
+def test_mistakes_of_the_settings_come_all_at_once(command: Command, tmp_path: Path) -> None:
+    text = SEED.replace("5169335101647408", "5169335101647409").replace("sites", "cites")
+    file = write_settings(tmp_path, text)
+    for name in ("check", "run", "web", "watch", "migrate", "verify"):
+        told = command("--config", file, name)
+        lines = told.stderr.splitlines()
+        assert told.exit_code == 1
+        assert [line.split(": ")[:2] for line in lines] == [
+            [str(file), "publisher.cites"],
+            [str(file), "methods.card.number"],
+        ]
+
+
+def test_check_prints_each_method_with_its_code(command: Command, settings_file: Path) -> None:
+    told = command("--config", settings_file, "check")
+    lines = [line.split("\t") for line in told.stdout.splitlines()]
+    assert told.exit_code == 0
+    assert [(line[0], line[1]) for line in lines] == [
+        ("card", "card"),
+        ("iban", "bank"),
+        ("eth", "evm"),
+        ("btc", "bitcoin"),
+        ("usdt", "tron"),
+    ]
+    assert lines[0][2:4] == ["5169 3351 0164 7408", "QR 5169335101647408"]
+    assert lines[2][3] == "QR 0x6db6D0E7acCa3a5b5b09c461Ae480DF9A928d0a2"
+    assert lines[3][3] == "QR bitcoin:BC1QV58UEV602J2TWGXDTYV4Z0MVLY44EZQ788KWSD"
+    assert all("not watched" in line[4] for line in lines)
+
+
+def test_check_says_what_is_watched(command: Command, tmp_path: Path) -> None:
+    text = SEED.replace("chain_id = 1\n", 'chain_id = 1\nrpc = ["http://127.0.0.1:1"]\n')
+    told = command("--config", write_settings(tmp_path, text), "check")
+    assert "watched on ethereum" in told.stdout.splitlines()[2]
+
+
+def test_migrate_creates_the_database_once(command: Command, settings_file: Path) -> None:
+    first, second = (command("--config", settings_file, "migrate") for _ in range(2))
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert "0001" in first.stdout
+    assert "nothing" in second.stdout
+
+
+@pytest.mark.parametrize("line", [["verify"], ["watch", "--once"], ["export", "--format", "csv"], ["staff", "list"]])
+def test_without_a_database_the_command_says_what_to_run(
+    command: Command, settings_file: Path, line: list[str]
+) -> None:
+    told = command("--config", settings_file, *line)
+    assert (told.exit_code, told.stdout) == (1, "")
+    assert "support-service migrate" in told.stderr
+    assert not (settings_file.parent / "support.db").exists()
+
+
+def test_export_writes_one_object_a_line(command: Command, settings_file: Path, books: Ledger) -> None:
+    told = command("--config", settings_file, "export", "--format", "jsonl")
+    rows = [json.loads(line) for line in told.stdout.splitlines()]
+    assert [(row["asset"], row["units"], row["amount"]) for row in rows] == [
+        ("ETH", "2500000000000000000", "2.5"),
+        ("EUR", "1250", "12.5"),
+    ]
+
+
+def test_export_goes_to_a_file_that_is_whole(command: Command, settings_file: Path, books: Ledger) -> None:
+    out = settings_file.parent / "gifts.csv"
+    told = command("--config", settings_file, "export", "--format", "csv", "--out", out)
+    assert (told.exit_code, told.stdout) == (0, "")
+    rows = list(csv.DictReader(io.StringIO(out.read_text(encoding="utf-8-sig"), newline="")))
+    assert [row["amount"] for row in rows] == ["2.5", "12.5"]
+    assert [path.name for path in settings_file.parent.glob(".gifts*")] == []
+
+
+def test_export_to_a_folder_that_is_not_there_is_told(command: Command, settings_file: Path, books: Ledger) -> None:
+    told = command("--config", settings_file, "export", "--format", "csv", "--out", "/no/such/folder/x.csv")
+    assert told.exit_code == 1
+    assert told.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "amounts"),
+    [
+        (["--rail", "evm"], ["2.5"]),
+        (["--state", "confirmed"], ["2.5", "12.5"]),
+        (["--state", "seen"], []),
+        (["--since", "2026-05-02"], ["12.5"]),
+        (["--until", "2026-05-02T12:00:00Z"], ["2.5"]),
+        (["--since", "2026-05-02T15:00:00+03:00"], ["12.5"]),
+        (["--since", "2026-05-01T12:00:00", "--until", "2026-05-01T12:00:01"], ["2.5"]),
+    ],
+)
+def test_export_can_be_narrowed(
+    command: Command, settings_file: Path, books: Ledger, wanted: list[str], amounts: list[str]
+) -> None:
+    told = command("--config", settings_file, "export", "--format", "jsonl", *wanted)
+    assert [json.loads(line)["amount"] for line in told.stdout.splitlines()] == amounts
+
+
+def test_verify_says_that_all_is_well(command: Command, settings_file: Path, books: Ledger) -> None:
+    told = command("--config", settings_file, "verify")
+    assert (told.exit_code, told.stdout) == (0, "the ledger is sound\n")
+
+
+def test_staff_come_and_go(command: Command, settings_file: Path, books: Ledger) -> None:
+    added = command("--config", settings_file, "staff", "add", "Olena@Example.com", "--role", "admin")
+    password = added.stdout.split("password: ")[1].strip()
+    assert len(password) >= 20
+    assert books.people.log_in("olena@example.com", password, buckets=["b"])
+    again = command("--config", settings_file, "staff", "add", "olena@example.com", "--role", "viewer")
+    assert (again.exit_code, again.stderr.count("\n")) == (1, 1)
+    assert command("--config", settings_file, "staff", "disable", "olena@example.com").exit_code == 0
+    listed = command("--config", settings_file, "staff", "list").stdout.split("\t")
+    assert listed[:2] == ["olena@example.com", "admin"]
+    assert listed[2].startswith("disabled since")
+
+
+def test_a_password_can_be_piped_in_and_is_not_repeated(command: Command, settings_file: Path, books: Ledger) -> None:
+    line = ["--config", settings_file, "staff", "add", "a@example.com", "--role", "bookkeeper", "--password-stdin"]
+    told = command(*line, stdin="correct horse battery\n")
+    assert told.exit_code == 0
+    assert "correct" not in told.output
+    assert books.people.log_in("a@example.com", "correct horse battery", buckets=["b"])
+    assert command(*line, stdin="").exit_code == 2
+
+
+def test_the_contracts_words_are_the_commands(command: Command) -> None:
+    assert set(cli.commands.commands) - {"sample-article"} == BUILT
+    assert set(cli.COMMANDS_NOT_BUILT) == set(NOT_BUILT)
+    assert not BUILT & set(NOT_BUILT)
+
+
+def test_what_comes_with_the_package_is_found(command: Command) -> None:
+    assert command("--config", ROOT / "config" / "militarnyi.toml", "check").exit_code == 0

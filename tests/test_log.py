@@ -1,0 +1,66 @@
+"""The log: one line an event, and nobody's name in it."""
+
+import io
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from support_service.log import FIELD_CHARACTERS_MAX, configure_logging
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    """What the log says, with the root logger as it was afterwards."""
+    root, ours = logging.getLogger(), logging.getLogger("support_service")
+    before = root.handlers[:], root.level, ours.level
+    text = io.StringIO()
+    configure_logging(text)
+    yield text
+    root.handlers[:], root.level, ours.level = before[0], before[1], before[2]
+
+
+def test_an_event_is_one_line_with_its_fields(stream: io.StringIO) -> None:
+    logging.getLogger("support_service.watcher").info("donation_confirmed", extra={"donation": "3f9a", "blocks": 3})
+    line = stream.getvalue()
+    assert line.endswith(" INFO watcher donation_confirmed blocks=3 donation=3f9a\n")
+    assert line[10] == "T"
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({"source": "staff:olena@example.com"}, "source=staff:[e-mail]"),
+        ({"email": "olena"}, "email=[private]"),
+        ({"payer": "Олена"}, "payer=[private]"),
+        ({"note": "for Ivan"}, "note=[private]"),
+        ({"password": "x"}, "password=[private]"),
+        ({"node": "https://rpc.example.com/v3/KEY?k=KEY"}, "node=https://rpc.example.com"),
+        ({"node": "http://user:KEY@127.0.0.1:8332/wallet"}, "node=http://127.0.0.1:8332"),
+        ({"db": "postgresql+psycopg://u:KEY@db/support"}, "db=postgresql+psycopg://db"),
+        ({"error": "Max retries exceeded with url: /v3/KEY (x)"}, 'error="Max retries exceeded with url: [path] (x)"'),
+        ({"text": "a\nFAKE LINE"}, 'text="a FAKE LINE"'),
+        ({"empty": ""}, 'empty=""'),
+    ],
+)
+def test_nothing_private_is_logged(stream: io.StringIO, fields: dict[str, str], shown: str) -> None:
+    logging.getLogger("support_service.x").warning("event", extra=fields)
+    assert stream.getvalue().endswith(f" event {shown}\n")
+
+
+def test_a_traceback_is_cleaned_too(stream: io.StringIO) -> None:
+    error = ValueError("olena@example.com at https://rpc.example.com/KEY")
+    logging.getLogger("support_service.x").error("broke", exc_info=error)
+    assert stream.getvalue().endswith("ValueError: [e-mail] at https://rpc.example.com\n")
+
+
+def test_libraries_are_heard_only_when_they_warn(stream: io.StringIO) -> None:
+    logging.getLogger("urllib3").info("chatter for olena@example.com")
+    logging.getLogger("urllib3").warning("trouble for olena@example.com")
+    assert "chatter" not in stream.getvalue()
+    assert "trouble for [e-mail]" in stream.getvalue()
+
+
+def test_a_long_field_is_cut(stream: io.StringIO) -> None:
+    logging.getLogger("support_service.x").info("event", extra={"text": "x" * 10_000})
+    assert len(stream.getvalue()) < FIELD_CHARACTERS_MAX + 100

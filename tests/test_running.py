@@ -1,0 +1,170 @@
+"""`run`, `web` and `watch` as real processes: they start, survive, stop, and leave nothing behind."""
+
+import json
+import signal
+import socket
+from pathlib import Path
+
+import psutil
+import pytest
+
+from support_service.ledger import Ledger, migrate
+from tests.fixtures.node import Node
+from tests.fixtures.service import SEED, Running, Start, answer, free_port, until, write_settings
+
+
+def with_node(rpc: str, *, chain_id: int = 31337) -> str:
+    """The first user's block with ETH watched at a node, which is asked every second."""
+    return SEED.replace("chain_id = 1\n", f'chain_id = {chain_id}\nrpc = ["{rpc}"]\npoll_seconds = 1\n').replace(
+        'assets = ["ETH", "USDT", "USDC", "DAI"]', 'assets = ["ETH"]'
+    )
+
+
+def serving(service: Running, port: int) -> None:
+    until(lambda: answer(f"http://127.0.0.1:{port}/healthz")[0] == 200 or service.process.poll() is not None)
+    assert service.process.poll() is None, service.complained()
+
+
+def test_run_serves_the_page_with_no_node_at_all(settings_file: Path, start: Start) -> None:
+    port = free_port()
+    service = start("--config", settings_file, "run", "--port", port)
+    serving(service, port)
+    until(lambda: "Stop with Ctrl-C" in service.printed())
+    assert answer(f"http://127.0.0.1:{port}/support")[0] == 200
+    assert answer(f"http://127.0.0.1:{port}/readyz")[0] == 200
+    assert answer(f"http://127.0.0.1:{port}/staff/login")[0] == 200
+    assert f"http://127.0.0.1:{port}/support" in service.printed()
+    assert (settings_file.parent / "support.db").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_run_stops_cleanly(tmp_path: Path, start: Start, number: int) -> None:
+    port = free_port()
+    service = start("--config", write_settings(tmp_path, with_node("http://127.0.0.1:1")), "run", "--port", port)
+    serving(service, port)
+    below = service.descendants()
+    assert len(below) == 3, "the web server, its worker and the watcher"
+    assert service.stop(number) == 0
+    assert not service.descendants()
+    assert "Traceback" not in service.complained()
+    assert service.printed().endswith("Stopped.\n")
+
+
+@pytest.mark.parametrize("name", ["run", "web"])
+def test_nothing_outlives_a_killed_service(tmp_path: Path, start: Start, name: str) -> None:
+    settings = write_settings(tmp_path, with_node("http://127.0.0.1:1"))
+    migrate(f"sqlite:///{tmp_path / 'support.db'}")
+    port = free_port()
+    service = start("--config", settings, name, "--port", port)
+    serving(service, port)
+    assert service.descendants()
+    service.stop(signal.SIGKILL)
+    until(lambda: not service.descendants())
+
+
+def test_a_crashed_child_comes_back(settings_file: Path, start: Start) -> None:
+    port = free_port()
+    service = start("--config", settings_file, "run", "--port", port)
+    serving(service, port)
+    for child in psutil.Process(service.process.pid).children():
+        child.kill()
+    until(lambda: "child_ended" in service.complained())
+    serving(service, port)
+    assert service.stop() == 0
+
+
+def test_a_port_in_use_is_one_clear_line(settings_file: Path, start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for name in ("run", "web"):
+            service = start("--config", settings_file, name, "--port", port)
+            assert service.process.wait(60) == 1
+            assert service.complained().count("\n") == 1
+            assert f"127.0.0.1:{port}" in service.complained()
+            assert "--port" in service.complained()
+
+
+def test_web_alone_serves_the_page_without_a_database(settings_file: Path, start: Start) -> None:
+    port = free_port()
+    service = start("--config", settings_file, "web", "--port", port)
+    serving(service, port)
+    assert answer(f"http://127.0.0.1:{port}/support")[0] == 200
+    status, text = answer(f"http://127.0.0.1:{port}/readyz")
+    assert status == 503
+    assert "support-service migrate" in text
+    assert not (settings_file.parent / "support.db").exists()
+    assert service.stop() == 0
+    assert not service.descendants()
+
+
+def test_a_node_that_is_down_never_stops_the_page(tmp_path: Path, start: Start) -> None:
+    port = free_port()
+    service = start("--config", write_settings(tmp_path, with_node("http://127.0.0.1:1")), "run", "--port", port)
+    serving(service, port)
+    until(lambda: '"down"' in answer(f"http://127.0.0.1:{port}/totals.json")[1])
+    assert answer(f"http://127.0.0.1:{port}/support")[0] == 200
+    assert service.process.poll() is None
+
+
+def test_watch_once_names_what_could_not_be_read(tmp_path: Path, start: Start) -> None:
+    settings = write_settings(tmp_path, with_node("http://127.0.0.1:1"))
+    migrate(f"sqlite:///{tmp_path / 'support.db'}")
+    watcher = start("--config", settings, "watch", "--once")
+    assert watcher.process.wait(60) == 1
+    assert watcher.printed().startswith("evm:ethereum: not read to its end: ")
+    assert watcher.printed().count("\n") == 1
+
+
+@pytest.mark.node
+def test_watch_once_refuses_a_node_of_another_chain(tmp_path: Path, start: Start, node: Node) -> None:
+    settings = write_settings(tmp_path, with_node(node.url, chain_id=1))
+    migrate(f"sqlite:///{tmp_path / 'support.db'}")
+    watcher = start("--config", settings, "watch", "--once")
+    assert watcher.process.wait(60) == 1
+    assert "31337" in watcher.printed()
+
+
+@pytest.mark.node
+def test_check_online_tells_right_from_wrong(tmp_path: Path, start: Start, node: Node) -> None:
+    right = start("--config", write_settings(tmp_path, with_node(node.url)), "check", "--online")
+    assert right.process.wait(60) == 0
+    assert "is on chain 31337" in right.printed()
+    dead = f'{node.url}", "http://127.0.0.1:1'
+    file = write_settings(tmp_path, with_node(dead, chain_id=5))
+    wrong = start("--config", file, "check", "--online")
+    assert wrong.process.wait(60) == 1
+    assert [line.split(": ")[:2] for line in wrong.complained().splitlines()] == [
+        [str(file), "networks.ethereum.rpc"]
+    ] * 2
+
+
+@pytest.mark.node
+def test_watch_books_what_arrives_until_it_is_told_to_stop(tmp_path: Path, start: Start, node: Node) -> None:
+    settings = write_settings(tmp_path, with_node(node.url))
+    url = f"sqlite:///{tmp_path / 'support.db'}"
+    migrate(url)
+    once = start("--config", settings, "watch", "--once")
+    assert once.process.wait(60) == 0
+    watcher = start("--config", settings, "watch")
+    node.send("0x6db6D0E7acCa3a5b5b09c461Ae480DF9A928d0a2", 3 * 10**17)
+    node.mine()
+    ledger = Ledger(url)
+    until(lambda: any(one.donation.payment.units == 3 * 10**17 for one in ledger.donations()))
+    ledger.dispose()
+    assert watcher.stop() == 0
+    exported = start("--config", settings, "export", "--format", "jsonl")
+    assert exported.process.wait(60) == 0
+    assert "0.3" in [json.loads(line)["amount"] for line in exported.printed().splitlines()]
+
+
+@pytest.mark.parametrize("name", ["watch", "verify"])
+def test_a_database_that_is_not_there_stops_the_command(tmp_path: Path, start: Start, name: str) -> None:
+    command = start("--config", write_settings(tmp_path, with_node("http://127.0.0.1:1")), name)
+    assert command.process.wait(60) == 1
+    assert "support-service migrate" in command.complained()
+
+
+def test_what_nobody_reads_any_more_ends_quietly(settings_file: Path, start: Start) -> None:
+    command = start("--config", settings_file, "--debug", "check")
+    assert command.process.wait(60) == 0
+    assert "Traceback" not in command.complained()
