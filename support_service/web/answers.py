@@ -46,7 +46,8 @@ def respond(answer: Answer, *, seconds: int = PAGE_SECONDS, is_versioned: bool =
     response.headers["Cache-Control"] = cache_control(seconds, is_versioned=is_versioned)
     # One tag for both forms must be weak: their bytes differ (RFC 9110, section 8.8.3.3).
     response.headers["ETag"] = f'W/"{answer.fingerprint}"'
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def cache_control(seconds: int, *, is_versioned: bool = False) -> str:

@@ -18,10 +18,11 @@ _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --muted: #5c5c5c; --line: #ddd; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e9e9e6; --paper: #121212; --muted: #a9a9a9; --line: #3a3a3a; } }
 * { box-sizing: border-box; }
-body { margin: 0; color: var(--ink); background: var(--paper); font: 1.125rem/1.65 Georgia, "Noto Serif", "DejaVu Serif", serif; }
+body { margin: 0; color: var(--ink); background: var(--paper); }
+body { font: 1.125rem/1.65 Georgia, "Noto Serif", "DejaVu Serif", serif; }
 header, article, footer { max-inline-size: 43rem; margin-inline: auto; padding-inline: 1.25rem; }
 header { padding-block: 1rem; border-block-end: 3px double var(--line); font: 700 1.125rem/1.4 system-ui, sans-serif; }
-h1 { font-size: clamp(1.75rem, 1.2rem + 2.5vw, 2.5rem); line-height: 1.15; text-wrap: balance; margin-block: 2rem 1rem; }
+h1 { font-size: clamp(1.75rem, 1.2rem + 2.5vw, 2.5rem); line-height: 1.2; margin-block: 2rem 1rem; }
 .meta, footer { font: 0.875rem/1.5 system-ui, sans-serif; color: var(--muted); }
 .standfirst { font-size: 1.25rem; }
 h2 { font-size: 1.375rem; }

@@ -1,0 +1,151 @@
+"""A reader opens the support page in a real browser: phone and desk, light and dark, with and without script."""
+
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+import zxingcpp
+from axe_playwright_python.sync_playwright import Axe
+from flask import Flask
+from PIL import Image
+from playwright.sync_api import Page
+
+from support_service.giving import State
+from support_service.ledger import Ledger, migrate
+from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit, Visitor
+from tests.fixtures.reports import Chain, transfer
+from tests.fixtures.site import NBU, WITH_A_NODE, site
+
+pytestmark = pytest.mark.browser
+
+KEYS = ("card", "iban", "eth", "btc", "usdt")
+PAGE_BYTES_MAX = 50_000
+LOOKS = list(itertools.product((PHONE, DESKTOP), ("light", "dark"), ("uk", "en")))
+
+
+@pytest.fixture
+def app(tmp_path: Path, database_url: str) -> Flask:
+    """The seed with the details of an NBU code, which makes the largest page, and an empty ledger."""
+    migrate(database_url)
+    return site(tmp_path, NBU | WITH_A_NODE | {"sqlite:///support.db": database_url})
+
+
+@pytest.fixture
+def origin(app: Flask, serve: Serve) -> str:
+    return serve(app)
+
+
+def open_page(visitor: Visitor, address: str) -> Page:
+    visitor.page.goto(address, wait_until="networkidle")
+    return visitor.page
+
+
+@pytest.mark.parametrize(("size", "theme", "lang"), LOOKS)
+def test_the_page_is_calm_everywhere(
+    origin: str, visit: Visit, size: tuple[int, int], theme: str, lang: str
+) -> None:
+    visitor = visit(size=size, theme=theme)
+    page = open_page(visitor, f"{origin}/support?lang={lang}&article=https://example.com/{'long-' * 60}")
+    assert page.evaluate("document.documentElement.scrollWidth") == size[0], "nothing sticks out sideways"
+    assert visitor.complaints == []
+    assert {re.match(r"https?://[^/]+", url).group() for url in visitor.requests} == {origin}  # type: ignore[union-attr]
+    assert Axe().run(page).violations_count == 0, Axe().run(page).generate_report()
+
+
+@pytest.mark.parametrize("path", ["/privacy", "/nothing", "/widget"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_other_pages_are_calm_too(origin: str, visit: Visit, path: str, theme: str) -> None:
+    visitor = visit(size=PHONE, theme=theme)
+    page = open_page(visitor, origin + path)
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
+    assert [said for said in visitor.complaints if "404" not in said] == []
+    assert Axe().run(page).violations_count == 0, Axe().run(page).generate_report()
+
+
+@pytest.mark.parametrize(("size", "theme"), [(PHONE, "light"), (PHONE, "dark"), (DESKTOP, "dark")])
+def test_every_code_on_the_page_reads_as_its_payload(
+    origin: str, visit: Visit, tmp_path: Path, size: tuple[int, int], theme: str
+) -> None:
+    visitor = visit(size=size, theme=theme)
+    page = open_page(visitor, f"{origin}/support")
+    methods = visitor.context.request.get(f"{origin}/.well-known/support-methods.json").json()["methods"]
+    assert [method["key"] for method in methods] == list(KEYS)
+    for method in methods:
+        code = page.locator(f"#method-{method['key']} svg")
+        assert code.get_attribute("aria-label")
+        shot = tmp_path / f"{method['key']}.png"
+        code.screenshot(path=shot)
+        with Image.open(shot) as image:
+            assert [found.text for found in zxingcpp.read_barcodes(image.convert("L"))] == [method["qr"]]
+
+
+def test_a_copy_button_copies_exactly_the_value(origin: str, visit: Visit) -> None:
+    page = open_page(visit(), f"{origin}/support?lang=en")
+    for key in KEYS:
+        button = page.locator(f"#method-{key} button").first
+        button.click()
+        page.wait_for_function("document.querySelector('[data-said]').textContent !== ''")
+        assert page.evaluate("navigator.clipboard.readText()") == button.get_attribute("data-copy")
+        assert button.inner_text() == "Copied"
+        assert button.get_attribute("data-copy") in page.inner_text("[data-said]")
+
+
+def test_a_refused_clipboard_selects_the_value(origin: str, visit: Visit) -> None:
+    visitor = visit()
+    visitor.page.add_init_script("delete Navigator.prototype.clipboard")
+    page = open_page(visitor, f"{origin}/support")
+    page.locator("#method-eth button").first.click()
+    assert page.evaluate("getSelection().toString()") == "0x6db6D0E7acCa3a5b5b09c461Ae480DF9A928d0a2"
+
+
+def test_without_script_everything_needed_is_there(origin: str, visit: Visit) -> None:
+    visitor = visit(size=PHONE, has_script=False)
+    page = open_page(visitor, f"{origin}/support")
+    assert page.locator("button:visible").count() == 0, "a button that cannot work is not shown"
+    for key in KEYS:
+        assert page.locator(f"#method-{key} .value").first.is_visible()
+        assert page.locator(f"#method-{key} svg").is_visible()
+    assert not page.locator(".received").is_visible()
+    page.click("text=English")
+    assert page.inner_text("h1") == "Support our work"
+
+
+def test_the_keyboard_reaches_and_shows_everything(origin: str, visit: Visit) -> None:
+    page = open_page(visit(), f"{origin}/support")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#main")
+    small = page.eval_on_selector_all(
+        "a:not(.skip), button",
+        "all => all.filter(one => one.getClientRects()[0]?.height < 43.9 && one.offsetParent).map(one => one.outerHTML)",
+    )
+    assert small == [], "a target is at least 44 px high"
+
+
+def test_what_was_received_comes_afterwards(app: Flask, origin: str, visit: Visit) -> None:
+    ledger: Ledger = app.extensions["support"].ledger
+    Chain(ledger).says(transfer(units=1234 * 10**18 + 5 * 10**17, state=State.CONFIRMED))
+    page = open_page(visit(), f"{origin}/support?lang=en")
+    page.wait_for_selector(".received:visible")
+    assert "1,234.5 ETH" in page.inner_text(".received")
+    assert "Checked 48 s ago" in page.inner_text(".received")
+
+
+def test_without_a_ledger_the_page_keeps_quiet_about_it(serve: Serve, visit: Visit, tmp_path: Path) -> None:
+    origin = serve(site(tmp_path))
+    page = open_page(visit(), f"{origin}/support")
+    assert page.locator("#method-eth").is_visible()
+    assert not page.locator(".received").is_visible()
+
+
+def test_the_page_with_all_five_codes_is_light(origin: str, visit: Visit) -> None:
+    visitor = visit()
+    session = visitor.context.new_cdp_session(visitor.page)
+    sizes: list[int] = []
+    session.on("Network.loadingFinished", lambda event: sizes.append(int(event["encodedDataLength"])))
+    session.send("Network.enable")
+    open_page(visitor, f"{origin}/support")
+    assert len(sizes) >= 4, "page, style, script, totals"
+    assert sum(sizes) <= PAGE_BYTES_MAX

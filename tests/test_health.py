@@ -1,0 +1,130 @@
+"""What machines ask: alive, ready, totals and their freshness, metrics."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from support_service.giving import State
+from support_service.ledger import Health, Ledger, migrate
+from tests.fixtures.reports import NOON, Chain, transfer
+from tests.fixtures.site import WITH_A_NODE, site
+
+
+class MovingClock:
+    """Tells a time that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> MovingClock:
+    return MovingClock()
+
+
+@pytest.fixture
+def app(tmp_path: Path, database_url: str, clock: MovingClock) -> Flask:
+    migrate(database_url)
+    return site(tmp_path, WITH_A_NODE | {"sqlite:///support.db": database_url}, clock=clock)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def ledger(app: Flask) -> Ledger:
+    ledger: Ledger = app.extensions["support"].ledger
+    return ledger
+
+
+def test_totals_are_exact_and_say_how_fresh_they_are(client: FlaskClient, ledger: Ledger, clock: MovingClock) -> None:
+    Chain(ledger).says(transfer(units=10_000 * 10**18 + 1, state=State.CONFIRMED))
+    clock.now = NOON + timedelta(seconds=19)
+    answer = client.get("/totals.json")
+    (total,) = answer.get_json()["totals"]
+    assert total == {
+        "method": "eth",
+        "rail": "evm",
+        "network": "ethereum",
+        "asset": "ETH",
+        "exponent": 18,
+        "units": "10000000000000000000001",
+        "amount": "10000.000000000000000001",
+        "count": 1,
+    }
+    (source,) = answer.get_json()["sources"]
+    assert (source["name"], source["network"], source["state"]) == ("evm:ethereum", "ethereum", "ok")
+    assert (source["height"], source["age_seconds"], source["checked_at"]) == (101, 7, "2026-05-01T12:00:12Z")
+    assert answer.get_json()["not_watched"] == ["btc", "usdt"]
+    assert answer.headers["Cache-Control"] == "public, max-age=5"
+
+
+def test_money_that_is_only_seen_is_in_no_total(client: FlaskClient, ledger: Ledger) -> None:
+    Chain(ledger).says(transfer(state=State.SEEN))
+    assert client.get("/totals.json").get_json()["totals"] == []
+
+
+def test_a_fresh_source_makes_us_ready(client: FlaskClient, ledger: Ledger) -> None:
+    assert client.get("/readyz").get_json()["reasons"] == ["evm:ethereum: never read yet; is the watcher running?"]
+    Chain(ledger).says(transfer())
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.get_json()["status"], answer.get_json()["reasons"]) == (200, "ready", [])
+
+
+def test_a_silent_source_makes_us_not_ready(client: FlaskClient, ledger: Ledger, clock: MovingClock) -> None:
+    Chain(ledger).says(transfer())
+    clock.now = NOON + timedelta(seconds=12 + 120)
+    assert client.get("/readyz").status_code == 200
+    clock.now += timedelta(seconds=1)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.get_json()["reasons"]) == (503, ["evm:ethereum: last read 121 s ago"])
+    assert client.get("/totals.json").get_json()["sources"][0]["state"] == "stale"
+
+
+@pytest.mark.parametrize("state", [Health.DOWN, Health.LIED])
+def test_a_fault_is_told_but_its_reason_is_not(client: FlaskClient, ledger: Ledger, state: Health) -> None:
+    Chain(ledger).says(transfer())
+    ledger.note_health("evm:ethereum", state, "http://user:secret@node")
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    for path in ("/readyz", "/totals.json", "/metrics"):
+        assert "secret" not in client.get(path).text
+    assert client.get("/totals.json").get_json()["sources"][0]["state"] == state
+
+
+def test_without_a_ledger_machines_get_a_clear_answer(tmp_path: Path) -> None:
+    client = site(tmp_path).test_client()
+    answer = client.get("/totals.json")
+    assert (answer.status_code, list(answer.get_json())) == (503, ["error"])
+    ready = client.get("/readyz")
+    assert ready.status_code == 503
+    assert str(tmp_path) not in ready.text, "a public answer names no file of ours"
+    assert "support_ledger_up 0" in client.get("/metrics").text
+    assert client.get("/healthz").get_json() == {"status": "ok"}
+    assert client.get("/support").status_code == 200
+
+
+def test_metrics_are_prometheus_text(client: FlaskClient, ledger: Ledger) -> None:
+    Chain(ledger).says(transfer(units=25 * 10**17, state=State.CONFIRMED))
+    answer = client.get("/metrics")
+    assert answer.content_type.startswith("text/plain; version=0.0.4")
+    lines = answer.text.splitlines()
+    assert "support_ledger_up 1" in lines
+    assert 'support_source_state{source="evm:ethereum",state="ok"} 1' in lines
+    assert 'support_source_height{source="evm:ethereum"} 101' in lines
+    assert 'support_confirmed_amount{method="eth",network="ethereum",asset="ETH"} 2.5' in lines
+
+
+def test_without_any_node_we_are_ready_and_say_what_is_not_watched(tmp_path: Path, database_url: str) -> None:
+    migrate(database_url)
+    client = site(tmp_path, {"sqlite:///support.db": database_url}).test_client()
+    assert client.get("/readyz").status_code == 200
+    assert client.get("/totals.json").get_json()["not_watched"] == ["eth", "btc", "usdt"]

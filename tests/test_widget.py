@@ -1,0 +1,134 @@
+"""What other sites embed: the script, the iframe form, oEmbed."""
+
+import gzip
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.fixtures.site import reader, sites
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> FlaskClient:
+    return reader(tmp_path)
+
+
+def written(client: FlaskClient) -> dict[str, Any]:
+    """Read the settings out of the script."""
+    found = re.search(r"const settings = (\{.*\});\n", client.get("/widget.js").text)
+    assert found
+    return dict(json.loads(found[1]))
+
+
+def test_the_script_is_small_and_may_be_loaded_from_anywhere(client: FlaskClient) -> None:
+    answer = client.get("/widget.js", headers={"Accept-Encoding": "gzip"})
+    assert answer.mimetype == "text/javascript"
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert answer.headers["Cache-Control"] == "public, max-age=300"
+    assert len(answer.data) == len(gzip.compress(gzip.decompress(answer.data), 6)) <= 8_000
+
+
+def test_the_script_keeps_nothing_about_anybody(client: FlaskClient) -> None:
+    source = re.sub(r"/\*.*?\*/|//[^\n]*", "", client.get("/widget.js").text, flags=re.DOTALL)
+    for word in ("cookie", "Storage", "fetch", "XMLHttp", "eval", "innerHTML", "sendBeacon", "import"):
+        assert word not in source
+    assert "Set-Cookie" not in client.get("/widget.js").headers
+
+
+def test_the_script_is_the_same_for_all_and_revalidated(client: FlaskClient) -> None:
+    first = client.get("/widget.js")
+    assert client.get("/widget.js?lang=en", headers={"Accept-Language": "en"}).data == first.data
+    assert client.get("/widget.js", headers={"If-None-Match": first.headers["ETag"]}).status_code == 304
+
+
+def test_the_script_says_everything_in_every_language(client: FlaskClient) -> None:
+    settings = written(client)
+    assert settings["url"] == "http://127.0.0.1:8000/support"
+    assert settings["texts"]["uk"]["heading"] == "Підтримайте нашу роботу"
+    assert settings["texts"]["en"]["heading"] == "Support our work"
+    assert [way["key"] for way in settings["texts"]["en"]["ways"]] == ["card", "iban", "eth", "btc", "usdt"]
+
+
+def test_a_hostile_name_cannot_leave_its_string(tmp_path: Path) -> None:
+    name = r"</script><!-- \u2028 ' \" ` ${x} */"
+    client = reader(tmp_path, {'name = "Militarnyi"': f'name = "{name}"'})
+    assert "</script" not in client.get("/widget.js").text
+    assert "<!--" not in client.get("/widget.js").text
+    assert written(client)["texts"]["en"]["name"] == "</script><!-- \u2028 ' \" ` ${x} */"
+
+
+def test_the_frame_is_a_page_without_script_that_opens_at_the_top(client: FlaskClient) -> None:
+    answer = client.get("/widget?lang=en&article=https://example.com/a")
+    assert "<script" not in answer.text
+    assert "script-src" not in answer.headers["Content-Security-Policy"]
+    links = re.findall(r'<a [^>]*href="([^"]+)"([^>]*)>', answer.text)
+    assert len(links) == 6
+    for href, rest in links:
+        assert href.startswith("http://127.0.0.1:8000/support?lang=en&amp;article=https%3A%2F%2Fexample.com%2Fa")
+        assert 'target="_top"' in rest
+
+
+@pytest.mark.parametrize(("theme", "shown"), [("dark", "dark"), ("light", "light"), ("<x>", "auto"), ("", "auto")])
+def test_the_frame_knows_three_themes(client: FlaskClient, theme: str, shown: str) -> None:
+    assert f'data-theme="{shown}"' in client.get("/widget", query_string={"theme": theme}).text
+
+
+@pytest.mark.parametrize(
+    ("origins", "is_demo", "ancestors"),
+    [
+        ((), False, "https:"),
+        (("https://a.example", "https://b.example:8443/"), False, "https://a.example https://b.example:8443"),
+        ((), True, "https: http://127.0.0.1:* http://localhost:*"),
+    ],
+)
+def test_only_listed_sites_may_frame_the_widget(
+    tmp_path: Path, origins: tuple[str, ...], *, is_demo: bool, ancestors: str
+) -> None:
+    headers = reader(tmp_path, sites(*origins), is_demo=is_demo).get("/widget").headers
+    assert headers["Content-Security-Policy"].endswith(f"frame-ancestors {ancestors}")
+    assert "X-Frame-Options" not in headers
+
+
+def test_a_foreign_article_is_left_out_of_the_frame(tmp_path: Path) -> None:
+    client = reader(tmp_path, sites("https://example.com"))
+    assert "evil" not in client.get("/widget?article=https://evil.example/").text
+
+
+def test_oembed_answers_for_our_page(client: FlaskClient) -> None:
+    page = "http://127.0.0.1:8000/support?lang=en&article=https://example.com/a"
+    answer = client.get("/oembed", query_string={"url": page, "maxwidth": "400", "maxheight": "999999"})
+    told = answer.get_json()
+    assert (told["version"], told["type"], told["width"], told["height"]) == ("1.0", "rich", 400, 320)
+    assert told["provider_name"] == "Militarnyi"
+    assert 'src="http://127.0.0.1:8000/widget?lang=en&amp;article=https%3A%2F%2Fexample.com%2Fa"' in told["html"]
+    assert "title=" in told["html"]
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ({}, 404),
+        ({"url": "https://evil.example/support"}, 404),
+        ({"url": "http://127.0.0.1:8000/staff"}, 404),
+        ({"url": "http://[::1"}, 404),
+        ({"url": "http://127.0.0.1:8000/support", "format": "xml"}, 501),
+        ({"url": "http://127.0.0.1:8000/support", "maxwidth": "x²"}, 200),
+        ({"url": "http://127.0.0.1:8000/support?article=javascript:1"}, 200),
+    ],
+)
+def test_oembed_answers_for_nothing_else(client: FlaskClient, query: dict[str, str], status: int) -> None:
+    assert client.get("/oembed", query_string=query).status_code == status
+
+
+def test_the_page_tells_where_its_oembed_is(client: FlaskClient) -> None:
+    found = re.search(
+        r'type="application/json\+oembed" href="http://127.0.0.1:8000([^"]+)"', client.get("/support").text
+    )
+    assert found
+    assert client.get(found[1]).status_code == 200
