@@ -242,14 +242,37 @@ class DisputeClaim:
     outcome: Outcome
 
 
-Claim: TypeAlias = PaymentClaim | RefundClaim | DisputeClaim
+@dataclass(frozen=True, slots=True)
+class ValueClaim:
+    """What a gift was worth when it came, in a currency's smallest units; it changes no state and no sum.
+
+    rate is the exact price of one whole unit of the asset, as decimal text; at is the gift's own time.
+    """
+
+    currency: str
+    exponent: int
+    units: int
+    rate: str
+    source: str
+    at: datetime
+
+    def __post_init__(self) -> None:
+        assert self.units >= 0 and self.at.tzinfo is UTC, "times are aware UTC datetimes"
+
+
+def value_part(units: int) -> str:
+    """Name the part that holds the value of so many units: another amount is valued anew, the same one once."""
+    return f"value:{units}"
+
+
+Claim: TypeAlias = PaymentClaim | RefundClaim | DisputeClaim | ValueClaim
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
     """One claim about one part of one piece of money.
 
-    part is `payment`, or the id of a refund, dispute or bank reversal. Per part the highest rank
+    part is `payment`, `value:<units>`, or the id of a refund, dispute or bank reversal. Per part the highest rank
     wins. rank None stands for the number of the report (chains: the newer statement is the better
     one); Stripe gives (position in the lifecycle, event time in microseconds).
     """
@@ -343,6 +366,7 @@ class Donation:
     counted_units: int
     seen_at: datetime
     confirmed_at: datetime | None
+    value: ValueClaim | None = None
 
     @property
     def net_units(self) -> int | None:
@@ -383,12 +407,18 @@ def fold(identity: Identity, observations: Iterable[Observed]) -> Donation:
         counted_units=payment.units - refunded if counts else 0,
         seen_at=min(seen.accepted_at for seen in history),
         confirmed_at=_confirmed_at(history),
+        value=_value(parts, payment.units),
     )
 
 
 def _refunded_units(parts: dict[str, Observed]) -> int:
     refunds = [seen.claim for seen in parts.values() if isinstance(seen.claim, RefundClaim)]
     return sum(claim.units for claim in refunds if claim.outcome is Outcome.SUCCEEDED)
+
+
+def _value(parts: dict[str, Observed], units: int) -> ValueClaim | None:
+    seen = parts.get(value_part(units))
+    return seen.claim if seen is not None and isinstance(seen.claim, ValueClaim) else None
 
 
 def _state(payment: PaymentClaim, parts: dict[str, Observed], refunded: int) -> State:

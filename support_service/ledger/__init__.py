@@ -28,6 +28,7 @@ from support_service.ledger.queries import (
     Wanted,
     find_history,
     list_donations,
+    list_unvalued,
     read_cursors,
     read_head,
     read_health,
@@ -120,6 +121,11 @@ class Ledger:
         """Look up everything the ledger holds about one donation."""
         with self._database.read() as tx:
             return find_history(tx, ref)
+
+    def unvalued(self, after: int, limit: int) -> tuple[Listed, ...]:
+        """List confirmed gifts without a value, oldest first, above a number; personal data are left out."""
+        with self._database.read() as tx:
+            return list_unvalued(tx, after, limit)
 
     def export(self, wanted: Wanted = EVERYTHING) -> Iterator[ExportRow]:
         """Stream the ledger as it stands now, in the contract's fields; see `export_rows`."""

@@ -21,6 +21,7 @@ from support_service.giving import (
     RefundClaim,
     State,
     Statement,
+    ValueClaim,
 )
 from support_service.ledger.errors import BadRecord
 from support_service.ledger.tables import from_micros, to_micros
@@ -74,6 +75,23 @@ def claim_text(identity: Identity, claim: Claim) -> str:
             return dumps({"is": "refund", "units": str(claim.units), "outcome": claim.outcome})
         case DisputeClaim():
             return dumps({"is": "dispute", "units": str(claim.units), "outcome": claim.outcome})
+        case ValueClaim():
+            return value_text(claim)
+
+
+def value_text(claim: ValueClaim) -> str:
+    """Write a value as it is stored, in its observation and beside its donation."""
+    return dumps(
+        {
+            "is": "value",
+            "currency": claim.currency,
+            "exponent": claim.exponent,
+            "units": str(claim.units),
+            "rate": claim.rate,
+            "source": claim.source,
+            "at": to_micros(claim.at),
+        }
+    )
 
 
 def personal_digest(text: str) -> str | None:
@@ -91,6 +109,8 @@ def read_claim(text: str, personal: Personal = Personal()) -> Claim:  # noqa: B0
                 return RefundClaim(int(held["units"]), Outcome(held["outcome"]))
             case "dispute":
                 return DisputeClaim(int(held["units"]), Outcome(held["outcome"]))
+            case "value":
+                return _read_value(held)
         return _read_payment(held, personal)
     except (KeyError, TypeError, ValueError, AssertionError, OverflowError) as error:
         raise BadRecord(f"a stored claim cannot be read ({text[:60]!r}); run `support-service verify`") from error
@@ -149,6 +169,17 @@ def _payment(identity: Identity, claim: PaymentClaim) -> dict[str, object]:
         "flags": list(claim.flags),
         "personal": None if body is None else sha256(body),
     }
+
+
+def _read_value(held: dict[str, Any]) -> ValueClaim:
+    return ValueClaim(
+        currency=held["currency"],
+        exponent=held["exponent"],
+        units=int(held["units"]),
+        rate=held["rate"],
+        source=held["source"],
+        at=from_micros(held["at"]),
+    )
 
 
 def _read_payment(held: dict[str, Any], personal: Personal) -> PaymentClaim:

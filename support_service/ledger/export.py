@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from sqlalchemy import Connection, RowMapping, and_, or_, select
 
-from support_service.giving import Donation, NoPayment, fold
+from support_service.giving import Donation, NoPayment, ValueClaim, fold
 from support_service.ledger.engine import Database
 from support_service.ledger.queries import Wanted, conditions, is_wanted, read_head
 from support_service.ledger.rows import histories, identity_of, read_donation
@@ -135,12 +135,24 @@ def export_row(found: Donation) -> ExportRow:
         _moment(found.seen_at),
         _moment(found.confirmed_at),
         _moment(payment.occurred_at),
-        None,
+        _value(found.value),
         None if payment.fee_units is None else str(payment.fee_units),
         None if found.net_units is None else str(found.net_units),
         str(identity.direction),
     )
     return dict(zip(FIELDS, values, strict=True))
+
+
+def _value(claim: ValueClaim | None) -> dict[str, str | None] | None:
+    if claim is None:
+        return None
+    return {
+        "currency": claim.currency,
+        "units": str(claim.units),
+        "rate": claim.rate,
+        "source": claim.source,
+        "at": _moment(claim.at),
+    }
 
 
 def write_export(rows: Iterable[ExportRow], *, form: Literal["jsonl", "csv"]) -> Iterator[str]:

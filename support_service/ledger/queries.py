@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, select
 
-from support_service.giving import Cursor, Donation, Kind, Observed, State
+from support_service.giving import COUNTED_KINDS, Cursor, Donation, Kind, Observed, State
 from support_service.ledger.canonical import read_raw
 from support_service.ledger.health import Health, SourceHealth
 from support_service.ledger.postings import Leg
@@ -135,6 +135,18 @@ def list_donations(tx: Connection, wanted: Wanted, before: int | None, limit: in
         asked = asked.where(donation.c.id < before)
     rows = tx.execute(asked.limit(min(limit, LISTED_MAX))).mappings()
     return tuple(Listed(row["id"], read_donation(row, row["personal_body"])) for row in rows)
+
+
+def list_unvalued(tx: Connection, after: int, limit: int) -> tuple[Listed, ...]:
+    """List confirmed gifts that have no value yet, oldest first, from above a number."""
+    asked = select(donation).where(
+        donation.c.id > after,
+        donation.c.value.is_(None),
+        donation.c.confirmed_at.is_not(None),
+        donation.c.kind.in_(sorted(COUNTED_KINDS)),
+    )
+    rows = tx.execute(asked.order_by(donation.c.id).limit(min(limit, LISTED_MAX))).mappings()
+    return tuple(Listed(row["id"], read_donation(row, None)) for row in rows)
 
 
 def find_history(tx: Connection, ref: str) -> History | None:

@@ -18,10 +18,11 @@ from support_service.giving import (
     Observed,
     PaymentClaim,
     State,
+    ValueClaim,
     fold,
     live,
 )
-from support_service.ledger.canonical import personal_digest, read_claim, read_personal
+from support_service.ledger.canonical import personal_digest, read_claim, read_personal, value_text
 from support_service.ledger.tables import donation, from_micros, observation, personal_data, report, to_micros
 
 # SQLite takes 32,766 parameters in one statement, PostgreSQL 65,535.
@@ -108,7 +109,7 @@ def donation_values(found: Donation, digest: str | None) -> dict[str, Any]:
         "seen_at": to_micros(found.seen_at),
         "confirmed_at": None if found.confirmed_at is None else to_micros(found.confirmed_at),
         "occurred_at": to_micros(payment.occurred_at),
-        "value": None,
+        "value": None if found.value is None else value_text(found.value),
     }
 
 
@@ -142,7 +143,14 @@ def read_donation(row: RowMapping, body: str | None) -> Donation:
         counted_units=row["counted_units"],
         seen_at=from_micros(row["seen_at"]),
         confirmed_at=None if confirmed is None else from_micros(confirmed),
+        value=_value(row["value"]),
     )
+
+
+def _value(text: str | None) -> ValueClaim | None:
+    claim = None if text is None else read_claim(text)
+    assert claim is None or isinstance(claim, ValueClaim)
+    return claim
 
 
 def identity_of(row: RowMapping) -> Identity:

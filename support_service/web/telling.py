@@ -5,7 +5,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
-from support_service.giving import DisputeClaim, Flag, Kind, Observed, Outcome, PaymentClaim, Phrase, RefundClaim, State
+from support_service.giving import (
+    DisputeClaim,
+    Flag,
+    Kind,
+    Observed,
+    Outcome,
+    PaymentClaim,
+    Phrase,
+    RefundClaim,
+    State,
+    ValueClaim,
+)
 from support_service.money import Asset, Money, plain
 
 STATE_WORDS = {
@@ -94,9 +105,21 @@ def tell(history: Iterable[Observed], exponent: int) -> list[Told]:
                 lines.append(Told(_refund(outcome, grouped(units, exponent)), observed, None))
             case DisputeClaim(units=units, outcome=outcome):
                 lines.append(Told(_dispute(outcome, grouped(units, exponent)), observed, None))
+            case ValueClaim() as claim:
+                lines.append(Told(_value(claim), observed, None))
             case _ as other:
                 assert_never(other)
     return lines
+
+
+def _value(claim: ValueClaim) -> Phrase:
+    values = (
+        ("amount", grouped(claim.units, claim.exponent)),
+        ("currency", claim.currency),
+        ("rate", claim.rate),
+        ("source", claim.source),
+    )
+    return Phrase("Worth %(amount)s %(currency)s when it came, at %(rate)s (%(source)s)", values)
 
 
 def _payment(claim: PaymentClaim, before: list[State]) -> Phrase:
