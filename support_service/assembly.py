@@ -1,10 +1,13 @@
 """Where settings meet rails: every method and network checked, every mistake told at once."""
 
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from support_service.giving import Clock, PaymentMethod, Watch
 from support_service.rails import RAILS, Mistake, Options, Source, Surroundings, can_watch, method_half, source_half
+from support_service.rates.choices import Choices, read_value
+from support_service.rates.stamping import Finder
 from support_service.settings import Settings, SettingsError, read_settings
 from support_service.settings_tables import MethodEntry
 
@@ -15,6 +18,7 @@ class Assembly:
 
     settings: Settings
     methods: tuple[PaymentMethod, ...]
+    value: Choices | None = None
 
     @property
     def watches(self) -> tuple[Watch, ...]:
@@ -30,9 +34,10 @@ def assemble(file: Path) -> Assembly:
     mistakes += _network_mistakes(settings)
     methods = _methods(settings, mistakes)
     mistakes += _shared_watches(methods)
+    value = _value(settings, mistakes)
     if mistakes:
         raise SettingsError(file, mistakes)
-    return Assembly(settings, tuple(methods))
+    return Assembly(settings, tuple(methods), value)
 
 
 def build_sources(assembly: Assembly, *, clock: Clock) -> list[Source]:
@@ -43,6 +48,15 @@ def build_sources(assembly: Assembly, *, clock: Clock) -> list[Source]:
         if watches and can_watch(table):
             sources += source_half(str(table["rail"])).build_sources(name, table, watches, clock=clock)
     return sources
+
+
+def build_valuation(assembly: Assembly, unvalued: Finder, *, clock: Clock) -> list[Source]:
+    """Build the source that values what `unvalued` finds; none where the settings have no [value]."""
+    if assembly.value is None:
+        return []
+    # Late, for the web process asks nobody and need not load what asks.
+    building = import_module("support_service.rates.building")
+    return [building.build_valuation(assembly.value, assembly.settings.networks, unvalued, clock=clock)]
 
 
 def unwatched_networks(assembly: Assembly) -> tuple[str, ...]:
@@ -63,6 +77,12 @@ def _network_mistakes(settings: Settings) -> list[Mistake]:
         elif rail:
             options.reject("rail", f"{rail!r} is not built; known rails are {', '.join(sorted(RAILS))}")
     return mistakes
+
+
+def _value(settings: Settings, mistakes: list[Mistake]) -> Choices | None:
+    if settings.value is None:
+        return None
+    return read_value(settings.value, Surroundings(settings.networks, settings.assets), mistakes)
 
 
 def _methods(settings: Settings, mistakes: list[Mistake]) -> list[PaymentMethod]:

@@ -23,6 +23,7 @@ from support_service.settings_tables import (
     Database,
     MethodEntry,
     Publisher,
+    Value,
     Web,
     method_entries,
     publisher_mistakes,
@@ -59,6 +60,7 @@ class _File(BaseSettings):
     methods: tuple[dict[str, Any], ...] = ()
     networks: dict[str, dict[str, Any]] = {}
     assets: tuple[AssetTable, ...] = ()
+    value: Value | None = None
 
     @classmethod
     def settings_customise_sources(
@@ -79,6 +81,7 @@ class Settings:
     methods: tuple[MethodEntry, ...]
     networks: Mapping[str, Mapping[str, object]]
     assets: tuple[Asset, ...]
+    value: Value | None = None
     is_demo: bool = False
 
 
@@ -132,6 +135,7 @@ def read_settings(file: Path) -> tuple[Settings | None, list[Mistake]]:
         methods=method_entries(parsed.methods, mistakes),
         networks=parsed.networks,
         assets=assets,
+        value=parsed.value,
         is_demo=is_demo_process(),
     )
     return settings, mistakes

@@ -47,6 +47,25 @@ class Web(Table):
     proxy_hops: int = Field(default=0, ge=0, le=10)
 
 
+class FeedTable(Table):
+    """One [[value.feeds]] table: a Chainlink price feed on a network whose node is set."""
+
+    network: str = ""
+    contract: str = ""
+    asset: str = ""
+    currency: str = "USD"
+
+
+class Value(Table):
+    """[value]: what gifts were worth when they came, and who is asked; without it nobody is."""
+
+    currency: str = "UAH"
+    sources: tuple[str, ...] = ("nbu", "market")
+    nbu_url: str = "https://bank.gov.ua"
+    market_url: str = "https://api.kraken.com"
+    feeds: tuple[FeedTable, ...] = ()
+
+
 class AssetTable(Table):
     """One [[assets]] table; its own words are in config/assets.toml."""
 

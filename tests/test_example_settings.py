@@ -10,7 +10,7 @@ import pytest
 from support_service.assembly import assemble
 from support_service.rails import RAILS, Options, Surroundings, method_half
 from support_service.settings import Settings, read_settings
-from support_service.settings_tables import Database, Publisher, Web
+from support_service.settings_tables import Database, FeedTable, Publisher, Value, Web
 from tests.fixtures.service import ROOT, write_settings
 
 TEXT = (ROOT / "config" / "support.example.toml").read_text(encoding="utf-8")
@@ -53,6 +53,8 @@ def test_every_section_names_every_setting() -> None:
     assert set(TABLES["publisher"]) == set(Publisher.model_fields)
     assert set(TABLES["database"]) - FILES == set(Database.model_fields)
     assert set(TABLES["web"]) == set(Web.model_fields)
+    assert set(TABLES["value"]) == set(Value.model_fields)
+    assert set(TABLES["value"]["feeds"][0]) == set(FeedTable.model_fields)
     assert set(TABLES["assets"][0]) == {"code", "network", "contract", "exponent", "source"}
 
 
@@ -76,6 +78,8 @@ def test_every_value_that_is_off_is_the_default_or_an_example() -> None:
     defaults = {"url": "http://127.0.0.1:8000", "languages": ["uk", "en"]}
     assert {name: TABLES["publisher"][name] for name in defaults} == defaults
     assert TABLES["database"]["url"] == Database().url
+    addresses = ("currency", "nbu_url", "market_url")
+    assert {name: TABLES["value"][name] for name in addresses} == {name: getattr(Value(), name) for name in addresses}
     assert TABLES["web"] == {"secret_file": "web.secret", "trusted_hosts": [], "proxy_hops": 0}
 
 

@@ -15,7 +15,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 FILE_LINES_MAX = 320
 # The nouns of the house stand in one file on purpose: whoever reads it knows the language.
-FILE_LINES_MAX_OF = {"giving.py": 420}
+FILE_LINES_MAX_OF = {"giving.py": 450}
 FUNCTION_LINES_MAX = 50
 POSITIONAL_MAX, PARAMETERS_MAX = 4, 8
 
@@ -30,8 +30,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "supervisor": (),
     "settings": ("money", "rails", "settings_tables"),
     "settings_tables": ("rails",),
-    "assembly": ("giving", "money", "rails", "settings", "settings_tables"),
+    "assembly": ("giving", "money", "rails", "rates", "settings", "settings_tables"),
     "rails": ("giving", "money", "rails"),
+    "rates": ("giving", "money", "rails", "rates", "settings_tables"),
     "ledger": ("giving", "money", "ledger"),
     "watcher": ("giving", "money", "ledger", "rails"),
     "web": ("assembly", "giving", "ledger", "money", "qr", "rails", "settings", "web"),
