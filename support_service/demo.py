@@ -17,7 +17,7 @@ from support_service.demo_chain import CHAIN_ID, GIFTS, TOKEN_EXPONENT, TOKENS, 
 from support_service.giving import Kind, State
 from support_service.ledger import Ledger, LedgerDown, Listed, migrate
 from support_service.money import Asset, Money
-from support_service.settings import resource, worker_environment
+from support_service.settings import packaged_block, worker_environment
 from support_service.supervisor import Child, ProcessError, Supervisor, accepts_connections, reserve_port
 
 GIFT_SECONDS = 5
@@ -82,7 +82,7 @@ def run_demo(host: str, port: int, *, say: Say) -> None:
 
 def _eth_address() -> str:
     """Read where the packaged block asks for ETH."""
-    block = tomllib.loads(resource("config/militarnyi.toml").read_text(encoding="utf-8"))
+    block = tomllib.loads(packaged_block().read_text(encoding="utf-8"))
     return next(str(method["address"]) for method in block["methods"] if method["rail"] == "evm")
 
 
@@ -194,7 +194,7 @@ def demo_settings(places: Places, chain: LocalChain) -> str:
     Watching starts after the tokens came to be: before that, nobody could say what their balance was.
     """
     node = f'chain_id = {CHAIN_ID}\nrpc = ["{places.node}"]\npoll_seconds = 1\nstart_block = {chain.height() + 1}\n'
-    text = resource("config/militarnyi.toml").read_text(encoding="utf-8")
+    text = packaged_block().read_text(encoding="utf-8")
     changes = {
         'url = "http://127.0.0.1:8000"': f'url = "{places.page}"',
         "sites = []": f'sites = ["{places.article}"]',

@@ -21,7 +21,7 @@ from support_service.log import configure_logging
 from support_service.rails import Source, source_half
 from support_service.rails.evm import calls
 from support_service.rails.evm.rpc import Node
-from support_service.settings import resource, settings_path
+from support_service.settings import packaged_block, settings_path
 from support_service.supervisor import ProcessError
 
 # A full node keeps the state of about 128 blocks; further back only an archive node can answer.
@@ -61,7 +61,7 @@ def rehearse(network: str, rpc: str, config: Path | None, blocks: int) -> int:
 
 def _settings_file(given: Path | None) -> Path:
     file = settings_path(given)
-    return file if given or file.exists() else resource("config/militarnyi.toml")
+    return file if given or file.exists() else packaged_block()
 
 
 def _head(assembly: Assembly, network: str, rpc: str) -> int:

@@ -148,6 +148,12 @@ def resource(name: str) -> Path:
     return inside if inside.exists() else package.parent / name
 
 
+def packaged_block() -> Path:
+    """Find the settings file that shows what a publisher's own could be; the demo is built from it."""
+    config = resource("config")
+    return config / str(tomllib.loads((config / "demo.toml").read_text(encoding="utf-8"))["block"])
+
+
 def _read_toml(file: Path) -> tuple[dict[str, Any], list[Mistake]]:
     try:
         if file.stat().st_size > FILE_BYTES_MAX:

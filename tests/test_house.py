@@ -136,7 +136,9 @@ def test_a_file_fits_a_head(path: Path) -> None:
 def test_a_function_fits_a_screen(path: Path) -> None:
     for function in functions(path):
         lines = (function.end_lineno or function.lineno) - function.lineno + 1
-        assert lines <= FUNCTION_LINES_MAX, f"{function.name} has {lines} lines; decide here, compute in a helper"
+        # A migration is one long list, and is never changed again.
+        limit = sys.maxsize if "migrations/versions" in named(path) else FUNCTION_LINES_MAX
+        assert lines <= limit, f"{function.name} has {lines} lines; decide here, compute in a helper"
         names = function.args
         positional = [
             argument.arg for argument in names.posonlyargs + names.args if argument.arg not in {"self", "cls"}
@@ -172,27 +174,21 @@ def test_settings_alone_read_the_environment() -> None:
     assert readers <= ENVIRONMENT_READERS, "read it in settings.py and pass it down"
 
 
-def test_money_is_never_a_float() -> None:
-    for path in [PACKAGE / "money.py", PACKAGE / "giving.py", *(PACKAGE / "ledger").rglob("*.py")]:
-        calls = [node for node in ast.walk(tree(path)) if isinstance(node, ast.Name) and node.id == "float"]
-        assert not calls, f"{named(path)}:{calls[0].lineno if calls else 0}"
-    for path in FILES:
-        made = [
-            node.lineno
-            for node in ast.walk(tree(path))
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "float" and "units" in ast.dump(node)
-        ]
-        assert not made, f"{named(path)}:{made}"
+@each([path for path in FILES if named(path) in {"money.py", "giving.py"} or part(path) == "ledger"])
+def test_money_is_never_a_float(path: Path) -> None:
+    """Only seconds may be floats where money lives, and nothing is ever made one."""
+    for node in ast.walk(tree(path)):
+        assert not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "float"), node.lineno
+        if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation and "'float'" in ast.dump(node.annotation):
+            name = node.arg if isinstance(node, ast.arg) else ast.unparse(node.target)
+            assert "seconds" in name, f"{named(path)}:{node.lineno}: {name} is a float"
 
 
 def test_the_code_names_no_publisher() -> None:
     places = [*FILES, *(ROOT / "templates").rglob("*"), *(PACKAGE / "web").rglob("*")]
     texts = {path: path.read_bytes().lower() for path in places if path.is_file() and path.suffix != ".pyc"}
-    named_in = {str(path.relative_to(ROOT)) for path, text in texts.items() if b"militarnyi" in text}
-    # The demo reads the packaged example, which is the first user's block; its file name is all it says.
-    assert named_in <= {"support_service/demo.py"}
-    demo = (PACKAGE / "demo.py").read_text(encoding="utf-8").lower()
-    assert demo.count("militarnyi") == demo.count("config/militarnyi.toml")
+    named_in = [str(path.relative_to(ROOT)) for path, text in texts.items() if b"militarnyi" in text]
+    assert not named_in, "a publisher's name stands in the settings alone"
 
 
 IMPORT_EVERYTHING = """
