@@ -19,6 +19,8 @@ Clock: TypeAlias = Callable[[], datetime]
 Rank: TypeAlias = tuple[int, int]
 
 PAYMENT_PART = "payment"
+# ASCII's unit separator: in no address, code or locator, so two identities never read alike.
+_SEPARATOR = "\x1f"
 
 
 def utc_now() -> datetime:
@@ -182,7 +184,8 @@ class Identity:
     @property
     def ref(self) -> str:
         """The stable public id: the same money gets the same id in every rebuild."""
-        text = "\x1f".join((self.network, self.asset, self.address, self.direction, self.locator))
+        parts = (self.network, self.asset, self.address, str(self.direction), self.locator)
+        text = _SEPARATOR.join(parts)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 

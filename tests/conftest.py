@@ -27,6 +27,6 @@ def closed_network() -> Iterator[None]:
             raise AssertionError(f"a test tried to reach {address}; only loopback is allowed")
         connect(self, address)
 
-    socket.socket.connect = guarded  # type: ignore[method-assign]
+    socket.socket.connect = guarded  # type: ignore[method-assign,assignment]
     yield
     socket.socket.connect = connect  # type: ignore[method-assign]
