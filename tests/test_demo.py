@@ -1,0 +1,99 @@
+"""The demo as a newcomer meets it: one command, real transfers, nothing left behind."""
+
+import json
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from support_service import demo_chain
+from support_service.demo_chain import LocalChain
+from support_service.supervisor import ProcessError
+from tests.fixtures.node import CHAIN_ID, Node, start_node
+from tests.fixtures.service import Running, Start, answer, free_port, until
+
+
+def counted(page: str) -> set[str]:
+    """Return the assets of which something is confirmed."""
+    status, text = answer(f"{page}/totals.json")
+    return {total["asset"] for total in json.loads(text)["totals"]} if status == 200 else set()
+
+
+def started(start: Start, tmp_path: Path) -> tuple[Running, str]:
+    """Start the demo with its temporary folder inside ours, and wait until it says where it is."""
+    port = free_port()
+    demo = start("demo", "--port", port, env={"TMPDIR": str(tmp_path)})
+    until(lambda: "Stop with Ctrl-C" in demo.printed() or demo.process.poll() is not None)
+    assert demo.process.poll() is None, demo.complained()
+    return demo, f"http://127.0.0.1:{port}"
+
+
+@pytest.mark.node
+def test_a_newcomer_sees_gifts_go_from_seen_to_confirmed(start: Start, tmp_path: Path) -> None:
+    demo, page = started(start, tmp_path)
+    status, support = answer(f"{page}/support")
+    assert status == 200
+    for value in ("5169335101647408", "UA043052990000026007015028783", "0x6db6D0E7acCa3a5b5b09c461Ae480DF9A928d0a2"):
+        assert value in support
+    assert "demo" in support.lower()
+    assert "demo" in answer(f"{page}/widget")[1].lower()
+    assert "demo" in answer(f"{page}/widget.js")[1].lower()
+    article = re.search(r"Sample article:\s+(\S+)", demo.printed())
+    assert article
+    assert f"{page}/widget.js" in answer(article[1])[1]
+    until(lambda: counted(page) >= {"ETH", "USDT"}, what=demo.complained())
+    told = demo.printed()
+    assert told.index("\n  seen ") < told.index("\n  confirmed ")
+    assert "paid out by a contract" in told
+    assert "Traceback" not in demo.complained()
+    assert demo.stop(signal.SIGINT) == 0
+    assert not demo.descendants()
+    assert not list(tmp_path.glob("support-demo-*")), "the temporary folder is gone"
+
+
+@pytest.mark.node
+def test_the_demos_staff_login_works_and_nothing_outlives_it(start: Start, tmp_path: Path) -> None:
+    demo, page = started(start, tmp_path)
+    login = re.search(r"log in as (\S+) with password (\S+)", demo.printed())
+    assert login
+    assert answer(f"{page}/staff/login")[0] == 200
+    assert demo.descendants()
+    demo.stop(signal.SIGKILL)
+    until(lambda: not demo.descendants())
+
+
+@pytest.mark.node
+def test_the_demo_never_touches_the_publishers_own(start: Start, tmp_path: Path) -> None:
+    own = tmp_path / "own.db"
+    port = free_port()
+    env = {"SUPPORT__DATABASE__URL": f"sqlite:///{own}", "SUPPORT_CONFIG": "/no/such.toml", "TMPDIR": str(tmp_path)}
+    demo = start("demo", "--port", port, env=env)
+    until(lambda: "Stop with Ctrl-C" in demo.printed() or demo.process.poll() is not None)
+    assert demo.stop() == 0
+    assert not own.exists()
+
+
+@pytest.mark.node
+def test_the_demo_sends_to_its_own_chain_alone(own_node: Node) -> None:
+    chain = LocalChain(own_node.url)
+    chain.claim()
+    other = start_node(extra=["--chain-id", "1"])
+    try:
+        with pytest.raises(ProcessError, match=str(CHAIN_ID)):
+            LocalChain(other.url).claim()
+    finally:
+        other.stop()
+
+
+@pytest.mark.parametrize("url", ["http://10.0.0.1:8545", "https://rpc.example.com", "http://127.0.0.1.example.com"])
+def test_the_demo_talks_to_this_machine_alone(url: str) -> None:
+    with pytest.raises(ProcessError):
+        LocalChain(url)
+
+
+def test_a_missing_node_is_one_clear_line(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ProcessError, match="make setup"):
+        demo_chain.node_child(tmp_path, 1, {})
