@@ -39,6 +39,18 @@ class SourceLied(SourceError):
     """An answer that must not be trusted: wrong chain, broken proof, contradiction."""
 
 
+class MustFreeze(SourceLied):
+    """Two answers that cannot both be true: a final block that changed, or nodes that differ about one block.
+
+    Only a person can judge that: the watcher accepts nothing from the source until somebody has
+    looked. evidence holds what each side said, by side, for people and machines; it names no secrets.
+    """
+
+    def __init__(self, text: str, evidence: Mapping[str, str]) -> None:
+        super().__init__(text)
+        self.evidence = dict(evidence)
+
+
 class Source(Protocol):
     """One place that tells us about money: a node, Stripe, a bank statement.
 

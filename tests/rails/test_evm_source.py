@@ -531,24 +531,6 @@ def test_a_token_with_other_decimals_than_configured_lied(world: MakeWorld, node
         world(watch(token(ACCOUNTS[1])))
 
 
-def test_a_quorum_that_cannot_be_kept_is_not_pretended(world: MakeWorld, node: Node) -> None:
-    with Proxy(node.url) as proxy, pytest.raises(SourceDown, match="quorum"):
-        world(rpc=[node.url, proxy.url], quorum=2)
-
-
-def test_a_node_that_fails_hands_the_next_turn_to_the_next_node(world: MakeWorld, node: Node) -> None:
-    with Proxy(node.url) as proxy:
-        here = world(rpc=[proxy.url, node.url])
-        proxy.is_unplugged = True
-        node.send(US, 5)
-        node.mine()
-        with pytest.raises(SourceDown, match="cannot be reached"):
-            here.look()
-        here.settle()
-    assert here.told("confirmed") == [("donation", "ETH", "tx:value", 5)]
-    here.check()
-
-
 def test_a_node_without_old_state_says_what_to_do(world: MakeWorld, node: Node) -> None:
     def pruned(request: Json, answer: Json) -> Json:
         is_old = request["method"] == "eth_getBalance" and request["params"][1] not in (head, final)

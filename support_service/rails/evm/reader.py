@@ -11,16 +11,16 @@ from support_service.rails import SourceDown
 from support_service.rails.evm import calls
 from support_service.rails.evm.answers import Log
 from support_service.rails.evm.refusals import RangeTooBig, Refusal
-from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Call, Node
+from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Asked, Call
 from support_service.rails.scan import RangeSize, ranges
 
 T = TypeVar("T")
 
 
 class Reader:
-    """Answers questions from memory, else from the node; a Refusal is remembered and raised as well."""
+    """Answers questions from memory, else from the node (or nodes); a Refusal is remembered and raised as well."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Asked) -> None:
         self.node = node
         self._known: dict[str, object] = {}
 

@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar, cast
+from typing import Generic, Protocol, TypeVar, cast
 
 from support_service.rails import SourceDown
 from support_service.rails.evm import text
@@ -46,6 +46,19 @@ class Call(Generic[T_co]):
     def key(self) -> str:
         """The same question has the same key."""
         return json.dumps([self.method, self.params])
+
+
+class Asked(Protocol):
+    """Whom a reader asks: one node, or several that must agree."""
+
+    @property
+    def host(self) -> str:
+        """Who is asked, for messages; holds no key."""
+        ...
+
+    def ask_all(self, calls: Sequence[Call[T]], /) -> list[T | Refusal]:
+        """Ask many questions; each answer is its value or a Refusal. SourceDown if some stay open."""
+        ...
 
 
 class _Again(Exception):

@@ -6,10 +6,12 @@ from support_service.giving import Clock, Cursor, Report, Watch, utc_now
 from support_service.rails import Source, SourceDown
 from support_service.rails.evm import tokens
 from support_service.rails.evm.network import EvmNetwork, read_network
+from support_service.rails.evm.panel import Panel, too_few
 from support_service.rails.evm.passes import Watched
 from support_service.rails.evm.reader import Reader
 from support_service.rails.evm.refusals import Behind, NoState, Refusal
-from support_service.rails.evm.rpc import Node
+from support_service.rails.evm.roster import Roster
+from support_service.rails.evm.rpc import Asked, Node
 from support_service.rails.evm.sight import check_chain
 from support_service.rails.evm.turn import Post, Turn
 
@@ -23,7 +25,11 @@ def build_sources(
 
 
 class EvmSource:
-    """Tells what happened to our addresses on one EVM network. Thread-bound; opens no connection before `reports`."""
+    """Tells what happened to our addresses on one EVM network. Thread-bound; opens no connection before `reports`.
+
+    With quorum = 1 its nodes are asked in the order of the settings, each where the ones before it
+    fail; with more, all of them are asked and must agree.
+    """
 
     def __init__(
         self,
@@ -34,32 +40,75 @@ class EvmSource:
         node: Callable[[str], Node] = Node,
     ) -> None:
         self.name, self.poll_seconds = f"evm:{network.name}", float(network.poll_seconds)
-        self._network, self._watches, self._clock = network, watches, clock
+        self._network, self._clock = network, clock
         self.nodes = [node(url) for url in network.rpc]
-        # Nodes whose tokens were checked; a watched set each, since nodes differ in the ranges they take.
-        self._watched = {place: Watched(watches) for place in range(len(self.nodes))}
-        self._checked: set[int] = set()
-        self._turn_of = 0
+        self._roster = Roster(self.nodes, clock)
+        # Nodes differ in the ranges of logs they take, so each has a watched set; the last is for all together.
+        self._watched = {one: Watched(watches) for one in self.nodes}
+        self._watched_together = Watched(watches)
+        self._checked: set[Node] = set()
 
     def reports(self, after: Cursor | None) -> Iterator[Report]:
-        """Yield reports from the cursor to the head; a node that fails hands the next turn to the next node."""
-        if self._network.quorum > 1:
-            raise SourceDown(f"{self.name}: comparing {self._network.quorum} nodes is not built yet; set quorum = 1")
-        place = self._turn_of
-        reader = Reader(self.nodes[place])
+        """Yield reports from the cursor to the head."""
+        return self._from_quorum(after) if self._network.quorum > 1 else self._from_one(after)
+
+    def _from_one(self, after: Cursor | None) -> Iterator[Report]:
+        """Read from the first node that can be read; where it fails half way, the next goes on from there."""
+        troubles: list[SourceDown] = []
+        for node in self._roster.ready():
+            try:
+                self._check(node)
+                for report in self._turn(node, self._watched[node], after):
+                    after = report.cursor
+                    yield report
+            except SourceDown as error:
+                self._roster.failed(node, str(error), error.retry_after_seconds)
+                troubles.append(error)
+            else:
+                self._roster.worked(node)
+                return
+        retry_after_seconds = min(trouble.retry_after_seconds for trouble in troubles)
+        raise SourceDown("; ".join(map(str, troubles)), retry_after_seconds=retry_after_seconds)
+
+    def _from_quorum(self, after: Cursor | None) -> Iterator[Report]:
+        """Read what a quorum of nodes agrees on."""
+        silent: dict[Node, SourceDown] = {}
+
+        def on_failure(node: Node, error: SourceDown) -> None:
+            silent[node] = error
+            self._roster.failed(node, str(error), error.retry_after_seconds)
+
+        ready = self._roster.ready(at_least=self._network.quorum)
+        for node in ready:
+            try:
+                self._check(node)
+            except SourceDown as error:
+                on_failure(node, error)
+        sound = [node for node in ready if node not in silent]
+        if len(sound) < self._network.quorum:
+            raise too_few(len(sound), self._network.quorum, silent.values())
+        yield from self._turn(Panel(sound, self._network.quorum, on_failure), self._watched_together, after)
+        for node in ready:
+            if node not in silent:
+                self._roster.worked(node)
+
+    def _turn(self, asked: Asked, watched: Watched, after: Cursor | None) -> Iterator[Report]:
+        """Take one turn; a Refusal without a remedy is SourceDown here."""
         try:
-            if place not in self._checked:
-                check_chain(reader, self._network)
-                tokens.check_decimals(reader, self._watched[place].tokens)
-                self._checked.add(place)
-            post = Post(self.name, self._network, self._watched[place], self._clock)
-            yield from Turn(post, reader, after).reports()
+            yield from Turn(Post(self.name, self._network, watched, self._clock), Reader(asked), after).reports()
         except Refusal as error:
-            self._turn_of = (place + 1) % len(self.nodes)
-            raise SourceDown(f"{reader.node.host}: {_in_words(error)}") from error
-        except SourceDown:
-            self._turn_of = (place + 1) % len(self.nodes)
-            raise
+            raise SourceDown(f"{asked.host}: {_in_words(error)}") from error
+
+    def _check(self, node: Node) -> None:
+        """See once that a node is on our chain, and its tokens are the ones we know; raises SourceLied."""
+        if node in self._checked:
+            return
+        try:
+            check_chain(Reader(node), self._network)
+            tokens.check_decimals(Reader(node), self._watched[node].tokens)
+        except Refusal as error:
+            raise SourceDown(f"{node.host}: {_in_words(error)}") from error
+        self._checked.add(node)
 
 
 def _in_words(error: Refusal) -> str:
