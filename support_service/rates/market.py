@@ -7,6 +7,7 @@ time, open, high, low, close, vwap, volume (texts but for the time), count.
 """
 
 import re
+import time
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from decimal import Decimal
 from support_service.giving import Clock, utc_now
 from support_service.rails import SourceDown, SourceLied
 from support_service.rates import Asked, Rate, checked
-from support_service.rates.wire import JsonPlace
+from support_service.rates.wire import JsonPlace, Pause
 
 PATH = "/0/public/OHLC"
 # The market's own names; every other asset goes by its usual code.
@@ -26,6 +27,8 @@ INTERVALS_MINUTES = (1, 5, 15, 60, 240, 1440)
 CANDLES_USED_MAX = 700
 # In a quiet market there is no candle for a while; a price older than this is not the price of the moment.
 QUIET_MAX = timedelta(hours=6)
+# A pair that was not traded may be from tomorrow on.
+UNTRADED_FOR = timedelta(minutes=30)
 KEPT_MAX = 60
 
 _PRICE = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?", re.ASCII)
@@ -45,8 +48,8 @@ class Market:
 
     name = "market"
 
-    def __init__(self, url: str, *, clock: Clock = utc_now) -> None:
-        self._place, self._clock = JsonPlace(url.rstrip("/") + PATH), clock
+    def __init__(self, url: str, *, clock: Clock = utc_now, pause: Pause = time.sleep) -> None:
+        self._place, self._clock = JsonPlace(url.rstrip("/") + PATH, pause=pause), clock
         self._kept: dict[tuple[str, int], _Candles] = {}
 
     def rate(self, asked: Asked) -> Rate | None:
@@ -67,9 +70,9 @@ class Market:
     def _candles(self, pair: str, interval: int, at: datetime) -> _Candles:
         """Ask, unless an answer from after that moment is at hand: what has closed does not change."""
         held = self._kept.get((pair, interval))
-        if held is not None and held.asked_at >= at:
-            return held
         asked_at = self._clock()
+        if held is not None and held.asked_at >= at and (held.prices or asked_at - held.asked_at < UNTRADED_FOR):
+            return held
         told = self._place.get({"pair": pair, "interval": str(interval)})
         if len(self._kept) >= KEPT_MAX:
             self._kept.clear()

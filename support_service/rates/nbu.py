@@ -6,6 +6,7 @@ The rate is for one unit. A day is a day in Kyiv; for a day without a rate of it
 set before it is in force.
 """
 
+import time
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 
@@ -13,7 +14,7 @@ from babel.dates import get_timezone
 
 from support_service.rails import SourceLied
 from support_service.rates import Asked, Rate, checked
-from support_service.rates.wire import JsonPlace
+from support_service.rates.wire import JsonPlace, Pause
 
 PATH = "/NBUStatService/v1/statdirectory/exchange"
 HRYVNIA = "UAH"
@@ -29,8 +30,8 @@ class NationalBank:
 
     name = "nbu"
 
-    def __init__(self, url: str) -> None:
-        self._place = JsonPlace(url.rstrip("/") + PATH)
+    def __init__(self, url: str, *, pause: Pause = time.sleep) -> None:
+        self._place = JsonPlace(url.rstrip("/") + PATH, pause=pause)
         # Kyiv's clock from the library's own data: a small machine may have no time zones installed.
         self._kyiv = get_timezone("Europe/Kyiv")
         self._kept: dict[tuple[str, date], tuple[Decimal, date]] = {}

@@ -54,11 +54,17 @@ class Valuation:
     poll_seconds = POLL_SECONDS
 
     def __init__(
-        self, currency: Asset, sources: Sequence[RateSource], unvalued: Finder, *, clock: Clock = utc_now
+        self,
+        currency: Asset,
+        sources: Sequence[RateSource],
+        unvalued: Finder,
+        *,
+        clock: Clock = utc_now,
+        gifts_per_turn: int = GIFTS_PER_TURN_MAX,
     ) -> None:
         self.name = f"rates:{currency.code}"
         self._currency, self._sources, self._unvalued, self._clock = currency, tuple(sources), unvalued, clock
-        self._next = 0
+        self._gifts_per_turn, self._next = gifts_per_turn, 0
         self._not_before: dict[str, datetime] = {}
 
     def reports(self, after: Cursor | None) -> Iterator[Report]:
@@ -77,13 +83,16 @@ class Valuation:
 
     def _due(self) -> Iterator[Donation]:
         """Go on through the gifts without a value where the last turn ended, and start again after the last one."""
-        for _ in range(GIFTS_PER_TURN_MAX // PAGE):
-            page = self._unvalued(self._next, PAGE)
+        left = self._gifts_per_turn
+        while left > 0:
+            size = min(left, PAGE)
+            page, now = self._unvalued(self._next, size), self._clock()
             for found in page:
                 self._next = found.number
-                if self._clock() >= self._not_before.get(found.donation.identity.ref, self._clock()):
+                if self._not_before.get(found.donation.identity.ref, now) <= now:
                     yield found.donation
-            if len(page) < PAGE:
+            left -= size
+            if len(page) < size:
                 self._next = 0
                 return
 

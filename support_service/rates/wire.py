@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import requests
@@ -21,7 +22,7 @@ CHUNK_BYTES = 16 * 1024
 ATTEMPTS_MAX = 2
 PAUSE_SECONDS = 0.5
 
-_STATUS_BUSY = {408, 429, 500, 502, 503, 504}
+Pause: TypeAlias = Callable[[float], object]
 
 
 class JsonPlace:
@@ -31,7 +32,7 @@ class JsonPlace:
         self,
         url: str,
         *,
-        pause: Callable[[float], object] = time.sleep,
+        pause: Pause = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url, self._pause, self._monotonic = url, pause, monotonic
@@ -65,7 +66,7 @@ class JsonPlace:
             raise SourceDown(f"{self.host}: no answer in {READ_SECONDS_MAX:.0f} s") from None
         except (requests.RequestException, HTTPError) as error:
             raise SourceDown(f"{self.host}: cannot be reached ({type(error).__name__})") from None
-        if response.status_code in _STATUS_BUSY or response.status_code != requests.codes.ok:
+        if response.status_code != requests.codes.ok:
             raise SourceDown(f"{self.host}: HTTP {response.status_code}")
         return self._parse(body)
 
