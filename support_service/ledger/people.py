@@ -153,7 +153,8 @@ class People:
         browser brought along is ended: the token changes at every login. Raises TooManyAttempts
         before any hashing, LoginRefused after the same work whoever was asked for.
         """
-        address = email.strip().lower()
+        # An address nobody can have takes the same way as one that nobody has; PostgreSQL refuses NUL.
+        address = email.strip().lower() if email.isprintable() else ""
         with self._database.write() as tx:
             attempt = self._count_attempt(tx, buckets)
             person, held = _person(tx, address), _password_hash(tx, address)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 from typing import Literal
 
-from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response as BaseResponse
@@ -102,7 +102,7 @@ def about_staff() -> dict[str, object]:
 @blueprint.route("/login", methods=["GET", "POST"])
 def login() -> BaseResponse | tuple[str, int]:
     """Let a person in; every refusal reads the same, whoever was asked for."""
-    if request.method == "GET":
+    if request.method in guard.SAFE_METHODS:
         return redirect(_next_page()) if guard.current_session() else (_login_page(), 200)
     email, at = request.form.get("email", ""), service()
     try:
@@ -158,9 +158,7 @@ def donations() -> str:
 @login_required(Role.VIEWER)
 def donation(ref: str) -> str:
     """Show what we believe of one donation, and how we came to believe it."""
-    history = service().ledger.donation(ref)
-    if history is None:
-        abort(404)
+    history = staff_entry.history_or_404(ref)
     held = history.donation
     return render_template(
         "staff/donation.html",
@@ -184,6 +182,7 @@ def health() -> str:
     views, noted = source_views(at), at.ledger.health()
     return render_template(
         "staff/health.html",
+        head=at.ledger.head(),
         sources=views,
         reasons={view.name: noted[view.name].reason if view.name in noted else "" for view in views},
         not_watched=not_watched(at),

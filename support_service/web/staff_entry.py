@@ -3,6 +3,7 @@
 GET makes the nonce, POST books under it: sent twice, it is booked once.
 """
 
+import re
 import secrets
 from collections.abc import Mapping
 
@@ -10,6 +11,7 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from support_service.giving import Phrase
+from support_service.ledger import History
 from support_service.ledger.people import Role
 from support_service.web import booking, guard
 from support_service.web.guard import login_required
@@ -19,10 +21,20 @@ blueprint = Blueprint("entry", __name__)
 
 NONCE_BYTES = 16
 
+_REF = re.compile(r"[0-9a-f]{24}")
+
 
 def new_nonce() -> str:
     """Make the key of one form: 128 random bits in hex."""
     return secrets.token_hex(NONCE_BYTES)
+
+
+def history_or_404(ref: str) -> History:
+    """Look a donation up by the public id in a URL; 404 for what is none."""
+    history = service().ledger.donation(ref) if _REF.fullmatch(ref) else None
+    if history is None:
+        abort(404)
+    return history
 
 
 @blueprint.get("/entry")
@@ -55,10 +67,7 @@ def book() -> BaseResponse | str | tuple[str, int]:
 @login_required(Role.BOOKKEEPER)
 def withdraw(ref: str) -> BaseResponse | tuple[str, int]:
     """Take a mistaken entry back, with the reason; only what was booked by hand can be."""
-    at, nonce = service(), _nonce()
-    history = at.ledger.donation(ref)
-    if history is None:
-        abort(404)
+    at, nonce, history = service(), _nonce(), history_or_404(ref)
     if not booking.may_withdraw(history.donation):
         text = Phrase("Only a gift that was entered by hand and still stands can be withdrawn.")
         return render_template("staff/notice.html", heading=Phrase("Nothing was changed"), text=text, command=None), 409

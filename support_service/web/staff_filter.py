@@ -50,7 +50,7 @@ class Choices:
 def read_filter(args: Mapping[str, str]) -> Filter:
     """Read a query. A word that names nothing is left out; a day that is none is told."""
     mistakes: dict[str, Phrase] = {}
-    text = {name: args.get(name, "").strip()[:_CHARS_MAX] for name in NAMES}
+    text = {name: _word(args.get(name, "")) for name in NAMES}
     state = State(text["state"]) if text["state"] in list(State) else None
     kind = Kind(text["kind"]) if text["kind"] in list(Kind) else None
     since, until = (_midnight(name, text[name], mistakes) for name in ("since", "until"))
@@ -73,6 +73,11 @@ def choices(assembly: Assembly) -> Choices:
         methods=[(method.key, method.key) for method in assembly.methods],
         kinds=[(kind, say(words)) for kind, words in KIND_WORDS.items()],
     )
+
+
+def _word(text: str) -> str:
+    # PostgreSQL refuses NUL in a text; what cannot be read names nothing anyway.
+    return text.strip()[:_CHARS_MAX] if text.isprintable() else ""
 
 
 def _midnight(name: str, text: str, mistakes: dict[str, Phrase]) -> datetime | None:
