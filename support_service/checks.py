@@ -9,6 +9,8 @@ from support_service.assembly import Assembly, unwatched_networks
 from support_service.giving import PaymentMethod, Phrase
 from support_service.rails import RAILS, Mistake
 
+NODE_KEYS = ("rpc", "esplora")
+
 
 class OnlineHalf(Protocol):
     """A rail that can ask its nodes who they are: `rails/<rail>/online.py`."""
@@ -21,17 +23,20 @@ class OnlineHalf(Protocol):
 def method_lines(assembly: Assembly) -> list[str]:
     """Write one line per method: key, rail, what is shown, the QR payload, and who hears of the money."""
     unwatched = set(unwatched_networks(assembly))
-    return [_method_line(method, unwatched) for method in assembly.methods]
+    return [_method_line(assembly, method, unwatched) for method in assembly.methods]
 
 
 def warning_lines(assembly: Assembly) -> list[str]:
     """Write what is allowed, but worth a second look by the publisher."""
     file = assembly.settings.file
-    return [
+    told = [
         f"{file}: methods.{method.key}: warning: {_said(warning)}"
         for method in assembly.methods
         for warning in method.warnings
     ]
+    if assembly.settings.stripe is not None:
+        told.append(f"{file}: stripe: warning: is not built yet; no card payment is offered or taken")
+    return told
 
 
 def ask_nodes(assembly: Assembly) -> list[str | Mistake]:
@@ -39,7 +44,7 @@ def ask_nodes(assembly: Assembly) -> list[str | Mistake]:
     found: list[str | Mistake] = []
     for name, table in assembly.settings.networks.items():
         rail = str(table["rail"])
-        if any(table.get(key) for key in ("rpc", "esplora")):
+        if any(table.get(key) for key in NODE_KEYS):
             half = _online_half(rail)
             found += half.ask_nodes(name, table) if half else [f"{name}: not asked; not built yet for {rail}"]
     return found
@@ -50,21 +55,28 @@ def _online_half(rail: str) -> OnlineHalf | None:
     return cast("OnlineHalf", import_module(name)) if find_spec(name) else None
 
 
-def _method_line(method: PaymentMethod, unwatched: set[str]) -> str:
+def _method_line(assembly: Assembly, method: PaymentMethod, unwatched: set[str]) -> str:
     shown = "; ".join(row.shown for row in method.rows)
     # A payload of several lines (EPC) stays one line here.
     payload = method.qr.text.replace("\r", "\\r").replace("\n", "\\n")
-    return f"{method.key}\t{method.rail}\t{shown}\tQR {payload}\t{_listener(method, unwatched)}"
+    return f"{method.key}\t{method.rail}\t{shown}\tQR {payload}\t{_listener(assembly, method, unwatched)}"
 
 
-def _listener(method: PaymentMethod, unwatched: set[str]) -> str:
+def _listener(assembly: Assembly, method: PaymentMethod, unwatched: set[str]) -> str:
     networks = list(dict.fromkeys(watch.network for watch in method.watches))
     if not networks:
         return "shown, not watched: booked by staff"
     deaf = [name for name in networks if name in unwatched]
     watched = [name for name in networks if name not in unwatched]
     told = [f"watched on {', '.join(watched)}"] if watched else []
-    return "; ".join([*told, *([f"shown, not watched: no node set for {', '.join(deaf)}"] if deaf else [])])
+    return "; ".join([*told, *(f"shown, not watched: {_why_deaf(assembly, name)}" for name in deaf)])
+
+
+def _why_deaf(assembly: Assembly, network: str) -> str:
+    table = assembly.settings.networks[network]
+    if any(table.get(key) for key in NODE_KEYS):
+        return f"watching {network} is not built yet for {table['rail']}"
+    return f"no node set for {network}"
 
 
 def _said(phrase: Phrase) -> str:

@@ -23,6 +23,7 @@ from support_service.settings_tables import (
     Database,
     MethodEntry,
     Publisher,
+    Stripe,
     Value,
     Web,
     method_entries,
@@ -61,6 +62,7 @@ class _File(BaseSettings):
     networks: dict[str, dict[str, Any]] = {}
     assets: tuple[AssetTable, ...] = ()
     value: Value | None = None
+    stripe: Stripe | None = None
 
     @classmethod
     def settings_customise_sources(
@@ -82,6 +84,7 @@ class Settings:
     networks: Mapping[str, Mapping[str, object]]
     assets: tuple[Asset, ...]
     value: Value | None = None
+    stripe: Stripe | None = None
     is_demo: bool = False
 
 
@@ -136,6 +139,7 @@ def read_settings(file: Path) -> tuple[Settings | None, list[Mistake]]:
         networks=parsed.networks,
         assets=assets,
         value=parsed.value,
+        stripe=parsed.stripe,
         is_demo=is_demo_process(),
     )
     return settings, mistakes

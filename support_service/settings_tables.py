@@ -66,6 +66,15 @@ class Value(Table):
     feeds: tuple[FeedTable, ...] = ()
 
 
+class Stripe(Table):
+    """[stripe]: card payments through Stripe. Read and checked; taking them is not built yet."""
+
+    secret_key_file: Path | None = None
+    webhook_secret_file: Path | None = None
+    api_base: str = "https://api.stripe.com"
+    currencies: tuple[str, ...] = ("EUR", "USD", "UAH")
+
+
 class AssetTable(Table):
     """One [[assets]] table; its own words are in config/assets.toml."""
 

@@ -10,7 +10,7 @@ import pytest
 from support_service.assembly import assemble
 from support_service.rails import RAILS, Options, Surroundings, method_half
 from support_service.settings import Settings, read_settings
-from support_service.settings_tables import Database, FeedTable, Publisher, Value, Web
+from support_service.settings_tables import Database, FeedTable, Publisher, Stripe, Value, Web
 from tests.fixtures.service import ROOT, write_settings
 
 TEXT = (ROOT / "config" / "support.example.toml").read_text(encoding="utf-8")
@@ -55,6 +55,7 @@ def test_every_section_names_every_setting() -> None:
     assert set(TABLES["web"]) == set(Web.model_fields)
     assert set(TABLES["value"]) == set(Value.model_fields)
     assert set(TABLES["value"]["feeds"][0]) == set(FeedTable.model_fields)
+    assert set(TABLES["stripe"]) == set(Stripe.model_fields)
     assert set(TABLES["assets"][0]) == {"code", "network", "contract", "exponent", "source"}
 
 
