@@ -4,13 +4,15 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from support_service import watcher
-from support_service.giving import Cursor, Report, State
+from support_service.assembly import assemble, build_valuation
+from support_service.giving import Cursor, Direction, Kind, Report, State
 from support_service.ledger import Health, Ledger, write_export
 from support_service.money import Asset
 from support_service.rails import SourceDown, SourceLied
@@ -20,8 +22,10 @@ from support_service.rates.market import Market
 from support_service.rates.nbu import NationalBank
 from support_service.rates.stamping import POLL_SECONDS, Valuation
 from support_service.rates.wire import ANSWER_BYTES_MAX
+from support_service.settings import SettingsError
 from tests.fixtures.rates import Bank, Exchange, FrozenClock, RatesServer, candles, nbu_reply
 from tests.fixtures.reports import NOON, gift, polled, pushed, refund, transfer
+from tests.fixtures.service import SEED, Command, write_settings
 from tests.fixtures.wire import Reply
 
 UAH, ETH, EUR = Asset("UAH", 2), Asset("ETH", 18, "ethereum"), Asset("EUR", 2)
@@ -348,9 +352,18 @@ def test_a_confirmed_gift_gets_the_value_it_had_when_it_came(ledger: Ledger, val
 
 
 def test_what_is_only_seen_or_is_no_gift_has_no_value(ledger: Ledger, valuation: Valuation) -> None:
-    ledger.accept(polled(1, transfer("0x01"), transfer("0x02", state=State.QUARANTINED)))
+    others = [Kind.OUTFLOW, Kind.PROTOCOL, Kind.INTERNAL, Kind.OPENING]
+    ledger.accept(
+        polled(
+            1,
+            transfer("0x01"),
+            transfer("0x02", state=State.QUARANTINED),
+            transfer("0x03", direction=Direction.OUT, state=State.CONFIRMED),
+            *(transfer(f"0x1{kind}", kind=kind, state=State.CONFIRMED) for kind in others),
+        )
+    )
     assert not watcher.turn(valuation, ledger)
-    assert values(ledger) == [None, None]
+    assert values(ledger) == [None] * 7
 
 
 def test_a_value_changes_neither_state_nor_sums_nor_books(ledger: Ledger, valuation: Valuation) -> None:
@@ -532,3 +545,77 @@ def test_what_a_rate_was_made_of_is_kept_for_whoever_checks_it(ledger: Ledger, v
 def test_a_source_of_rates_is_a_source_like_every_other(valuation: Valuation) -> None:
     reports: Callable[[Cursor | None], Iterator[Report]] = valuation.reports
     assert (valuation.name, valuation.poll_seconds, list(reports(None))) == ("rates:UAH", 60.0, [])
+
+
+# The settings, and the command
+
+
+def test_watch_once_values_gifts_and_names_rates_that_are_down(
+    tmp_path: Path, server: RatesServer, command: Command
+) -> None:
+    value = f'[value]\nsources = ["nbu"]\nnbu_url = "{server.url}"\n'
+    file = write_settings(tmp_path, f"{SEED}\n{value}")
+    assert command("--config", file, "migrate").exit_code == 0
+    ledger = Ledger(f"sqlite:///{tmp_path}/support.db")
+    ledger.accept(pushed("evt_1", gift(units=10_00)))
+    server.bank, up = (lambda _: Reply(None)), server.bank
+    down = command("--config", file, "watch", "--once")
+    assert down.exit_code == 1
+    assert "rates:UAH: not read to its end: 127.0.0.1: cannot be reached" in down.output
+    assert values(ledger) == [None]
+    server.bank = up
+    assert command("--config", file, "watch", "--once").output == "rates:UAH: 1 changes\n"
+    (row,) = map(json.loads, command("--config", file, "export", "--format", "jsonl").output.splitlines())
+    assert row["value"]["units"] == "48031"
+    ledger.dispose()
+
+
+def test_without_a_value_section_nobody_is_asked(tmp_path: Path) -> None:
+    assembly = assemble(write_settings(tmp_path, SEED))
+    assert assembly.value is None
+    assert build_valuation(assembly, lambda _after, _limit: (), clock=lambda: NOON) == []
+
+
+def test_every_mistake_of_the_section_is_told_at_once(tmp_path: Path) -> None:
+    text = """
+[value]
+currency = "XXX"
+sources = ["nbu", "nbu", "pigeon"]
+nbu_url = "http://bank.gov.ua"
+market_url = "https://user:HUNTER2@api.example.com"
+colour = "red"
+[[value.feeds]]
+network = "ethereum"
+contract = "0x12"
+asset = "ETHH"
+currency = "USDD"
+[[value.feeds]]
+network = "bitcoin"
+"""
+    with pytest.raises(SettingsError) as raised:
+        assemble(write_settings(tmp_path, SEED + text))
+    told = [f"{one.key}: {one.reason}" for one in raised.value.mistakes]
+    assert sorted(one.key for one in raised.value.mistakes) == [
+        "value.colour",
+        "value.currency",
+        "value.feeds",
+        "value.feeds[1].asset",
+        "value.feeds[1].contract",
+        "value.feeds[1].currency",
+        "value.feeds[1].network",
+        "value.feeds[2].asset",
+        "value.feeds[2].contract",
+        "value.feeds[2].network",
+        "value.market_url",
+        "value.nbu_url",
+        "value.sources",
+        "value.sources",
+    ], told
+    assert "HUNTER2" not in str(told)
+
+
+def test_the_currency_can_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPPORT__VALUE__CURRENCY", "EUR")
+    value = assemble(write_settings(tmp_path, SEED)).value
+    assert value is not None
+    assert (value.currency, value.sources) == (EUR, ("nbu", "market"))

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, select
 
-from support_service.giving import COUNTED_KINDS, Cursor, Donation, Kind, Observed, State
+from support_service.giving import COUNTED_KINDS, Cursor, Direction, Donation, Kind, Observed, State
 from support_service.ledger.canonical import read_raw
 from support_service.ledger.health import Health, SourceHealth
 from support_service.ledger.postings import Leg
@@ -143,6 +143,7 @@ def list_unvalued(tx: Connection, after: int, limit: int) -> tuple[Listed, ...]:
         donation.c.id > after,
         donation.c.value.is_(None),
         donation.c.confirmed_at.is_not(None),
+        donation.c.direction == Direction.IN,
         donation.c.kind.in_(sorted(COUNTED_KINDS)),
     )
     rows = tx.execute(asked.order_by(donation.c.id).limit(min(limit, LISTED_MAX))).mappings()
