@@ -6,18 +6,19 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-setup lint bench rehearse shots clean
+.PHONY: help setup run test test-setup lint bench rehearse clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMPS := $(VENV)/stamps
 # Versions and hashes come from the lock files alone; settings of this machine's pip stay in force.
-PIP := $(PY) -m pip --disable-pip-version-check --quiet
+PIP := $(PY) -m pip --disable-pip-version-check -qq
 
 help:
 	@sed -n '1,5s/^# *//p' Makefile
 
 setup: $(STAMPS)/run $(STAMPS)/node $(STAMPS)/self
+	@:
 
 run: setup
 	@$(VENV)/bin/support-service demo $(ARGS)
