@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import Protocol, cast
 
 from support_service.assembly import Assembly, unwatched_networks
-from support_service.giving import PaymentMethod, Phrase
+from support_service.giving import PaymentMethod, Phrase, utc_now
 from support_service.rails import RAILS, Mistake
 
 NODE_KEYS = ("rpc", "esplora")
@@ -40,13 +40,17 @@ def warning_lines(assembly: Assembly) -> list[str]:
 
 
 def ask_nodes(assembly: Assembly) -> list[str | Mistake]:
-    """Ask every node of every network which chain it is on."""
+    """Ask every node of every network which chain it is on, and every source of rates for one of now."""
     found: list[str | Mistake] = []
     for name, table in assembly.settings.networks.items():
         rail = str(table["rail"])
         if any(table.get(key) for key in NODE_KEYS):
             half = _online_half(rail)
             found += half.ask_nodes(name, table) if half else [f"{name}: not asked; not built yet for {rail}"]
+    if assembly.value is not None:
+        # Late: what asks for rates loads more than `check` alone needs.
+        ask_rates = import_module("support_service.rates.online").ask_rates
+        found += ask_rates(assembly.value, assembly.settings.networks, clock=utc_now)
     return found
 
 

@@ -1,7 +1,10 @@
 """What gifts were worth: official and market rates as they are published, exact, late if need be, never invented."""
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +15,7 @@ from hypothesis import strategies as st
 
 from support_service import watcher
 from support_service.assembly import assemble, build_valuation
-from support_service.giving import Cursor, Direction, Kind, Report, State
+from support_service.giving import Cursor, Direction, Kind, Report, State, ValueClaim
 from support_service.ledger import Health, Ledger, write_export
 from support_service.money import Asset
 from support_service.rails import SourceDown, SourceLied
@@ -23,6 +26,7 @@ from support_service.rates.nbu import NationalBank
 from support_service.rates.stamping import POLL_SECONDS, Valuation
 from support_service.rates.wire import ANSWER_BYTES_MAX
 from support_service.settings import SettingsError
+from support_service.web.telling import tell
 from tests.fixtures.rates import Bank, Exchange, FrozenClock, RatesServer, candles, nbu_reply
 from tests.fixtures.reports import NOON, gift, polled, pushed, refund, transfer
 from tests.fixtures.service import SEED, Command, write_settings
@@ -542,6 +546,41 @@ def test_what_a_rate_was_made_of_is_kept_for_whoever_checks_it(ledger: Ledger, v
     ]
 
 
+def test_a_person_may_put_another_value_in_its_place(ledger: Ledger, valuation: Valuation) -> None:
+    ledger.accept(polled(1, transfer(state=State.CONFIRMED)))
+    (report,) = list(valuation.reports(None))
+    ledger.accept(report)
+    (held,) = report.observations
+    assert isinstance(held.claim, ValueClaim)
+    mine = replace(held, claim=replace(held.claim, units=1, rate="0.01", source="by hand"))
+    ledger.accept(pushed("a" * 32, mine, source="staff:ada@example.com"))
+    (value,) = values(ledger)
+    assert isinstance(value, dict)
+    assert (value["units"], value["source"]) == ("1", "by hand")
+    assert not watcher.turn(valuation, ledger)
+    assert ledger.verify() == []
+
+
+def test_staff_read_the_value_in_the_history(ledger: Ledger, valuation: Valuation) -> None:
+    ledger.accept(polled(1, transfer(state=State.CONFIRMED)))
+    watcher.turn(valuation, ledger)
+    (row,) = ledger.export()
+    history = ledger.donation(str(row["id"]))
+    assert history is not None
+    sentence = tell(history.observations, 18)[-1].sentence
+    assert sentence.text % dict(sentence.values) == ("Worth 104\u202f020.80 UAH when it came, at 104020.8 (market+nbu)")
+
+
+def test_verify_sees_a_value_that_was_changed_by_hand(ledger: Ledger, valuation: Valuation, tmp_path: Path) -> None:
+    ledger.accept(polled(1, transfer(state=State.CONFIRMED)))
+    watcher.turn(valuation, ledger)
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as books:
+        books.execute("UPDATE donation SET value = replace(value, '10402080', '99999999')")
+        books.commit()
+    (problem,) = ledger.verify()
+    assert "value is stored as" in problem
+
+
 def test_a_source_of_rates_is_a_source_like_every_other(valuation: Valuation) -> None:
     reports: Callable[[Cursor | None], Iterator[Report]] = valuation.reports
     assert (valuation.name, valuation.poll_seconds, list(reports(None))) == ("rates:UAH", 60.0, [])
@@ -619,3 +658,15 @@ def test_the_currency_can_come_from_the_environment(tmp_path: Path, monkeypatch:
     value = assemble(write_settings(tmp_path, SEED)).value
     assert value is not None
     assert (value.currency, value.sources) == (EUR, ("nbu", "market"))
+
+
+def test_check_online_asks_each_source_for_one_rate(tmp_path: Path, server: RatesServer, command: Command) -> None:
+    server.bank = lambda asked: nbu_reply(
+        "USD", "41.60", f"{asked['date'][6:]}.{asked['date'][4:6]}.{asked['date'][:4]}"
+    )
+    server.market = lambda _: Reply(b"<html>", 503)
+    text = f'{SEED}\n[value]\nnbu_url = "{server.url}"\nmarket_url = "{server.url}"\n'
+    said = command("--config", write_settings(tmp_path, text), "check", "--online")
+    assert "value: nbu: 1 USD is 41.6 UAH\n" in said.output
+    assert "value.market_url: 127.0.0.1: HTTP 503" in said.output
+    assert said.exit_code == 1

@@ -15,11 +15,14 @@ def build_valuation(
     choices: Choices, networks: Mapping[str, Mapping[str, object]], unvalued: Finder, *, clock: Clock
 ) -> Valuation:
     """Build the source of values. Nobody is asked yet."""
-    sources = [_build(name, choices, networks, clock=clock) for name in choices.sources]
+    sources = [build_source(name, choices, networks, clock=clock) for name in choices.sources]
     return Valuation(choices.currency, sources, unvalued, clock=clock)
 
 
-def _build(name: str, choices: Choices, networks: Mapping[str, Mapping[str, object]], *, clock: Clock) -> RateSource:
+def build_source(
+    name: str, choices: Choices, networks: Mapping[str, Mapping[str, object]], *, clock: Clock
+) -> RateSource:
+    """Build one source of rates by its name in the settings."""
     match name:
         case "nbu":
             return NationalBank(choices.nbu_url)

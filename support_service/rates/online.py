@@ -1,0 +1,43 @@
+"""What `check --online` asks of every source of rates: one rate of now, which shows that it is what it should be."""
+
+from collections.abc import Iterator, Mapping
+
+from support_service.giving import Clock
+from support_service.rails import Mistake, SourceError
+from support_service.rates import Asked
+from support_service.rates.building import build_source
+from support_service.rates.choices import Choices
+from support_service.rates.conversion import PIVOT, rate_text
+
+
+def ask_rates(
+    choices: Choices, networks: Mapping[str, Mapping[str, object]], *, clock: Clock
+) -> Iterator[str | Mistake]:
+    """Ask each source once, a feed each; a text is what one said, a Mistake what is wrong with it."""
+    for name in choices.sources:
+        source = build_source(name, choices, networks, clock=clock)
+        for key, asked in _questions(name, choices, clock):
+            pair = f"{asked.asset}/{asked.currency}"
+            try:
+                rate = source.rate(asked)
+            except SourceError as error:
+                yield Mistake(key, str(error))
+                continue
+            if rate is None:
+                yield Mistake(key, f"has no rate of now for {pair}")
+            else:
+                yield f"value: {name}: 1 {asked.asset} is {rate_text(rate.value)} {asked.currency}"
+
+
+def _questions(name: str, choices: Choices, clock: Clock) -> list[tuple[str, Asked]]:
+    now = clock()
+    match name:
+        case "nbu":
+            own = choices.currency.code
+            return [("value.nbu_url", Asked("EUR" if own == PIVOT else PIVOT, own, now))]
+        case "market":
+            return [("value.market_url", Asked("BTC", PIVOT, now, "bitcoin"))]
+    return [
+        (f"value.feeds[{place}]", Asked(feed.asset, feed.currency, now, feed.network))
+        for place, feed in enumerate(choices.feeds, 1)
+    ]
