@@ -1,7 +1,5 @@
 """The one place where the web parts meet: settings and methods in, a Flask app out."""
 
-from pathlib import Path
-
 from flask import Flask
 from jinja2 import StrictUndefined
 
@@ -15,7 +13,7 @@ from support_service.web.service import EXTENSION, Service
 
 def create_app(assembly: Assembly, *, clock: Clock = utc_now) -> Flask:
     """Build the web app. It touches no database and no node: the page lives when both are down."""
-    app = Flask(__name__, template_folder=str(resource("templates")), static_folder=str(_STATIC))
+    app = Flask(__name__, template_folder=str(resource("templates")), static_folder=None)
     app.jinja_options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     ledger = Ledger(assembly.settings.database_url, clock=clock)
     app.extensions[EXTENSION] = Service(assembly, ledger, clock)
@@ -35,6 +33,3 @@ def create_app(assembly: Assembly, *, clock: Clock = utc_now) -> Flask:
 def wsgi() -> Flask:
     """Build the app for a server worker: settings from $SUPPORT_CONFIG; raises SettingsError."""
     return create_app(assemble(settings_path(None)))
-
-
-_STATIC = Path(__file__).parent / "web" / "static"

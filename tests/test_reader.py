@@ -92,8 +92,7 @@ def test_one_language_offers_no_choice(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["/support", "/nothing", "/static/support.css", "/healthz", "/totals.json", "/"])
 def test_every_answer_carries_the_headers(client: FlaskClient, path: str) -> None:
-    with client.get(path) as answer:
-        headers = answer.headers
+    headers = client.get(path).headers
     assert headers["Content-Security-Policy"] == STRICT
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
@@ -168,8 +167,27 @@ def test_a_code_may_be_kept_for_ever_only_under_its_own_fingerprint(client: Flas
     assert "immutable" not in client.get("/qr/eth.svg?v=0").headers["Cache-Control"]
 
 
+def test_a_static_file_may_be_kept_for_ever_under_the_name_the_page_gives_it(client: FlaskClient) -> None:
+    for name in ("support.css", "support.js", "icon.svg"):
+        (link,) = re.findall(rf'"(/static/{name}\?v=[0-9a-f]+)"', client.get("/support").text)
+        answer = client.get(link, headers={"Accept-Encoding": "gzip"})
+        assert "immutable" in answer.headers["Cache-Control"]
+        assert answer.headers["Content-Encoding"] == "gzip"
+    assert "immutable" not in client.get("/static/support.css?v=1").headers["Cache-Control"]
+
+
 @pytest.mark.parametrize(
-    "path", ["/qr/none.svg", "/qr/eth", "/qr/eth.gif", "/qr/../eth.svg", "/qr/%2e%2e%2fetc%2fpasswd.svg", "/card", "/x"]
+    "path",
+    [
+        "/qr/none.svg",
+        "/qr/eth",
+        "/qr/eth.gif",
+        "/qr/../eth.svg",
+        "/qr/%2e%2e%2fetc%2fpasswd.svg",
+        "/static/../app.py",
+        "/static/x",
+        "/card",
+    ],
 )
 def test_what_does_not_exist_is_a_calm_404(client: FlaskClient, path: str) -> None:
     answer = client.get(path)

@@ -103,7 +103,7 @@ def test_oembed_answers_for_our_page(client: FlaskClient) -> None:
     page = "http://127.0.0.1:8000/support?lang=en&article=https://example.com/a"
     answer = client.get("/oembed", query_string={"url": page, "maxwidth": "400", "maxheight": "999999"})
     told = answer.get_json()
-    assert (told["version"], told["type"], told["width"], told["height"]) == ("1.0", "rich", 400, 320)
+    assert (told["version"], told["type"], told["width"], told["height"]) == ("1.0", "rich", 400, 380)
     assert told["provider_name"] == "Militarnyi"
     assert 'src="http://127.0.0.1:8000/widget?lang=en&amp;article=https%3A%2F%2Fexample.com%2Fa"' in told["html"]
     assert "title=" in told["html"]

@@ -8,7 +8,7 @@ from flask import Response, request
 
 # A page may be a minute old: an address is changed rarely, and then soon everywhere.
 PAGE_SECONDS = 60
-YEAR_SECONDS = 31_536_000
+_FOR_EVER = "public, max-age=31536000, immutable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,8 @@ def respond(answer: Answer, *, seconds: int = PAGE_SECONDS, is_versioned: bool =
     if is_packed:
         response.headers["Content-Encoding"] = "gzip"
     response.headers["Vary"] = "Accept-Encoding"
-    response.headers["Cache-Control"] = cache_control(seconds, is_versioned=is_versioned)
+    response.headers["Cache-Control"] = _FOR_EVER if is_versioned else f"public, max-age={seconds}"
     # One tag for both forms must be weak: their bytes differ (RFC 9110, section 8.8.3.3).
     response.headers["ETag"] = f'W/"{answer.fingerprint}"'
     response.make_conditional(request)
     return response
-
-
-def cache_control(seconds: int, *, is_versioned: bool = False) -> str:
-    """Say how long an answer may be kept."""
-    return f"public, max-age={YEAR_SECONDS}, immutable" if is_versioned else f"public, max-age={seconds}"

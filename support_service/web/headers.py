@@ -6,13 +6,11 @@ from flask import Flask, Response, abort, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from support_service.settings import Settings
-from support_service.web.answers import cache_control
 
 # An article of 2,048 characters, each percent-encoded twice over in UTF-8, fits; a flood does not.
 QUERY_BYTES_MAX = 16_384
 BODY_BYTES_MAX = 64_000
 FORM_PARTS_MAX = 100
-STATIC_SECONDS = 300
 
 PAGE_POLICY = {
     "default-src": "'none'",
@@ -80,7 +78,4 @@ def _add_headers(response: Response) -> Response:
         response.headers.setdefault(name, value)
     if "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]:
         response.headers.setdefault("X-Frame-Options", "DENY")
-    if request.endpoint == "static" and response.status_code == 200:
-        response.headers["Cache-Control"] = cache_control(STATIC_SECONDS, is_versioned="v" in request.args)
-        response.headers.pop("Expires", None)
     return response

@@ -1,17 +1,19 @@
 """What every template may use: the publisher's name, languages, links to static files, grouped values."""
 
-from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlencode
 
-from flask import Flask, url_for
+from flask import Flask, Response, abort, request, url_for
 from markupsafe import Markup
 
 from support_service.giving import QrText, Row
 from support_service.qr import svg
-from support_service.web.answers import fingerprint
+from support_service.web.answers import Answer, respond
 from support_service.web.i18n import LANGUAGE_NAMES, chosen_language
 from support_service.web.service import service
+
+STATIC = Path(__file__).parent / "static"
+MIMETYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 # Nobody compares a longer word than this in one glance; addresses have 34 characters and more.
 LONG_CHARS = 24
@@ -19,15 +21,20 @@ LONG_CHARS = 24
 
 def install(app: Flask) -> None:
     """Give all templates of the app the same vocabulary."""
-    static = Path(str(app.static_folder))
-
-    @lru_cache
-    def version(name: str) -> str:
-        return fingerprint((static / name).read_bytes())
+    # A handful of small files: kept in memory, packed once, and no path from a request ever meets a disk.
+    files = {file.name: Answer.of(file.read_bytes(), MIMETYPES[file.suffix]) for file in sorted(STATIC.iterdir())}
 
     def static_url(name: str) -> str:
         """Link a static file by its contents, so that it may be kept for a year."""
-        return url_for("static", filename=name, v=version(name))
+        return url_for("static", name=name, v=files[name].fingerprint)
+
+    @app.get("/static/<name>", endpoint="static")
+    def static(name: str) -> Response:
+        answer = files.get(name) or abort(404)
+        response = respond(answer, is_versioned=request.args.get("v") == answer.fingerprint)
+        # A sandboxed frame has an origin of its own and still needs our style.
+        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+        return response
 
     app.add_template_filter(groups)
     app.add_template_filter(drawing)

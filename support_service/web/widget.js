@@ -91,7 +91,7 @@
     }
 
     #language() {
-      const wanted = [this.getAttribute("lang"), this.closest("[lang]")?.lang, settings.languages[0]];
+      const wanted = [this.getAttribute("lang"), this.parentElement?.closest("[lang]")?.lang, settings.languages[0]];
       return wanted.map((lang) => (lang || "").slice(0, 2).toLowerCase()).find((lang) => settings.texts[lang]);
     }
 

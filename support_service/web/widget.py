@@ -18,7 +18,7 @@ from support_service.web.service import Service, service
 blueprint = Blueprint("widget", __name__)
 
 # Small enough for a phone column, large enough that nothing scrolls inside the frame.
-FRAME_WIDTH, FRAME_HEIGHT = 600, 320
+FRAME_WIDTH, FRAME_HEIGHT = 600, 380
 SCRIPT_SECONDS = 300
 
 _SOURCE = Path(__file__).parent / "widget.js"

@@ -43,8 +43,7 @@
   /* Totals come afterwards and quietly: without them the page lacks nothing a reader needs. */
   async function showTotals(section) {
     const answer = await fetch(section.dataset.totals, { credentials: "omit" });
-    if (!answer.ok) return;
-    const { totals, sources } = await answer.json();
+    const { totals = [], sources = [] } = await answer.json();
     const sums = totals.filter((total) => BigInt(total.units) > 0n);
     if (!sums.length) return;
     section.querySelector("ul").replaceChildren(...sums.map((total) => {
