@@ -401,7 +401,8 @@ def fold(identity: Identity, observations: Iterable[Observed]) -> Donation:
     assert isinstance(payment, PaymentClaim)
     refunded = min(_refunded_units(parts), payment.units)
     state = _state(payment, parts, refunded)
-    counts = state in {State.CONFIRMED, State.PARTIALLY_REFUNDED} and payment.kind in COUNTED_KINDS
+    is_gift = payment.kind in COUNTED_KINDS and identity.direction is Direction.IN
+    counts = is_gift and state in {State.CONFIRMED, State.PARTIALLY_REFUNDED}
     return Donation(
         identity=identity,
         payment=payment,

@@ -13,7 +13,7 @@ from support_service.ledger import Ledger, migrate
 from support_service.rails import MustFreeze, SourceDown, SourceLied
 from support_service.rails.evm.network import read_network
 from support_service.rails.evm.source import EvmSource
-from tests.fixtures.node import ETHER, OURS, Json, Node
+from tests.fixtures.node import ETHER, OURS, Json, Node, start_node
 from tests.fixtures.wire import Proxy
 from tests.fixtures.world import NETWORK, World, fixed_clock, table, token, watch
 
@@ -22,6 +22,14 @@ pytestmark = pytest.mark.node
 US = OURS[0]
 GIFT = 10**15
 Bend = Callable[[Json, Json], Json]
+
+
+@pytest.fixture(scope="module")
+def session_node() -> Iterator[Node]:
+    """A node of this module's own: these tests copy its chain and replace its blocks."""
+    node = start_node()
+    yield node
+    node.stop()
 
 
 @pytest.fixture
@@ -187,6 +195,41 @@ def test_attribution_may_come_from_one_node(node: Node, books: Ledger, proxies: 
     node.call(payer, "pay(address)", US, value=7)
     here.settle()
     assert here.told("confirmed") == [("donation", "ETH", "tx:trace:0", 7)]
+
+
+def test_a_trace_that_claims_more_than_arrived_is_not_believed(node: Node, books: Ledger, proxies: list[Proxy]) -> None:
+    payer = node.deploy("Payer")
+
+    def boast(traces: Json) -> Json:
+        for trace in traces:
+            for call in trace["result"].get("calls", []):
+                call["value"] = hex(ETHER)
+        return traces
+
+    proxies[0].bend = says("debug_traceBlockByHash", boast)
+    here = world_of(node, books, proxies, 2)
+    node.call(payer, "pay(address)", US, value=7)
+    here.settle()
+    assert here.told() == [("unattributed", "ETH", "block:unexplained", 7)]
+    (total,) = books.totals()
+    assert total.units == 7
+
+
+def test_what_left_without_a_trace_is_an_outflow_and_no_money_of_readers(
+    node: Node, books: Ledger, proxies: list[Proxy]
+) -> None:
+    node.give(US, ETHER)
+    node.mine()
+    here = world_of(node, books, proxies, 2)
+    here.settle()
+    node.give(US, ETHER - 5)
+    node.ask("anvil_setNonce", US, "0x1")
+    here.settle()
+    assert here.told("confirmed") == [
+        ("opening", "ETH", "block:opening", ETHER),
+        ("outflow", "ETH", "block:unexplained", 5),
+    ]
+    assert books.totals() == ()
 
 
 def test_a_node_that_lags_holds_nobody_up_while_a_quorum_is_ahead(

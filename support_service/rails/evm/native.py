@@ -81,7 +81,7 @@ def stories(
         watch, delta = watches[change.key], change.after[0] - change.before[0]
         rows = explained(block, evidence.receipts, watch, own)
         if net(rows) != delta:
-            rows += moved_inside(_movements(reader, block), change.key.lower(), own)
+            rows += _believable(moved_inside(_movements(reader, block), change.key.lower(), own), delta - net(rows))
         rows += unexplained(watch, block.header.height, delta - net(rows))
         told.append(Story(watch, block.header, tuple(rows), delta, _raw(block, evidence, rows)))
     return told
@@ -169,6 +169,15 @@ def moved_inside(movements: Iterable[Movement], us: str, own: frozenset[str]) ->
             kind = Kind.INTERNAL if moved.sender in own else Kind.DONATION
             rows.append(Row(Direction.IN, kind, locator, moved.units, moved.tx, payer=moved.sender))
     return rows
+
+
+def _believable(traced: list[Row], missing: int) -> list[Row]:
+    """Take a trace's rows unless they claim more than the balances leave to explain.
+
+    A trace is one node's word, even where amounts need several: it may name who paid, never how much.
+    """
+    rest = missing - net(traced)
+    return [] if rest < min(missing, 0) else traced
 
 
 def _movements(reader: Reader, block: Block) -> tuple[Movement, ...]:

@@ -73,8 +73,8 @@ def unexplained(watch: Watch, height: int, units: int) -> list[Row]:
     """The row for a change that no transaction accounts for; none if nothing is left. units may be negative."""
     if not units:
         return []
-    direction = Direction.IN if units > 0 else Direction.OUT
-    return [Row(direction, Kind.UNATTRIBUTED, block_locator(watch, height, "unexplained"), abs(units))]
+    way = (Direction.IN, Kind.UNATTRIBUTED) if units > 0 else (Direction.OUT, Kind.OUTFLOW)
+    return [Row(*way, block_locator(watch, height, "unexplained"), abs(units))]
 
 
 def opening(watch: Watch, header: Header, units: int) -> Story:
