@@ -39,12 +39,15 @@ def respond(answer: Answer, *, seconds: int = PAGE_SECONDS, is_versioned: bool =
     is_versioned: the URL carries the fingerprint, so what it names never changes.
     """
     is_packed = "gzip" in request.headers.get("Accept-Encoding", "")
-    response = Response(answer.packed if is_packed else answer.body, mimetype=answer.mimetype)
+    headers = [
+        ("Cache-Control", _FOR_EVER if is_versioned else f"public, max-age={seconds}"),
+        # One tag for both forms must be weak: their bytes differ (RFC 9110, section 8.8.3.3).
+        ("ETag", f'W/"{answer.fingerprint}"'),
+        ("Vary", "Accept-Encoding"),
+    ]
     if is_packed:
-        response.headers["Content-Encoding"] = "gzip"
-    response.headers["Vary"] = "Accept-Encoding"
-    response.headers["Cache-Control"] = _FOR_EVER if is_versioned else f"public, max-age={seconds}"
-    # One tag for both forms must be weak: their bytes differ (RFC 9110, section 8.8.3.3).
-    response.headers["ETag"] = f'W/"{answer.fingerprint}"'
-    response.make_conditional(request)
+        headers.append(("Content-Encoding", "gzip"))
+    response = Response(answer.packed if is_packed else answer.body, mimetype=answer.mimetype, headers=headers)
+    if "If-None-Match" in request.headers:
+        response.make_conditional(request)
     return response
