@@ -6,7 +6,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-setup lint bench rehearse clean
+.PHONY: help setup run test test-setup lint bench shots rehearse clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -36,6 +36,9 @@ lint: test-setup
 
 bench: test-setup
 	@$(PY) -m tests.bench.page $(ARGS)
+
+shots: test-setup
+	@$(PY) -m tests.bench.shots
 
 # NETWORK: a network of the settings. RPC: your own node. CONFIG, BLOCKS: optional. Reads, never writes.
 rehearse: setup

@@ -1,0 +1,85 @@
+"""The README says what is so: its commands run, its snippets work, its links lead somewhere."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from support_service import cli
+from support_service.assembly import assemble
+from tests.fixtures.service import ROOT, write_settings
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def snippets(kind: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def shell_lines() -> list[str]:
+    """Every command line of the README, in blocks and in tables."""
+    block = [line.split(" #")[0].strip() for text in snippets("sh") for line in text.splitlines()]
+    return [line for line in block + re.findall(r"`((?:make|support-service) [^`]+)`", README) if line]
+
+
+OURS = [shlex.split(line)[1:] for line in shell_lines() if shlex.split(line)[0].endswith("support-service")]
+
+
+@pytest.mark.parametrize("words", OURS, ids=" ".join)
+def test_every_command_is_understood(words: list[str]) -> None:
+    if "FILE" in words or words == ["--help"]:
+        return
+    command: click.Command = cli.commands
+    while isinstance(command, click.Group):
+        found = command.commands.get(words[0])
+        assert found is not None, f"{words[0]} is not a command"
+        command, words = found, words[1:]
+    command.make_context(command.name, list(words), resilient_parsing=False)
+
+
+def test_every_command_is_told() -> None:
+    told = {words[0] for words in OURS}
+    assert told >= {name for name, command in cli.commands.commands.items() if not command.hidden}
+
+
+def test_every_make_target_exists() -> None:
+    targets = {re.split(r"\s", line)[1] for line in shell_lines() if line.startswith("make ")}
+    assert targets >= {"run", "test", "setup", "rehearse"}
+    assert targets <= set(re.findall(r"^([a-z-]+):", MAKEFILE, flags=re.MULTILINE))
+
+
+def test_the_settings_work(tmp_path: Path) -> None:
+    for number, text in enumerate(snippets("toml")):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        assert assemble(write_settings(folder, text)).methods
+
+
+def test_the_snippets_name_what_the_widget_is() -> None:
+    script = (ROOT / "support_service" / "web" / "widget.js").read_text(encoding="utf-8")
+    element = re.search(r'customElements\.define\("([a-z-]+)"', script)
+    assert element
+    embedded, framed = snippets("html")
+    assert f"<{element[1]} " in embedded
+    assert "/widget.js" in embedded
+    assert "/widget" in framed
+
+
+def test_what_is_not_built_is_said() -> None:
+    section = README.split("## Not built yet")[1].split("##")[0]
+    for name in (*cli.COMMANDS_NOT_BUILT, *cli.FORMS_NOT_BUILT, "verify --online", "Stripe"):
+        assert name in section, f"{name} is not built; say so"
+
+
+def test_every_link_leads_somewhere() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    assert links
+    assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
+
+
+def test_the_two_commands_come_early() -> None:
+    assert README.index("support-page.png") < README.index("make run") < README.index("make test")
+    assert README[: README.index("make test")].count("\n") < 40
