@@ -8,7 +8,7 @@ from itertools import islice
 
 from support_service.ledger import Ledger, Wanted
 from support_service.rails import Source
-from tests.fixtures.node import ACCOUNTS, ETHER, OURS, Node
+from tests.fixtures.node import ACCOUNTS, ETHER, OURS, Node, call_data, compiled, word
 from tests.worlds.evm_truth import Movement, movements
 
 # Finality trails the head by two epochs of this many blocks; reorgs stay above it.
@@ -107,8 +107,6 @@ class World:
         self.node.call(self.payer, "tryAndFail(address)", self._ours(), value=self._wei(), **{"from": self._donor()})
 
     def born_and_destroyed(self) -> None:
-        from tests.fixtures.node import compiled, word
-
         code = compiled()["DestroyedAtBirth"].bytecode + word(self._ours())
         self.node.send(None, self._wei(), code, **{"from": self._donor()})
 
@@ -135,8 +133,8 @@ class World:
 
     def spend_token(self) -> None:
         # May fail for lack of tokens: then only gas is paid.
-        fields = {"from": self._ours()}
-        self.node.call(self.token, "transfer(address,uint256)", self._donor(), self._units() // 3, **fields)
+        spent = call_data("transfer(address,uint256)", self._donor(), self._units() // 3)
+        self.node.send(self.token, 0, spent, **{"from": self._ours()})
 
     def between_our_own(self) -> None:
         payer, payee = self.random.sample(OURS, 2)
