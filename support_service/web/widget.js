@@ -20,7 +20,7 @@
       font-size: 1rem; line-height: 1.5; color: var(--ink); text-align: start;
     }
     :host([hidden]) { display: none; }
-    @media (prefers-color-scheme: dark) {
+    @media screen and (prefers-color-scheme: dark) {
       :host(:not([theme="light"])) {
         --paper: #1b1e1d; --ink: #ebe9e3; --muted: #a8ada9; --line: #373c3a; --accent: #7cd0b8; --accent-ink: #08130f;
         --wait-paper: #4a3500; --wait-ink: #ffe2a8;
