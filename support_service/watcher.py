@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from support_service.giving import Clock, utc_now
-from support_service.ledger import CursorMoved, Health, Ledger, LedgerError, SourceContradiction
-from support_service.rails import Source, SourceDown, SourceLied
+from support_service.ledger import CursorMoved, Health, Ledger, LedgerError, SourceContradiction, SourceFrozen
+from support_service.rails import MustFreeze, Source, SourceDown, SourceLied
 
 BACKOFF_SECONDS_FIRST = 1.0
 BACKOFF_SECONDS_MAX = 300.0
 # A source that lied is asked again, since settings or node may have been mended, but not often.
 LIED_PAUSE_SECONDS = 300.0
+# A frozen source asks its node nothing; how long after `unfreeze` it may stay quiet.
+FROZEN_PAUSE_SECONDS = 10.0
 TELL_EVERY = timedelta(minutes=1)
 # How often one turn gives way to a faster watcher before it rests.
 CURSOR_MOVED_MAX = 10
@@ -53,6 +55,7 @@ def turn(source: Source, ledger: Ledger, *, is_stopped: Callable[[], bool] = lam
 
 def _changed(source: Source, ledger: Ledger, is_stopped: Callable[[], bool]) -> int:
     changed = 0
+    ledger.refuse_frozen(source.name)
     for _ in range(CURSOR_MOVED_MAX):
         try:
             for report in source.reports(ledger.cursor(source.name)):
@@ -62,6 +65,10 @@ def _changed(source: Source, ledger: Ledger, is_stopped: Callable[[], bool]) -> 
         except CursorMoved:
             # Another watcher has taken this step; what it read is in the ledger, we go on from there.
             continue
+        except MustFreeze as error:
+            ledger.freeze(source.name, str(error), error.evidence)
+            log.warning("source_frozen", extra={"source": source.name, "reason": str(error)})
+            raise
         break
     return changed
 
@@ -80,7 +87,7 @@ def _one(source: Source, ledger: Ledger) -> Outcome:
         changed = _changed(source, ledger, lambda: False)
     except SourceDown as error:
         reason, state = str(error), Health.DOWN
-    except (SourceLied, SourceContradiction) as error:
+    except (SourceLied, SourceContradiction, SourceFrozen) as error:
         reason, state = str(error), Health.LIED
     ledger.note_health(source.name, state, reason)
     held = ledger.cursor(source.name)
@@ -149,6 +156,9 @@ class SourceWatch:
             turn(self._source, self._ledger, is_stopped=self._stop.is_set)
         except SourceDown as error:
             return self._failed(Health.DOWN, str(error), at_least=error.retry_after_seconds)
+        except (MustFreeze, SourceFrozen) as error:
+            self._failed(Health.LIED, str(error))
+            return FROZEN_PAUSE_SECONDS
         except (SourceLied, SourceContradiction) as error:
             return self._failed(Health.LIED, str(error), at_least=LIED_PAUSE_SECONDS)
         except LedgerError as error:

@@ -1,10 +1,10 @@
 """The only writer of money tables. One door: `Ledger.accept(report)`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 
 from support_service.giving import Clock, Cursor, Report, utc_now
-from support_service.ledger.accept import Change, accept_report
+from support_service.ledger.accept import Change, accept_report, frozen_text
 from support_service.ledger.engine import WAIT_SECONDS_MAX, Database
 from support_service.ledger.errors import (
     BadRecord,
@@ -14,8 +14,10 @@ from support_service.ledger.errors import (
     LedgerError,
     LedgerOutdated,
     SourceContradiction,
+    SourceFrozen,
 )
 from support_service.ledger.export import ExportRow, export_rows, write_export
+from support_service.ledger.freezes import Freeze, Thaw, end_freeze, read_blocks, read_freezes, write_freeze
 from support_service.ledger.health import Health, SourceHealth, write_health
 from support_service.ledger.people import People
 from support_service.ledger.postings import Leg
@@ -42,6 +44,7 @@ __all__ = [
     "Change",
     "CursorMoved",
     "ExportRow",
+    "Freeze",
     "Head",
     "Health",
     "History",
@@ -53,7 +56,9 @@ __all__ = [
     "Listed",
     "ReportFacts",
     "SourceContradiction",
+    "SourceFrozen",
     "SourceHealth",
+    "Thaw",
     "Total",
     "Wanted",
     "migrate",
@@ -99,6 +104,32 @@ class Ledger:
         """Tell how every source was at its last turn."""
         with self._database.read() as tx:
             return read_health(tx)
+
+    def freeze(self, source: str, reason: str, evidence: Mapping[str, str]) -> None:
+        """Accept nothing more from a source until `unfreeze`; the first reason stands."""
+        with self._database.write() as tx:
+            write_freeze(tx, source, (reason, evidence), self._clock())
+
+    def unfreeze(self, thaw: Thaw) -> Freeze:
+        """End a network's freeze, in one transaction with its staff report and the source's step back."""
+        with self._database.write() as tx:
+            return end_freeze(tx, thaw, self._clock())
+
+    def freezes(self, *, with_ended: bool = False) -> tuple[Freeze, ...]:
+        """Tell what is frozen, and if wanted what ever was."""
+        with self._database.read() as tx:
+            return read_freezes(tx, with_ended=with_ended)
+
+    def refuse_frozen(self, source: str) -> None:
+        """Raise SourceFrozen where nothing is accepted from a source now."""
+        for held in self.freezes():
+            if held.source == source:
+                raise SourceFrozen(frozen_text(source, held.reason))
+
+    def blocks(self, network: str) -> list[tuple[str, str, int, str]]:
+        """List the blocks that live money stands in: (address, asset, height, block hash), lowest first."""
+        with self._database.read() as tx:
+            return read_blocks(tx, network)
 
     def head(self) -> Head:
         """Tell the number and hash of the newest report."""

@@ -8,9 +8,9 @@ from sqlalchemy import Connection, insert, select, update
 from support_service.giving import Cursor, Donation, Report
 from support_service.ledger import canonical
 from support_service.ledger.claims import Claimed, check, news
-from support_service.ledger.errors import CursorMoved
+from support_service.ledger.errors import CursorMoved, SourceFrozen
 from support_service.ledger.store import Writing, store
-from support_service.ledger.tables import cursor, head, personal_data, report, to_micros
+from support_service.ledger.tables import cursor, head, personal_data, report, source_freeze, to_micros
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,13 @@ class Change:
 def accept_report(tx: Connection, told: Report, now: datetime) -> Change:
     """Take a report in; the caller holds the one writing transaction, and commits it unless this raises.
 
-    Raises CursorMoved, SourceContradiction and BadReport. The rules are those of house.md, "accept".
+    Raises CursorMoved, SourceFrozen, SourceContradiction and BadReport. The rules are those of house.md, "accept".
     """
     check(told)
     if told.cursor is None and _is_known(tx, told):
         return Change()
     if told.cursor is not None:
+        _refuse_frozen(tx, told.source)
         _follow(tx, told.source, told.cursor)
     found = news(tx, told)
     if told.cursor is not None and not found.claims:
@@ -50,6 +51,20 @@ def accept_report(tx: Connection, told: Report, now: datetime) -> Change:
 def _is_known(tx: Connection, told: Report) -> bool:
     asked = select(report.c.number).where(report.c.source == told.source, report.c.key == told.key)
     return tx.execute(asked).first() is not None
+
+
+def _refuse_frozen(tx: Connection, source: str) -> None:
+    """Asked in the same transaction: another watcher may have found out while this one was reading."""
+    asked = select(source_freeze.c.reason).where(source_freeze.c.source == source, source_freeze.c.ended_at.is_(None))
+    reason = tx.execute(asked).scalar_one_or_none()
+    if reason is not None:
+        raise SourceFrozen(frozen_text(source, reason))
+
+
+def frozen_text(source: str, reason: str) -> str:
+    """Say that a source is frozen, why, and what to do."""
+    network = source.partition(":")[2]
+    return f"frozen: {reason}; when you have looked: support-service unfreeze {network} --note TEXT"
 
 
 def _follow(tx: Connection, source: str, to: Cursor) -> None:

@@ -17,6 +17,10 @@ class CursorMoved(LedgerError):
     """Another watcher was faster; read the source again from the stored cursor."""
 
 
+class SourceFrozen(LedgerError):
+    """Nothing is accepted from this source until a person has looked and said `unfreeze`."""
+
+
 class SourceContradiction(LedgerError):
     """A report contradicts itself, such as credits that do not sum to the balance change it proves."""
 

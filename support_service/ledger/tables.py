@@ -171,6 +171,20 @@ source_health = Table(
     Column("changed_at", _Whole, nullable=False),
 )
 
+source_freeze = Table(
+    "source_freeze",
+    metadata,
+    Column("id", _Whole, primary_key=True, autoincrement=False),
+    Column("source", Text, nullable=False),
+    Column("network", Text, nullable=False),
+    Column("since", _Whole, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("ended_at", _Whole),
+    Column("ended_by", Text),
+    Column("note", Text),
+)
+
 personal_data = Table(
     "personal_data",
     metadata,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from support_service.giving import Clock, Cursor, PaymentMethod, Report, Watch
 from support_service.money import Asset
@@ -62,6 +62,18 @@ class Source(Protocol):
 
     def reports(self, after: Cursor | None) -> Iterator[Report]:
         """Yield reports newer than the opaque cursor, oldest first; raise SourceDown or SourceLied."""
+        ...
+
+
+@runtime_checkable
+class StepsBack(Protocol):
+    """A source that can go on after a freeze."""
+
+    def step_back(self, after: Cursor, blocks: Iterable[tuple[str, str, int, str]]) -> Report | None:
+        """Report the step back to the last block that the chain still has; None where none is needed.
+
+        blocks are those the ledger holds money in: (address, asset code, height, block hash).
+        """
         ...
 
 

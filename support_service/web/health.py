@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import assert_never
 
 from flask import Blueprint, Response, jsonify
 
@@ -34,6 +33,8 @@ class Freshness(StrEnum):
     NEVER = "never"
     DOWN = "down"
     LIED = "lied"
+    STALLED = "stalled"
+    FROZEN = "frozen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,7 @@ def metrics() -> Response:
 def source_views(at: Service) -> list[SourceView]:
     """Look at every source that should be heard; raises LedgerError."""
     cursors, health, now = at.ledger.cursors(), at.ledger.health(), at.clock()
+    frozen = {freeze.source for freeze in at.ledger.freezes()}
     tables, unwatched = at.assembly.settings.networks, unwatched_networks(at.assembly)
     networks = [n for n in dict.fromkeys(w.network for w in at.assembly.watches) if n not in unwatched]
     views = []
@@ -128,7 +130,7 @@ def source_views(at: Service) -> list[SourceView]:
             SourceView(
                 name=name,
                 network=network,
-                state=_state(age, health.get(name), limit),
+                state=Freshness.FROZEN if name in frozen else _state(age, health.get(name), limit),
                 height=cursor.height if cursor else None,
                 checked_at=cursor.checked_at if cursor else None,
                 age_seconds=None if age is None else max(0, int(age.total_seconds())),
@@ -150,23 +152,26 @@ def _state(age: timedelta | None, health: SourceHealth | None, limit: timedelta)
         return Freshness.DOWN
     if age is None:
         return Freshness.NEVER
-    return Freshness.STALE if age > limit else Freshness.OK
+    if age > limit:
+        return Freshness.STALE
+    # A source that is well but has something to say: its chain confirms nothing for too long.
+    return Freshness.STALLED if health is not None and health.reason else Freshness.OK
+
+
+_COMPLAINTS = {
+    Freshness.STALE: "last read {age} s ago",
+    Freshness.NEVER: "never read yet; is the watcher running?",
+    Freshness.DOWN: "cannot be reached",
+    Freshness.LIED: "answered what must not be trusted; stopped until a person has looked",
+    Freshness.STALLED: "its chain goes on, but nothing becomes final; nothing is confirmed meanwhile",
+    Freshness.FROZEN: "frozen until a person has looked; see `support-service freezes`",
+}
 
 
 def _complaint(view: SourceView) -> str:
-    match view.state:
-        case Freshness.OK:
-            return ""
-        case Freshness.STALE:
-            return f"{view.name}: last read {view.age_seconds} s ago"
-        case Freshness.NEVER:
-            return f"{view.name}: never read yet; is the watcher running?"
-        case Freshness.DOWN:
-            return f"{view.name}: cannot be reached"
-        case Freshness.LIED:
-            return f"{view.name}: answered what must not be trusted; stopped until a person has looked"
-        case _ as other:
-            assert_never(other)
+    if view.state is Freshness.OK:
+        return ""
+    return f"{view.name}: {_COMPLAINTS[view.state].format(age=view.age_seconds)}"
 
 
 def _sum_as_json(total: Total) -> dict[str, object]:

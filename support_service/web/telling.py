@@ -51,6 +51,8 @@ FRESHNESS_WORDS = {
     "never": Phrase("never read yet"),
     "down": Phrase("cannot be reached"),
     "lied": Phrase("stopped: answered what must not be trusted"),
+    "stalled": Phrase("works, but nothing becomes final"),
+    "frozen": Phrase("frozen until a person has looked"),
 }
 _WORDS: dict[str, Phrase] = {str(name): words for name, words in (*STATE_WORDS.items(), *KIND_WORDS.items())}
 _WORDS |= FRESHNESS_WORDS

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from support_service.rails import SourceDown, SourceLied
+from support_service.rails import MustFreeze, SourceDown, SourceLied
 from support_service.rails.evm import calls
 from support_service.rails.evm.answers import Header
 from support_service.rails.evm.memo import Memo, Pending, Progress
@@ -88,7 +88,7 @@ class Rewind:
 
 
 def rewind(reader: Reader, memo: Memo, name: str) -> Rewind:
-    """Find how far to go back. SourceLied where a block is gone that was final: only a person can judge that."""
+    """Find how far to go back. MustFreeze where a block is gone that was final: only a person can judge that."""
     final = memo.final
     known = [*memo.marks, *([final] if final else [])]
     now = hashes(reader, [*known, *(pending.mark for pending in memo.pending)])
@@ -96,9 +96,10 @@ def rewind(reader: Reader, memo: Memo, name: str) -> Rewind:
     if base is None and final is not None:
         if now[final.height] is None:
             raise SourceDown(f"{reader.node.host}: does not know the final block {final.height}")
-        raise SourceLied(
+        raise MustFreeze(
             f"{reader.node.host}: block {final.height} of {name} was final as {final.block_hash} and is"
-            f" {now[final.height]} now; nothing is booked from this node until a person has looked"
+            f" {now[final.height]} now; nothing is booked from this network until a person has looked",
+            {"height": str(final.height), "final_before": final.block_hash, reader.node.host: str(now[final.height])},
         )
     gone = tuple(pending for pending in memo.pending if now[pending.mark.height] != pending.mark.block_hash)
     kept = memo.without_pending({pending.mark: pending.keys for pending in gone})

@@ -1,6 +1,6 @@
 """The EVM rail's I/O half: one Source per network, read from its nodes in turn."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from support_service.giving import Clock, Cursor, Report, Watch, utc_now
 from support_service.rails import Source, SourceDown
@@ -13,6 +13,7 @@ from support_service.rails.evm.refusals import Behind, NoState, Refusal
 from support_service.rails.evm.roster import Roster
 from support_service.rails.evm.rpc import Asked, Node
 from support_service.rails.evm.sight import check_chain
+from support_service.rails.evm.thaw import Block, step_back
 from support_service.rails.evm.turn import Post, Turn
 
 
@@ -51,6 +52,18 @@ class EvmSource:
     def reports(self, after: Cursor | None) -> Iterator[Report]:
         """Yield reports from the cursor to the head."""
         return self._from_quorum(after) if self._network.quorum > 1 else self._from_one(after)
+
+    def step_back(self, after: Cursor, blocks: Iterable[Block]) -> Report | None:
+        """After a freeze: the step back to the last common block, or None where the chain is as we read it.
+
+        blocks are those the ledger holds money in. Raises SourceDown and SourceLied.
+        """
+        watched, ready = self._watched_together, self._roster.ready(at_least=self._network.quorum)
+        asked = Panel(ready, self._network.quorum, lambda *_: None) if self._network.quorum > 1 else ready[0]
+        try:
+            return step_back(Post(self.name, self._network, watched, self._clock), Reader(asked), after, blocks)
+        except Refusal as error:
+            raise SourceDown(f"{asked.host}: {_in_words(error)}") from error
 
     def _from_one(self, after: Cursor | None) -> Iterator[Report]:
         """Read from the first node that can be read; where it fails half way, the next goes on from there."""

@@ -1,0 +1,78 @@
+"""Going on after a freeze: a person said that the chain is what it is now, so step back below finality.
+
+The step ends at the highest block with known hash that the chain still has: one we read, or one in
+which the ledger holds money. All money above it that stands in blocks of the lost branch is
+orphaned, and the next turn reads everything from there again.
+"""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from support_service.giving import Cursor, Report, State
+from support_service.rails import SourceDown
+from support_service.rails.evm import calls, memo, native, sight
+from support_service.rails.evm.draft import Draft
+from support_service.rails.evm.memo import Memo, Point, Progress, WatchKey
+from support_service.rails.evm.reader import Reader
+from support_service.rails.evm.turn import Post
+from support_service.rails.scan import Mark, highest_canonical
+
+# Where the ledger holds money: (address, asset code, height, block hash).
+Block: TypeAlias = tuple[str, str, int, str]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The common block, and every known hash as the chain has it now."""
+
+    base: Mark | None
+    now: dict[int, str | None]
+
+
+def step_back(post: Post, reader: Reader, after: Cursor, blocks: Iterable[Block]) -> Report | None:
+    """Report the step back; None where the final block is still there: then the nodes were mended, and we go on.
+
+    Raises SourceDown, SourceLied and Refusal, also where a node keeps no state of the common block.
+    """
+    held = memo.read(after)
+    booked = list(blocks)
+    reader.fetch([calls.chain_id(), calls.tip("latest")])
+    sight.check_chain(reader, post.network)
+    place = _place(reader, held, booked)
+    if held.final is None or place.now[held.final.height] == held.final.block_hash:
+        return None
+    if place.now[held.final.height] is None:
+        raise SourceDown(f"{reader.node.host}: has not got to block {held.final.height} yet, which was final")
+    draft = Draft(post.network.name, State.SEEN)
+    for address, asset, height, digest in booked:
+        if place.now[height] != digest:
+            draft.empty((address, asset), Mark(height, digest), is_canonical=False)
+    log.warning("stepped_back", extra={"source": post.name, "height": place.base and place.base.height})
+    progress = {key: _progress(reader, post, (key, item), place.base) for key, item in held.progress.items()}
+    at = (place.base, Memo(final=place.base, progress=progress))
+    return draft.report(post.name, after.step + 1, at, post.clock())
+
+
+def _place(reader: Reader, held: Memo, booked: list[Block]) -> _Place:
+    known = [*held.marks, *([held.final] if held.final else []), *(pending.mark for pending in held.pending)]
+    known += [Mark(height, digest) for _, _, height, digest in booked]
+    now = sight.hashes(reader, known)
+    return _Place(highest_canonical(known, now), now)
+
+
+def _progress(reader: Reader, post: Post, held: tuple[WatchKey, Progress], base: Mark | None) -> Progress:
+    """How far a watch has come at the common block; before its opening it begins anew."""
+    key, item = held
+    watch = post.watched.all.get(key)
+    if base is None or watch is None or base.height <= item.start:
+        return Progress(item.start, item.wanted)
+    if watch.asset.contract:
+        units = reader.get(calls.token_balance(watch.asset.contract, watch.address, base.block_hash))
+        return Progress(item.start, item.wanted, final=Point(base.height, units), proof=base.height)
+    account = native.account(reader, watch.address, base.block_hash)
+    fresh = Progress(item.start, item.wanted, final=native.point(base.height, account))
+    return replace(fresh, has_code=item.has_code)
