@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from support_service import __version__, checks, running
+from support_service import __version__, checks, freezing, running
 from support_service.assembly import Assembly, assemble
 from support_service.cli_errors import NotBuilt, Telling, tell_bug
 from support_service.giving import State, utc_now
@@ -23,7 +23,7 @@ from support_service.rails import Mistake
 from support_service.settings import SettingsError, settings_path
 from support_service.supervisor import reserve_port
 
-COMMANDS_NOT_BUILT = ("import", "rescan", "freezes", "unfreeze", "backup", "restore")
+COMMANDS_NOT_BUILT = ("import", "rescan", "backup", "restore")
 FORMS = ("jsonl", "csv")
 FORMS_NOT_BUILT = ("xlsx", "hledger", "beancount")
 RAILS = ("evm", "bitcoin", "tron", "stripe", "bank", "card")
@@ -193,6 +193,23 @@ def verify(call: Call, *, online: bool) -> int:
         click.echo(problem, err=True)
     click.echo(f"{len(problems)} problems" if problems else "the ledger is sound")
     return 1 if problems else 0
+
+
+@commands.command()
+@click.pass_obj
+def freezes(call: Call) -> None:
+    """Tell which networks are frozen, and why: a reorg below finality, or a node that lies."""
+    for line in list(freezing.freeze_lines(call.ledger)) or ["nothing is frozen"]:
+        click.echo(line)
+
+
+@commands.command()
+@click.argument("network")
+@click.option("--note", required=True, help="What you found and did; kept with the staff report.")
+@click.pass_obj
+def unfreeze(call: Call, network: str, note: str) -> None:
+    """Go on with a frozen network, after you have looked."""
+    click.echo(freezing.unfreeze(call.assembly, call.ledger, network, note))
 
 
 @commands.group()

@@ -15,8 +15,8 @@ from support_service.ledger import Ledger, migrate
 from tests.fixtures.reports import NOON, gift, pushed, transfer_report
 from tests.fixtures.service import ROOT, SEED, Command, write_settings
 
-BUILT = {"run", "web", "watch", "check", "migrate", "export", "verify", "staff", "demo"}
-NOT_BUILT = ["import", "rescan", "freezes", "unfreeze", "backup", "restore"]
+BUILT = {"run", "web", "watch", "check", "migrate", "export", "verify", "staff", "demo", "freezes", "unfreeze"}
+NOT_BUILT = ["import", "rescan", "backup", "restore"]
 
 
 @pytest.fixture
@@ -193,6 +193,31 @@ def test_the_contracts_words_are_the_commands(command: Command) -> None:
     assert set(cli.commands.commands) - {"sample-article"} == BUILT
     assert set(cli.COMMANDS_NOT_BUILT) == set(NOT_BUILT)
     assert not BUILT & set(NOT_BUILT)
+
+
+def test_what_is_frozen_is_told_until_somebody_has_looked(command: Command, settings_file: Path, books: Ledger) -> None:
+    def said(*arguments: str) -> tuple[int, str, str]:
+        told = command("--config", settings_file, *arguments)
+        return told.exit_code, told.stdout, told.stderr
+
+    assert said("freezes") == (0, "nothing is frozen\n", "")
+    books.freeze("evm:far", "two nodes differ about block 7", {"a:8545": "0x1", "b:8545": "0x2"})
+    code, lines, _ = said("freezes")
+    assert code == 0
+    assert lines.startswith("far: frozen since ") and "two nodes differ about block 7" in lines
+    assert "  a:8545: 0x1\n  b:8545: 0x2\n" in lines
+    assert said("unfreeze", "far")[0] == 2
+    assert said("unfreeze", "far", "--note", "b was replaced") == (
+        0,
+        "far: goes on where it stood; the chain has every block that was read\n",
+        "",
+    )
+    assert said("freezes") == (0, "nothing is frozen\n", "")
+    code, _, error = said("unfreeze", "far", "--note", "again")
+    assert (code, error) == (
+        1,
+        "support-service: far is not frozen; `support-service freezes` tells what is\n",
+    )
 
 
 def test_what_comes_with_the_package_is_found(command: Command) -> None:
