@@ -147,7 +147,7 @@ def _rows(account: Account, details: _Details) -> tuple[Row, ...]:
         Row(Phrase("Receiver"), details.receiver, details.receiver),
         Row(Phrase("Receiver code"), details.receiver_code, details.receiver_code),
         Row(Phrase("Payment purpose"), details.purpose, details.purpose),
-        Row(Phrase("Bank"), details.bank, details.bank),
+        Row(Phrase("Bank"), details.bank, details.bank, is_typed=False),
         Row(Phrase("BIC"), details.bic, details.bic),
     )
     return tuple(row for row in rows if row.copied)

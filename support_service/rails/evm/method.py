@@ -45,7 +45,7 @@ def build_method(key: str, options: Options, around: Surroundings) -> PaymentMet
         rail="evm",
         title=Phrase("%(network)s (%(asset)s)", (("network", name), ("asset", assets[0].code))),
         subtitle=_subtitle(assets),
-        rows=(Row(Phrase("Address"), address, address), Row(Phrase("Network"), name, name)),
+        rows=(Row(Phrase("Address"), address, address), Row(Phrase("Network"), name, name, is_typed=False)),
         # The bare address is the form every wallet reads; a token transfer URI has lost people money.
         qr=QrText(address, Phrase("A scan gives the address; choose network and amount in your wallet.")),
         facts=_facts(address, network, chain_id, assets, others=others),

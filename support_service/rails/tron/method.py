@@ -23,7 +23,10 @@ def build_method(key: str, options: Options, around: Surroundings) -> PaymentMet
         key=key,
         rail="tron",
         title=Phrase("%(asset)s (TRON, TRC20)", (("asset", assets[0].code),)),
-        rows=(Row(Phrase("Address"), address, address), Row(Phrase("Network"), NETWORK_WORDS, NETWORK_WORDS)),
+        rows=(
+            Row(Phrase("Address"), address, address),
+            Row(Phrase("Network"), NETWORK_WORDS, NETWORK_WORDS, is_typed=False),
+        ),
         qr=QrText(
             address,
             Phrase(
