@@ -1,4 +1,11 @@
-"""The one door for money: a report becomes rows, states, postings, totals and a cursor, or nothing does."""
+"""The one door for money: a report becomes rows, states, postings, totals and a cursor, or nothing does.
+
+The rules. The key is the lock: a pushed report's (source, key) is taken once; a polled one must
+follow the cursor's step, or the source reads again. What a report repeats is not stored again, and
+a poll that says nothing new stores no report. A statement is complete for its block: what stands
+there and is not named becomes replaced, or orphaned where the block is gone. Rows of history are
+only ever added; each report seals all before it by its hash; what points to a person is kept apart.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,7 +40,7 @@ class Change:
 def accept_report(tx: Connection, told: Report, now: datetime) -> Change:
     """Take a report in; the caller holds the one writing transaction, and commits it unless this raises.
 
-    Raises CursorMoved, SourceFrozen, SourceContradiction and BadReport. The rules are those of house.md, "accept".
+    Raises CursorMoved, SourceFrozen, SourceContradiction and BadReport.
     """
     check(told)
     if told.cursor is None and _is_known(tx, told):
