@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from support_service import __version__, checks, freezing, running
+from support_service import __version__, checks, freezing, rescanning, running
 from support_service.assembly import Assembly, assemble
 from support_service.cli_errors import NotBuilt, Telling, tell_bug
 from support_service.giving import State, utc_now
@@ -23,7 +23,7 @@ from support_service.rails import Mistake
 from support_service.settings import SettingsError, settings_path
 from support_service.supervisor import reserve_port
 
-COMMANDS_NOT_BUILT = ("import", "rescan", "backup", "restore")
+COMMANDS_NOT_BUILT = ("import", "backup", "restore")
 FORMS = ("jsonl", "csv")
 FORMS_NOT_BUILT = ("xlsx", "hledger", "beancount")
 RAILS = ("evm", "bitcoin", "tron", "stripe", "bank", "card")
@@ -193,6 +193,17 @@ def verify(call: Call, *, online: bool) -> int:
         click.echo(problem, err=True)
     click.echo(f"{len(problems)} problems" if problems else "the ledger is sound")
     return 1 if problems else 0
+
+
+@commands.command()
+@click.argument("method")
+@click.option("--from-block", type=click.IntRange(0), required=True, metavar="N", help="The first block to read again.")
+@click.pass_obj
+def rescan(call: Call, method: str, from_block: int) -> None:
+    """Read a method's blocks again: add what was missed, replace what was wrong, leave what is true."""
+    if method not in {known.key for known in call.assembly.methods}:
+        raise click.UsageError(f"there is no method {method!r} in {call.file}.")
+    rescanning.rescan(call.assembly, call.ledger, method, from_block, say=click.echo)
 
 
 @commands.command()

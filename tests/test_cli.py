@@ -15,8 +15,8 @@ from support_service.ledger import Ledger, migrate
 from tests.fixtures.reports import NOON, gift, pushed, transfer_report
 from tests.fixtures.service import ROOT, SEED, Command, write_settings
 
-BUILT = {"run", "web", "watch", "check", "migrate", "export", "verify", "staff", "demo", "freezes", "unfreeze"}
-NOT_BUILT = ["import", "rescan", "backup", "restore"]
+BUILT = {"run", "web", "watch", "check", "migrate", "export", "verify", "staff", "demo", "freezes", "unfreeze", "rescan"}
+NOT_BUILT = ["import", "backup", "restore"]
 
 
 @pytest.fixture

@@ -39,7 +39,20 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "app": ("assembly", "giving", "ledger", "settings", "web"),
 }
 # These stand at the top and may use everything.
-TOP = {"", "__main__", "cli", "cli_errors", "checks", "demo", "demo_chain", "freezing", "rehearse", "running", "server"}
+TOP = {
+    "",
+    "__main__",
+    "cli",
+    "cli_errors",
+    "checks",
+    "demo",
+    "demo_chain",
+    "freezing",
+    "rehearse",
+    "rescanning",
+    "running",
+    "server",
+}
 
 # No clock, no network, no settings: what they answer depends on their arguments alone.
 PURE = ["money.py", "giving.py", "qr.py", "rails/scan.py", "rails/nodes.py", "ledger/postings.py"]

@@ -78,6 +78,28 @@ class StepsBack(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Rescan:
+    """What is to be read again: a method, from a block on. live is where the live source stands.
+
+    blocks are those the ledger holds money in: (address, asset code, height, block hash).
+    """
+
+    method: str
+    first: int
+    live: Cursor
+    blocks: tuple[tuple[str, str, int, str], ...]
+
+
+@runtime_checkable
+class ReadsAgain(Protocol):
+    """A source that can read blocks once more, under another name and with a cursor of its own."""
+
+    def read_again(self, name: str, task: Rescan, after: Cursor | None) -> Iterator[Report]:
+        """Yield reports of source `name`, oldest block first; raise SourceDown or SourceLied."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Mistake:
     """One wrong setting: `key` is its dotted path in the settings file, `reason` says what to do."""
 

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from support_service.giving import Clock, Cursor, Report, Watch, utc_now
-from support_service.rails import Source, SourceDown
+from support_service.rails import Rescan, Source, SourceDown
 from support_service.rails.evm import tokens
 from support_service.rails.evm.network import EvmNetwork, read_network
 from support_service.rails.evm.panel import Panel, too_few
 from support_service.rails.evm.passes import Watched
 from support_service.rails.evm.reader import Reader
 from support_service.rails.evm.refusals import Behind, NoState, Refusal
+from support_service.rails.evm.rescan import read_again
 from support_service.rails.evm.roster import Roster
 from support_service.rails.evm.rpc import Asked, Node
 from support_service.rails.evm.sight import check_chain
@@ -58,12 +59,27 @@ class EvmSource:
 
         blocks are those the ledger holds money in. Raises SourceDown and SourceLied.
         """
-        watched, ready = self._watched_together, self._roster.ready(at_least=self._network.quorum)
-        asked = Panel(ready, self._network.quorum, lambda *_: None) if self._network.quorum > 1 else ready[0]
+        asked = self._asked()
         try:
-            return step_back(Post(self.name, self._network, watched, self._clock), Reader(asked), after, blocks)
+            return step_back(self._post(self.name, self._watched_together), Reader(asked), after, blocks)
         except Refusal as error:
             raise SourceDown(f"{asked.host}: {_in_words(error)}") from error
+
+    def read_again(self, name: str, task: Rescan, after: Cursor | None) -> Iterator[Report]:
+        """Read blocks once more, for one method; raises SourceDown and SourceLied."""
+        asked = self._asked()
+        try:
+            yield from read_again(self._post(name, self._watched_together), Reader(asked), task, after)
+        except Refusal as error:
+            raise SourceDown(f"{asked.host}: {_in_words(error)}") from error
+
+    def _asked(self) -> Asked:
+        """Whom to ask outside of turns: the first node that is ready, or a quorum."""
+        ready = self._roster.ready(at_least=self._network.quorum)
+        return Panel(ready, self._network.quorum, lambda *_: None) if self._network.quorum > 1 else ready[0]
+
+    def _post(self, name: str, watched: Watched) -> Post:
+        return Post(name, self._network, watched, self._clock)
 
     def _from_one(self, after: Cursor | None) -> Iterator[Report]:
         """Read from the first node that can be read; where it fails half way, the next goes on from there."""
@@ -108,7 +124,7 @@ class EvmSource:
     def _turn(self, asked: Asked, watched: Watched, after: Cursor | None) -> Iterator[Report]:
         """Take one turn; a Refusal without a remedy is SourceDown here."""
         try:
-            yield from Turn(Post(self.name, self._network, watched, self._clock), Reader(asked), after).reports()
+            yield from Turn(self._post(self.name, watched), Reader(asked), after).reports()
         except Refusal as error:
             raise SourceDown(f"{asked.host}: {_in_words(error)}") from error
 
