@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from support_service import __version__, checks, freezing, rescanning, running
+from support_service import __version__, auditing, checks, freezing, rescanning, running
 from support_service.assembly import Assembly, assemble
 from support_service.cli_errors import NotBuilt, Telling, tell_bug
 from support_service.giving import State, utc_now
@@ -182,13 +182,13 @@ def export(call: Call, /, form: str, out: Path | None, **wanted: Any) -> None:
 
 
 @commands.command()
-@click.option("--online", is_flag=True, hidden=True)
+@click.option("--online", is_flag=True, help="Also hold what it says against the balances on the chains.")
 @click.pass_obj
 def verify(call: Call, *, online: bool) -> int:
-    """Check every invariant of the ledger, from the database alone."""
-    if online:
-        raise NotBuilt("verify --online")
+    """Check every invariant of the ledger, from the database alone or against the chains."""
     problems = call.ledger.verify()
+    if online:
+        problems += auditing.compare(call.assembly, call.ledger, say=click.echo)
     for problem in problems:
         click.echo(problem, err=True)
     click.echo(f"{len(problems)} problems" if problems else "the ledger is sound")

@@ -43,6 +43,7 @@ TOP = {
     "",
     "__main__",
     "cli",
+    "auditing",
     "cli_errors",
     "checks",
     "demo",

@@ -17,7 +17,7 @@ from support_service.ledger.errors import (
     SourceFrozen,
 )
 from support_service.ledger.export import ExportRow, export_rows, write_export
-from support_service.ledger.freezes import Freeze, Thaw, end_freeze, read_blocks, read_freezes, write_freeze
+from support_service.ledger.freezes import Freeze, Thaw, end_freeze, read_blocks, read_freezes, read_held, write_freeze
 from support_service.ledger.health import Health, SourceHealth, write_health
 from support_service.ledger.people import People
 from support_service.ledger.postings import Leg
@@ -125,6 +125,11 @@ class Ledger:
         for held in self.freezes():
             if held.source == source:
                 raise SourceFrozen(frozen_text(source, held.reason))
+
+    def held(self, watch: tuple[str, str, str], height: int) -> int:
+        """Sum what is confirmed at (network, address, asset) up to a block: what the chain should say, too."""
+        with self._database.read() as tx:
+            return read_held(tx, watch, height)
 
     def blocks(self, network: str) -> list[tuple[str, str, int, str]]:
         """List the blocks that live money stands in: (address, asset, height, block hash), lowest first."""

@@ -100,6 +100,28 @@ class ReadsAgain(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """What a chain says that a watched address holds, at the end of a final block.
+
+    units are None where the chain could not be asked; trouble says why.
+    """
+
+    watch: Watch
+    height: int
+    units: int | None
+    trouble: str = ""
+
+
+@runtime_checkable
+class TellsHoldings(Protocol):
+    """A source that can say what its addresses hold, to hold the ledger against."""
+
+    def holdings(self, after: Cursor) -> list[Holding]:
+        """Ask for every watch that is read up to finality; raise SourceDown or SourceLied."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Mistake:
     """One wrong setting: `key` is its dotted path in the settings file, `reason` says what to do."""
 

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from support_service.giving import Watch
-from support_service.rails import SourceDown
+from support_service.rails import Holding, SourceDown
 from support_service.rails.evm import calls, native, rows, tokens
 from support_service.rails.evm.memo import Point, Progress, WatchKey, key_of
 from support_service.rails.evm.native import Account
 from support_service.rails.evm.reader import LogSearch, Reader
+from support_service.rails.evm.refusals import Refusal
 from support_service.rails.evm.rows import Story, net
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Call
 from support_service.rails.scan import Question, Span, bisect, run
@@ -131,6 +132,25 @@ def open_watch(reader: Reader, watch: Watch, start: int) -> tuple[Story, Point, 
     account = native.account(reader, watch.address, header.block_hash)
     has_code = bool(reader.get(calls.code(watch.address, header.block_hash)))
     return rows.opening(watch, header, account[0]), native.point(start, account), has_code
+
+
+def holdings(reader: Reader, watched: Watched, progress: Mapping[WatchKey, Progress]) -> list[Holding]:
+    """What the chain says each watch held at its own final block; watches without one are left out."""
+    points = {key: progress[key].final for key in watched.all if key in progress}
+    known = {key: point.height for key, point in points.items() if point is not None}
+    asked = {key: _holding_question(watched.all[key], height) for key, height in known.items()}
+    reader.fetch(asked.values())
+    told: list[Holding] = []
+    for key, height in known.items():
+        try:
+            told.append(Holding(watched.all[key], height, reader.get(asked[key])))
+        except Refusal as error:
+            told.append(Holding(watched.all[key], height, None, str(error)))
+    return told
+
+
+def _holding_question(watch: Watch, height: int) -> Call[int]:
+    return balance_question(watch, height) if watch.asset.contract else calls.balance(watch.address, height)
 
 
 def balance_question(watch: Watch, height: int) -> Call[int]:

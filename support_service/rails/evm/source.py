@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from support_service.giving import Clock, Cursor, Report, Watch, utc_now
-from support_service.rails import Rescan, Source, SourceDown
-from support_service.rails.evm import tokens
+from support_service.rails import Holding, Rescan, Source, SourceDown
+from support_service.rails.evm import memo, passes, tokens
 from support_service.rails.evm.network import EvmNetwork, read_network
 from support_service.rails.evm.panel import Panel, too_few
 from support_service.rails.evm.passes import Watched
@@ -13,7 +13,7 @@ from support_service.rails.evm.refusals import Behind, NoState, Refusal
 from support_service.rails.evm.rescan import read_again
 from support_service.rails.evm.roster import Roster
 from support_service.rails.evm.rpc import Asked, Node
-from support_service.rails.evm.sight import check_chain
+from support_service.rails.evm.sight import check_chain, look
 from support_service.rails.evm.thaw import Block, step_back
 from support_service.rails.evm.turn import Post, Turn
 
@@ -70,6 +70,16 @@ class EvmSource:
         asked = self._asked()
         try:
             yield from read_again(self._post(name, self._watched_together), Reader(asked), task, after)
+        except Refusal as error:
+            raise SourceDown(f"{asked.host}: {_in_words(error)}") from error
+
+    def holdings(self, after: Cursor) -> list[Holding]:
+        """Ask what every watch held at its last final block; raises SourceDown and SourceLied."""
+        asked = self._asked()
+        reader = Reader(asked)
+        try:
+            look(reader, self._network, memo.read(after), None)
+            return passes.holdings(reader, self._watched_together, memo.read(after).progress)
         except Refusal as error:
             raise SourceDown(f"{asked.host}: {_in_words(error)}") from error
 
