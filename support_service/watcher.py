@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from support_service.giving import Clock, utc_now
 from support_service.ledger import CursorMoved, Health, Ledger, LedgerError, SourceContradiction, SourceFrozen
-from support_service.rails import MustFreeze, Source, SourceDown, SourceLied
+from support_service.rails import MustFreeze, Source, SourceDown, SourceLied, Warns
 
 BACKOFF_SECONDS_FIRST = 1.0
 BACKOFF_SECONDS_MAX = 300.0
@@ -89,9 +89,14 @@ def _one(source: Source, ledger: Ledger) -> Outcome:
         reason, state = str(error), Health.DOWN
     except (SourceLied, SourceContradiction, SourceFrozen) as error:
         reason, state = str(error), Health.LIED
-    ledger.note_health(source.name, state, reason)
+    ledger.note_health(source.name, state, reason or _warning(source))
     held = ledger.cursor(source.name)
     return Outcome(source.name, held.height if held else None, changed, reason)
+
+
+def _warning(source: Source) -> str:
+    told: object = source
+    return told.warning if isinstance(told, Warns) else ""
 
 
 def run(sources: Sequence[Source], ledger: Ledger, stop: threading.Event, *, clock: Clock = utc_now) -> None:
@@ -168,8 +173,12 @@ class SourceWatch:
             log.exception("watcher_broke", extra={"source": self.name})
             return self._failed(Health.DOWN, f"internal error ({type(error).__name__}), see the log")
         self._failures = 0
-        self._fault.end(self._clock())
-        self._keep_health(Health.OK, "")
+        warning = _warning(self._source)
+        if warning:
+            self._fault.note(warning, self._clock())
+        else:
+            self._fault.end(self._clock())
+        self._keep_health(Health.OK, warning)
         return self._source.poll_seconds
 
     def _failed(self, state: Health | None, reason: str, *, at_least: float = 0) -> float:

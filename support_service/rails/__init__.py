@@ -66,6 +66,13 @@ class Source(Protocol):
 
 
 @runtime_checkable
+class Warns(Protocol):
+    """A source that may have something to say though it was read well; "" if not. Equal troubles have equal texts."""
+
+    warning: str
+
+
+@runtime_checkable
 class StepsBack(Protocol):
     """A source that can go on after a freeze."""
 

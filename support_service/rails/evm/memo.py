@@ -7,6 +7,7 @@ some 128 blocks of it, and finality on Ethereum trails by up to 96.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from support_service.giving import Cursor, Watch
@@ -60,6 +61,15 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
+class Finality:
+    """Since when the chain has called this height final (-1: none), and where its head was then."""
+
+    height: int
+    since: datetime
+    head: int
+
+
+@dataclass(frozen=True, slots=True)
 class Memo:
     """All the source remembers. final is the highest block read as final."""
 
@@ -67,6 +77,7 @@ class Memo:
     marks: tuple[Mark, ...] = ()
     pending: tuple[Pending, ...] = ()
     progress: Mapping[WatchKey, Progress] = field(default_factory=dict)
+    finality: Finality | None = None
 
     def with_progress(self, changed: Mapping[WatchKey, Progress]) -> "Memo":
         """Replace the progress of some watches."""
@@ -98,6 +109,7 @@ def write(memo: Memo) -> str:
             "marks": [_mark(mark) for mark in memo.marks],
             "pending": [[*_mark(p.mark), sorted(map(list, p.keys))] for p in memo.pending],
             "watches": [[*key, _progress(progress)] for key, progress in sorted(memo.progress.items())],
+            **({"finality": _finality(memo.finality)} if memo.finality else {}),
         },
         separators=(",", ":"),
     )
@@ -118,7 +130,16 @@ def read(cursor: Cursor | None) -> Memo:
             for height, digest, keys in told["pending"]
         ),
         progress={(address, asset): _read_progress(item) for address, asset, item in told["watches"]},
+        finality=_read_finality(told["finality"]) if "finality" in told else None,
     )
+
+
+def _finality(finality: Finality) -> list[object]:
+    return [finality.height, finality.since.isoformat(), finality.head]
+
+
+def _read_finality(told: list[Any]) -> Finality:
+    return Finality(told[0], datetime.fromisoformat(told[1]).astimezone(UTC), told[2])
 
 
 def _mark(mark: Mark) -> list[object]:

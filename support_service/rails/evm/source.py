@@ -43,6 +43,7 @@ class EvmSource:
     ) -> None:
         self.name, self.poll_seconds = f"evm:{network.name}", float(network.poll_seconds)
         self._network, self._clock = network, clock
+        self.warning = ""
         self.nodes = [node(url) for url in network.rpc]
         self._roster = Roster(self.nodes, clock)
         # Nodes differ in the ranges of logs they take, so each has a watched set; the last is for all together.
@@ -134,7 +135,9 @@ class EvmSource:
     def _turn(self, asked: Asked, watched: Watched, after: Cursor | None) -> Iterator[Report]:
         """Take one turn; a Refusal without a remedy is SourceDown here."""
         try:
-            yield from Turn(self._post(self.name, watched), Reader(asked), after).reports()
+            turn = Turn(self._post(self.name, watched), Reader(asked), after)
+            yield from turn.reports()
+            self.warning = turn.warning
         except Refusal as error:
             raise SourceDown(f"{asked.host}: {_in_words(error)}") from error
 

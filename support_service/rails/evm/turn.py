@@ -13,7 +13,7 @@ from support_service.giving import Clock, Cursor, Report, State, Watch
 from support_service.rails import SourceDown
 from support_service.rails.evm import calls, memo, passes, rows, sight
 from support_service.rails.evm.draft import Draft
-from support_service.rails.evm.memo import Progress, WatchKey
+from support_service.rails.evm.memo import Finality, Progress, WatchKey
 from support_service.rails.evm.network import EvmNetwork
 from support_service.rails.evm.passes import Findings, Range, Watched
 from support_service.rails.evm.reader import Reader
@@ -23,6 +23,8 @@ from support_service.rails.scan import Mark, remember
 
 # A long catch-up tells where it is this often, not once per step.
 TOLD_EVERY = timedelta(seconds=10)
+# Finality that stands still for longer, while the head goes on, is told loudly; nothing is confirmed by depth instead.
+FINALITY_STILL_MAX = timedelta(minutes=30)
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,8 @@ class Turn:
         self._told_at: datetime | None = None
         # Blocks read by height near the head: at the end they must be on one chain with it.
         self._relied_on: set[Mark] = set()
+        # What people should hear of though all was read; "" if nothing.
+        self.warning = ""
 
     def reports(self) -> Iterator[Report]:
         """Yield what is new; at least one report, which says that we looked."""
@@ -59,7 +63,21 @@ class Turn:
         self._begin(seen, draft)
         self._prefetch(seen)
         yield from self._read_final(seen, draft)
+        self._note_finality(seen)
         yield self._read_head(seen.head)
+
+    def _note_finality(self, seen: Sight) -> None:
+        """Remember since when the same block is final, and warn where that is too long."""
+        height, now, held = (
+            -1 if seen.final_height is None else seen.final_height,
+            self._post.clock(),
+            self._memo.finality,
+        )
+        if held is None or held.height != height:
+            self._memo = replace(self._memo, finality=Finality(height, now, seen.head.height))
+        elif now - held.since > FINALITY_STILL_MAX and seen.head.height > held.head:
+            since = f"{held.since:%Y-%m-%dT%H:%M:%SZ}"
+            self.warning = f"nothing has become final since {since} (block {height}) while the chain goes on"
 
     def _draft(self, state: State) -> Draft:
         return Draft(self._post.network.name, state)
