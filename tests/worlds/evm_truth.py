@@ -7,10 +7,15 @@ that is what nobody can explain.
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+# Method and parameters; many are answered in the same order.
+Question: TypeAlias = tuple[Any, ...]
+AskAll: TypeAlias = Callable[[list[Question]], list[Any]]
 Call: TypeAlias = Callable[..., Any]
+
+BLOCKS_AT_ONCE = 20
 
 TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 _PAYING_FRAMES = {"CALL", "CREATE", "CREATE2", "SELFDESTRUCT"}
@@ -30,25 +35,53 @@ class Movement:
 
 
 def movements(
-    call: Call, addresses: list[str], tokens: dict[str, str], *, first: int, last: int, native: str = "ETH"
+    ask_all: AskAll, addresses: list[str], tokens: dict[str, str], *, first: int, last: int, native: str = "ETH"
 ) -> Counter[Movement]:
     """Tell every movement of blocks first..last; tokens maps contract address -> asset code."""
     ours = {address.lower() for address in addresses}
     contracts = {contract.lower(): code for contract, code in tokens.items()}
     found: Counter[Movement] = Counter()
-    for height in range(first, last + 1):
-        found.update(_native(call, ours, height, native))
-        found.update(_tokens(call, ours, contracts, height))
+    for low in range(first, last + 1, BLOCKS_AT_ONCE):
+        heights = range(low, min(last, low + BLOCKS_AT_ONCE - 1) + 1)
+        call = Answers(ask_all, [one for height in heights for one in _questions(height, ours, contracts)])
+        for height in heights:
+            found.update(_native(call, ours, height, native))
+            found.update(_tokens(call, ours, contracts, height))
     return found
+
+
+class Answers:
+    """Answers asked together beforehand, or else one by one: only for speed."""
+
+    def __init__(self, ask_all: AskAll, questions: list[Question]) -> None:
+        self._ask_all, self._known = ask_all, dict(zip(map(str, questions), ask_all(questions), strict=True))
+
+    def __call__(self, *question: Any) -> Any:
+        known = self._known.get(str(question))
+        return self._ask_all([question])[0] if known is None else known
+
+
+def _questions(height: int, ours: set[str], contracts: dict[str, str]) -> list[Question]:
+    asked: list[Question] = [("eth_getBlockByNumber", hex(height), True), _traces(height), _receipts(height)]
+    asked += [("eth_getBalance", address, hex(height)) for address in sorted(ours)]
+    return asked + [_holding(contract, address, height) for contract in contracts for address in sorted(ours)]
+
+
+def _traces(height: int) -> Question:
+    return ("debug_traceBlockByNumber", hex(height), {"tracer": "callTracer"})
+
+
+def _receipts(height: int) -> Question:
+    return ("eth_getBlockReceipts", hex(height))
 
 
 def _native(call: Call, ours: set[str], height: int, native: str) -> Iterator[Movement]:
     block = call("eth_getBlockByNumber", hex(height), True)
-    traces = call("debug_traceBlockByNumber", hex(height), {"tracer": "callTracer"})
+    traces = call(*_traces(height))
+    receipts = {receipt["transactionHash"]: receipt for receipt in call(*_receipts(height))}
     explained: Counter[str] = Counter()
     for tx, trace in zip(block["transactions"], traces, strict=True):
-        receipt = call("eth_getTransactionReceipt", tx["hash"])
-        for movement in _of_transaction(tx, receipt, trace["result"], ours):
+        for movement in _of_transaction(tx, receipts[tx["hash"]], trace["result"], ours):
             sign = 1 if movement.direction == "in" else -1
             explained[movement.address] += sign * movement.units
             yield Movement(height, native, *_rest(movement))
@@ -91,21 +124,40 @@ def _payments(frame: Any, *, is_top: bool = True) -> Iterator[tuple[bool, str, s
 
 
 def _tokens(call: Call, ours: set[str], contracts: dict[str, str], height: int) -> Iterator[Movement]:
-    explained: Counter[tuple[str, str]] = Counter()
-    for movement in _logged(call, ours, contracts, height):
-        sign = 1 if movement.direction == "in" else -1
-        explained[movement.asset, movement.address] += sign * movement.units
-        yield movement
+    logged = list(_logged(call, ours, contracts, height))
     for contract, code in contracts.items():
         for address in sorted(ours):
             moved = _held(call, contract, address, height) - _held(call, contract, address, height - 1)
-            rest = moved - explained[code, address]
+            mine = [item for item in logged if (item.asset, item.address) == (code, address)]
+            received = list(_as_received(mine, moved))
+            yield from received
+            rest = moved - _net(received)
             if rest:
                 yield Movement(height, code, address, "in" if rest > 0 else "out", "", "unexplained", abs(rest))
 
 
+def _net(told: list[Movement]) -> int:
+    return sum(item.units if item.direction == "in" else -item.units for item in told)
+
+
+def _as_received(told: list[Movement], moved: int) -> Iterator[Movement]:
+    """Credits as the balance gained them: shared by what the events say, the largest remainders first."""
+    gifts = [item for item in told if item.direction == "in"]
+    debits = [item for item in told if item.direction == "out"]
+    said, gained = sum(item.units for item in gifts), moved - _net(debits)
+    yield from debits
+    if not 0 <= gained < said:
+        yield from gifts
+        return
+    shares = [gained * item.units // said for item in gifts]
+    by_remainder = sorted(range(len(gifts)), key=lambda place: -(gained * gifts[place].units % said))
+    for place in by_remainder[: gained - sum(shares)]:
+        shares[place] += 1
+    yield from (replace(item, units=units) for item, units in zip(gifts, shares, strict=True) if units)
+
+
 def _logged(call: Call, ours: set[str], contracts: dict[str, str], height: int) -> Iterator[Movement]:
-    receipts = call("eth_getBlockReceipts", hex(height))
+    receipts = call(*_receipts(height))
     logs = [log for receipt in receipts for log in receipt["logs"] if log["address"].lower() in contracts]
     for log in logs:
         if len(log["topics"]) != 3 or log["topics"][0] != TRANSFER or len(log["data"]) != 66:
@@ -120,6 +172,9 @@ def _logged(call: Call, ours: set[str], contracts: dict[str, str], height: int) 
             yield Movement(height, code, payee, "in", log["transactionHash"], "log", units)
 
 
+def _holding(contract: str, address: str, height: int) -> Question:
+    return ("eth_call", {"to": contract, "data": "0x70a08231" + address[2:].rjust(64, "0")}, hex(height))
+
+
 def _held(call: Call, contract: str, address: str, height: int) -> int:
-    asked = {"to": contract, "data": "0x70a08231" + address[2:].rjust(64, "0")}
-    return int(call("eth_call", asked, hex(height)), 16)
+    return int(call(*_holding(contract, address, height)), 16)

@@ -1,0 +1,226 @@
+"""Plays one world: a chain, a node that fails, a watcher that dies; and compares the ledger with the truth."""
+
+import logging
+import random
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from support_service.giving import Watch, utc_now
+from support_service.ledger import CursorMoved, Ledger, Wanted, migrate
+from support_service.money import Asset
+from support_service.rails import SourceDown
+from support_service.rails.evm.network import read_network
+from support_service.rails.evm.rpc import Node as RpcNode
+from support_service.rails.evm.source import EvmSource
+from tests.fixtures.node import CHAIN_ID, OURS
+from tests.worlds.evm import TOKENS, World
+from tests.worlds.evm_truth import Movement
+from tests.worlds.proxy import FaultProxy
+from tests.worlds.watching import Kills
+
+NETWORK = "ethereum"
+STEPS = 24
+# Tokens are held against their balance a few in a turn; after so many turns each of them was.
+ROUNDS_AT_END = 6
+QUIET = ("support_service.rails.evm.turn", "support_service.rails.evm.native")
+
+
+@dataclass
+class Ending:
+    """How a world ended: what differed (nothing, one hopes), and what happened in it."""
+
+    seed: int
+    problems: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    movements: int = 0
+    seconds: float = 0.0
+
+
+def play(seed: int, *, steps: int = STEPS, kills: int = 0) -> Ending:
+    """Play a world to its end. kills: how often a real watcher process is killed; else ours dies between reports."""
+    ending, started = Ending(seed), time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="world-") as folder, _quiet():
+        world = World.begin(seed)
+        here = None
+        try:
+            with FaultProxy(world.node.url, seed=seed, rate=world.traits.fault_rate) as proxy:
+                here = Player(world, proxy, Path(folder), ending)
+                here.live(steps, kills)
+                here.end()
+                ending.faults, ending.counts = proxy.fired, world.counts
+        finally:
+            world.stop()
+            if here is not None:
+                here.ledger.dispose()
+    ending.seconds = time.monotonic() - started
+    return ending
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Thousands of reorgs and refused traces are the point here, and no news."""
+    loggers = [logging.getLogger(name) for name in QUIET]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+
+
+class Player:
+    """The reader's side of a world: sources, ledger, faults, deaths, and the comparison."""
+
+    def __init__(self, world: World, proxy: FaultProxy, folder: Path, ending: Ending) -> None:
+        self.world, self.proxy, self.folder, self.ending = world, proxy, folder, ending
+        self.random = random.Random(f"reader {world.seed}")
+        self.database_url = f"sqlite:///{folder / 'ledger.db'}"
+        migrate(self.database_url)
+        self.ledger = Ledger(self.database_url)
+        assets = [Asset("ETH", 18, NETWORK)]
+        assets += [Asset(code, TOKENS[code][2], NETWORK, at) for code, at in world.contracts.items()]
+        self.watches = tuple(Watch(NETWORK, ours, asset, "eth", world.first) for ours in OURS for asset in assets)
+        self.source, self.rival = self._born(), self._born()
+
+    def _born(self) -> EvmSource:
+        """A watcher as after a start: it knows the ledger and nothing else. It waits for nobody."""
+        table = {"rail": "evm", "chain_id": CHAIN_ID, "rpc": [self.proxy.url], "poll_seconds": 1}
+        network = read_network(NETWORK, table)
+        return EvmSource(
+            network, self.watches, clock=utc_now, node=lambda url: RpcNode(url, pause=lambda _seconds: None)
+        )
+
+    def live(self, steps: int, kills: int) -> None:
+        """Let the world happen, and watch it badly."""
+        forks = {self.random.randrange(steps // 3, steps) for _ in range(self.world.traits.forks)}
+        if kills:
+            killer = Kills(self.world, self.proxy, self.folder, self.database_url, self.watches)
+            killer.run(kills, self.random)
+            steps //= 2
+        for step in range(steps):
+            self.world.step()
+            if step in forks:
+                self._flip()
+            if self.random.random() < 0.6:
+                self._turn()
+            if self.random.random() < 0.1:
+                self._look_above_finality()
+
+    def _turn(self) -> None:
+        """One turn of a watcher that may die after a report, be overtaken by another, or hear nonsense."""
+        if self.random.random() < 0.15:
+            self.source = self._born()
+            self.world.counts["restart"] += 1
+        die_after = self.random.choice((None, None, None, 1, 2))
+        self.world.counts["died_between_reports"] += die_after is not None
+        try:
+            for report in islice(self.source.reports(self.ledger.cursor(self.source.name)), die_after):
+                if self.world.traits.is_raced and self.random.random() < 0.5:
+                    self._overtake()
+                self.ledger.accept(report)
+        except CursorMoved:
+            self.world.counts["overtaken"] += 1
+        except SourceDown:
+            self.world.counts["turn_down"] += 1
+
+    def _overtake(self) -> None:
+        try:
+            for report in self.rival.reports(self.ledger.cursor(self.rival.name)):
+                self.ledger.accept(report)
+        except SourceDown:
+            self.world.counts["turn_down"] += 1
+
+    def _calm_turn(self) -> None:
+        """One whole turn, without faults."""
+        rate, self.proxy.rate = self.proxy.rate, 0.0
+        try:
+            for report in self.source.reports(self.ledger.cursor(self.source.name)):
+                self.ledger.accept(report)
+        finally:
+            self.proxy.rate = rate
+
+    def _flip(self) -> None:
+        """A -> B -> A ... between two futures; then one of them stays."""
+        other = self.world.fork()
+        sides = [self.world.node, other] * self.random.choice((1, 2))
+        for side in [*sides, self.random.choice(sides)]:
+            self.world.node, self.proxy.upstream = side, side.url
+            self._turn()
+            self.world.counts["flip"] += 1
+
+    def _look_above_finality(self) -> None:
+        """Nothing that is shown as on its way may be wrong; something may still be missing."""
+        try:
+            self._calm_turn()
+        except SourceDown:
+            # The fork that is shown now is shorter than what was read: one waits until it is not.
+            self.world.counts["turn_down"] += 1
+            return
+        final, head = self.world.final_height(), self.world.node.height
+        first = max(final + 1, self.world.first)
+        shown = Counter({m: n for m, n in self._booked("seen").items() if m.block > final})
+        wrong = settled(shown, self.world.truth(head, first=first))[1] if head >= first else shown
+        self.ending.problems += [f"shown at {head}, final {final}, and wrong: {m}" for m in wrong.elements()]
+        self.world.counts["looks_above_finality"] += 1
+
+    def end(self) -> None:
+        """Make everything final, read it in peace, and compare to the wei."""
+        self.proxy.rate = 0.0
+        for _ in range(ROUNDS_AT_END):
+            self.world.finish()
+            self._calm_turn()
+        truth = self.world.truth(self.world.final_height())
+        self.ending.movements = sum(truth.values())
+        missing, extra = settled(self._booked("confirmed"), truth)
+        self.ending.problems += [f"missing {m}" for m in missing.elements()]
+        self.ending.problems += [f"invented {m}" for m in extra.elements()]
+        self.ending.problems += [f"verify: {fault}" for fault in self.ledger.verify()]
+        left = sum(self._booked("seen").values())
+        if left:
+            self.ending.problems.append(f"{left} rows are still only seen")
+
+    def _booked(self, *states: str) -> Counter[Movement]:
+        rows = [row for row in self.ledger.export(Wanted()) if row["state"] in states and row["kind"] != "opening"]
+        return Counter(
+            Movement(
+                block=int(str(row["block_height"])),
+                asset=str(row["asset"]),
+                address=str(row["address"]).lower(),
+                direction=str(row["direction"]),
+                tx=str(row["tx"] or ""),
+                what=next(
+                    word
+                    for word in ("value", "gas", "log", "trace", "unexplained")
+                    if f":{word}" in str(row["locator"])
+                ),
+                units=int(str(row["units"])),
+            )
+            for row in rows
+        )
+
+
+def settled(booked: Counter[Movement], truth: Counter[Movement]) -> tuple[Counter[Movement], Counter[Movement]]:
+    """What is missing and what is invented.
+
+    A node that refused traces leaves inner payments unattributed: then one row `unexplained` stands for
+    the sum of a block's traced ones, to the wei.
+    """
+    missing, extra = truth - booked, booked - truth
+    for unexplained in [m for m in extra if m.what == "unexplained" and not m.tx]:
+        place = (unexplained.block, unexplained.asset, unexplained.address)
+        traced = [m for m in missing.elements() if (m.block, m.asset, m.address) == place and m.what == "trace"]
+        if traced and _net(traced) == _net([unexplained]):
+            missing -= Counter(traced)
+            extra -= Counter([unexplained])
+    return missing, extra
+
+
+def _net(told: list[Movement]) -> int:
+    return sum(m.units if m.direction == "in" else -m.units for m in told)
