@@ -4,10 +4,10 @@
 says that it does not know it: facts of two forks cannot mix).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
-from support_service.rails.evm import answers, traces
+from support_service.rails.evm import answers, lens, traces
 from support_service.rails.evm.answers import Block, Header, Log, Receipt
 from support_service.rails.evm.rpc import Call
 from support_service.rails.evm.traces import Movement
@@ -62,6 +62,11 @@ def token_balance(contract: str, address: str, at: At) -> Call[int]:
     """Token balance in the token's smallest units at the end of a block."""
     data = _BALANCE_OF + address[2:].lower().rjust(64, "0")
     return Call("eth_call", ({"to": contract, "data": data}, _place(at)), answers.token_units)
+
+
+def token_balances(pairs: Sequence[lens.Pair], at: At) -> Call[tuple[int | None, ...]]:
+    """Balances of (contract, holder) at the end of a block, all at once; None for what must be asked for itself."""
+    return Call("eth_call", ({"data": lens.program(pairs)}, _place(at)), lens.reader(len(pairs)))
 
 
 def decimals(contract: str) -> Call[bytes]:

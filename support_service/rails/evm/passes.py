@@ -38,6 +38,8 @@ class Watched:
         self.all = {key_of(watch): watch for watch in watches}
         self.native = {watch.address: watch for watch in self.all.values() if not watch.asset.contract}
         self.tokens = [watch for watch in self.all.values() if watch.asset.contract]
+        # Whether the node answered for all tokens at once; unknown is taken for yes.
+        self.has_lens = True
         self.own = frozenset(watch.address.lower() for watch in self.all.values())
         self.logs = LogSearch({watch.asset.contract for watch in self.tokens}, {watch.address for watch in self.tokens})
 
@@ -156,6 +158,23 @@ def _holding_question(watch: Watch, height: int) -> Call[int]:
 def balance_question(watch: Watch, height: int) -> Call[int]:
     """A token watch's balance at the end of a block."""
     return calls.token_balance(watch.asset.contract, watch.address, height)
+
+
+def lens_question(watches: Sequence[Watch], height: int) -> Call[tuple[int | None, ...]]:
+    """The balances of several token watches at the end of a block."""
+    return calls.token_balances([(watch.asset.contract, watch.address) for watch in watches], height)
+
+
+def learn_balances(reader: Reader, watched: Watched, watches: Sequence[Watch], height: int) -> None:
+    """Ask for all these balances at once; notes in `watched` that the node does not do that."""
+    try:
+        told = reader.get(lens_question(watches, height))
+    except Refusal:
+        told = ()
+    known = {watch: units for watch, units in zip(watches, told, strict=False) if units is not None}
+    watched.has_lens = bool(known)
+    for watch, units in known.items():
+        reader.learn(balance_question(watch, height), units)
 
 
 def reconcile(reader: Reader, watch: Watch, progress: Progress, own: frozenset[str]) -> tuple[list[Story], Progress]:

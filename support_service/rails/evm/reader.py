@@ -42,6 +42,10 @@ class Reader:
         self.fetch(questions)
         return [self.get(call) for call in questions]
 
+    def learn(self, call: Call[T], answer: T) -> None:
+        """Keep an answer that another question has brought."""
+        self._known.setdefault(call.key, answer)
+
     def forget(self) -> None:
         """Drop everything known, to hear what the chain says now or to free memory."""
         self._known.clear()

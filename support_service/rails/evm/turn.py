@@ -13,6 +13,7 @@ from support_service.giving import Clock, Cursor, Report, State, Watch
 from support_service.rails import SourceDown
 from support_service.rails.evm import calls, memo, passes, rows, sight
 from support_service.rails.evm.draft import Draft
+from support_service.rails.evm.lens import BALANCES_MAX
 from support_service.rails.evm.memo import Finality, Progress, WatchKey
 from support_service.rails.evm.network import EvmNetwork
 from support_service.rails.evm.passes import Findings, Range, Watched
@@ -136,8 +137,12 @@ class Turn:
         if near.high > near.low:
             wanted += passes.questions(self._watched, keys, near)
         if target is not None and target > final:
-            self._proofs_max = max(1, BATCH_CALLS_MAX - len(wanted))
-            wanted += [passes.balance_question(watch, target) for watch in self._due()]
+            at_once = self._at_once()
+            if at_once:
+                wanted.append(passes.lens_question(at_once, target))
+            else:
+                self._proofs_max = max(1, BATCH_CALLS_MAX - len(wanted))
+                wanted += [passes.balance_question(watch, target) for watch in self._due()]
         self._reader.fetch(wanted)
 
     def _due(self) -> list[Watch]:
@@ -145,6 +150,11 @@ class Turn:
         proofs = {key: item.proof for key, item in self._mine()}
         begun = [watch for watch in self._watched.tokens if proofs[memo.key_of(watch)] is not None]
         return sorted(begun, key=lambda watch: proofs[memo.key_of(watch)] or 0)[: self._proofs_max]
+
+    def _at_once(self) -> list[Watch]:
+        """The tokens whose balances are asked for together; none for a node that does not do that."""
+        due = self._due()
+        return due[:BALANCES_MAX] if self._watched.has_lens and len(due) > 1 else []
 
     def _read_final(self, seen: Sight, draft: Draft) -> Iterator[Report]:
         """Read everything that became final, in steps that each survive a kill."""
@@ -195,7 +205,7 @@ class Turn:
         draft.add(found.stories)
         self._advance(group, found)
         if span.high == target:
-            self._prove(group, draft)
+            self._prove(group, draft, target)
         self._settle(draft, set(group), span.high)
         mark = mark_of(header)
         if self._memo.final is None or mark.height > self._memo.final.height:
@@ -214,9 +224,16 @@ class Turn:
             changed[key] = replace(item, final=found.points[key], has_code=has_code, booked=(*item.booked, *booked))
         self._memo = self._memo.with_progress(changed)
 
-    def _prove(self, group: Mapping[WatchKey, Progress], draft: Draft) -> None:
-        """Hold tokens' balances at finality against the books, those first whose proof is oldest."""
-        for watch in [watch for watch in self._due() if memo.key_of(watch) in group]:
+    def _prove(self, group: Mapping[WatchKey, Progress], draft: Draft, height: int) -> None:
+        """Hold tokens' balances at finality against the books: all of them, or those whose proof is oldest."""
+        at_once = self._at_once()
+        if at_once:
+            passes.learn_balances(self._reader, self._watched, at_once, height)
+            if not self._watched.has_lens:
+                self._proofs_max = min(self._proofs_max, BATCH_CALLS_MAX)
+        due = [watch for watch in self._due() if memo.key_of(watch) in group]
+        self._reader.fetch(passes.balance_question(watch, height) for watch in due)
+        for watch in due:
             key = memo.key_of(watch)
             stories, proven = passes.reconcile(self._reader, watch, self._memo.progress[key], self._watched.own)
             draft.add(stories)
