@@ -7,6 +7,7 @@ import pytest
 from eth_utils.address import to_checksum_address
 
 from support_service import watcher
+from support_service.app import create_app
 from support_service.assembly import Assembly, assemble
 from support_service.freezing import freeze_lines, unfreeze
 from support_service.ledger import Health, Ledger, LedgerError, SourceFrozen, migrate
@@ -177,3 +178,14 @@ def test_when_the_node_was_mended_everything_goes_on_where_it_stood(
         here.settle()
     assert here.told("confirmed") == [("donation", "ETH", "tx:value", ETHER)]
     here.check()
+
+
+def test_what_is_frozen_is_shown_wherever_freshness_is(frozen: World, books: Ledger, tmp_path: Path, coin: str) -> None:
+    client = create_app(publisher(tmp_path, coin, frozen.node.url)).test_client()
+    ready = client.get("/readyz")
+    assert ready.status_code == 503
+    assert ready.get_json()["reasons"] == ["evm:local: frozen until a person has looked; see `support-service freezes`"]
+    assert [source["state"] for source in client.get("/totals.json").get_json()["sources"]] == ["frozen"]
+    assert 'support_source_state{source="evm:local",state="frozen"} 1' in client.get("/metrics").text
+    assert frozen.node.url.split("/")[2] not in ready.text
+    assert len(books.freezes()) == 1
