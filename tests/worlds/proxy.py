@@ -141,7 +141,7 @@ class FaultProxy:
         self.requests = self.calls = self.answered_bytes = 0
         self.fired: Counter[str] = Counter()
         self.on_request: Callable[[], object] = lambda: None
-        self._dice, self._lock, self._mine = random.Random(f"faults {seed}"), threading.Lock(), threading.local()
+        self._dice, self._lock = random.Random(f"faults {seed}"), threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -192,21 +192,10 @@ class FaultProxy:
                 self.fired[fault] += 1
 
     def _pass_on(self, body: bytes) -> bytes:
-        """Send a body to the node over this thread's own connection; once more if that was closed meanwhile."""
-        for is_last in (False, True):
-            host = urlsplit(self.upstream).netloc
-            if getattr(self._mine, "host", "") != host:
-                self._mine.line = http.client.HTTPConnection(host, timeout=ANSWER_SECONDS_MAX)
-                self._mine.host = host
-            try:
-                self._mine.line.request("POST", "/", body, {"Content-Type": "application/json"})
-                return bytes(self._mine.line.getresponse().read())
-            except (OSError, http.client.HTTPException):
-                self._mine.line.close()
-                self._mine.host = ""
-                if is_last:
-                    raise
-        raise AssertionError("unreachable: the last attempt returns or raises")
+        line = http.client.HTTPConnection(urlsplit(self.upstream).netloc, timeout=ANSWER_SECONDS_MAX)
+        with contextlib.closing(line):
+            line.request("POST", "/", body, {"Content-Type": "application/json"})
+            return bytes(line.getresponse().read())
 
 
 def _bent(fault: str, dice: random.Random, asked: Json, told: bytes) -> tuple[bytes, bool]:
