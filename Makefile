@@ -6,7 +6,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-setup lint bench shots rehearse clean
+.PHONY: help setup run test test-setup lint bench bench-catch-up campaign shots rehearse clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -36,6 +36,14 @@ lint: test-setup
 
 bench: test-setup
 	@$(PY) -m tests.bench.page $(ARGS)
+
+# Catching up with a chain, beside a plain scan of its blocks. ARGS="--blocks 5000" for more.
+bench-catch-up: test-setup
+	@$(PY) -m tests.bench.catch_up $(ARGS)
+
+# 500 random worlds; may be stopped and goes on where it was. ARGS="--seed N" replays one.
+campaign: test-setup
+	@$(PY) -m tests.worlds $(ARGS)
 
 shots: test-setup
 	@$(PY) -m tests.bench.shots
