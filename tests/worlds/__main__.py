@@ -12,7 +12,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.worlds.play import STEPS, Ending, play
@@ -44,7 +44,7 @@ class State:
         """Write whole or not at all: a campaign may be stopped at any moment."""
         file.parent.mkdir(parents=True, exist_ok=True)
         new = file.with_suffix(".new")
-        new.write_text(json.dumps(asdict(self)))
+        new.write_text(json.dumps(vars(self)))
         new.replace(file)
 
     def add(self, ending: Ending, *, kills: int) -> None:
