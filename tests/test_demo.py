@@ -67,8 +67,8 @@ def test_the_demos_staff_login_works_and_nothing_outlives_it(start: Start, tmp_p
 
 
 @pytest.mark.node
-def test_the_demo_sends_to_its_own_chain_alone(own_node: Node) -> None:
-    chain = LocalChain(own_node.url)
+def test_the_demo_sends_to_its_own_chain_alone(node: Node) -> None:
+    chain = LocalChain(node.url)
     chain.claim()
     other = start_node(extra=["--chain-id", "1"])
     try:

@@ -12,7 +12,7 @@ from support_service.assembly import Assembly, assemble
 from support_service.freezing import freeze_lines, unfreeze
 from support_service.ledger import Health, Ledger, LedgerError, SourceFrozen, migrate
 from support_service.rails import MustFreeze
-from tests.fixtures.node import ETHER, OURS, Node, start_node
+from tests.fixtures.node import ETHER, OURS, Node
 from tests.fixtures.wire import Proxy
 from tests.fixtures.world import World, token, watch
 
@@ -52,14 +52,6 @@ network = "local"
 contract = "{coin}"
 exponent = 6
 """
-
-
-@pytest.fixture(scope="module")
-def session_node() -> Iterator[Node]:
-    """A node of this module's own: these tests replace final blocks."""
-    node = start_node()
-    yield node
-    node.stop()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from support_service.ledger import Ledger, migrate
 from support_service.rails import MustFreeze, SourceDown, SourceLied
 from support_service.rails.evm.network import read_network
 from support_service.rails.evm.source import EvmSource
-from tests.fixtures.node import ETHER, OURS, Json, Node, start_node
+from tests.fixtures.node import ETHER, OURS, Json, Node
 from tests.fixtures.wire import Proxy
 from tests.fixtures.world import NETWORK, World, fixed_clock, table, token, watch
 
@@ -22,14 +22,6 @@ pytestmark = pytest.mark.node
 US = OURS[0]
 GIFT = 10**15
 Bend = Callable[[Json, Json], Json]
-
-
-@pytest.fixture(scope="module")
-def session_node() -> Iterator[Node]:
-    """A node of this module's own: these tests copy its chain and replace its blocks."""
-    node = start_node()
-    yield node
-    node.stop()
 
 
 @pytest.fixture
@@ -258,16 +250,16 @@ def test_the_head_of_a_quorum_is_the_one_that_all_of_it_have(node: Node, books: 
     assert here.told("seen") == [("donation", "ETH", "tx:value", GIFT)]
 
 
-def test_on_two_forks_the_block_below_them_is_the_head(node: Node, own_node: Node, books: Ledger) -> None:
+def test_on_two_forks_the_block_below_them_is_the_head(node: Node, other_node: Node, books: Ledger) -> None:
     node.mine(4)
-    node.copy_to(own_node)
-    here = World(node, books, [watch()], settings={"rpc": [node.url, own_node.url], "quorum": 2})
+    node.copy_to(other_node)
+    here = World(node, books, [watch()], settings={"rpc": [node.url, other_node.url], "quorum": 2})
     here.look()
     fork = node.height
     node.send(US, GIFT)
     node.mine()
-    own_node.mine()
-    assert node.block_hash(fork + 1) != own_node.block_hash(fork + 1)
+    other_node.mine()
+    assert node.block_hash(fork + 1) != other_node.block_hash(fork + 1)
     here.look()
     cursor = books.cursor("evm:local")
     assert cursor is not None and (cursor.height, cursor.block_hash) == (fork, node.block_hash(fork))
@@ -348,14 +340,14 @@ def test_n8_a_block_that_one_calls_final_too_early_is_not_final(
 
 
 def test_n8_a_final_block_that_the_others_do_not_have_freezes(
-    node: Node, own_node: Node, books: Ledger, proxies: list[Proxy]
+    node: Node, other_node: Node, books: Ledger, proxies: list[Proxy]
 ) -> None:
-    node.copy_to(own_node)
+    node.copy_to(other_node)
     here = world_of(node, books, proxies, 2)
-    own_node.send(US, ETHER)
-    own_node.mine(12)
+    other_node.send(US, ETHER)
+    other_node.mine(12)
     node.mine(12)
-    proxies[2].upstream = own_node.url
+    proxies[2].upstream = other_node.url
     with pytest.raises(MustFreeze, match="calls final") as told:
         here.look()
     assert len(told.value.evidence) == 3
@@ -363,13 +355,13 @@ def test_n8_a_final_block_that_the_others_do_not_have_freezes(
 
 
 def test_n9_honest_nodes_are_down_and_a_liar_answers(
-    node: Node, own_node: Node, books: Ledger, proxies: list[Proxy]
+    node: Node, other_node: Node, books: Ledger, proxies: list[Proxy]
 ) -> None:
-    node.copy_to(own_node)
+    node.copy_to(other_node)
     here = world_of(node, books, proxies, 2)
-    own_node.send(US, ETHER)
-    own_node.mine(12)
-    proxies[2].upstream = own_node.url
+    other_node.send(US, ETHER)
+    other_node.mine(12)
+    proxies[2].upstream = other_node.url
     proxies[0].is_unplugged = proxies[1].is_unplugged = True
     with pytest.raises(SourceDown, match="1 nodes answered where 2 must agree"):
         here.look()
