@@ -50,6 +50,11 @@ def test_an_empty_postgresql_database_is_brought_forward(cluster: Cluster) -> No
     cluster.drop(name)
 
 
+def test_a_new_database_is_for_its_owner_alone(tmp_path: Path) -> None:
+    migrate(f"sqlite:///{tmp_path}/ledger.db")
+    assert (tmp_path / "ledger.db").stat().st_mode & 0o777 == 0o600
+
+
 def test_a_missing_file_is_not_made_by_looking_for_it(tmp_path: Path) -> None:
     with pytest.raises(LedgerOutdated, match="support-service migrate"):
         Ledger(f"sqlite:///{tmp_path}/none.db").totals()

@@ -175,6 +175,9 @@ _WRITES = "ledger_writes"
 
 def _sqlite_engine(url: URL, wait_seconds_max: float, creates: bool) -> Engine:  # noqa: FBT001
     mode = "rwc" if creates else "rw"
+    if creates and Path(str(url.database)).parent.is_dir():
+        # It holds who gave: nobody else on the machine reads it, nor the journal, which takes its mode.
+        Path(str(url.database)).touch(mode=0o600, exist_ok=True)
     address = f"file:{quote(str(Path(str(url.database)).absolute()))}?mode={mode}"
 
     def connect() -> sqlite3.Connection:
