@@ -70,10 +70,11 @@ def _count(tx: Connection, table: Table) -> int:
 
 def _check_ends(tx: Connection) -> Iterator[str]:
     """See that the chain ends where it says; rows cut off at the end would leave no gap."""
-    ends = tx.execute(select(head.c.number)).scalars().all()
+    ends = [tuple(row) for row in tx.execute(select(head.c.id, head.c.number))]
     newest = tx.execute(select(func.coalesce(func.max(report.c.number), 0))).scalar_one()
-    if ends != [newest]:
-        yield f"the newest report stored is {newest}, but the chain should end at {ends}"
+    if ends != [(1, newest)]:
+        told = ", ".join(str(number) for _, number in ends) or "nowhere"
+        yield f"the newest report stored is {newest}, but the chain should end at {told}"
     lowest = tx.execute(select(func.coalesce(func.min(donation.c.id), 1))).scalar_one()
     if lowest != 1:
         yield f"the first donation has number {lowest}, not 1"

@@ -1,0 +1,267 @@
+"""Verify finds every change that was not made through accept: any field, any row, any order."""
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import Engine, Table, create_engine, make_url, select
+
+from support_service.giving import Direction, Kind, Personal, State
+from support_service.ledger import Ledger, tables, verify_donations, verify_postings, verify_reports
+from support_service.ledger.canonical import chain_hash
+from tests.fixtures.database import Cluster
+from tests.fixtures.reports import Chain, dispute, gift, pushed, refund, statement, transfer
+
+# What is derived from the reports, and the reports; cursors, health and people are not.
+DERIVED = (tables.report, tables.head, tables.donation, tables.observation, tables.posting, tables.total)
+FORGED = (*DERIVED, tables.cursor, tables.personal_data)
+
+Forge = Callable[..., list[str]]
+
+
+def fill(ledger: Ledger) -> None:
+    """Make a small ledger that has seen everything: reorg, refund before its payment, dispute, outflow."""
+    chain = Chain(ledger)
+    secret = Personal(payer="payer", message="message", note="note")
+    chain.says(transfer("0x01", personal=secret), transfer("0x02"), statement("A"))
+    chain.says(statement("A", is_canonical=False), transfer("0x01", block="B"), statement("B"))
+    chain.says(transfer("0x01", block="B", state=State.CONFIRMED), statement("B"))
+    chain.says(transfer("0x03", direction=Direction.OUT, kind=Kind.OUTFLOW, state=State.CONFIRMED, block="C"))
+    ledger.accept(pushed("e2", refund(units=4_00, rank=(2, 0)), raw="{}"))
+    ledger.accept(pushed("e1", gift(fee_units=30, article="https://example.com/a", rank=(1, 0)), raw='{"a": 1}'))
+    ledger.accept(pushed("e3", gift("pi_2", rank=(1, 0))))
+    ledger.accept(pushed("e4", dispute("pi_2", rank=(1, 0))))
+    ledger.accept(pushed("e5", refund("pi_3", rank=(2, 0))))
+    ledger.accept(pushed("e6", gift("pi_2", rank=(1, 0))))
+    chain.says(transfer("0x04", block="D", state=State.CONFIRMED), transfer("0x05", block="D", state=State.CONFIRMED))
+
+
+@pytest.fixture
+def books(ledger: Ledger, database_url: str) -> str:
+    """The address of a filled, sound ledger that nobody is connected to."""
+    fill(ledger)
+    assert ledger.verify() == []
+    ledger.dispose()
+    return database_url
+
+
+@pytest.fixture
+def forge(books: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Forge]:
+    """Change the books behind the ledger's back and say what verify finds, or that the database refused; then undo."""
+    if books.startswith("sqlite"):
+        yield lambda *statements: _forged_copy(make_url(books).database or "", tmp_path / "forged.db", statements)
+        return
+    cluster: Cluster = request.getfixturevalue("cluster")
+    name, ledger = str(make_url(books).database), Ledger(books)
+    with psycopg.connect(host=cluster.socket, user="postgres", dbname=name, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA saved")
+        for table in FORGED:
+            connection.execute(f"CREATE TABLE saved.{table} AS TABLE public.{table}".encode())
+        yield lambda *statements: _forged_in_place(connection, ledger, statements)
+    ledger.dispose()
+
+
+def _forged_copy(books: str, copy: Path, statements: tuple[str, ...]) -> list[str]:
+    shutil.copy(books, copy)
+    connection = sqlite3.connect(copy, isolation_level=None)
+    connection.execute("PRAGMA ignore_check_constraints = ON")
+    connection.execute("PRAGMA synchronous = OFF")
+    triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    for name, _ in triggers:
+        connection.execute(f"DROP TRIGGER {name}")
+    try:
+        for one in statements:
+            connection.execute(one)
+    except sqlite3.Error as error:
+        return [f"refused: {error}"]
+    finally:
+        for _, trigger in triggers:
+            connection.execute(trigger)
+        connection.close()
+    return Ledger(f"sqlite:///{copy}").verify()
+
+
+def _forged_in_place(connection: "psycopg.Connection[Any]", ledger: Ledger, statements: tuple[str, ...]) -> list[str]:
+    connection.execute("SET session_replication_role = replica")  # no triggers, no foreign keys
+    try:
+        for one in statements:
+            connection.execute(one.encode())
+        return ledger.verify()
+    except psycopg.Error as error:
+        return [f"refused: {error}"]
+    finally:
+        for table in FORGED:
+            connection.execute(f"DELETE FROM {table}".encode())
+            connection.execute(f"INSERT INTO {table} SELECT * FROM saved.{table}".encode())
+
+
+def rows_of(url: str, table: Table) -> list[dict[str, Any]]:
+    engine: Engine = create_engine(url)
+    with engine.connect() as connection:
+        rows = connection.execute(select(table).order_by(*table.primary_key)).mappings().all()
+    engine.dispose()
+    return [dict(row) for row in rows]
+
+
+def where(table: Table, row: dict[str, Any]) -> str:
+    return " AND ".join(f"{column.name} = {sql(row[column.name])}" for column in table.primary_key)
+
+
+def sql(value: object) -> str:
+    text = str(value).replace("'", "''")
+    return "NULL" if value is None else f"'{text}'"
+
+
+def another(name: str, value: object) -> str:
+    """Write another value of the same type."""
+    whole = {"confirmed_at", "block_height", "fee_units", "net_units"}
+    match value:
+        case None:
+            return "'7'" if name in whole else "'x'"
+        case int():
+            return sql(value + 1_000)
+        case str():
+            return sql({"in": "out", "seen": "confirmed", "confirmed": "seen"}.get(value, f"{value}x"))
+    raise AssertionError(value)
+
+
+def test_every_field_of_every_table_is_held(books: str, forge: Forge) -> None:
+    missed, tried = [], 0
+    for table in DERIVED:
+        rows = rows_of(books, table)
+        for place, row in {0: rows[0], len(rows) - 1: rows[-1]}.items():
+            for column in table.c:
+                tried += 1
+                change = f"SET {column.name} = {another(column.name, row[column.name])}"
+                if not forge(f"UPDATE {table.name} {change} WHERE {where(table, row)}"):
+                    missed.append(f"{table.name} {place}: {change}")
+    assert missed == [] and tried > 60
+
+
+def test_a_field_that_is_emptied_is_noticed(books: str, forge: Forge) -> None:
+    missed = []
+    for table in (tables.donation, tables.report):
+        row = rows_of(books, table)[0 if table is tables.donation else 4]
+        held = [column.name for column in table.c if column.nullable and row[column.name] is not None]
+        changes = {name: f"UPDATE {table.name} SET {name} = NULL WHERE {where(table, row)}" for name in held}
+        missed += [name for name, change in changes.items() if not forge(change)]
+    assert missed == []
+
+
+def test_every_row_that_is_deleted_is_missed(books: str, forge: Forge) -> None:
+    missed, tried = [], 0
+    for table in FORGED:
+        for row in rows_of(books, table):
+            tried += 1
+            if not forge(f"DELETE FROM {table.name} WHERE {where(table, row)}"):
+                missed.append(f"{table.name}: {where(table, row)}")
+    assert missed == [] and tried > 50
+
+
+def test_the_end_of_the_chain_cannot_be_cut_off(forge: Forge) -> None:
+    cut = [f"DELETE FROM {table} WHERE report_number = 11" for table in ("posting", "observation")]
+    cut += ["DELETE FROM donation WHERE last_report = 11", "DELETE FROM report WHERE number = 11"]
+    assert any("the chain should end at" in problem for problem in forge(*cut))
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "pair"),
+    [
+        ("report", "number", (2, 3)),
+        ("observation", "id", (1, 2)),
+        ("posting", "posting_number", (1, 2)),
+        ("donation", "id", (1, 2)),
+    ],
+)
+def test_rows_cannot_change_places(forge: Forge, table: str, column: str, pair: tuple[int, int]) -> None:
+    one, two = pair
+    swap = [(one, 9_000), (two, one), (9_000, two)]
+    assert forge(*(f"UPDATE {table} SET {column} = {new} WHERE {column} = {old}" for old, new in swap))
+
+
+def test_a_report_rewritten_with_a_right_hash_still_breaks_the_chain(books: str, forge: Forge) -> None:
+    for row in rows_of(books, tables.report):
+        body = row["body"].replace('"accepted_at":', '"accepted_at":1')
+        link = chain_hash(row["previous_hash"], body)
+        found = forge(f"UPDATE report SET body = {sql(body)}, hash = '{link}' WHERE number = {row['number']}")
+        assert any("follow" in problem or "end with" in problem for problem in found)
+
+
+def test_money_cannot_be_added_with_every_hash_made_anew(books: str, forge: Forge) -> None:
+    """Who rewrites the newest report and the head with it is caught by the rows that follow from it."""
+    row = rows_of(books, tables.report)[-1]
+    body = json.loads(row["body"])
+    body["observations"][0]["claim"]["units"] = "5"
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    link = chain_hash(row["previous_hash"], text)
+    found = forge(
+        f"UPDATE report SET body = {sql(text)}, hash = '{link}' WHERE number = {row['number']}",
+        f"UPDATE head SET hash = '{link}'",
+    )
+    assert any("the observations stored are not those it claims" in problem for problem in found)
+
+
+def test_personal_data_may_be_erased_and_not_changed(forge: Forge) -> None:
+    assert forge("UPDATE personal_data SET body = NULL, erased_at = 1") == []
+    assert forge("UPDATE personal_data SET body = '{}'")
+    assert forge("UPDATE personal_data SET kind = 'raw' WHERE kind = 'personal'")
+
+
+def test_a_cursor_behind_its_reports_is_told(forge: Forge) -> None:
+    assert forge("UPDATE cursor SET step = 3") == [
+        "the cursor of evm:ethereum stands at step 3, before its report of step 5"
+    ]
+
+
+@pytest.mark.parametrize("units", ["007", "1e3", "", "-0", "x"])
+def test_an_amount_in_another_form_is_not_read_as_the_same(sqlite_url: str, tmp_path: Path, units: str) -> None:
+    fill(Ledger(sqlite_url))
+    for table in ("donation", "posting", "total"):
+        file = sqlite_url.removeprefix("sqlite:///")
+        assert _forged_copy(file, tmp_path / "forged.db", (f"UPDATE {table} SET units = '{units}'",))
+
+
+def test_lost_triggers_are_told(books: str, forge: Forge) -> None:
+    if books.startswith("postgresql"):
+        found = forge(
+            "ALTER TABLE posting DISABLE TRIGGER posting_no_update", "DROP TRIGGER report_no_delete ON report"
+        )
+        assert len(found) == 2 and all("is not protected any more" in problem for problem in found)
+        return
+    connection = sqlite3.connect(books.removeprefix("sqlite:///"))
+    connection.execute("DROP TRIGGER report_no_delete")
+    connection.close()
+    assert Ledger(books).verify() == ["table report is not protected any more against delete"]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_chunks_of_any_size_find_the_same(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    fill(ledger)
+    for module in (verify_reports, verify_donations, verify_postings):
+        monkeypatch.setattr(module, "CHUNK_ROWS", rows)
+    progress: list[tuple[int, int]] = []
+    assert ledger.verify(lambda done, of: progress.append((done, of))) == []
+    assert progress == sorted(progress) and progress[-1][0] == progress[-1][1]
+
+
+def test_writers_may_go_on_while_the_ledger_is_verified(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(ledger)
+    for module in (verify_reports, verify_donations, verify_postings):
+        monkeypatch.setattr(module, "CHUNK_ROWS", 2)
+    keys = iter(range(1_000))
+
+    def goes_on(_done: int, _of: int) -> None:
+        key = next(keys)
+        ledger.accept(pushed(f"new{key}", gift(f"pi_new{key}"), refund(part=f"re_{key}", units=1, rank=(3, 0))))
+
+    assert ledger.verify(goes_on) == []
+    assert next(keys) > 5 and ledger.verify() == []
+
+
+def test_an_empty_ledger_is_sound(ledger: Ledger) -> None:
+    assert ledger.verify() == []
