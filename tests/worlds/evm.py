@@ -67,6 +67,8 @@ class World:
 
     def __post_init__(self) -> None:
         self.random, self._nodes = random.Random(self.seed), [self.node]
+        # Where a node was given its chain: anvil has no state to go back to from before that.
+        self._given_at: dict[str, int] = {}
         wanted = ("USDT", self.traits.second_token)
         self.contracts = {code: self.node.deploy(TOKENS[code][0], *TOKENS[code][1]) for code in wanted}
         self.fake = self.node.deploy("PlainToken")
@@ -106,7 +108,8 @@ class World:
 
     def _reorg(self) -> None:
         # Down to finality, not below: that is another matter (it freezes the source).
-        most = min(2 * self.traits.epoch, self.node.height - self.first)
+        lowest = self._given_at.get(self.node.url, self.first)
+        most = min(2 * self.traits.epoch, self.node.height - lowest)
         wanted = self.random.choice((1, 1, 2, 3, 4, 1 + int(self.random.expovariate(0.1))))
         depth = most if self.random.random() < DEEPEST_SHARE else min(most, wanted)
         if depth < 1:
@@ -135,6 +138,7 @@ class World:
         other = start_node(epoch=self.traits.epoch)
         self._nodes.append(other)
         self.node.copy_to(other)
+        self._given_at[other.url] = other.height
         self._become_ours(other)
         shared = [
             self.node.raw(self.node.send(self._ours(), self._wei(), **{"from": DONORS[0]})),

@@ -12,9 +12,9 @@ from itertools import islice
 from pathlib import Path
 
 from support_service.giving import Watch, utc_now
-from support_service.ledger import CursorMoved, Ledger, Wanted, migrate
+from support_service.ledger import CursorMoved, Ledger, LedgerError, Wanted, migrate
 from support_service.money import Asset
-from support_service.rails import SourceDown
+from support_service.rails import SourceDown, SourceError
 from support_service.rails.evm.network import read_network
 from support_service.rails.evm.rpc import Node as RpcNode
 from support_service.rails.evm.source import EvmSource
@@ -55,6 +55,9 @@ def play(seed: int, *, steps: int = STEPS, kills: int = 0) -> Ending:
                 here.live(steps, kills)
                 here.end()
                 ending.faults, ending.counts = proxy.fired, world.counts
+        except (SourceError, LedgerError) as error:
+            # No fault here makes a node a liar, so a source that stops for good is as wrong as a lost gift.
+            ending.problems.append(f"stopped: {type(error).__name__}: {error}")
         finally:
             world.stop()
             if here is not None:
