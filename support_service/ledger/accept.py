@@ -10,12 +10,13 @@ only ever added; each report seals all before it by its hash; what points to a p
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from support_service.giving import Cursor, Donation, Report
 from support_service.ledger import canonical
 from support_service.ledger.claims import Claimed, check, news
 from support_service.ledger.errors import CursorMoved, SourceFrozen
+from support_service.ledger.rows import in_chunks
 from support_service.ledger.store import Writing, store
 from support_service.ledger.tables import cursor, head, personal_data, report, source_freeze, to_micros
 
@@ -37,6 +38,12 @@ class Change:
         return not self.donations
 
 
+# Statements of every accept are built once: to build one costs more than to run it.
+_KNOWN = select(report.c.number).where(report.c.source == bindparam("source"), report.c.key == bindparam("key"))
+_HEAD = select(head)
+_SEALED = update(head).where(head.c.number == bindparam("last"))
+
+
 def accept_report(tx: Connection, told: Report, now: datetime) -> Change:
     """Take a report in; the caller holds the one writing transaction, and commits it unless this raises.
 
@@ -56,8 +63,7 @@ def accept_report(tx: Connection, told: Report, now: datetime) -> Change:
 
 
 def _is_known(tx: Connection, told: Report) -> bool:
-    asked = select(report.c.number).where(report.c.source == told.source, report.c.key == told.key)
-    return tx.execute(asked).first() is not None
+    return tx.execute(_KNOWN, {"source": told.source, "key": told.key}).first() is not None
 
 
 def _refuse_frozen(tx: Connection, source: str) -> None:
@@ -95,19 +101,19 @@ def _follow(tx: Connection, source: str, to: Cursor) -> None:
 
 def _remember(tx: Connection, told: Report, claims: list[Claimed], now: datetime) -> int:
     """Store the report as the next link of the chain, and apart from it what says who gave."""
-    last = tx.execute(select(head)).one()
-    number, raw_digest = last.number + 1, None
-    if told.raw is not None:
-        raw_digest = canonical.sha256(told.raw)
-        _keep_apart(tx, ("raw", raw_digest), canonical.raw_body(told.raw), now)
-    for claim in claims:
-        if claim.personal is not None:
-            _keep_apart(tx, ("personal", canonical.sha256(claim.personal)), claim.personal, now)
+    last = tx.execute(_HEAD).one()
+    number = last.number + 1
+    raw_digest = None if told.raw is None else canonical.sha256(told.raw)
+    bodies = {canonical.sha256(one.personal): ("personal", one.personal) for one in claims if one.personal is not None}
+    if told.raw is not None and raw_digest is not None:
+        bodies[raw_digest] = ("raw", canonical.raw_body(told.raw))
+    _keep_apart(tx, bodies, now)
     body = canonical.dumps(_body(told, claims, number=number, raw_digest=raw_digest, accepted_at=to_micros(now)))
     link = canonical.chain_hash(last.hash, body)
     row = {"number": number, "source": told.source, "key": told.key, "accepted_at": to_micros(now)}
-    tx.execute(insert(report).values(**row, previous_hash=last.hash, hash=link, body=body, raw_digest=raw_digest))
-    moved = tx.execute(update(head).where(head.c.number == last.number).values(number=number, hash=link))
+    row |= {"previous_hash": last.hash, "hash": link, "body": body, "raw_digest": raw_digest}
+    tx.execute(insert(report), row)
+    moved = tx.execute(_SEALED, {"last": last.number, "number": number, "hash": link})
     assert moved.rowcount == 1, "writers are serial"
     return int(number)
 
@@ -132,9 +138,18 @@ def _body(
     }
 
 
-def _keep_apart(tx: Connection, name: tuple[str, str], body: str, now: datetime) -> None:
-    """Store erasable data once, under their kind and digest; what was erased stays erased."""
-    kind, digest = name
-    if tx.execute(select(personal_data.c.digest).where(personal_data.c.digest == digest)).first() is None:
-        row = {"digest": digest, "kind": kind, "body": body, "stored_at": to_micros(now), "erased_at": None}
-        tx.execute(insert(personal_data).values(**row))
+def _keep_apart(tx: Connection, bodies: dict[str, tuple[str, str]], now: datetime) -> None:
+    """Store erasable data (digest -> kind, body) once; what was erased stays erased."""
+    asked = select(personal_data.c.digest)
+    known = {
+        digest
+        for chunk in in_chunks(sorted(bodies))
+        for digest in tx.execute(asked.where(personal_data.c.digest.in_(chunk))).scalars()
+    }
+    rows = [
+        {"digest": digest, "kind": kind, "body": body, "stored_at": to_micros(now), "erased_at": None}
+        for digest, (kind, body) in bodies.items()
+        if digest not in known
+    ]
+    if rows:
+        tx.execute(insert(personal_data), rows)

@@ -85,6 +85,11 @@ def believed(identity: Identity, history: Iterable[Kept]) -> tuple[Donation, str
     return folded, next(personal_digest(one.text) for one in kept if one.observed is payment)
 
 
+def no_values() -> dict[str, Any]:
+    """Write the folded columns of money whose payment has not been heard of yet: all empty."""
+    return {column.name: None for column in donation.c if column.nullable}
+
+
 def donation_values(found: Donation, digest: str | None) -> dict[str, Any]:
     """Write a donation as the values of its row; identity and last_report are left out."""
     payment = found.payment

@@ -6,16 +6,30 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import Column, Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from support_service.giving import Donation, Identity, Observed
 from support_service.ledger import canonical
 from support_service.ledger.claims import Claimed, Held, News
 from support_service.ledger.postings import Leg, postings_for
-from support_service.ledger.rows import Kept, believed, donation_values, identity_values
+from support_service.ledger.rows import Kept, believed, donation_values, identity_values, no_values
 from support_service.ledger.tables import donation, observation, posting, total
 
 TotalKey: TypeAlias = tuple[str, str, str, str, int]
+
+# Built once: to build a statement costs more than to run it.
+_AS_READ = update(donation).where(
+    donation.c.id == bindparam("held_id"), donation.c.last_report == bindparam("held_report")
+)
+_NEXT_DONATION, _NEXT_OBSERVATION, _NEXT_POSTING = (
+    select(func.coalesce(func.max(column), 0) + 1)
+    for column in (donation.c.id, observation.c.id, posting.c.posting_number)
+)
+_TOTAL_NAMES = ("method", "rail", "network", "asset", "exponent")
+_IS_TOTAL = [total.c[name] == bindparam(f"held_{name}") for name in _TOTAL_NAMES]
+_TOTAL = select(total.c.units, total.c.count.label("gifts")).where(*_IS_TOTAL)
+_TOTAL_MOVED = update(total).where(*_IS_TOTAL)
+_TOTAL_EMPTY = delete(total).where(*_IS_TOTAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +56,7 @@ class _Refolded:
 def store(at: Writing, found: News) -> tuple[Donation, ...]:
     """Write the claims of a remembered report, and bring all that they touch up to date."""
     ids = _numbered(at.tx, found)
-    first = _next(at.tx, observation.c.id)
+    first = at.tx.execute(_NEXT_OBSERVATION).scalar_one()
     fresh = [_kept(at, first + offset, claim) for offset, claim in enumerate(found.claims)]
     by_ref: dict[str, list[Kept]] = {ref: [] for ref in ids}
     for claim, kept in zip(found.claims, fresh, strict=True):
@@ -53,8 +67,7 @@ def store(at: Writing, found: News) -> tuple[Donation, ...]:
         _refold(identities[ref], number, found.held.get(ref, Held()), by_ref[ref])
         for ref, number in sorted(ids.items(), key=lambda item: item[1])
     ]
-    for one in touched:
-        _write_donation(at, one)
+    _write_donations(at, touched)
     if fresh:
         at.tx.execute(insert(observation), [_observation_row(kept, ids, claim) for claim, kept in _pairs(found, fresh)])
     _write_postings(at, touched)
@@ -64,7 +77,7 @@ def store(at: Writing, found: News) -> tuple[Donation, ...]:
 
 def _numbered(tx: Connection, found: News) -> dict[str, int]:
     """Give each piece of money its number in the list; numbers have no gaps, so that a missing row is noticed."""
-    ids, coming = {}, _next(tx, donation.c.id)
+    ids, coming = {}, tx.execute(_NEXT_DONATION).scalar_one()
     for claim in found.claims:
         ref = claim.identity.ref
         if ref in ids:
@@ -100,22 +113,28 @@ def _observation_row(kept: Kept, ids: dict[str, int], claim: Claimed) -> dict[st
 def _refold(identity: Identity, number: int, held: Held, fresh: list[Kept]) -> _Refolded:
     before = believed(identity, held.history)
     after = believed(identity, [*held.history, *fresh])
-    values = {} if after is None else donation_values(*after)
+    values = no_values() if after is None else donation_values(*after)
     return _Refolded(number, identity, held, before and before[0], after and after[0], values)
 
 
-def _write_donation(at: Writing, one: _Refolded) -> None:
-    values = {**one.values, "last_report": at.number}
-    if one.held.id is None:
-        at.tx.execute(insert(donation).values(id=one.id, **identity_values(one.identity), **values))
-        return
-    is_as_read = (donation.c.id == one.id) & (donation.c.last_report == one.held.last_report)
-    assert at.tx.execute(update(donation).where(is_as_read).values(**values)).rowcount == 1, "writers are serial"
+def _write_donations(at: Writing, touched: list[_Refolded]) -> None:
+    new = [
+        {"id": one.id, **identity_values(one.identity), **one.values, "last_report": at.number}
+        for one in touched
+        if one.held.id is None
+    ]
+    if new:
+        at.tx.execute(insert(donation), new)
+    for one in touched:
+        if one.held.id is not None:
+            as_read = {"held_id": one.id, "held_report": one.held.last_report}
+            moved = at.tx.execute(_AS_READ, {**as_read, **one.values, "last_report": at.number})
+            assert moved.rowcount == 1, "writers are serial"
 
 
 def _write_postings(at: Writing, touched: list[_Refolded]) -> None:
     rows: list[dict[str, Any]] = []
-    number = _next(at.tx, posting.c.posting_number)
+    number = at.tx.execute(_NEXT_POSTING).scalar_one()
     for one in touched:
         legs = postings_for(one.before, one.after) if one.after is not None else ()
         rows += posting_rows(number, at.number, one.id, legs)
@@ -154,16 +173,12 @@ def _move_totals(tx: Connection, touched: list[_Refolded]) -> None:
 
 
 def _move_total(tx: Connection, key: TotalKey, units: int, count: int) -> None:
-    names = ("method", "rail", "network", "asset", "exponent")
-    is_here = [total.c[name] == value for name, value in zip(names, key, strict=True)]
-    held = tx.execute(select(total.c.units, total.c.count.label("gifts")).where(*is_here)).one_or_none()
+    names = dict(zip(_TOTAL_NAMES, key, strict=True))
+    here = {f"held_{name}": part for name, part in names.items()}
+    held = tx.execute(_TOTAL, here).one_or_none()
     if held is None:
-        tx.execute(insert(total).values(**dict(zip(names, key, strict=True)), units=units, count=count))
+        tx.execute(insert(total), {**names, "units": units, "count": count})
     elif held.gifts + count:
-        tx.execute(update(total).where(*is_here).values(units=held.units + units, count=held.gifts + count))
+        tx.execute(_TOTAL_MOVED, {**here, "units": held.units + units, "count": held.gifts + count})
     else:
-        tx.execute(delete(total).where(*is_here))
-
-
-def _next(tx: Connection, column: Column[Any]) -> int:
-    return int(tx.execute(select(func.coalesce(func.max(column), 0) + 1)).scalar_one())
+        tx.execute(_TOTAL_EMPTY, here)

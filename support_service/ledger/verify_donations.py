@@ -11,7 +11,15 @@ from support_service.ledger.canonical import personal_digest
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import BadRecord
 from support_service.ledger.postings import Leg, postings_for
-from support_service.ledger.rows import Kept, believed, donation_values, histories, identity_of, identity_values
+from support_service.ledger.rows import (
+    Kept,
+    believed,
+    donation_values,
+    histories,
+    identity_of,
+    identity_values,
+    no_values,
+)
 from support_service.ledger.store import total_key
 from support_service.ledger.tables import donation, posting
 from support_service.ledger.verify_parts import CHUNK_ROWS, Moment, as_stored, raw_units
@@ -51,16 +59,29 @@ def _check_chunk(tx: Connection, rows: list[RowMapping], moment: Moment) -> Iter
         held = (leg["report_number"], leg["account"], leg["network"], leg["asset"], leg["units"])
         legs[leg["donation_id"]].append(held)
     named: dict[str, str] = {}
+    stories = _histories(tx, ids)
     for row in rows:
         name = f"donation {row['id']} ({row['ref']})"
-        try:
-            kept = histories(tx, [row["id"]])[row["id"]]
-            yield from _check_donation(name, row, kept, legs[row["id"]], moment=moment)
-        except (BadRecord, ValueError, AssertionError):
-            yield f"{name}: what is stored of it cannot be read"
+        if (kept := stories.get(row["id"])) is None:
+            yield f"{name}: an observation of it cannot be read"
             continue
+        try:
+            yield from _check_donation(name, row, kept, legs[row["id"]], moment=moment)
+        except (ValueError, AssertionError):
+            yield f"{name}: what is stored of it cannot be read"
         named |= {digest: name for one in kept if (digest := personal_digest(one.text)) is not None}
     yield from check_personal(tx, "personal", named)
+
+
+def _histories(tx: Connection, ids: list[int]) -> dict[int, list[Kept]]:
+    """Read the observations of these donations; where one is damaged, those of all the others."""
+    try:
+        return histories(tx, ids)
+    except BadRecord:
+        if len(ids) == 1:
+            return {}
+        half = len(ids) // 2
+        return _histories(tx, ids[:half]) | _histories(tx, ids[half:])
 
 
 def _check_donation(
@@ -73,7 +94,7 @@ def _check_donation(
         yield f"{name}: no observation speaks of it"
         return
     folded = believed(identity, kept)
-    expected: dict[str, Any] = dict.fromkeys(_FOLDED) if folded is None else donation_values(*folded)
+    expected: dict[str, Any] = no_values() if folded is None else donation_values(*folded)
     expected |= identity_values(identity) | {"last_report": max(one.observed.report_number for one in kept)}
     for column, value in expected.items():
         if as_stored(row[column]) != as_stored(value):
@@ -104,6 +125,3 @@ def _story(identity: Identity, kept: list[Kept]) -> Iterator[tuple[int, Donation
 
 def _report_number(one: Kept) -> int:
     return one.observed.report_number
-
-
-_FOLDED = [column.name for column in donation.c if column.nullable]
