@@ -125,7 +125,9 @@ def _headers(reader: Reader, touched: Sequence[Touch], logs: Iterable[Log]) -> d
     heights = sorted({touch.height for touch in touched})
     told = reader.get_all([calls.header(height) for height in heights])
     headers = {header.height: header for header in told if header is not None}
-    moved = any(log.height in headers and log.block_hash != headers[log.height].block_hash for log in logs)
+    # A log marked as removed is rightly of another block: it is left out, not a reason to read again.
+    live = [log for log in logs if log.height in headers and not log.is_removed]
+    moved = any(log.block_hash != headers[log.height].block_hash for log in live)
     if moved or len(headers) < len(heights):
         raise SourceDown(f"{reader.node.host}: logs are of another block than the chain's; reading again")
     return headers
