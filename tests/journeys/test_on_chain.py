@@ -59,7 +59,7 @@ def test_from_seen_to_confirmed(node: Node, books: Ledger) -> None:
     here.check()
 
 
-def test_a_reorg_drops_a_gift(node: Node, books: Ledger) -> None:
+def test_r1_a_reorg_drops_a_gift(node: Node, books: Ledger) -> None:
     here = World(node, books, [watch()])
     here.look()
     node.send(US, 100)
@@ -78,7 +78,7 @@ def test_a_reorg_drops_a_gift(node: Node, books: Ledger) -> None:
     assert books.totals() == ()
 
 
-def test_a_gift_that_a_reorg_moves_to_another_block_stays_one_gift(node: Node, books: Ledger) -> None:
+def test_r2_a_gift_that_a_reorg_moves_to_another_block_stays_one_gift(node: Node, books: Ledger) -> None:
     coin = node.deploy("PlainToken")
     node.mine(4)
     here = World(node, books, [watch(), watch(token(coin))])
@@ -123,7 +123,7 @@ def test_a_gift_that_comes_back_as_a_failure_is_orphaned(node: Node, books: Ledg
     here.check()
 
 
-def test_a_chain_that_flips_between_two_forks_keeps_one_gift(node: Node, books: Ledger) -> None:
+def test_r4_a_chain_that_flips_between_two_forks_keeps_one_gift(node: Node, books: Ledger) -> None:
     coin = node.deploy("PlainToken")
     node.mine(4)
     other = start_node()
@@ -160,7 +160,7 @@ def history(books: Ledger, ref: str) -> list[str]:
     return [type(seen.claim).__name__ for seen in found.observations]
 
 
-def test_a_reorg_while_nobody_watched_is_walked_back(node: Node, books: Ledger) -> None:
+def test_r5_a_reorg_while_nobody_watched_is_walked_back(node: Node, books: Ledger) -> None:
     here = World(node, books, [watch()])
     for units in (1, 2, 3, 4):
         node.send(US, units)
@@ -194,7 +194,7 @@ def test_a_reorg_below_finality_freezes_until_a_person_has_looked(node: Node, bo
     assert books.verify() == []
 
 
-def test_a_node_that_falls_behind_changes_nothing(node: Node, books: Ledger) -> None:
+def test_n10_a_node_that_falls_behind_changes_nothing(node: Node, books: Ledger) -> None:
     other = start_node()
     try:
         node.mine(2)

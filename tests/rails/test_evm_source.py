@@ -8,7 +8,7 @@ import pytest
 from support_service.giving import Watch
 from support_service.ledger import Ledger, migrate
 from support_service.rails import SourceDown, SourceLied
-from tests.fixtures.node import ACCOUNTS, ETHER, GWEI, OURS, Json, Node
+from tests.fixtures.node import ACCOUNTS, ETHER, OURS, Json, Node
 from tests.fixtures.wire import Proxy
 from tests.fixtures.world import NATIVE, World, fixed_clock, token, watch
 
@@ -40,7 +40,7 @@ def world(node: Node, books: Ledger) -> MakeWorld:
     return make
 
 
-def test_a_plain_transfer_is_seen_at_the_head_and_confirmed_when_final(world: MakeWorld, node: Node) -> None:
+def test_e1_a_plain_transfer_is_seen_at_the_head_and_confirmed_when_final(world: MakeWorld, node: Node) -> None:
     here = world()
     tx = node.send(US, 10_000 * ETHER // 3)
     node.mine()
@@ -59,16 +59,7 @@ def test_a_plain_transfer_is_seen_at_the_head_and_confirmed_when_final(world: Ma
     here.check()
 
 
-def test_a_memo_does_not_hide_a_transfer(world: MakeWorld, node: Node) -> None:
-    here = world()
-    node.send(US, GIFT, "0x" + b"<script>=HYPERLINK()".hex() * 2_000, gas=hex(5_000_000))
-    node.mine()
-    here.settle()
-    assert here.told() == [("donation", "ETH", "tx:value", GIFT)]
-    here.check()
-
-
-def test_contracts_that_pay_are_found_by_trace(world: MakeWorld, node: Node) -> None:
+def test_e3_contracts_that_pay_are_found_by_trace(world: MakeWorld, node: Node) -> None:
     payer, destroyer = node.deploy("Payer"), node.deploy("Destroyer")
     node.call(payer, "remember(address)", US)
     node.mine()
@@ -99,7 +90,7 @@ def test_a_contract_that_dies_at_birth_pays_us(world: MakeWorld, node: Node) -> 
 
 
 @pytest.mark.parametrize("dialect", ["debug_traceBlockByHash", "trace_block"])
-def test_either_dialect_of_traces_names_the_same_money(world: MakeWorld, node: Node, dialect: str) -> None:
+def test_e5_either_dialect_of_traces_names_the_payments_that_stand(world: MakeWorld, node: Node, dialect: str) -> None:
     payer, destroyer = node.deploy("Payer"), node.deploy("Destroyer")
     with Proxy(node.url) as proxy:
         proxy.refused = {"debug_traceBlockByHash", "trace_block"} - {dialect}
@@ -137,7 +128,7 @@ def test_without_traces_a_payout_is_unexplained_and_replaced_when_a_trace_comes(
     here.check()
 
 
-def test_what_is_undone_inside_a_transaction_is_no_gift(world: MakeWorld, node: Node) -> None:
+def test_e4_what_is_undone_inside_a_transaction_is_no_gift(world: MakeWorld, node: Node) -> None:
     payer = node.deploy("Payer")
     here = world()
     node.call(payer, "tryAndFail(address)", US, value=100)
@@ -164,7 +155,7 @@ def test_a_failed_transaction_moves_no_value_but_its_gas(world: MakeWorld, node:
     here.check()
 
 
-def test_value_and_gas_that_leave_are_outflows_of_their_own(world: MakeWorld, node: Node) -> None:
+def test_e8_value_and_gas_that_leave_are_outflows_of_their_own(world: MakeWorld, node: Node) -> None:
     node.become(US)
     node.give(US, ETHER)
     here = world()
@@ -206,18 +197,7 @@ def test_between_our_own_addresses_nothing_is_given(world: MakeWorld, node: Node
     here.check()
 
 
-def test_tips_and_withdrawals_are_protocol_money(world: MakeWorld, node: Node) -> None:
-    here = world()
-    node.ask("anvil_setCoinbase", US)
-    sent = node.send(ACCOUNTS[1], 1, maxPriorityFeePerGas=hex(GWEI), maxFeePerGas=hex(100 * GWEI))
-    node.mine()
-    node.ask("anvil_setCoinbase", ACCOUNTS[1])
-    here.settle()
-    assert here.told() == [("protocol", "ETH", "block:reward", 21_000 * GWEI)], node.receipt(sent)
-    here.check()
-
-
-def test_a_token_without_return_value_is_booked_by_its_log(world: MakeWorld, node: Node) -> None:
+def test_t6_a_token_without_return_value_is_booked_by_its_log(world: MakeWorld, node: Node) -> None:
     coin = node.deploy("PlainToken")
     here = world(watch(), watch(token(coin)))
     tx = node.call(coin, "transfer(address,uint256)", US, 2_500_000)
@@ -230,7 +210,7 @@ def test_a_token_without_return_value_is_booked_by_its_log(world: MakeWorld, nod
     here.check()
 
 
-def test_two_identical_transfers_in_one_transaction_are_two(world: MakeWorld, node: Node) -> None:
+def test_t11_two_identical_transfers_in_one_transaction_are_two(world: MakeWorld, node: Node) -> None:
     coin, payer = node.deploy("PlainToken"), node.deploy("Payer")
     node.call(coin, "transfer(address,uint256)", payer, 1_000)
     node.mine()
@@ -242,7 +222,7 @@ def test_two_identical_transfers_in_one_transaction_are_two(world: MakeWorld, no
     here.check()
 
 
-def test_a_token_that_takes_a_fee_is_booked_as_received(world: MakeWorld, node: Node) -> None:
+def test_t7_a_token_that_takes_a_fee_is_booked_as_received(world: MakeWorld, node: Node) -> None:
     coin = node.deploy("FeeToken")
     here = world(watch(token(coin, "FEE")))
     node.call(coin, "transfer(address,uint256)", US, 1_000)
@@ -257,21 +237,6 @@ def test_a_token_that_takes_a_fee_is_booked_as_received(world: MakeWorld, node: 
     here.check()
 
 
-def test_fake_empty_and_odd_transfer_logs_are_no_money(world: MakeWorld, node: Node) -> None:
-    coin, fake, noisy = node.deploy("StandardToken", 6), node.deploy("StandardToken", 6), node.deploy("NoisyToken")
-    here = world(watch(), watch(token(coin)), watch(token(noisy, "NOISE")))
-    node.call(fake, "transfer(address,uint256)", US, 1_000_000)
-    node.call(coin, "transfer(address,uint256)", US, 0)
-    node.call(coin, "transferFrom(address,address,uint256)", US, ACCOUNTS[1], 0)
-    node.call(coin, "approve(address,uint256)", US, 5)
-    node.call(noisy, "sayOddly(address)", US)
-    node.call(noisy, "credit(address,uint256)", US, 9)
-    node.mine()
-    here.settle()
-    assert here.told() == [("donation", "NOISE", "tx:log:0", 9)]
-    here.check()
-
-
 def test_a_log_that_moves_nothing_books_nothing(world: MakeWorld, node: Node) -> None:
     noisy = node.deploy("NoisyToken")
     here = world(watch(token(noisy, "NOISE")))
@@ -282,33 +247,7 @@ def test_a_log_that_moves_nothing_books_nothing(world: MakeWorld, node: Node) ->
     here.check()
 
 
-def test_minted_tokens_are_flagged(world: MakeWorld, node: Node) -> None:
-    coin = node.deploy("StandardToken", 18)
-    here = world(watch(token(coin, "DAI", 18)))
-    node.call(coin, "mint(address,uint256)", US, ETHER)
-    node.mine()
-    here.settle()
-    (row,) = here.rows()
-    assert (row["flags"], row["payer"], row["amount"]) == (["mint"], None, "1")
-    here.check()
-
-
-def test_a_balance_that_grows_without_a_log_is_found_at_finality(world: MakeWorld, node: Node) -> None:
-    coin = node.deploy("StandardToken", 6)
-    here = world(watch(token(coin)))
-    node.call(coin, "transfer(address,uint256)", US, 5)
-    node.mine(3)
-    node.call(coin, "grant(address,uint256)", US, 77)
-    node.mine(3)
-    here.settle()
-    assert here.told("confirmed") == [
-        ("donation", "USDT", "tx:log:0", 5),
-        ("unattributed", "USDT", "block:unexplained", 77),
-    ]
-    here.check()
-
-
-def test_a_node_that_keeps_logs_back_is_found_out_by_the_balance(world: MakeWorld, node: Node) -> None:
+def test_n3_a_node_that_keeps_logs_back_is_found_out_by_the_balance(world: MakeWorld, node: Node) -> None:
     coin = node.deploy("PlainToken")
 
     def forgetful(request: Json, answer: Json) -> Json:
@@ -444,7 +383,7 @@ def test_a_long_gap_is_read_in_steps_that_cost_little(world: MakeWorld, node: No
     here.check()
 
 
-def test_ranges_shrink_until_the_node_takes_them(world: MakeWorld, node: Node) -> None:
+def test_n4_ranges_shrink_until_the_node_takes_them(world: MakeWorld, node: Node) -> None:
     coin = node.deploy("PlainToken")
 
     def narrow(request: Json, answer: Json) -> Json:
@@ -523,10 +462,7 @@ def test_a_node_on_another_chain_lied(world: MakeWorld, node: Node) -> None:
         world(chain_id=1)
 
 
-def test_a_token_with_other_decimals_than_configured_lied(world: MakeWorld, node: Node) -> None:
-    coin = node.deploy("StandardToken", 18)
-    with pytest.raises(SourceLied, match="has 18 decimals, settings say 6"):
-        world(watch(token(coin)))
+def test_an_address_without_a_token_contract_lied(world: MakeWorld, node: Node) -> None:
     with pytest.raises(SourceLied, match="there is no token contract"):
         world(watch(token(ACCOUNTS[1])))
 
