@@ -59,7 +59,7 @@ def test_from_seen_to_confirmed(node: Node, books: Ledger) -> None:
     here.check()
 
 
-def test_r1_a_reorg_drops_a_gift(node: Node, books: Ledger) -> None:
+def test_a_reorg_drops_two_gifts(node: Node, books: Ledger) -> None:
     here = World(node, books, [watch()])
     here.look()
     node.send(US, 100)
@@ -96,30 +96,6 @@ def test_r2_a_gift_that_a_reorg_moves_to_another_block_stays_one_gift(node: Node
     assert all(after[name]["block_height"] == before[name]["block_height"] + 1 for name in before)
     here.settle()
     assert len(list(books.export())) == 2
-    here.check()
-
-
-def test_a_gift_that_comes_back_as_a_failure_is_orphaned(node: Node, books: Ledger) -> None:
-    payer = node.deploy("Payer")
-    node.call(payer, "remember(address)", US)
-    node.mine(4)
-    here = World(node, books, [watch()])
-    here.look()
-    forget = node.raw(node.call(payer, "remember(address)", payer))
-    node.mine()
-    gift = node.raw(node.call(payer, "pay(address)", US, value=10**20, by=ACCOUNTS[2], gas=hex(60_000)))
-    node.mine(2)
-    here.look()
-    assert here.told("seen") == [("donation", "ETH", "tx:trace:0", 10**20)]
-    node.ask("anvil_setBalance", ACCOUNTS[2], hex(10**20))
-    node.reorg(3, [(forget, 0)])
-    with_failure = node.call(payer, "payAndFail(address)", US, value=5, by=ACCOUNTS[3])
-    node.mine()
-    here.settle()
-    assert gift
-    assert node.receipt(with_failure)["status"] == "0x0"
-    assert here.told() == []
-    assert here.told("orphaned") == [("donation", "ETH", "tx:trace:0", 10**20)]
     here.check()
 
 
