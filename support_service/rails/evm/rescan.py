@@ -92,7 +92,9 @@ def _restate(post: Post, reader: Reader, draft: Draft, blocks: Iterable[Block]) 
     told = draft.marks
     silent = [(Mark(height, digest), (address, asset)) for address, asset, height, digest in blocks]
     silent = [(mark, key) for mark, key in silent if key not in told.get(mark, frozenset())]
-    now = sight.hashes(reader, [mark for mark, _ in silent])
+    # All of them were final once: a node that knows none of that height has nothing to say about it.
+    marks = [mark for mark, _ in silent]
+    now = sight.hashes(reader, marks, head=max((mark.height for mark in marks), default=-1))
     for mark, key in silent:
         watch, is_canonical = post.watched.all[key], now[mark.height] == mark.block_hash
         if is_canonical and watch.asset.contract:

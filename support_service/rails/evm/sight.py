@@ -36,6 +36,7 @@ def look(reader: Reader, network: EvmNetwork, memo: Memo, last: Mark | None) -> 
         raise SourceDown(f"{reader.node.host}: has no blocks yet")
     now = reader.get(here[0]) if here else None
     if last is not None and now is None:
+        _check_known(reader, last.height, head.height)
         _check_behind(reader, memo, head, last)
     is_moved = last is not None and (now is None or now.block_hash != last.block_hash)
     return Sight(mark_of(head), _final_height(reader, network, head), is_moved)
@@ -69,13 +70,23 @@ def _check_behind(reader: Reader, memo: Memo, head: Header, last: Mark) -> None:
         raise SourceDown(f"{reader.node.host}: its head went back to {head.height}, we have read {last.height}")
 
 
-def hashes(reader: Reader, marks: Iterable[Mark]) -> dict[int, str | None]:
-    """The hashes that the chain has now at the heights of marks; None above its head."""
+def _check_known(reader: Reader, unknown: int, head: int) -> None:
+    """Null for a block that must be there is no answer: nothing is gone because of it."""
+    if unknown <= head:
+        raise SourceDown(f"{reader.node.host}: does not know block {unknown}, but has {head}; reading again")
+
+
+def hashes(reader: Reader, marks: Iterable[Mark], *, head: int = -1) -> dict[int, str | None]:
+    """The hashes that the chain has now at the heights of marks; None above its head.
+
+    head, where known, is a height that the node said it has: SourceDown if it then lacks a block below.
+    """
     heights = sorted({mark.height for mark in marks})
     headers = reader.get_all([calls.header(height) for height in heights])
-    return {
-        height: None if header is None else header.block_hash for height, header in zip(heights, headers, strict=True)
-    }
+    found = dict(zip(heights, headers, strict=True))
+    for height in [height for height, header in found.items() if header is None]:
+        _check_known(reader, height, head)
+    return {height: None if header is None else header.block_hash for height, header in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +98,11 @@ class Rewind:
     memo: Memo
 
 
-def rewind(reader: Reader, memo: Memo, name: str) -> Rewind:
+def rewind(reader: Reader, memo: Memo, name: str, head: int) -> Rewind:
     """Find how far to go back. MustFreeze where a block is gone that was final: only a person can judge that."""
     final = memo.final
     known = [*memo.marks, *([final] if final else [])]
-    now = hashes(reader, [*known, *(pending.mark for pending in memo.pending)])
+    now = hashes(reader, [*known, *(pending.mark for pending in memo.pending)], head=head)
     base = highest_canonical(known, now)
     if base is None and final is not None:
         if now[final.height] is None:

@@ -59,7 +59,7 @@ class Turn:
         """Yield what is new; at least one report, which says that we looked."""
         seen = sight.look(self._reader, self._post.network, self._memo, self._mark)
         if seen.is_moved:
-            yield self._rewind()
+            yield self._rewind(seen.head.height)
         draft = self._draft(State.CONFIRMED)
         self._begin(seen, draft)
         self._prefetch(seen)
@@ -87,9 +87,9 @@ class Turn:
         self._step += 1
         return draft.report(self._post.name, self._step, (self._mark, self._memo), self._post.clock())
 
-    def _rewind(self) -> Report:
+    def _rewind(self, head: int) -> Report:
         """Go back to the highest block that we read and the chain still has; say which blocks are gone."""
-        told = sight.rewind(self._reader, self._memo, self._post.network.name)
+        told = sight.rewind(self._reader, self._memo, self._post.network.name, head)
         facts = {"from_height": self._mark and self._mark.height, "to_height": told.base and told.base.height}
         log.warning("chain_reorganised", extra={"source": self._post.name, "blocks_gone": len(told.gone), **facts})
         draft = self._draft(State.SEEN)
@@ -244,7 +244,7 @@ class Turn:
         due = {p.mark: p.keys & keys for p in self._memo.pending if p.mark.height <= height and p.keys & keys}
         told = draft.marks
         silent = {mark: due[mark] - told.get(mark, frozenset()) for mark in due}
-        now = sight.hashes(self._reader, [mark for mark in silent if silent[mark]])
+        now = sight.hashes(self._reader, [mark for mark in silent if silent[mark]], head=height)
         for mark, left in silent.items():
             for key in sorted(left):
                 draft.empty(key, mark, is_canonical=now[mark.height] == mark.block_hash)
