@@ -7,7 +7,7 @@ import pytest
 
 from support_service.giving import Watch
 from support_service.ledger import Ledger, migrate
-from support_service.rails import SourceDown, SourceLied
+from support_service.rails import SourceLied
 from tests.fixtures.node import ACCOUNTS, ETHER, OURS, Json, Node
 from tests.fixtures.wire import Proxy
 from tests.fixtures.world import NATIVE, World, fixed_clock, token, watch
@@ -457,35 +457,9 @@ def test_an_idle_poll_costs_one_request_and_a_new_block_two(world: MakeWorld, no
     assert costs == [1, 2, 1, 2, 2, 2]
 
 
-def test_a_node_on_another_chain_lied(world: MakeWorld, node: Node) -> None:
-    with pytest.raises(SourceLied, match="is on chain 31337, settings say chain_id = 1"):
-        world(chain_id=1)
-
-
 def test_an_address_without_a_token_contract_lied(world: MakeWorld, node: Node) -> None:
     with pytest.raises(SourceLied, match="there is no token contract"):
         world(watch(token(ACCOUNTS[1])))
-
-
-def test_a_node_without_old_state_says_what_to_do(world: MakeWorld, node: Node) -> None:
-    def pruned(request: Json, answer: Json) -> Json:
-        is_old = request["method"] == "eth_getBalance" and request["params"][1] not in (head, final)
-        error = {"code": -32000, "message": "missing trie node 12ab"}
-        return {"id": request["id"], "error": error} if is_old else answer
-
-    with Proxy(node.url) as proxy:
-        here = world(url=proxy.url)
-        node.mine(20)
-        node.send(US, 5)
-        node.mine(20)
-        head = {"blockHash": node.block_hash(node.height)}
-        final = hex(node.height - 4)
-        proxy.bend = pruned
-        with pytest.raises(SourceDown, match="archive node"):
-            here.look()
-        proxy.bend = lambda _request, answer: answer
-        here.settle()
-    here.check()
 
 
 def test_an_asset_may_be_watched_off_route(node: Node, books: Ledger) -> None:
