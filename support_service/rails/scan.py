@@ -4,7 +4,7 @@ Nothing here asks a node. The planners say which blocks to ask about; the answer
 """
 
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeAlias, TypeVar
 
 # Any node we know answers 500 blocks of logs; most answer more, which the growth finds out.
@@ -31,15 +31,17 @@ class RangeSize:
     """How many blocks one question may span; it learns from what the node takes and refuses."""
 
     blocks: int = RANGE_BLOCKS_START
+    most: int = RANGE_BLOCKS_MAX
 
     def grown(self) -> "RangeSize":
         """Go 5 % further after an answer, by at least one block."""
-        return RangeSize(min(RANGE_BLOCKS_MAX, max(self.blocks + 1, self.blocks * 105 // 100)))
+        return replace(self, blocks=min(self.most, max(self.blocks + 1, self.blocks * 105 // 100)))
 
     def shrunk(self, suggested: int | None = None) -> "RangeSize":
         """Take the size the node suggests, if that is smaller; else half. Never below one block."""
         half = max(1, self.blocks // 2)
-        return RangeSize(max(1, min(suggested, self.blocks - 1)) if suggested and self.blocks > 1 else half)
+        blocks = max(1, min(suggested, self.blocks - 1)) if suggested and self.blocks > 1 else half
+        return replace(self, blocks=blocks)
 
     @property
     def is_smallest(self) -> bool:
