@@ -34,7 +34,7 @@ from support_service.settings_tables import (
 
 DEFAULT_FILE = Path("config/support.toml")
 # Settings of a network that name its nodes; such an address often holds a key.
-NODE_KEYS = ("rpc", "rpc_solid", "esplora")
+NODE_KEYS = ("rpc", "rpc_solid", "native", "trongrid", "esplora")
 # A settings file is written by hand; anything larger is not one.
 FILE_BYTES_MAX = 1_000_000
 

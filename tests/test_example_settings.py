@@ -15,7 +15,7 @@ from tests.fixtures.service import ROOT, write_settings
 
 TEXT = (ROOT / "config" / "support.example.toml").read_text(encoding="utf-8")
 # Each is another way to write the setting before it; a file stands for what lies outside.
-FILES = {"url_file", "rpc_file", "rpc_solid_file", "esplora_file"}
+FILES = {"url_file", "rpc_file", "rpc_solid_file", "native_file", "trongrid_file", "esplora_file"}
 
 
 def switched_on(*, with_files: bool) -> str:

@@ -2,11 +2,11 @@
 
 from support_service.giving import PaymentMethod, Phrase, QrText, Row, Watch
 from support_service.money import Asset
-from support_service.rails import Options, Surroundings, choices, nodes
+from support_service.rails import Options, Surroundings, choices
 from support_service.rails.tron.address import read_address
+from support_service.rails.tron.network import take_network
 
 NETWORK_WORDS = "TRON (TRC20)"
-POLL_SECONDS_DEFAULT = 12
 
 
 def build_method(key: str, options: Options, around: Surroundings) -> PaymentMethod | None:
@@ -45,15 +45,9 @@ def build_method(key: str, options: Options, around: Surroundings) -> PaymentMet
     )
 
 
-def check_network(name: str, options: Options) -> None:  # noqa: ARG001 - the protocol gives it
-    """Check chain id, nodes (rpc, and rpc_solid for balances), quorum, finality and poll interval."""
-    options.text("rail")
-    nodes.chain_id(options)
-    nodes.quorum(options, nodes.node_urls(options, "rpc"))
-    nodes.node_urls(options, "rpc_solid")
-    nodes.confirm(options)
-    nodes.poll_seconds(options, POLL_SECONDS_DEFAULT)
-    options.number("start_block")
+def check_network(name: str, options: Options) -> None:
+    """Check chain id, nodes (rpc, rpc_solid, native, trongrid), quorum, finality and poll interval."""
+    take_network(name, options)
 
 
 def _take_assets(options: Options, around: Surroundings, network: str | None) -> tuple[Asset, ...]:
