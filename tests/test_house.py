@@ -48,6 +48,8 @@ TOP = {
     "checks",
     "demo",
     "demo_chain",
+    "demo_tron",
+    "demo_tron_ports",
     "freezing",
     "rehearse",
     "rescanning",

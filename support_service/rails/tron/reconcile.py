@@ -1,0 +1,157 @@
+"""Holding a balance that was told once against all that the logs told: what they miss is found or named.
+
+A node tells no balance of an old block, so what no log explains cannot be placed in its block. It is
+booked, as `unexplained`, in the block whose balance showed it, and a later reading may still find it.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from support_service.giving import Watch
+from support_service.rails import SourceDown
+from support_service.rails.evm import calls, rows, tokens
+from support_service.rails.evm.answers import Header, Log
+from support_service.rails.evm.memo import Point, Progress
+from support_service.rails.evm.reader import LogSearch, Reader
+from support_service.rails.evm.rows import Story, net
+from support_service.rails.scan import RangeSize
+from support_service.rails.tron import questions
+from support_service.rails.tron.books import Book, Gap, Sample
+
+# Up to here blocks are read with all their logs, which needs no index: some 200 kB each.
+WHOLE_BLOCKS_MAX = 60
+# java-tron refuses more.
+RANGE_BLOCKS_MAX = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a sample: how far the watch is proven now, and the stories that are new or better."""
+
+    progress: Progress
+    book: Book
+    stories: tuple[Story, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One watch, how far it has come, and the sample that is to be held against it.
+
+    again takes another sample now; None where none can be had.
+    """
+
+    watch: Watch
+    progress: Progress
+    book: Book
+    sample: Sample
+    again: Callable[[], Sample | None]
+
+
+def judge(reader: Reader, case: Case, own: frozenset[str]) -> Verdict:
+    """Hold a sample against the logs; its block is final. Raises SourceDown and Refusal."""
+    progress, sample = case.progress, case.sample
+    settled = replace(case.book, sample=None)
+    if sample.height < progress.start or (progress.proof is not None and sample.height <= progress.proof):
+        return Verdict(progress, settled)
+    header = reader.get(calls.header(sample.height))
+    if header is None:
+        raise SourceDown(f"{reader.node.host}: does not know its own final block {sample.height}")
+    if header.block_hash != sample.block_hash:
+        return Verdict(progress, settled)
+    if sample.units == _said(progress, sample.height):
+        return Verdict(_proven(progress, sample), replace(settled, doubt=None, first=settled.first or sample))
+    found = look_again(reader, case.watch, (_low(progress), sample.height), own)
+    progress, stories = _corrected(progress, found)
+    rest = sample.units - _said(progress, sample.height)
+    if rest == 0:
+        first = settled.first or sample
+        return Verdict(_proven(progress, sample), replace(settled, doubt=None, first=first), tuple(stories))
+    if case.book.doubt != rest and case.again() != sample:
+        # One balance alone may have been told of another block than it says.
+        return Verdict(progress, replace(settled, doubt=rest), tuple(stories))
+    return _named(reader, replace(case, progress=progress), (header, found), stories)
+
+
+def look_again(reader: Reader, watch: Watch, span: tuple[int, int], own: frozenset[str]) -> list[Story]:
+    """Read the logs of blocks above span[0] up to span[1] anew: few blocks without the index, many with it."""
+    low, high = span
+    reader.forget()
+    if high - low > WHOLE_BLOCKS_MAX:
+        search = LogSearch([watch.asset.contract], [watch.address])
+        search.size = RangeSize(most=RANGE_BLOCKS_MAX)
+        logs = search.read(reader, low + 1, high)
+    else:
+        headers = reader.get_all([calls.header(height) for height in range(low + 1, high + 1)])
+        told = reader.get_all([questions.logs_of_block(header.block_hash) for header in headers if header is not None])
+        logs = [log for found in told for log in found]
+    return stories_of(reader, watch, logs, own)
+
+
+def stories_of(reader: Reader, watch: Watch, logs: Iterable[Log], own: frozenset[str]) -> list[Story]:
+    """The stories that logs of any kind tell of one watch."""
+    mine = [log for log in logs if tokens.touches([log], [watch])]
+    return tokens.stories(reader, tokens.touches(mine, [watch]), mine, own)
+
+
+def opening(reader: Reader, watch: Watch, start: int, units: int) -> Story:
+    """The story of what lay there at the end of block `start`."""
+    header = reader.get(calls.header(start))
+    if header is None:
+        raise SourceDown(f"{reader.node.host}: does not know block {start}, where {watch.asset.code} begins")
+    return rows.opening(watch, header, units)
+
+
+def with_unexplained(watch: Watch, header: Header, known: Iterable[Story], units: int) -> Story:
+    """The story of a block with what nothing explains; known are the stories that logs told."""
+    told = next((story for story in known if story.header == header), Story(watch, header, (), None))
+    return replace(told, rows=(*told.rows, *rows.unexplained(watch, header.height, units)))
+
+
+def _low(progress: Progress) -> int:
+    return progress.start if progress.proof is None else progress.proof
+
+
+def _said(progress: Progress, height: int) -> int:
+    """What logs say the balance was at the end of a block; without an opening, what it changed since the start."""
+    assert progress.final is not None
+    return progress.final.units - sum(units for at, units in progress.booked if at > height)
+
+
+def _proven(progress: Progress, sample: Sample) -> Progress:
+    assert progress.final is not None
+    later = tuple(item for item in progress.booked if item[0] > sample.height)
+    units = sample.units + sum(units for _, units in later)
+    return replace(progress, final=Point(progress.final.height, units), proof=sample.height, booked=later)
+
+
+def _corrected(progress: Progress, found: Iterable[Story]) -> tuple[Progress, list[Story]]:
+    """Take in what a second reading found; the stories that say something new."""
+    assert progress.final is not None
+    booked, news = dict(progress.booked), list[Story]()
+    for story in found:
+        height, units = story.header.height, net(story.rows)
+        if booked.get(height) != units:
+            news.append(story)
+            booked[height] = units
+    gained = sum(booked.values()) - sum(units for _, units in progress.booked)
+    final = Point(progress.final.height, progress.final.units + gained)
+    return replace(progress, final=final, booked=tuple(sorted(booked.items()))), news
+
+
+def _named(reader: Reader, case: Case, place: tuple[Header, list[Story]], stories: list[Story]) -> Verdict:
+    """Book what no log tells: as the opening where there is none yet, else as unexplained in the sample's block."""
+    progress, sample, (header, found) = case.progress, case.sample, place
+    said = _said(progress, sample.height)
+    rest, low = sample.units - said, _low(progress)
+    book = replace(case.book, sample=None, doubt=None, first=case.book.first or sample)
+    if progress.proof is None and rest > 0:
+        story = opening(reader, case.watch, progress.start, rest)
+    else:
+        story = with_unexplained(case.watch, header, found, rest)
+        before = 0 if progress.proof is None else said - _gained(progress, sample.height)
+        book = replace(book, gaps=(*book.gaps, Gap(low, sample.height, sample.units - before)))
+    return Verdict(_proven(progress, sample), book, (*stories, story))
+
+
+def _gained(progress: Progress, height: int) -> int:
+    return sum(units for at, units in progress.booked if at <= height)

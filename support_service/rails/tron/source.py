@@ -1,0 +1,98 @@
+"""The TRON rail's I/O half: one Source per network, TRC-20 transfers of listed contracts alone.
+
+It reads the Ethereum-like JSON-RPC as the EVM rail does, and differs where TRON does: no balances of
+old blocks, a log index that may be dead, at most 5,000 blocks a question. `value` is never read: it
+carries votes, stakes and TRC-10 amounts alike.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+
+from support_service.giving import Clock, Cursor, Report, Watch, utc_now
+from support_service.rails import Source, SourceDown, SourceLied
+from support_service.rails.evm import tokens
+from support_service.rails.evm.passes import Watched
+from support_service.rails.evm.reader import Reader
+from support_service.rails.evm.refusals import Refusal
+from support_service.rails.evm.rpc import Asked, Node
+from support_service.rails.evm.sight import check_chain
+from support_service.rails.evm.source import EvmSource, _in_words
+from support_service.rails.scan import RangeSize
+from support_service.rails.tron import canary
+from support_service.rails.tron.asked import NewestOnly
+from support_service.rails.tron.balances import Beside, Sampler, Within
+from support_service.rails.tron.forms import Forms
+from support_service.rails.tron.network import TronNetwork, read_network
+from support_service.rails.tron.reconcile import RANGE_BLOCKS_MAX
+from support_service.rails.tron.turn import Helpers, TronTurn
+
+# A log index that was alive may die with the node's next start.
+CANARY_EVERY = timedelta(hours=1)
+
+
+def build_sources(
+    network: str, table: Mapping[str, object], watches: tuple[Watch, ...], *, clock: Clock = utc_now
+) -> list[Source]:
+    """Build the network's source; none where it names no node or nothing is watched."""
+    settings = read_network(network, table)
+    return [TronSource(settings, watches, clock=clock)] if settings.rpc and watches else []
+
+
+class TronSource(EvmSource):
+    """Tells what happened to tokens at our addresses on one TRON network. Opens no connection before `reports`."""
+
+    def __init__(
+        self,
+        network: TronNetwork,
+        watches: tuple[Watch, ...],
+        *,
+        clock: Clock = utc_now,
+        node: Callable[[str], Node] = Node,
+    ) -> None:
+        self._forms = Forms(watches)
+        super().__init__(network, self._forms.twins, clock=clock, node=node)
+        self.name = f"tron:{network.name}"
+        self.solid = [node(url) for url in network.solid]
+        for watched in (*self._watched.values(), self._watched_together):
+            watched.has_lens = False
+            watched.logs.size = RangeSize(most=RANGE_BLOCKS_MAX)
+        self._proven_at: dict[Node, datetime] = {}
+        self._trouble = ""
+
+    def _sampler(self) -> Sampler:
+        quorum = self._network.quorum
+        if self.solid:
+            return Beside(self.solid, min(quorum, len(self.solid)), self._note)
+        return Within() if quorum == 1 else Beside(self.nodes, quorum, self._note)
+
+    def _note(self, error: SourceDown) -> None:
+        """A balance that cannot be had holds nothing up, but is told."""
+        self._trouble = f"balances are not told: {error}"
+
+    def _turn(self, asked: Asked, watched: Watched, after: Cursor | None) -> Iterator[Report]:
+        """Take one turn; a Refusal without a remedy is SourceDown here."""
+        self._trouble = ""
+        try:
+            helpers = Helpers(self._forms, self._sampler())
+            turn = TronTurn(self._post(self.name, watched), Reader(NewestOnly(asked)), after, helpers)
+            yield from turn.reports()
+            self.warning = turn.warning or self._trouble
+        except Refusal as error:
+            raise SourceDown(f"{asked.host}: {_in_words(error)}") from error
+
+    def _check(self, node: Node) -> None:
+        """See that a node is on our chain, that its tokens are the ones we know, and that its log index is alive."""
+        now = self._clock()
+        if node in self._checked and now - self._proven_at[node] < CANARY_EVERY:
+            return
+        reader = Reader(node)
+        try:
+            check_chain(reader, self._network)
+            tokens.check_decimals(reader, self._watched[node].tokens)
+            canary.check_head(reader, {watch.asset.contract for watch in self._watched[node].tokens})
+        except Refusal as error:
+            raise SourceDown(f"{node.host}: {_in_words(error)}") from error
+        except SourceLied as error:
+            raise SourceLied(self._forms.spoken(str(error))) from error
+        self._checked.add(node)
+        self._proven_at[node] = now
