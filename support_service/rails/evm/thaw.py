@@ -6,7 +6,7 @@ orphaned, and the next turn reads everything from there again.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -21,6 +21,8 @@ from support_service.rails.scan import Mark, highest_canonical
 
 # Where the ledger holds money: (address, asset code, height, block hash).
 Block: TypeAlias = tuple[str, str, int, str]
+# How far a watch has come at a block; None stands for the chain's beginning.
+At: TypeAlias = Callable[[Reader, Post, tuple[WatchKey, Progress], Mark | None], Progress]
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +35,12 @@ class _Place:
     now: dict[int, str | None]
 
 
-def step_back(post: Post, reader: Reader, after: Cursor, blocks: Iterable[Block]) -> Report | None:
+def step_back(
+    post: Post, reader: Reader, after: Cursor, blocks: Iterable[Block], *, progress: At | None = None
+) -> Report | None:
     """Report the step back; None where the final block is still there: then the nodes were mended, and we go on.
 
+    progress tells how far a watch has come at the common block, where a chain cannot be asked for balances of then.
     Raises SourceDown, SourceLied and Refusal, also where a node keeps no state of the common block.
     """
     held = memo.read(after)
@@ -52,8 +57,9 @@ def step_back(post: Post, reader: Reader, after: Cursor, blocks: Iterable[Block]
         if place.now[height] != digest:
             draft.empty((address, asset), Mark(height, digest), is_canonical=False)
     log.warning("stepped_back", extra={"source": post.name, "height": place.base and place.base.height})
-    progress = {key: _progress(reader, post, (key, item), place.base) for key, item in held.progress.items()}
-    at = (place.base, Memo(final=place.base, progress=progress))
+    come = progress or _progress
+    held_there = {key: come(reader, post, (key, item), place.base) for key, item in held.progress.items()}
+    at = (place.base, Memo(final=place.base, progress=held_there))
     return draft.report(post.name, after.step + 1, at, post.clock())
 
 
