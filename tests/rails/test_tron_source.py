@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.fixtures.node import ACCOUNTS, OURS, Node
+from tests.fixtures.node import OURS, Node
 from tests.fixtures.tron import MINE, SEND, MakeTron, token, watch
 
 pytestmark = pytest.mark.node

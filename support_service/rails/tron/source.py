@@ -5,23 +5,27 @@ old blocks, a log index that may be dead, at most 5,000 blocks a question. `valu
 carries votes, stakes and TRC-10 amounts alike.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from support_service.giving import Clock, Cursor, Report, Watch, utc_now
-from support_service.rails import Source, SourceDown, SourceLied
-from support_service.rails.evm import tokens
+from support_service.rails import Holding, Rescan, Source, SourceDown, SourceLied
+from support_service.rails.evm import memo, tokens
 from support_service.rails.evm.passes import Watched
 from support_service.rails.evm.reader import Reader
 from support_service.rails.evm.refusals import Refusal
 from support_service.rails.evm.rpc import Asked, Node
-from support_service.rails.evm.sight import check_chain
-from support_service.rails.evm.source import EvmSource, _in_words
+from support_service.rails.evm.sight import check_chain, look
+from support_service.rails.evm.source import EvmSource
+from support_service.rails.evm.thaw import Block
 from support_service.rails.scan import RangeSize
-from support_service.rails.tron import canary
+from support_service.rails.tron import canary, holding, rescan, thaw
 from support_service.rails.tron.asked import NewestOnly
 from support_service.rails.tron.balances import Beside, Sampler, Within
 from support_service.rails.tron.forms import Forms
+from support_service.rails.tron.history import Histories
+from support_service.rails.tron.native import Results
 from support_service.rails.tron.network import TronNetwork, read_network
 from support_service.rails.tron.reconcile import RANGE_BLOCKS_MAX
 from support_service.rails.tron.turn import Helpers, TronTurn
@@ -58,6 +62,8 @@ class TronSource(EvmSource):
             watched.logs.size = RangeSize(most=RANGE_BLOCKS_MAX)
         self._proven_at: dict[Node, datetime] = {}
         self._trouble = ""
+        self._histories = Histories(network.trongrid, clock)
+        self._witness = Results(network.native) if network.native else None
 
     def _sampler(self) -> Sampler:
         quorum = self._network.quorum
@@ -74,11 +80,45 @@ class TronSource(EvmSource):
         self._trouble = ""
         try:
             helpers = Helpers(self._forms, self._sampler())
-            turn = TronTurn(self._post(self.name, watched), Reader(NewestOnly(asked)), after, helpers)
+            turn = TronTurn(self._post(self.name, watched), Reader(NewestOnly(asked, self._witness)), after, helpers)
             yield from turn.reports()
-            self.warning = turn.warning or self._trouble
+            reader = Reader(NewestOnly(asked))
+            self._histories.compare(reader, self._forms.twins, turn.final_height)
+            self.warning = "; ".join(filter(None, (turn.warning, self._trouble, self._histories.warning)))
         except Refusal as error:
-            raise SourceDown(f"{asked.host}: {_in_words(error)}") from error
+            raise SourceDown(f"{asked.host}: {error}") from error
+
+    def step_back(self, after: Cursor, blocks: Iterable[Block]) -> Report | None:
+        """After a freeze: the step back to the last common block, or None where the chain is as we read it.
+
+        blocks are those the ledger holds money in. Raises SourceDown and SourceLied.
+        """
+        with self._told_as_down() as reader:
+            post = self._post(self.name, self._watched_together)
+            return thaw.step_back(post, reader, after, blocks, forms=self._forms)
+
+    def read_again(self, name: str, task: Rescan, after: Cursor | None) -> Iterator[Report]:
+        """Read blocks once more, for one method; raises SourceDown and SourceLied."""
+        with self._told_as_down() as reader:
+            post = self._post(name, self._watched_together)
+            yield from rescan.read_again(post, reader, task, after, forms=self._forms)
+
+    def holdings(self, after: Cursor) -> list[Holding]:
+        """Ask what every watch held at its last final block; raises SourceDown and SourceLied."""
+        held = memo.read(after)
+        with self._told_as_down() as reader:
+            look(reader, self._network, held, None)
+            told = holding.holdings(reader, self._watched_together, held.progress, self._sampler())
+        return [self._forms.holding(one) for one in told]
+
+    @contextmanager
+    def _told_as_down(self) -> Iterator[Reader]:
+        """A reader outside of turns; a Refusal without a remedy is SourceDown here."""
+        asked = self._asked()
+        try:
+            yield Reader(NewestOnly(asked, self._witness))
+        except Refusal as error:
+            raise SourceDown(f"{asked.host}: {error}") from error
 
     def _check(self, node: Node) -> None:
         """See that a node is on our chain, that its tokens are the ones we know, and that its log index is alive."""
@@ -91,7 +131,7 @@ class TronSource(EvmSource):
             tokens.check_decimals(reader, self._watched[node].tokens)
             canary.check_head(reader, {watch.asset.contract for watch in self._watched[node].tokens})
         except Refusal as error:
-            raise SourceDown(f"{node.host}: {_in_words(error)}") from error
+            raise SourceDown(f"{node.host}: {error}") from error
         except SourceLied as error:
             raise SourceLied(self._forms.spoken(str(error))) from error
         self._checked.add(node)

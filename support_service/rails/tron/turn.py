@@ -53,6 +53,11 @@ class TronTurn(Turn):
                 f"{', '.join(doubted)}: the balance is not what the logs say; asking again before it is booked"
             )
 
+    @property
+    def final_height(self) -> int | None:
+        """The highest block read as final; None while there is none."""
+        return self._memo.final.height if self._memo.final else None
+
     def _book(self, key: WatchKey) -> Book:
         return self._books.get(key, Book())
 

@@ -1,0 +1,40 @@
+"""What our addresses hold at the last block read as final, though a node tells its newest state alone."""
+
+from collections.abc import Mapping
+
+from support_service.giving import Watch
+from support_service.rails import Holding
+from support_service.rails.evm import calls
+from support_service.rails.evm.memo import Progress, WatchKey
+from support_service.rails.evm.passes import Watched
+from support_service.rails.evm.reader import Reader
+from support_service.rails.evm.rows import net
+from support_service.rails.tron import reconcile
+from support_service.rails.tron.balances import Sampler
+from support_service.rails.tron.books import Sample
+
+
+def holdings(
+    reader: Reader, watched: Watched, progress: Mapping[WatchKey, Progress], sampler: Sampler
+) -> list[Holding]:
+    """The newest balance of every watch that is read up to finality, less what logs tell since then."""
+    finals = {key: item.final.height for key, item in progress.items() if key in watched.all and item.final is not None}
+    pairs = {key: (watched.all[key].asset.contract, key[0]) for key in finals}
+    told = sampler.take(reader, list(pairs.values())) if pairs else {}
+    return [_holding(reader, watched, key, (height, told.get(pairs[key]))) for key, height in finals.items()]
+
+
+def _holding(reader: Reader, watched: Watched, key: WatchKey, what: tuple[int, Sample | None]) -> Holding:
+    watch, (height, sample) = watched.all[key], what
+    if sample is None:
+        return Holding(watch, height, None, "no node told its balance")
+    header = reader.get(calls.header(sample.height))
+    if header is None or header.block_hash != sample.block_hash:
+        return Holding(watch, height, None, "its balance was told of another block than the chain's")
+    low, high = sorted((height, sample.height))
+    moved = _moved(reader, watch, (low, high), watched.own)
+    return Holding(watch, height, sample.units - moved if high == sample.height else sample.units + moved)
+
+
+def _moved(reader: Reader, watch: Watch, span: tuple[int, int], own: frozenset[str]) -> int:
+    return sum(net(story.rows) for story in reconcile.look_again(reader, watch, span, own))

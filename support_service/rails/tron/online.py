@@ -1,0 +1,27 @@
+"""What `check --online` asks of every TRON node: which chain it is on."""
+
+from collections.abc import Mapping
+
+from support_service.rails import Mistake, SourceError
+from support_service.rails.evm import calls
+from support_service.rails.evm.refusals import Refusal
+from support_service.rails.evm.rpc import Node
+from support_service.rails.tron.network import TronNetwork, read_network
+
+
+def ask_nodes(name: str, table: Mapping[str, object]) -> list[str | Mistake]:
+    """Ask each node of a checked network; a text is what a right one said, a Mistake what is wrong."""
+    network = read_network(name, table)
+    ports = {"rpc": network.rpc, "rpc_solid": network.solid}
+    return [_ask(network, key, place, url) for key, urls in ports.items() for place, url in enumerate(urls, 1)]
+
+
+def _ask(network: TronNetwork, key: str, place: int, url: str) -> str | Mistake:
+    node, where = Node(url), f"networks.{network.name}.{key}"
+    try:
+        found = node.ask(calls.chain_id())
+    except (SourceError, Refusal) as error:
+        return Mistake(where, f"entry {place}: {error}")
+    if found != network.chain_id:
+        return Mistake(where, f"entry {place} ({node.host}) is on chain {found}, not on {network.chain_id}")
+    return f"{network.name}: {node.host} is on chain {found}"

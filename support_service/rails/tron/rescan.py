@@ -1,0 +1,141 @@
+"""Reading a method's blocks once more: a Source of its own that never moves the live cursor.
+
+Every block from N to finality with a transfer is stated again, whole; so is every block in which the
+ledger holds money. What a balance once proved is kept: an opening and an unexplained row become less
+by as much as this reading finds, and nothing is taken back that no reading explains.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from support_service.giving import Cursor, Report, State, Watch
+from support_service.rails import Rescan, SourceDown
+from support_service.rails.evm import calls, memo, sight
+from support_service.rails.evm.draft import Draft
+from support_service.rails.evm.memo import Memo, Progress, key_of
+from support_service.rails.evm.reader import LogSearch, Reader
+from support_service.rails.evm.rows import Story, net
+from support_service.rails.evm.sight import mark_of
+from support_service.rails.evm.thaw import Block
+from support_service.rails.evm.turn import Post
+from support_service.rails.scan import Mark, RangeSize
+from support_service.rails.tron import canary, questions, reconcile
+from support_service.rails.tron.books import Book
+from support_service.rails.tron.forms import Forms, read_books
+from support_service.rails.tron.reconcile import RANGE_BLOCKS_MAX
+
+# A step that survives a kill.
+STEP_BLOCKS = 5 * RANGE_BLOCKS_MAX
+
+
+@dataclass(slots=True)
+class _Again:
+    """One watch that is read again above block `low`; nets are what each block changed by its logs."""
+
+    watch: Watch
+    progress: Progress
+    book: Book
+    low: int
+    nets: dict[int, int] = field(default_factory=dict)
+
+    def gained(self, low: int, high: int) -> int:
+        """What logs say that blocks above `low` up to `high` changed."""
+        return sum(units for height, units in self.nets.items() if low < height <= high)
+
+
+def read_again(post: Post, reader: Reader, task: Rescan, after: Cursor | None, *, forms: Forms) -> Iterator[Report]:
+    """Yield reports from block task.first up to what is final for the live source, too.
+
+    Reading begins earlier where a proof from a balance reaches further back. Raises SourceDown,
+    SourceLied and Refusal.
+    """
+    held, books = memo.read(task.live).progress, read_books(task.live)
+    seen = sight.look(reader, post.network, Memo(), None)
+    blocks, step = forms.blocks(task.blocks), 0 if after is None else after.step
+    for key, watch in post.watched.all.items():
+        item, book = held.get(key), books.get(key, Book())
+        if watch.method != task.method or item is None or item.final is None:
+            continue
+        one = _Again(watch, item, book, _low(task.first, item, book))
+        high = min(seen.final_height or 0, item.final.height)
+        mine = [block for block in blocks if block[:2] == key]
+        for draft, mark in _read(post, reader, one, (mine, high)):
+            step += 1
+            yield forms.told(draft.report(post.name, step, (mark, Memo()), post.clock()), {})
+
+
+def _low(first: int, progress: Progress, book: Book) -> int:
+    """Where reading begins: no proof from a balance may be cut in two."""
+    low = max(first - 1, progress.start)
+    proofs = [(gap.low, gap.high) for gap in book.gaps]
+    proofs += [(progress.start, book.first.height)] if book.first else []
+    while cut := [begin for begin, end in proofs if begin < low < end]:
+        low = min(cut)
+    return low
+
+
+def _read(post: Post, reader: Reader, one: _Again, what: tuple[list[Block], int]) -> Iterator[tuple[Draft, Mark]]:
+    blocks, high = what
+    search = LogSearch([one.watch.asset.contract], [one.watch.address])
+    search.size = RangeSize(most=RANGE_BLOCKS_MAX)
+    low = one.low
+    while low < high:
+        top = min(high, low + STEP_BLOCKS)
+        header = reader.get(calls.header(top))
+        if header is None:
+            raise SourceDown(f"{reader.node.host}: does not know its own final block {top}")
+        for height in {low + 1, top}:
+            canary.is_alive(reader, [one.watch.asset.contract], height)
+        draft = Draft(post.network.name, State.CONFIRMED)
+        found = reconcile.stories_of(reader, one.watch, search.read(reader, low + 1, top), post.watched.own)
+        found += _silent(post, reader, one, (draft, [b for b in blocks if low < b[2] <= top], found))
+        one.nets |= {story.header.height: net(story.rows) for story in found}
+        draft.add(found)
+        _restate_proofs(reader, one, draft, (low, top, found))
+        yield draft, mark_of(header)
+        reader.forget()
+        low = top
+
+
+def _silent(post: Post, reader: Reader, one: _Again, what: tuple[Draft, list[Block], list[Story]]) -> list[Story]:
+    """State blocks with our money in which the search found nothing; what they hold is read without the index."""
+    draft, blocks, found = what
+    told = {(story.header.height, story.header.block_hash) for story in found}
+    told |= {(gap.high, digest) for gap in one.book.gaps for _, _, height, digest in blocks if height == gap.high}
+    marks = [Mark(height, digest) for _, _, height, digest in blocks if (height, digest) not in told]
+    now = sight.hashes(reader, marks, head=max((mark.height for mark in marks), default=-1))
+    missed: list[Story] = []
+    for mark in marks:
+        if now[mark.height] != mark.block_hash:
+            draft.empty(key_of(one.watch), mark, is_canonical=False)
+            continue
+        logs = reader.get(questions.logs_of_block(mark.block_hash))
+        stories = reconcile.stories_of(reader, one.watch, logs, post.watched.own)
+        missed += stories
+        if not stories:
+            draft.empty(key_of(one.watch), mark, is_canonical=True)
+    return missed
+
+
+def _restate_proofs(reader: Reader, one: _Again, draft: Draft, what: tuple[int, int, list[Story]]) -> None:
+    """State the opening and the unexplained rows whose proof ends in these blocks, as this reading leaves them."""
+    low, top, found = what
+    start, first = one.progress.start, one.book.first
+    is_named = first is not None and any((gap.low, gap.high) == (start, first.height) for gap in one.book.gaps)
+    if first is not None and one.low == start and low < first.height <= top and not is_named:
+        units = first.units - one.gained(start, first.height)
+        draft.add([reconcile.opening(reader, one.watch, start, max(0, units))])
+        if units < 0:
+            draft.add([_unexplained(reader, one.watch, (first.height, units), found)])
+    for gap in one.book.gaps:
+        if low < gap.high <= top and gap.low >= one.low:
+            rest = gap.delta - one.gained(gap.low, gap.high)
+            draft.add([_unexplained(reader, one.watch, (gap.high, rest), found)])
+
+
+def _unexplained(reader: Reader, watch: Watch, what: tuple[int, int], found: list[Story]) -> Story:
+    height, units = what
+    header = reader.get(calls.header(height))
+    if header is None:
+        raise SourceDown(f"{reader.node.host}: does not know its own final block {height}")
+    return reconcile.with_unexplained(watch, header, found, units)

@@ -1,0 +1,58 @@
+"""Going on after a freeze, where balances of old blocks cannot be asked for."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from support_service.giving import Cursor, Report, Statement
+from support_service.rails.evm import calls, memo, thaw
+from support_service.rails.evm.memo import Point, Progress, WatchKey
+from support_service.rails.evm.reader import Reader
+from support_service.rails.evm.thaw import Block
+from support_service.rails.evm.turn import Post
+from support_service.rails.scan import Mark
+from support_service.rails.tron.books import Book
+from support_service.rails.tron.forms import Forms, read_books
+
+
+def step_back(post: Post, reader: Reader, after: Cursor, blocks: Iterable[Block], *, forms: Forms) -> Report | None:
+    """Report the step back to the last common block; None where the chain is as we read it.
+
+    A watch whose last proof lies above that block is read anew from its start. Raises SourceDown,
+    SourceLied and Refusal.
+    """
+    held, books = memo.read(after).progress, read_books(after)
+    report = thaw.step_back(post, reader, after, forms.blocks(blocks), progress=_progress)
+    if report is None or report.cursor is None:
+        return None
+    now = memo.read(report.cursor).progress
+    restarted = {key for key, item in now.items() if item.final is None}
+    base = -1 if report.cursor.height is None else report.cursor.height
+    taken_back = _taken_back(post, reader, [(key, books.get(key, Book())) for key in sorted(restarted)], base)
+    kept = {key: _kept(book, base) for key, book in books.items() if key in held and key not in restarted}
+    return forms.told(replace(report, statements=(*report.statements, *taken_back)), kept)
+
+
+def _progress(reader: Reader, post: Post, held: tuple[WatchKey, Progress], base: Mark | None) -> Progress:  # noqa: ARG001
+    _, item = held
+    is_proven = item.proof is not None and item.final is not None and base is not None and item.proof <= base.height
+    if not is_proven or base is None or item.final is None or base.height <= item.start:
+        return Progress(item.start, item.wanted)
+    booked = tuple(one for one in item.booked if one[0] <= base.height)
+    later = sum(units for height, units in item.booked if height > base.height)
+    final = Point(base.height, item.final.units - later)
+    return Progress(item.start, item.wanted, final=final, proof=item.proof, booked=booked)
+
+
+def _taken_back(post: Post, reader: Reader, books: Iterable[tuple[WatchKey, Book]], base: int) -> list[Statement]:
+    """What was booked as unexplained below the common block is found again, or it is part of the opening."""
+    told: list[Statement] = []
+    for key, book in books:
+        for gap in book.gaps:
+            header = reader.get(calls.header(gap.high)) if gap.high <= base else None
+            if header is not None:
+                told.append(Statement(post.network.name, *key, header.block_hash))
+    return told
+
+
+def _kept(book: Book, base: int) -> Book:
+    return replace(book, sample=None, doubt=None, gaps=tuple(gap for gap in book.gaps if gap.high <= base))
