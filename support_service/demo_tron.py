@@ -71,7 +71,7 @@ class TronNode:
 
     def __init__(self, upstream: str) -> None:
         self.upstream = upstream
-        self.index_from = 0
+        self.index_from, self.range_blocks_max = 0, RANGE_BLOCKS_MAX
         self.failed: set[str] = set()
         self.values: dict[str, int] = {}
         self._opener = build_opener(ProxyHandler({}))
@@ -179,8 +179,8 @@ class TronNode:
                 raise Refused(-32602, "please verify: fromBlock <= toBlock")
             # Clipped, not refused: a question beyond the head is answered for the blocks there are.
             last = min(last, head)
-            if last - first > RANGE_BLOCKS_MAX:
-                raise Refused(-32602, f"exceed max block range: {RANGE_BLOCKS_MAX}")
+            if last - first > self.range_blocks_max:
+                raise Refused(-32602, f"exceed max block range: {self.range_blocks_max}")
             if first > last:
                 return []
             wanted["toBlock"] = hex(last)

@@ -5,9 +5,9 @@ from collections import defaultdict
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
-FAMILIES = {"E": 12, "T": 14, "R": 9, "N": 13}
+FAMILIES = {"E": 12, "T": 14, "R": 9, "N": 13, "X": 9}
 IDS = {f"{family}{number}" for family, last in FAMILIES.items() for number in range(1, last + 1)}
-NAMED = re.compile(r"^def test_([etrn]\d+)_", re.MULTILINE)
+NAMED = re.compile(r"^def test_([etrnx]\d+)_", re.MULTILINE)
 ROW = re.compile(r"^\| ([^|]+) \| `([^`]+)` \|$", re.MULTILINE)
 README = (Path(__file__).parent / "README.md").read_text(encoding="utf-8")
 
