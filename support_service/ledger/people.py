@@ -19,9 +19,10 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, delete, insert, select, update
 
 from support_service.giving import Clock
+from support_service.ledger.attempts import attempts_since, note_attempt
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import LedgerError
 from support_service.ledger.tables import from_micros, login_attempt, staff, staff_session, to_micros
@@ -191,15 +192,12 @@ class People:
             _end(tx, staff_session.c.token_digest == digest_of(token), self._now())
 
     def _count_attempt(self, tx: Connection, buckets: Sequence[str]) -> tuple[int, ...]:
-        """Count an attempt in every bucket and return its rows, or raise; the old rows go."""
-        since = to_micros(self._clock() - ATTEMPTS_WINDOW)
-        tx.execute(delete(login_attempt).where(login_attempt.c.at <= since))
-        counted = select(func.count()).where(login_attempt.c.bucket.in_(buckets)).group_by(login_attempt.c.bucket)
-        if any(count >= ATTEMPTS_MAX for count in tx.execute(counted).scalars()):
+        """Count an attempt in every bucket and return its rows, or raise."""
+        now = self._clock()
+        if any(attempts_since(tx, bucket, now - ATTEMPTS_WINDOW) >= ATTEMPTS_MAX for bucket in buckets):
             # Not counted itself: who keeps knocking while the door is shut gets in when a minute has passed.
             raise TooManyAttempts
-        rows = insert(login_attempt).returning(login_attempt.c.id)
-        return tuple(tx.execute(rows.values(bucket=bucket, at=self._now())).scalar_one() for bucket in buckets)
+        return note_attempt(tx, buckets, now)
 
     def _open(self, tx: Connection, email: str, *, held: str, fresh: str, token: str) -> bool:
         """Open a session if the person is still who was checked; the sessions long over go."""

@@ -21,10 +21,10 @@ from support_service.giving import (
     Report,
     State,
 )
-from support_service.money import AmbiguousAmount, Asset, BadAmount, Money, parse_plain, parse_typed, plain
+from support_service.money import Asset, BadAmount, Money, plain
+from support_service.web.amounts import SeveralMeanings, read_exact, read_typed
 
 PAYER_CHARS_MAX, NOTE_CHARS_MAX = 200, 1000
-AMOUNT_CHARS_MAX = 30
 # A year typed with two or three digits is a slip, not a gift of old.
 DAY_MIN = date(2000, 1, 1)
 
@@ -138,10 +138,11 @@ def _read_amount(
     if bookable is None or not text.strip():
         return None, ()
     try:
-        money = _money(text, form.get("meant", ""), bookable.asset)
-    except AmbiguousAmount:
+        meant = form.get("meant", "")
+        money = read_exact(meant, bookable.asset) if meant else read_typed(text, bookable.asset)
+    except SeveralMeanings as error:
         mistakes["amount"] = Phrase("This may be read as two amounts. Which one is it?")
-        return None, _readings(text, bookable.asset)
+        return None, error.meant
     except BadAmount:
         values = (("decimals", str(bookable.asset.exponent)),)
         mistakes["amount"] = Phrase("Write an amount such as 200 or 10,50, with at most %(decimals)s decimals.", values)
@@ -150,25 +151,6 @@ def _read_amount(
         mistakes["amount"] = Phrase("The amount must be more than zero.")
         return None, ()
     return money, ()
-
-
-def _money(text: str, meant: str, asset: Asset) -> Money:
-    """Read the text, or `meant`, the answer to our own question which of two amounts it is; raises BadAmount."""
-    if max(len(text), len(meant)) > AMOUNT_CHARS_MAX:
-        raise BadAmount("no gift is that large")
-    return parse_plain(meant, asset) if meant else parse_typed(text, asset)
-
-
-def _readings(text: str, asset: Asset) -> tuple[Money, ...]:
-    """Spell out both readings of "1,000"; one that the asset has no decimals for is left out."""
-    whole, fraction = re.split(r"[.,]", text.strip(), maxsplit=1)
-    readings = []
-    for candidate in (whole + fraction, f"{whole}.{fraction}"):
-        try:
-            readings.append(parse_plain(candidate, asset))
-        except BadAmount:
-            continue
-    return tuple(readings)
 
 
 def _read_day(text: str, today: date, mistakes: dict[str, Phrase]) -> date | None:

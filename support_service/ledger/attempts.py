@@ -1,0 +1,62 @@
+"""How often somebody tried: counters in the database, so that a limit holds over all workers.
+
+A bucket is a keyed digest made by the caller, or the plain name of what is counted for everybody;
+never an address or a person's name. Staff logins and card payments are counted alike.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from support_service.giving import Clock
+from support_service.ledger.engine import Database
+from support_service.ledger.tables import login_attempt, to_micros
+
+# What to count: a bucket, and how far back.
+Asked: TypeAlias = tuple[str, timedelta]
+
+# The longest window anybody may ask for; older rows go with the next one that is written.
+KEPT = timedelta(hours=12)
+
+
+class Attempts:
+    """Counters over the ledger's database; every method may raise LedgerDown or LedgerOutdated."""
+
+    def __init__(self, database: Database, *, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+
+    def count(self, asked: Iterable[Asked]) -> dict[Asked, int]:
+        """Count without counting along."""
+        with self._database.read() as tx:
+            return _counts(tx, asked, self._clock())
+
+    def note_if(self, asked: Iterable[Asked], judge: Callable[[Mapping[Asked, int]], Iterable[str]]) -> None:
+        """Count, let the judge say which buckets this attempt goes to, and note it there, in one transaction.
+
+        Two workers that ask at the same time are judged one after the other, so a limit is exact.
+        """
+        now = self._clock()
+        with self._database.write() as tx:
+            note_attempt(tx, judge(_counts(tx, asked, now)), now)
+
+
+def attempts_since(tx: Connection, bucket: str, since: datetime) -> int:
+    """Count one bucket's attempts after a moment."""
+    mine = (login_attempt.c.bucket == bucket) & (login_attempt.c.at > to_micros(since))
+    return int(tx.execute(select(func.count()).where(mine)).scalar_one())
+
+
+def note_attempt(tx: Connection, buckets: Iterable[str], now: datetime) -> tuple[int, ...]:
+    """Note an attempt in every bucket and return its rows; those that no window reaches any more go."""
+    named = tuple(buckets)
+    if not named:
+        return ()
+    tx.execute(delete(login_attempt).where(login_attempt.c.at <= to_micros(now - KEPT)))
+    rows = insert(login_attempt).returning(login_attempt.c.id)
+    return tuple(tx.execute(rows.values(bucket=bucket, at=to_micros(now))).scalar_one() for bucket in named)
+
+
+def _counts(tx: Connection, asked: Iterable[Asked], now: datetime) -> dict[Asked, int]:
+    return {(bucket, window): attempts_since(tx, bucket, now - window) for bucket, window in asked}
