@@ -5,6 +5,7 @@ from importlib import import_module
 
 from support_service.giving import Clock, Cursor, Report, utc_now
 from support_service.ledger.accept import Change, accept_report, frozen_text
+from support_service.ledger.attempts import Attempts
 from support_service.ledger.engine import WAIT_SECONDS_MAX, Database
 from support_service.ledger.errors import (
     BadRecord,
@@ -74,6 +75,7 @@ class Ledger:
     def __init__(self, url: str, *, clock: Clock = utc_now, wait_seconds_max: float = WAIT_SECONDS_MAX) -> None:
         self._database, self._clock = Database(url, wait_seconds_max=wait_seconds_max), clock
         self.people = People(self._database, clock=clock)
+        self.attempts = Attempts(self._database, clock=clock)
 
     def accept(self, report: Report) -> Change:
         """Take a report in, in one transaction, and say what changed; known ones change nothing.
