@@ -11,6 +11,7 @@ pytest_plugins = [
     "tests.fixtures.database",
     "tests.fixtures.node",
     "tests.fixtures.service",
+    "tests.fixtures.stripe",
     "tests.fixtures.tron",
 ]
 

@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "ledger": ("giving", "money", "ledger"),
     "watcher": ("giving", "money", "ledger", "rails"),
     "web": ("assembly", "giving", "ledger", "money", "qr", "rails", "settings", "web"),
+    "demo_stripe": ("demo_stripe", "giving"),
     "app": ("assembly", "giving", "ledger", "settings", "web"),
 }
 # These stand at the top and may use everything.
@@ -46,6 +47,7 @@ TOP = {
     "auditing",
     "cli_errors",
     "checks",
+    "conformance_tron",
     "demo",
     "demo_chain",
     "demo_tron",

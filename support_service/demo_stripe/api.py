@@ -1,0 +1,136 @@
+"""One request of the API from key to answer: who asks, what was meant, once only, and every trouble ordered."""
+
+import json
+import re
+from base64 import b64decode
+from binascii import Error as NotBase64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from support_service.demo_stripe import checkout, faults
+from support_service.demo_stripe.account import Account, Caller
+from support_service.demo_stripe.errors import Json, Refusal, invalid
+from support_service.demo_stripe.faults import Faults
+from support_service.demo_stripe.form import Form, decoded
+from support_service.demo_stripe.once import Once, Told
+from support_service.demo_stripe.routes import Handler, routes
+from support_service.demo_stripe.samples import API_VERSION
+
+# Method, path as in Stripe's OpenAPI document, decoded parameters; raises Refusal for what Stripe would refuse.
+Check: TypeAlias = Callable[[str, str, Form], None]
+
+
+def check_nothing(_method: str, _path: str, _form: Form) -> None:
+    """Let every parameter pass; what the demo uses, which has no schema of Stripe's at hand."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as it came in. Header names are lower case."""
+
+    method: str
+    path: str
+    query: str = ""
+    body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Api:
+    """Answers requests for one account."""
+
+    account: Account
+    keys: tuple[str, ...]
+    check: Check = check_nothing
+    versions: tuple[str, ...] = (API_VERSION,)
+    faults: Faults = field(default_factory=Faults)
+    once: Once = field(default_factory=Once)
+    asked: list[Asked] = field(default_factory=list)
+    _routes: dict[tuple[str, str], Handler] = field(default_factory=routes)
+
+    def answer(self, asked: Asked) -> Told:
+        """Answer one request; ConnectionResetError says that the connection is to be closed without a word."""
+        with self.account.lock:
+            self.asked.append(asked)
+            request = self.account.name("req", 14)
+        key = asked.headers.get("idempotency-key")
+        try:
+            told = self._answer(asked, request, key if asked.method == "POST" else None)
+        except Refusal as refusal:
+            told = Told(refusal.status, refusal.body(request))
+        common = {"Request-Id": request, "Stripe-Version": asked.headers.get("stripe-version", API_VERSION)}
+        if key:
+            common["Idempotency-Key"] = key
+        return replace(told, headers={**common, **told.headers})
+
+    def _answer(self, asked: Asked, request: str, key: str | None) -> Told:
+        trouble, seconds = self.faults.take(asked.method, asked.path)
+        if trouble is faults.Trouble.CUT:
+            faults.before(trouble)
+        self._admit(asked)
+        form = decoded(asked.query if asked.method in {"GET", "DELETE"} and asked.query else asked.body)
+        path, name, handler = self._find(asked)
+        if asked.method != "GET" and self.once.is_known(key):
+            trouble = trouble if trouble in {faults.Trouble.LOST, faults.Trouble.SLOW} else None
+        self.check(asked.method, path, form)
+        fingerprint = json.dumps([asked.method, asked.path, form], sort_keys=True)
+
+        def act() -> Told:
+            return self._act(handler, form, name, asked, Caller(request, key), trouble)
+
+        def hold() -> None:
+            faults.after(trouble, seconds, self.faults)
+
+        return self.once.do(key, fingerprint, self.account.now(), act=act, hold=hold)
+
+    def _act(
+        self,
+        handler: Handler,
+        form: Form,
+        name: str,
+        asked: Asked,
+        *rest: Json,
+    ) -> Told:
+        caller, trouble = rest
+        with self.account.lock:
+            checkout.expire_due(self.account)
+            self.account.caller = caller
+            try:
+                faults.before(trouble)
+                return Told(200, handler(self.account, form, name, asked.path))
+            except Refusal as refusal:
+                return Told(refusal.status, refusal.body(caller.request), is_kept=refusal.is_kept)
+            finally:
+                self.account.caller = Caller()
+
+    def _admit(self, asked: Asked) -> None:
+        key = _key_of(asked.headers.get("authorization", ""))
+        if not key:
+            raise Refusal(401, "invalid_request_error", "You did not provide an API key.")
+        if key not in self.keys:
+            raise Refusal(401, "invalid_request_error", f"Invalid API Key provided: {key[:8]}****")
+        version = asked.headers.get("stripe-version")
+        if version is not None and version not in self.versions:
+            raise invalid(f"Invalid Stripe API version: {version}")
+
+    def _find(self, asked: Asked) -> tuple[str, str, Handler]:
+        for (method, path), handler in self._routes.items():
+            pattern = re.sub(r"\\\{[a-z]+\\\}", "([A-Za-z0-9_]+)", re.escape(path))
+            match = re.fullmatch(pattern, asked.path)
+            if match and method == asked.method:
+                return path, match[1] if match.groups() else "", handler
+        text = f"Unrecognized request URL ({asked.method}: {asked.path})."
+        raise Refusal(404, "invalid_request_error", text)
+
+
+def _key_of(header: str) -> str:
+    kind, _, value = header.partition(" ")
+    if kind == "Bearer":
+        return value.strip()
+    if kind == "Basic":
+        try:
+            return b64decode(value, validate=True).decode("ascii").partition(":")[0]
+        except (NotBase64, UnicodeDecodeError):
+            return ""
+    return ""
