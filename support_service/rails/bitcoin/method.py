@@ -1,13 +1,9 @@
 """A static Bitcoin address, shown as BIP-321 URI."""
 
 from support_service.giving import Link, PaymentMethod, Phrase, QrText, Row, Watch
-from support_service.rails import Options, Surroundings, choices, nodes
+from support_service.rails import Options, Surroundings, choices
 from support_service.rails.bitcoin.address import CHAINS, Address, read_address
-
-CONFIRMATIONS_DEFAULT = 3
-CONFIRMATIONS_MAX = 100
-# Bitcoin makes a block in ten minutes; the pool of waiting transactions moves faster.
-POLL_SECONDS_DEFAULT = 30
+from support_service.rails.bitcoin.network import take_network
 
 
 def build_method(key: str, options: Options, around: Surroundings) -> PaymentMethod | None:
@@ -46,19 +42,9 @@ def build_method(key: str, options: Options, around: Surroundings) -> PaymentMet
     )
 
 
-def check_network(name: str, options: Options) -> None:  # noqa: ARG001 - the protocol gives it
+def check_network(name: str, options: Options) -> None:
     """Check chain, nodes (Bitcoin Core's rpc, Esplora servers), confirmations and poll interval."""
-    options.text("rail")
-    chain = options.text("chain", "main")
-    if chain not in CHAINS and not options.has_mistake("chain"):
-        options.reject("chain", f"must be one of {', '.join(CHAINS)}")
-    rpc, esplora = nodes.node_urls(options, "rpc"), nodes.node_urls(options, "esplora")
-    nodes.quorum(options, rpc + esplora)
-    confirmations = options.number("confirmations", CONFIRMATIONS_DEFAULT)
-    if confirmations is None or not 1 <= confirmations <= CONFIRMATIONS_MAX:
-        options.reject("confirmations", f"must be from 1 to {CONFIRMATIONS_MAX} blocks")
-    nodes.poll_seconds(options, POLL_SECONDS_DEFAULT)
-    options.number("start_block")
+    take_network(name, options)
 
 
 def _chain(around: Surroundings, network: str | None) -> str:

@@ -1,0 +1,256 @@
+"""Bitcoin Core (and what speaks its JSON-RPC): blocks read whole, each once, matched by script.
+
+Where the node keeps the index of block filters (`blockfilterindex=1`), it says itself which blocks
+touch us, and only those are read.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from support_service.rails import SourceDown, SourceLied
+from support_service.rails.bitcoin import answers
+from support_service.rails.bitcoin.answers import BadAnswer, Object
+from support_service.rails.bitcoin.chain import Balance, Unspent, Wanted, check_genesis, check_linked, touching
+from support_service.rails.bitcoin.moves import Block, Coin, Script, Transaction
+from support_service.rails.bitcoin.rpc import INVALID_PARAMETER, Refusal, Rpc
+from support_service.rails.scan import Mark
+
+# A header or two without its block is a block on its way; more is a node that is not up to date.
+HEADERS_AHEAD_MAX = 1
+# A report this often on a long catch-up: about a minute of reading whole blocks.
+BLOCKS_PER_STEP = 50
+# With the filter index a range costs one question.
+FILTERED_BLOCKS_PER_STEP = 2_000
+# Below this, reading the blocks is as cheap as asking for filters.
+FILTERED_BLOCKS_MIN = 10
+# A search through the whole set of unspent outputs takes a node on main net minutes.
+SEARCH_SECONDS_MAX = 900.0
+_FILTER_INDEX = "basic block filter index"
+# Transactions in full, without earlier outputs, as nodes before "verbosity" were asked.
+_OLDER_FORM = (True, True)
+# How nodes call the chain that settings call by our name.
+_CHAIN_NAMES = {"test": {"test", "testnet3", "testnet4"}}
+
+
+class CoreChain:
+    """One node that speaks Bitcoin Core's JSON-RPC."""
+
+    def __init__(self, url: str, chain: str) -> None:
+        self.rpc, self._chain = Rpc(url), chain
+        self.tells_spends: bool | None = None
+        self._has_filters: bool | None = None
+        self._is_checked = False
+        self._prune_height = 0
+
+    @property
+    def host(self) -> str:
+        """Host and port."""
+        return self.rpc.host
+
+    @property
+    def blocks_per_step(self) -> int:
+        """How many blocks one report should cover."""
+        return FILTERED_BLOCKS_PER_STEP if self._has_filters else BLOCKS_PER_STEP
+
+    def forget(self) -> None:
+        """Nothing is kept between questions."""
+
+    def tip(self) -> Mark:
+        """The highest block. SourceDown while the node starts or catches up, SourceLied from another chain."""
+        told = self._object(self._ask("getblockchaininfo"))
+        try:
+            mark = Mark(answers.whole(answers.field(told, "blocks")), answers.block_hash(told.get("bestblockhash")))
+            headers = answers.whole(told.get("headers", mark.height))
+            self._prune_height = answers.whole(told.get("pruneheight") or 0) if told.get("pruned") is True else 0
+        except BadAnswer as error:
+            raise self._bad("getblockchaininfo", error) from None
+        self._check_chain(told)
+        if told.get("initialblockdownload") is True:
+            raise SourceDown(f"{self.host}: still loads the chain (block {mark.height} of {headers})")
+        if headers - mark.height > HEADERS_AHEAD_MAX:
+            raise SourceDown(f"{self.host}: has block {mark.height} of {headers}: it is not up to date")
+        return mark
+
+    def hash_at(self, height: int) -> str | None:
+        """The block at a height now; None above the head."""
+        try:
+            return answers.block_hash(self.rpc.ask("getblockhash", height))
+        except Refusal as error:
+            if error.code == INVALID_PARAMETER:
+                return None
+            raise self._down(error) from None
+        except BadAnswer as error:
+            raise self._bad("getblockhash", error) from None
+
+    def time_of(self, mark: Mark) -> datetime:
+        """A block's own time."""
+        try:
+            return answers.time(self._object(self._ask("getblockheader", mark.block_hash)).get("time"))
+        except BadAnswer as error:
+            raise self._bad("getblockheader", error) from None
+
+    def scan(self, first: int, last: int, wanted: Wanted) -> list[Block]:
+        """All blocks of first..last that touch us. SourceDown where they were pruned away."""
+        if first < self._prune_height:
+            kept = f"it is pruned and keeps blocks from {self._prune_height} on"
+            raise SourceDown(f"{self.host}: cannot tell of blocks {first} to {last}: {kept}")
+        hashes = self._filtered(first, last, wanted)
+        if hashes is not None:
+            return touching(self._block(digest, wanted)[0] for digest in hashes)
+        found, below = list[Block](), None
+        for height in range(first, last + 1):
+            digest = self.hash_at(height)
+            if digest is None:
+                raise SourceDown(f"{self.host}: does not know block {height}, which it had; reading again")
+            block, parent = self._block(digest, wanted)
+            if block.height != height:
+                raise SourceDown(f"{self.host}: gave block {block.height} where {height} was asked for")
+            check_linked(self.host, (height, parent), below)
+            found.append(block)
+            below = digest
+        return touching(found)
+
+    def again(self, marks: Sequence[Mark], wanted: Wanted) -> list[Block]:
+        """These blocks once more; what is gone from the chain is still told by many nodes, so the caller checks."""
+        return touching(self._block(mark.block_hash, wanted)[0] for mark in sorted(set(marks)))
+
+    def balance(self, script: Script) -> Balance | None:
+        """Search the unspent outputs for a script; None where the node has no such search."""
+        try:
+            told = self._object(
+                self.rpc.ask("scantxoutset", "start", [f"raw({script})"], read_seconds=SEARCH_SECONDS_MAX)
+            )
+        except Refusal as error:
+            if "rogress" in str(error):
+                raise self._down(error) from None
+            return None
+        try:
+            if told.get("success") is False:
+                raise SourceDown(f"{self.host}: broke off its search for unspent outputs")
+            mark = Mark(answers.whole(told.get("height")), answers.block_hash(told.get("bestblock")))
+            coins = tuple(_unspent(one, script) for one in answers.sequence(told.get("unspents")))
+            total = answers.amount(told.get("total_amount"))
+        except BadAnswer as error:
+            raise self._bad("scantxoutset", error) from None
+        if total != sum(one.coin.units for one in coins):
+            raise SourceDown(f"{self.host}: scantxoutset: its total is not the sum of its coins")
+        return Balance(mark, total, coins)
+
+    def checked_balance(self, script: Script) -> Balance | None:  # noqa: ARG002 - the protocol gives it
+        """Searching costs minutes: never in passing."""
+        return None
+
+    def waiting(self, script: Script) -> list[Transaction] | None:  # noqa: ARG002 - the protocol gives it
+        """Bitcoin Core keeps its waiting transactions by id alone, not by address."""
+        return None
+
+    def is_gone(self, txid: str) -> bool:  # noqa: ARG002 - the protocol gives it
+        """Never known here: another source said that it waits."""
+        return False
+
+    def genesis(self) -> str:
+        """The chain's first block."""
+        return self.hash_at(0) or "none"
+
+    def _check_chain(self, told: Object) -> None:
+        name = told.get("chain")
+        if name not in _CHAIN_NAMES.get(self._chain, {self._chain}):
+            raise SourceLied(f"{self.host}: is on {str(name)[:40]!r}, settings say chain = {self._chain!r}")
+        if not self._is_checked:
+            check_genesis(self.host, self._chain, self.hash_at(0) or "none")
+            self._is_checked = True
+
+    def _filtered(self, first: int, last: int, wanted: Wanted) -> list[str] | None:
+        """Blocks that touch us as the node's filters say; None where it has none for this range."""
+        if self._has_filters is False or last - first + 1 < FILTERED_BLOCKS_MIN:
+            return None
+        descriptors = [f"raw({script})" for script in sorted(wanted.scripts)]
+        try:
+            # A filter index that lags leaves blocks out without a word.
+            index = self._object(self.rpc.ask("getindexinfo", _FILTER_INDEX)).get(_FILTER_INDEX)
+            told = answers.mapping(index)
+            if told.get("synced") is not True or answers.whole(told.get("best_block_height")) < last:
+                return None
+            found = self._object(
+                self.rpc.ask("scanblocks", "start", descriptors, first, last, "basic", read_seconds=SEARCH_SECONDS_MAX)
+            )
+            self._has_filters = True
+            is_whole = (found.get("from_height"), found.get("to_height")) == (first, last)
+            if not is_whole or found.get("completed") is False:
+                return None
+            return [answers.block_hash(one) for one in answers.sequence(found.get("relevant_blocks"))]
+        except (Refusal, BadAnswer):
+            self._has_filters = False
+            return None
+
+    def _block(self, digest: str, wanted: Wanted) -> tuple[Block, str]:
+        """One block with what touches us, and the hash of the block below it."""
+        told = self._whole_block(digest)
+        try:
+            height = answers.whole(answers.field(told, "height"))
+            if answers.block_hash(told.get("hash")) != digest:
+                raise SourceDown(f"{self.host}: gave another block than was asked for")
+            occurred_at = answers.time(answers.field(told, "time"))
+            parent = answers.block_hash(told.get("previousblockhash")) if height else ""
+            whole = [answers.core_transaction(one) for one in answers.sequence(told.get("tx"))]
+        except BadAnswer as error:
+            raise self._bad("getblock", error) from None
+        self._learn(whole, wanted)
+        mine = []
+        for transaction in whole:
+            named = wanted.coins.named(transaction)
+            if named.touches(wanted.scripts):
+                mine.append(named)
+                wanted.coins.note(named, height, wanted.scripts)
+        return Block(height, digest, occurred_at, tuple(mine)), parent
+
+    def _whole_block(self, digest: str) -> Object:
+        """Ask with earlier outputs (Bitcoin Core 23 and newer), else in the older form."""
+        if self.tells_spends is False:
+            return self._object(self._ask("getblock", digest, *_OLDER_FORM))
+        try:
+            return self._object(self.rpc.ask("getblock", digest, 3))
+        except Refusal as error:
+            try:
+                told = self._object(self.rpc.ask("getblock", digest, *_OLDER_FORM))
+            except Refusal:
+                raise self._down(error) from None
+            self.tells_spends = False
+            return told
+
+    def _learn(self, whole: Sequence[Transaction], wanted: Wanted) -> None:
+        """Learn from a block whether this node tells what is spent; without that our own coins must be known."""
+        inputs = [one for transaction in whole for one in transaction.inputs]
+        if inputs:
+            self.tells_spends = all(one.coin is not None for one in inputs)
+        if inputs and not self.tells_spends and not wanted.coins.is_kept:
+            raise SourceDown(
+                f"{self.host}: does not tell what a transaction spends (Bitcoin Core 23 or newer does), and our coins"
+                " were not kept when other nodes were read; name a newer node"
+            )
+
+    def _ask(self, method: str, *params: object) -> object:
+        try:
+            return self.rpc.ask(method, *params)
+        except Refusal as error:
+            raise self._down(error) from None
+
+    def _object(self, value: object) -> Object:
+        try:
+            return answers.mapping(value)
+        except BadAnswer as error:
+            raise SourceDown(f"{self.host}: {error}") from None
+
+    def _down(self, error: Refusal) -> SourceDown:
+        return SourceDown(f"{self.host}: {error}")
+
+    def _bad(self, method: str, error: BadAnswer) -> SourceDown:
+        return SourceDown(f"{self.host}: {method}: {error}")
+
+
+def _unspent(value: object, script: Script) -> Unspent:
+    told = answers.mapping(value)
+    if answers.script(told.get("scriptPubKey")) != script:
+        raise BadAnswer("a coin of another script")
+    outpoint = f"{answers.block_hash(told.get('txid'))}:{answers.whole(told.get('vout'))}"
+    return Unspent(outpoint, Coin(script, answers.amount(told.get("amount"))), answers.whole(told.get("height")))

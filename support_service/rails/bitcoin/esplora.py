@@ -1,0 +1,228 @@
+"""An Esplora server: the history of our scripts, so its cost grows with donations, not with blocks.
+
+Scripts are named by their SHA-256 (`/scripthash/...`), so it does not matter how the server writes
+addresses. What was waiting for a block is told, too. Source: the HTTP API of Blockstream's Esplora.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from support_service.rails import SourceDown
+from support_service.rails.bitcoin import answers, text
+from support_service.rails.bitcoin.answers import BadAnswer, Object
+from support_service.rails.bitcoin.chain import Balance, Wanted, check_genesis, touching
+from support_service.rails.bitcoin.moves import Block, Script, Transaction
+from support_service.rails.bitcoin.wire import Answer, Wire
+from support_service.rails.scan import Mark
+
+# Transactions of a whole history are 25 a page; more than a million have no place in memory.
+PAGES_MAX = 40_000
+# With a history at hand blocks cost nothing: this only bounds what one report says.
+BLOCKS_PER_STEP = 20_000
+_OK, _NOT_FOUND = 200, 404
+
+
+class _Confirmed:
+    """A transaction in its block."""
+
+    def __init__(self, told: Object) -> None:
+        status = answers.mapping(told.get("status"))
+        if status.get("confirmed") is not True:
+            raise BadAnswer("an unconfirmed transaction in the history of blocks")
+        self.transaction = answers.esplora_transaction(told)
+        self.mark = Mark(answers.whole(status.get("block_height")), answers.block_hash(status.get("block_hash")))
+        self.occurred_at: datetime = answers.time(status.get("block_time"))
+
+
+class EsploraChain:
+    """One Esplora server."""
+
+    tells_spends: bool | None = True
+    blocks_per_step = BLOCKS_PER_STEP
+
+    def __init__(self, url: str, chain: str) -> None:
+        self.wire, self._chain = Wire(url), chain
+        self._is_checked = False
+        self._tip: Mark | None = None
+        # What was read in this turn: newest first, down to the height beside it.
+        self._histories: dict[Script, tuple[int, list[_Confirmed]]] = {}
+
+    @property
+    def host(self) -> str:
+        """Host and port."""
+        return self.wire.host
+
+    def forget(self) -> None:
+        """Drop the histories of this turn."""
+        self._histories.clear()
+
+    def tip(self) -> Mark:
+        """The highest block; SourceLied from a server of another chain."""
+        digest = self._hash("/blocks/tip/hash")
+        if digest is None:
+            raise SourceDown(f"{self.host}: has no blocks yet")
+        if self._tip is None or self._tip.block_hash != digest:
+            self._tip = Mark(self._height(digest), digest)
+        if not self._is_checked:
+            check_genesis(self.host, self._chain, self.hash_at(0) or "none")
+            self._is_checked = True
+        return self._tip
+
+    def hash_at(self, height: int) -> str | None:
+        """The block at a height now; None above the head."""
+        return self._hash(f"/block-height/{height}")
+
+    def time_of(self, mark: Mark) -> datetime:
+        """A block's own time."""
+        try:
+            return answers.time(answers.mapping(self._json(f"/block/{mark.block_hash}")).get("timestamp"))
+        except BadAnswer as error:
+            raise self._bad(error) from None
+
+    def scan(self, first: int, last: int, wanted: Wanted) -> list[Block]:
+        """All blocks of first..last that touch us."""
+        return self._blocks(first, last, wanted, None)
+
+    def again(self, marks: Sequence[Mark], wanted: Wanted) -> list[Block]:
+        """These blocks once more."""
+        heights = [mark.height for mark in marks]
+        return self._blocks(min(heights), max(heights), wanted, set(marks)) if marks else []
+
+    def balance(self, script: Script) -> Balance | None:
+        """What a script holds now, by the server's own sums; the tip is asked anew, for they may be newer."""
+        told = self._stats(script)[0]
+        try:
+            units = answers.satoshi(told.get("funded_txo_sum")) - answers.satoshi(told.get("spent_txo_sum"))
+        except BadAnswer as error:
+            raise self._bad(error) from None
+        return Balance(self.tip(), units)
+
+    def checked_balance(self, script: Script) -> Balance | None:
+        """The same: it costs two small requests."""
+        return self.balance(script)
+
+    def waiting(self, script: Script) -> list[Transaction] | None:
+        """Transactions in the server's pool that touch a script; at most 50 are told."""
+        try:
+            if not answers.whole(self._stats(script)[1].get("tx_count")):
+                return []
+            told = answers.sequence(self._json(f"/scripthash/{_named(script)}/txs/mempool"))
+            # What came into a block between the two questions is told with its block, later.
+            waits = [one for one in told if not _is_in_block(one)]
+            return [answers.esplora_transaction(one) for one in waits]
+        except BadAnswer as error:
+            raise self._bad(error) from None
+
+    def is_gone(self, txid: str) -> bool:
+        """Tell whether the server knows a transaction no more, neither waiting nor in a block."""
+        answer = self._get(f"/tx/{txid}")
+        return answer.status == _NOT_FOUND
+
+    def genesis(self) -> str:
+        """The chain's first block."""
+        return self.hash_at(0) or "none"
+
+    def _stats(self, script: Script) -> tuple[Object, Object]:
+        """The server's sums over blocks, and over what waits."""
+        told = self._json(f"/scripthash/{_named(script)}")
+        try:
+            whole = answers.mapping(told)
+            return answers.mapping(whole.get("chain_stats")), answers.mapping(whole.get("mempool_stats"))
+        except BadAnswer as error:
+            raise self._bad(error) from None
+
+    def _blocks(self, first: int, last: int, wanted: Wanted, marks: set[Mark] | None) -> list[Block]:
+        """Blocks of first..last from the histories of all scripts; what touches two of them comes once."""
+        by_mark: dict[Mark, dict[str, _Confirmed]] = {}
+        for script in wanted.scripts:
+            for one in self._history(script, first):
+                if first <= one.mark.height <= last and (marks is None or one.mark in marks):
+                    by_mark.setdefault(one.mark, {})[one.transaction.txid] = one
+        blocks = [
+            Block(
+                mark.height,
+                mark.block_hash,
+                next(iter(known.values())).occurred_at,
+                tuple(known[txid].transaction for txid in sorted(known)),
+            )
+            for mark, known in by_mark.items()
+        ]
+        if len({block.height for block in blocks}) != len(blocks):
+            raise SourceDown(f"{self.host}: tells of two blocks at one height: the chain moved; reading again")
+        return touching(blocks)
+
+    def _history(self, script: Script, down_to: int) -> list[_Confirmed]:
+        """A script's transactions in blocks, newest first, from a height on; read once a turn."""
+        known = self._histories.get(script)
+        if known is not None and known[0] <= down_to:
+            return known[1]
+        found: list[_Confirmed] = []
+        path, seen = f"/scripthash/{_named(script)}/txs/chain", set[str]()
+        for _ in range(PAGES_MAX):
+            page = self._page(path if not found else f"{path}/{found[-1].transaction.txid}")
+            found += page
+            ids = {one.transaction.txid for one in page}
+            if len(ids) < len(page) or ids & seen:
+                raise SourceDown(f"{self.host}: its history of a script repeats itself: the chain moved; reading again")
+            seen |= ids
+            if not page or page[-1].mark.height < down_to:
+                self._histories[script] = (down_to, found)
+                return found
+        raise SourceDown(f"{self.host}: the history of a script has more than {PAGES_MAX} pages")
+
+    def _page(self, path: str) -> list[_Confirmed]:
+        try:
+            page = [_Confirmed(answers.mapping(one)) for one in answers.sequence(self._json(path))]
+        except BadAnswer as error:
+            raise self._bad(error) from None
+        heights = [one.mark.height for one in page]
+        if heights != sorted(heights, reverse=True):
+            raise SourceDown(f"{self.host}: a page of history is not in order; reading again")
+        return page
+
+    def _height(self, digest: str) -> int:
+        try:
+            told = answers.mapping(self._json(f"/block/{digest}"))
+            if answers.block_hash(told.get("id")) != digest:
+                raise SourceDown(f"{self.host}: gave another block than was asked for")
+            return answers.whole(told.get("height"))
+        except BadAnswer as error:
+            raise self._bad(error) from None
+
+    def _hash(self, path: str) -> str | None:
+        answer = self._get(path)
+        if answer.status == _NOT_FOUND:
+            return None
+        try:
+            return answers.block_hash(answer.body[:100].decode("ascii", "replace").strip())
+        except BadAnswer as error:
+            raise self._bad(error) from None
+
+    def _json(self, path: str) -> object:
+        answer = self._get(path)
+        try:
+            if answer.status == _OK:
+                return text.parse(answer.body)
+        except text.BadJson:
+            pass
+        what = "something that is no JSON" if answer.status == _OK else "an error"
+        raise SourceDown(f"{self.host}: HTTP {answer.status} with {what}; is this address an Esplora server?")
+
+    def _get(self, path: str) -> Answer:
+        answer = self.wire.get(path)
+        if answer.status not in (_OK, _NOT_FOUND):
+            raise SourceDown(f"{self.host}: HTTP {answer.status}")
+        return answer
+
+    def _bad(self, error: BadAnswer) -> SourceDown:
+        return SourceDown(f"{self.host}: {error}")
+
+
+def _named(script: Script) -> str:
+    """The server's name of a script."""
+    return hashlib.sha256(bytes.fromhex(script)).hexdigest()
+
+
+def _is_in_block(value: object) -> bool:
+    return answers.mapping(answers.mapping(value).get("status")).get("confirmed") is True

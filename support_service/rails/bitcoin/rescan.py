@@ -1,0 +1,103 @@
+"""Reading a method's blocks once more, and asking what addresses hold: beside the live source, never moving it.
+
+Every block from N to the last confirmed one that touched us is stated again, whole; so is every
+block in which the ledger holds money of these watches. What is equal is no news to the ledger; what
+was missed is added; what the chain does not have becomes `replaced` or `orphaned`.
+"""
+
+from collections.abc import Iterator
+
+from support_service.giving import Cursor, Report
+from support_service.rails import Holding, Rescan
+from support_service.rails.bitcoin import memo, sight
+from support_service.rails.bitcoin.chain import Chain, Wanted
+from support_service.rails.bitcoin.coins import Coins
+from support_service.rails.bitcoin.draft import Draft
+from support_service.rails.bitcoin.memo import Memo, WatchKey
+from support_service.rails.bitcoin.post import Post, tell
+from support_service.rails.scan import Mark
+
+
+def read_again(post: Post, chain: Chain, task: Rescan, after: Cursor | None) -> Iterator[Report]:
+    """Yield reports from block task.first up to what is confirmed for the live source, too.
+
+    Money that came before a watch's start is its opening and stays that. Raises SourceDown and SourceLied.
+    """
+    live = memo.read(task.live)
+    chain.forget()
+    tip = chain.tip()
+    mine = {
+        key: live.progress[key]
+        for key, watch in post.watches.items()
+        if watch.method == task.method and key in live.progress
+    }
+    top = -1 if live.final is None else min(live.final.height, tip.height)
+    step = 0 if after is None else after.step
+    for key, item in sorted(mine.items()):
+        low, high = max(task.first - 1, item.start), min(top, item.read)
+        # A node that does not tell what is spent must be shown all our coins first.
+        begin = item.start if live.coins.is_kept else low
+        coins = live.coins.copy()
+        coins.held = {} if live.coins.is_kept and item.start == 0 else coins.held
+        reading = _Reading(post, chain, key, coins)
+        while begin < high:
+            end = min(high, begin + chain.blocks_per_step)
+            draft = reading.step((begin, end), low, task, tip)
+            begin = end
+            if end > low:
+                step += 1
+                yield draft.report(post.name, step, (reading.mark, Memo()), post.clock())
+
+
+class _Reading:
+    """One watch read again."""
+
+    def __init__(self, post: Post, chain: Chain, key: WatchKey, coins: Coins) -> None:
+        self._post, self._chain, self._key, self._coins = post, chain, key, coins
+        self.mark: Mark | None = None
+
+    def step(self, span: tuple[int, int], low: int, task: Rescan, tip: Mark) -> Draft:
+        """Read blocks above span[0] up to span[1], and state those above `low`."""
+        key, draft = self._key, Draft(self._post.network.name)
+        digest = sight.hashes(self._chain, [Mark(span[1], "")], tip.height)[span[1]]
+        self.mark = Mark(span[1], str(digest))
+        blocks = self._chain.scan(span[0] + 1, span[1], Wanted(self._post.scripts([key]), self._coins))
+        told = [
+            (block, one) for block in blocks if block.height > low for one in tell(self._post, block, [key], tip.height)
+        ]
+        for block, one in told:
+            draft.prove(block)
+            draft.add(one.story, one.states)
+        held = {Mark(h, digest) for a, code, h, digest in task.blocks if (a, code) == key}
+        silent = {mark for mark in held if max(low, span[0]) < mark.height <= span[1]} - draft.marks
+        now = sight.hashes(self._chain, [*silent, *draft.marks, self.mark], tip.height)
+        sight.check_still_there(self._chain, [*draft.marks, self.mark], tip.height)
+        for mark in sorted(silent):
+            draft.empty(key, mark, is_canonical=now[mark.height] == mark.block_hash)
+        return draft
+
+
+def holdings(post: Post, chain: Chain, after: Cursor) -> list[Holding]:
+    """What every watch held at the last block of which all its money is confirmed; raises SourceDown and SourceLied."""
+    held = memo.read(after)
+    chain.forget()
+    tip = chain.tip()
+    return [_holding(post, chain, (key, held), tip) for key in post.watches if key in held.progress and held.final]
+
+
+def _holding(post: Post, chain: Chain, what: tuple[WatchKey, Memo], tip: Mark) -> Holding:
+    key, held = what
+    watch, item = post.watches[key], held.progress[key]
+    assert held.final is not None
+    open_heights = [mark.height - 1 for mark, one in held.pending.items() if key in one.moved]
+    height = min([held.final.height, item.read, tip.height, *open_heights])
+    told = chain.balance(post.script(key))
+    if told is None:
+        trouble = f"{chain.host} does not tell what an address holds (no scantxoutset)"
+        return Holding(watch, height, None, trouble)
+    if told.mark != tip:
+        return Holding(watch, height, None, "the chain moved while it was asked; ask again")
+    wanted = Wanted(post.scripts([key]), held.coins.copy())
+    since = chain.scan(height + 1, tip.height, wanted) if height < tip.height else []
+    moved = sum(one.story.units for block in since for one in tell(post, block, [key], tip.height))
+    return Holding(watch, height, told.units - moved)

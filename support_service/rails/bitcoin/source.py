@@ -1,0 +1,104 @@
+"""The Bitcoin rail's I/O half: one Source per network, read from Bitcoin Core and Esplora nodes in turn."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from support_service.giving import Clock, Cursor, Report, Watch, utc_now
+from support_service.rails import Holding, Rescan, Source, SourceDown
+from support_service.rails.bitcoin import memo
+from support_service.rails.bitcoin.chain import Chain
+from support_service.rails.bitcoin.core import CoreChain
+from support_service.rails.bitcoin.esplora import EsploraChain
+from support_service.rails.bitcoin.network import BitcoinNetwork, read_network
+from support_service.rails.bitcoin.panel import Panel
+from support_service.rails.bitcoin.post import Post
+from support_service.rails.bitcoin.rescan import holdings, read_again
+from support_service.rails.bitcoin.thaw import StoodIn, step_back
+from support_service.rails.bitcoin.turn import Turn
+from support_service.rails.roster import Roster
+
+
+def build_sources(
+    network: str, table: Mapping[str, object], watches: tuple[Watch, ...], *, clock: Clock = utc_now
+) -> list[Source]:
+    """Build the network's source; none where it names no node or nothing is watched."""
+    settings = read_network(network, table)
+    return [BitcoinSource(settings, watches, clock=clock)] if settings.rpc + settings.esplora and watches else []
+
+
+class BitcoinSource:
+    """Tells what happened to our addresses on one Bitcoin network. Thread-bound; connects when `reports` is read.
+
+    With quorum = 1 its nodes are asked in the order of the settings (rpc before esplora), each where
+    the ones before it fail; with more, all of them are asked and must agree.
+    """
+
+    def __init__(self, network: BitcoinNetwork, watches: tuple[Watch, ...], *, clock: Clock = utc_now) -> None:
+        self.name, self.poll_seconds = f"bitcoin:{network.name}", float(network.poll_seconds)
+        self.warning = ""
+        self._network, self._clock = network, clock
+        self._watches = {memo.key_of(watch): watch for watch in watches}
+        self.nodes: list[CoreChain | EsploraChain] = [
+            *(CoreChain(url, network.chain) for url in network.rpc),
+            *(EsploraChain(url, network.chain) for url in network.esplora),
+        ]
+        self._roster = Roster(self.nodes, clock)
+
+    def reports(self, after: Cursor | None) -> Iterator[Report]:
+        """Yield reports from the cursor to the head."""
+        return self._from_quorum(after) if self._network.quorum > 1 else self._from_one(after)
+
+    def step_back(self, after: Cursor, blocks: Iterable[StoodIn]) -> Report | None:
+        """After a freeze: the step back to the last common block, or None where the chain is as we read it."""
+        return step_back(self._post(self.name), self._asked(), after, blocks)
+
+    def read_again(self, name: str, task: Rescan, after: Cursor | None) -> Iterator[Report]:
+        """Read blocks once more, for one method; raises SourceDown and SourceLied."""
+        return read_again(self._post(name), self._asked(), task, after)
+
+    def holdings(self, after: Cursor) -> list[Holding]:
+        """Ask what every watch held at its last confirmed block; raises SourceDown and SourceLied."""
+        return holdings(self._post(self.name), self._asked(), after)
+
+    def _post(self, name: str) -> Post:
+        return Post(name, self._network, self._watches, self._clock)
+
+    def _asked(self) -> Chain:
+        """Whom to ask outside of turns: the first node that is ready, or a quorum."""
+        ready = self._roster.ready(at_least=self._network.quorum)
+        return Panel(ready, self._network.quorum, lambda *_: None) if self._network.quorum > 1 else ready[0]
+
+    def _from_one(self, after: Cursor | None) -> Iterator[Report]:
+        """Read from the first node that can be read; where it fails half way, the next goes on from there."""
+        troubles: list[SourceDown] = []
+        for node in self._roster.ready():
+            try:
+                for report in self._turn(node, after):
+                    after = report.cursor
+                    yield report
+            except SourceDown as error:
+                self._roster.failed(node, str(error), error.retry_after_seconds)
+                troubles.append(error)
+            else:
+                self._roster.worked(node)
+                return
+        retry_after_seconds = min(trouble.retry_after_seconds for trouble in troubles)
+        raise SourceDown("; ".join(map(str, troubles)), retry_after_seconds=retry_after_seconds)
+
+    def _from_quorum(self, after: Cursor | None) -> Iterator[Report]:
+        """Read what a quorum of nodes agrees on."""
+        silent: set[CoreChain | EsploraChain] = set()
+
+        def on_failure(node: CoreChain | EsploraChain, error: SourceDown) -> None:
+            silent.add(node)
+            self._roster.failed(node, str(error), error.retry_after_seconds)
+
+        ready = self._roster.ready(at_least=self._network.quorum)
+        yield from self._turn(Panel(ready, self._network.quorum, on_failure), after)
+        for node in ready:
+            if node not in silent:
+                self._roster.worked(node)
+
+    def _turn(self, chain: Chain, after: Cursor | None) -> Iterator[Report]:
+        turn = Turn(self._post(self.name), chain, after)
+        yield from turn.reports()
+        self.warning = turn.warning
