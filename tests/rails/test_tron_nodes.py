@@ -180,6 +180,26 @@ def test_a_node_without_finality_confirms_nothing_and_says_what_to_set(tron: Mak
             here.look()
 
 
+def test_a_watcher_that_died_while_going_back_looks_again_at_what_it_kept(tron: MakeTron, node: Node) -> None:
+    coin = node.deploy("PlainToken")
+    node.mine(2)
+    here = tron(watch(token(coin)))
+    node.call(coin, SEND, US, 5)
+    node.mine()
+    here.look()
+    node.call(coin, SEND, US, 6)
+    node.mine()
+    here.look()
+    node.reorg(1)
+    here.ledger.accept(next(here.source.reports(here.ledger.cursor("tron:tron"))))
+    assert [item[3] for item in here.told("seen")] == [5]
+    node.reorg(3)
+    here.look()
+    assert here.told("seen") == []
+    here.settle()
+    here.check()
+
+
 @dataclass
 class Later:
     """A clock that moves when told."""

@@ -58,7 +58,7 @@ class Turn:
     def reports(self) -> Iterator[Report]:
         """Yield what is new; at least one report, which says that we looked."""
         seen = sight.look(self._reader, self._post.network, self._memo, self._mark)
-        if seen.is_moved:
+        if seen.is_moved or self._is_half_rewound():
             yield self._rewind(seen.head.height)
         draft = self._draft(State.CONFIRMED)
         self._begin(seen, draft)
@@ -66,6 +66,11 @@ class Turn:
         yield from self._read_final(seen, draft)
         self._note_finality(seen)
         yield self._read_head(seen.head)
+
+    def _is_half_rewound(self) -> bool:
+        """Tell whether a turn ended just after a rewind: what it kept above may be gone by now, too."""
+        reached = -1 if self._mark is None else self._mark.height
+        return any(pending.mark.height > reached for pending in self._memo.pending)
 
     def _note_finality(self, seen: Sight) -> None:
         """Remember since when the same block is final, and warn where that is too long."""
