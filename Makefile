@@ -6,7 +6,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-setup lint bench bench-catch-up campaign shots rehearse clean
+.PHONY: help setup run test test-setup lint bench bench-catch-up campaign shots rehearse conformance-tron clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -52,6 +52,11 @@ shots: test-setup
 rehearse: setup
 	@$(PY) -m support_service.rehearse --network "$(NETWORK)" --rpc "$(RPC)" \
 	  $(if $(CONFIG),--config "$(CONFIG)") $(if $(BLOCKS),--blocks "$(BLOCKS)")
+
+# RPC: your own TRON node's Ethereum-like interface. SOLID, NATIVE: its other ports. Reads, never writes.
+conformance-tron: setup
+	@$(PY) -m support_service.conformance_tron --rpc "$(RPC)" \
+	  $(if $(SOLID),--solid "$(SOLID)") $(if $(NATIVE),--native "$(NATIVE)") $(ARGS)
 
 clean:
 	rm -rf $(VENV)
