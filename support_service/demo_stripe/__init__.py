@@ -140,10 +140,12 @@ class StripeFake:
         with self._doing("refund", refund) as found:
             return refunds.fail(self.account, found)
 
-    def dispute(self, payment_intent: str) -> Json:
-        """Let the payer's bank take the money back for now."""
+    def dispute(self, payment_intent: str, *, is_inquiry: bool = False) -> Json:
+        """Let the payer's bank take the money back for now; an inquiry only asks, and takes nothing."""
         with self._doing("payment_intent", payment_intent) as intent:
-            return disputes.dispute(self.account, self.account.get("charge", intent["latest_charge"]))
+            return disputes.dispute(
+                self.account, self.account.get("charge", intent["latest_charge"]), is_inquiry=is_inquiry
+            )
 
     def close_dispute(self, dispute: str, *, is_won: bool) -> Json:
         """Decide a dispute."""

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from support_service.demo_stripe import checkout, faults
 from support_service.demo_stripe.account import Account, Caller
-from support_service.demo_stripe.errors import Json, Refusal, invalid
+from support_service.demo_stripe.errors import Refusal, invalid
 from support_service.demo_stripe.faults import Faults
 from support_service.demo_stripe.form import Form, decoded
 from support_service.demo_stripe.once import Once, Told
@@ -66,41 +66,32 @@ class Api:
 
     def _answer(self, asked: Asked, request: str, key: str | None) -> Told:
         trouble, seconds = self.faults.take(asked.method, asked.path)
-        if trouble is faults.Trouble.CUT:
-            faults.before(trouble)
+        faults.at_the_door(trouble)
         self._admit(asked)
         form = decoded(asked.query if asked.method in {"GET", "DELETE"} and asked.query else asked.body)
         path, name, handler = self._find(asked)
-        if asked.method != "GET" and self.once.is_known(key):
-            trouble = trouble if trouble in {faults.Trouble.LOST, faults.Trouble.SLOW} else None
-        self.check(asked.method, path, form)
+        if "stripe-version" in asked.headers:
+            # Who names no version is an older client than the schemas that we could check by.
+            self.check(asked.method, path, form)
         fingerprint = json.dumps([asked.method, asked.path, form], sort_keys=True)
+        work = _Work(handler, form, name, asked.path, Caller(request, key), trouble)
+        return self.once.do(
+            key,
+            fingerprint,
+            self.account.now(),
+            act=lambda: self._act(work),
+            hold=lambda: faults.afterwards(trouble, seconds, self.faults),
+        )
 
-        def act() -> Told:
-            return self._act(handler, form, name, asked, Caller(request, key), trouble)
-
-        def hold() -> None:
-            faults.after(trouble, seconds, self.faults)
-
-        return self.once.do(key, fingerprint, self.account.now(), act=act, hold=hold)
-
-    def _act(
-        self,
-        handler: Handler,
-        form: Form,
-        name: str,
-        asked: Asked,
-        *rest: Json,
-    ) -> Told:
-        caller, trouble = rest
+    def _act(self, work: "_Work") -> Told:
         with self.account.lock:
             checkout.expire_due(self.account)
-            self.account.caller = caller
+            self.account.caller = work.caller
             try:
-                faults.before(trouble)
-                return Told(200, handler(self.account, form, name, asked.path))
+                faults.inside(work.trouble)
+                return Told(200, work.handler(self.account, work.form, work.name, work.path))
             except Refusal as refusal:
-                return Told(refusal.status, refusal.body(caller.request), is_kept=refusal.is_kept)
+                return Told(refusal.status, refusal.body(str(work.caller.request)), is_kept=refusal.is_kept)
             finally:
                 self.account.caller = Caller()
 
@@ -122,6 +113,18 @@ class Api:
                 return path, match[1] if match.groups() else "", handler
         text = f"Unrecognized request URL ({asked.method}: {asked.path})."
         raise Refusal(404, "invalid_request_error", text)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A request that is understood and may be carried out."""
+
+    handler: Handler
+    form: Form
+    name: str
+    path: str
+    caller: Caller
+    trouble: faults.Trouble | None
 
 
 def _key_of(header: str) -> str:

@@ -7,8 +7,8 @@ from support_service.demo_stripe.errors import Json, refused
 EVIDENCE_SECONDS = 14 * 86_400
 
 
-def dispute(account: Account, charge: Json) -> Json:
-    """Open a dispute over what of a charge was not refunded."""
+def dispute(account: Account, charge: Json, *, is_inquiry: bool = False) -> Json:
+    """Open a dispute over what of a charge was not refunded; an inquiry only asks and takes nothing yet."""
     if charge["status"] != "succeeded" or charge["disputed"]:
         raise refused(f"Charge {charge['id']} cannot be disputed.")
     units = charge["amount"] - charge["amount_refunded"]
@@ -24,14 +24,17 @@ def dispute(account: Account, charge: Json) -> Json:
         currency=charge["currency"],
         payment_intent=charge["payment_intent"],
         payment_method_details={**details, "type": "card"},
-        status="needs_response",
+        status="warning_needs_response" if is_inquiry else "needs_response",
     )
     made["evidence_details"].update(due_by=account.now() + EVIDENCE_SECONDS)
     made["evidence"].update(
         customer_email_address=charge["billing_details"]["email"], customer_name=charge["billing_details"]["name"]
     )
-    change(charge, disputed=True)
     account.tell("charge.dispute.created", made)
+    if is_inquiry:
+        change(made, is_charge_refundable=True)
+        return made
+    change(charge, disputed=True)
     taken = payments.book(account, "adjustment", "dispute", of=made, units=-units, fee=account.terms.dispute_fee_units)
     before = change(made, balance_transactions=[taken])
     account.tell("charge.dispute.funds_withdrawn", made, before)
@@ -40,8 +43,11 @@ def dispute(account: Account, charge: Json) -> Json:
 
 def close(account: Account, of: Json, *, is_won: bool) -> Json:
     """End a dispute; a won one brings the money back, the fee only where the terms say so."""
-    if of["status"] in {"won", "lost"}:
+    if of["status"] in {"won", "lost", "warning_closed"}:
         raise refused(f"This dispute is {of['status']}.")
+    if of["status"] == "warning_needs_response":
+        account.tell("charge.dispute.closed", of, change(of, status="warning_closed"))
+        return of
     before = change(of, status="won" if is_won else "lost")
     account.tell("charge.dispute.closed", of, before)
     if is_won:

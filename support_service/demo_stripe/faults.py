@@ -86,15 +86,23 @@ class Faults:
         self._is_over.set()
 
 
-def before(trouble: Trouble | None) -> None:
-    """Meet the troubles that come before anything is done."""
+def at_the_door(trouble: Trouble | None) -> None:
+    """Meet the troubles that come before a request is looked at; nothing of them is kept under its key."""
     if trouble is Trouble.CUT:
         raise ConnectionResetError("the demo cut the connection")
-    if trouble in _REFUSALS:
-        raise replace(_REFUSALS[trouble])
+    refusal = _REFUSALS.get(trouble) if trouble else None
+    if refusal and not refusal.is_kept:
+        raise replace(refusal)
 
 
-def after(trouble: Trouble | None, seconds: float, faults: Faults) -> None:
+def inside(trouble: Trouble | None) -> None:
+    """Meet the troubles that come instead of what was asked, and are kept under its key."""
+    refusal = _REFUSALS.get(trouble) if trouble else None
+    if refusal and refusal.is_kept:
+        raise replace(refusal)
+
+
+def afterwards(trouble: Trouble | None, seconds: float, faults: Faults) -> None:
     """Meet the troubles that come when all is done."""
     if trouble is Trouble.SLOW:
         faults.wait(seconds)

@@ -40,11 +40,6 @@ class Once:
         self._running: set[str] = set()
         self._lock = threading.Lock()
 
-    def is_known(self, key: str | None) -> bool:
-        """Tell whether an answer is kept under the key."""
-        with self._lock:
-            return key is not None and key in self._kept
-
     def do(
         self, key: str | None, fingerprint: str, now: int, *, act: Callable[[], Told], hold: Callable[[], None]
     ) -> Told:

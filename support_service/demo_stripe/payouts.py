@@ -3,6 +3,15 @@
 from support_service.demo_stripe import payments
 from support_service.demo_stripe.account import Account, change
 from support_service.demo_stripe.errors import Json, refused
+from support_service.demo_stripe.form import Form, needed, whole
+
+
+def create_payout(account: Account, form: Form) -> Json:
+    """POST /v1/payouts: the demo pays out whole balances, so the amount is only checked against that."""
+    currency = needed(form, "currency").lower()
+    if whole(form, "amount") > balance(account, currency):
+        raise refused("You have insufficient funds in your Stripe account.", "amount", "balance_insufficient")
+    return pay_out(account, currency)
 
 
 def pay_out(account: Account, currency: str) -> Json:

@@ -3,10 +3,19 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
-from support_service.demo_stripe import checkout, lists, payouts, plans, refunds, simple
+from support_service.demo_stripe import checkout, disputes, lists, payouts, plans, refunds, simple
 from support_service.demo_stripe.account import Account, change
 from support_service.demo_stripe.errors import Json
 from support_service.demo_stripe.form import Form, metadata, parts, word
+
+_TOLD_WHEN_UPDATED = {
+    "charge": ("charge.updated",),
+    "customer": ("customer.updated",),
+    "price": ("price.updated",),
+    "product": ("product.updated",),
+    "refund": ("refund.updated", "charge.refund.updated"),
+    "subscription": ("customer.subscription.updated",),
+}
 
 # Account, parameters, the id in the address ("" where there is none), the address itself.
 Handler: TypeAlias = Callable[[Account, Form, str, str], Json]
@@ -40,7 +49,7 @@ def _does(kind: str, do: Callable[[Account, Json, Form], Json]) -> Handler:
     return act
 
 
-def _update(_account: Account, of: Json, form: Form) -> Json:
+def _update(account: Account, of: Json, form: Form) -> Json:
     if "metadata" in form:
         # Keys are merged; an empty text takes a key away, an empty object all of them.
         given = parts(form, "metadata")
@@ -49,11 +58,15 @@ def _update(_account: Account, of: Json, form: Form) -> Json:
     for name in ("description", "email", "name"):
         if name in form and name in of:
             change(of, **{name: word(form, name)})
+    for kind in _TOLD_WHEN_UPDATED.get(of["object"], ()):
+        account.tell(kind, of)
     return of
 
 
 def _update_plan(account: Account, of: Json, form: Form) -> Json:
-    _update(account, of, {name: value for name, value in form.items() if name != "cancel_at_period_end"})
+    others = {name: value for name, value in form.items() if name not in {"cancel_at_period_end", "expand"}}
+    if others:
+        _update(account, of, others)
     if "cancel_at_period_end" in form:
         plans.cancel_later(account, of, is_wanted=form["cancel_at_period_end"] == "true")
     return of
@@ -112,6 +125,10 @@ def routes() -> dict[tuple[str, str], Handler]:
         ("GET", "/v1/invoice_payments/{id}"): _reads("invoice_payment"),
         ("GET", "/v1/events/{id}"): _event,
         ("GET", "/v1/balance"): _balance,
+        ("POST", "/v1/disputes/{id}/close"): _does(
+            "dispute", lambda account, of, _: disputes.close(account, of, is_won=False)
+        ),
+        ("POST", "/v1/payouts"): _makes(payouts.create_payout),
         ("POST", "/v1/webhook_endpoints"): _makes(simple.create_endpoint),
         ("DELETE", "/v1/webhook_endpoints/{id}"): simple.delete_endpoint,
         **_plain(),

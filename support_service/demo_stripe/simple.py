@@ -1,6 +1,6 @@
 """What other clients than our own also make: payment intents, customers, products, prices, subscriptions."""
 
-from support_service.demo_stripe import payments, plans
+from support_service.demo_stripe import disputes, payments, plans
 from support_service.demo_stripe.account import Account, change
 from support_service.demo_stripe.amounts import check_amount
 from support_service.demo_stripe.errors import Json, Refusal, invalid, missing, refused
@@ -9,7 +9,7 @@ from support_service.demo_stripe.payments import DECLINED, Order, Payer
 
 # Test means of payment of https://docs.stripe.com/testing that decline; all others succeed.
 _DECLINING = "pm_card_visa_chargeDeclined", "pm_card_chargeDeclined", "pm_card_chargeCustomerFail"
-_DISPUTING = "pm_card_createDispute"
+_DISPUTING, _INQUIRING = "pm_card_createDispute", "pm_card_createDisputeInquiry"
 _PAYER = Payer()
 
 
@@ -33,7 +33,9 @@ def confirm_intent(account: Account, intent: Json, form: Form) -> Json:
         payments.decline(account, intent, _PAYER)
         text, code = DECLINED["message"], DECLINED["code"]
         raise Refusal(402, "card_error", text, code=code, is_kept=True, decline_code=DECLINED["decline_code"])
-    payments.succeed(account, intent, _PAYER)
+    charge = payments.succeed(account, intent, _PAYER)
+    if word(form, "payment_method") in {_DISPUTING, _INQUIRING}:
+        disputes.dispute(account, charge, is_inquiry=word(form, "payment_method") == _INQUIRING)
     return intent
 
 
