@@ -11,9 +11,10 @@ from typing import TypeAlias, cast
 
 from support_service.giving import Clock, Watch
 from support_service.rails import BadOption, SourceDown
-from support_service.rails.evm import calls, tokens
+from support_service.rails.evm import tokens
 from support_service.rails.evm.reader import LogSearch, Reader
 from support_service.rails.scan import RangeSize
+from support_service.rails.tron import reconcile
 from support_service.rails.tron.address import any_form, from_evm
 from support_service.rails.tron.place import Place
 from support_service.rails.tron.reconcile import RANGE_BLOCKS_MAX
@@ -57,10 +58,7 @@ class Histories:
 
 def _time(reader: Reader, height: int) -> int:
     """A block's time in milliseconds, as histories count it."""
-    header = reader.get(calls.header(height))
-    if header is None:
-        raise SourceDown(f"{reader.node.host}: does not know its own final block {height}")
-    return int(header.occurred_at.timestamp()) * 1000
+    return int(reconcile.block(reader, height).occurred_at.timestamp()) * 1000
 
 
 def _logged(reader: Reader, watch: Watch, span: tuple[int, int]) -> Counter[Entry]:

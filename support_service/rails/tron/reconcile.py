@@ -53,9 +53,7 @@ def judge(reader: Reader, case: Case, own: frozenset[str]) -> Verdict:
     settled = replace(case.book, sample=None)
     if sample.height < progress.start or (progress.proof is not None and sample.height <= progress.proof):
         return Verdict(progress, settled)
-    header = reader.get(calls.header(sample.height))
-    if header is None:
-        raise SourceDown(f"{reader.node.host}: does not know its own final block {sample.height}")
+    header = block(reader, sample.height)
     if header.block_hash != sample.block_hash:
         return Verdict(progress, settled)
     if sample.units == _said(progress, sample.height):
@@ -81,8 +79,9 @@ def look_again(reader: Reader, watch: Watch, span: tuple[int, int], own: frozens
         search.size = RangeSize(most=RANGE_BLOCKS_MAX)
         logs = search.read(reader, low + 1, high)
     else:
-        headers = reader.get_all([calls.header(height) for height in range(low + 1, high + 1)])
-        told = reader.get_all([questions.logs_of_block(header.block_hash) for header in headers if header is not None])
+        reader.fetch([calls.header(height) for height in range(low + 1, high + 1)])
+        digests = [block(reader, height).block_hash for height in range(low + 1, high + 1)]
+        told = reader.get_all([questions.logs_of_block(digest) for digest in digests])
         logs = [log for found in told for log in found]
     return stories_of(reader, watch, logs, own)
 
@@ -95,16 +94,21 @@ def stories_of(reader: Reader, watch: Watch, logs: Iterable[Log], own: frozenset
 
 def opening(reader: Reader, watch: Watch, start: int, units: int) -> Story:
     """The story of what lay there at the end of block `start`."""
-    header = reader.get(calls.header(start))
-    if header is None:
-        raise SourceDown(f"{reader.node.host}: does not know block {start}, where {watch.asset.code} begins")
-    return rows.opening(watch, header, units)
+    return rows.opening(watch, block(reader, start), units)
 
 
 def with_unexplained(watch: Watch, header: Header, known: Iterable[Story], units: int) -> Story:
     """The story of a block with what nothing explains; known are the stories that logs told."""
     told = next((story for story in known if story.header == header), Story(watch, header, (), None))
     return replace(told, rows=(*told.rows, *rows.unexplained(watch, header.height, units)))
+
+
+def block(reader: Reader, height: int) -> Header:
+    """A block below one that the node has; null for it is no answer."""
+    header = reader.get(calls.header(height))
+    if header is None:
+        raise SourceDown(f"{reader.node.host}: does not know its own block {height}; reading again")
+    return header
 
 
 def _low(progress: Progress) -> int:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from support_service.giving import Cursor, Report, State, Watch
-from support_service.rails import Rescan, SourceDown
-from support_service.rails.evm import calls, memo, sight
+from support_service.rails import Rescan
+from support_service.rails.evm import memo, sight
 from support_service.rails.evm.draft import Draft
 from support_service.rails.evm.memo import Memo, Progress, key_of
 from support_service.rails.evm.reader import LogSearch, Reader
@@ -81,9 +81,7 @@ def _read(post: Post, reader: Reader, one: _Again, what: tuple[list[Block], int]
     low = one.low
     while low < high:
         top = min(high, low + STEP_BLOCKS)
-        header = reader.get(calls.header(top))
-        if header is None:
-            raise SourceDown(f"{reader.node.host}: does not know its own final block {top}")
+        header = reconcile.block(reader, top)
         for height in {low + 1, top}:
             canary.is_alive(reader, [one.watch.asset.contract], height)
         draft = Draft(post.network.name, State.CONFIRMED)
@@ -135,7 +133,4 @@ def _restate_proofs(reader: Reader, one: _Again, draft: Draft, what: tuple[int, 
 
 def _unexplained(reader: Reader, watch: Watch, what: tuple[int, int], found: list[Story]) -> Story:
     height, units = what
-    header = reader.get(calls.header(height))
-    if header is None:
-        raise SourceDown(f"{reader.node.host}: does not know its own final block {height}")
-    return reconcile.with_unexplained(watch, header, found, units)
+    return reconcile.with_unexplained(watch, reconcile.block(reader, height), found, units)

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from support_service.giving import Cursor, Report, Statement
-from support_service.rails.evm import calls, memo, thaw
+from support_service.rails.evm import memo, thaw
 from support_service.rails.evm.memo import Point, Progress, WatchKey
 from support_service.rails.evm.reader import Reader
 from support_service.rails.evm.thaw import Block
 from support_service.rails.evm.turn import Post
 from support_service.rails.scan import Mark
+from support_service.rails.tron import reconcile
 from support_service.rails.tron.books import Book
 from support_service.rails.tron.forms import Forms, read_books
 
@@ -47,10 +48,8 @@ def _taken_back(post: Post, reader: Reader, books: Iterable[tuple[WatchKey, Book
     """What was booked as unexplained below the common block is found again, or it is part of the opening."""
     told: list[Statement] = []
     for key, book in books:
-        for gap in book.gaps:
-            header = reader.get(calls.header(gap.high)) if gap.high <= base else None
-            if header is not None:
-                told.append(Statement(post.network.name, *key, header.block_hash))
+        there = [reconcile.block(reader, gap.high) for gap in book.gaps if gap.high <= base]
+        told += [Statement(post.network.name, *key, header.block_hash) for header in there]
     return told
 
 

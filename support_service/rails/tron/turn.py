@@ -85,10 +85,8 @@ class TronTurn(Turn):
         for key in self._watched.all:
             if key not in before or self._memo.progress[key] == before[key]:
                 continue
-            heights = [gap.high for gap in self._book(key).gaps]
-            for header in self._reader.get_all([calls.header(height) for height in heights]):
-                if header is not None:
-                    draft.empty(key, mark_of(header), is_canonical=True)
+            for gap in self._book(key).gaps:
+                draft.empty(key, mark_of(reconcile.block(self._reader, gap.high)), is_canonical=True)
             self._books[key] = Book()
 
     def _due(self) -> list[Watch]:
