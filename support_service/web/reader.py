@@ -10,7 +10,7 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from support_service import qr
-from support_service.giving import PaymentMethod
+from support_service.giving import PaymentMethod, QrText
 from support_service.web.answers import Answer, respond
 from support_service.web.articles import allowed_article, article_label
 from support_service.web.i18n import chosen_language, say
@@ -50,15 +50,16 @@ def privacy() -> Response:
 @blueprint.get("/qr/<key>.svg")
 def qr_svg(key: str) -> Response:
     """Draw the QR code of one method; never of text from a request."""
-    method = _method(key)
+    method, code = _method_with_code(key)
     name = gettext("QR code: %(what)s", what=say(method.title))
-    return _qr(Answer.of(qr.svg(method.qr, name), "image/svg+xml"))
+    return _qr(Answer.of(qr.svg(code, name), "image/svg+xml"))
 
 
 @blueprint.get("/qr/<key>.png")
 def qr_png(key: str) -> Response:
     """Draw the QR code of one method for programs that read no SVG."""
-    return _qr(Answer.of(qr.png(_method(key).qr), "image/png"))
+    _, code = _method_with_code(key)
+    return _qr(Answer.of(qr.png(code), "image/png"))
 
 
 @blueprint.get("/.well-known/support-methods.json")
@@ -93,9 +94,11 @@ def _qr(answer: Answer) -> Response:
     return response
 
 
-def _method(key: str) -> PaymentMethod:
+def _method_with_code(key: str) -> tuple[PaymentMethod, QrText]:
     method = next((method for method in service().assembly.methods if method.key == key), None)
-    return method or abort(404)
+    if method is None or method.qr is None:
+        abort(404)
+    return method, method.qr
 
 
 def _manifest(at: Service) -> dict[str, object]:
@@ -114,9 +117,9 @@ def _described(method: PaymentMethod) -> dict[str, object]:
         "rail": method.rail,
         "title": say(method.title),
         "facts": dict(method.facts),
-        "qr": method.qr.text,
+        "qr": method.qr.text if method.qr else None,
         "link": method.link.href if method.link else None,
-        "qr_svg": url_for("reader.qr_svg", key=method.key),
+        "qr_svg": url_for("reader.qr_svg", key=method.key) if method.qr else None,
     }
 
 

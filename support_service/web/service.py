@@ -1,7 +1,8 @@
-"""What every view works with: the assembly, the ledger and the clock of this app."""
+"""What every view works with: the assembly, the ledger, the processors and the clock of this app."""
 
-from dataclasses import dataclass
-from typing import cast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
 
 from flask import current_app
 
@@ -9,16 +10,23 @@ from support_service.assembly import Assembly
 from support_service.giving import Clock
 from support_service.ledger import Ledger
 
+if TYPE_CHECKING:
+    from support_service.rails import Processor
+
 EXTENSION = "support"
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One publisher's service. Making it touches no database: the ledger connects when it is asked."""
+    """One publisher's service. Making it touches no database: the ledger connects when it is asked.
+
+    processors take cards, by the key of their method; none where the settings name none.
+    """
 
     assembly: Assembly
     ledger: Ledger
     clock: Clock
+    processors: "Mapping[str, Processor]" = field(default_factory=dict)
 
     @property
     def base_url(self) -> str:
