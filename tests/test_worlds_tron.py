@@ -41,7 +41,9 @@ def endings() -> dict[int, Ending]:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_ledger_and_chain_agree_to_the_unit(seed: int, endings: dict[int, Ending]) -> None:
     ending = endings[seed] = play(seed, kills=KILLED.get(seed, 0))
-    assert ending.problems == [], f"replay: python -m tests.worlds --tron --seed {seed} --kills {KILLED.get(seed, 0)}"
+    assert ending.problems == [], (
+        f"replay: python -m tests.worlds --chain tron --seed {seed} --kills {KILLED.get(seed, 0)}"
+    )
     assert ending.movements > 0
     assert ending.faults.total() > 0
 

@@ -2,6 +2,7 @@
 
     python -m tests.worlds [--worlds 500] [--first 1000] [--state .cache/campaign.json]
     python -m tests.worlds --seed 1234 --kills 0
+    python -m tests.worlds --chain tron
 
 Each world is told by its seed, which makes chain, faults and deaths. Every tenth world kills real
 watcher processes. Ends with 1 if any world disagreed with its ledger, and says how to replay it.
@@ -15,9 +16,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.worlds import tron
 from tests.worlds.play import STEPS, Ending, play
 
 STATE = Path(".cache") / "campaign.json"
+PLAYERS = {"evm": play, "tron": tron.play}
 KILLS_EACH, KILLED_EVERY = 3, 10
 
 
@@ -47,7 +50,7 @@ class State:
         new.write_text(json.dumps(vars(self)))
         new.replace(file)
 
-    def add(self, ending: Ending, *, kills: int) -> None:
+    def add(self, ending: Ending, *, kills: int, chain: str = "evm") -> None:
         """Take in one world."""
         self.done.append(ending.seed)
         self.counts += ending.counts
@@ -55,7 +58,8 @@ class State:
         self.movements += ending.movements
         self.seconds += ending.seconds
         if ending.problems:
-            self.failed[f"--seed {ending.seed} --kills {kills}"] = ending.problems[:20]
+            of_chain = "" if chain == "evm" else f"--chain {chain} "
+            self.failed[f"{of_chain}--seed {ending.seed} --kills {kills}"] = ending.problems[:20]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,25 +68,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--worlds", type=int, default=500, help="how many in all, those of earlier runs included")
     parser.add_argument("--first", type=int, default=1000, help="the first seed")
     parser.add_argument("--steps", type=int, default=STEPS, help="how long a world lives")
-    parser.add_argument("--state", type=Path, default=STATE, help="where to keep what was done")
+    parser.add_argument("--state", type=Path, help=f"where to keep what was done; by default {STATE}")
+    parser.add_argument("--chain", choices=sorted(PLAYERS), default="evm", help="what kind of chain")
     parser.add_argument("--seed", type=int, help="replay one world and leave the state alone")
     parser.add_argument("--kills", type=int, default=0, help="with --seed: how many real watchers to kill")
     chosen = parser.parse_args(arguments)
     if chosen.seed is not None:
-        ending = play(chosen.seed, steps=chosen.steps, kills=chosen.kills)
+        ending = PLAYERS[chosen.chain](chosen.seed, steps=chosen.steps, kills=chosen.kills)
         _tell(ending)
         return 1 if ending.problems else 0
-    return _campaign(chosen.worlds, chosen.first, chosen.steps, chosen.state)
+    file = chosen.state or (STATE if chosen.chain == "evm" else STATE.with_stem(f"campaign-{chosen.chain}"))
+    return _campaign(chosen.worlds, chosen.first, chosen.steps, file, chain=chosen.chain)
 
 
-def _campaign(worlds: int, first: int, steps: int, file: Path) -> int:
+def _campaign(worlds: int, first: int, steps: int, file: Path, *, chain: str = "evm") -> int:
     state = State.load(file)
     seed, started = first, time.monotonic()
     while len(state.done) < worlds:
         if seed not in state.done:
             kills = KILLS_EACH if seed % KILLED_EVERY == 0 else 0
-            ending = play(seed, steps=steps, kills=kills)
-            state.add(ending, kills=kills)
+            ending = PLAYERS[chain](seed, steps=steps, kills=kills)
+            state.add(ending, kills=kills, chain=chain)
             state.save(file)
             print(f"{len(state.done)}/{worlds}  ", end="")
             _tell(ending)
