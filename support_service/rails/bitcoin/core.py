@@ -26,7 +26,7 @@ FILTERED_BLOCKS_MIN = 10
 # A search through the whole set of unspent outputs takes a node on main net minutes.
 SEARCH_SECONDS_MAX = 900.0
 _FILTER_INDEX = "basic block filter index"
-# Transactions in full, without earlier outputs, as nodes before "verbosity" were asked.
+# Transactions in full, as nodes are asked that know no levels of detail; such tell no earlier outputs.
 _OLDER_FORM = (True, True)
 # How nodes call the chain that settings call by our name.
 _CHAIN_NAMES = {"test": {"test", "testnet3", "testnet4"}}
@@ -39,7 +39,7 @@ class CoreChain:
         self.rpc, self._chain = Rpc(url), chain
         self.tells_spends: bool | None = None
         self._has_filters: bool | None = None
-        self._is_checked = False
+        self._is_checked = self._takes_older_form = False
         self._prune_height = 0
 
     @property
@@ -205,8 +205,8 @@ class CoreChain:
         return Block(height, digest, occurred_at, tuple(mine)), parent
 
     def _whole_block(self, digest: str) -> Object:
-        """Ask with earlier outputs (Bitcoin Core 23 and newer), else in the older form."""
-        if self.tells_spends is False:
+        """Ask with earlier outputs (Bitcoin Core 23 and newer give them), else in another software's form."""
+        if self._takes_older_form:
             return self._object(self._ask("getblock", digest, *_OLDER_FORM))
         try:
             return self._object(self.rpc.ask("getblock", digest, 3))
@@ -215,7 +215,7 @@ class CoreChain:
                 told = self._object(self.rpc.ask("getblock", digest, *_OLDER_FORM))
             except Refusal:
                 raise self._down(error) from None
-            self.tells_spends = False
+            self._takes_older_form, self.tells_spends = True, False
             return told
 
     def _learn(self, whole: Sequence[Transaction], wanted: Wanted) -> None:
