@@ -58,7 +58,7 @@ BROKEN: dict[str, tuple[Reply, str]] = {
     "null": ((200, b"null", {}), "no JSON"),
     "nested": ((200, b"[" * 100_000, {}), "no JSON"),
     "not a number": ((200, b'{"result": {"blocks": NaN}, "error": null, "id": 1}', {}), "no JSON"),
-    "forbidden": ((401, b"", {}), "refuses our user and password"),
+    "forbidden": ((401, b"", {}), "refuses us"),
     "a redirect": ((302, b"", {"Location": "http://127.0.0.1:1/"}), "no JSON"),
     "busy": ((503, b"Work queue depth exceeded", {}), "busy or failing"),
 }
