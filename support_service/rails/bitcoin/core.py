@@ -96,7 +96,10 @@ class CoreChain:
             raise SourceDown(f"{self.host}: cannot tell of blocks {first} to {last}: {kept}")
         hashes = self._filtered(first, last, wanted)
         if hashes is not None:
-            return touching(self._block(digest, wanted)[0] for digest in hashes)
+            blocks = touching(self._block(digest, wanted)[0] for digest in hashes)
+            if any(not first <= block.height <= last for block in blocks):
+                raise SourceDown(f"{self.host}: its filters name a block that was not asked for; reading again")
+            return blocks
         found, below = list[Block](), None
         for height in range(first, last + 1):
             digest = self.hash_at(height)

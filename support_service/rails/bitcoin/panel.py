@@ -36,6 +36,7 @@ class Panel(Generic[C]):
     def __init__(self, nodes: Sequence[C], quorum: int, on_failure: Callable[[C, SourceDown], object]) -> None:
         self._members, self._quorum, self._on_failure = tuple(nodes), quorum, on_failure
         self._tip: Mark | None = None
+        self._teller: C | None = None
 
     @property
     def host(self) -> str:
@@ -104,12 +105,13 @@ class Panel(Generic[C]):
         for node in self._members:
             told = node.waiting(script)
             if told is not None:
+                self._teller = node
                 return told
         return None
 
     def is_gone(self, txid: str) -> bool:
-        """Tell whether those that tell of waiting transactions know it no more."""
-        return any(node.is_gone(txid) for node in self._members)
+        """Tell whether the node that told of waiting transactions knows it no more."""
+        return self._teller is not None and self._teller.is_gone(txid)
 
     def _each(self, ask: Callable[[C], V]) -> dict[C, V]:
         told: dict[C, V] = {}

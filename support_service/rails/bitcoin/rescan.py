@@ -37,9 +37,7 @@ def read_again(post: Post, chain: Chain, task: Rescan, after: Cursor | None) -> 
         low, high = max(task.first - 1, item.start), min(top, item.read)
         # A node that does not tell what is spent must be shown all our coins first.
         begin = item.start if live.coins.is_kept else low
-        coins = live.coins.copy()
-        coins.held = {} if live.coins.is_kept and item.start == 0 else coins.held
-        reading = _Reading(post, chain, key, coins)
+        reading = _Reading(post, chain, key, live.coins.copy())
         while begin < high:
             end = min(high, begin + chain.blocks_per_step)
             draft = reading.step((begin, end), low, task, tip)

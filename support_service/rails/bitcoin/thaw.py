@@ -50,6 +50,8 @@ def step_back(post: Post, chain: Chain, after: Cursor, blocks: Iterable[StoodIn]
     held.coins.rewind(floor)
     at = Memo(
         final=base,
+        # Not confirmed yet though deep enough for others: rewards and large amounts.
+        pending={m: one for m, one in held.pending.items() if m.height <= floor and now[m.height] == m.block_hash},
         progress={key: _progress(item, floor) for key, item in held.progress.items()},
         waiting=held.waiting,
         coins=held.coins,
@@ -59,7 +61,7 @@ def step_back(post: Post, chain: Chain, after: Cursor, blocks: Iterable[StoodIn]
 
 def _progress(item: Progress, floor: int) -> Progress:
     """How far a watch has come at the common block; before its opening it begins anew."""
-    if floor <= item.start:
+    if floor <= item.start or not item.is_open:
         return Progress(item.start, item.wanted, read=item.start)
     # What moved up to there is not known here any more; it follows from the balance where a node tells it.
     return item if item.read <= floor else replace(item, read=floor, moved=None)

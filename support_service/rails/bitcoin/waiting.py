@@ -14,6 +14,9 @@ from support_service.rails.bitcoin.memo import Memo, Waiting, WatchKey
 from support_service.rails.bitcoin.moves import Move, moves
 from support_service.rails.bitcoin.post import Post
 
+# A flood of dust is not asked about one by one, all at once.
+GONE_ASKED_MAX = 20
+
 
 def told(post: Post, chain: Chain, memo: Memo, draft: Draft, *, in_blocks: AbstractSet[str]) -> Memo:
     """Say what waits for a block now, and what waited and is gone; in_blocks are the transactions just told of."""
@@ -28,12 +31,13 @@ def _of_watch(
     watch = post.watches[key]
     held = {(one.move.direction, one.move.locator): one for one in memo.waiting.get(key, ())}
     now = _now(post, chain, key)
-    kept: list[Waiting] = []
-    for place, one in held.items():
-        if one.move.txid in in_blocks or (now is not None and place in now):
-            continue
+    silent = [one for place, one in held.items() if one.move.txid not in in_blocks and place not in (now or {})]
+    asked = silent[:GONE_ASKED_MAX] if now is not None else []
+    # Those asked about go to the end, so that all of them have their turn.
+    kept = silent[len(asked) :]
+    for one in asked:
         # The server lists a few at a time, and a block may have come meanwhile: it must say that it knows it no more.
-        if now is not None and chain.is_gone(one.move.txid):
+        if chain.is_gone(one.move.txid):
             draft.wait(watch, one, State.REPLACED)
         else:
             kept.append(one)

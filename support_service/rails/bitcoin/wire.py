@@ -104,4 +104,4 @@ class Wire:
             what = "too many requests" if response.status_code == 429 else "busy or failing"
             raise SourceDown(f"{self.host}: {what} (HTTP {response.status_code})", retry_after_seconds=seconds)
         if response.status_code in (401, 403):
-            raise SourceDown(f"{self.host}: refuses our user and password (HTTP {response.status_code})")
+            raise SourceDown(f"{self.host}: refuses us (HTTP {response.status_code})")
