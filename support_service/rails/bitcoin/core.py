@@ -100,12 +100,12 @@ class CoreChain:
             if any(not first <= block.height <= last for block in blocks):
                 raise SourceDown(f"{self.host}: its filters name a block that was not asked for; reading again")
             return blocks
-        found, below = list[Block](), None
+        found, below, above = list[Block](), None, None
         for height in range(first, last + 1):
-            digest = self.hash_at(height)
+            digest = above or self.hash_at(height)
             if digest is None:
                 raise SourceDown(f"{self.host}: does not know block {height}, which it had; reading again")
-            block, parent = self._block(digest, wanted)
+            block, parent, above = self._block(digest, wanted)
             if block.height != height:
                 raise SourceDown(f"{self.host}: gave block {block.height} where {height} was asked for")
             check_linked(self.host, (height, parent), below)
@@ -186,8 +186,8 @@ class CoreChain:
             self._has_filters = False
             return None
 
-    def _block(self, digest: str, wanted: Wanted) -> tuple[Block, str]:
-        """One block with what touches us, and the hash of the block below it."""
+    def _block(self, digest: str, wanted: Wanted) -> tuple[Block, str, str | None]:
+        """One block with what touches us, and the hashes of the blocks below and, where there is one, above it."""
         told = self._whole_block(digest)
         try:
             height = answers.whole(answers.field(told, "height"))
@@ -195,6 +195,8 @@ class CoreChain:
                 raise SourceDown(f"{self.host}: gave another block than was asked for")
             occurred_at = answers.time(answers.field(told, "time"))
             parent = answers.block_hash(told.get("previousblockhash")) if height else ""
+            above = told.get("nextblockhash")
+            above = None if above is None else answers.block_hash(above)
             whole = [answers.core_transaction(one) for one in answers.sequence(told.get("tx"))]
         except BadAnswer as error:
             raise self._bad("getblock", error) from None
@@ -205,7 +207,7 @@ class CoreChain:
             if named.touches(wanted.scripts):
                 mine.append(named)
                 wanted.coins.note(named, height, wanted.scripts)
-        return Block(height, digest, occurred_at, tuple(mine)), parent
+        return Block(height, digest, occurred_at, tuple(mine)), parent, above
 
     def _whole_block(self, digest: str) -> Object:
         """Ask with earlier outputs (Bitcoin Core 23 and newer give them), else in another software's form."""
