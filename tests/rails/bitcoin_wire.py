@@ -231,7 +231,8 @@ def core_block(chain: FakeChain, block: Made, *, with_prevouts: bool) -> Json:
         if tx.txid not in chain.hides
     ]
     place = {"hash": block.hash, "height": block.height, "time": block.time}
-    return {**place, "previousblockhash": block.parent or None, "tx": txs}
+    above = next((one.hash for one in chain.blocks if one.parent == block.hash), None)
+    return {**place, "nextblockhash": above, "previousblockhash": block.parent or None, "tx": txs}
 
 
 def esplora(chain: FakeChain, path: str) -> Json:
