@@ -19,6 +19,10 @@ class _Quiet(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - the name is werkzeug's
         """Keep the demo's output to what it says itself."""
 
+    def connection_dropped(self, error: BaseException, environ: object = None) -> None:  # noqa: ARG002
+        """Close at once: whoever asked must not wait for an answer that was cut or lost on purpose."""
+        self.close_connection = True
+
 
 def build(api: Api, account: Account) -> Flask:
     """Return the application."""
@@ -55,7 +59,6 @@ class Server:
     """Serves the application on loopback from a thread."""
 
     def __init__(self, app: Flask, port: int) -> None:
-        # HTTP/1.0, werkzeug's default: a connection that is to be cut closes at once.
         self._server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True, name="stripe-demo"
