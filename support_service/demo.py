@@ -9,14 +9,19 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from support_service import running
 from support_service.demo_chain import CHAIN_ID, GIFTS, TOKEN_EXPONENT, TOKENS, LocalChain, node_child
+from support_service.demo_tron import CHAIN_ID as TRON_CHAIN_ID
+from support_service.demo_tron import TronNode
+from support_service.demo_tron_ports import TronPorts
 from support_service.giving import Kind, State
 from support_service.ledger import Ledger, LedgerDown, Listed, migrate
 from support_service.money import Asset, Money
+from support_service.rails.tron.address import from_evm, to_evm
 from support_service.settings import packaged_block, worker_environment
 from support_service.supervisor import Child, ProcessError, Supervisor, accepts_connections, reserve_port
 
@@ -74,16 +79,18 @@ def run_demo(host: str, port: int, *, say: Say) -> None:
         supervisor = Supervisor()
         supervisor.stop_on_signals()
         try:
-            _Demo(places, supervisor, say).run()
+            with ExitStack() as until_the_end:
+                _Demo(places, supervisor, say, until_the_end).run()
         finally:
             supervisor.stop()
     say("Stopped; the demo's database and chain are gone.")
 
 
-def _eth_address() -> str:
-    """Read where the packaged block asks for ETH."""
+def _receiver(rail: str) -> str:
+    """Read where the packaged block asks for a rail's money, as the local chain writes addresses."""
     block = tomllib.loads(packaged_block().read_text(encoding="utf-8"))
-    return next(str(method["address"]) for method in block["methods"] if method["rail"] == "evm")
+    address = next(str(method["address"]) for method in block["methods"] if method["rail"] == rail)
+    return to_evm(address) if rail == "tron" else address
 
 
 @dataclass
@@ -91,10 +98,12 @@ class _Demo:
     places: Places
     supervisor: Supervisor
     say: Say
+    until_the_end: ExitStack
     chain: LocalChain = field(init=False)
     ledger: Ledger = field(init=False)
     password: str = field(default_factory=lambda: secrets.token_urlsafe(9))
-    receiver: str = field(default_factory=_eth_address)
+    receivers: dict[str, str] = field(default_factory=lambda: {rail: _receiver(rail) for rail in ("evm", "tron")})
+    tron: TronPorts = field(init=False)
     gifts_sent: int = 0
     gift_at: float = 0.0
     look_at: float = 0.0
@@ -108,20 +117,21 @@ class _Demo:
         self.supervisor.run(self._turn)
 
     def _start_chain(self) -> bool:
-        self.say("Starting a local EVM chain ...")
+        self.say("Starting a local EVM chain, and a server through which it speaks as a TRON node ...")
         environment = worker_environment(self.places.settings, is_demo=True)
         self.chain = LocalChain(self.places.node)
         self.supervisor.start(node_child(self.places.folder, self.places.node_port, environment))
         if not self._wait(self.chain.is_up, "the local chain"):
             return False
         self.chain.claim()
+        self.tron = self.until_the_end.enter_context(TronPorts(TronNode(self.places.node)))
         self.chain.deploy()
         return self._wait(self.chain.is_deployed, "the tokens on the local chain")
 
     def _start_service(self) -> bool:
         self.say("Starting the ledger, the support page, the watcher and a sample article ...")
         places = self.places
-        places.settings.write_text(demo_settings(places, self.chain), encoding="utf-8")
+        places.settings.write_text(demo_settings(places, self.chain, self.tron), encoding="utf-8")
         migrate(places.database_url)
         self.ledger = Ledger(places.database_url)
         self.ledger.people.add(STAFF_EMAIL, "admin", self.password)
@@ -162,7 +172,7 @@ class _Demo:
     def _give(self) -> None:
         gift = GIFTS[self.gifts_sent % len(GIFTS)]
         try:
-            self.chain.give(gift, self.receiver, self.gifts_sent)
+            self.chain.give(gift, self.receivers["tron" if gift.is_on_tron else "evm"], self.gifts_sent)
         except OSError as error:
             self.say(f"the local chain is busy ({type(error).__name__}); trying again")
             return
@@ -188,26 +198,30 @@ class _Demo:
         self.say(f"  {state.value:<12}  {amount}  {self.places.page}/staff/donations/{ref}")
 
 
-def demo_settings(places: Places, chain: LocalChain) -> str:
-    """Write the packaged block anew: where our parts listen, and the local chain under `ethereum`.
+def demo_settings(places: Places, chain: LocalChain, tron: TronPorts) -> str:
+    """Write the packaged block anew: where our parts listen, and the local chain under `ethereum` and `tron`.
 
     Watching starts after the tokens came to be: before that, nobody could say what their balance was.
     """
-    node = f'chain_id = {CHAIN_ID}\nrpc = ["{places.node}"]\npoll_seconds = 1\nstart_block = {chain.height() + 1}\n'
+    begin = f"poll_seconds = 1\nstart_block = {chain.height() + 1}\n"
+    tron_id = f"chain_id = {TRON_CHAIN_ID}\n"
     text = packaged_block().read_text(encoding="utf-8")
     changes = {
         'url = "http://127.0.0.1:8000"': f'url = "{places.page}"',
         "sites = []": f'sites = ["{places.article}"]',
         'url = "sqlite:///support.db"': f'url = "{places.database_url}"',
-        "chain_id = 1\n": node,
+        "chain_id = 1\n": f'chain_id = {CHAIN_ID}\nrpc = ["{places.node}"]\n{begin}',
+        tron_id: f'{tron_id}rpc = ["{tron.rpc}"]\nrpc_solid = ["{tron.solid}"]\n{begin}',
     }
     for old, new in changes.items():
         assert text.count(old) == 1, f"the packaged block has no single {old!r}"
         text = text.replace(old, new)
+    tokens = [(code, "ethereum", chain.contracts[code]) for code in TOKENS]
+    tokens.append(("USDT", "tron", from_evm(chain.contracts["USDT"])))
     return text + "".join(
-        f'\n[[assets]]\ncode = "{code}"\nnetwork = "ethereum"\ncontract = "{chain.contracts[code]}"\n'
+        f'\n[[assets]]\ncode = "{code}"\nnetwork = "{network}"\ncontract = "{contract}"\n'
         f'exponent = {TOKEN_EXPONENT}\nsource = "the demo\'s own chain"\n'
-        for code in TOKENS
+        for code, network, contract in tokens
     )
 
 

@@ -45,6 +45,7 @@ def test_a_newcomer_sees_gifts_go_from_seen_to_confirmed(start: Start, tmp_path:
     assert f"{page}/widget.js" in answer(article[1])[1]
     until(lambda: "ETH" in counted(page), seconds=60, what=demo.complained())
     until(lambda: "USDT" in counted(page), seconds=120, what=demo.complained())
+    until(lambda: re.search(r"confirmed +12\.34 USDT", demo.printed()) is not None, seconds=120, what=demo.complained())
     told = demo.printed()
     assert told.index("\n  seen ") < told.index("\n  confirmed ")
     assert "paid out by a contract" in told
