@@ -11,7 +11,7 @@ from tests.faults.conftest import MakeWorld
 from tests.fixtures.node import ACCOUNTS, GWEI, OURS, Json, Node, word
 from tests.fixtures.staff import build_house
 from tests.fixtures.wire import Proxy
-from tests.fixtures.world import World, token, watch
+from tests.fixtures.world import TRACES, World, token, watch
 
 pytestmark = pytest.mark.node
 
@@ -21,7 +21,6 @@ SYSTEM = "0x" + "f" * 38 + "fe"
 TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 # A page of the staff list; and far more than it takes, far less than ten thousand rows would.
 PAGE_ROWS, VIEWS_SECONDS_MAX = 50, 2.0
-TRACES = {"debug_traceBlockByHash", "trace_block"}
 
 
 def test_e2_a_transaction_that_failed_gave_nothing(world: MakeWorld, node: Node) -> None:
@@ -43,7 +42,7 @@ def test_e6_a_contract_that_dies_leaves_us_money_that_only_a_trace_attributes(
 ) -> None:
     destroyer = node.deploy("Destroyer")
     with Proxy(node.url) as proxy:
-        proxy.refused = set() if has_traces else TRACES
+        proxy.refused = set() if has_traces else set(TRACES)
         here = world(url=proxy.url)
         node.call(destroyer, "destroy(address)", US, value=GIFT)
         node.mine()

@@ -14,7 +14,7 @@ from support_service.rails.evm.network import read_network
 from support_service.rails.evm.rpc import Node as Asked
 from support_service.rails.evm.source import EvmSource
 from tests.faults.conftest import MakeWorld
-from tests.fixtures.node import ACCOUNTS, OURS, Json, Node
+from tests.fixtures.node import ACCOUNTS, ETHER, OURS, Json, Node, start_node
 from tests.fixtures.wire import Proxy, Reply
 from tests.fixtures.world import NETWORK, World, fixed_clock, table, token, watch
 
@@ -196,40 +196,161 @@ def test_n7_another_chain_is_refused_at_the_start_and_freezes_later(
     assert here.ledger.verify() == []
 
 
-def pruned_below(node: Node, height: int) -> Bend:
-    """Answer as a node does that has thrown away the state of blocks below `height`."""
+def state_only_from(node: Node, lowest: Callable[[], int]) -> Bend:
+    """Answer as a node does that has thrown away the state of blocks below `lowest()`; it cannot trace them either."""
+    state = {"eth_getBalance": 1, "eth_getTransactionCount": 1, "eth_getCode": 1, "eth_call": 1}
+
+    def height_of(request: Json) -> int | None:
+        method, params = request["method"], request["params"]
+        if method == "debug_traceTransaction":
+            return int(node.receipt(params[0])["blockNumber"], 16)
+        place = (
+            params[state.get(method, 0)] if method in {*state, "debug_traceBlockByHash", "trace_block"} else "latest"
+        )
+        digest = place["blockHash"] if isinstance(place, dict) else place
+        if len(digest) == 66:
+            return int(node.ask("eth_getBlockByHash", digest, False)["number"], 16)
+        return None if digest == "latest" else int(digest, 16)
 
     def bend(request: Json, answer: Json) -> Json:
-        at = {"eth_getBalance": 1, "eth_getTransactionCount": 1, "eth_getCode": 1, "eth_call": 1}.get(request["method"])
-        if at is None:
-            return answer
-        place = request["params"][at]
-        if isinstance(place, dict):
-            place = node.ask("eth_getBlockByHash", place["blockHash"], False)["number"]
-        is_old = place != "latest" and int(place, 16) < height
+        height = height_of(request)
         error = {"code": -32000, "message": "missing trie node 12ab"}
-        return {"id": request["id"], "error": error} if is_old else answer
+        return {"id": request["id"], "error": error} if height is not None and height < lowest() else answer
 
     return bend
 
 
-def test_n11_a_node_without_old_state_leaves_the_gap_open_until_another_tells(node: Node, books: Ledger) -> None:
-    with Proxy(node.url) as lite, Proxy(node.url) as archive:
-        archive.is_unplugged = True
-        here = hurried(World(node, books, [watch()], lite.url, {"rpc": [lite.url, archive.url]}))
+def give_in_a_gap(node: Node, coin: str, payer: str) -> None:
+    """A gift, what leaves, a contract's payout, a token and a failure, blocks apart."""
+    node.mine(20)
+    node.send(US, 5_000)
+    node.mine(3)
+    node.send(ACCOUNTS[1], 7, **{"from": US})
+    node.call(payer, "payAndFail(address)", US, value=1_000)
+    node.mine()
+    node.call(payer, "pay(address)", US, value=9)
+    node.mine(2)
+    node.call(coin, SEND, US, 5)
+    node.mine(20)
+
+
+def gap_told(here: World, *, named: bool) -> None:
+    """See every wei of the gap booked, with the payout under its name or not."""
+    outflows = [row for row in here.told() if row[0] == "outflow"]
+    assert [row[2:] for row in outflows if row[2] == "tx:value"] == [("tx:value", 7)]
+    assert [row[2] for row in outflows] == ["tx:gas", "tx:value"]
+    payout = ("donation", "ETH", "tx:trace:0", 9) if named else ("unattributed", "ETH", "block:unexplained", 9)
+    assert [row for row in here.told() if row[0] not in ("opening", "outflow")] == sorted(
+        [("donation", "ETH", "tx:value", 5_000), ("donation", "USDT", "tx:log:0", 5), payout]
+    )
+    assert here.ledger.verify() == []
+
+
+def rich_world(node: Node, books: Ledger, coin: str, urls: list[str]) -> World:
+    node.become(US)
+    node.give(US, ETHER)
+    node.mine(8)
+    here = hurried(World(node, books, [watch(), watch(token(coin))], settings={"rpc": urls}))
+    here.look()
+    return here
+
+
+def test_n11_without_old_state_the_gap_is_read_block_by_block_and_that_is_told(node: Node, books: Ledger) -> None:
+    coin, payer = node.deploy("PlainToken"), node.deploy("Payer")
+    with Proxy(node.url) as lite:
+        here = rich_world(node, books, coin, [lite.url])
+        here.settle()
+        since = node.height
+        give_in_a_gap(node, coin, payer)
+        kept = node.height - 6
+        lite.bend = state_only_from(node, lambda: kept)
         here.look()
-        node.mine(20)
-        node.send(US, 5)
-        node.mine(20)
-        lite.bend = pruned_below(node, node.height - 4)
-        nothing_moves(here, "archive node")
-        archive.is_unplugged = False
-        hurried(here)
+        gap_told(here, named=False)
+        assert here.source.warning.startswith("no node keeps the balances of blocks ")
+        assert f"to {node.height - 4}:" in here.source.warning
+        (row,) = [row for row in here.rows() if row["kind"] == "unattributed"]
+        place = int(str(row["block_height"]))
+        assert since < place <= node.height
+        assert row["locator"] == f"block:{place}:ETH:{US}:unexplained"
+        here.settle()
+        gap_told(here, named=False)
+    mine = [row for row in here.rows() if row["asset"] == "ETH"]
+    held = sum(int(str(row["units"])) * (1 if row["direction"] == "in" else -1) for row in mine)
+    assert held == node.balance(US)
+
+
+def test_n11_a_gap_of_many_steps_is_held_against_the_first_balance_that_is_kept(
+    node: Node, books: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("support_service.rails.evm.gap.BLOCKS_MAX", 6)
+    coin, payer = node.deploy("PlainToken"), node.deploy("Payer")
+    with Proxy(node.url) as lite:
+        here = rich_world(node, books, coin, [lite.url])
+        here.settle()
+        give_in_a_gap(node, coin, payer)
+        lite.bend = state_only_from(node, lambda: node.height - 6)
+        # A death after each step: the next one goes on from there.
+        for _ in range(12):
+            for report in here.source.reports(books.cursor(here.source.name)):
+                books.accept(report)
+                break
+            here.restart()
+        here.look()
+        gap_told(here, named=False)
+
+
+def test_n11_a_node_that_keeps_the_newest_state_alone_still_loses_nothing(node: Node, books: Ledger) -> None:
+    coin, payer = node.deploy("PlainToken"), node.deploy("Payer")
+    with Proxy(node.url) as lite:
+        lite.bend = state_only_from(node, lambda: node.height)
+        here = rich_world(node, books, coin, [lite.url])
+        give_in_a_gap(node, coin, payer)
+        here.look()
+        assert ("donation", "ETH", "tx:value", 5_000) in here.told("seen")
+        for _ in range(4):
+            here.settle()
+        gap_told(here, named=False)
+        assert here.told("seen") == []
+
+
+def test_n11_real_nodes_that_prune(books: Ledger) -> None:
+    node = start_node(is_pruned=True)
+    try:
+        coin, payer = node.deploy("PlainToken"), node.deploy("Payer")
+        here = rich_world(node, books, coin, [node.url])
+        give_in_a_gap(node, coin, payer)
+        here.look()
+        for _ in range(4):
+            here.settle()
+        gap_told(here, named=any(row[2] == "tx:trace:0" for row in here.told()))
+    finally:
+        node.stop()
+
+
+def test_n11_another_node_that_keeps_old_state_is_asked_first(node: Node, books: Ledger) -> None:
+    coin, payer = node.deploy("PlainToken"), node.deploy("Payer")
+    with Proxy(node.url) as lite, Proxy(node.url) as archive:
+        here = rich_world(node, books, coin, [lite.url, archive.url])
+        here.settle()
+        give_in_a_gap(node, coin, payer)
+        lite.bend = state_only_from(node, lambda: node.height - 6)
         here.look()
         assert archive.calls > 0
+        assert here.source.warning == ""
+        gap_told(here, named=True)
+
+
+def test_n11_where_the_other_node_is_gone_too_the_lesser_one_reads_block_by_block(node: Node, books: Ledger) -> None:
+    coin, payer = node.deploy("PlainToken"), node.deploy("Payer")
+    with Proxy(node.url) as lite, Proxy(node.url) as archive:
+        archive.is_unplugged = True
+        here = rich_world(node, books, coin, [lite.url, archive.url])
         here.settle()
-    assert here.told(*EVERY_STATE) == [("donation", "ETH", "tx:value", 5)]
-    here.check()
+        give_in_a_gap(node, coin, payer)
+        lite.bend = state_only_from(node, lambda: node.height - 6)
+        here.look()
+        assert here.source.warning
+        gap_told(here, named=False)
 
 
 def test_n12_another_block_at_a_height_that_was_read_is_a_reorg(world: MakeWorld, node: Node) -> None:

@@ -78,11 +78,45 @@ def test_r9_finality_that_stands_still_is_told_and_confirms_nothing(
     assert [row["state"] for row in books.export()] == ["confirmed"]
 
 
-def test_a_chain_that_stands_still_altogether_has_no_trouble_with_finality(node: Node, books: Ledger) -> None:
+def test_a_head_that_stands_still_is_told_and_its_end_too(
+    node: Node, books: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
     node.mine(8)
     clock = Later()
     source = EvmSource(read_network(NETWORK, table(node.url)), (watch(),), clock=clock)
+    turns = watcher.SourceWatch(source, books, threading.Event(), clock)
+    turns.step()
+    clock.passed = timedelta(minutes=5)
+    turns.step()
+    assert books.health()["evm:local"].reason == ""
+    with caplog.at_level(logging.INFO):
+        for _ in range(6):
+            clock.passed += timedelta(seconds=20)
+            turns.step()
+    told = [record for record in caplog.records if record.message == "source_faulty"]
+    assert len(told) == 2, "once a minute"
+    assert books.health()["evm:local"].reason == (
+        "no new block since 2026-11-01T12:00:00Z (block 8): is the node stuck?"
+    ), "and nothing of finality, which cannot go on without"
+    node.mine()
+    turns.step()
+    assert books.health()["evm:local"].reason == ""
+
+
+def test_a_slow_poll_gives_the_head_more_time(node: Node, books: Ledger) -> None:
+    clock = Later()
+    source = EvmSource(read_network(NETWORK, table(node.url, poll_seconds=60)), (watch(),), clock=clock)
+    for minutes, is_told in ((0, False), (20, False), (21, True)):
+        clock.passed = timedelta(minutes=minutes)
+        watcher.turn(source, books)
+        assert ("no new block" in source.warning) is is_told
+
+
+def test_a_head_of_long_ago_is_told_at_once_though_it_moves(node: Node, books: Ledger) -> None:
+    node.ask("anvil_setTime", int(fixed_clock().timestamp()))
+    node.ask("evm_setNextBlockTimestamp", int(fixed_clock().timestamp()) + 86_400 * 60)
+    node.mine()
+    clock = Later(timedelta(days=60, minutes=6))
+    source = EvmSource(read_network(NETWORK, table(node.url)), (watch(),), clock=clock)
     watcher.turn(source, books)
-    clock.passed = timedelta(hours=3)
-    watcher.turn(source, books)
-    assert source.warning == ""
+    assert source.warning == "the node's newest block is of 2026-12-31T12:00:00Z (block 1): is it stuck?"

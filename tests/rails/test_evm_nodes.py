@@ -15,7 +15,7 @@ from support_service.rails.evm.network import read_network
 from support_service.rails.evm.source import EvmSource
 from tests.fixtures.node import ETHER, OURS, Json, Node
 from tests.fixtures.wire import Proxy
-from tests.fixtures.world import NETWORK, World, fixed_clock, table, token, watch
+from tests.fixtures.world import NETWORK, TRACES, World, fixed_clock, table, token, watch
 
 pytestmark = pytest.mark.node
 
@@ -182,7 +182,7 @@ def test_an_idle_poll_of_a_quorum_costs_each_node_what_it_costs_one(
 def test_attribution_may_come_from_one_node(node: Node, books: Ledger, proxies: list[Proxy]) -> None:
     payer = node.deploy("Payer")
     for proxy in proxies[:2]:
-        proxy.refused = {"debug_traceBlockByHash", "trace_block"}
+        proxy.refused = set(TRACES)
     here = world_of(node, books, proxies, 3)
     node.call(payer, "pay(address)", US, value=7)
     here.settle()
@@ -198,6 +198,8 @@ def test_a_trace_that_claims_more_than_arrived_is_not_believed(node: Node, books
                 call["value"] = hex(ETHER)
         return traces
 
+    for proxy in proxies:
+        proxy.refused = {"debug_traceTransaction"}
     proxies[0].bend = says("debug_traceBlockByHash", boast)
     here = world_of(node, books, proxies, 2)
     node.call(payer, "pay(address)", US, value=7)

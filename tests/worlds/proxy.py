@@ -105,7 +105,7 @@ def _range_too_big(asked: Json, told: Json) -> Json | None:
 
 
 def _no_trace(asked: Json, told: Json) -> Json | None:
-    if asked["method"] in ("debug_traceBlockByHash", "debug_traceBlockByNumber", "trace_block"):
+    if asked["method"] in ("debug_traceBlockByHash", "debug_traceTransaction", "trace_block"):
         return {"error": {"code": -32601, "message": f"the method {asked['method']} does not exist"}}
     return None
 

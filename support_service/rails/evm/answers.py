@@ -6,8 +6,8 @@ lower case and shown in EIP-55 form. `null` where a value is owed is an error, n
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from dataclasses import field as member
 from datetime import UTC, datetime
 from typing import TypeAlias, cast
@@ -149,6 +149,7 @@ class Transaction:
     sender: str
     recipient: str | None
     units: int
+    gas_limit: int | None
     raw: Object = member(compare=False)
 
     @classmethod
@@ -161,6 +162,7 @@ class Transaction:
             sender=address(field(told, "from")),
             recipient=None if recipient is None else address(recipient),
             units=quantity(field(told, "value")),
+            gas_limit=quantity(told["gas"]) if "gas" in told else None,
             raw=told,
         )
 
@@ -196,6 +198,10 @@ class Block:
         transactions = tuple(Transaction.read(item) for item in sequence(field(told, "transactions")))
         withdrawals = told.get("withdrawals") or []
         return cls(Header.read(told), transactions, tuple(Withdrawal.read(item) for item in sequence(withdrawals)))
+
+    def without(self, is_left_out: Callable[[Transaction], bool]) -> "Block":
+        """The block with fewer transactions."""
+        return replace(self, transactions=tuple(sent for sent in self.transactions if not is_left_out(sent)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,15 @@ def debug_trace(block_hash: str) -> Call[tuple[Movement, ...]]:
     return Call("debug_traceBlockByHash", (block_hash, options), traces.read_call_tracer)
 
 
+def debug_trace_one(transaction: str) -> Call[tuple[Movement, ...]]:
+    """The same of one transaction (debug_traceTransaction), which says nothing of its block."""
+
+    def read(value: object) -> tuple[Movement, ...]:
+        return traces.read_call_tracer([{"txHash": transaction, "result": value}])
+
+    return Call("debug_traceTransaction", (transaction, {"tracer": "callTracer"}), read)
+
+
 def parity_trace(height: int) -> Call[tuple[Movement, ...]]:
     """The same as Parity-style nodes tell it (trace_block)."""
     return Call("trace_block", (hex(height),), traces.read_trace_block)

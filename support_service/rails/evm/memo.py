@@ -14,6 +14,8 @@ from support_service.giving import Cursor, Watch
 from support_service.rails.scan import Mark
 
 MEMO_VERSION = 1
+# Values remembered of blocks above finality, one for each block that changed them; the oldest go first.
+KNOWN_MAX = 128
 
 # (address, asset code) of a watch of this network.
 WatchKey: TypeAlias = tuple[str, str]
@@ -35,6 +37,9 @@ class Progress:
     start is the block at whose end the opening balance stands: credits count from the next block on.
     final and head are as far as confirmed and merely seen blocks are read; None before the opening.
     proof is where a token's balance was last asked for and agreed; booked are the changes since.
+    known are values at blocks that we met as the head, where they changed: a node may not keep them
+    until these blocks are final. is_unproven tells that `final` is a sum of what blocks told, which
+    no balance was held against yet.
     """
 
     start: int
@@ -44,6 +49,25 @@ class Progress:
     has_code: bool = False
     proof: int | None = None
     booked: tuple[tuple[int, int], ...] = ()
+    known: tuple[Point, ...] = ()
+    is_unproven: bool = False
+
+    def at(self, height: int) -> Point | None:
+        """What a block held that we met as the head; None from before the first of them."""
+        point = max((point for point in self.known if point.height <= height), key=lambda p: p.height, default=None)
+        return None if point is None else replace(point, height=height)
+
+    def met(self, point: Point) -> "Progress":
+        """Remember what the present head holds, where it is not what the one before held."""
+        final = -1 if self.final is None else self.final.height
+        old = [known for known in self.known if known.height <= final][-1:]
+        kept = [*old, *(known for known in self.known if final < known.height < point.height)]
+        is_new = not kept or (kept[-1].units, kept[-1].nonce) != (point.units, point.nonce)
+        return replace(self, known=tuple([*kept, point] if is_new else kept)[-KNOWN_MAX:])
+
+    def is_behind(self, height: int) -> bool:
+        """Tell whether there is something to read up to this final block."""
+        return self.start <= height if self.final is None else self.final.height < height
 
     @property
     def base(self) -> Point | None:
@@ -70,6 +94,23 @@ class Finality:
 
 
 @dataclass(frozen=True, slots=True)
+class Newest:
+    """Since when the chain has had this head."""
+
+    mark: Mark
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """Blocks that were read one by one since no node keeps their balances, and when that was."""
+
+    first: int
+    last: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Memo:
     """All the source remembers. final is the highest block read as final."""
 
@@ -78,6 +119,8 @@ class Memo:
     pending: tuple[Pending, ...] = ()
     progress: Mapping[WatchKey, Progress] = field(default_factory=dict)
     finality: Finality | None = None
+    newest: Newest | None = None
+    scanned: Scanned | None = None
 
     def with_progress(self, changed: Mapping[WatchKey, Progress]) -> "Memo":
         """Replace the progress of some watches."""
@@ -110,6 +153,8 @@ def write(memo: Memo) -> str:
             "pending": [[*_mark(p.mark), sorted(map(list, p.keys))] for p in memo.pending],
             "watches": [[*key, _progress(progress)] for key, progress in sorted(memo.progress.items())],
             **({"finality": _finality(memo.finality)} if memo.finality else {}),
+            **({"newest": _newest(memo.newest)} if memo.newest else {}),
+            **({"scanned": _scanned(memo.scanned)} if memo.scanned else {}),
         },
         separators=(",", ":"),
     )
@@ -131,6 +176,8 @@ def read(cursor: Cursor | None) -> Memo:
         ),
         progress={(address, asset): _read_progress(item) for address, asset, item in told["watches"]},
         finality=_read_finality(told["finality"]) if "finality" in told else None,
+        newest=_read_newest(told["newest"]) if "newest" in told else None,
+        scanned=_read_scanned(told["scanned"]) if "scanned" in told else None,
     )
 
 
@@ -139,7 +186,27 @@ def _finality(finality: Finality) -> list[object]:
 
 
 def _read_finality(told: list[Any]) -> Finality:
-    return Finality(told[0], datetime.fromisoformat(told[1]).astimezone(UTC), told[2])
+    return Finality(told[0], _read_time(told[1]), told[2])
+
+
+def _newest(newest: Newest) -> list[object]:
+    return [*_mark(newest.mark), newest.since.isoformat()]
+
+
+def _read_newest(told: list[Any]) -> Newest:
+    return Newest(Mark(told[0], told[1]), _read_time(told[2]))
+
+
+def _scanned(scanned: Scanned) -> list[object]:
+    return [scanned.first, scanned.last, scanned.at.isoformat()]
+
+
+def _read_scanned(told: list[Any]) -> Scanned:
+    return Scanned(told[0], told[1], _read_time(told[2]))
+
+
+def _read_time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def _mark(mark: Mark) -> list[object]:
@@ -161,11 +228,19 @@ def _progress(progress: Progress) -> dict[str, object]:
         told["proof"] = progress.proof
     if progress.booked:
         told["booked"] = [[height, str(units)] for height, units in progress.booked]
+    if progress.known:
+        told["known"] = [_point(point) for point in progress.known]
+    if progress.is_unproven:
+        told["unproven"] = True
     return told
 
 
+def _some_point(told: list[Any]) -> Point:
+    return Point(told[0], int(told[1]), told[2])
+
+
 def _read_point(told: list[Any] | None) -> Point | None:
-    return None if told is None else Point(told[0], int(told[1]), told[2])
+    return None if told is None else _some_point(told)
 
 
 def _read_progress(told: dict[str, Any]) -> Progress:
@@ -177,4 +252,6 @@ def _read_progress(told: dict[str, Any]) -> Progress:
         has_code=told.get("code", False),
         proof=told.get("proof"),
         booked=tuple((height, int(units)) for height, units in told.get("booked", ())),
+        known=tuple(_some_point(item) for item in told.get("known", ())),
+        is_unproven=told.get("unproven", False),
     )

@@ -7,7 +7,7 @@ That still finds every wei, but not a payment that such an account passes on wit
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -25,6 +25,11 @@ from support_service.rails.scan import Question, Span, bisect, every_block, run
 
 log = logging.getLogger(__name__)
 
+# What a transfer costs that runs no code (Yellow Paper, appendix G).
+GAS_OF_A_TRANSFER = 21_000
+# A whole block is traced by one question, so asking for single transactions pays for a few only.
+TRACED_ALONE_MAX = 3
+
 # (balance in wei, nonce)
 Account: TypeAlias = tuple[int, int]
 
@@ -41,12 +46,15 @@ def account(reader: Reader, address: str, at: calls.At) -> Account:
 
 
 def changed_blocks(
-    reader: Reader, spans: Sequence[Span[str, Account]], coded: frozenset[str]
+    reader: Reader, spans: Sequence[Span[str, Account]], coded: frozenset[str], also: Iterable[Call[int]] = ()
 ) -> list[Span[str, Account]]:
-    """Find the blocks that changed accounts, all addresses together; `coded` names those with code."""
+    """Find the blocks that changed accounts, all addresses together; `coded` names those with code.
+
+    also are questions that travel with the first of these, if there are any.
+    """
 
     def ask(questions: list[Question[str]]) -> Mapping[Question[str], Account]:
-        reader.fetch(call for question in questions for call in account_questions(*question))
+        reader.fetch([*also, *(call for question in questions for call in account_questions(*question))])
         return {question: account(reader, *question) for question in questions}
 
     plain = [span for span in spans if span.key not in coded]
@@ -81,7 +89,7 @@ def stories(
         watch, delta = watches[change.key], change.after[0] - change.before[0]
         rows = explained(block, evidence.receipts, watch, own)
         if net(rows) != delta:
-            rows += _believable(moved_inside(_movements(reader, block), change.key.lower(), own), delta - net(rows))
+            rows += _traced(reader, block, change.key.lower(), own, missing=delta - net(rows))
         rows += unexplained(watch, block.header.height, delta - net(rows))
         told.append(Story(watch, block.header, tuple(rows), delta, _raw(block, evidence, rows)))
     return told
@@ -93,8 +101,8 @@ def _evidence(reader: Reader, changes: Sequence[Span[str, Account]]) -> _Evidenc
     evidence = _Evidence(blocks)
     touched: dict[str, str] = {}
     for change in changes:
-        block, us = blocks[change.high], change.key.lower()
-        mine = block.transactions if block.header.miner == us else [t for t in block.transactions if _touches(t, us)]
+        block = blocks[change.high]
+        mine = touching(block, {change.key.lower()})
         touched |= {transaction.hash: block.header.block_hash for transaction in mine}
     receipts = reader.get_all([calls.receipt(transaction) for transaction in touched])
     for transaction, receipt in zip(touched, receipts, strict=True):
@@ -102,6 +110,13 @@ def _evidence(reader: Reader, changes: Sequence[Span[str, Account]]) -> _Evidenc
             raise SourceDown(f"{reader.node.host}: a receipt is of another block; reading again")
         evidence.receipts[transaction] = receipt
     return evidence
+
+
+def touching(block: Block, own: Collection[str]) -> Sequence[Transaction]:
+    """The transactions whose receipts say what happened to these addresses: for a fee recipient all of them."""
+    if block.header.miner in own:
+        return block.transactions
+    return [sent for sent in block.transactions if sent.sender in own or sent.recipient in own]
 
 
 def _touches(transaction: Transaction, us: str) -> bool:
@@ -171,17 +186,36 @@ def moved_inside(movements: Iterable[Movement], us: str, own: frozenset[str]) ->
     return rows
 
 
-def _believable(traced: list[Row], missing: int) -> list[Row]:
-    """Take a trace's rows unless they claim more than the balances leave to explain.
+def believable(traced: list[Row], missing: int) -> bool:
+    """Tell whether a trace's rows claim no more than the balances leave to explain.
 
     A trace is one node's word, even where amounts need several: it may name who paid, never how much.
     """
-    rest = missing - net(traced)
-    return [] if rest < min(missing, 0) else traced
+    return missing - net(traced) >= min(missing, 0)
 
 
-def _movements(reader: Reader, block: Block) -> tuple[Movement, ...]:
-    """Traces of a block, in whichever dialect the node speaks; none where it speaks none.
+def cannot_call(transaction: Transaction) -> bool:
+    """Tell whether a transaction has no gas left for code to move value: its limit is what a plain transfer costs."""
+    return transaction.gas_limit is not None and transaction.gas_limit <= GAS_OF_A_TRANSFER
+
+
+def _traced(reader: Reader, block: Block, us: str, own: frozenset[str], *, missing: int) -> list[Row]:
+    """Rows for what moved inside a block's transactions: of the few that could, where they explain all; else of all."""
+    callers = [sent for sent in block.transactions if not cannot_call(sent)]
+    if len(callers) <= TRACED_ALONE_MAX:
+        try:
+            told = reader.get_all([calls.debug_trace_one(sent.hash) for sent in callers])
+        except (Refusal, SourceDown):
+            told = []
+        rows = moved_inside((moved for movements in told for moved in movements), us, own)
+        if net(rows) == missing:
+            return rows
+    rows = moved_inside(movements(reader, block) or (), us, own)
+    return rows if believable(rows, missing) else []
+
+
+def movements(reader: Reader, block: Block) -> tuple[Movement, ...] | None:
+    """Traces of a block, in whichever dialect the node speaks; None where it speaks none.
 
     A node that cannot or will not trace, or takes too long, must not stop the watcher: the change
     is proven, only its transaction stays unnamed, and it is tried again at finality.
@@ -191,11 +225,11 @@ def _movements(reader: Reader, block: Block) -> tuple[Movement, ...]:
     except (Refusal, SourceDown) as error:
         log.info("trace_refused", extra={"node": reader.node.host, "error": str(error)})
     try:
-        movements = reader.get(calls.parity_trace(block.header.height))
+        told = reader.get(calls.parity_trace(block.header.height))
     except (Refusal, SourceDown):
-        return ()
+        return None
     # Asked by height: traces of another fork's block at this height are nothing we know about.
-    return tuple(moved for moved in movements if moved.block_hash == block.header.block_hash)
+    return tuple(moved for moved in told if moved.block_hash == block.header.block_hash)
 
 
 def _raw(block: Block, evidence: _Evidence, rows: Iterable[Row]) -> tuple[Mapping[str, object], ...]:

@@ -17,7 +17,7 @@ from support_service.rails.evm.refusals import RangeTooBig, Refusal
 from support_service.rails.evm.rpc import Call, Node
 from support_service.rails.quorum import camps
 
-ATTRIBUTION = frozenset({"debug_traceBlockByHash", "trace_block"})
+ATTRIBUTION = frozenset({"debug_traceBlockByHash", "debug_traceTransaction", "trace_block"})
 # Where in a question the block stands that it is about.
 _PLACE_OF_BLOCK = {
     "eth_getBlockByNumber": 0,

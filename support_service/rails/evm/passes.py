@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from dataclasses import field as member
 
 from support_service.giving import Watch
 from support_service.rails import Holding, SourceDown
-from support_service.rails.evm import calls, native, rows, tokens
+from support_service.rails.evm import calls, gap, native, rows, tokens
 from support_service.rails.evm.memo import Point, Progress, WatchKey, key_of
 from support_service.rails.evm.native import Account
 from support_service.rails.evm.reader import LogSearch, Reader
-from support_service.rails.evm.refusals import Refusal
+from support_service.rails.evm.refusals import NoState, Refusal
 from support_service.rails.evm.rows import Story, net
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Call
 from support_service.rails.scan import Question, Span, bisect, run
@@ -40,14 +41,26 @@ class Watched:
         self.tokens = [watch for watch in self.all.values() if watch.asset.contract]
         # Whether the node answered for all tokens at once; unknown is taken for yes.
         self.has_lens = True
+        # Where the node keeps no balances so old: whether blocks may be read one by one instead, and whether they are.
+        self.may_scan, self.is_scanning = True, False
         self.own = frozenset(watch.address.lower() for watch in self.all.values())
         self.logs = LogSearch({watch.asset.contract for watch in self.tokens}, {watch.address for watch in self.tokens})
 
     def stride(self, progress: Iterable[Progress]) -> int:
         """How many blocks to read in one step."""
+        if self.is_scanning:
+            return gap.BLOCKS_MAX
         if any(item.has_code for item in progress):
             return STRIDE_BLOCKS_CODED
         return STRIDE_BLOCKS_NATIVE if self.logs.is_idle else STRIDE_RANGES * self.logs.size.blocks
+
+
+class BaseDiffers(Exception):
+    """A balance that we once read of a block is not what is said of that block now. Units are the asset's smallest."""
+
+    def __init__(self, address: str, height: int, was: int, now: int) -> None:
+        super().__init__(f"the balance of {address} at block {height} was read as {was} and is {now} now")
+        self.address, self.height, self.was, self.now = address, height, was, now
 
 
 @dataclass(slots=True)
@@ -57,6 +70,8 @@ class Findings:
     stories: list[Story]
     points: dict[WatchKey, Point]
     coded: set[WatchKey]
+    unproven: set[WatchKey] = member(default_factory=set)
+    is_scanned: bool = False
 
 
 def questions(watched: Watched, keys: Iterable[WatchKey], span: Range) -> Iterator[Call[object]]:
@@ -103,16 +118,66 @@ def _read_native(
 ) -> None:
     span, found = into
     keys = {key[0]: key for key in bases if not watched.all[key].asset.contract}
-    reader.fetch(call for address in keys for call in native.account_questions(address, span.at))
-    spans = []
-    for address, key in keys.items():
-        base, after = _base(bases[key], is_final=is_final), native.account(reader, address, span.at)
-        spans.append(Span(address, span.low, span.high, (base.units, base.nonce), after))
-        found.points[key] = native.point(span.high, after)
-    coded = _coded(reader, spans, {address for address, key in keys.items() if bases[key].has_code}, span.at)
-    found.coded |= {keys[address] for address in coded}
-    changes = native.changed_blocks(reader, spans, coded)
+    if not keys:
+        return
+    befores = {address: _base(bases[key], is_final=is_final) for address, key in keys.items()}
+    accounts = {address: (point.units, point.nonce) for address, point in befores.items()}
+    is_known = not (is_final and any(bases[key].is_unproven for key in keys.values()))
+    try:
+        if is_known:
+            coded = {address for address, key in keys.items() if bases[key].has_code}
+            _read_changes(reader, watched, (accounts, coded), into, is_final=is_final)
+            return
+    except NoState:
+        if not watched.may_scan:
+            raise
+    if is_final and span.high - span.low > gap.BLOCKS_MAX:
+        raise NoState("eth_getBalance", 0, f"of more than {gap.BLOCKS_MAX} blocks")
+    told = gap.read(reader, watched.native, accounts, (span.low, span.high, span.at))
+    found.stories += told.stories
+    found.points |= {keys[address]: point for address, point in told.points.items()}
+    found.unproven |= {keys[address] for address in told.unproven}
+    found.is_scanned = True
+
+
+def _read_changes(
+    reader: Reader,
+    watched: Watched,
+    befores: tuple[Mapping[str, Account], set[str]],
+    into: tuple[Range, Findings],
+    *,
+    is_final: bool,
+) -> None:
+    """Find the blocks that changed balances, and explain them; befores also names the accounts with code."""
+    span, found = into
+    accounts, known_code = befores
+    reader.fetch(call for address in accounts for call in native.account_questions(address, span.at))
+    afters = {address: native.account(reader, address, span.at) for address in accounts}
+    spans = [Span(address, span.low, span.high, accounts[address], after) for address, after in afters.items()]
+    moved = [span.key for span in spans if span.before != span.after]
+    bases = [call for address in moved for call in native.account_questions(address, span.low)]
+    coded = _coded(reader, spans, known_code, span.at)
+    changes = native.changed_blocks(reader, spans, coded, also=bases)
+    reader.fetch(bases)
+    _check_bases(reader, spans)
     found.stories += native.stories(reader, changes, watched.native, is_near_head=not is_final)
+    keys = {address: key_of(watched.native[address]) for address in accounts}
+    found.points |= {keys[address]: native.point(span.high, after) for address, after in afters.items()}
+    found.coded |= {keys[address] for address in coded}
+
+
+def _check_bases(reader: Reader, spans: Sequence[Span[str, Account]]) -> None:
+    """Before a difference is explained: see that it is one, and not what another node once said of a block."""
+    for span in spans:
+        if span.before == span.after:
+            continue
+        try:
+            now = native.account(reader, span.key, span.low)
+        except Refusal:
+            # State so old is seldom kept, and what is read now is held against the balance after it anyway.
+            continue
+        if now != span.before:
+            raise BaseDiffers(span.key, span.low, span.before[0], now[0])
 
 
 def _coded(reader: Reader, spans: Sequence[Span[str, Account]], known: set[str], at: calls.At) -> frozenset[str]:
@@ -184,7 +249,11 @@ def reconcile(reader: Reader, watch: Watch, progress: Progress, own: frozenset[s
     """
     point, proof = progress.final, progress.proof
     assert point is not None and proof is not None
-    actual = reader.get(balance_question(watch, point.height))
+    try:
+        actual = reader.get(balance_question(watch, point.height))
+    except NoState:
+        # Held against the books at the next block whose balance the node still has.
+        return [], progress
     proven = replace(progress, final=Point(point.height, actual), proof=point.height, booked=())
     if actual == point.units or point.height == proof:
         return [], proven
@@ -197,6 +266,21 @@ def reconcile(reader: Reader, watch: Watch, progress: Progress, own: frozenset[s
         return {item: unbooked(item[1], units) for item, units in zip(asked, told, strict=True)}
 
     before = point.units - sum(booked for _, booked in progress.booked)
+    _check_proof(reader, watch, proof, before)
     span = Span(watch.address, proof, point.height, before, unbooked(point.height, actual))
-    touched = [tokens.Touch(watch, change.high) for change in run(bisect([span], BATCH_CALLS_MAX), ask)]
-    return tokens.stories(reader, touched, [], own), proven
+    try:
+        touched = [tokens.Touch(watch, change.high) for change in run(bisect([span], BATCH_CALLS_MAX), ask)]
+        return tokens.stories(reader, touched, [], own), proven
+    except NoState:
+        last = tokens.Touch(watch, point.height)
+        booked = sum(units for at, units in progress.booked if at == point.height)
+        return [tokens.rest_story(reader, last, actual - point.units + booked, own)], proven
+
+
+def _check_proof(reader: Reader, watch: Watch, proof: int, before: int) -> None:
+    try:
+        now = reader.get(balance_question(watch, proof))
+    except Refusal:
+        return
+    if now != before:
+        raise BaseDiffers(watch.address, proof, before, now)

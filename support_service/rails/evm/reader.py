@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 from support_service.rails import SourceDown
 from support_service.rails.evm import calls
 from support_service.rails.evm.answers import Log
-from support_service.rails.evm.refusals import RangeTooBig, Refusal
+from support_service.rails.evm.refusals import NoState, RangeTooBig, Refusal
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Asked, Call
 from support_service.rails.scan import RangeSize, ranges
 
@@ -45,6 +45,20 @@ class Reader:
     def learn(self, call: Call[T], answer: T) -> None:
         """Keep an answer that another question has brought."""
         self._known.setdefault(call.key, answer)
+
+    def ask_all(self, questions: Sequence[Call[T]]) -> list[T]:
+        """Ask without remembering, for what is large and needed once; raises the first Refusal."""
+        told = self.node.ask_all(questions)
+        for answer in told:
+            if isinstance(answer, Refusal):
+                raise answer
+        return cast("list[T]", told)
+
+    def remind(self, call: Call[T], answer: T) -> None:
+        """Give the answer that we were told when the node still had it; what it says itself goes first."""
+        self.fetch([call])
+        if isinstance(self._known[call.key], NoState):
+            self._known[call.key] = answer
 
     def forget(self) -> None:
         """Drop everything known, to hear what the chain says now or to free memory."""

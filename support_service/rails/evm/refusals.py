@@ -47,6 +47,7 @@ _NO_STATE = re.compile(
     r"missing trie node|pruned|historical state|no state|archive|required state|"
     r"state[^.]{0,60}(?:not available|unavailable|not found|missing)"
 )
+_OUT_OF_RANGE = re.compile(r"block height is (\d{1,18}) but requested was (\d{1,18})")
 _TOO_BIG = re.compile(r"range|exceed|limit|more than|too many|too large|response size|timeout|timed out|blocks")
 _UNSUPPORTED = re.compile(
     r"method.{0,60}(?:not found|not supported|not available|unavailable|not allowed|not whitelisted|"
@@ -66,7 +67,7 @@ def refusal(method: str, code: int, text: str) -> Refusal:
     kind: type[Refusal] = Refusal
     if code == 429 or _TOO_FAST.search(low):
         kind = TooFast
-    elif _NO_STATE.search(low):
+    elif _NO_STATE.search(low) or _is_of_the_past(low):
         kind = NoState
     elif _BEHIND.search(low):
         kind = Behind
@@ -77,6 +78,12 @@ def refusal(method: str, code: int, text: str) -> Refusal:
     elif code == LIMIT_EXCEEDED:
         kind = TooFast
     return kind(method, code, text)
+
+
+def _is_of_the_past(low: str) -> bool:
+    """Tell whether a block "out of range" is one below the head: then it is its state that is gone (anvil)."""
+    told = _OUT_OF_RANGE.search(low)
+    return told is not None and int(told[2]) <= int(told[1])
 
 
 def _too_big(method: str, code: int, text: str) -> RangeTooBig:

@@ -1,7 +1,8 @@
 """Looking at the chain before reading it: its head, its finality, and whether what we read still stands."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from support_service.rails import MustFreeze, SourceDown, SourceLied
 from support_service.rails.evm import calls
@@ -17,12 +18,14 @@ from support_service.rails.scan import Mark, highest_canonical
 class Sight:
     """The chain at the beginning of a turn.
 
-    final_height is None while nothing is final; is_moved tells that the block we read last is gone.
+    final_height is None while nothing is final; is_moved tells that the block we read last is gone;
+    head_at is the head's own time.
     """
 
     head: Mark
     final_height: int | None
     is_moved: bool
+    head_at: datetime
 
 
 def look(reader: Reader, network: EvmNetwork, memo: Memo, last: Mark | None) -> Sight:
@@ -39,7 +42,7 @@ def look(reader: Reader, network: EvmNetwork, memo: Memo, last: Mark | None) -> 
         _check_known(reader, last.height, head.height)
         _check_behind(reader, memo, head, last)
     is_moved = last is not None and (now is None or now.block_hash != last.block_hash)
-    return Sight(mark_of(head), _final_height(reader, network, head), is_moved)
+    return Sight(mark_of(head), _final_height(reader, network, head), is_moved, head.occurred_at)
 
 
 def check_chain(reader: Reader, network: EvmNetwork) -> None:
@@ -115,13 +118,34 @@ def rewind(reader: Reader, memo: Memo, name: str, head: int) -> Rewind:
     gone = tuple(pending for pending in memo.pending if now[pending.mark.height] != pending.mark.block_hash)
     kept = memo.without_pending({pending.mark: pending.keys for pending in gone})
     kept = replace(kept, marks=tuple(mark for mark in kept.marks if base and mark.height <= base.height))
-    return Rewind(base, gone, kept.with_progress({key: _rewound(item, base) for key, item in kept.progress.items()}))
+    back = {key: _rewound(item, base) for key, item in kept.progress.items()}
+    if memo.scanned is not None and base is not None:
+        # Balances in between cannot be asked for: go on from what the common block held when it was the head.
+        back = {key: item if item.base is None else _held(item, base) for key, item in back.items()}
+    return Rewind(base, gone, kept.with_progress(back))
 
 
 def _rewound(progress: Progress, base: Mark | None) -> Progress:
     """Forget what was read above a rewind; the blocks down to finality are cheap to read again."""
-    is_kept = progress.head is None or (base is not None and progress.head.height <= base.height)
-    return progress if is_kept else replace(progress, head=None)
+    if progress.head is None or (base is not None and progress.head.height <= base.height):
+        return progress
+    known = tuple(point for point in progress.known if base is not None and point.height <= base.height)
+    return replace(progress, head=None, known=known)
+
+
+def _held(progress: Progress, base: Mark) -> Progress:
+    is_read = progress.base is not None and progress.base.height >= base.height
+    return progress if is_read else replace(progress, head=progress.at(base.height))
+
+
+def check_still_there(reader: Reader, marks: Set[Mark], head: Mark) -> None:
+    """See that blocks that were read one after another are on one chain still; SourceDown if not."""
+    if not marks:
+        return
+    reader.forget()
+    now = hashes(reader, [*marks, head])
+    if any(now[mark.height] != mark.block_hash for mark in [*marks, head]):
+        raise SourceDown(f"{reader.node.host}: the chain moved while it was read; reading again")
 
 
 def mark_of(header: Header) -> Mark:

@@ -1,6 +1,6 @@
 """The EVM rail's I/O half: one Source per network, read from its nodes in turn."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from support_service.giving import Clock, Cursor, Report, Watch, utc_now
 from support_service.rails import Holding, Rescan, Source, SourceDown
@@ -93,9 +93,15 @@ class EvmSource:
         return Post(name, self._network, watched, self._clock)
 
     def _from_one(self, after: Cursor | None) -> Iterator[Report]:
-        """Read from the first node that can be read; where it fails half way, the next goes on from there."""
+        """Read from the first node that can be read; where it fails half way, the next goes on from there.
+
+        Where every one fails, and some for want of old balances only, one of these reads block by block.
+        """
         troubles: list[SourceDown] = []
-        for node in self._roster.ready():
+        ready = self._roster.ready()
+        lacking: list[Node] = []
+        for node in _then(ready, lacking):
+            self._watched[node].may_scan = len(ready) == 1 or node in lacking
             try:
                 self._check(node)
                 for report in self._turn(node, self._watched[node], after):
@@ -104,6 +110,8 @@ class EvmSource:
             except SourceDown as error:
                 self._roster.failed(node, str(error), error.retry_after_seconds)
                 troubles.append(error)
+                if isinstance(error, StateGone) and node not in lacking:
+                    lacking.append(node)
             else:
                 self._roster.worked(node)
                 return
@@ -138,6 +146,8 @@ class EvmSource:
             turn = Turn(self._post(self.name, watched), Reader(asked), after)
             yield from turn.reports()
             self.warning = turn.warning
+        except NoState as error:
+            raise StateGone(f"{asked.host}: {_in_words(error)}") from error
         except Refusal as error:
             raise SourceDown(f"{asked.host}: {_in_words(error)}") from error
 
@@ -151,6 +161,16 @@ class EvmSource:
         except Refusal as error:
             raise SourceDown(f"{node.host}: {_in_words(error)}") from error
         self._checked.add(node)
+
+
+class StateGone(SourceDown):
+    """A node that is well does not keep the balances that we need."""
+
+
+def _then(first: Sequence[Node], later: Sequence[Node]) -> Iterator[Node]:
+    """Every node once, then those that have come into `later` by then, once more."""
+    yield from first
+    yield from tuple(later)
 
 
 def _in_words(error: Refusal) -> str:

@@ -5,7 +5,7 @@ fee from transfers, logs say more than arrives; for one that changes balances si
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from support_service.giving import Direction, Flag, Kind, Watch
 from support_service.money import share
@@ -114,6 +114,24 @@ def stories(reader: Reader, touched: Sequence[Touch], logs: Sequence[Log], own: 
             rows = rows + unexplained(touch.watch, touch.height, delta - net(rows))
         told.append(Story(touch.watch, header, tuple(rows), delta, tuple(receipt.raw for receipt in evidence)))
     return told
+
+
+def rest_story(reader: Reader, touch: Touch, units: int, own: frozenset[str]) -> Story:
+    """The story of a block at whose end a difference is booked that no node can place any more.
+
+    units are what the block's rows add up to with that difference; they may be negative.
+    """
+    (story,) = stories(reader, [touch], _logs_at(reader, touch.watch, touch.height), own)
+    rows = [row for row in story.rows if row.tx is not None]
+    rows += unexplained(touch.watch, touch.height, units - net(rows))
+    return replace(story, rows=tuple(rows), delta_units=None)
+
+
+def _logs_at(reader: Reader, watch: Watch, height: int) -> list[Log]:
+    header = reader.get(calls.header(height))
+    if header is None:
+        raise SourceDown(f"{reader.node.host}: does not know its own block {height}")
+    return _logs_in(reader, watch, header)
 
 
 def _needs_more(rows: list[Row], delta: int) -> bool:

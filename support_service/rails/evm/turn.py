@@ -10,22 +10,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from support_service.giving import Clock, Cursor, Report, State, Watch
-from support_service.rails import SourceDown
-from support_service.rails.evm import calls, memo, passes, rows, sight
+from support_service.rails import MustFreeze, SourceDown
+from support_service.rails.evm import ahead, calls, memo, native, passes, recall, rows, sight, standing
 from support_service.rails.evm.draft import Draft
 from support_service.rails.evm.lens import BALANCES_MAX
-from support_service.rails.evm.memo import Finality, Progress, WatchKey
+from support_service.rails.evm.memo import Progress, WatchKey
 from support_service.rails.evm.network import EvmNetwork
 from support_service.rails.evm.passes import Findings, Range, Watched
 from support_service.rails.evm.reader import Reader
-from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Call
+from support_service.rails.evm.refusals import NoState
+from support_service.rails.evm.rpc import BATCH_CALLS_MAX
 from support_service.rails.evm.sight import Sight, mark_of
 from support_service.rails.scan import Mark, remember
 
 # A long catch-up tells where it is this often, not once per step.
 TOLD_EVERY = timedelta(seconds=10)
-# Finality that stands still for longer, while the head goes on, is told loudly; nothing is confirmed by depth instead.
-FINALITY_STILL_MAX = timedelta(minutes=30)
 
 log = logging.getLogger(__name__)
 
@@ -56,34 +55,33 @@ class Turn:
         self.warning = ""
 
     def reports(self) -> Iterator[Report]:
-        """Yield what is new; at least one report, which says that we looked."""
+        """Yield what is new; at least one report, which says that we looked. MustFreeze where old balances changed."""
+        try:
+            yield from self._reports()
+        except passes.BaseDiffers as error:
+            raise MustFreeze(
+                f"{self._reader.node.host}: {error}; a node lied then or lies now. `unfreeze` goes on from what is"
+                " said now; `rescan` from before that block mends what was booked",
+                {"height": str(error.height), "was": str(error.was), self._reader.node.host: str(error.now)},
+            ) from error
+
+    def _reports(self) -> Iterator[Report]:
         seen = sight.look(self._reader, self._post.network, self._memo, self._mark)
         if seen.is_moved or self._is_half_rewound():
             yield self._rewind(seen.head.height)
         draft = self._draft(State.CONFIRMED)
         self._begin(seen, draft)
         self._prefetch(seen)
-        yield from self._read_final(seen, draft)
-        self._note_finality(seen)
+        yield from self._read_final(self._target(seen), draft)
+        at, pace = self._post.clock(), self._post.network.poll_seconds
+        self._memo, stands = standing.noted(self._memo, seen, at, poll_seconds=pace)
         yield self._read_head(seen.head)
+        self.warning = "; ".join(filter(None, (stands, standing.told_of_scan(self._memo, at))))
 
     def _is_half_rewound(self) -> bool:
         """Tell whether a turn ended just after a rewind: what it kept above may be gone by now, too."""
         reached = -1 if self._mark is None else self._mark.height
         return any(pending.mark.height > reached for pending in self._memo.pending)
-
-    def _note_finality(self, seen: Sight) -> None:
-        """Remember since when the same block is final, and warn where that is too long."""
-        height, now, held = (
-            -1 if seen.final_height is None else seen.final_height,
-            self._post.clock(),
-            self._memo.finality,
-        )
-        if held is None or held.height != height:
-            self._memo = replace(self._memo, finality=Finality(height, now, seen.head.height))
-        elif now - held.since > FINALITY_STILL_MAX and seen.head.height > held.head:
-            since = f"{held.since:%Y-%m-%dT%H:%M:%SZ}"
-            self.warning = f"nothing has become final since {since} (block {height}) while the chain goes on"
 
     def _draft(self, state: State) -> Draft:
         return Draft(self._post.network.name, state)
@@ -130,20 +128,10 @@ class Turn:
 
     def _prefetch(self, seen: Sight) -> None:
         """Ask for all that an ordinary turn needs in one go; only for speed."""
-        finals = {item.final and item.final.height for _, item in self._mine()}
-        bases = {item.base and item.base.height for _, item in self._mine()}
-        if len(finals) != 1 or len(bases) != 1 or None in finals | bases:
-            return
-        final, base = finals.pop() or 0, bases.pop() or 0
-        keys, target, wanted = list(self._watched.all), seen.final_height, list[Call[object]]()
-        if target is not None and target > final:
-            wanted += [calls.header(target), *passes.questions(self._watched, keys, Range(final, target, target))]
-        near = Range(max(base, final, -1 if target is None else target), seen.head.height, seen.head.block_hash)
-        if near.high > near.low:
-            wanted += passes.questions(self._watched, keys, near)
-        if target is not None and target > final:
-            at_once = self._at_once()
-            if at_once:
+        target = seen.final_height
+        wanted, is_whole = ahead.questions(self._watched, self._mine(), seen)
+        if is_whole and target is not None:
+            if at_once := self._at_once():
                 wanted.append(passes.lens_question(at_once, target))
             else:
                 self._proofs_max = max(1, BATCH_CALLS_MAX - len(wanted))
@@ -161,16 +149,35 @@ class Turn:
         due = self._due()
         return due[:BALANCES_MAX] if self._watched.has_lens and len(due) > 1 else []
 
-    def _read_final(self, seen: Sight, draft: Draft) -> Iterator[Report]:
-        """Read everything that became final, in steps that each survive a kill."""
+    def _target(self, seen: Sight) -> int:
+        """Up to where to read what is final: -1 for nowhere. A balance must be known there."""
         target = -1 if seen.final_height is None else seen.final_height
+        due = [key[0] for key, item in self._mine() if key[0] in self._watched.native and item.is_behind(target)]
+        self._reader.fetch(call for address in due for call in native.account_questions(address, target))
+        try:
+            native.account(self._reader, due[0], target) if due else None
+        except NoState:
+            # Some nodes keep the newest balances only: then up to a block whose balances we met when it was new.
+            final = -1 if self._memo.final is None else self._memo.final.height
+            return max((mark.height for mark in self._memo.marks if mark.height <= target), default=final)
+        return target
+
+    def _read_final(self, target: int, draft: Draft) -> Iterator[Report]:
+        """Read everything that became final, in steps that each survive a kill."""
+        self._watched.is_scanning = False
         self._open([key for key, item in self._mine() if item.final is None and item.start <= target], draft)
         while behind := [item.final.height for _, item in self._mine() if item.final and item.final.height < target]:
             low = min(behind)
             group = {key: item for key, item in self._mine() if item.final and item.final.height == low}
             nexts = [height for height in behind if height > low]
             high = min([target, low + self._watched.stride(group.values()), *nexts])
-            self._step_final(group, Range(low, high, high), draft, target=target)
+            try:
+                self._step_final(group, Range(low, high, high), draft, target=target)
+            except NoState:
+                if self._watched.is_scanning or not self._watched.may_scan:
+                    raise
+                self._watched.is_scanning = True
+                continue
             if high < target:
                 self._tell_progress(high, target)
                 yield self._report(draft)
@@ -189,6 +196,7 @@ class Turn:
         """Book what lay there before credits count."""
         for key in keys:
             item = self._memo.progress[key]
+            recall.opening(self._reader, self._memo, key, self._watched.all[key])
             story, point, has_code = passes.open_watch(self._reader, self._watched.all[key], item.start)
             if draft.state is State.CONFIRMED:
                 proof = point.height if self._watched.all[key].asset.contract else None
@@ -206,7 +214,10 @@ class Turn:
         header = self._reader.get(calls.header(span.high))
         if header is None:
             raise SourceDown(f"{self._reader.node.host}: does not know its own final block {span.high}")
+        natives = [key for key in group if not self._watched.all[key].asset.contract]
+        recall.balances(self._reader, self._memo, natives, header, at=span.high)
         found = passes.read_range(self._reader, self._watched, group, span, is_final=True)
+        self._note_scan(found, span)
         draft.add(found.stories)
         self._advance(group, found)
         if span.high == target:
@@ -219,6 +230,15 @@ class Turn:
         if self._mark is None or mark.height > self._mark.height:
             self._mark = mark
 
+    def _note_scan(self, found: Findings, span: Range) -> None:
+        """Remember which blocks were read one by one, for telling people."""
+        if not found.is_scanned:
+            return
+        before = self._memo.scanned
+        self._memo = standing.scanned(self._memo, (span.low + 1, span.high), self._post.clock())
+        if before is None:
+            log.warning("reading_without_balances", extra={"source": self._post.name, "from_block": span.low + 1})
+
     def _advance(self, group: Mapping[WatchKey, Progress], found: Findings) -> None:
         changed: dict[WatchKey, Progress] = {}
         for key, item in group.items():
@@ -226,7 +246,13 @@ class Turn:
             is_token = bool(self._watched.all[key].asset.contract)
             booked = [(story.header.height, rows.net(story.rows)) for story in told if is_token]
             has_code = item.has_code or key in found.coded
-            changed[key] = replace(item, final=found.points[key], has_code=has_code, booked=(*item.booked, *booked))
+            changed[key] = replace(
+                item,
+                final=found.points[key],
+                has_code=has_code,
+                booked=(*item.booked, *booked),
+                is_unproven=key in found.unproven,
+            )
         self._memo = self._memo.with_progress(changed)
 
     def _prove(self, group: Mapping[WatchKey, Progress], draft: Draft, height: int) -> None:
@@ -263,28 +289,29 @@ class Turn:
             low = min(behind)
             group = {key: item for key, item in self._mine() if item.base and item.base.height == low}
             span = Range(low, head.height, head.block_hash)
-            found = passes.read_range(self._reader, self._watched, group, span, is_final=False)
+            try:
+                found = passes.read_range(self._reader, self._watched, group, span, is_final=False)
+            except passes.BaseDiffers as error:
+                if all(item.head is None for item in group.values()):
+                    raise
+                # What is not final yet is not worth a stop: read it again from where it is.
+                log.warning("balance_differs", extra={"source": self._post.name, "reason": str(error)})
+                self._memo = self._memo.with_progress({key: replace(item, head=None) for key, item in group.items()})
+                continue
+            self._note_scan(found, span)
             draft.add(found.stories)
             points = {key: replace(item, head=found.points[key]) for key, item in group.items()}
             coded = {key: replace(item, has_code=True) for key, item in points.items() if key in found.coded}
             self._memo = self._memo.with_progress(points | coded)
-        self._check_still_there(draft, head)
+        met = {key: item.met(item.base) for key, item in self._mine() if item.base and item.base.height == head.height}
+        self._memo = self._memo.with_progress(met)
+        sight.check_still_there(self._reader, self._relied_on | draft.marks.keys(), head)
         for mark, keys in draft.marks.items():
             self._memo = self._memo.with_pending(mark, keys)
-        final_height = self._memo.final.height if self._memo.final else -1
-        self._memo = replace(self._memo, marks=remember(self._memo.marks, head, above=final_height))
+        final = self._memo.final.height if self._memo.final else -1
+        self._memo = replace(self._memo, marks=remember(self._memo.marks, head, above=final))
         self._mark = head
         return self._report(draft)
-
-    def _check_still_there(self, draft: Draft, head: Mark) -> None:
-        """See that the blocks told about are on one chain still: they were read one after another."""
-        marks = self._relied_on | draft.marks.keys()
-        if not marks:
-            return
-        self._reader.forget()
-        now = sight.hashes(self._reader, [*marks, head])
-        if any(now[mark.height] != mark.block_hash for mark in [*marks, head]):
-            raise SourceDown(f"{self._reader.node.host}: the chain moved while it was read; reading again")
 
 
 def _placed(cursor: Cursor | None) -> Mark | None:
