@@ -6,6 +6,7 @@ from support_service.demo_tron import CHAIN_ID
 from support_service.rails import SourceDown, SourceLied
 from tests.fixtures.node import ACCOUNTS, OURS, Json, Node
 from tests.fixtures.tron import MINE, SEND, MakeTron, TronWorld, token, watch
+from tests.fixtures.wire import Proxy
 
 pytestmark = pytest.mark.node
 
@@ -76,6 +77,30 @@ def test_a_height_of_what_is_in_no_block_is_bare(given: TronWorld, node: Node) -
     waiting = node.send(ACCOUNTS[1], 1)
     found = told(given, "eth_getTransactionByHash", waiting)
     assert (found["blockNumber"], found["blockHash"], found["transactionIndex"]) == ("0x", "0x", "0x")
+    credited(given)
+
+
+def test_a_receipt_with_a_bare_height_is_no_answer(given: TronWorld) -> None:
+    """As of a transaction that left its block while the node was asked."""
+
+    def loosen(request: Json, answer: Json) -> Json:
+        if request["method"] == "eth_getTransactionReceipt":
+            bare = {"blockNumber": "0x", "blockHash": "0x"}
+            told = answer["result"]
+            return {**answer, "result": {**told, **bare, "logs": [{**log, **bare} for log in told["logs"]]}}
+        return answer
+
+    with Proxy(given.ports.rpc) as proxy:
+        proxy.bend = loosen
+        given.settings["rpc"] = proxy.url
+        given.restart()
+        for one in given.source.nodes:
+            one._pause = lambda _seconds: None
+        with pytest.raises(SourceDown, match="'0x' is not a"):
+            given.look()
+    assert given.rows("seen", "confirmed") == []
+    given.settings.clear()
+    given.restart()
     credited(given)
 
 

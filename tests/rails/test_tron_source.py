@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from support_service.demo_tron import TronNode
+from support_service.demo_tron_ports import TronPorts
 from support_service.giving import Cursor
 from support_service.rails import Holding, SourceDown
 from support_service.rails.tron import books
@@ -120,6 +122,8 @@ def test_what_no_log_tells_is_unattributed_and_never_silent(
         ("unattributed", "USDT", "block:unexplained", 77),
     ]
     assert here.source.warning == ""
+    (unnamed,) = [row for row in here.rows() if row["kind"] == "unattributed"]
+    assert unnamed["locator"] == f"block:{unnamed['block_height']}:USDT:{MINE[0]}:unexplained"
     here.check()
     node.call(coin, SEND, US, 6)
     here.settle(6)
@@ -256,6 +260,23 @@ def test_a_balance_port_that_is_down_is_told_and_holds_nothing_up(tron: MakeTron
     here.restart()
     here.settle()
     assert here.source.warning == ""
+    here.check()
+
+
+def test_balances_of_another_chain_prove_nothing_and_that_is_told(tron: MakeTron, node: Node, other_node: Node) -> None:
+    """A solidified port that is another node's: its blocks are not ours, so its balances are not believed."""
+    coin = node.deploy("PlainToken")
+    other_node.mine(3)
+    with TronPorts(TronNode(other_node.url)) as stranger:
+        here = tron(watch(token(coin)), rpc_solid=[stranger.solid])
+        node.call(coin, SEND, US, 5)
+        here.settle()
+        assert (here.told("confirmed"), here.source.warning) == ([("donation", "USDT", "tx:log:0", 5)], "")
+        for _ in range(13):
+            node.mine(100)
+        here.look()
+    assert here.source.warning == "USDT: no balance could be held against the logs for an hour of blocks"
+    assert here.told("seen", "confirmed") == [("donation", "USDT", "tx:log:0", 5)]
     here.check()
 
 

@@ -23,6 +23,8 @@ from support_service.rails.tron.reconcile import Case
 
 # A node may have had its log index off for some time long ago: longer steps prove it at both ends.
 SPAN_WITHOUT_CANARY = 100
+# One hour: a balance is held against the logs in every turn, or once a minute without a solidified port.
+UNPROVEN_BLOCKS_MAX = 1_200
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +49,16 @@ class TronTurn(Turn):
         """Yield what is new; at least one report, which says that we looked."""
         self._ask_ahead()
         yield from super().reports()
-        doubted = sorted(key[1] for key in self._watched.all if self._book(key).doubt is not None)
-        if doubted and not self.warning:
-            self.warning = (
-                f"{', '.join(doubted)}: the balance is not what the logs say; asking again before it is booked"
-            )
+        self.warning = "; ".join(filter(None, (self.warning, *self._doubts())))
+
+    def _doubts(self) -> Iterator[str]:
+        """Say which balances are not as the logs say, and which were not held against them for long."""
+        doubted = {key[1] for key in self._watched.all if self._book(key).doubt is not None}
+        if doubted:
+            yield f"{', '.join(sorted(doubted))}: the balance is not what the logs say; it is asked for again"
+        unproven = {key[1] for key, item in self._mine() if _is_unproven(item)}
+        if unproven:
+            yield f"{', '.join(sorted(unproven))}: no balance could be held against the logs for an hour of blocks"
 
     @property
     def final_height(self) -> int | None:
@@ -156,6 +163,11 @@ class TronTurn(Turn):
         for key in keys:
             if reconcile.stories_of(self._reader, self._watched.all[key], logs, self._watched.own):
                 raise SourceDown(f"{self._reader.node.host}: its log search misses a transfer of block {mark.height}")
+
+
+def _is_unproven(progress: Progress) -> bool:
+    proven = progress.start if progress.proof is None else progress.proof
+    return progress.final is not None and progress.final.height - proven > UNPROVEN_BLOCKS_MAX
 
 
 def _pair(watch: Watch) -> Pair:
