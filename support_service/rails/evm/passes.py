@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from dataclasses import field as member
 
 from support_service.giving import Watch
-from support_service.rails import Holding, SourceDown
+from support_service.rails import Holding, SourceDown, SourceLied
 from support_service.rails.evm import calls, gap, native, rows, tokens
 from support_service.rails.evm.memo import Point, Progress, WatchKey, key_of
 from support_service.rails.evm.native import Account
@@ -55,7 +55,7 @@ class Watched:
         return STRIDE_BLOCKS_NATIVE if self.logs.is_idle else STRIDE_RANGES * self.logs.size.blocks
 
 
-class BaseDiffers(Exception):
+class BaseDiffers(SourceLied):
     """A balance that we once read of a block is not what is said of that block now. Units are the asset's smallest."""
 
     def __init__(self, address: str, height: int, was: int, now: int) -> None:

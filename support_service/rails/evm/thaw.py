@@ -16,6 +16,7 @@ from support_service.rails.evm import calls, memo, native, sight
 from support_service.rails.evm.draft import Draft
 from support_service.rails.evm.memo import Memo, Point, Progress, WatchKey
 from support_service.rails.evm.reader import Reader
+from support_service.rails.evm.refusals import NoState
 from support_service.rails.evm.turn import Post
 from support_service.rails.scan import Mark, highest_canonical
 
@@ -38,7 +39,10 @@ class _Place:
 def step_back(
     post: Post, reader: Reader, after: Cursor, blocks: Iterable[Block], *, progress: At | None = None
 ) -> Report | None:
-    """Report the step back; None where the final block is still there: then the nodes were mended, and we go on.
+    """Report the step back.
+
+    Where the final block is still there, the nodes were mended and we go on: with a report where a
+    balance that was read is another one now, else with None.
 
     progress tells how far a watch has come at the common block, where a chain cannot be asked for balances of then.
     Raises SourceDown, SourceLied and Refusal, also where a node keeps no state of the common block.
@@ -49,7 +53,7 @@ def step_back(
     sight.check_chain(reader, post.network)
     place = _place(reader, held, booked)
     if held.final is None or place.now[held.final.height] == held.final.block_hash:
-        return None
+        return None if progress is not None else _rebased(post, reader, after)
     if place.now[held.final.height] is None:
         raise SourceDown(f"{reader.node.host}: has not got to block {held.final.height} yet, which was final")
     draft = Draft(post.network.name, State.SEEN)
@@ -61,6 +65,38 @@ def step_back(
     held_there = {key: come(reader, post, (key, item), place.base) for key, item in held.progress.items()}
     at = (place.base, Memo(final=place.base, progress=held_there))
     return draft.report(post.name, after.step + 1, at, post.clock())
+
+
+def _rebased(post: Post, reader: Reader, after: Cursor) -> Report | None:
+    """Where the blocks are those that were read: take balances as they are told now, if they were told otherwise.
+
+    What was booked by the wrong ones is for `rescan` to mend; None where nothing differs.
+    """
+    held = memo.read(after)
+    mended = {key: _mended(reader, post, key, item) for key, item in held.progress.items()}
+    changed = {key: item for key, item in mended.items() if item != held.progress[key]}
+    if not changed or after.height is None or after.block_hash is None:
+        return None
+    for address, asset in sorted(changed):
+        log.warning("balance_taken_anew", extra={"source": post.name, "asset": asset, "address": address})
+    at = (Mark(after.height, after.block_hash), held.with_progress(changed))
+    return Draft(post.network.name, State.SEEN).report(post.name, after.step + 1, at, post.clock())
+
+
+def _mended(reader: Reader, post: Post, key: WatchKey, item: Progress) -> Progress:
+    watch, final = post.watched.all.get(key), item.final
+    if watch is None or final is None or item.is_unproven:
+        return item
+    try:
+        if watch.asset.contract and item.proof is not None:
+            # From the proof on logs alone were read: what they told stays.
+            proven = reader.get(calls.token_balance(watch.asset.contract, watch.address, item.proof))
+            point = Point(final.height, proven + sum(units for _, units in item.booked))
+        else:
+            point = native.point(final.height, native.account(reader, watch.address, final.height))
+    except NoState:
+        return item
+    return item if point == final else replace(item, final=point, head=None, known=())
 
 
 def _place(reader: Reader, held: Memo, booked: list[Block]) -> _Place:
