@@ -6,7 +6,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-setup lint bench bench-catch-up campaign shots rehearse conformance-tron clean
+.PHONY: help setup run test test-setup lint bench bench-catch-up campaign shots rehearse conformance-tron conformance-stripe clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -57,6 +57,10 @@ rehearse: setup
 conformance-tron: setup
 	@$(PY) -m support_service.conformance_tron --rpc "$(RPC)" \
 	  $(if $(SOLID),--solid "$(SOLID)") $(if $(NATIVE),--native "$(NATIVE)") $(ARGS)
+
+# KEY: sk_test_... of your own Stripe account. Makes sessions and payments there, in test mode alone.
+conformance-stripe: setup $(STAMPS)/test
+	@$(PY) -m tests.conformance.stripe_account --key "$(KEY)" $(ARGS)
 
 clean:
 	rm -rf $(VENV)
