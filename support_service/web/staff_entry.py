@@ -49,7 +49,7 @@ def form() -> str:
 def book() -> BaseResponse | str | tuple[str, int]:
     """Book what was typed, or ask back; with `action=look` only show what would be booked."""
     at, now = service(), service().clock()
-    _nonce()
+    form_nonce()
     read = booking.read_entry(request.form, booking.bookables(at.assembly.methods), now)
     if read.entry is None:
         return _page(request.form, read), 400
@@ -67,7 +67,7 @@ def book() -> BaseResponse | str | tuple[str, int]:
 @login_required(Role.BOOKKEEPER)
 def withdraw(ref: str) -> BaseResponse | tuple[str, int]:
     """Take a mistaken entry back, with the reason; only what was booked by hand can be."""
-    at, nonce, history = service(), _nonce(), history_or_404(ref)
+    at, nonce, history = service(), form_nonce(), history_or_404(ref)
     if not booking.may_withdraw(history.donation):
         text = Phrase("Only a gift that was entered by hand and still stands can be withdrawn.")
         return render_template("staff/notice.html", heading=Phrase("Nothing was changed"), text=text, command=None), 409
@@ -80,7 +80,8 @@ def withdraw(ref: str) -> BaseResponse | tuple[str, int]:
     return _to_donation(ref, "withdrawn")
 
 
-def _nonce() -> str:
+def form_nonce() -> str:
+    """Read the key of a form; 400 for what is none of ours."""
     nonce = request.form.get("nonce", "")
     if not booking.NONCE.fullmatch(nonce):
         abort(400)
