@@ -26,6 +26,8 @@ from support_service.supervisor import ProcessError
 
 # A full node keeps the state of about 128 blocks; further back only an archive node can answer.
 BLOCKS_DEFAULT = 100
+# Rails whose nodes tell their head by Ethereum's JSON-RPC.
+ASKED_ALIKE = ("evm", "tron")
 
 
 class Rehearsal(Telling):
@@ -65,7 +67,7 @@ def _settings_file(given: Path | None) -> Path:
 
 
 def _head(assembly: Assembly, network: str, rpc: str) -> int:
-    if assembly.settings.networks[network]["rail"] != "evm":
+    if assembly.settings.networks[network]["rail"] not in ASKED_ALIKE:
         raise NotBuilt(f"a rehearsal on {network}")
     head = Node(rpc).ask(calls.tip("latest"))
     if head is None:

@@ -45,7 +45,8 @@ def test_the_wrong_chain_is_refused(tmp_path: Path, node: Node) -> None:
     ("arguments", "code", "said"),
     [
         (["--network", "ethereum", "--rpc", "http://127.0.0.1:1/SECRET"], 1, "cannot be reached"),
-        (["--network", "tron", "--rpc", "http://127.0.0.1:1/SECRET"], 2, "not built yet"),
+        (["--network", "tron", "--rpc", "http://127.0.0.1:1/SECRET"], 1, "cannot be reached"),
+        (["--network", "bitcoin", "--rpc", "http://127.0.0.1:1/SECRET"], 2, "not built yet"),
         (["--network", "moon", "--rpc", "http://127.0.0.1:1/SECRET"], 2, "no method"),
         (["--network", "ethereum"], 2, "--rpc"),
     ],

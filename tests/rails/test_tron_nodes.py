@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from support_service import watcher
 from support_service.assembly import Assembly, assemble
@@ -18,6 +19,7 @@ from support_service.ledger import Health, SourceFrozen
 from support_service.rails import Mistake, MustFreeze, SourceDown
 from support_service.rails.tron.network import read_network
 from support_service.rails.tron.source import TronSource
+from support_service.rehearse import rehearse
 from support_service.rescanning import rescan
 from tests.fixtures.node import OURS, Json, Node
 from tests.fixtures.tron import MINE, NETWORK, SEND, MakeTron, TronWorld, table, token, watch
@@ -341,3 +343,17 @@ def test_check_online_asks_every_port_which_chain_it_is_on(tron: MakeTron, node:
     wrong = [told for told in ask_nodes(assemble(file)) if isinstance(told, Mistake)]
     assert [mistake.key for mistake in wrong] == ["networks.tron.rpc_solid"]
     assert "is on chain 31337, not on 728126428" in wrong[0].reason
+
+
+def test_a_rehearsal_prints_what_a_node_tells_and_opens_no_ledger(tron: MakeTron, node: Node, tmp_path: Path) -> None:
+    coin = node.deploy("PlainToken")
+    here = tron(watch(token(coin)))
+    sent = node.call(coin, SEND, US, 5)
+    node.mine(8)
+    publisher(here, tmp_path)
+    line = ["--network", "tron", "--rpc", here.ports.rpc, "--config", str(tmp_path / "support.toml")]
+    told = CliRunner().invoke(rehearse, line)
+    assert told.exit_code == 0, told.output
+    assert f"confirmed\tdonation\t0.000005\tUSDT\t{sent}:log:0" in told.stdout
+    assert "verify: the ledger is sound" in told.stdout
+    assert here.rows() == []
