@@ -50,6 +50,7 @@ class Account:
     on_event: Callable[[Json], None] = lambda _event: None
     objects: dict[str, dict[str, Json]] = field(default_factory=dict)
     events: list[Json] = field(default_factory=list)
+    next_expiry: int | None = None  # when the first open session ends
     _made: int = 0
 
     def now(self) -> int:

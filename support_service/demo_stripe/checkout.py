@@ -40,6 +40,7 @@ def create_session(account: Account, form: Form) -> Json:
     check_amount(units, currency, "line_items")
     session = _made(account, form, mode=mode, units=units, currency=currency)
     account.add(session)
+    account.next_expiry = min(session["expires_at"], account.next_expiry or session["expires_at"])
     account.objects.setdefault("_items", {})[session["id"]] = items
     account.objects.setdefault("_orders", {})[session["id"]] = _order(form, mode)
     return session
@@ -156,9 +157,13 @@ def expire_session(account: Account, session: Json) -> Json:
 
 def expire_due(account: Account) -> None:
     """Expire every open session whose time has come."""
+    if account.next_expiry is None or account.now() < account.next_expiry:
+        return
     for session in account.all("checkout.session"):
         if session["status"] == "open" and session["expires_at"] <= account.now():
             expire_session(account, session)
+    left = (one["expires_at"] for one in account.all("checkout.session") if one["status"] == "open")
+    account.next_expiry = min(left, default=None)
 
 
 def pay_session(account: Account, session: Json, payer: Payer, *, is_slow: bool = False) -> Json:

@@ -1,8 +1,9 @@
 """Lists as Stripe gives them: newest first, a page at a time, filtered; and expanded fields."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from datetime import timedelta
+from itertools import islice
 
 from support_service.demo_stripe import checkout, invoices
 from support_service.demo_stripe.account import Account
@@ -44,13 +45,17 @@ def view(account: Account, of: Json, form: Form) -> Json:
 
 def page(account: Account, kind: str, form: Form, url: str) -> Json:
     """Return one page of all objects of a kind that the filters let through."""
-    told = [one for one in _newest_first(account, kind) if _is_wanted(account, one, form)]
     limit = whole(form, "limit", PAGE_DEFAULT)
     if not 1 <= limit <= PAGE_MAX:
         raise invalid(f"Invalid limit: must be between 1 and {PAGE_MAX}", "limit", "parameter_invalid_integer")
-    chosen, has_more = _cut(told, form, limit)
+    # One more than a page tells whether there is more; the rest of a long list is not looked at.
+    wanted = (one for one in _from_cursor(account, kind, form) if _is_wanted(account, one, form))
+    told = list(islice(wanted, limit + 1))
+    chosen = told[:limit]
+    if "ending_before" in form:
+        chosen.reverse()
     inner = {"expand": [path.removeprefix("data.") for path in listed(form, "expand")]}
-    return listing([view(account, one, inner) for one in chosen], url, has_more=has_more)
+    return listing([view(account, one, inner) for one in chosen], url, has_more=len(told) > limit)
 
 
 def listing(data: list[Json], url: str, *, has_more: bool = False) -> Json:
@@ -71,19 +76,19 @@ def _newest_first(account: Account, kind: str) -> list[Json]:
     return [told[at] for at in order]
 
 
-def _cut(told: list[Json], form: Form, limit: int) -> tuple[list[Json], bool]:
-    names = [one["id"] for one in told]
+def _from_cursor(account: Account, kind: str, form: Form) -> Sequence[Json]:
+    """Return what lies beyond the cursor, nearest first."""
+    told = _newest_first(account, kind)
     after, before = word(form, "starting_after"), word(form, "ending_before")
     if after and before:
         raise invalid("You may only specify one of these parameters: ending_before, starting_after.", "ending_before")
-    for param, name in (("starting_after", after), ("ending_before", before)):
-        if name and name not in names:
-            raise missing("object in this list", name, param)
-    if before:
-        newer = told[: names.index(before)]
-        return newer[-limit:], len(newer) > limit
-    rest = told[names.index(after) + 1 :] if after else told
-    return rest[:limit], len(rest) > limit
+    if not after and not before:
+        return told
+    param, name = ("starting_after", after) if after else ("ending_before", before)
+    at = next((at for at, one in enumerate(told) if one["id"] == name), None)
+    if at is None:
+        raise missing("object in this list", str(name), param)
+    return told[at + 1 :] if after else told[:at][::-1]
 
 
 def _is_wanted(account: Account, one: Json, form: Form) -> bool:
