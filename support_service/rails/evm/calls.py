@@ -38,6 +38,11 @@ def header(height: int) -> Call[Header | None]:
     return Call("eth_getBlockByNumber", (hex(height), False), Header.read_or_none)
 
 
+def header_of(block_hash: str) -> Call[Header | None]:
+    """The header of a block by its hash, on whichever chain; None where the node does not know it."""
+    return Call("eth_getBlockByHash", (block_hash, False), Header.read_or_none)
+
+
 def block(height: int) -> Call[Block]:
     """A block with its transactions."""
     return Call("eth_getBlockByNumber", (hex(height), True), Block.read)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from support_service.giving import Clock, Cursor, Report, Watch, utc_now
 from support_service.rails import Holding, Rescan, Source, SourceDown
 from support_service.rails.evm import memo, passes, tokens
+from support_service.rails.evm.by_height import PatientNode
 from support_service.rails.evm.network import EvmNetwork, read_network
 from support_service.rails.evm.panel import Panel, too_few
 from support_service.rails.evm.passes import Watched
@@ -39,7 +40,7 @@ class EvmSource:
         watches: tuple[Watch, ...],
         *,
         clock: Clock = utc_now,
-        node: Callable[[str], Node] = Node,
+        node: Callable[[str], Node] = PatientNode,
     ) -> None:
         self.name, self.poll_seconds = f"evm:{network.name}", float(network.poll_seconds)
         self._network, self._clock = network, clock
