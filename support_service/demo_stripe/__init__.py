@@ -1,11 +1,13 @@
 """A strict, stateful stand-in for Stripe, for the demo and the tests. It never reaches Stripe.
 
 What it is held by: stripe-python as its client, Stripe's own sample objects as its answers, in tests a
-`check` of every request against closed schemas, and Stripe's signer for its webhooks.
+`check` of every request against closed schemas, Stripe's signer for its webhooks, and Stripe's command
+line as a second client. What it only supposes is told in README.md beside this file.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +19,7 @@ from support_service.demo_stripe.faults import Faults, Trouble
 from support_service.demo_stripe.hooks import Endpoint, Hooks
 from support_service.demo_stripe.payments import Payer
 from support_service.demo_stripe.server import Server, build
+from support_service.demo_stripe.table import CURRENCIES, stripe_table
 from support_service.giving import Clock, utc_now
 
 __all__ = ["Endpoint", "Payer", "StripeFake", "Terms", "Trouble"]
@@ -53,6 +56,14 @@ class StripeFake:
     def url(self) -> str:
         """Where it listens: api_base in the settings; hosted pages lie at <url>/c/pay/<session>."""
         return f"http://127.0.0.1:{self._server.port}"
+
+    def settings(self, folder: Path, *, currencies: Sequence[str] = CURRENCIES) -> str:
+        """Return the [stripe] table for a settings file in the folder, and put its secrets there."""
+        return stripe_table(folder, self.url, key=KEY, secret=SECRET, currencies=currencies)
+
+    def hook(self, url: str) -> None:
+        """Deliver every event from now on to the service: its /webhooks/stripe."""
+        self.hooks.endpoint = Endpoint(url, SECRET)
 
     @property
     def faults(self) -> Faults:
