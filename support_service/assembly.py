@@ -1,11 +1,13 @@
 """Where settings meet rails: every method and network checked, every mistake told at once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from support_service.giving import Clock, PaymentMethod, Watch
+from support_service.giving import Clock, Intent, PaymentMethod, Watch
 from support_service.rails import RAILS, Mistake, Options, Source, Surroundings, can_watch, method_half, source_half
+from support_service.rails.processors import Processor
 from support_service.rates.choices import Choices, read_value
 from support_service.rates.stamping import Finder
 from support_service.settings import Settings, SettingsError, read_settings
@@ -57,6 +59,16 @@ def build_valuation(assembly: Assembly, unvalued: Finder, *, clock: Clock) -> li
     # Late, for the web process asks nobody and need not load what asks.
     building = import_module("support_service.rates.building")
     return [building.build_valuation(assembly.value, assembly.settings.networks, unvalued, clock=clock)]
+
+
+def build_processors(
+    assembly: Assembly, intents: Callable[[str], Intent | None], *, clock: Clock
+) -> dict[str, Processor]:
+    """Build who charges cards, by the key of the method; `intents` finds what a reader chose, by its reference."""
+    cards = [method for method in assembly.methods if method.card is not None]
+    # Late, for a processor's own library is loaded only where it is configured.
+    halves = {method.key: import_module(f"support_service.rails.{method.rail}.processor") for method in cards}
+    return {key: half.build_processor(assembly.settings, intents, clock=clock) for key, half in halves.items()}
 
 
 def unwatched_networks(assembly: Assembly) -> tuple[str, ...]:

@@ -62,8 +62,8 @@ def _online_half(rail: str) -> OnlineHalf | None:
 def _method_line(assembly: Assembly, method: PaymentMethod, unwatched: set[str]) -> str:
     shown = "; ".join(row.shown for row in method.rows)
     # A payload of several lines (EPC) stays one line here.
-    payload = method.qr.text.replace("\r", "\\r").replace("\n", "\\n")
-    return f"{method.key}\t{method.rail}\t{shown}\tQR {payload}\t{_listener(assembly, method, unwatched)}"
+    payload = "QR " + method.qr.text.replace("\r", "\\r").replace("\n", "\\n") if method.qr else "no QR"
+    return f"{method.key}\t{method.rail}\t{shown}\t{payload}\t{_listener(assembly, method, unwatched)}"
 
 
 def _listener(assembly: Assembly, method: PaymentMethod, unwatched: set[str]) -> str:

@@ -145,9 +145,48 @@ class Watch:
         return (self.network, self.address, self.asset.code)
 
 
+class Frequency(StrEnum):
+    """How often a reader gives."""
+
+    ONCE = "once"
+    MONTHLY = "monthly"
+    YEARLY = "yearly"
+
+
+@dataclass(frozen=True, slots=True)
+class CardCurrency:
+    """A currency that cards may be charged in: bounds and offered sums, in units, by frequency.
+
+    What a processor takes of each payment is fee_basis_points (hundredths of a percent) plus
+    fee_fixed_units; both 0 where nobody estimated it.
+    """
+
+    asset: Asset
+    minimum_units: int
+    maximum_units: int
+    presets: tuple[tuple[Frequency, tuple[int, ...]], ...]
+    fee_basis_points: int = 0
+    fee_fixed_units: int = 0
+
+    def covering_fee(self, units: int) -> int:
+        """Return what must be added so that units are left after the fee, rounded up; 0 without an estimate."""
+        share = 10_000 - self.fee_basis_points
+        return -(-(units + self.fee_fixed_units) * 10_000 // share) - units
+
+
+@dataclass(frozen=True, slots=True)
+class CardChoice:
+    """What a card form offers; checkout_origins are the only places a payment page may lie at."""
+
+    currencies: tuple[CardCurrency, ...]
+    checkout_origins: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class PaymentMethod:
     """One way to give, as the page, the widget and the manifest show it. Built once, from settings.
+
+    `card` stands where cards are charged through a processor; such a method has no code to scan.
 
     `facts` are the machine-readable truths for /.well-known/support-methods.json, in order.
     `books` are the assets staff may book by hand for this method (empty where a chain tells).
@@ -158,7 +197,7 @@ class PaymentMethod:
     rail: str
     title: Phrase
     rows: tuple[Row, ...]
-    qr: QrText
+    qr: QrText | None
     facts: tuple[tuple[str, str], ...]
     subtitle: Phrase | None = None
     notes: tuple[Phrase, ...] = ()
@@ -166,6 +205,7 @@ class PaymentMethod:
     watches: tuple[Watch, ...] = ()
     books: tuple[Asset, ...] = ()
     warnings: tuple[Phrase, ...] = ()
+    card: CardChoice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +241,40 @@ class Personal:
     def is_empty(self) -> bool:
         """Tell whether there is nothing to keep."""
         return self.payer is None and self.message is None and self.note is None
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What a reader chose on our page, before any money moves.
+
+    ref is 32 hex digits that nobody can guess. units is all that will be charged each time;
+    covered_fee_units is the part of it that the reader added to cover the fee.
+    """
+
+    ref: str
+    method: str
+    currency: str
+    exponent: int
+    units: int
+    frequency: Frequency
+    lang: str
+    made_at: datetime
+    article: str | None = None
+    support_code: str | None = None
+    covered_fee_units: int = 0
+    personal: Personal = field(default=Personal())
+
+    def __post_init__(self) -> None:
+        assert 0 <= self.covered_fee_units < self.units and self.made_at.tzinfo is UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """A processor's payment page: its name there, its address, and when it closes."""
+
+    session: str
+    url: str
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from support_service.rails.bitcoin.address import read_address as read_bitcoin
 from support_service.rails.card.method import card_number
 from support_service.rails.evm.address import read_address as read_evm
 from support_service.rails.tron.address import read_address as read_tron
-from tests.fixtures.payments import SEED, build, built
+from tests.fixtures.payments import SEED, build, built, code_of
 from tests.vectors import standards, vectors
 
 TESTS = Path(__file__).parent
@@ -62,7 +62,7 @@ def test_a_value_of_the_seed_is_right_and_shown_exactly(given_case: Any, expecte
     method = built(rail)
     assert expected["valid"]
     assert method.rows[0].copied == value
-    assert method.qr.text.lower().removeprefix("bitcoin:") == value.lower()
+    assert code_of(method).text.lower().removeprefix("bitcoin:") == value.lower()
     assert expected.get("bank", "") in dict(method.facts).get("bank", "")
     assert expected.get("formatted", method.rows[0].shown) == method.rows[0].shown
 
@@ -72,7 +72,7 @@ def test_a_method_says_who_it_is_and_has_unique_facts(rail: str) -> None:
     method = built(rail)
     assert (method.key, method.rail) == (rail, rail)
     assert method.title.text
-    assert method.qr.caption.text
+    assert code_of(method).caption.text
     assert len(dict(method.facts)) == len(method.facts)
     assert all(name and value for name, value in method.facts)
     assert bool(method.books) == (rail in {"card", "bank"}) == (not method.watches)
@@ -81,7 +81,7 @@ def test_a_method_says_who_it_is_and_has_unique_facts(rail: str) -> None:
 @pytest.mark.parametrize("rail", SEED)
 def test_every_phrase_can_be_filled(rail: str) -> None:
     method = built(rail)
-    phrases = [method.title, method.qr.caption, *method.notes, *(row.label for row in method.rows)]
+    phrases = [method.title, code_of(method).caption, *method.notes, *(row.label for row in method.rows)]
     phrases += [phrase for phrase in (method.subtitle, method.link and method.link.label) if phrase]
     assert all("%(" not in phrase.text % dict(phrase.values) for phrase in phrases)
 

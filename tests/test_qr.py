@@ -18,7 +18,7 @@ from qrcode.main import QRCode
 
 from support_service import qr
 from support_service.giving import Phrase, QrText
-from tests.fixtures.payments import NBU_PARTS, SEED, built
+from tests.fixtures.payments import NBU_PARTS, SEED, built, code_of
 from tests.fixtures.symbols import (
     circle_diameter,
     drawn_modules,
@@ -39,18 +39,18 @@ def text_of(text: str, **drawn: Any) -> QrText:
 
 
 def nbu_text(purpose: str = "Благодійна допомога") -> QrText:
-    return built("bank", {**NBU_PARTS, "purpose": purpose}).qr
+    return code_of(built("bank", {**NBU_PARTS, "purpose": purpose}))
 
 
 def shown_codes() -> dict[str, QrText]:
     """Every kind of code the page shows: the five of the seed, NBU, EPC and a base58 address."""
-    codes = {rail: built(rail).qr for rail in SEED}
+    codes = {rail: code_of(built(rail)) for rail in SEED}
     codes["nbu"] = nbu_text()
     codes["nbu-long"] = nbu_text("Благодійна допомога на статутну діяльність " * 5)
-    codes["epc"] = built(
-        "bank", {"iban": "DE33100205000001194700", "currency": "EUR", "receiver": "Фонд", "purpose": "Донат"}
-    ).qr
-    codes["base58"] = built("bitcoin", {"address": "1FsSia9rv4NeEwvJ2GvXrX7LyxYspbN2mo"}).qr
+    codes["epc"] = code_of(
+        built("bank", {"iban": "DE33100205000001194700", "currency": "EUR", "receiver": "Фонд", "purpose": "Донат"})
+    )
+    codes["base58"] = code_of(built("bitcoin", {"address": "1FsSia9rv4NeEwvJ2GvXrX7LyxYspbN2mo"}))
     return codes
 
 

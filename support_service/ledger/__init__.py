@@ -20,6 +20,7 @@ from support_service.ledger.errors import (
 from support_service.ledger.export import ExportRow, export_rows, write_export
 from support_service.ledger.freezes import Freeze, Thaw, end_freeze, read_blocks, read_freezes, read_held, write_freeze
 from support_service.ledger.health import Health, SourceHealth, write_health
+from support_service.ledger.intents import Attempt, Intents, Plan, Waiting
 from support_service.ledger.people import People
 from support_service.ledger.postings import Leg
 from support_service.ledger.queries import (
@@ -40,6 +41,7 @@ from support_service.ledger.queries import (
 from support_service.ledger.verify import find_problems
 
 __all__ = [
+    "Attempt",
     "BadRecord",
     "BadReport",
     "Change",
@@ -55,12 +57,14 @@ __all__ = [
     "LedgerOutdated",
     "Leg",
     "Listed",
+    "Plan",
     "ReportFacts",
     "SourceContradiction",
     "SourceFrozen",
     "SourceHealth",
     "Thaw",
     "Total",
+    "Waiting",
     "Wanted",
     "migrate",
     "write_export",
@@ -69,7 +73,7 @@ __all__ = [
 EVERYTHING = Wanted()
 
 
-class Ledger:
+class Ledger(Intents):
     """One publisher's books. Making it connects to nothing; any method may raise LedgerDown or LedgerOutdated."""
 
     def __init__(self, url: str, *, clock: Clock = utc_now, wait_seconds_max: float = WAIT_SECONDS_MAX) -> None:

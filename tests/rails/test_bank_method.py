@@ -8,7 +8,7 @@ from support_service.money import Asset
 from support_service.rails import BadOption
 from support_service.rails.bank import nbu
 from support_service.rails.bank.account import read_iban
-from tests.fixtures.payments import NBU_PARTS, build, built
+from tests.fixtures.payments import NBU_PARTS, build, built, code_of
 from tests.vectors import vectors
 
 IBAN = "UA043052990000026007015028783"
@@ -51,8 +51,8 @@ def test_one_mistyped_digit_of_the_iban_is_found(at: int) -> None:
 
 def test_the_seed_shows_a_plain_iban_and_says_so() -> None:
     method = built("bank")
-    assert method.qr.text == IBAN
-    assert "does not open a bank app" in method.qr.caption.text
+    assert code_of(method).text == IBAN
+    assert "does not open a bank app" in code_of(method).caption.text
     assert method.link is None
     assert (method.rows[0].shown, method.rows[0].copied) == ("UA04 3052 9900 0002 6007 0150 2878 3", IBAN)
     assert dict(method.facts)["bank"] == 'JSC CB "PrivatBank"'
@@ -61,10 +61,10 @@ def test_the_seed_shows_a_plain_iban_and_says_so() -> None:
 
 def test_all_three_details_give_an_nbu_code_with_its_link() -> None:
     method = built("bank", {**NBU_PARTS, "bank": "АТ КБ «ПриватБанк»"})
-    read = nbu.decode(method.qr.text)
-    assert (method.qr.level, method.qr.version_min, method.qr.has_hryvnia_sign) == ("Q", 14, True)
+    read = nbu.decode(code_of(method).text)
+    assert (code_of(method).level, code_of(method).version_min, code_of(method).has_hryvnia_sign) == ("Q", 14, True)
     assert method.link is not None
-    assert method.link.href == method.qr.text
+    assert method.link.href == code_of(method).text
     assert (read.account, read.fields["field_lock"], read.fields["category_purpose"]) == (IBAN, "FEFF", "OTHR/OTHR")
     shown = {row.label.text: row.copied for row in method.rows}
     assert shown == {
@@ -79,7 +79,7 @@ def test_all_three_details_give_an_nbu_code_with_its_link() -> None:
 def test_what_is_shown_is_what_the_code_says() -> None:
     method = built("bank", {**NBU_PARTS, "purpose": "На здоров\u02bcя\u00a0всім "})
     assert {row.label.text: row.shown for row in method.rows}["Payment purpose"] == "На здоров’я всім"
-    assert nbu.decode(method.qr.text).fields["payment_purpose"] == "На здоров’я всім"
+    assert nbu.decode(code_of(method).text).fields["payment_purpose"] == "На здоров’я всім"
 
 
 @pytest.mark.parametrize("missing", NBU_PARTS)
@@ -120,19 +120,19 @@ def test_a_doubtful_receiver_code_only_warns(given_case: Any, expected: Any) -> 
 
 def test_a_sepa_account_with_a_receiver_gives_an_epc_code() -> None:
     method = built("bank", {**SEPA_ACCOUNT, "receiver": "БО «Приклад»", "purpose": "Донат"})
-    assert method.qr.text == "BCD\n002\n1\nSCT\n\nБО «Приклад»\nDE33100205000001194700\n\n\n\nДонат"
-    assert (method.qr.level, method.qr.has_hryvnia_sign, method.link) == ("M", False, None)
+    assert code_of(method).text == "BCD\n002\n1\nSCT\n\nБО «Приклад»\nDE33100205000001194700\n\n\n\nДонат"
+    assert (code_of(method).level, code_of(method).has_hryvnia_sign, method.link) == ("M", False, None)
     assert dict(method.title.values) == {"currency": "EUR"}
 
 
 def test_a_sepa_account_needs_its_receiver_for_a_code() -> None:
     assert build("bank", {**SEPA_ACCOUNT, "purpose": "Донат"})[1] == {"receiver": "is missing"}
-    assert built("bank", SEPA_ACCOUNT).qr.text == "DE33100205000001194700"
+    assert code_of(built("bank", SEPA_ACCOUNT)).text == "DE33100205000001194700"
 
 
 def test_a_hryvnia_iban_held_in_euro_is_shown_plain() -> None:
     method = built("bank", {**NBU_PARTS, "currency": "EUR", "bic": "PBANUA2X"})
-    assert method.qr.text == IBAN
+    assert code_of(method).text == IBAN
     assert method.rows[-1].copied == "PBANUA2X"
 
 

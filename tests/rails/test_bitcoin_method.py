@@ -7,7 +7,7 @@ from embit import base58, bech32
 
 from support_service.rails import BadOption
 from support_service.rails.bitcoin.address import CHAINS, read_address
-from tests.fixtures.payments import build, built, network_mistakes
+from tests.fixtures.payments import build, built, code_of, network_mistakes
 from tests.fixtures.uris import BadUri, read_bitcoin
 from tests.vectors import vectors
 
@@ -57,8 +57,8 @@ def test_the_uri_reader_of_these_tests_keeps_the_standard(given_case: Any, expec
 @pytest.mark.parametrize("text", [ADDRESS, ADDRESS.upper()])
 def test_the_code_is_upper_case_and_the_link_lower(text: str) -> None:
     method = built("bitcoin", {"address": text})
-    assert method.qr.text == "bitcoin:" + ADDRESS.upper()
-    assert read_bitcoin(method.qr.text) == {"address": ADDRESS.upper()}
+    assert code_of(method).text == "bitcoin:" + ADDRESS.upper()
+    assert read_bitcoin(code_of(method).text) == {"address": ADDRESS.upper()}
     assert method.link is not None
     assert method.link.href == "bitcoin:" + ADDRESS
     assert method.rows[0].copied == ADDRESS
@@ -70,7 +70,7 @@ def test_the_code_is_upper_case_and_the_link_lower(text: str) -> None:
 
 def test_a_base58_address_keeps_its_case_in_the_code() -> None:
     method = built("bitcoin", {"address": "36j4NfKv6Akva9amjWrLG6MuSQym1GuEmm"})
-    assert method.qr.text == "bitcoin:36j4NfKv6Akva9amjWrLG6MuSQym1GuEmm"
+    assert code_of(method).text == "bitcoin:36j4NfKv6Akva9amjWrLG6MuSQym1GuEmm"
 
 
 @pytest.mark.parametrize(

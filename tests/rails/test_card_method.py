@@ -7,7 +7,7 @@ import pytest
 from support_service.money import Asset
 from support_service.rails import BadOption
 from support_service.rails.card.method import card_number, grouped
-from tests.fixtures.payments import build, built, network_mistakes
+from tests.fixtures.payments import build, built, code_of, network_mistakes
 from tests.vectors import vectors
 
 NUMBER = "5169335101647408"
@@ -31,9 +31,9 @@ def test_a_number_is_shown_in_fours(given_case: Any, expected: Any) -> None:
 def test_the_card_is_copied_without_spaces(text: str) -> None:
     method = built("card", {"number": text})
     assert (method.rows[0].shown, method.rows[0].copied) == ("5169 3351 0164 7408", NUMBER)
-    assert method.qr.text == NUMBER
-    assert "copies the card number" in method.qr.caption.text
-    assert "does not open a bank app" in method.qr.caption.text
+    assert code_of(method).text == NUMBER
+    assert "copies the card number" in code_of(method).caption.text
+    assert "does not open a bank app" in code_of(method).caption.text
     assert method.link is None
     assert method.books == (Asset("UAH", 2),)
 

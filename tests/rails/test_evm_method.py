@@ -9,7 +9,7 @@ from support_service.money import Asset
 from support_service.rails import BadOption
 from support_service.rails.evm.address import checksummed, read_address
 from support_service.rails.evm.network import EvmNetwork, read_network
-from tests.fixtures.payments import build, built, known_assets, network_mistakes
+from tests.fixtures.payments import build, built, code_of, known_assets, network_mistakes
 from tests.fixtures.uris import read_ethereum
 from tests.vectors import vectors
 
@@ -34,7 +34,7 @@ def test_the_uri_reader_of_these_tests_keeps_the_standard(given_case: Any, expec
 
 def test_the_code_is_the_bare_address_and_the_link_names_the_chain() -> None:
     method = built("evm")
-    assert method.qr.text == ADDRESS
+    assert code_of(method).text == ADDRESS
     assert method.link is not None
     assert read_ethereum(method.link.href) == {"target": ADDRESS, "chain_id": "1"}
     assert [(row.label.text, row.copied) for row in method.rows] == [("Address", ADDRESS), ("Network", "Ethereum")]

@@ -8,7 +8,7 @@ from support_service.giving import Watch
 from support_service.money import Asset
 from support_service.rails import BadOption
 from support_service.rails.tron.address import read_address, to_hex
-from tests.fixtures.payments import build, built, network_mistakes
+from tests.fixtures.payments import build, built, code_of, network_mistakes
 from tests.vectors import vectors
 
 ADDRESS = "TMKUjnNbCN4Bv6Vvtyh7e3mnyz5QB9nu6V"
@@ -27,7 +27,7 @@ def test_an_address_is_read_or_refused(given_case: Any, expected: Any) -> None:
 
 def test_the_code_is_the_bare_address_and_the_network_is_said_in_words() -> None:
     method = built("tron")
-    assert method.qr.text == ADDRESS
+    assert code_of(method).text == ADDRESS
     assert method.link is None
     assert [(row.label.text, row.copied) for row in method.rows] == [("Address", ADDRESS), ("Network", "TRON (TRC20)")]
     assert "Send only %(assets)s" in method.notes[0].text

@@ -1,0 +1,49 @@
+"""The seam to whoever charges cards: a payment page, messages pushed to us, refunds, the end of a plan."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from support_service.giving import Checkout, Intent, Report
+
+
+class CheckoutDown(Exception):
+    """No answer, or a passing fault: the same attempt may be tried again, under the same key."""
+
+
+class CheckoutRefused(Exception):
+    """A definite no; only a new attempt may succeed. The text is for the log and names no donor."""
+
+
+class NotGenuine(ValueError):
+    """A pushed message that is not the processor's, or is malformed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a pushed message says; is_decline: a card was declined."""
+
+    report: Report
+    is_decline: bool = False
+
+
+class Processor(Protocol):
+    """One processor of cards; key is the method's key, the rail, and the name in /webhooks/<name>."""
+
+    key: str
+
+    def open_checkout(self, intent: Intent, attempt: int, *, thanks_url: str, back_url: str) -> Checkout:
+        """Open a payment page, one for each intent and attempt; raise CheckoutDown or CheckoutRefused."""
+        ...
+
+    def hear(self, body: bytes, headers: Mapping[str, str]) -> Heard:
+        """Read a pushed message, without asking anybody; raise NotGenuine."""
+        ...
+
+    def refund(self, locator: str, units: int, key: str) -> None:
+        """Give a payment back in part or in full, once for each key; raise CheckoutDown or CheckoutRefused."""
+        ...
+
+    def cancel_plan(self, plan: str, key: str) -> None:
+        """Charge a plan no more, once for each key; raise CheckoutDown or CheckoutRefused."""
+        ...
