@@ -10,6 +10,7 @@ from flask import Blueprint, Response, jsonify
 from support_service.assembly import unwatched_networks
 from support_service.ledger import Health, LedgerError, LedgerOutdated, SourceHealth, Total
 from support_service.money import Asset, Money, plain
+from support_service.web.metrics import card_metrics, metric, webhook_metrics
 from support_service.web.service import Service, service
 from support_service.web.telling import rfc3339
 
@@ -106,9 +107,10 @@ def totals() -> tuple[Response, int]:
 def metrics() -> Response:
     """Tell the same to Prometheus, in its text format."""
     try:
-        lines = list(_metric_lines(service()))
+        lines = [*_metric_lines(service()), *card_metrics(service())]
     except LedgerError:
-        lines = [*_metric("support_ledger_up", "1 where the ledger answers.", [("", "0")])]
+        lines = [*metric("support_ledger_up", "1 where the ledger answers.", [("", "0")])]
+    lines += webhook_metrics()
     return _fresh(Response("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4; charset=utf-8"))
 
 
@@ -193,24 +195,18 @@ def _amount(total: Total) -> str:
 
 def _metric_lines(at: Service) -> Iterator[str]:
     sums, views = at.ledger.totals(), source_views(at)
-    yield from _metric("support_ledger_up", "1 where the ledger answers.", [("", "1")])
+    yield from metric("support_ledger_up", "1 where the ledger answers.", [("", "1")])
     states = [(f'{{source="{v.name}",state="{s}"}}', str(int(v.state is s))) for v in views for s in Freshness]
-    yield from _metric("support_source_state", "1 for the state a source is in.", states)
+    yield from metric("support_source_state", "1 for the state a source is in.", states)
     lags = [(f'{{source="{v.name}"}}', str(v.age_seconds)) for v in views if v.age_seconds is not None]
-    yield from _metric("support_source_lag_seconds", "Seconds since a source was last read.", lags)
+    yield from metric("support_source_lag_seconds", "Seconds since a source was last read.", lags)
     heights = [(f'{{source="{v.name}"}}', str(v.height)) for v in views if v.height is not None]
-    yield from _metric("support_source_height", "The block a source was read up to.", heights)
+    yield from metric("support_source_height", "The block a source was read up to.", heights)
     labels = [f'{{method="{t.method}",network="{t.network}",asset="{t.asset}"}}' for t in sums]
     amounts = [(label, _amount(total)) for label, total in zip(labels, sums, strict=True)]
-    yield from _metric("support_confirmed_amount", "Confirmed money in whole units of its asset.", amounts)
+    yield from metric("support_confirmed_amount", "Confirmed money in whole units of its asset.", amounts)
     counts = [(label, str(total.count)) for label, total in zip(labels, sums, strict=True)]
-    yield from _metric("support_confirmed_donations", "How many donations that sum holds.", counts)
-
-
-def _metric(name: str, about: str, samples: list[tuple[str, str]]) -> Iterator[str]:
-    yield f"# HELP {name} {about}"
-    yield f"# TYPE {name} gauge"
-    yield from (f"{name}{labels} {value}" for labels, value in samples)
+    yield from metric("support_confirmed_donations", "How many donations that sum holds.", counts)
 
 
 def _fresh(response: Response) -> Response:

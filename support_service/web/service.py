@@ -11,7 +11,7 @@ from support_service.giving import Clock
 from support_service.ledger import Ledger
 
 if TYPE_CHECKING:
-    from support_service.rails import Processor
+    from support_service.rails.processors import Processor
 
 EXTENSION = "support"
 

@@ -15,25 +15,28 @@ from werkzeug.wrappers import Response as BaseResponse
 from support_service.giving import Phrase
 from support_service.ledger import LedgerError, LedgerOutdated, write_export
 from support_service.ledger.people import LoginRefused, Role, TooManyAttempts
-from support_service.web import guard, staff_entry
+from support_service.web import card_guard, guard, staff_cards, staff_entry
 from support_service.web.booking import may_withdraw
+from support_service.web.cards import find_cards
 from support_service.web.guard import login_required
 from support_service.web.health import not_watched, source_views
 from support_service.web.i18n import LANGUAGE_NAMES, chosen_language, say
 from support_service.web.service import service
 from support_service.web.staff_filter import choices, read_filter
 from support_service.web.staff_sums import by_asset, count_on_the_way
-from support_service.web.telling import FLAG_WORDS, exact, grouped, rfc3339, tell, word_for
+from support_service.web.telling import FLAG_WORDS, exact, grouped, plan_word, rfc3339, tell, word_for
 
 log = logging.getLogger(__name__)
 
 blueprint = Blueprint("staff", __name__, url_prefix="/staff")
 blueprint.register_blueprint(staff_entry.blueprint)
+blueprint.register_blueprint(staff_cards.blueprint)
 
 PAGE_ROWS = 50
 
 PAGES = (
     ("staff.donations", Phrase("Donations"), Role.VIEWER),
+    ("staff.cards.overview", Phrase("Card gifts"), Role.VIEWER),
     ("staff.entry.form", Phrase("Book a gift"), Role.BOOKKEEPER),
     ("staff.exports", Phrase("Exports"), Role.BOOKKEEPER),
     ("staff.health", Phrase("Health"), Role.VIEWER),
@@ -83,6 +86,7 @@ def teach_templates(state: BlueprintSetupState) -> None:
     state.app.add_template_filter(grouped)
     state.app.add_template_filter(lambda value: say(word_for(value)), "word")
     state.app.add_template_filter(rfc3339)
+    state.app.add_template_filter(lambda value: say(plan_word(value)), "plan_word")
 
 
 @blueprint.context_processor
@@ -90,9 +94,13 @@ def about_staff() -> dict[str, object]:
     """Give staff templates the person, the pages open to them, and what forms need."""
     session = guard.known_session()
     person = session.person if session else None
+    # Where no cards are taken, a page about them would only stand in the way.
+    hidden = set() if find_cards(service()) else {"staff.cards.overview"}
+    pages = [(endpoint, name) for endpoint, name, role in PAGES if person and person.role.covers(role)]
     return {
         "person": person,
-        "pages": [(endpoint, name) for endpoint, name, role in PAGES if person and person.role.covers(role)],
+        "can_book": bool(person and person.role.covers(Role.BOOKKEEPER)),
+        "pages": [(endpoint, name) for endpoint, name in pages if endpoint not in hidden],
         "form_token": guard.form_token,
         "login_token": guard.login_token,
         "other_languages": _other_languages(),
@@ -168,7 +176,8 @@ def donation(ref: str) -> str:
         story=tell(history.observations, held.payment.exponent),
         flags=[FLAG_WORDS[flag] for flag in held.payment.flags],
         raws=[(number, facts.raw) for number, facts in sorted(history.sources.items()) if facts.raw is not None],
-        told=TOLD.get(request.args.get("told", "")),
+        told=(TOLD | staff_cards.TOLD).get(request.args.get("told", "")),
+        can_refund=staff_cards.may_refund(held) and guard.signed_in().person.role.covers(Role.BOOKKEEPER),
         can_withdraw=may_withdraw(held) and guard.signed_in().person.role.covers(Role.BOOKKEEPER),
         withdrawal_nonce=staff_entry.new_nonce(),
     )
@@ -179,11 +188,12 @@ def donation(ref: str) -> str:
 def health() -> str:
     """Tell whether the ledger and every source work, and why not."""
     at = service()
-    views, noted = source_views(at), at.ledger.health()
+    views, noted, cards = source_views(at), at.ledger.health(), find_cards(at)
     return render_template(
         "staff/health.html",
         head=at.ledger.head(),
         sources=views,
+        card_state=card_guard.look(at, cards.processor.key) if cards else None,
         reasons={view.name: noted[view.name].reason if view.name in noted else "" for view in views},
         not_watched=not_watched(at),
         by_hand=[method.key for method in at.assembly.methods if method.books],

@@ -54,6 +54,17 @@ FRESHNESS_WORDS = {
     "stalled": Phrase("works, but nothing becomes final"),
     "frozen": Phrase("frozen until a person has looked"),
 }
+# How a plan is, in the processors' own words; one that we do not know is told as it came.
+PLAN_WORDS = {
+    "active": Phrase("running"),
+    "trialing": Phrase("running"),
+    "past_due": Phrase("the last payment failed"),
+    "unpaid": Phrase("the last payment failed"),
+    "incomplete": Phrase("not paid yet"),
+    "incomplete_expired": Phrase("never paid"),
+    "paused": Phrase("paused"),
+    "canceled": Phrase("stopped"),
+}
 _WORDS: dict[str, Phrase] = {str(name): words for name, words in (*STATE_WORDS.items(), *KIND_WORDS.items())}
 _WORDS |= FRESHNESS_WORDS
 _GROUP_SPACE = "\u202f"
@@ -72,6 +83,12 @@ class Told:
 def word_for(value: str) -> Phrase:
     """Say a state, a kind or the health of a source; KeyError for what is none of them."""
     return _WORDS[value]
+
+
+def plan_word(state: str) -> Phrase:
+    """Say how a plan is."""
+    known = PLAN_WORDS.get(state)
+    return known if known is not None else Phrase("state “%(state)s”", (("state", state),))
 
 
 def rfc3339(moment: datetime) -> str:

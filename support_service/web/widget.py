@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 from flask import Blueprint, Flask, Response, abort, current_app, jsonify, render_template, request
 from flask_babel import force_locale, gettext
 
+from support_service.giving import PaymentMethod
 from support_service.web.answers import PAGE_SECONDS, Answer, respond
 from support_service.web.articles import ARTICLE_CHARS_MAX, allowed_article
 from support_service.web.headers import PAGE_POLICY
@@ -19,6 +20,8 @@ blueprint = Blueprint("widget", __name__)
 
 # Small enough for a phone column, large enough that nothing scrolls inside the frame.
 FRAME_WIDTH, FRAME_HEIGHT = 600, 380
+# With the form for cards in it.
+FORM_HEIGHT = 400
 SCRIPT_SECONDS = 300
 
 _SOURCE = Path(__file__).parent / "widget.js"
@@ -47,6 +50,7 @@ def frame() -> Response:
     page = render_template(
         "widget.html",
         methods=at.assembly.methods,
+        card_method=_card_method(at),
         base_url=at.base_url,
         theme=theme if theme in {"light", "dark"} else "auto",
         article=allowed_article(request.args.get("article", ""), publisher.sites),
@@ -66,10 +70,12 @@ def oembed() -> Response:
     if page != f"{at.base_url}/support":
         abort(404)
     name = at.assembly.settings.publisher.name
-    width, height = _fitted("maxwidth", FRAME_WIDTH), _fitted("maxheight", FRAME_HEIGHT)
+    own_height = FRAME_HEIGHT + (FORM_HEIGHT if _card_method(at) else 0)
+    width, height = _fitted("maxwidth", FRAME_WIDTH), _fitted("maxheight", own_height)
     lang, article = _language_and_article(query, at)
     source = f"{at.base_url}/widget?{language_query(lang, article)}"
-    html = render_template("oembed.html", source=source, width=width, height=height)
+    has_form = _card_method(at) is not None
+    html = render_template("oembed.html", source=source, width=width, height=height, has_form=has_form)
     response = jsonify(
         version="1.0",
         type="rich",
@@ -123,8 +129,14 @@ def _frame_policy(at: Service) -> str:
         sites += ["http://127.0.0.1:*", "http://localhost:*"]
     unneeded = {"script-src", "connect-src", "img-src"}
     policy = {name: value for name, value in PAGE_POLICY.items() if name not in unneeded}
-    policy |= {"form-action": "'none'", "frame-ancestors": " ".join(sites)}
+    # The form for cards opens our own page at the top; where there is none, no form goes anywhere.
+    form_action = at.base_url if _card_method(at) else "'none'"
+    policy |= {"form-action": form_action, "frame-ancestors": " ".join(sites)}
     return "; ".join(f"{name} {value}" for name, value in policy.items())
+
+
+def _card_method(at: Service) -> PaymentMethod | None:
+    return next((method for method in at.assembly.methods if method.card is not None), None)
 
 
 def _language_and_article(query: str, at: Service) -> tuple[str, str | None]:

@@ -1,0 +1,87 @@
+"""What processors push: verify, accept, and only then say 200. It calls nobody.
+
+400: not the processor's, or malformed; sending it again would not help. 503: the ledger could not
+take it now, so the processor sends it again, and the sweep would find it besides.
+"""
+
+import logging
+from collections import Counter
+from threading import Lock
+
+from flask import Blueprint, Flask, Response, abort, current_app, request
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+from support_service.ledger import LedgerError
+from support_service.rails.processors import NotGenuine
+from support_service.web.card_guard import note_decline
+from support_service.web.service import service
+
+log = logging.getLogger(__name__)
+
+blueprint = Blueprint("webhooks", __name__)
+
+# The largest event that Stripe sends is far below; a flood is refused before it is read.
+BODY_BYTES_MAX = 256_000
+RESULTS = ("accepted", "known", "refused", "delayed")
+_COUNTS = "support.webhooks"
+
+
+class Counts:
+    """How many messages came since this process started, by processor and by what became of them."""
+
+    def __init__(self) -> None:
+        self._lock, self._counts = Lock(), Counter[tuple[str, str]]()
+
+    def note(self, processor: str, result: str) -> None:
+        """Count one message."""
+        assert result in RESULTS
+        with self._lock:
+            self._counts[processor, result] += 1
+
+    def read(self) -> dict[tuple[str, str], int]:
+        """Return all counts."""
+        with self._lock:
+            return dict(self._counts)
+
+
+def install(app: Flask) -> None:
+    """Give the app its own counts."""
+    app.extensions[_COUNTS] = Counts()
+
+
+def counts() -> Counts:
+    """Return the counts of this app."""
+    held = current_app.extensions[_COUNTS]
+    assert isinstance(held, Counts)
+    return held
+
+
+@blueprint.post("/webhooks/<name>")
+def hear(name: str) -> tuple[Response, int]:
+    """Take one message of a processor in."""
+    at = service()
+    processor = at.processors.get(name) or abort(404)
+    try:
+        request.max_content_length = BODY_BYTES_MAX
+        heard = processor.hear(request.get_data(cache=False), dict(request.headers))
+    except (NotGenuine, RequestEntityTooLarge, ClientDisconnected) as error:
+        counts().note(name, "refused")
+        log.warning("webhook_refused", extra={"processor": name, "error": str(error)[:200]})
+        return _said("refused"), 400
+    try:
+        change = at.ledger.accept(heard.report)
+        if heard.is_decline and change.report_number is not None:
+            note_decline(at)
+    except LedgerError as error:
+        counts().note(name, "delayed")
+        log.warning("webhook_delayed", extra={"processor": name, "key": heard.report.key, "error": str(error)})
+        return _said("try again"), 503
+    result = "known" if change.report_number is None else "accepted"
+    counts().note(name, result)
+    return _said(result), 200
+
+
+def _said(text: str) -> Response:
+    response = Response(text + "\n", mimetype="text/plain")
+    response.headers["Cache-Control"] = "no-store"
+    return response
