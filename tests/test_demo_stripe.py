@@ -193,6 +193,9 @@ def test_a_dispute_takes_the_money_and_gives_it_back_if_won(
     told = stripe_client.v1.disputes.retrieve(dispute["id"])
     assert told.status == ("won" if is_won else "lost")
     assert sum(one.net for one in told.balance_transactions) == (-1500 if is_won else -4000)
+    if is_won:  # and may be given back after all
+        stripe_client.v1.refunds.create({"payment_intent": intent, "amount": 100})
+        assert stripe_fake.balance("eur") == money - 100
 
 
 def test_an_inquiry_takes_nothing(stripe_fake: StripeFake, stripe_client: Client) -> None:

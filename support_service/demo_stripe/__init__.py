@@ -22,7 +22,7 @@ from support_service.demo_stripe.server import Server, build
 from support_service.demo_stripe.table import CURRENCIES, stripe_table
 from support_service.giving import Clock, utc_now
 
-__all__ = ["Endpoint", "Payer", "StripeFake", "Terms", "Trouble"]
+__all__ = ["CURRENCIES", "KEY", "SECRET", "Endpoint", "Payer", "StripeFake", "Terms", "Trouble"]
 
 READER = Payer("Demo Reader", "reader@example.org")
 KEY, SECRET = "sk_test_demo0000000000000000", "whsec_demo0000000000000000"  # open to all: they guard nothing

@@ -53,8 +53,6 @@ def close(account: Account, of: Json, *, is_won: bool) -> Json:
     if is_won:
         fee = -account.terms.dispute_fee_units if account.terms.is_dispute_fee_returned else 0
         back = payments.book(account, "adjustment", "dispute_reversal", of=of, units=of["amount"], fee=fee)
-        charge = account.get("charge", of["charge"])
-        change(charge, disputed=True)  # Stripe says "has been disputed": it stays
         told = change(of, balance_transactions=[*of["balance_transactions"], back])
         account.tell("charge.dispute.funds_reinstated", of, told)
     return of

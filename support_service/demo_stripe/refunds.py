@@ -5,6 +5,8 @@ from support_service.demo_stripe.account import Account, change
 from support_service.demo_stripe.errors import Json, invalid, refused
 from support_service.demo_stripe.form import Form, chosen, metadata, whole, word
 
+# A dispute that was won, or that only asked, leaves the money where it may be given back.
+_HARMLESS = ("won", "warning_closed", "warning_needs_response")
 REASONS = ("duplicate", "fraudulent", "requested_by_customer")
 
 
@@ -36,7 +38,7 @@ def refund(
     told: dict[str, str] | None = None,
 ) -> Json:
     """Give back a part of a charge. A pending refund counts at once against what may still be refunded."""
-    _check(charge, units)
+    _check(account, charge, units)
     made = account.new(
         "refund",
         "re",
@@ -95,10 +97,11 @@ def _paid_out(account: Account, of: Json) -> dict[str, Json]:
     return change(of, status="succeeded", balance_transaction=booked["id"])
 
 
-def _check(charge: Json, units: int) -> None:
+def _check(account: Account, charge: Json, units: int) -> None:
     if charge["status"] != "succeeded":
         raise refused(f"Charge {charge['id']} is not refundable.", code="charge_not_refundable")
-    if charge["disputed"]:
+    disputes = [one for one in account.all("dispute") if one["charge"] == charge["id"]]
+    if any(one["status"] not in _HARMLESS for one in disputes):
         raise refused(f"Charge {charge['id']} has been charged back; cannot issue a refund.", code="charge_disputed")
     left = charge["amount"] - charge["amount_refunded"]
     if left == 0:
