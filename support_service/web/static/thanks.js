@@ -4,7 +4,15 @@
   const box = document.querySelector("[data-given]");
   // Quick at first, then slower: after about ten minutes a reader has gone, or reloads by hand.
   const PAUSES = [...Array(15).fill(1000), ...Array(30).fill(4000), ...Array(30).fill(15000)];
-  if (box) wait();
+  if (box) {
+    hideLink();
+    wait();
+  }
+
+  /* What this script does by itself needs no link. */
+  function hideLink() {
+    for (const link of box.querySelectorAll("[data-by-hand]")) link.hidden = PAUSES.length > 0;
+  }
 
   function wait() {
     if (box.querySelector("[data-waits]") && PAUSES.length) setTimeout(look, PAUSES.shift());
@@ -17,6 +25,7 @@
     } catch {
       // No connection just now: what stands there stays, and the next look may find one.
     }
+    hideLink();
     wait();
   }
 
