@@ -7,18 +7,20 @@ import pytest
 
 from tests.worlds.__main__ import State, main
 from tests.worlds.evm_truth import Movement
-from tests.worlds.play import Ending, play, settled
-from tests.worlds.proxy import FAULTS
+from tests.worlds.play import Ending, has_quorum, play, settled
+from tests.worlds.proxy import FAULTS, MOODS
 
 pytestmark = pytest.mark.node
 
 SEEDS = range(20)
 # Real processes take seconds to start, so a few worlds have them; all others lose their watcher in this process.
 KILLED = {4: 2, 9: 2, 14: 2, 19: 2}
+# These have their ledger on PostgreSQL.
+POSTGRESQL = frozenset({2, 6, 12})
 # What twenty worlds must have met, or they have proved little; each is well below what these seeds bring.
 FLOORS = {
     "reorg": 30,
-    "reorg_deep": 2,
+    "reorg_deep": 1,
     "included_again": 5,
     "flip": 20,
     "died_between_reports": 60,
@@ -31,6 +33,7 @@ FLOORS = {
     "rebase": 5,
     "killed_at_request": 4,
     "killed_in_commit": 4,
+    "froze": 3,
 }
 
 
@@ -41,11 +44,15 @@ def endings() -> dict[int, Ending]:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_ledger_and_chain_agree_to_the_wei(seed: int, endings: dict[int, Ending]) -> None:
-    ending = endings[seed] = play(seed, kills=KILLED.get(seed, 0))
+def test_ledger_and_chain_agree_to_the_wei(
+    seed: int, endings: dict[int, Ending], request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue("postgresql_url") if seed in POSTGRESQL else ""
+    ending = endings[seed] = play(seed, kills=KILLED.get(seed, 0), database_url=url)
     assert ending.problems == [], f"replay: python -m tests.worlds --seed {seed} --kills {KILLED.get(seed, 0)}"
     assert ending.movements > 0
     assert ending.faults.total() > 0
+    assert not has_quorum(seed) or any(ending.faults[mood] for mood in MOODS), "the third node was never bad"
 
 
 def test_the_worlds_were_as_bad_as_they_claim(endings: dict[int, Ending]) -> None:
@@ -54,7 +61,7 @@ def test_the_worlds_were_as_bad_as_they_claim(endings: dict[int, Ending]) -> Non
     met = sum((ending.counts for ending in endings.values()), Counter[str]())
     fired = sum((ending.faults for ending in endings.values()), Counter[str]())
     assert {name: met[name] for name, least in FLOORS.items() if met[name] < least} == {}
-    assert set(FAULTS) - set(fired) == set(), "these faults never fired"
+    assert {*FAULTS, *MOODS} - set(fired) == set(), "these faults never fired"
 
 
 GIFT = Movement(7, "ETH", "0xa", "in", "0xt", "trace", 5)

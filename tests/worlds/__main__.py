@@ -5,7 +5,8 @@
     python -m tests.worlds --chain tron
 
 Each world is told by its seed, which makes chain, faults and deaths. Every tenth world kills real
-watcher processes. Ends with 1 if any world disagreed with its ledger, and says how to replay it.
+watcher processes; every fifth EVM world has a quorum of two nodes of three, one of which lies or is gone.
+Ends with 1 if any world disagreed with its ledger, and says how to replay it.
 """
 
 import argparse

@@ -5,8 +5,8 @@ import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -14,21 +14,22 @@ from pathlib import Path
 from support_service.giving import Watch, utc_now
 from support_service.ledger import CursorMoved, Ledger, LedgerError, Wanted, migrate
 from support_service.money import Asset
-from support_service.rails import SourceDown, SourceError
+from support_service.rails import MustFreeze, SourceDown, SourceError
 from support_service.rails.evm.network import read_network
 from support_service.rails.evm.rpc import Node as RpcNode
 from support_service.rails.evm.source import EvmSource
 from tests.fixtures.node import CHAIN_ID, OURS
 from tests.worlds.evm import TOKENS, World
 from tests.worlds.evm_truth import Movement
-from tests.worlds.proxy import FaultProxy
+from tests.worlds.proxy import MOODS, FaultProxy
 from tests.worlds.watching import Kills
 
 NETWORK = "ethereum"
 STEPS = 24
 # Tokens are held against their balance a few in a turn; after so many turns each of them was.
 ROUNDS_AT_END = 6
-QUIET = ("support_service.rails.evm.turn", "support_service.rails.evm.native")
+QUORUM_EVERY = 5
+QUIET = ("support_service.rails.evm.turn", "support_service.rails.evm.native", "support_service.rails.evm.roster")
 
 
 @dataclass
@@ -43,18 +44,34 @@ class Ending:
     seconds: float = 0.0
 
 
-def play(seed: int, *, steps: int = STEPS, kills: int = 0) -> Ending:
-    """Play a world to its end. kills: how often a real watcher process is killed; else ours dies between reports."""
+def has_quorum(seed: int) -> bool:
+    """Tell whether two of three nodes must agree in this world; the third lies or is gone most of the time."""
+    return seed % QUORUM_EVERY == 1
+
+
+def play(seed: int, *, steps: int = STEPS, kills: int = 0, database_url: str = "") -> Ending:
+    """Play a world to its end, by default on a SQLite file of its own.
+
+    kills: how often a real watcher process is killed; else ours dies between reports.
+    """
+    quorum = has_quorum(seed)
     ending, started = Ending(seed), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="world-") as folder, _quiet():
         world = World.begin(seed)
         here = None
         try:
-            with FaultProxy(world.node.url, seed=seed, rate=world.traits.fault_rate) as proxy:
-                here = Player(world, proxy, Path(folder), ending)
+            with ExitStack() as stack:
+                # Three nodes meet three times as many faults.
+                rate = world.traits.fault_rate / (3 if quorum else 1)
+                made = [
+                    FaultProxy(world.node.url, seed=f"{seed} {place}", rate=rate) for place in range(3 if quorum else 1)
+                ]
+                proxies = [stack.enter_context(proxy) for proxy in made]
+                here = Player(world, proxies, (Path(folder), database_url), ending)
                 here.live(steps, kills)
                 here.end()
-                ending.faults, ending.counts = proxy.fired, world.counts
+                ending.faults = sum((proxy.fired for proxy in proxies), Counter[str]())
+                ending.counts = world.counts
         except (SourceError, LedgerError) as error:
             # No fault here makes a node a liar, so a source that stops for good is as wrong as a lost gift.
             ending.problems.append(f"stopped: {type(error).__name__}: {error}")
@@ -81,10 +98,11 @@ def _quiet() -> Iterator[None]:
 class Player:
     """The reader's side of a world: sources, ledger, faults, deaths, and the comparison."""
 
-    def __init__(self, world: World, proxy: FaultProxy, folder: Path, ending: Ending) -> None:
-        self.world, self.proxy, self.folder, self.ending = world, proxy, folder, ending
+    def __init__(self, world: World, proxies: Sequence[FaultProxy], place: tuple[Path, str], ending: Ending) -> None:
+        self.world, self.proxies, self.ending = world, proxies, ending
+        self.folder, database_url = place
         self.random = random.Random(f"reader {world.seed}")
-        self.database_url = f"sqlite:///{folder / 'ledger.db'}"
+        self.database_url = database_url or f"sqlite:///{self.folder / 'ledger.db'}"
         migrate(self.database_url)
         self.ledger = Ledger(self.database_url)
         assets = [Asset("ETH", 18, NETWORK)]
@@ -94,7 +112,8 @@ class Player:
 
     def _born(self) -> EvmSource:
         """A watcher as after a start: it knows the ledger and nothing else. It waits for nobody."""
-        table = {"rail": "evm", "chain_id": CHAIN_ID, "rpc": [self.proxy.url], "poll_seconds": 1}
+        urls = [proxy.url for proxy in self.proxies]
+        table = {"rail": "evm", "chain_id": CHAIN_ID, "rpc": urls, "quorum": len(urls) // 2 + 1, "poll_seconds": 1}
         network = read_network(NETWORK, table)
         return EvmSource(
             network, self.watches, clock=utc_now, node=lambda url: RpcNode(url, pause=lambda _seconds: None)
@@ -104,11 +123,13 @@ class Player:
         """Let the world happen, and watch it badly."""
         forks = {self.random.randrange(steps // 3, steps) for _ in range(self.world.traits.forks)}
         if kills:
-            killer = Kills(self.world, self.proxy, self.folder, self.database_url, self.watches)
+            killer = Kills(self.world, self.proxies[0], self.folder, self.database_url, self.watches)
             killer.run(kills, self.random)
             steps //= 2
         for step in range(steps):
             self.world.step()
+            if len(self.proxies) > 1:
+                self.proxies[-1].mood = self.random.choice(("", *MOODS))
             if step in forks:
                 self._flip()
             if self.random.random() < 0.6:
@@ -132,6 +153,18 @@ class Player:
             self.world.counts["overtaken"] += 1
         except SourceDown:
             self.world.counts["turn_down"] += 1
+        except MustFreeze as error:
+            self._look_into(error)
+
+    def _look_into(self, error: MustFreeze) -> None:
+        """A person looks, and mends the node that lied; where there is no such node, the source is wrong."""
+        if len(self.proxies) == 1:
+            raise error
+        if not self.proxies[-1].mood:
+            # Where no node lies, an answer cut short may still have made two differ, twice in a row.
+            self.world.counts["froze_for_a_fault"] += 1
+        self.proxies[-1].mood = ""
+        self.world.counts["froze"] += 1
 
     def _overtake(self) -> None:
         try:
@@ -139,22 +172,32 @@ class Player:
                 self.ledger.accept(report)
         except SourceDown:
             self.world.counts["turn_down"] += 1
+        except MustFreeze as error:
+            self._look_into(error)
 
     def _calm_turn(self) -> None:
         """One whole turn, without faults."""
-        rate, self.proxy.rate = self.proxy.rate, 0.0
+        rates = [proxy.rate for proxy in self.proxies]
+        self._calm()
         try:
             for report in self.source.reports(self.ledger.cursor(self.source.name)):
                 self.ledger.accept(report)
         finally:
-            self.proxy.rate = rate
+            for proxy, rate in zip(self.proxies, rates, strict=True):
+                proxy.rate = rate
+
+    def _calm(self) -> None:
+        for proxy in self.proxies:
+            proxy.rate, proxy.mood = 0.0, ""
 
     def _flip(self) -> None:
         """A -> B -> A ... between two futures; then one of them stays."""
         other = self.world.fork()
         sides = [self.world.node, other] * self.random.choice((1, 2))
         for side in [*sides, self.random.choice(sides)]:
-            self.world.node, self.proxy.upstream = side, side.url
+            self.world.node = side
+            for proxy in self.proxies:
+                proxy.upstream = side.url
             self._turn()
             self.world.counts["flip"] += 1
 
@@ -175,7 +218,7 @@ class Player:
 
     def end(self) -> None:
         """Make everything final, read it in peace, and compare to the wei."""
-        self.proxy.rate = 0.0
+        self._calm()
         for _ in range(ROUNDS_AT_END):
             self.world.finish()
             self._calm_turn()

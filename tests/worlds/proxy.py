@@ -124,6 +124,32 @@ ITEMS: dict[str, Callable[[Json, Json], Json | None]] = {
     "trace_refused": _no_trace,
     "behind": _behind,
 }
+
+
+def _other_balance(asked: Json, told: Json) -> Json | None:
+    if asked["method"] == "eth_getBalance" and told.get("result"):
+        return {"result": hex(int(told["result"], 16) + 10**18)}
+    return None
+
+
+def _other_nonce(asked: Json, told: Json) -> Json | None:
+    if asked["method"] == "eth_getTransactionCount" and told.get("result"):
+        return {"result": hex(int(told["result"], 16) + 1)}
+    return None
+
+
+def _no_gift(asked: Json, told: Json) -> Json | None:
+    return {"result": []} if asked["method"] == "eth_getLogs" and told.get("result") else None
+
+
+# What a forger says; no single node can be caught at it, so only worlds with a quorum have one.
+LIES: dict[str, Callable[[Json, Json], Json | None]] = {
+    "lie_balance": _other_balance,
+    "lie_nonce": _other_nonce,
+    "lie_logs": _no_gift,
+}
+DOWN = "down"
+MOODS = (DOWN, *LIES)
 FAULTS = (*WHOLE, *LISTS, *ITEMS, "reset", "slow")
 SELDOM = ("empty_logs", "trace_refused", "range_too_big")
 # Faults of single answers often find nothing that fits them, so they are tried more often.
@@ -141,6 +167,8 @@ class FaultProxy:
         self.faults: tuple[str, ...] = PLAN
         self.requests = self.calls = self.answered_bytes = 0
         self.fired: Counter[str] = Counter()
+        # "" or what is wrong with this node until further notice: one of MOODS.
+        self.mood = ""
         self.on_request: Callable[[], object] = lambda: None
         self._dice, self._lock = random.Random(f"faults {seed}"), threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -171,6 +199,13 @@ class FaultProxy:
             fault = self._dice.choice(self.faults) if self._dice.random() < self.rate else ""
             dice = random.Random(self._dice.getrandbits(64))
         told = self._pass_on(body)
+        if self.mood == DOWN:
+            self._note(DOWN)
+            return 503, {}, b"gone", ""
+        if self.mood:
+            told, is_bent = _bent(self.mood, dice, asked, told)
+            if is_bent:
+                self._note(self.mood)
         if fault in WHOLE:
             self._note(fault)
             return *WHOLE[fault](dice, told), ""
@@ -216,7 +251,7 @@ def _bent(fault: str, dice: random.Random, asked: Json, told: bytes) -> tuple[by
 def _bend_items(fault: str, asked: list[Json], items: list[Json]) -> bool:
     questions, is_bent = {item["id"]: item for item in asked}, False
     for item in items:
-        instead = ITEMS[fault](questions[item["id"]], item)
+        instead = {**ITEMS, **LIES}[fault](questions[item["id"]], item)
         if instead is not None:
             is_bent = True
             item.pop("result", None)

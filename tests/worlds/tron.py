@@ -108,6 +108,7 @@ class TronPlayer(Player):
     def __init__(self, world: TronWorld, tron: TronNode, proxies: tuple[FaultProxy, FaultProxy], folder: Path) -> None:
         self.world, self.tron, self.folder = world, tron, folder
         self.proxy, self.solid = proxies
+        self.proxies = (self.proxy,)
         self.ending = Ending(world.seed)
         self.random = random.Random(f"reader {world.seed}")
         self.has_solid = random.Random(f"solid {world.seed}").random() < 0.6
