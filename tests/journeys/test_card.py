@@ -1,0 +1,178 @@
+"""A reader gives by card in a real browser: page, sum, the processor's page, thank-you."""
+
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from flask import Flask
+from playwright.sync_api import Page
+
+from support_service.app import create_app
+from support_service.assembly import assemble
+from support_service.demo_stripe import SECRET, Endpoint, StripeFake
+from support_service.ledger import Ledger, migrate
+from support_service.settings import resource
+from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit, Visitor
+from tests.fixtures.cards import need_the_rail
+from tests.fixtures.service import free_port
+from tests.fixtures.stripe import stripe_settings
+
+pytestmark = pytest.mark.browser
+
+LOOKS = list(itertools.product((PHONE, DESKTOP), ("light", "dark"), ("uk", "en")))
+ARTICLE = "https://example.com/uk/a-story"
+PRESS_SECONDS_MAX = 20
+PAGE_BYTES_MAX = 50_000
+
+
+@dataclass
+class Town:
+    """The service and the processor, each at its address."""
+
+    app: Flask
+    origin: str
+    fake: StripeFake
+
+    @property
+    def ledger(self) -> Ledger:
+        ledger: Ledger = self.app.extensions["support"].ledger
+        return ledger
+
+
+@pytest.fixture
+def town(tmp_path: Path, database_url: str, serve: Serve) -> Iterator[Town]:
+    need_the_rail()
+    port = free_port()
+    with StripeFake() as fake:
+        text = resource("config/militarnyi.toml").read_text(encoding="utf-8")
+        text = text.replace("sqlite:///support.db", database_url).replace("127.0.0.1:8000", f"127.0.0.1:{port}")
+        file = tmp_path / "support.toml"
+        file.write_text(text + stripe_settings(tmp_path, fake), encoding="utf-8")
+        migrate(database_url)
+        app = create_app(assemble(file))
+        origin = serve(app, port)
+        fake.hooks.endpoint = Endpoint(f"{origin}/webhooks/stripe", SECRET)
+        yield Town(app, origin, fake)
+
+
+def press(page: Page) -> None:
+    """Press the button as a person does: again, where the page asks to look once more."""
+    deadline = time.monotonic() + PRESS_SECONDS_MAX
+    while "/c/pay/" not in page.url:
+        assert time.monotonic() < deadline, page.content()
+        page.click("form.confirm .button")
+
+
+def to_the_payment_page(visitor: Visitor, town: Town, lang: str = "en") -> Page:
+    page = visitor.page
+    page.goto(f"{town.origin}/support?lang={lang}&article={ARTICLE}")
+    page.check("#method-stripe .is-monthly", force=True)
+    page.click("#method-stripe .presets.for-monthly.in-0 .preset >> nth=1")
+    assert page.url.startswith(f"{town.origin}/card?")
+    press(page)
+    return page
+
+
+@pytest.mark.parametrize("has_script", [True, False])
+def test_a_gift_from_the_page_to_the_thanks(town: Town, visit: Visit, *, has_script: bool) -> None:
+    visitor = visit(size=PHONE, has_script=has_script)
+    page = to_the_payment_page(visitor, town)
+    town.fake.hooks.hold()
+    page.click("button[value=pay]")
+    page.wait_for_url(f"{town.origin}/thanks/*")
+    assert "being processed" in page.inner_text("h1")
+    town.fake.hooks.release()
+    assert town.fake.hooks.settle()
+    if not has_script:
+        page.click("text=Look again")
+    page.wait_for_selector("text=Received. Thank you!")
+    (total,) = town.ledger.totals()
+    assert (total.method, total.count) == ("stripe", 1)
+    strangers = [url for url in visitor.requests if not url.startswith((town.origin, town.fake.url, "data:"))]
+    assert strangers == []
+
+
+def test_going_back_and_on_finds_the_same_payment_page(town: Town, visit: Visit) -> None:
+    page = to_the_payment_page(visit(), town)
+    first = page.url
+    page.click("a[href*='/card']")
+    assert page.url.startswith(f"{town.origin}/card?")
+    press(page)
+    assert page.url == first
+
+
+def test_a_declined_card_is_not_told_to_us_and_the_next_one_pays(town: Town, visit: Visit) -> None:
+    page = to_the_payment_page(visit(), town)
+    page.click("button[value=decline]")
+    assert "/c/pay/" in page.url
+    page.click("button[value=pay]")
+    page.wait_for_selector("text=Received. Thank you!")
+
+
+def test_only_the_sums_of_what_is_chosen_are_shown(town: Town, visit: Visit) -> None:
+    page = visit().page
+    page.goto(f"{town.origin}/support?lang=en")
+    assert page.locator(".presets:visible").count() == 1
+    shown = set()
+    for frequency, place in itertools.product(("once", "monthly", "yearly"), (0, 1, 2)):
+        page.check(f"#method-stripe .is-{frequency}", force=True)
+        page.check(f"#method-stripe .currency-{place}", force=True)
+        assert page.locator(".presets:visible").count() == 1
+        shown.add(page.locator(".presets:visible").get_attribute("aria-label"))
+    assert len(shown) == 9
+
+
+def test_enter_in_the_own_sum_goes_on_with_that_sum(town: Town, visit: Visit) -> None:
+    page = visit().page
+    page.goto(f"{town.origin}/support?lang=en")
+    page.fill("#own-stripe", "123,45")
+    page.press("#own-stripe", "Enter")
+    assert "123.45" in page.inner_text("h1")
+
+
+def test_covering_the_fee_changes_the_button(town: Town, visit: Visit) -> None:
+    page = visit().page
+    page.goto(f"{town.origin}/card?lang=en&amount=200&currency=UAH&frequency=once")
+    before = page.inner_text("form.confirm .button")
+    assert before == "Donate 200 UAH"
+    box = page.locator("#cover")
+    if box.count():
+        assert not box.is_checked()
+        box.check()
+        assert page.inner_text("form.confirm .button") != before
+
+
+@pytest.mark.parametrize(("size", "theme", "lang"), LOOKS)
+def test_every_page_on_the_way_is_calm(town: Town, visit: Visit, size: tuple[int, int], theme: str, lang: str) -> None:
+    visitor = visit(size=size, theme=theme)
+    asked = f"amount=200&currency=UAH&frequency=monthly&lang={lang}&article={ARTICLE}"
+    for path in (f"/support?lang={lang}", f"/card?{asked}", f"/card?lang={lang}", f"/widget?lang={lang}"):
+        check_calm(visitor, town.origin + path, size)
+    assert visitor.complaints == []
+    check_calm(visitor, f"{town.origin}/card?amount=1,000&currency=UAH&frequency=once&lang={lang}", size)
+    page = to_the_payment_page(visitor, town, lang)
+    page.click("button[value=pay]")
+    page.wait_for_selector("[data-state=received]")
+    check_calm(visitor, page.url, size)
+
+
+def check_calm(visitor: Visitor, address: str, size: tuple[int, int]) -> None:
+    page = visitor.page
+    page.goto(address, wait_until="networkidle")
+    assert page.evaluate("document.documentElement.scrollWidth") == size[0], f"{address} sticks out sideways"
+    found = Axe().run(page)
+    assert found.violations_count == 0, f"{address}: {found.generate_report()}"
+
+
+def test_the_page_with_the_card_form_is_light(town: Town, visit: Visit) -> None:
+    visitor = visit()
+    session = visitor.context.new_cdp_session(visitor.page)
+    sizes: list[int] = []
+    session.on("Network.loadingFinished", lambda event: sizes.append(int(event["encodedDataLength"])))
+    session.send("Network.enable")
+    visitor.page.goto(f"{town.origin}/support", wait_until="networkidle")
+    assert sum(sizes) <= PAGE_BYTES_MAX

@@ -1,0 +1,271 @@
+"""Giving by card over HTTP: the sum is said once more, a token opens one payment page, doubt charges nothing."""
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from support_service.demo_stripe import StripeFake, Trouble
+from tests.fixtures.cards import ASKED, CardHouse, card_house, confirm_fields, session_of
+from tests.fixtures.site import reader
+from tests.fixtures.staff import FrozenClock, forms
+from tests.fixtures.stripe_schema import check
+
+ARTICLE = "https://example.com/uk/a-story"
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+@pytest.fixture
+def house(tmp_path: Path, database_url: str, clock: FrozenClock) -> Iterator[CardHouse]:
+    with StripeFake(check=check, clock=clock) as fake:
+        yield card_house(tmp_path, database_url, fake, clock)
+
+
+def test_without_a_processor_there_is_no_card_page(tmp_path: Path) -> None:
+    client = reader(tmp_path)
+    for path in ("/card", "/thanks/" + "0" * 32, "/donations/" + "0" * 32):
+        assert client.get(path).status_code == 404, path
+    assert client.post("/webhooks/stripe", data=b"{}").status_code == 404
+    assert "<form" not in client.get("/support").text
+    assert "form-action 'none'" in client.get("/widget").headers["Content-Security-Policy"]
+    assert "Stripe" not in client.get("/privacy").text
+
+
+def test_the_form_on_the_page_says_how_often_before_how_much(house: CardHouse) -> None:
+    page = house.reader().client.get("/support", query_string={"lang": "en", "article": ARTICLE}).text
+    (form,) = forms(page)
+    assert (form.method, form.action) == ("get", "/card")
+    assert (form.fields["lang"], form.fields["article"]) == ("en", ARTICLE)
+    assert page.index('name="frequency"') < page.index('name="preset"') < page.index('name="amount"')
+    assert re.search(r'value="monthly:UAH:\d+"', page)
+    assert page.count("required") == 0
+
+
+def test_the_page_with_the_form_is_the_same_for_all(house: CardHouse) -> None:
+    client = house.reader().client
+    first, second = client.get("/support"), client.get("/support", headers={"Cookie": "a=b"})
+    assert first.data == second.data
+    assert first.headers["Cache-Control"] == "public, max-age=60"
+    assert "Set-Cookie" not in first.headers
+    assert "token" not in first.text
+
+
+def test_the_button_says_exactly_what_will_be_asked_for(house: CardHouse) -> None:
+    answer = house.reader().look()
+    assert "Donate 200 UAH monthly" in answer.text
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "noindex" in answer.headers["X-Robots-Tag"]
+    assert "Donate 10.50 EUR<" in house.reader().look(amount="10,50", currency="EUR", frequency="once").text
+    uk = house.reader().look(amount="1 000,00", frequency="yearly", lang="uk").text
+    assert "Жертвувати 1\u202f000 UAH щороку" in uk
+    assert "Та сторінка — англійською." in uk
+    assert "in English" not in answer.text
+    assert len(re.findall(r"\brequired\b", answer.text)) <= 4
+
+
+def test_a_preset_says_everything_itself(house: CardHouse) -> None:
+    client = house.reader().client
+    query = {"preset": "yearly:EUR:25", "frequency": "once", "currency": "UAH", "amount": "7", "lang": "en"}
+    assert "Donate 25 EUR yearly" in client.get("/card", query_string=query).text
+
+
+def test_an_ambiguous_sum_is_asked_back_with_both_readings(house: CardHouse) -> None:
+    answer = house.reader().look(amount="1,000")
+    assert answer.status_code == 400
+    assert re.findall(r'value="monthly:UAH:([\d.]+)"', answer.text)[:1] == ["1000"]
+    assert "Which sum do you mean?" in answer.text
+    assert "csrf" not in answer.text
+    assert 'name="token"' not in answer.text
+
+
+@pytest.mark.parametrize("amount", ["0", "-5", "x", "10,505", "999999999999", "0.01", "1e3"])
+def test_what_cannot_be_given_is_told_in_words(house: CardHouse, amount: str) -> None:
+    answer = house.reader().look(amount=amount)
+    assert answer.status_code == 400
+    assert 'role="alert"' in answer.text
+    assert 'name="token"' not in answer.text
+
+
+def test_asked_without_a_sum_the_page_asks_for_one(house: CardHouse) -> None:
+    answer = house.reader().client.get("/card?lang=en")
+    assert answer.status_code == 200
+    assert "How much would you like to give?" in answer.text
+    assert 'role="alert"' not in answer.text
+
+
+def test_a_pressed_button_leads_to_the_payment_page(house: CardHouse) -> None:
+    answer = house.reader().give(article=ARTICLE)
+    assert answer.status_code == 303
+    assert answer.headers["Location"].startswith(f"{house.fake.url}/c/pay/cs_")
+    session = house.fake.get("checkout.session", session_of(answer))
+    assert (session["amount_total"], session["currency"], session["mode"]) == (20000, "uah", "subscription")
+    assert house.sessions == 1
+
+
+def test_only_the_card_page_lets_a_form_end_at_the_payment_page(house: CardHouse) -> None:
+    def form_action(path: str) -> str:
+        policy = house.reader().client.get(path).headers["Content-Security-Policy"]
+        return next(part for part in policy.split("; ") if part.startswith("form-action"))
+
+    assert form_action("/card?lang=en") == f"form-action 'self' {house.fake.url}"
+    assert form_action("/support") == "form-action 'self'"
+
+
+def test_a_token_opens_one_payment_page_however_often_it_is_sent(house: CardHouse) -> None:
+    """S14: double click, back button, two tabs."""
+    someone = house.reader()
+    fields = someone.fields()
+    house.clock.advance(seconds=3)
+
+    def press(_: int) -> str:
+        answer = house.reader().client.post("/card?lang=en", data=fields)
+        assert answer.status_code == 303, answer.text
+        return session_of(answer)
+
+    with ThreadPoolExecutor(4) as pool:
+        sessions = set(pool.map(press, range(8)))
+    assert len(sessions) == 1
+    assert house.sessions == 1
+    assert session_of(someone.press(fields)) in sessions
+
+
+def test_the_way_back_leads_to_the_same_payment_page(house: CardHouse) -> None:
+    someone = house.reader()
+    session = someone.session(article=ARTICLE)
+    back = urlsplit(house.fake.get("checkout.session", session)["cancel_url"])
+    fields = confirm_fields(someone.client.get(f"{back.path}?{back.query}"))
+    assert parse_qs(back.query)["article"] == [ARTICLE]
+    assert session_of(someone.press(fields)) == session
+    assert house.sessions == 1
+
+
+def test_another_sum_under_a_spent_token_is_asked_once_more(house: CardHouse) -> None:
+    someone = house.reader()
+    fields = someone.fields()
+    assert someone.press(fields).status_code == 303
+    answer = someone.press({**fields, "amount": "500"})
+    assert answer.status_code == 409
+    assert "Donate 500 UAH monthly" in answer.text
+    again = confirm_fields(answer)
+    assert again["token"] != fields["token"]
+    assert someone.press(again).status_code == 303
+    assert house.sessions == 2
+
+
+@pytest.mark.parametrize("token", ["", "x", "0" * 32 + "-68000000-0-0-" + "0" * 64, "a" * 5000, "\u0130" * 40])
+def test_a_forged_token_opens_nothing(house: CardHouse, token: str) -> None:
+    someone = house.reader()
+    answer = someone.press({**someone.fields(), "token": token})
+    assert answer.status_code == 400
+    assert "Donate 200 UAH monthly" in answer.text
+    assert house.sessions == 0
+
+
+def test_a_page_left_open_for_hours_is_asked_once_more(house: CardHouse) -> None:
+    someone = house.reader()
+    answer = someone.press(someone.fields(), seconds=7300)
+    assert answer.status_code == 400
+    assert someone.press(confirm_fields(answer)).status_code == 303
+
+
+def test_nobody_reads_and_presses_at_once(house: CardHouse) -> None:
+    someone = house.reader()
+    fields = someone.fields()
+    assert someone.press(fields, seconds=1).status_code == 429
+    assert house.sessions == 0
+    assert someone.press(fields, seconds=1).status_code == 303, "the same token, once there was time to read"
+
+
+def test_a_field_that_people_do_not_see_stays_empty(house: CardHouse) -> None:
+    someone = house.reader()
+    assert someone.press({**someone.fields(), "website": "https://spam.example"}).status_code == 400
+    assert house.sessions == 0
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}])
+def test_a_form_on_another_site_opens_nothing(house: CardHouse, headers: dict[str, str]) -> None:
+    someone = house.reader()
+    fields = someone.fields()
+    house.clock.advance(seconds=3)
+    assert someone.client.post("/card?lang=en", data=fields, headers=headers).status_code == 403
+    assert house.sessions == 0
+
+
+def test_the_sum_of_the_form_is_checked_again(house: CardHouse) -> None:
+    someone = house.reader()
+    fields = someone.fields()
+    for change in ({"amount": "0"}, {"amount": "1,000"}, {"currency": "XXX"}, {"frequency": "daily"}):
+        assert someone.press({**fields, **change}).status_code == 400
+    assert house.sessions == 0
+
+
+def test_a_name_and_a_message_stay_text_and_short(house: CardHouse) -> None:
+    someone = house.reader()
+    fields = someone.fields()
+    answer = someone.press({**fields, "name": "<script>x</script>" * 20})
+    assert answer.status_code == 400
+    assert "<script>x" not in answer.text
+    assert someone.press({**fields, "name": "Олена\x00 \u202e<b>", "message": "Дякую\nвам"}).status_code == 303
+
+
+def test_a_processor_that_does_not_answer_is_no_dead_end(house: CardHouse) -> None:
+    house.fake.faults.order(Trouble.CUT, times=20, path="/v1/checkout")
+    someone = house.reader()
+    answer = someone.give()
+    assert answer.status_code == 503
+    assert "Nothing was charged" in answer.text
+    assert "#method-iban" in answer.text
+    house.fake.faults.clear()
+    again = confirm_fields(answer)
+    assert someone.press(again).status_code == 303
+    assert house.sessions == 1
+
+
+def test_a_lost_answer_does_not_open_a_second_page(house: CardHouse) -> None:
+    house.fake.faults.order(Trouble.LOST, times=1, path="/v1/checkout")
+    someone = house.reader()
+    answer = someone.give()
+    if answer.status_code == 503:
+        answer = someone.press(confirm_fields(answer))
+    assert answer.status_code == 303
+    assert house.sessions == 1
+
+
+def test_a_refused_page_is_tried_anew(house: CardHouse) -> None:
+    house.fake.faults.order(Trouble.REFUSED, times=1, path="/v1/checkout")
+    someone = house.reader()
+    answer = someone.give()
+    assert answer.status_code == 503
+    assert "may not do that" not in answer.text
+    assert someone.press(confirm_fields(answer)).status_code == 303
+
+
+def test_without_the_ledger_nothing_is_charged_and_it_says_so(house: CardHouse, tmp_path: Path) -> None:
+    someone = house.reader()
+    fields = someone.fields()
+    house.ledger.dispose()
+    ledger = type(house.ledger)(f"sqlite:///{tmp_path}/gone/x.db", clock=house.clock)
+    service = house.app.extensions["support"]
+    object.__setattr__(service, "ledger", ledger)
+    for answer in (someone.press(fields), someone.look()):
+        assert answer.status_code == 503
+        assert "Nothing was charged" in answer.text
+        assert answer.headers["Retry-After"]
+    assert house.sessions == 0
+    assert someone.client.get("/support").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "query", [{"article": "javascript:alert(1)"}, {"article": "http://evil.example/"}, {"lang": "xx"}]
+)
+def test_nothing_strange_is_carried_along(house: CardHouse, query: dict[str, str]) -> None:
+    page = house.reader().client.get("/card", query_string=ASKED | query).text
+    assert "evil" not in page
+    assert "javascript" not in page

@@ -1,0 +1,193 @@
+"""Card testing: a flood opens few payment pages, a reader among it still gives, and nothing else closes."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support_service.demo_stripe import StripeFake
+from support_service.web.card_guard import DECLINED, LIMITS, Mode, look, note_decline, place_and_net
+from tests.fixtures.cards import CardHouse, CardReader, card_house, confirm_fields
+from tests.fixtures.staff import FrozenClock
+
+# All of it where somebody wants to see it: CARD_ATTEMPTS=10000.
+ATTEMPTS = int(os.environ.get("CARD_ATTEMPTS", "300"))
+ADDRESSES = [f"127.0.{net}.{host}" for net in range(25) for host in (1, 2)]
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+@pytest.fixture
+def house(tmp_path: Path, database_url: str, clock: FrozenClock) -> Iterator[CardHouse]:
+    with StripeFake(clock=clock) as fake:
+        yield card_house(tmp_path, database_url, fake, clock)
+
+
+def flood(house: CardHouse, attempts: int) -> list[int]:
+    """Press the button again and again from all addresses in turn, within one window."""
+    answers = []
+    step = min(LIMITS.window.total_seconds() / 2 / attempts, 0.5)
+    for number in range(attempts):
+        attacker = house.reader(ADDRESSES[number % len(ADDRESSES)])
+        fields = attacker.fields(amount=str(50 + number % 50), frequency="once")
+        house.clock.advance(seconds=step)
+        # Tokens gathered before: the time to read has passed for all of them.
+        answers.append((attacker, fields))
+    house.clock.advance(seconds=LIMITS.dwell.total_seconds())
+    return [attacker.press(fields, seconds=0).status_code for attacker, fields in answers]
+
+
+def solve(reader: CardReader, **asked: str) -> int:
+    """Give as a person does: look, answer the small question if there is one, take the time."""
+    answer = reader.look(**asked)
+    fields = confirm_fields(answer)
+    if "answer" in fields:
+        _, _, first, second, _ = fields["token"].split("-")
+        fields["answer"] = str(int(first) + int(second))
+    return reader.press(fields, seconds=10).status_code
+
+
+def test_a_flood_opens_few_pages_and_a_reader_among_it_gives(house: CardHouse) -> None:
+    statuses = flood(house, ATTEMPTS)
+    cap = LIMITS.all_max + 25
+    assert house.sessions == statuses.count(303) <= cap
+    assert set(statuses) <= {303, 429}
+    assert look(house.app.extensions["support"], "stripe").mode is Mode.SLOWED
+    before = house.sessions
+    donors = [solve(house.reader(f"198.51.{net}.9")) for net in range(20)]
+    assert donors == [303] * 20, "the first attempt from a quiet network is asked a question, never refused"
+    assert house.sessions == before + 20
+    assert house.reader().client.get("/support").status_code == 200
+
+
+def test_a_flood_ends_and_all_is_as_before(house: CardHouse) -> None:
+    flood(house, 200)
+    house.clock.advance(minutes=11)
+    answer = house.reader(ADDRESSES[0]).look()
+    assert "answer" not in confirm_fields(answer)
+    assert house.reader(ADDRESSES[0]).give().status_code == 303
+
+
+def test_one_address_waits_while_its_neighbours_give(house: CardHouse) -> None:
+    one = house.reader("192.0.2.1")
+    statuses = [one.give(amount=str(100 + number)).status_code for number in range(LIMITS.place_max + 2)]
+    assert statuses == [303] * LIMITS.place_max + [429, 429]
+    answer = one.press(one.fields())
+    assert "give in another way" in answer.text
+    assert answer.headers["Retry-After"]
+    assert house.reader("192.0.2.2").give().status_code == 303
+    assert house.reader("203.0.113.9").give().status_code == 303
+
+
+def test_a_network_waits_while_others_give(house: CardHouse) -> None:
+    statuses = [house.reader(f"192.0.2.{host}").give().status_code for host in range(1, LIMITS.net_max + 3)]
+    assert statuses == [303] * LIMITS.net_max + [429, 429]
+    assert house.reader("192.0.3.1").give().status_code == 303
+
+
+def test_a_double_click_is_one_attempt(house: CardHouse) -> None:
+    one = house.reader("192.0.2.1")
+    fields = one.fields()
+    assert {one.press(fields).status_code for _ in range(3 * LIMITS.place_max)} == {303}
+    assert one.give(amount="300").status_code == 303
+
+
+def test_a_wrong_answer_is_asked_again(house: CardHouse) -> None:
+    flood(house, 150)
+    donor = house.reader("198.51.100.9")
+    fields = confirm_fields(donor.look())
+    before = house.sessions
+    answer = donor.press({**fields, "answer": "99"}, seconds=10)
+    assert answer.status_code == 429
+    assert house.sessions == before
+    again = confirm_fields(answer)
+    assert again["token"] != fields["token"]
+    assert solve(donor) == 303
+
+
+def test_a_calm_token_is_asked_a_question_when_it_comes_back_in_a_flood(house: CardHouse) -> None:
+    donor = house.reader("198.51.100.9")
+    fields = donor.fields()
+    flood(house, 150)
+    answer = donor.press(fields, seconds=10)
+    assert answer.status_code == 429
+    assert "answer" in confirm_fields(answer)
+
+
+def test_many_declines_close_cards_alone_and_they_open_again_by_themselves(house: CardHouse) -> None:
+    at = house.app.extensions["support"]
+    assert house.reader().give().status_code == 303
+    for _ in range(LIMITS.declines_min):
+        note_decline(at)
+    assert look(at, "stripe").mode is Mode.PAUSED
+    for answer in (house.reader().look(), house.reader("198.51.100.9").look()):
+        assert answer.status_code == 503
+        assert "Card payments are paused" in answer.text
+        assert "declin" not in answer.text, "whoever tries cards learns nothing"
+        assert "#method-iban" in answer.text
+    client = house.reader().client
+    for path in ("/support", "/widget", "/.well-known/support-methods.json"):
+        assert client.get(path).status_code == 200
+    assert 'support_card_mode{processor="stripe",mode="paused"} 1' in client.get("/metrics").text
+    assert "Paused: too many cards were declined" in house.person("viewer").get("/staff/health", lang="en").text
+    house.clock.advance(minutes=11)
+    assert house.reader().give().status_code == 303
+
+
+def test_a_few_declines_among_many_gifts_close_nothing(house: CardHouse) -> None:
+    at = house.app.extensions["support"]
+    for number in range(LIMITS.declines_min * 2):
+        assert house.reader(f"10.{number}.0.1").give().status_code == 303
+    for _ in range(LIMITS.declines_min):
+        note_decline(at)
+    assert look(at, "stripe").mode is Mode.OPEN
+
+
+def test_declines_are_counted_up_to_a_bound(house: CardHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("support_service.web.card_guard.DECLINES_NOTED_MAX", 5)
+    at = house.app.extensions["support"]
+    for _ in range(9):
+        note_decline(at)
+    asked = (DECLINED, LIMITS.window)
+    assert at.ledger.attempts.count([asked])[asked] == 5
+
+
+def test_the_place_of_a_reader_is_not_kept(house: CardHouse) -> None:
+    assert house.reader("192.0.2.77").give().status_code == 303
+    ledger = house.ledger
+    asked = [(name, LIMITS.window) for name in ("192.0.2.77", "192.0.2", "c000024d/24")]
+    assert set(ledger.attempts.count(asked).values()) == {0}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same_place", "is_same_net"),
+    [
+        ("192.0.2.1", "192.0.2.1", True, True),
+        ("192.0.2.1", "192.0.2.2", False, True),
+        ("192.0.2.1", "192.0.3.1", False, False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True, True),
+        ("2001:db8:1:2::1", "2001:db8:1:2:3::9", True, True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False, True),
+        ("2001:db8:1::1", "2001:db8:2::1", False, False),
+        ("", "unix:", False, False),
+    ],
+)
+def test_what_counts_as_one_place_and_one_network(
+    one: str, other: str, *, is_same_place: bool, is_same_net: bool
+) -> None:
+    (place, net), (other_place, other_net) = place_and_net(one), place_and_net(other)
+    assert (place == other_place, net == other_net) == (is_same_place, is_same_net)
+
+
+def test_a_forwarded_address_counts_only_behind_a_proxy_of_ours(house: CardHouse) -> None:
+    one = house.reader("192.0.2.1")
+    for number in range(LIMITS.place_max):
+        assert one.give(amount=str(100 + number)).status_code == 303
+    fields = one.fields(amount="999")
+    house.clock.advance(seconds=3)
+    lied = one.client.post("/card?lang=en", data=fields, headers={"X-Forwarded-For": "198.51.100.1"})
+    assert lied.status_code == 429
