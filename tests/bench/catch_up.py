@@ -11,6 +11,7 @@ with its cause. Loopback only; leaves nothing behind.
 import argparse
 import http.client
 import json
+import math
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -39,6 +40,7 @@ ACCOUNTS, TRANSFERS_A_BLOCK = 10, 100
 KINDS = ("plain", "memo", "payout", "token")
 DONATIONS = 20
 BLOCKS_FEW = 200
+GROWTH_BLOCKS_MAX = 1_000
 IDLE_POLLS, POLL_SECONDS = 5, 12
 BYTES_AIM, SECONDS_AIM, GROWTH_AIM, IDLE_REQUESTS_AIM = 50, 20, 1.3, 2.0
 
@@ -227,21 +229,23 @@ def _judge(ours_: tuple[Cost, Cost], scan: Cost, idle: Cost, trace_seconds: floa
     print(f"HTTP requests: {scan.requests / many.requests:.0f} times fewer; calls within them:", end=" ")
     print(f"{many.calls / few.calls:.2f} times as many for the long chain (a deeper bisection)\n")
     # (what, value, aim, whether more is better, why it may be missed)
-    traces = f"asked once more for its traces of the blocks with payouts alone, this node took {trace_seconds:.1f} s;"
+    traces = f"for all traces of the blocks with payouts this node takes {trace_seconds:.1f} s;"
     traces += f" the scan asks for none and finds {scan.found} of {DONATIONS}"
+    # The aim of growth is one from 200 to 1,000 blocks; beyond that, it is told and not judged.
+    growth = GROWTH_AIM if many.blocks <= GROWTH_BLOCKS_MAX else math.inf
     aims = (
         ("times fewer bytes", scan.answered_bytes / many.answered_bytes, BYTES_AIM, True, "full blocks of donations"),
         ("times less time", scan.seconds / many.seconds, SECONDS_AIM, True, traces),
-        ("times the HTTP for the long chain", many.requests / few.requests, GROWTH_AIM, False, "a deeper bisection"),
-        ("times the bytes for the long chain", many.answered_bytes / few.answered_bytes, GROWTH_AIM, False, ""),
-        ("times the time for the long chain", many.seconds / few.seconds, GROWTH_AIM, False, traces),
+        ("times the HTTP for the long chain", many.requests / few.requests, growth, False, "a deeper bisection"),
+        ("times the bytes for the long chain", many.answered_bytes / few.answered_bytes, growth, False, ""),
+        ("times the time for the long chain", many.seconds / few.seconds, growth, False, traces),
         ("HTTP requests an idle poll", requests, IDLE_REQUESTS_AIM, False, "reads that finality brings"),
     )
     missed = 0
     for what, value, aim, is_more_better, cause in aims:
         is_met = value >= aim if is_more_better else value <= aim
         missed += not is_met
-        verdict = "met" if is_met else f"MISSED: {cause or 'see the table'}"
+        verdict = "told only" if math.isinf(aim) else "met" if is_met else f"MISSED: {cause or 'see the table'}"
         print(f"{value:8.2f} {what} (aim {'>=' if is_more_better else '<='} {aim}): {verdict}")
     if many.found != DONATIONS:
         print(f"MISSED: {many.found} of {DONATIONS} donations found")

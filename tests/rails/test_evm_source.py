@@ -462,6 +462,18 @@ def test_an_address_without_a_token_contract_lied(world: MakeWorld, node: Node) 
         world(watch(token(ACCOUNTS[1])))
 
 
+def test_a_token_younger_than_its_start_was_worth_nothing_before(node: Node, books: Ledger) -> None:
+    first = node.mine(3)
+    coin = node.deploy("PlainToken")
+    node.call(coin, "transfer(address,uint256)", US, 5)
+    node.mine(10)
+    here = World(node, books, [watch(token(coin), start=first)])
+    here.look()
+    here.settle()
+    assert here.told() == [("donation", "USDT", "tx:log:0", 5)]
+    here.check()
+
+
 def test_an_asset_may_be_watched_off_route(node: Node, books: Ledger) -> None:
     here = World(node, books, [Watch("local", US, NATIVE, "eth", None, is_off_route=True)])
     here.look()
