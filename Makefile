@@ -88,7 +88,7 @@ $(STAMPS)/self: pyproject.toml $(STAMPS)/run
 	@touch $@
 
 $(STAMPS)/node: tests/tools/package.json tests/tools/package-lock.json $(STAMPS)/venv
-	@echo "Installing the local EVM node ..."
+	@echo "Installing the local nodes (EVM, Bitcoin) ..."
 	@mkdir -p $(VENV)/node && cp tests/tools/package.json tests/tools/package-lock.json $(VENV)/node/
 	@cd $(VENV)/node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -49,6 +49,8 @@ TOP = {
     "checks",
     "conformance_tron",
     "demo",
+    "demo_bitcoin",
+    "demo_bitcoin_tx",
     "demo_chain",
     "demo_tron",
     "demo_tron_ports",
