@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 pytest_plugins = [
+    "tests.fixtures.bitcoin_node",
     "tests.fixtures.browser",
     "tests.fixtures.database",
     "tests.fixtures.node",
