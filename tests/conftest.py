@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 pytest_plugins = [
-    "tests.fixtures.bitcoin_node",
     "tests.fixtures.browser",
     "tests.fixtures.database",
     "tests.fixtures.node",
+    "tests.fixtures.bitcoin_node",
+    "tests.fixtures.bitcoin",
     "tests.fixtures.service",
     "tests.fixtures.stripe",
     "tests.fixtures.tron",
