@@ -279,7 +279,10 @@ class Checkout:
 
 @dataclass(frozen=True, slots=True)
 class PaymentClaim:
-    """A source's statement about the payment itself; units are gross, positive also for outflows."""
+    """A source's statement about the payment itself; units are gross, positive also for outflows.
+
+    intent is the reference of the reader's choice that it follows, where there is one.
+    """
 
     state: State
     kind: Kind
@@ -296,6 +299,7 @@ class PaymentClaim:
     fee_units: int | None = None
     flags: tuple[Flag, ...] = ()
     personal: Personal = field(default=Personal())
+    intent: str | None = None
 
     def __post_init__(self) -> None:
         assert self.state in PAYMENT_STATES and self.units >= 0
@@ -313,10 +317,21 @@ class RefundClaim:
 
 @dataclass(frozen=True, slots=True)
 class DisputeClaim:
-    """A payer's objection: SUCCEEDED means they won, FAILED that we did; it counts 0 until then."""
+    """A payer's objection: SUCCEEDED means they won, FAILED that we did; it counts 0 until then.
+
+    is_withdrawn tells whether the processor holds the money back meanwhile; a mere question does not.
+    """
 
     units: int
     outcome: Outcome
+    is_withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FeeClaim:
+    """What one entry of the processor's books kept of this money, in the money's own units; negative: gave back."""
+
+    units: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,15 +357,15 @@ def value_part(units: int) -> str:
     return f"value:{units}"
 
 
-Claim: TypeAlias = PaymentClaim | RefundClaim | DisputeClaim | ValueClaim
+Claim: TypeAlias = PaymentClaim | RefundClaim | DisputeClaim | FeeClaim | ValueClaim
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
     """One claim about one part of one piece of money.
 
-    part is `payment`, `value:<units>`, or the id of a refund, dispute or bank reversal. Per part the highest rank
-    wins. rank None stands for the number of the report (chains: the newer statement is the better
+    part is `payment`, `value:<units>`, `fee:<entry>`, or the id of a refund, dispute or bank reversal. Per part the
+    highest rank wins. rank None stands for the number of the report (chains: the newer statement is the better
     one); Stripe gives (position in the lifecycle, event time in microseconds).
     """
 
@@ -361,6 +376,45 @@ class Observation:
 
     def __post_init__(self) -> None:
         assert (self.part == PAYMENT_PART) == isinstance(self.claim, PaymentClaim)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A claim about money that the source calls by another name than its locator.
+
+    The name is looked up among all aliases ever told. An unknown one waits, and the claim is folded
+    as soon as a report tells what the name stands for.
+    """
+
+    name: str
+    part: str
+    rank: Rank
+    claim: Claim
+
+    def __post_init__(self) -> None:
+        assert (self.part == PAYMENT_PART) == isinstance(self.claim, PaymentClaim)
+        assert not (isinstance(self.claim, PaymentClaim) and not self.claim.personal.is_empty), "told with its identity"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanClaim:
+    """What a processor says about a gift that repeats; per name the highest rank counts.
+
+    state is the processor's own word; intent is None where the plan was not begun on our page.
+    """
+
+    name: str
+    intent: str | None
+    units: int
+    currency: str
+    exponent: int
+    frequency: Frequency
+    state: str
+    at: datetime
+    rank: Rank
+
+    def __post_init__(self) -> None:
+        assert self.units >= 0 and self.at.tzinfo is UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,7 +455,8 @@ class Report:
 
     Pushed sources set `key` to the sender's id. Polled ones give the `cursor` that the ledger must
     hold afterwards; their key is its step, and the report follows step - 1.
-    raw is the message as it came, kept in the erasable table.
+    raw is the message as it came, kept in the erasable table. aliases say what money a name stands
+    for; a name that has a meaning keeps it.
     """
 
     source: str
@@ -410,6 +465,9 @@ class Report:
     statements: tuple[Statement, ...] = ()
     cursor: Cursor | None = None
     raw: str | None = None
+    aliases: tuple[tuple[str, Identity], ...] = ()
+    waiting: tuple[Named, ...] = ()
+    plans: tuple[PlanClaim, ...] = ()
 
     def __post_init__(self) -> None:
         assert self.cursor is None or self.key == str(self.cursor.step)
@@ -418,7 +476,7 @@ class Report:
     @property
     def claims_nothing(self) -> bool:
         """Tell whether this is only a step of the cursor."""
-        return not self.observations and not self.statements
+        return not (self.observations or self.statements or self.aliases or self.waiting or self.plans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -434,7 +492,12 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Donation:
-    """What we believe now about one piece of money; field names are those of the export."""
+    """What we believe now about one piece of money; field names are those of the export.
+
+    refunded_units is what went back to the payer: refunds, and disputes that were lost.
+    withheld_units is what the processor holds back while a dispute is open. open_parts counts
+    refunds and disputes whose end is not known.
+    """
 
     identity: Identity
     payment: PaymentClaim
@@ -444,11 +507,14 @@ class Donation:
     seen_at: datetime
     confirmed_at: datetime | None
     value: ValueClaim | None = None
+    fee_units: int | None = None
+    withheld_units: int = 0
+    open_parts: int = 0
 
     @property
     def net_units(self) -> int | None:
         """What is left after the processor's fee; None where no fee is known."""
-        return None if self.payment.fee_units is None else self.payment.units - self.payment.fee_units
+        return None if self.fee_units is None else self.payment.units - self.fee_units
 
 
 class NoPayment(ValueError):
@@ -474,6 +540,7 @@ def fold(identity: Identity, observations: Iterable[Observed]) -> Donation:
     payment = parts[PAYMENT_PART].claim
     assert isinstance(payment, PaymentClaim)
     refunded = min(_refunded_units(parts), payment.units)
+    withheld = min(_withheld_units(parts), payment.units - refunded)
     state = _state(payment, parts, refunded)
     is_gift = payment.kind in COUNTED_KINDS and identity.direction is Direction.IN
     counts = is_gift and state in {State.CONFIRMED, State.PARTIALLY_REFUNDED}
@@ -486,12 +553,33 @@ def fold(identity: Identity, observations: Iterable[Observed]) -> Donation:
         seen_at=min(seen.accepted_at for seen in history),
         confirmed_at=_confirmed_at(history),
         value=_value(parts, payment.units),
+        fee_units=_fee_units(payment, parts),
+        withheld_units=withheld,
+        open_parts=sum(is_open(seen.claim) for seen in parts.values()),
     )
 
 
+def is_open(claim: Claim) -> bool:
+    """Tell whether the end of a refund or dispute is not known yet."""
+    return isinstance(claim, RefundClaim | DisputeClaim) and claim.outcome is Outcome.PENDING
+
+
 def _refunded_units(parts: dict[str, Observed]) -> int:
-    refunds = [seen.claim for seen in parts.values() if isinstance(seen.claim, RefundClaim)]
-    return sum(claim.units for claim in refunds if claim.outcome is Outcome.SUCCEEDED)
+    """Sum what went back to the payer; a lost dispute did so for good, like a refund."""
+    back = [seen.claim for seen in parts.values() if isinstance(seen.claim, RefundClaim | DisputeClaim)]
+    return sum(claim.units for claim in back if claim.outcome is Outcome.SUCCEEDED)
+
+
+def _withheld_units(parts: dict[str, Observed]) -> int:
+    disputes = [seen.claim for seen in parts.values() if isinstance(seen.claim, DisputeClaim)]
+    return sum(claim.units for claim in disputes if claim.is_withdrawn and claim.outcome is Outcome.PENDING)
+
+
+def _fee_units(payment: PaymentClaim, parts: dict[str, Observed]) -> int | None:
+    """Sum all fees; None where none is known."""
+    fees = [seen.claim.units for seen in parts.values() if isinstance(seen.claim, FeeClaim)]
+    fees += [] if payment.fee_units is None else [payment.fee_units]
+    return sum(fees) if fees else None
 
 
 def _value(parts: dict[str, Observed], units: int) -> ValueClaim | None:
@@ -500,12 +588,17 @@ def _value(parts: dict[str, Observed], units: int) -> ValueClaim | None:
 
 
 def _state(payment: PaymentClaim, parts: dict[str, Observed], refunded: int) -> State:
+    """Disputed: while the payer objects, and for good where all that was left was lost that way.
+
+    Where a lost dispute took only a part, the rest is ours and counts: partially_refunded.
+    """
     if payment.state is not State.CONFIRMED:
         return payment.state
-    disputes = [seen.claim for seen in parts.values() if isinstance(seen.claim, DisputeClaim)]
-    if any(claim.outcome is not Outcome.FAILED for claim in disputes):
+    outcomes = {seen.claim.outcome for seen in parts.values() if isinstance(seen.claim, DisputeClaim)}
+    is_gone = bool(refunded) and refunded == payment.units
+    if Outcome.PENDING in outcomes or (Outcome.SUCCEEDED in outcomes and is_gone):
         return State.DISPUTED
-    if refunded and refunded == payment.units:
+    if is_gone:
         return State.REFUNDED
     return State.PARTIALLY_REFUNDED if refunded else State.CONFIRMED
 

@@ -15,7 +15,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 FILE_LINES_MAX = 320
 # The nouns of the house stand in one file on purpose: whoever reads it knows the language.
-FILE_LINES_MAX_OF = {"giving.py": 540}
+FILE_LINES_MAX_OF = {"giving.py": 640}
 FUNCTION_LINES_MAX = 50
 POSITIONAL_MAX, PARAMETERS_MAX = 4, 8
 

@@ -17,7 +17,7 @@ from support_service.ledger.tables import metadata
 from tests.fixtures.database import Cluster
 from tests.fixtures.reports import polled, transfer, transfer_report
 
-REVISIONS = ["0001", "0002"]
+REVISIONS = ["0001", "0002", "0003"]
 
 
 def test_the_migrated_schema_is_the_one_that_queries_expect(database_url: str) -> None:
@@ -37,7 +37,7 @@ def test_the_revision_that_is_asked_for_is_the_newest_one() -> None:
 def test_migrating_creates_names_what_it_applied_and_is_free_to_repeat(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/100%/new.db"
     (tmp_path / "100%").mkdir()
-    assert migrate(url) == ["0001", "0002"]
+    assert migrate(url) == REVISIONS
     assert migrate(url) == []
     assert Ledger(url).totals() == ()
 
@@ -46,7 +46,7 @@ def test_an_empty_postgresql_database_is_brought_forward(cluster: Cluster) -> No
     name = cluster.create()
     with pytest.raises(LedgerOutdated, match="support-service migrate"):
         Ledger(cluster.url(name)).totals()
-    assert migrate(cluster.url(name)) == ["0001", "0002"]
+    assert migrate(cluster.url(name)) == REVISIONS
     cluster.drop(name)
 
 

@@ -14,8 +14,9 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from support_service.giving import Cursor, Donation, Report
 from support_service.ledger import canonical
-from support_service.ledger.claims import Claimed, check, news
+from support_service.ledger.claims import News, check, news
 from support_service.ledger.errors import CursorMoved, SourceFrozen
+from support_service.ledger.names import bodies, write_names
 from support_service.ledger.rows import in_chunks
 from support_service.ledger.store import Writing, store
 from support_service.ledger.tables import cursor, head, personal_data, report, source_freeze, to_micros
@@ -56,9 +57,10 @@ def accept_report(tx: Connection, told: Report, now: datetime) -> Change:
         _refuse_frozen(tx, told.source)
         _follow(tx, told.source, told.cursor)
     found = news(tx, told)
-    if told.cursor is not None and not found.claims:
+    if told.cursor is not None and found.is_empty:
         return Change()
-    number = _remember(tx, told, found.claims, now)
+    number = _remember(tx, told, found, now)
+    write_names(tx, number, found.names)
     return Change(number, store(Writing(tx, number, now), found))
 
 
@@ -99,16 +101,16 @@ def _follow(tx: Connection, source: str, to: Cursor) -> None:
     assert moved.rowcount == 1, "writers are serial"
 
 
-def _remember(tx: Connection, told: Report, claims: list[Claimed], now: datetime) -> int:
+def _remember(tx: Connection, told: Report, found: News, now: datetime) -> int:
     """Store the report as the next link of the chain, and apart from it what says who gave."""
     last = tx.execute(_HEAD).one()
     number = last.number + 1
     raw_digest = None if told.raw is None else canonical.sha256(told.raw)
-    bodies = {canonical.sha256(one.personal): ("personal", one.personal) for one in claims if one.personal is not None}
+    apart = {canonical.sha256(one.personal): ("personal", one.personal) for one in found.claims if one.personal}
     if told.raw is not None and raw_digest is not None:
-        bodies[raw_digest] = ("raw", canonical.raw_body(told.raw))
-    _keep_apart(tx, bodies, now)
-    body = canonical.dumps(_body(told, claims, number=number, raw_digest=raw_digest, accepted_at=to_micros(now)))
+        apart[raw_digest] = ("raw", canonical.raw_body(told.raw))
+    keep_apart(tx, apart, now)
+    body = canonical.dumps(_body(told, found, number=number, raw_digest=raw_digest, accepted_at=to_micros(now)))
     link = canonical.chain_hash(last.hash, body)
     row = {"number": number, "source": told.source, "key": told.key, "accepted_at": to_micros(now)}
     row |= {"previous_hash": last.hash, "hash": link, "body": body, "raw_digest": raw_digest}
@@ -118,9 +120,7 @@ def _remember(tx: Connection, told: Report, claims: list[Claimed], now: datetime
     return int(number)
 
 
-def _body(
-    told: Report, claims: list[Claimed], *, number: int, raw_digest: str | None, accepted_at: int
-) -> dict[str, object]:
+def _body(told: Report, found: News, *, number: int, raw_digest: str | None, accepted_at: int) -> dict[str, object]:
     """Say all that the report says and brings about; what it repeats is not news and not in it."""
     at = told.cursor
     return {
@@ -132,13 +132,14 @@ def _body(
         "statements": [canonical.statement_body(statement) for statement in told.statements],
         "observations": [
             canonical.observation_body(claim.identity, claim.part, claim.rank or (0, number), claim.text)
-            for claim in claims
+            for claim in found.claims
         ],
         "raw": raw_digest,
+        **bodies(found.names),
     }
 
 
-def _keep_apart(tx: Connection, bodies: dict[str, tuple[str, str]], now: datetime) -> None:
+def keep_apart(tx: Connection, bodies: dict[str, tuple[str, str]], now: datetime) -> None:
     """Store erasable data (digest -> kind, body) once; what was erased stays erased."""
     asked = select(personal_data.c.digest)
     known = {

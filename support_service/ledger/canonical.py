@@ -10,13 +10,19 @@ from typing import Any
 
 from support_service.giving import (
     Claim,
+    Direction,
     DisputeClaim,
+    FeeClaim,
     Flag,
+    Frequency,
     Identity,
+    Intent,
     Kind,
+    Named,
     Outcome,
     PaymentClaim,
     Personal,
+    PlanClaim,
     Rank,
     RefundClaim,
     State,
@@ -25,6 +31,9 @@ from support_service.giving import (
 )
 from support_service.ledger.errors import BadRecord
 from support_service.ledger.tables import from_micros, to_micros
+
+# Stands for the money of a claim that names no person, and so is written alike whatever it is about.
+_NOBODYS = Identity("", "-", "", Direction.IN, "-")
 
 
 def dumps(value: object) -> str:
@@ -38,12 +47,12 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def personal_body(identity: Identity, personal: Personal) -> str | None:
-    """Write personal data, bound to the money they belong to; None where there are none."""
+def personal_body(of: str, personal: Personal) -> str | None:
+    """Write personal data, bound to the money or intent (its ref) they belong to; None where there are none."""
     if personal.is_empty:
         return None
     held = {"payer": _tidy(personal.payer), "message": _tidy(personal.message), "note": _tidy(personal.note)}
-    return dumps({"of": identity.ref, "personal": held})
+    return dumps({"of": of, "personal": held})
 
 
 def read_personal(body: str | None) -> Personal:
@@ -74,7 +83,10 @@ def claim_text(identity: Identity, claim: Claim) -> str:
         case RefundClaim():
             return dumps({"is": "refund", "units": str(claim.units), "outcome": claim.outcome})
         case DisputeClaim():
-            return dumps({"is": "dispute", "units": str(claim.units), "outcome": claim.outcome})
+            withdrawn = {"is_withdrawn": True} if claim.is_withdrawn else {}
+            return dumps({"is": "dispute", "units": str(claim.units), "outcome": claim.outcome, **withdrawn})
+        case FeeClaim():
+            return dumps({"is": "fee", "units": str(claim.units)})
         case ValueClaim():
             return value_text(claim)
 
@@ -108,7 +120,9 @@ def read_claim(text: str, personal: Personal = Personal()) -> Claim:  # noqa: B0
             case "refund":
                 return RefundClaim(int(held["units"]), Outcome(held["outcome"]))
             case "dispute":
-                return DisputeClaim(int(held["units"]), Outcome(held["outcome"]))
+                return DisputeClaim(int(held["units"]), Outcome(held["outcome"]), held.get("is_withdrawn", False))
+            case "fee":
+                return FeeClaim(int(held["units"]))
             case "value":
                 return _read_value(held)
         return _read_payment(held, personal)
@@ -144,13 +158,72 @@ def statement_body(statement: Statement) -> dict[str, object]:
     }
 
 
+def named_text(one: Named) -> str:
+    """Write a claim that waits for its name: what it says does not depend on the money it will belong to."""
+    return claim_text(_NOBODYS, one.claim)
+
+
+def named_body(one: Named, claim: str) -> dict[str, object]:
+    """Describe a claim that waits for its name in a report's body."""
+    return {"name": one.name, "part": one.part, "rank": list(one.rank), "claim": json.loads(claim)}
+
+
+def plan_body(claim: PlanClaim) -> dict[str, object]:
+    """Describe a plan in a report's body."""
+    return {
+        "name": claim.name,
+        "intent": claim.intent,
+        "units": str(claim.units),
+        "currency": claim.currency,
+        "exponent": claim.exponent,
+        "frequency": claim.frequency,
+        "state": claim.state,
+        "at": to_micros(claim.at),
+        "rank": list(claim.rank),
+    }
+
+
+def read_plan(held: dict[str, Any]) -> PlanClaim:
+    """Read a plan back from a report's body."""
+    return PlanClaim(
+        name=held["name"],
+        intent=held["intent"],
+        units=int(held["units"]),
+        currency=held["currency"],
+        exponent=held["exponent"],
+        frequency=Frequency(held["frequency"]),
+        state=held["state"],
+        at=from_micros(held["at"]),
+        rank=(held["rank"][0], held["rank"][1]),
+    )
+
+
+def intent_body(intent: Intent) -> str:
+    """Write a reader's choice without what points to them; its hash shows whether the row was changed."""
+    return dumps(
+        {
+            "ref": intent.ref,
+            "method": intent.method,
+            "currency": intent.currency,
+            "exponent": intent.exponent,
+            "units": str(intent.units),
+            "frequency": intent.frequency,
+            "lang": intent.lang,
+            "made_at": to_micros(intent.made_at),
+            "article": intent.article,
+            "support_code": intent.support_code,
+            "covered_fee_units": str(intent.covered_fee_units),
+        }
+    )
+
+
 def _tidy(text: str | None) -> str | None:
     """Make text storable: a person's odd message must not hold up their money."""
     return None if text is None else text.encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def _payment(identity: Identity, claim: PaymentClaim) -> dict[str, object]:
-    body = personal_body(identity, claim.personal)
+    body = personal_body(identity.ref, claim.personal)
     return {
         "is": "payment",
         "state": claim.state,
@@ -168,6 +241,8 @@ def _payment(identity: Identity, claim: PaymentClaim) -> dict[str, object]:
         "fee_units": None if claim.fee_units is None else str(claim.fee_units),
         "flags": list(claim.flags),
         "personal": None if body is None else sha256(body),
+        # Left out where there is none: claims made before there were intents read as they always did.
+        **({} if claim.intent is None else {"intent": claim.intent}),
     }
 
 
@@ -199,4 +274,5 @@ def _read_payment(held: dict[str, Any], personal: Personal) -> PaymentClaim:
         fee_units=None if held["fee_units"] is None else int(held["fee_units"]),
         flags=tuple(Flag(flag) for flag in held["flags"]),
         personal=personal,
+        intent=held.get("intent"),
     )

@@ -11,7 +11,6 @@ from support_service.giving import (
     Identity,
     Observation,
     PaymentClaim,
-    Rank,
     Report,
     State,
     Statement,
@@ -19,21 +18,11 @@ from support_service.giving import (
 )
 from support_service.ledger import canonical
 from support_service.ledger.errors import BadReport, SourceContradiction
+from support_service.ledger.names import Claimed, Names, names_of
 from support_service.ledger.rows import Kept, donation_rows, histories, identity_of
 from support_service.ledger.tables import donation
 
 GONE = frozenset({State.ORPHANED, State.REPLACED})
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A claim as it will be stored; rank None stands for the number of its report."""
-
-    identity: Identity
-    part: str
-    rank: Rank | None
-    text: str
-    personal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +40,12 @@ class News:
 
     claims: list[Claimed]
     held: dict[str, Held]
+    names: Names = field(default=Names())
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing of the report is new."""
+        return not self.claims and self.names.is_empty
 
 
 def check(told: Report) -> None:
@@ -65,7 +60,8 @@ def check(told: Report) -> None:
 
 def news(tx: Connection, told: Report) -> News:
     """Sift a report: what equals the ledger's live claims is not news, so that a rescan changes nothing."""
-    spoken = _spoken(told.observations)
+    names = names_of(tx, told)
+    spoken = _best([*map(_claimed, told.observations), *names.found])
     named = {claim.identity.ref for claim in spoken}
     standing = {
         row["ref"]: (row, statement)
@@ -76,7 +72,7 @@ def news(tx: Connection, told: Report) -> News:
     held = _held(tx, [*(row for row, _ in standing.values()), *donation_rows(tx, sorted(named))])
     implied = [_implied(row, statement, held[ref].history) for ref, (row, statement) in standing.items()]
     fresh = [claim for claim in spoken if _is_news(claim, held.get(claim.identity.ref, Held()).history)]
-    return News([*implied, *fresh], held)
+    return News([*implied, *fresh], held, names)
 
 
 def _texts(told: Report) -> Iterable[str]:
@@ -88,7 +84,17 @@ def _texts(told: Report) -> Iterable[str]:
         yield from (seen.part, identity.network, identity.asset, identity.address, identity.locator)
         if isinstance(claim, PaymentClaim):
             yield from (claim.rail, claim.method, claim.block_hash or "", claim.tx or "")
-            yield from (claim.article or "", claim.support_code or "")
+            yield from (claim.article or "", claim.support_code or "", claim.intent or "")
+    yield from _names(told)
+
+
+def _names(told: Report) -> Iterable[str]:
+    for name, identity in told.aliases:
+        yield from (name, identity.network, identity.asset, identity.address, identity.locator)
+    for one in told.waiting:
+        yield from (one.name, one.part)
+    for plan in told.plans:
+        yield from (plan.name, plan.intent or "", plan.currency, plan.state)
 
 
 def _check_sum(told: Report, statement: Statement, delta_units: int) -> None:
@@ -110,19 +116,19 @@ def _is_in(identity: Identity, claim: PaymentClaim, statement: Statement) -> boo
     return (identity.network, identity.address, identity.asset, claim.block_hash) == here
 
 
-def _spoken(observations: Iterable[Observation]) -> list[Claimed]:
-    """Write the claims as they would be stored: of several about one part, the one of highest rank, then the last."""
-    best: dict[tuple[str, str], Observation] = {}
-    for seen in observations:
-        key = (seen.identity.ref, seen.part)
-        if key not in best or (seen.rank or (0, 0)) >= (best[key].rank or (0, 0)):
-            best[key] = seen
-    return [_claimed(seen) for seen in best.values()]
+def _best(claims: Iterable[Claimed]) -> list[Claimed]:
+    """Of several claims about one part keep the one of highest rank, then the last."""
+    best: dict[tuple[str, str], Claimed] = {}
+    for claim in claims:
+        key = (claim.identity.ref, claim.part)
+        if key not in best or (claim.rank or (0, 0)) >= (best[key].rank or (0, 0)):
+            best[key] = claim
+    return list(best.values())
 
 
 def _claimed(seen: Observation) -> Claimed:
     claim = seen.claim
-    personal = canonical.personal_body(seen.identity, claim.personal) if isinstance(claim, PaymentClaim) else None
+    personal = canonical.personal_body(seen.identity.ref, claim.personal) if isinstance(claim, PaymentClaim) else None
     return Claimed(seen.identity, seen.part, seen.rank, canonical.claim_text(seen.identity, claim), personal)
 
 

@@ -136,7 +136,7 @@ def export_row(found: Donation) -> ExportRow:
         _moment(found.confirmed_at),
         _moment(payment.occurred_at),
         _value(found.value),
-        None if payment.fee_units is None else str(payment.fee_units),
+        None if found.fee_units is None else str(found.fee_units),
         None if found.net_units is None else str(found.net_units),
         str(identity.direction),
     )

@@ -1,25 +1,50 @@
-"""What readers chose, the payment pages opened for it, and plans. What is not kept yet is refused, not forgotten."""
+"""What readers chose, the payment pages opened for it, plans, and claims that wait for their payment."""
 
+import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from support_service.giving import Checkout, Frequency, Intent
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
+
+from support_service.giving import Checkout, Clock, Frequency, Intent
+from support_service.ledger import canonical
+from support_service.ledger.accept import keep_apart
+from support_service.ledger.engine import Database
 from support_service.ledger.errors import LedgerError
-from support_service.ledger.queries import Listed
+from support_service.ledger.names import read_plan_row
+from support_service.ledger.queries import LISTED_MAX, Listed, donations_with_people
+from support_service.ledger.rows import read_donation
+from support_service.ledger.tables import (
+    alias,
+    checkout_attempt,
+    donation,
+    from_micros,
+    intent,
+    personal_data,
+    plan,
+    report,
+    to_micros,
+    waiting_claim,
+)
+
+# A try to open a payment page that led to none is given up after this, so that a processor that keeps
+# failing for one key cannot hold up a reader. Pages are opened with more time left than this.
+TRY_LASTS = timedelta(minutes=20)
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try to open a payment page; checkout None: not opened yet."""
+    """One try to open a payment page; checkout None: not opened yet. All of a try follows from started_at."""
 
     number: int
-    checkout: Checkout | None
+    started_at: datetime
+    checkout: Checkout | None = None
     is_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A gift that repeats; state is the processor's own word."""
+    """A gift that repeats; state is the processor's own word. number is the report that changed it last."""
 
     name: str
     intent: str | None
@@ -29,6 +54,7 @@ class Plan:
     frequency: Frequency
     state: str
     changed_at: datetime
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,46 +70,164 @@ class Waiting:
 class Intents:
     """The ledger's side of giving by card; every method may raise LedgerError."""
 
+    _database: Database
+    _clock: Clock
+
     def open_intent(self, intent: Intent, *, nonce: str) -> Intent:
         """Keep what was chosen; the same nonce gives the intent first opened with it."""
-        raise NotKept(intent.ref, nonce)
+        with self._database.write() as tx:
+            held = _find(tx, nonce=nonce)
+            if held is None:
+                _write_intent(tx, intent, nonce, self._clock())
+                held = intent
+            return held
 
     def intent(self, ref: str) -> Intent | None:
         """Look up what was chosen."""
-        raise NotKept(ref)
+        with self._database.read() as tx:
+            return _find(tx, ref=ref)
 
     def attempt(self, ref: str) -> Attempt | None:
         """Return the newest try to open a payment page."""
-        raise NotKept(ref)
+        with self._database.read() as tx:
+            return _newest(tx, ref)
 
     def start_attempt(self, ref: str) -> Attempt:
         """Return the open try; a new number only after a definite refusal or the page's end."""
-        raise NotKept(ref)
+        now = self._clock()
+        with self._database.write() as tx:
+            if _find(tx, ref=ref) is None:
+                raise LedgerError(f"there is no intent {ref}")
+            held = _newest(tx, ref)
+            if held is not None and _is_open(held, now):
+                return held
+            number = 1 if held is None else held.number + 1
+            row = {"intent_ref": ref, "number": number, "started_at": to_micros(now)}
+            tx.execute(insert(checkout_attempt).values(**row))
+            return Attempt(number, now)
 
     def note_checkout(self, ref: str, number: int, checkout: Checkout) -> None:
-        """Keep the payment page of a try."""
-        raise NotKept(ref, str(number), checkout.session)
+        """Keep the payment page of a try; the first one stays."""
+        values = {"session": checkout.session, "url": checkout.url, "expires_at": to_micros(checkout.expires_at)}
+        self._note(ref, number, **values)
 
     def note_refused(self, ref: str, number: int) -> None:
         """Keep that a try was definitely refused."""
-        raise NotKept(ref, str(number))
+        self._note(ref, number, refused_at=to_micros(self._clock()))
 
     def intent_donations(self, ref: str) -> tuple[Listed, ...]:
         """List what the ledger believes was given for an intent."""
-        raise NotKept(ref)
+        asked = donations_with_people().where(donation.c.intent == ref).order_by(donation.c.id).limit(LISTED_MAX)
+        with self._database.read() as tx:
+            rows = tx.execute(asked).mappings()
+            return tuple(Listed(row["id"], read_donation(row, row["personal_body"])) for row in rows)
 
     def plans(self, limit: int, before: int | None) -> tuple[Plan, ...]:
-        """List plans, the newest change first."""
-        raise NotKept(str(limit), str(before))
+        """List plans, the newest change first; `before` is the number of the last one already shown."""
+        asked = select(plan).order_by(plan.c.report_number.desc(), plan.c.name).limit(min(limit, LISTED_MAX))
+        if before is not None:
+            asked = asked.where(plan.c.report_number < before)
+        with self._database.read() as tx:
+            return tuple(_read_plan(row) for row in tx.execute(asked).mappings())
 
     def plan(self, name: str) -> Plan | None:
         """Look a plan up by the processor's name for it."""
-        raise NotKept(name)
+        with self._database.read() as tx:
+            row = tx.execute(select(plan).where(plan.c.name == name)).mappings().one_or_none()
+            return None if row is None else _read_plan(row)
 
     def inbox(self) -> tuple[Waiting, ...]:
-        """List claims whose payment is not known yet."""
-        raise NotKept
+        """List claims whose payment is not known yet, oldest first."""
+        with self._database.read() as tx:
+            return read_inbox(tx)
+
+    def _note(self, ref: str, number: int, **values: object) -> None:
+        here = (checkout_attempt.c.intent_ref == ref) & (checkout_attempt.c.number == number)
+        asked = update(checkout_attempt).where(here, checkout_attempt.c.session.is_(None)).values(**values)
+        with self._database.write() as tx:
+            tx.execute(asked)
 
 
-class NotKept(LedgerError):
-    """This ledger keeps no intents yet; whoever asks is refused, so that nothing is charged."""
+def read_inbox(tx: Connection) -> tuple[Waiting, ...]:
+    """Read the claims whose name stands for nothing yet, oldest first."""
+    joined = waiting_claim.outerjoin(alias, alias.c.name == waiting_claim.c.name)
+    joined = joined.join(report, report.c.number == waiting_claim.c.report_number)
+    asked = select(waiting_claim.c.name, waiting_claim.c.part, report.c.accepted_at, report.c.number)
+    asked = asked.select_from(joined).where(alias.c.name.is_(None)).order_by(report.c.number).limit(LISTED_MAX)
+    return tuple(Waiting(row.name, row.part, from_micros(row.accepted_at), row.number) for row in tx.execute(asked))
+
+
+def intent_hash(nonce: str, body: str, personal_digest: str | None) -> str:
+    """Seal an intent's row, so that `verify` sees whether it was changed."""
+    return canonical.sha256("\n".join((nonce, body, personal_digest or "")))
+
+
+def read_intent(row: RowMapping, personal_body: str | None) -> Intent:
+    """Read an intent's row; erased personal data are empty."""
+    held = json.loads(row["body"])
+    return Intent(
+        ref=held["ref"],
+        method=held["method"],
+        currency=held["currency"],
+        exponent=held["exponent"],
+        units=int(held["units"]),
+        frequency=Frequency(held["frequency"]),
+        lang=held["lang"],
+        made_at=from_micros(held["made_at"]),
+        article=held["article"],
+        support_code=held["support_code"],
+        covered_fee_units=int(held["covered_fee_units"]),
+        personal=canonical.read_personal(personal_body),
+    )
+
+
+def _find(tx: Connection, **where: str) -> Intent | None:
+    joined = intent.outerjoin(personal_data, personal_data.c.digest == intent.c.personal_digest)
+    asked = select(intent, personal_data.c.body.label("personal_body")).select_from(joined)
+    asked = asked.where(*(intent.c[name] == value for name, value in where.items()))
+    row = tx.execute(asked).mappings().one_or_none()
+    return None if row is None else read_intent(row, row["personal_body"])
+
+
+def _write_intent(tx: Connection, made: Intent, nonce: str, now: datetime) -> None:
+    body, personal = canonical.intent_body(made), canonical.personal_body(made.ref, made.personal)
+    digest = None if personal is None else canonical.sha256(personal)
+    if digest is not None and personal is not None:
+        keep_apart(tx, {digest: ("personal", personal)}, now)
+    values = {"ref": made.ref, "nonce": nonce, "method": made.method, "made_at": to_micros(made.made_at)}
+    values |= {"body": body, "personal_digest": digest, "hash": intent_hash(nonce, body, digest)}
+    tx.execute(insert(intent).values(**values))
+
+
+def _newest(tx: Connection, ref: str) -> Attempt | None:
+    newest = select(func.max(checkout_attempt.c.number)).where(checkout_attempt.c.intent_ref == ref).scalar_subquery()
+    asked = select(checkout_attempt).where(checkout_attempt.c.intent_ref == ref, checkout_attempt.c.number == newest)
+    row = tx.execute(asked).mappings().one_or_none()
+    if row is None:
+        return None
+    page = None
+    if row["session"] is not None:
+        page = Checkout(row["session"], row["url"], from_micros(row["expires_at"]))
+    return Attempt(row["number"], from_micros(row["started_at"]), page, row["refused_at"] is not None)
+
+
+def _is_open(held: Attempt, now: datetime) -> bool:
+    if held.is_refused:
+        return False
+    ends = held.checkout.expires_at if held.checkout else held.started_at + TRY_LASTS
+    return now < ends
+
+
+def _read_plan(row: RowMapping) -> Plan:
+    claim = read_plan_row(row)
+    return Plan(
+        name=claim.name,
+        intent=claim.intent,
+        units=claim.units,
+        currency=claim.currency,
+        exponent=claim.exponent,
+        frequency=claim.frequency,
+        state=claim.state,
+        changed_at=claim.at,
+        number=row["report_number"],
+    )

@@ -5,10 +5,15 @@ difference between two such states, so undoing a confirmation posts the reverse 
 edited. Debits are positive, and the legs of a posting sum to zero.
 
 assets:<rail>:<network, or method off chain>[:<address>]   what we hold there
+assets:withheld:<method>        what the processor holds back while a dispute is open
 income:donations:<method>       readers' money; a refund takes it back
 income:protocol:<method>        block rewards and withdrawals
 suspense:unattributed:<method>  proved by a balance, not yet traced to a transaction
 suspense:disputed:<method>      objected to by the payer: ours again only when the dispute is won
+
+A dispute that is lost leaves suspense: what it took went back to the payer, so it lowers income and
+assets as a refund does, and only the fee stays, as an expense.
+
 expenses:outflow:<method>, expenses:gas:<method>   value and gas that left
 expenses:fees:<method>          what a processor kept, also of money given back
 transfers:internal              between our own addresses: zero once both ends are known
@@ -55,8 +60,10 @@ def book(donation: Donation) -> "Counter[str]":
             counterpart = _counterpart(donation)
     sign = 1 if donation.identity.direction is Direction.IN else -1
     kept = sign * (donation.payment.units - donation.refunded_units)
-    fee = donation.payment.fee_units or 0
-    balances[_assets(donation)] += kept - fee
+    fee = donation.fee_units or 0
+    withheld = donation.withheld_units
+    balances[_assets(donation)] += kept - withheld - fee
+    balances[f"assets:withheld:{donation.payment.method}"] += withheld
     balances[f"expenses:fees:{donation.payment.method}"] += fee
     balances[counterpart] -= kept
     return balances

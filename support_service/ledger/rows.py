@@ -102,7 +102,7 @@ def donation_values(found: Donation, digest: str | None) -> dict[str, Any]:
         "exponent": payment.exponent,
         "refunded_units": found.refunded_units,
         "counted_units": found.counted_units,
-        "fee_units": payment.fee_units,
+        "fee_units": found.fee_units,
         "net_units": found.net_units,
         "flags": " ".join(payment.flags),
         "block_height": payment.block_height,
@@ -115,6 +115,9 @@ def donation_values(found: Donation, digest: str | None) -> dict[str, Any]:
         "confirmed_at": None if found.confirmed_at is None else to_micros(found.confirmed_at),
         "occurred_at": to_micros(payment.occurred_at),
         "value": None if found.value is None else value_text(found.value),
+        "intent": payment.intent,
+        "withheld_units": found.withheld_units or None,
+        "open_parts": found.open_parts or None,
     }
 
 
@@ -135,9 +138,9 @@ def read_donation(row: RowMapping, body: str | None) -> Donation:
         tx=row["tx"],
         article=row["article"],
         support_code=row["support_code"],
-        fee_units=row["fee_units"],
         flags=tuple(Flag(flag) for flag in row["flags"].split()),
         personal=read_personal(body),
+        intent=row["intent"],
     )
     confirmed = row["confirmed_at"]
     return Donation(
@@ -149,6 +152,9 @@ def read_donation(row: RowMapping, body: str | None) -> Donation:
         seen_at=from_micros(row["seen_at"]),
         confirmed_at=None if confirmed is None else from_micros(confirmed),
         value=_value(row["value"]),
+        fee_units=row["fee_units"],
+        withheld_units=row["withheld_units"] or 0,
+        open_parts=row["open_parts"] or 0,
     )
 
 

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from support_service.giving import Donation, Identity, Observed
 from support_service.ledger import canonical
-from support_service.ledger.claims import Claimed, Held, News
+from support_service.ledger.claims import Held, News
+from support_service.ledger.names import Claimed
 from support_service.ledger.postings import Leg, postings_for
 from support_service.ledger.rows import Kept, believed, donation_values, identity_values, no_values
 from support_service.ledger.tables import donation, observation, posting, total

@@ -112,6 +112,10 @@ donation = Table(
     Column("occurred_at", _Whole),
     Column("value", Text),
     Column("last_report", _Whole, nullable=False),
+    # These three came later; empty means none.
+    Column("intent", Text),
+    Column("withheld_units", Units),
+    Column("open_parts", Integer),
 )
 
 observation = Table(
@@ -213,6 +217,69 @@ staff_session = Table(
     Column("created_at", _Whole, nullable=False),
     Column("seen_at", _Whole, nullable=False),
     Column("ended_at", _Whole),
+)
+
+intent = Table(
+    "intent",
+    metadata,
+    Column("ref", Text, primary_key=True),
+    Column("nonce", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("made_at", _Whole, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("personal_digest", Text),
+    Column("hash", Text, nullable=False),
+)
+
+checkout_attempt = Table(
+    "checkout_attempt",
+    metadata,
+    Column("intent_ref", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("started_at", _Whole, nullable=False),
+    Column("refused_at", _Whole),
+    Column("session", Text),
+    Column("url", Text),
+    Column("expires_at", _Whole),
+)
+
+alias = Table(
+    "alias",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("report_number", _Whole, nullable=False),
+    Column("network", Text, nullable=False),
+    Column("asset", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("locator", Text, nullable=False),
+)
+
+waiting_claim = Table(
+    "waiting_claim",
+    metadata,
+    Column("report_number", _Whole, primary_key=True, autoincrement=False),
+    Column("name", Text, primary_key=True),
+    Column("part", Text, primary_key=True),
+    Column("rank_major", _Whole, nullable=False),
+    Column("rank_minor", _Whole, nullable=False),
+    Column("claim", Text, nullable=False),
+)
+
+plan = Table(
+    "plan",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("intent", Text),
+    Column("units", Units, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("exponent", Integer, nullable=False),
+    Column("frequency", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("changed_at", _Whole, nullable=False),
+    Column("rank_major", _Whole, nullable=False),
+    Column("rank_minor", _Whole, nullable=False),
+    Column("report_number", _Whole, nullable=False),
 )
 
 login_attempt = Table(

@@ -12,8 +12,19 @@ from typing import TypeAlias
 from sqlalchemy import Connection, Table, func, select
 
 from support_service.ledger.engine import Database
-from support_service.ledger.tables import cursor, donation, head, observation, posting, report, total
+from support_service.ledger.tables import (
+    alias,
+    cursor,
+    donation,
+    head,
+    observation,
+    posting,
+    report,
+    total,
+    waiting_claim,
+)
 from support_service.ledger.verify_donations import check_donations
+from support_service.ledger.verify_names import check_names
 from support_service.ledger.verify_parts import Moment, raw
 from support_service.ledger.verify_postings import check_postings
 from support_service.ledger.verify_reports import check_reports
@@ -23,7 +34,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 # A person mends the first few; a ledger that is all wrong would fill the memory with lines.
 PROBLEMS_MAX = 1_000
 
-APPEND_ONLY = (report, observation, posting)
+APPEND_ONLY = (report, observation, posting, alias, waiting_claim)
 
 
 def find_problems(database: Database, on_progress: Progress | None = None) -> list[str]:
@@ -45,6 +56,7 @@ def _problems(database: Database, on_progress: Progress) -> Iterator[str]:
     yield from check_reports(database, moment)
     yield from check_donations(database, moment)
     yield from check_postings(database, moment)
+    yield from check_names(database, moment)
     yield from _check_counts(moment)
     yield from _check_totals(moment)
     yield from _check_cursors(moment)

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Text, cast
 
+from support_service.giving import PlanClaim
 from support_service.ledger.store import TotalKey
 from support_service.ledger.tables import Units
 
@@ -28,6 +29,7 @@ class Moment:
     reached: dict[str, int] = field(default_factory=dict)
     counted: dict[TotalKey, tuple[int, int]] = field(default_factory=dict)
     polled: dict[str, int] = field(default_factory=dict)
+    plans: dict[str, tuple[PlanClaim, int]] = field(default_factory=dict)
     done: int = 0
 
     def reach(self, what: str, rows: int) -> None:

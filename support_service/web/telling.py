@@ -7,6 +7,7 @@ from typing import assert_never
 
 from support_service.giving import (
     DisputeClaim,
+    FeeClaim,
     Flag,
     Kind,
     Observed,
@@ -124,11 +125,20 @@ def tell(history: Iterable[Observed], exponent: int) -> list[Told]:
                 lines.append(Told(_refund(outcome, grouped(units, exponent)), observed, None))
             case DisputeClaim(units=units, outcome=outcome):
                 lines.append(Told(_dispute(outcome, grouped(units, exponent)), observed, None))
+            case FeeClaim(units=units):
+                lines.append(Told(_fee(units, exponent), observed, None))
             case ValueClaim() as claim:
                 lines.append(Told(_value(claim), observed, None))
             case _ as other:
                 assert_never(other)
     return lines
+
+
+def _fee(units: int, exponent: int) -> Phrase:
+    amount = (("amount", grouped(abs(units), exponent)),)
+    if units < 0:
+        return Phrase("The processor gave %(amount)s of its fee back", amount)
+    return Phrase("The processor kept a fee of %(amount)s", amount)
 
 
 def _value(claim: ValueClaim) -> Phrase:
