@@ -2,29 +2,52 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
-FAMILIES = {"E": 12, "T": 14, "R": 9, "N": 13, "X": 9}
-IDS = {f"{family}{number}" for family, last in FAMILIES.items() for number in range(1, last + 1)}
-NAMED = re.compile(r"^def test_([etrnx]\d+)_", re.MULTILINE)
+LAST = {"E": 12, "T": 14, "R": 9, "N": 13, "X": 9, "B": 13}
+NAMED = re.compile(r"^def test_([etrnxb]\d+)_", re.MULTILINE)
 ROW = re.compile(r"^\| ([^|]+) \| `([^`]+)` \|$", re.MULTILINE)
+REASON = re.compile(r"^- \*\*(\w+)\*\*: .*?(?=^- |^$|\Z)", re.MULTILINE | re.DOTALL)
 README = (Path(__file__).parent / "README.md").read_text(encoding="utf-8")
+ACCOUNTS, BITCOIN = README.split("\n## Bitcoin\n")
 
 
-def places() -> dict[str, set[str]]:
-    """Name the files that hold a test of each id; Bitcoin's tests tell of the same faults beside these."""
+def ids(families: str) -> set[str]:
+    """Every id of some families of the list."""
+    return {f"{family}{number}" for family in families for number in range(1, LAST[family] + 1)}
+
+
+IDS = ids("ETRNXB")
+
+
+def places(paths: Iterable[Path]) -> dict[str, set[str]]:
+    """Name the files that hold a test of each id."""
     found: dict[str, set[str]] = defaultdict(set)
-    for path in (path for path in TESTS.rglob("test_*.py") if not path.name.startswith("test_bitcoin_")):
+    for path in paths:
         for name in NAMED.findall(path.read_text(encoding="utf-8")):
             found[name.upper()].add(f"tests/{path.relative_to(TESTS).as_posix()}")
     return dict(found)
 
 
+def named(text: str) -> dict[str, set[str]]:
+    """What a table of the README says: the file of each id."""
+    return {name: {path} for names, path in ROW.findall(text) for name in names.split(", ")}
+
+
 def test_every_id_is_tested_in_the_file_that_the_readme_names() -> None:
-    told = {name: {path} for names, path in ROW.findall(README) for name in names.split(", ")}
-    assert told.keys() == IDS
-    assert places() == told
+    told = named(ACCOUNTS)
+    assert told.keys() == ids("ETRNX")
+    assert places(path for path in TESTS.rglob("test_*.py") if not path.name.startswith("test_bitcoin")) == told
+
+
+def test_every_id_is_tested_on_bitcoin_too_or_cannot_occur_there() -> None:
+    told = named(BITCOIN)
+    absent = {found[1] for found in REASON.finditer(BITCOIN) if "cannot occur" in found[0]}
+    assert told.keys() | absent == ids("BRN")
+    assert not told.keys() & absent
+    assert places((TESTS / "faults").glob("test_bitcoin*.py")) == told
 
 
 def test_what_differs_is_told_of_ids_of_the_list_only() -> None:
