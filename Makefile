@@ -23,8 +23,9 @@ setup: $(STAMPS)/run $(STAMPS)/node $(STAMPS)/self
 run: setup
 	@$(VENV)/bin/support-service demo $(ARGS)
 
+# Two processes, whole files each: much of a test's time is waiting for the nodes and browsers it started.
 test: test-setup
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest $(or $(ARGS),--numprocesses 2 --dist loadfile)
 
 test-setup: setup $(STAMPS)/test
 	@sh tests/tools/system.sh
