@@ -1,13 +1,24 @@
 """Where settings meet rails: every method and network checked, every mistake told at once."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import cast
 
-from support_service.giving import Clock, Intent, PaymentMethod, Watch
-from support_service.rails import RAILS, Mistake, Options, Source, Surroundings, can_watch, method_half, source_half
-from support_service.rails.processors import Processor
+from support_service.giving import Clock, PaymentMethod, Watch
+from support_service.rails import (
+    PROCESSORS,
+    RAILS,
+    Mistake,
+    Options,
+    Source,
+    Surroundings,
+    can_watch,
+    method_half,
+    processor_method_half,
+    source_half,
+)
+from support_service.rails.processors import FindIntent, Processor, ProcessorAccount, ProcessorHalf
 from support_service.rates.choices import Choices, read_value
 from support_service.rates.stamping import Finder
 from support_service.settings import Settings, SettingsError, read_settings
@@ -34,7 +45,8 @@ def assemble(file: Path) -> Assembly:
     if settings is None:
         raise SettingsError(file, mistakes)
     mistakes += _network_mistakes(settings)
-    methods = _methods(settings, mistakes)
+    methods = [*_card_methods(settings, mistakes), *_methods(settings, mistakes)]
+    mistakes += _shared_keys(methods)
     mistakes += _shared_watches(methods)
     value = _value(settings, mistakes)
     if mistakes:
@@ -61,14 +73,24 @@ def build_valuation(assembly: Assembly, unvalued: Finder, *, clock: Clock) -> li
     return [building.build_valuation(assembly.value, assembly.settings.networks, unvalued, clock=clock)]
 
 
-def build_processors(
-    assembly: Assembly, intents: Callable[[str], Intent | None], *, clock: Clock
-) -> dict[str, Processor]:
+def build_processors(assembly: Assembly, intents: FindIntent, *, clock: Clock) -> dict[str, Processor]:
     """Build who charges cards, by the key of the method; `intents` finds what a reader chose, by its reference."""
-    cards = [method for method in assembly.methods if method.card is not None]
-    # Late, for a processor's own library is loaded only where it is configured.
-    halves = {method.key: import_module(f"support_service.rails.{method.rail}.processor") for method in cards}
-    return {key: half.build_processor(assembly.settings, intents, clock=clock) for key, half in halves.items()}
+    built = {}
+    for name, account in _accounts(assembly.settings).items():
+        # Late, for a processor's own library is loaded only where it is configured.
+        half = cast("ProcessorHalf", import_module(f"{PROCESSORS[name]}.processor"))
+        built[name] = half.build_processor(account, intents, clock=clock)
+    return built
+
+
+def _accounts(settings: Settings) -> dict[str, ProcessorAccount]:
+    """Gather what each configured processor needs to know."""
+    table, secrets = settings.stripe, settings.stripe_secrets
+    if table is None or secrets is None:
+        return {}
+    national = tuple(asset for asset in settings.assets if not asset.network)
+    base = table.api_base.rstrip("/")
+    return {"stripe": ProcessorAccount(settings.publisher.name, base, secrets.key, secrets.webhook, national)}
 
 
 def unwatched_networks(assembly: Assembly) -> tuple[str, ...]:
@@ -103,8 +125,32 @@ def _methods(settings: Settings, mistakes: list[Mistake]) -> list[PaymentMethod]
     return [method for method in built if method is not None]
 
 
+def _card_methods(settings: Settings, mistakes: list[Mistake]) -> list[PaymentMethod]:
+    """Build the methods that charge cards; they come first on the page."""
+    around = Surroundings(settings.networks, settings.assets)
+    tables = {} if settings.stripe is None else {"stripe": settings.stripe.model_dump(mode="json")}
+    built = [
+        processor_method_half(name).build_method(Options(name, table, mistakes), around)
+        for name, table in tables.items()
+    ]
+    return [method for method in built if method is not None]
+
+
+def _shared_keys(methods: list[PaymentMethod]) -> list[Mistake]:
+    """A processor's key is taken by its settings table; a method of the same name would share its exports."""
+    taken = {method.key for method in methods if method.card is not None}
+    return [
+        Mistake(f"methods.{method.key}.key", f"is the key of card payments through [{method.key}]; choose another")
+        for method in methods
+        if method.card is None and method.key in taken
+    ]
+
+
 def _method(entry: MethodEntry, around: Surroundings, mistakes: list[Mistake]) -> PaymentMethod | None:
     options = Options(entry.where, entry.options, mistakes)
+    if entry.rail in PROCESSORS:
+        options.reject("rail", f"has a table of its own: [{entry.rail}]; remove this one")
+        return None
     if entry.rail not in RAILS:
         options.reject("rail", f"{entry.rail!r} is not built; known rails are {', '.join(sorted(RAILS))}")
         return None

@@ -158,7 +158,7 @@ class CardCurrency:
     """A currency that cards may be charged in: bounds and offered sums, in units, by frequency.
 
     What a processor takes of each payment is fee_basis_points (hundredths of a percent) plus
-    fee_fixed_units; both 0 where nobody estimated it.
+    fee_fixed_units; both 0 where nobody estimated it. Sums are charged in whole steps of step_units.
     """
 
     asset: Asset
@@ -167,11 +167,12 @@ class CardCurrency:
     presets: tuple[tuple[Frequency, tuple[int, ...]], ...]
     fee_basis_points: int = 0
     fee_fixed_units: int = 0
+    step_units: int = 1
 
     def covering_fee(self, units: int) -> int:
         """Return what must be added so that units are left after the fee, rounded up; 0 without an estimate."""
-        share = 10_000 - self.fee_basis_points
-        return -(-(units + self.fee_fixed_units) * 10_000 // share) - units
+        share = (10_000 - self.fee_basis_points) * self.step_units
+        return -(-(units + self.fee_fixed_units) * 10_000 // share) * self.step_units - units
 
 
 @dataclass(frozen=True, slots=True)

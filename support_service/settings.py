@@ -23,11 +23,13 @@ from support_service.settings_tables import (
     Database,
     MethodEntry,
     Publisher,
+    Secrets,
     Stripe,
     Value,
     Web,
     method_entries,
     publisher_mistakes,
+    read_secrets,
     told,
     without_refused,
 )
@@ -85,6 +87,7 @@ class Settings:
     assets: tuple[Asset, ...]
     value: Value | None = None
     stripe: Stripe | None = None
+    stripe_secrets: Secrets | None = None
     is_demo: bool = False
 
 
@@ -140,6 +143,7 @@ def read_settings(file: Path) -> tuple[Settings | None, list[Mistake]]:
         assets=assets,
         value=parsed.value,
         stripe=parsed.stripe,
+        stripe_secrets=read_secrets(parsed.stripe, base, mistakes) if parsed.stripe else None,
         is_demo=is_demo_process(),
     )
     return settings, mistakes

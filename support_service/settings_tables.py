@@ -3,7 +3,7 @@
 import copy
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -66,13 +66,60 @@ class Value(Table):
     feeds: tuple[FeedTable, ...] = ()
 
 
+class OfferTable(Table):
+    """One [stripe.offers.CODE] table: what the card form offers in a currency; amounts in whole units, as text."""
+
+    once: tuple[str, ...] | None = None
+    monthly: tuple[str, ...] | None = None
+    yearly: tuple[str, ...] | None = None
+    minimum: str = ""
+    maximum: str = ""
+    fee: str = ""
+
+
 class Stripe(Table):
-    """[stripe]: card payments through Stripe. Read and checked; taking them is not built yet."""
+    """[stripe]: card payments through Stripe; without it none are offered."""
 
     secret_key_file: Path | None = None
     webhook_secret_file: Path | None = None
     api_base: str = "https://api.stripe.com"
     currencies: tuple[str, ...] = ("EUR", "USD", "UAH")
+    offers: dict[str, OfferTable] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What a processor gave us: the key we ask with, and what its messages are signed with. Never shown."""
+
+    key: str = field(repr=False)
+    webhook: tuple[str, ...] = field(repr=False)
+
+
+def read_secrets(table: Stripe, base: Path, mistakes: list[Mistake]) -> Secrets | None:
+    """Read the two files that [stripe] names, relative to `base`; a mistake repeats nothing of what they hold."""
+    keys = _secret_lines("secret_key_file", table.secret_key_file, base, mistakes)
+    webhook = _secret_lines("webhook_secret_file", table.webhook_secret_file, base, mistakes)
+    if keys and (len(keys) > 1 or not keys[0].startswith(("sk_test_", "sk_live_", "rk_test_", "rk_live_"))):
+        mistakes.append(Mistake("stripe.secret_key_file", "must hold one secret key, which begins with sk_ or rk_"))
+        return None
+    if webhook and not all(line.startswith("whsec_") for line in webhook):
+        mistakes.append(Mistake("stripe.webhook_secret_file", "must hold lines that begin with whsec_"))
+        return None
+    return Secrets(keys[0], tuple(webhook)) if keys and webhook else None
+
+
+def _secret_lines(name: str, file: Path | None, base: Path, mistakes: list[Mistake]) -> list[str]:
+    if file is None:
+        mistakes.append(Mistake(f"stripe.{name}", "is missing; name the file that holds it"))
+        return []
+    try:
+        lines = (base / file).read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        mistakes.append(Mistake(f"stripe.{name}", f"cannot be read: {error.__class__.__name__}"))
+        return []
+    if not lines:
+        mistakes.append(Mistake(f"stripe.{name}", "names an empty file"))
+    return lines
 
 
 class AssetTable(Table):

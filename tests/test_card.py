@@ -118,7 +118,7 @@ def test_only_the_card_page_lets_a_form_end_at_the_payment_page(house: CardHouse
     assert form_action("/support") == "form-action 'self'"
 
 
-def test_a_token_opens_one_payment_page_however_often_it_is_sent(house: CardHouse) -> None:
+def test_s14_a_token_opens_one_payment_page_however_often_it_is_sent(house: CardHouse) -> None:
     """S14: double click, back button, two tabs."""
     someone = house.reader()
     fields = someone.fields()

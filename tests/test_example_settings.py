@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from support_service.assembly import assemble
-from support_service.rails import RAILS, Options, Surroundings, method_half
+from support_service.rails import PROCESSORS, RAILS, Options, Surroundings, method_half
 from support_service.settings import Settings, read_settings
-from support_service.settings_tables import Database, FeedTable, Publisher, Stripe, Value, Web
+from support_service.settings_tables import Database, FeedTable, OfferTable, Publisher, Stripe, Value, Web
 from tests.fixtures.service import ROOT, write_settings
 
 TEXT = (ROOT / "config" / "support.example.toml").read_text(encoding="utf-8")
@@ -45,8 +45,12 @@ def test_as_it_is_it_can_be_used(tmp_path: Path) -> None:
 
 
 def test_with_everything_switched_on_it_is_right(tmp_path: Path) -> None:
-    assembly = assemble(write_settings(tmp_path, switched_on(with_files=False)))
-    assert {method.rail for method in assembly.methods} == set(RAILS)
+    text = switched_on(with_files=False)
+    for name, secret in (("stripe_key", "sk_test_example"), ("stripe_webhook", "whsec_example")):
+        (tmp_path / name).write_text(f"{secret}\n", encoding="utf-8")
+        text = text.replace(f"/run/secrets/{name}", str(tmp_path / name))
+    assembly = assemble(write_settings(tmp_path, text))
+    assert {method.rail for method in assembly.methods} == {*RAILS, *PROCESSORS}
 
 
 def test_every_section_names_every_setting() -> None:
@@ -56,6 +60,7 @@ def test_every_section_names_every_setting() -> None:
     assert set(TABLES["value"]) == set(Value.model_fields)
     assert set(TABLES["value"]["feeds"][0]) == set(FeedTable.model_fields)
     assert set(TABLES["stripe"]) == set(Stripe.model_fields)
+    assert set(TABLES["stripe"]["offers"]["EUR"]) == set(OfferTable.model_fields)
     assert set(TABLES["assets"][0]) == {"code", "network", "contract", "exponent", "source"}
 
 

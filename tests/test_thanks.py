@@ -48,7 +48,7 @@ def told(reader: CardReader, ref: str) -> str:
     return state
 
 
-def test_coming_to_the_page_credits_nothing(house: CardHouse) -> None:
+def test_s12_coming_to_the_page_credits_nothing(house: CardHouse) -> None:
     """S12: a forged success page."""
     reader, _, ref = begun(house)
     for query in ("", "?session_id=cs_test_forged", "?payment_status=paid", "?state=received"):

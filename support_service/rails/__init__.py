@@ -23,6 +23,10 @@ RAILS = {
 }
 
 
+# Who charges cards: the folder and the settings table of the same name; the method's key, too.
+PROCESSORS = {"stripe": "support_service.rails.stripe"}
+
+
 class SourceError(Exception):
     """A source could not tell us about money; the text is for the log and names the source."""
 
@@ -248,6 +252,19 @@ class SourceHalf(Protocol):
     ) -> list[Source]:
         """Build the sources of one network; none where the network names no node."""
         ...
+
+
+class ProcessorMethodHalf(Protocol):
+    """The pure half of a processor: `rails/<name>/method.py`."""
+
+    def build_method(self, options: Options, around: Surroundings) -> PaymentMethod | None:
+        """Read the processor's own table; None (with mistakes noted in options) where it cannot be shown."""
+        ...
+
+
+def processor_method_half(name: str) -> ProcessorMethodHalf:
+    """Load the pure half of a processor; KeyError for one nobody wrote."""
+    return cast("ProcessorMethodHalf", import_module(f"{PROCESSORS[name]}.method"))
 
 
 def method_half(rail: str) -> MethodHalf:

@@ -1,10 +1,26 @@
 """The seam to whoever charges cards: a payment page, messages pushed to us, refunds, the end of a plan."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol, TypeAlias
 
-from support_service.giving import Checkout, Intent, Report
+from support_service.giving import Checkout, Clock, Intent, Report
+from support_service.money import Asset
+
+# Finds what a reader chose, by its reference; raises what its ledger raises.
+FindIntent: TypeAlias = Callable[[str], Intent | None]
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorAccount:
+    """Our account with a processor: what it needs to know to work for us. payee is who is given to."""
+
+    payee: str
+    api_base: str
+    key: str = field(repr=False)
+    webhook_secrets: tuple[str, ...] = field(repr=False)
+    assets: tuple[Asset, ...] = ()
 
 
 class CheckoutDown(Exception):
@@ -32,8 +48,13 @@ class Processor(Protocol):
 
     key: str
 
-    def open_checkout(self, intent: Intent, attempt: int, *, thanks_url: str, back_url: str) -> Checkout:
-        """Open a payment page, one for each intent and attempt; raise CheckoutDown or CheckoutRefused."""
+    def open_checkout(
+        self, intent: Intent, attempt: int, *, started_at: datetime, thanks_url: str, back_url: str
+    ) -> Checkout:
+        """Open a payment page, one for each intent and attempt; raise CheckoutDown or CheckoutRefused.
+
+        The page closes a fixed time after started_at, when the attempt was started: asking again must ask the same.
+        """
         ...
 
     def hear(self, body: bytes, headers: Mapping[str, str]) -> Heard:
@@ -46,4 +67,12 @@ class Processor(Protocol):
 
     def cancel_plan(self, plan: str, key: str) -> None:
         """Charge a plan no more, once for each key; raise CheckoutDown or CheckoutRefused."""
+        ...
+
+
+class ProcessorHalf(Protocol):
+    """The half of a processor that charges and hears: `rails/<name>/processor.py`."""
+
+    def build_processor(self, account: ProcessorAccount, intents: FindIntent, *, clock: Clock) -> Processor:
+        """Build it; nobody is asked yet."""
         ...

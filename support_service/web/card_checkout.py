@@ -48,7 +48,9 @@ def checkout_url(at: Service, cards: Cards, gift: Gift) -> str:
     if attempt.checkout is not None:
         return attempt.checkout.url
     try:
-        checkout = cards.processor.open_checkout(intent, attempt.number, thanks_url=thanks_url, back_url=gift.back_url)
+        checkout = cards.processor.open_checkout(
+            intent, attempt.number, started_at=attempt.started_at, thanks_url=thanks_url, back_url=gift.back_url
+        )
         _refuse_strange(checkout, cards)
     except CheckoutRefused as error:
         log.warning("checkout_refused", extra={"intent": intent.ref, "error": str(error)})

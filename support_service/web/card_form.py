@@ -111,7 +111,8 @@ def _mistaken(read: WishRead, mistake: Phrase) -> WishRead:
 
 
 def _fits(money: Money, currency: CardCurrency) -> bool:
-    return currency.minimum_units <= money.units <= currency.maximum_units
+    is_in_bounds = currency.minimum_units <= money.units <= currency.maximum_units
+    return is_in_bounds and money.units % currency.step_units == 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,10 @@ def hear(name: str) -> tuple[Response, int]:
         counts().note(name, "refused")
         log.warning("webhook_refused", extra={"processor": name, "error": str(error)[:200]})
         return _said("refused"), 400
+    except LedgerError as error:
+        counts().note(name, "delayed")
+        log.warning("webhook_delayed", extra={"processor": name, "error": str(error)})
+        return _said("try again"), 503
     try:
         change = at.ledger.accept(heard.report)
         if heard.is_decline and change.report_number is not None:

@@ -17,7 +17,6 @@ from support_service.demo_stripe import SECRET, Endpoint, StripeFake
 from support_service.ledger import Ledger, migrate
 from support_service.settings import resource
 from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit, Visitor
-from tests.fixtures.cards import need_the_rail
 from tests.fixtures.service import free_port
 from tests.fixtures.stripe import stripe_settings
 
@@ -45,7 +44,6 @@ class Town:
 
 @pytest.fixture
 def town(tmp_path: Path, database_url: str, serve: Serve) -> Iterator[Town]:
-    need_the_rail()
     port = free_port()
     with StripeFake() as fake:
         text = resource("config/militarnyi.toml").read_text(encoding="utf-8")

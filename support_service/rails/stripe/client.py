@@ -1,0 +1,49 @@
+"""How Stripe is asked: stripe-python with everything explicit, and its errors as ours.
+
+Its defaults are 80 seconds and no second try. Here: 3 to connect, 10 to answer, two more tries, each
+under the same idempotency key.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, TypeVar
+
+from support_service.rails.processors import CheckoutDown, CheckoutRefused
+
+CONNECT_SECONDS, ANSWER_SECONDS = 3, 10
+RETRIES = 2
+
+# Answers that say nothing about the request itself: too many, the same key at work, their own fault.
+_PASSING = frozenset({401, 403, 409, 429})
+
+T = TypeVar("T")
+
+
+def build_client(key: str, api_base: str) -> Any:
+    """Make a client; it costs tens of milliseconds and asks nobody."""
+    stripe: Any = import_module("stripe")
+    return stripe.StripeClient(
+        key,
+        base_addresses={"api": api_base},
+        max_network_retries=RETRIES,
+        http_client=stripe.RequestsClient(timeout=(CONNECT_SECONDS, ANSWER_SECONDS)),
+    )
+
+
+def asked(request: Callable[[], T]) -> T:
+    """Ask, and say what went wrong as CheckoutDown (may pass) or CheckoutRefused (a definite no).
+
+    The texts are for the log: class, status, code and Stripe's id of the request, nothing that was sent.
+    A wrong key passes, too, once somebody has mended it; the request itself was not refused.
+    """
+    stripe: Any = import_module("stripe")
+    try:
+        return request()
+    except stripe.StripeError as error:
+        status = error.http_status
+        told = [type(error).__name__, str(status or "no answer"), error.code or "", error.request_id or ""]
+        text = " ".join(part for part in told if part)
+        is_down = isinstance(error, stripe.APIConnectionError) or status is None or status >= 500
+        if is_down or status in _PASSING:
+            raise CheckoutDown(text) from error
+        raise CheckoutRefused(text) from error

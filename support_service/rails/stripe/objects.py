@@ -1,0 +1,278 @@
+"""What Stripe's objects say about money, as claims. Pure: the same object says the same, told or re-read.
+
+Ranks are (position in the life of the thing, moment in microseconds), so that claims fold alike in
+whatever order they come. A one-off payment is known by its payment intent (pi_), a payment of a plan
+by its invoice (in_); a Checkout session (cs_) and the payment intent of an invoice are other names.
+
+Money is confirmed only where it is what the reader chose on our page: same mode, account, currency and
+sum. Anything else is quarantined, never dropped; so is money that carries no reference of ours.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+from support_service.giving import (
+    PAYMENT_PART,
+    Direction,
+    DisputeClaim,
+    Frequency,
+    Identity,
+    Intent,
+    Kind,
+    Named,
+    Observation,
+    Outcome,
+    PaymentClaim,
+    Personal,
+    PlanClaim,
+    Rank,
+    RefundClaim,
+    State,
+)
+from support_service.money import Asset
+from support_service.rails.stripe.currencies import NotExact, from_stripe, stripe_exponent
+from support_service.rails.stripe.fields import (
+    ID,
+    Json,
+    NotReadable,
+    currency,
+    intent_ref,
+    moment,
+    name,
+    optional_id,
+    priced,
+    subscription_details,
+    was_withdrawn,
+    whole,
+)
+from support_service.rails.stripe.lifecycle import (
+    DISPUTES,
+    FAILED,
+    MICROS,
+    NAMELESS,
+    PAID,
+    PAID_PAGE,
+    PLANS,
+    PROCESSING,
+    REFUNDS,
+    STRANGE,
+    UNPAID,
+    At,
+    Said,
+)
+from support_service.rails.stripe.method import KEY, RAIL
+
+FindIntent: TypeAlias = Callable[[str], Intent | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Charged:
+    """A payment as an object tells it, before it is held against what the reader chose."""
+
+    locator: str
+    code: str
+    amount: int
+    ref: str | None
+    created: datetime
+    is_plan: bool
+    state: State = State.CONFIRMED
+    rank: Rank = field(default=(PAID, 0))
+
+
+class Reader:
+    """Reads objects for one account; `find_intent` may raise what its ledger raises."""
+
+    def __init__(self, assets: Iterable[Asset], find_intent: FindIntent) -> None:
+        self._assets = {asset.code: asset for asset in assets if not asset.network}
+        self._find_intent = find_intent
+
+    def session(self, of: Json, at: At, *, is_failed: bool = False) -> Said:
+        """Read a Checkout session: nothing until it is complete; complete is not paid."""
+        if of.get("status") != "complete" or of.get("mode") not in {"payment", "subscription"}:
+            return Said()
+        is_plan = of["mode"] == "subscription"
+        locator = optional_id(of, "invoice" if is_plan else "payment_intent")
+        if locator is None or of.get("payment_status") == "no_payment_required":
+            return Said()
+        if is_failed:
+            state, place = State.ORPHANED, FAILED
+        elif of.get("payment_status") == "paid":
+            state, place = State.CONFIRMED, PAID_PAGE
+        else:
+            state, place = State.SEEN, UNPAID
+        charged = _Charged(
+            locator=locator,
+            code=currency(of),
+            amount=whole(of, "amount_total"),
+            ref=intent_ref(of.get("metadata")),
+            created=moment(of),
+            is_plan=is_plan,
+            state=state,
+            rank=(place, at.micros),
+        )
+        return self._payment(charged, at, (name(of),) if is_plan else (name(of), locator))
+
+    def payment_intent(self, of: Json, at: At) -> Said:
+        """Read a payment intent that has succeeded or is processing; a declined one is no money.
+
+        One without metadata may belong to an invoice, which only another object tells: it waits.
+        """
+        status = of.get("status")
+        if status not in {"succeeded", "processing"}:
+            return Said()
+        is_paid = status == "succeeded"
+        charged = _Charged(
+            locator=name(of),
+            code=currency(of),
+            amount=whole(of, "amount_received") if is_paid else whole(of, "amount"),
+            ref=intent_ref(of.get("metadata")),
+            created=moment(of),
+            is_plan=False,
+            state=State.CONFIRMED if is_paid else State.SEEN,
+            rank=(PAID if is_paid else PROCESSING, at.micros),
+        )
+        if charged.ref is None and at.is_ours and not of.get("metadata"):
+            return self._nameless(charged, at) if is_paid else Said()
+        return self._payment(charged, at, (charged.locator,))
+
+    def invoice(self, of: Json, at: At) -> Said:
+        """Read an invoice of a plan that was paid; one that costs nothing is no money."""
+        if of.get("status") != "paid" or whole(of, "amount_paid") == 0:
+            return Said()
+        told = subscription_details(of)
+        charged = _Charged(
+            locator=name(of),
+            code=currency(of),
+            amount=whole(of, "amount_paid"),
+            ref=intent_ref(told.get("metadata")) or intent_ref(of.get("metadata")),
+            created=moment(of),
+            is_plan=True,
+            rank=(PAID, at.micros),
+        )
+        return self._payment(charged, at, ())
+
+    def invoice_payment(self, of: Json, at: At) -> Said:
+        """Read which payment intent or charge pays an invoice: another name of the same money."""
+        paid_by = of.get("payment")
+        told = paid_by if isinstance(paid_by, Mapping) else {}
+        paying = optional_id(told, "payment_intent") or optional_id(told, "charge")
+        invoice = optional_id(of, "invoice")
+        if paying is None or invoice is None or not at.is_ours:
+            return Said()
+        return Said(aliases=((paying, self._identity(invoice, currency(of))),))
+
+    def charge(self, of: Json, at: At) -> Said:
+        """Read a charge without a payment intent: never one of ours, so it is quarantined."""
+        if of.get("status") != "succeeded" or of.get("payment_intent"):
+            return Said()
+        return self._payment(self._foreign(of, at), at, (name(of),))
+
+    def refund(self, of: Json, at: At) -> Said:
+        """Read a refund: part or all, on its way, done, or come back."""
+        place, outcome = REFUNDS.get(str(of.get("status")), (1, Outcome.PENDING))
+        units, _ = self._units(currency(of).upper(), whole(of, "amount"))
+        return self._about_payment(of, at, (place, at.micros), RefundClaim(units, outcome))
+
+    def dispute(self, of: Json, at: At) -> Said:
+        """Read a dispute; a prevented one was settled before it began, with or without money going back."""
+        status = str(of.get("status"))
+        place, outcome, is_withdrawn = DISPUTES.get(status, (3, Outcome.PENDING, True))
+        if status == "prevented":
+            place, is_withdrawn = 4, was_withdrawn(of)
+            outcome = Outcome.SUCCEEDED if is_withdrawn else Outcome.FAILED
+        units, _ = self._units(currency(of).upper(), whole(of, "amount"))
+        claim = DisputeClaim(units, outcome, is_withdrawn and outcome is Outcome.PENDING)
+        return self._about_payment(of, at, (place, at.micros), claim)
+
+    def subscription(self, of: Json, at: At) -> Said:
+        """Read a plan that was begun on our page; others are none of ours."""
+        intent = self._intent(intent_ref(of.get("metadata")))
+        status = str(of.get("status"))
+        if intent is None or not at.is_ours or not ID.fullmatch(status):
+            return Said()
+        units, code = priced(of)
+        held, exponent = self._units(code, units)
+        place, within = PLANS.get(status, (2, 5))
+        plan = PlanClaim(
+            name=name(of),
+            intent=intent.ref,
+            units=held,
+            currency=code,
+            exponent=exponent,
+            frequency=intent.frequency,
+            state=status,
+            at=datetime.fromtimestamp(at.micros // MICROS, UTC),
+            rank=(place, at.micros + within),
+        )
+        return Said(plans=(plan,))
+
+    def _payment(self, charged: _Charged, at: At, names: tuple[str, ...]) -> Said:
+        intent = self._intent(charged.ref)
+        identity = self._identity(charged.locator, charged.code)
+        money = self._units(identity.asset, charged.amount)
+        is_right = intent is not None and at.is_ours and _is_what_was_chosen(charged, intent, money)
+        state, (place, micros) = charged.state, charged.rank
+        if not is_right and state is not State.ORPHANED:
+            state, place = State.QUARANTINED, STRANGE
+        claim = self._claim(state, money, charged.created, intent if at.is_ours else None)
+        aliases = tuple((known, identity) for known in names) if at.is_ours else ()
+        return Said((Observation(identity, claim, rank=(place, micros)),), aliases)
+
+    def _nameless(self, charged: _Charged, at: At) -> Said:
+        claim = self._claim(State.SEEN, self._units(charged.code.upper(), charged.amount), charged.created, None)
+        return Said(waiting=(Named(charged.locator, PAYMENT_PART, (NAMELESS, at.micros), claim),))
+
+    def _foreign(self, of: Json, at: At) -> _Charged:
+        return _Charged(
+            locator=name(of),
+            code=currency(of),
+            amount=whole(of, "amount"),
+            ref=None,
+            created=moment(of),
+            is_plan=False,
+            rank=(STRANGE, at.micros),
+        )
+
+    def _about_payment(self, of: Json, at: At, rank: Rank, claim: RefundClaim | DisputeClaim) -> Said:
+        payment = optional_id(of, "payment_intent") or optional_id(of, "charge")
+        if payment is None:
+            raise NotReadable(f"{name(of)} names neither a payment intent nor a charge")
+        return Said(waiting=(Named(payment, name(of), rank, claim),)) if at.is_ours else Said()
+
+    def _claim(self, state: State, money: tuple[int, int], created: datetime, intent: Intent | None) -> PaymentClaim:
+        units, exponent = money
+        return PaymentClaim(
+            state=state,
+            kind=Kind.DONATION,
+            rail=RAIL,
+            method=KEY,
+            units=units,
+            exponent=exponent,
+            occurred_at=created,
+            article=intent.article if intent else None,
+            support_code=intent.support_code if intent else None,
+            personal=intent.personal if intent else Personal(),
+            intent=intent.ref if intent else None,
+        )
+
+    def _intent(self, ref: str | None) -> Intent | None:
+        return None if ref is None else self._find_intent(ref)
+
+    def _identity(self, locator: str, code: str) -> Identity:
+        return Identity("", code.upper(), "", Direction.IN, locator)
+
+    def _units(self, code: str, amount: int) -> tuple[int, int]:
+        """Return units and exponent, by Stripe's own decimals where ours do not fit or the currency is strange."""
+        asset = self._assets.get(code)
+        try:
+            return (amount, stripe_exponent(code)) if asset is None else (from_stripe(amount, asset), asset.exponent)
+        except NotExact:
+            return amount, stripe_exponent(code)
+
+
+def _is_what_was_chosen(charged: _Charged, intent: Intent, money: tuple[int, int]) -> bool:
+    units, exponent = money
+    asked = (intent.method, intent.currency, intent.exponent, intent.units, intent.frequency is not Frequency.ONCE)
+    return asked == (KEY, charged.code.upper(), exponent, units, charged.is_plan)

@@ -1,0 +1,115 @@
+"""Stripe as a processor of cards: opens its hosted page, hears its messages, gives back, ends plans."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from threading import Lock
+from typing import Any
+
+from support_service.giving import Checkout, Clock, Intent
+from support_service.money import Asset
+from support_service.rails.processors import (
+    CheckoutDown,
+    CheckoutRefused,
+    FindIntent,
+    Heard,
+    NotGenuine,
+    ProcessorAccount,
+)
+from support_service.rails.stripe.checkout import page_order
+from support_service.rails.stripe.client import asked, build_client
+from support_service.rails.stripe.currencies import NotExact, stripe_exponent, to_stripe
+from support_service.rails.stripe.events import event_report, is_decline, read_event
+from support_service.rails.stripe.fields import ID, NotReadable
+from support_service.rails.stripe.method import KEY
+from support_service.rails.stripe.objects import Reader
+from support_service.rails.stripe.webhook import checked_body
+
+
+def build_processor(account: ProcessorAccount, intents: FindIntent, *, clock: Clock) -> "StripeProcessor":
+    """Build it; nobody is asked yet."""
+    return StripeProcessor(account, intents, clock=clock)
+
+
+def is_live_key(key: str) -> bool:
+    """Tell whether a key moves real money."""
+    return "_live_" in key[:8]
+
+
+class StripeProcessor:
+    """One Stripe account. The client is made at first use, after the server has forked."""
+
+    key = KEY
+
+    def __init__(self, account: ProcessorAccount, intents: FindIntent, *, clock: Clock) -> None:
+        self._account, self._clock = account, clock
+        self._reader = Reader(account.assets, intents)
+        self._is_live = is_live_key(account.key)
+        self._making = Lock()
+
+    @cached_property
+    def _client(self) -> Any:
+        with self._making:
+            return build_client(self._account.key, self._account.api_base)
+
+    def open_checkout(
+        self, intent: Intent, attempt: int, *, started_at: datetime, thanks_url: str, back_url: str
+    ) -> Checkout:
+        """Open a hosted page; the intent and the attempt are the idempotency key."""
+        try:
+            order = page_order(intent, started_at, payee=self._account.payee, thanks_url=thanks_url, back_url=back_url)
+        except NotExact as error:
+            raise CheckoutRefused(str(error)) from error
+        options = {"idempotency_key": f"{intent.ref}:{attempt}"}
+        made = asked(lambda: self._client.v1.checkout.sessions.create(order, options))
+        if not made.url or not made.expires_at:
+            raise CheckoutDown("Stripe opened a page without an address")
+        return Checkout(made.id, made.url, datetime.fromtimestamp(made.expires_at, UTC))
+
+    def hear(self, body: bytes, headers: Mapping[str, str]) -> Heard:
+        """Verify and read an event; nobody is asked but the ledger for the reader's choice."""
+        text = checked_body(body, headers, self._account.webhook_secrets, self._clock())
+        try:
+            event = read_event(text)
+            return Heard(event_report(event, text, self._reader, is_live=self._is_live), is_decline(event))
+        except NotReadable as error:
+            raise NotGenuine(str(error)) from error
+
+    def refund(self, locator: str, units: int, key: str) -> None:
+        """Give a payment back in part or in full; an invoice is refunded by the payment that paid it."""
+        _check_id(locator)
+        asked(lambda: self._refund(locator, units, key))
+
+    def cancel_plan(self, plan: str, key: str) -> None:
+        """End a subscription at once."""
+        _check_id(plan)
+        options = {"idempotency_key": f"cancel:{key}"}
+        asked(lambda: self._client.v1.subscriptions.cancel(plan, {}, options))
+
+    def _refund(self, locator: str, units: int, key: str) -> None:
+        payment = self._paying(locator) if locator.startswith("in_") else locator
+        is_charge = payment.startswith(("ch_", "py_"))
+        kind = self._client.v1.charges if is_charge else self._client.v1.payment_intents
+        code = kind.retrieve(payment).currency.upper()
+        known = next((asset for asset in self._account.assets if asset.code == code), None)
+        try:
+            amount = to_stripe(units, known or Asset(code, stripe_exponent(code)))
+        except NotExact as error:
+            raise CheckoutRefused(str(error)) from error
+        order = {"charge" if is_charge else "payment_intent": payment, "amount": amount}
+        self._client.v1.refunds.create(order, {"idempotency_key": f"refund:{key}"})
+
+    def _paying(self, invoice: str) -> str:
+        """Find the payment that paid an invoice."""
+        found = self._client.v1.invoice_payments.list({"invoice": invoice, "status": "paid", "limit": 1})
+        for one in found.data:
+            paying = getattr(one.payment, "payment_intent", None) or getattr(one.payment, "charge", None)
+            if isinstance(paying, str):
+                return paying
+        raise CheckoutRefused(f"no payment of invoice {invoice} is known")
+
+
+def _check_id(text: str) -> None:
+    """Refuse what is no id: the library would send an empty one, to another address."""
+    if not ID.fullmatch(text):
+        raise CheckoutRefused("not an id of Stripe's")

@@ -1,0 +1,282 @@
+"""Faults of card payments, by id: whatever Stripe says, how often and in what order, the ledger says the same."""
+
+import itertools
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from support_service.demo_stripe import KEY, SECRET, StripeFake
+from support_service.giving import Frequency, Intent, State
+from support_service.ledger import Ledger, migrate
+from support_service.money import Asset
+from support_service.rails.processors import NotGenuine, ProcessorAccount
+from support_service.rails.stripe.processor import StripeProcessor, build_processor
+from tests.fixtures.cards import CardHouse, card_house
+from tests.fixtures.staff import FrozenClock
+from tests.fixtures.stripe_schema import check
+
+Event: TypeAlias = dict[str, Any]
+GIFT = 20_000
+UAH = Asset("UAH", 2)
+
+
+@pytest.fixture
+def house(tmp_path: Path, database_url: str) -> Iterator[CardHouse]:
+    clock = FrozenClock()
+    with StripeFake(clock=clock, check=check) as fake:
+        yield card_house(tmp_path, database_url, fake, clock)
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Iterator[CardHouse]:
+    """The house on SQLite alone, where a test makes hundreds of ledgers of its own."""
+    clock = FrozenClock()
+    with StripeFake(clock=clock, check=check) as fake:
+        yield card_house(tmp_path, f"sqlite:///{tmp_path}/embedded.db", fake, clock)
+
+
+def given(house: CardHouse, *, frequency: str = "once", is_async: bool = False) -> str:
+    """Let a reader give 200.00 UAH; return the payment intent, for a plan the subscription."""
+    session = house.reader().session(frequency=frequency)
+    house.fake.pay(session, is_async=is_async)
+    made = house.fake.get("checkout.session", session)
+    return str(made["payment_intent"] or made["subscription"])
+
+
+def told(ledger: Ledger) -> list[tuple[str, State, int, int]]:
+    """Say what the ledger holds: locator, state, units, counted units."""
+    assert ledger.verify() == []
+    listed = (one.donation for one in ledger.donations())
+    return sorted((one.identity.locator, one.state, one.payment.units, one.counted_units) for one in listed)
+
+
+def processor(house: CardHouse, **account: Any) -> StripeProcessor:
+    """The rail alone, over the intents of the house."""
+    told_of = {"key": KEY, "webhook_secrets": (SECRET,), "assets": (UAH,), **account}
+    return build_processor(
+        ProcessorAccount("A paper", house.fake.url, **told_of), house.ledger.intent, clock=house.clock
+    )
+
+
+def signed(house: CardHouse, event: Event, secret: str = SECRET) -> tuple[bytes, dict[str, str]]:
+    body = json.dumps(event)
+    return body.encode(), {"Stripe-Signature": house.fake.hooks.signed(body, secret)}
+
+
+def books(ledger: Ledger) -> dict[str, int]:
+    """Sum the books by account."""
+    sums: dict[str, int] = {}
+    for one in ledger.donations():
+        history = ledger.donation(one.donation.identity.ref)
+        assert history is not None
+        for _, leg in history.postings:
+            sums[leg.account] = sums.get(leg.account, 0) + leg.units
+    return {account: units for account, units in sums.items() if units}
+
+
+def test_s1_one_event_delivered_by_twenty_at_once_is_one_gift(house: CardHouse) -> None:
+    payment = given(house)
+    (event,) = [one for one in house.fake.events if one["type"] == "checkout.session.completed"]
+    with ThreadPoolExecutor(20) as many:
+        answers = list(many.map(house.push, [event] * 20))
+    assert {answer.status_code for answer in answers} <= {200, 503}  # 503: busy, Stripe sends it again
+    assert [answer.text for answer in answers].count("accepted\n") == 1
+    assert told(house.ledger) == [(payment, State.CONFIRMED, GIFT, GIFT)]
+
+
+def test_s2_all_events_of_one_payment_are_one_gift(house: CardHouse) -> None:
+    payment = given(house)
+    house.deliver_all()
+    assert len({event["type"] for event in house.fake.events}) >= 3
+    assert told(house.ledger) == [(payment, State.CONFIRMED, GIFT, GIFT)]
+
+
+def test_s2_all_events_of_a_plans_first_payment_are_one_gift_by_its_invoice(house: CardHouse) -> None:
+    plan = given(house, frequency="monthly")
+    house.deliver_all()
+    invoice = house.fake.get("subscription", plan)["latest_invoice"]
+    assert told(house.ledger) == [(invoice, State.CONFIRMED, GIFT, GIFT)]
+    assert house.ledger.inbox() == ()
+    house.fake.renew(plan)
+    house.deliver_all()
+    assert [row[1:] for row in told(house.ledger)] == [(State.CONFIRMED, GIFT, GIFT)] * 2
+
+
+def refunded(house: CardHouse, payment: str) -> None:
+    house.fake.settle_refund(house.fake.refund(payment, 5_000, "pending")["id"])
+
+
+def lost(house: CardHouse, payment: str) -> None:
+    house.fake.close_dispute(house.fake.dispute(payment)["id"], is_won=False)
+
+
+def won(house: CardHouse, payment: str) -> None:
+    house.fake.close_dispute(house.fake.dispute(payment)["id"], is_won=True)
+
+
+STORIES: dict[str, tuple[Callable[[CardHouse, str], None], State, int]] = {
+    "refunded": (refunded, State.PARTIALLY_REFUNDED, 15_000),
+    "lost": (lost, State.DISPUTED, 0),
+    "won": (won, State.CONFIRMED, GIFT),
+}
+TOLD = ("checkout.session.completed", "payment_intent.succeeded", "charge.succeeded")
+
+
+def begun(house: CardHouse, url: str) -> None:
+    """Make a ledger that knows what the reader chose and nothing else."""
+    (session,) = house.fake.account.all("checkout.session")
+    intent = house.ledger.intent(session["metadata"]["intent"])
+    assert intent is not None
+    migrate(url)
+    ledger = Ledger(url, clock=house.clock)
+    ledger.open_intent(intent, nonce="1" * 32)
+    ledger.dispose()
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_s3_every_order_of_a_payments_events_ends_alike(embedded: CardHouse, tmp_path: Path, story: str) -> None:
+    happen, state, counted = STORIES[story]
+    payment = given(embedded)
+    happen(embedded, payment)
+    telling = (*TOLD, "refund.created", "refund.updated", "charge.dispute.created", "charge.dispute.closed")
+    events = [one for one in embedded.fake.events if one["type"] in telling]
+    assert 4 <= len(events) <= 6
+    rail, ends = processor(embedded), set()
+    reports = [rail.hear(*signed(embedded, event)).report for event in events]
+    begun(embedded, f"sqlite:///{tmp_path}/empty.db")
+    for order in itertools.permutations(reports):
+        shutil.copy(tmp_path / "empty.db", tmp_path / "order.db")
+        ledger = Ledger(f"sqlite:///{tmp_path}/order.db", clock=embedded.clock)
+        for report in order:
+            ledger.accept(report)
+        ends.add((tuple(told(ledger)), tuple(sorted(books(ledger).items())), len(ledger.inbox())))
+        ledger.dispose()
+    assert [(rows, waiting) for rows, _, waiting in ends] == [(((payment, state, GIFT, counted),), 0)]
+
+
+def test_s4_complete_is_not_paid(house: CardHouse) -> None:
+    payments = [given(house, is_async=True) for _ in range(2)]
+    house.deliver_all()
+    assert told(house.ledger) == sorted((payment, State.SEEN, GIFT, 0) for payment in payments)
+    for session in house.fake.account.all("checkout.session"):
+        house.fake.settle(session["id"], is_ok=session["payment_intent"] == payments[0])
+    house.deliver_all()
+    came, failed = (payments[0], State.CONFIRMED, GIFT, GIFT), (payments[1], State.ORPHANED, GIFT, 0)
+    assert told(house.ledger) == sorted([came, failed])
+
+
+def test_s5_only_what_is_signed_with_a_secret_of_ours_and_fresh_is_heard(house: CardHouse) -> None:
+    given(house)
+    event = house.fake.events[0]
+    rotating = processor(house, webhook_secrets=("whsec_new", SECRET))
+    assert rotating.hear(*signed(house, event)).report.key == event["id"]
+    assert rotating.hear(*signed(house, event, "whsec_new")).report.key == event["id"]
+    body, headers = signed(house, event)
+    for wrong in (
+        signed(house, event, "whsec_other"),
+        (body + b" ", headers),
+        (body, {}),
+        (body, {"Stripe-Signature": ""}),
+    ):
+        with pytest.raises(NotGenuine):
+            rotating.hear(*wrong)
+    house.clock.advance(seconds=301)
+    with pytest.raises(NotGenuine):
+        rotating.hear(body, headers)
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "null", "7", "{", '{"object": "v2.core.event", "id": "evt_1"}', '{"object": "event"}']
+)
+def test_s6_a_signed_body_that_is_no_event_is_refused_in_words(house: CardHouse, text: str) -> None:
+    header = {"Stripe-Signature": house.fake.hooks.signed(text, SECRET)}
+    assert house.app.test_client().post("/webhooks/stripe", data=text, headers=header).status_code == 400
+    assert told(house.ledger) == []
+
+
+def test_s6_bytes_that_are_no_text_are_refused_in_words(house: CardHouse) -> None:
+    for header in ({"Stripe-Signature": "t=1,v1=ab"}, {"Stripe-Signature": "t=ї,v1=ї"}):
+        assert house.app.test_client().post("/webhooks/stripe", data=b"\xff\xfe", headers=header).status_code == 400
+
+
+def test_s7_a_time_to_come_is_refused(house: CardHouse) -> None:
+    given(house)
+    body, headers = signed(house, house.fake.events[0])
+    house.clock.advance(seconds=-301)
+    with pytest.raises(NotGenuine):
+        processor(house).hear(body, headers)
+
+
+def changed(event: Event, **fields: Any) -> Event:
+    return {**event, "data": {"object": {**event["data"]["object"], **fields}}}
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        lambda event: changed(event, amount_total=GIFT + 1),
+        lambda event: changed(event, currency="eur"),
+        lambda event: changed(event, metadata={}),
+        lambda event: changed(event, metadata={"intent": "0" * 32}),
+        lambda event: {**event, "livemode": True},
+        lambda event: {**event, "account": "acct_another"},
+    ],
+    ids=["sum", "currency", "nameless", "unknown", "mode", "account"],
+)
+def test_s8_what_is_not_what_was_chosen_is_quarantined(house: CardHouse, strange: Callable[[Event], Event]) -> None:
+    payment = given(house)
+    (event,) = [one for one in house.fake.events if one["type"] == "checkout.session.completed"]
+    assert house.push(strange(event)).status_code == 200
+    assert [(row[0], row[1], row[3]) for row in told(house.ledger)] == [(payment, State.QUARANTINED, 0)]
+    assert books(house.ledger) == {}
+
+
+@pytest.mark.parametrize(("code", "exponent", "amount", "units"), [("JPY", 0, 500, 500), ("KWD", 3, 2500, 2500)])
+def test_s8_currencies_without_or_with_three_decimals_are_exact(
+    house: CardHouse, code: str, exponent: int, amount: int, units: int
+) -> None:
+    ref = "ab" * 16
+    wanted = Intent(
+        ref=ref, method="stripe", currency=code, exponent=exponent, units=units,
+        frequency=Frequency.ONCE, lang="en", made_at=house.clock(),
+    )  # fmt: skip
+    house.ledger.open_intent(wanted, nonce="2" * 32)
+    rail = processor(house, assets=(Asset(code, exponent),))
+    given(house)
+    (event,) = [one for one in house.fake.events if one["type"] == "checkout.session.completed"]
+    told_of = changed(event, currency=code.lower(), amount_total=amount, metadata={"intent": ref})
+    house.ledger.accept(rail.hear(*signed(house, told_of)).report)
+    assert [row[1:] for row in told(house.ledger)] == [(State.CONFIRMED, units, units)]
+
+
+def test_s9_refunds_and_disputes_leave_what_stripe_holds_less_its_fees(house: CardHouse) -> None:
+    partly, failed, lost_one, won_one = (given(house) for _ in range(4))
+    refunded(house, partly)
+    house.fake.fail_refund(house.fake.refund(failed, GIFT)["id"])
+    lost(house, lost_one)
+    won(house, won_one)
+    house.deliver_all()
+    assert [
+        row[1:] for row in sorted(told(house.ledger), key=lambda row: (partly, failed, lost_one, won_one).index(row[0]))
+    ] == [
+        (State.PARTIALLY_REFUNDED, GIFT, 15_000),
+        (State.CONFIRMED, GIFT, GIFT),
+        (State.DISPUTED, GIFT, 0),
+        (State.CONFIRMED, GIFT, GIFT),
+    ]
+    fees = sum(entry["fee"] for entry in house.fake.account.all("balance_transaction"))
+    held = sum(units for account, units in books(house.ledger).items() if account.startswith("assets:"))
+    assert held == house.fake.balance("uah") + fees == 15_000 + 2 * GIFT
+
+
+def test_s11_a_delivery_whose_answer_was_lost_changes_nothing_when_it_comes_again(house: CardHouse) -> None:
+    given(house)
+    house.deliver_all()
+    before, head = told(house.ledger), house.ledger.head()
+    house.deliver_all()
+    assert (told(house.ledger), house.ledger.head()) == (before, head)
