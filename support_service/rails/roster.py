@@ -8,6 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 from support_service.giving import Clock
 
+# About one turn on Ethereum; after that a node may well be back.
 REST_SECONDS_FIRST = 10.0
 REST_SECONDS_MAX = 300.0
 

@@ -12,11 +12,11 @@ from support_service.rails.evm.passes import Watched
 from support_service.rails.evm.reader import Reader
 from support_service.rails.evm.refusals import Behind, NoState, Refusal
 from support_service.rails.evm.rescan import read_again
-from support_service.rails.evm.roster import Roster
 from support_service.rails.evm.rpc import Asked, Node
 from support_service.rails.evm.sight import check_chain, look
 from support_service.rails.evm.thaw import Block, step_back
 from support_service.rails.evm.turn import Post, Turn
+from support_service.rails.roster import Roster
 
 
 def build_sources(

@@ -13,10 +13,11 @@ from support_service.giving import Clock, Watch
 from support_service.rails import BadOption, SourceDown
 from support_service.rails.evm import tokens
 from support_service.rails.evm.reader import LogSearch, Reader
+from support_service.rails.place import Place
 from support_service.rails.scan import RangeSize
 from support_service.rails.tron import reconcile
 from support_service.rails.tron.address import any_form, from_evm
-from support_service.rails.tron.place import Place
+from support_service.rails.tron.native import witness_at
 from support_service.rails.tron.reconcile import RANGE_BLOCKS_MAX
 
 COMPARE_EVERY = timedelta(minutes=5)
@@ -35,7 +36,7 @@ class Histories:
     """Compares every few minutes; `warning` says what differed, "" where nothing did."""
 
     def __init__(self, urls: Iterable[str], clock: Clock, *, settling_blocks: int = SETTLING_BLOCKS) -> None:
-        self._places, self._clock, self._settling = [Place(url) for url in urls], clock, settling_blocks
+        self._places, self._clock, self._settling = [witness_at(url) for url in urls], clock, settling_blocks
         self._compared_at: datetime | None = None
         self.warning = ""
 

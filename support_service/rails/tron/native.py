@@ -7,16 +7,25 @@ also for one that is not SUCCESS. Where the witness is set, nothing is booked th
 from collections.abc import Iterable
 
 from support_service.rails import SourceDown
-from support_service.rails.tron.place import Place
+from support_service.rails.evm.wire import host_of
+from support_service.rails.place import Place
 
 PATH = "/wallet/gettransactioninfobyid"
+# The largest honest answer is a page of 200 transfers of an account's history, some 100 kB.
+ANSWER_BYTES_MAX = 2 * 1024 * 1024
+BRACKETS_MAX = 20_000
+
+
+def witness_at(url: str) -> Place:
+    """Give a second witness its bounds; its address may hold a key, so only the host is told."""
+    return Place(url, host_of(url), bytes_max=ANSWER_BYTES_MAX, brackets_max=BRACKETS_MAX)
 
 
 class Results:
     """Asks the nodes in turn, each where the ones before it do not know."""
 
     def __init__(self, urls: Iterable[str]) -> None:
-        self._places = [Place(url) for url in urls]
+        self._places = [witness_at(url) for url in urls]
 
     def __call__(self, transaction: str) -> bool:
         """Tell whether a transaction's contract call succeeded; SourceDown where no witness knows it."""
