@@ -6,7 +6,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-setup lint bench bench-catch-up campaign shots rehearse conformance-tron conformance-stripe clean
+.PHONY: help setup run test test-setup lint bench bench-catch-up campaign campaign-stripe shots rehearse conformance-tron conformance-stripe clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -45,6 +45,10 @@ bench-catch-up: test-setup
 # 500 random worlds; may be stopped and goes on where it was. ARGS="--seed N" replays one.
 campaign: test-setup
 	@$(PY) -m tests.worlds $(ARGS)
+
+# 20,000 deliveries of 5,000 card gifts to the running server, killed meanwhile. ARGS="--database postgresql".
+campaign-stripe: test-setup
+	@$(PY) -m tests.load.webhooks $(ARGS)
 
 shots: test-setup
 	@$(PY) -m tests.bench.shots
