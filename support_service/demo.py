@@ -1,28 +1,27 @@
-"""`demo`: everything on this machine, with a local chain, real transfers and a sample article.
+"""`demo`: everything on this machine, with local chains, real transfers and a sample article.
 
-The settings are the packaged block of the first user, its five addresses as they are, on a
-temporary database; no key, no internet, and no transaction to any chain but the local one.
+The settings are the packaged block of the first user, on a temporary database; no key, no internet,
+and no transaction to any chain but the local ones.
 """
 
 import secrets
 import tempfile
 import time
-import tomllib
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from support_service import running
-from support_service.demo_chain import CHAIN_ID, GIFTS, TOKEN_EXPONENT, TOKENS, LocalChain, node_child
-from support_service.demo_tron import CHAIN_ID as TRON_CHAIN_ID
+from support_service import demo_bitcoin, running
+from support_service.demo_bitcoin import LocalBitcoin
+from support_service.demo_chain import GIFTS, Gift, LocalChain, node_child
+from support_service.demo_settings import Chains, Places, demo_settings, receiver
 from support_service.demo_tron import TronNode
 from support_service.demo_tron_ports import TronPorts
 from support_service.giving import Kind, State
 from support_service.ledger import Ledger, LedgerDown, Listed, migrate
 from support_service.money import Asset, Money
-from support_service.rails.tron.address import from_evm, to_evm
-from support_service.settings import packaged_block, worker_environment
+from support_service.settings import worker_environment
 from support_service.supervisor import Child, ProcessError, Supervisor, accepts_connections, reserve_port
 
 GIFT_SECONDS = 5
@@ -30,52 +29,19 @@ LOOK_SECONDS = 1
 START_SECONDS_MAX = 60
 LISTED_MAX = 50
 STAFF_EMAIL = "newsroom@demo.example"
+RAILS = ("evm", "tron", "bitcoin")
+# One gift in Bitcoin comes after this many others.
+OTHERS_PER_BITCOIN = 3
 
 Say = Callable[[str], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where the demo's parts listen, and the folder that goes with it."""
-
-    folder: Path
-    host: str
-    page_port: int
-    article_port: int
-    node_port: int
-
-    @property
-    def page(self) -> str:
-        """Where the service is reached."""
-        return running.page_address(self.host, self.page_port)
-
-    @property
-    def article(self) -> str:
-        """Where the sample article is reached: another origin than the page, as on a real site."""
-        return running.page_address(self.host, self.article_port)
-
-    @property
-    def node(self) -> str:
-        """Where the local chain answers."""
-        return f"http://127.0.0.1:{self.node_port}"
-
-    @property
-    def settings(self) -> Path:
-        """The demo's settings file."""
-        return self.folder / "support.toml"
-
-    @property
-    def database_url(self) -> str:
-        """The demo's ledger."""
-        return f"sqlite:///{self.folder / 'demo.db'}"
 
 
 def run_demo(host: str, port: int, *, say: Say) -> None:
     """Run the demo until a signal comes; nothing is left behind. Raises ProcessError, LedgerError."""
     with tempfile.TemporaryDirectory(prefix="support-demo-") as folder:
         page_port = reserve_port(host, port)
-        ports = page_port, _port_beside(host, page_port), reserve_port("127.0.0.1", 0)
-        places = Places(Path(folder), host, *ports)
+        beside, *nodes = _port_beside(host, page_port), reserve_port("127.0.0.1", 0), reserve_port("127.0.0.1", 0)
+        places = Places(Path(folder), host, page_port, beside, *nodes)
         supervisor = Supervisor()
         supervisor.stop_on_signals()
         try:
@@ -83,14 +49,7 @@ def run_demo(host: str, port: int, *, say: Say) -> None:
                 _Demo(places, supervisor, say, until_the_end).run()
         finally:
             supervisor.stop()
-    say("Stopped; the demo's database and chain are gone.")
-
-
-def _receiver(rail: str) -> str:
-    """Read where the packaged block asks for a rail's money, as the local chain writes addresses."""
-    block = tomllib.loads(packaged_block().read_text(encoding="utf-8"))
-    address = next(str(method["address"]) for method in block["methods"] if method["rail"] == rail)
-    return to_evm(address) if rail == "tron" else address
+    say("Stopped; the demo's database and chains are gone.")
 
 
 @dataclass
@@ -99,39 +58,58 @@ class _Demo:
     supervisor: Supervisor
     say: Say
     until_the_end: ExitStack
-    chain: LocalChain = field(init=False)
+    chains: Chains = field(init=False)
+    gifts: tuple[Gift, ...] = field(init=False)
     ledger: Ledger = field(init=False)
     password: str = field(default_factory=lambda: secrets.token_urlsafe(9))
-    receivers: dict[str, str] = field(default_factory=lambda: {rail: _receiver(rail) for rail in ("evm", "tron")})
-    tron: TronPorts = field(init=False)
+    receivers: dict[str, str] = field(default_factory=lambda: {rail: receiver(rail) for rail in RAILS})
     gifts_sent: int = 0
     gift_at: float = 0.0
+    block_at: float = 0.0
     look_at: float = 0.0
     states: dict[str, State] = field(default_factory=dict)
 
     def run(self) -> None:
         self.say("This is a demo: the money in it is play money. Do not send anything to the addresses you see.")
-        if not (self._start_chain() and self._start_service()):
+        if not (self._start_chains() and self._start_service()):
             return
         self._say_where()
         self.supervisor.run(self._turn)
 
-    def _start_chain(self) -> bool:
-        self.say("Starting a local EVM chain, and a server through which it speaks as a TRON node ...")
+    def _start_chains(self) -> bool:
+        self.say("Starting a local EVM chain, a server through which it speaks as a TRON node, and a Bitcoin chain ...")
         environment = worker_environment(self.places.settings, is_demo=True)
-        self.chain = LocalChain(self.places.node)
+        chain = LocalChain(self.places.node)
         self.supervisor.start(node_child(self.places.folder, self.places.node_port, environment))
-        if not self._wait(self.chain.is_up, "the local chain"):
+        bitcoin = self._start_bitcoin(environment)
+        if not self._wait(chain.is_up, "the local chain"):
             return False
-        self.chain.claim()
-        self.tron = self.until_the_end.enter_context(TronPorts(TronNode(self.places.node)))
-        self.chain.deploy()
-        return self._wait(self.chain.is_deployed, "the tokens on the local chain")
+        chain.claim()
+        tron = self.until_the_end.enter_context(TronPorts(TronNode(self.places.node)))
+        chain.deploy()
+        if not self._wait(chain.is_deployed, "the tokens on the local chain"):
+            return False
+        if bitcoin is not None:
+            if not self._wait(bitcoin.is_up, "the local Bitcoin chain"):
+                return False
+            bitcoin.claim()
+        self.chains, self.gifts = Chains(chain, tron, bitcoin), gifts(has_bitcoin=bitcoin is not None)
+        return True
+
+    def _start_bitcoin(self, environment: dict[str, str]) -> LocalBitcoin | None:
+        password = secrets.token_urlsafe(9)
+        try:
+            node = demo_bitcoin.node_child(self.places.folder, self.places.bitcoin_port, password, environment)
+        except ProcessError as error:
+            self.say(f"{error}. Going on without: Bitcoin's address is shown, and nobody watches it.")
+            return None
+        self.supervisor.start(node)
+        return LocalBitcoin(demo_bitcoin.node_url(self.places.bitcoin_port, password))
 
     def _start_service(self) -> bool:
         self.say("Starting the ledger, the support page, the watcher and a sample article ...")
         places = self.places
-        places.settings.write_text(demo_settings(places, self.chain, self.tron), encoding="utf-8")
+        places.settings.write_text(demo_settings(places, self.chains), encoding="utf-8")
         migrate(places.database_url)
         self.ledger = Ledger(places.database_url)
         self.ledger.people.add(STAFF_EMAIL, "admin", self.password)
@@ -156,7 +134,8 @@ class _Demo:
         self.say(f"Sample article:  {self.places.article}/  (the widget is at its end)")
         self.say(f"Staff:           {page}/staff/  log in as {STAFF_EMAIL} with password {self.password}")
         self.say(
-            f"A reader gives every {GIFT_SECONDS} s; a gift is confirmed when its block is final, here after ~20 s."
+            f"A reader gives every {GIFT_SECONDS} s; a gift is confirmed when its block is final, here after ~20 s,"
+            f" and in Bitcoin when it is three blocks deep, here after ~{3 * demo_bitcoin.BLOCK_SECONDS} s."
         )
         self.say("Stop with Ctrl-C.")
 
@@ -165,19 +144,34 @@ class _Demo:
         if now >= self.gift_at:
             self.gift_at = now + GIFT_SECONDS
             self._give()
+        if self.chains.bitcoin is not None and now >= self.block_at:
+            self.block_at = now + demo_bitcoin.BLOCK_SECONDS
+            self._busy_at_worst(self.chains.bitcoin.mine)
         if now >= self.look_at:
             self.look_at = now + LOOK_SECONDS
             self._look()
 
     def _give(self) -> None:
-        gift = GIFTS[self.gifts_sent % len(GIFTS)]
+        gift = self.gifts[self.gifts_sent % len(self.gifts)]
+        if self._busy_at_worst(lambda: self._send(gift)):
+            self.gifts_sent += 1
+            self.say(f"a reader gives  {gift.words}")
+
+    def _send(self, gift: Gift) -> None:
+        if gift.asset == "BTC":
+            assert self.chains.bitcoin is not None, "such gifts are made where there is that chain"
+            self.chains.bitcoin.give(gift, self.receivers["bitcoin"])
+        else:
+            self.chains.evm.give(gift, self.receivers["tron" if gift.is_on_tron else "evm"], self.gifts_sent)
+
+    def _busy_at_worst(self, do: Callable[[], object]) -> bool:
+        """Ask a local chain for something; False where it has no time for us."""
         try:
-            self.chain.give(gift, self.receivers["tron" if gift.is_on_tron else "evm"], self.gifts_sent)
+            do()
         except OSError as error:
-            self.say(f"the local chain is busy ({type(error).__name__}); trying again")
-            return
-        self.gifts_sent += 1
-        self.say(f"a reader gives  {gift.words}")
+            self.say(f"a local chain is busy ({type(error).__name__}); trying again")
+            return False
+        return True
 
     def _look(self) -> None:
         """Tell each gift whose state changed since the last look."""
@@ -198,31 +192,14 @@ class _Demo:
         self.say(f"  {state.value:<12}  {amount}  {self.places.page}/staff/donations/{ref}")
 
 
-def demo_settings(places: Places, chain: LocalChain, tron: TronPorts) -> str:
-    """Write the packaged block anew: where our parts listen, and the local chain under `ethereum` and `tron`.
-
-    Watching starts after the tokens came to be: before that, nobody could say what their balance was.
-    """
-    begin = f"poll_seconds = 1\nstart_block = {chain.height() + 1}\n"
-    tron_id = f"chain_id = {TRON_CHAIN_ID}\n"
-    text = packaged_block().read_text(encoding="utf-8")
-    changes = {
-        'url = "http://127.0.0.1:8000"': f'url = "{places.page}"',
-        "sites = []": f'sites = ["{places.article}"]',
-        'url = "sqlite:///support.db"': f'url = "{places.database_url}"',
-        "chain_id = 1\n": f'chain_id = {CHAIN_ID}\nrpc = ["{places.node}"]\n{begin}',
-        tron_id: f'{tron_id}rpc = ["{tron.rpc}"]\nrpc_solid = ["{tron.solid}"]\n{begin}',
-    }
-    for old, new in changes.items():
-        assert text.count(old) == 1, f"the packaged block has no single {old!r}"
-        text = text.replace(old, new)
-    tokens = [(code, "ethereum", chain.contracts[code]) for code in TOKENS]
-    tokens.append(("USDT", "tron", from_evm(chain.contracts["USDT"])))
-    return text + "".join(
-        f'\n[[assets]]\ncode = "{code}"\nnetwork = "{network}"\ncontract = "{contract}"\n'
-        f'exponent = {TOKEN_EXPONENT}\nsource = "the demo\'s own chain"\n'
-        for code, network, contract in tokens
-    )
+def gifts(*, has_bitcoin: bool) -> tuple[Gift, ...]:
+    """All gifts in the order in which readers make them."""
+    if not has_bitcoin:
+        return GIFTS
+    mixed = list(GIFTS)
+    for number, gift in enumerate(demo_bitcoin.GIFTS):
+        mixed.insert(1 + number * (OTHERS_PER_BITCOIN + 1), gift)
+    return tuple(mixed)
 
 
 def _article_child(places: Places) -> Child:

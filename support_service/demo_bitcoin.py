@@ -78,6 +78,8 @@ class LocalBitcoin:
         parts = urlsplit(url)
         if parts.hostname != "127.0.0.1":
             raise ProcessError("the demo sends transactions to this machine alone")
+        # With its password, as the settings want it.
+        self.url = url
         self._url = f"http://127.0.0.1:{parts.port}/"
         known = HTTPPasswordMgrWithPriorAuth()
         known.add_password(None, self._url, parts.username or "", parts.password or "", is_authenticated=True)

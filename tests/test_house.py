@@ -52,6 +52,7 @@ TOP = {
     "demo_bitcoin",
     "demo_bitcoin_tx",
     "demo_chain",
+    "demo_settings",
     "demo_tron",
     "demo_tron_ports",
     "freezing",
