@@ -6,7 +6,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-setup lint bench bench-catch-up campaign campaign-stripe shots rehearse conformance-tron conformance-stripe clean
+.PHONY: help setup run test test-setup lint bench bench-catch-up bench-webhooks campaign campaign-stripe shots rehearse conformance-tron conformance-stripe clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -41,6 +41,10 @@ bench: test-setup
 # Catching up with a chain, beside a plain scan of its blocks. ARGS="--blocks 5000" for more.
 bench-catch-up: test-setup
 	@$(PY) -m tests.bench.catch_up $(ARGS)
+
+# Card events taken in for good, beside bare commits of the same database.
+bench-webhooks: test-setup
+	@$(PY) -m tests.bench.webhooks $(ARGS)
 
 # 500 random worlds; may be stopped and goes on where it was. ARGS="--seed N" replays one.
 campaign: test-setup

@@ -24,6 +24,12 @@ class WebServer:
         """Where it serves."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def worker(self) -> int:
+        """The process that answers, by its id."""
+        (worker,) = self._here().descendants()
+        return int(worker.pid)
+
     def start(self) -> None:
         """Start it, and wait until it answers."""
         folder = Path(tempfile.mkdtemp(prefix="web-", dir=self._folder)) / "process"
@@ -41,7 +47,7 @@ class WebServer:
 
     def kill_worker(self) -> None:
         """Kill the process that answers; its parent must replace it."""
-        (worker,) = self._here().descendants()
+        worker = psutil.Process(self.worker)
         worker.send_signal(signal.SIGKILL)
         psutil.wait_procs([worker], timeout=30)
 
