@@ -14,8 +14,10 @@ from pathlib import Path
 
 from support_service import demo_bitcoin, running
 from support_service.demo_bitcoin import LocalBitcoin
+from support_service.demo_cards import CardReaders
 from support_service.demo_chain import GIFTS, Gift, LocalChain, node_child
 from support_service.demo_settings import Chains, Places, demo_settings, receiver
+from support_service.demo_stripe import StripeFake
 from support_service.demo_tron import TronNode
 from support_service.demo_tron_ports import TronPorts
 from support_service.giving import Kind, State
@@ -60,6 +62,7 @@ class _Demo:
     until_the_end: ExitStack
     chains: Chains = field(init=False)
     gifts: tuple[Gift, ...] = field(init=False)
+    cards: CardReaders = field(init=False)
     ledger: Ledger = field(init=False)
     password: str = field(default_factory=lambda: secrets.token_urlsafe(9))
     receivers: dict[str, str] = field(default_factory=lambda: {rail: receiver(rail) for rail in RAILS})
@@ -107,9 +110,12 @@ class _Demo:
         return LocalBitcoin(demo_bitcoin.node_url(self.places.bitcoin_port, password))
 
     def _start_service(self) -> bool:
-        self.say("Starting the ledger, the support page, the watcher and a sample article ...")
+        self.say("Starting the ledger, the support page, the watcher, a sample article and a stand-in for Stripe ...")
         places = self.places
-        places.settings.write_text(demo_settings(places, self.chains), encoding="utf-8")
+        stripe = self.until_the_end.enter_context(StripeFake(seed=secrets.token_hex(8)))
+        stripe.hook(f"{places.page}/webhooks/stripe")
+        self.cards = CardReaders(places.page, stripe)
+        places.settings.write_text(demo_settings(places, self.chains, stripe), encoding="utf-8")
         migrate(places.database_url)
         self.ledger = Ledger(places.database_url)
         self.ledger.people.add(STAFF_EMAIL, "admin", self.password)
@@ -137,6 +143,10 @@ class _Demo:
             f"A reader gives every {GIFT_SECONDS} s; a gift is confirmed when its block is final, here after ~20 s,"
             f" and in Bitcoin when it is three blocks deep, here after ~{3 * demo_bitcoin.BLOCK_SECONDS} s."
         )
+        self.say(
+            "Cards: choose a sum on the support page. The payment page is a stand-in for Stripe's on this machine:"
+            " it knows a fake card, asks for no real one, and no real card is charged."
+        )
         self.say("Stop with Ctrl-C.")
 
     def _turn(self) -> None:
@@ -147,6 +157,7 @@ class _Demo:
         if self.chains.bitcoin is not None and now >= self.block_at:
             self.block_at = now + demo_bitcoin.BLOCK_SECONDS
             self._busy_at_worst(self.chains.bitcoin.mine)
+        self._busy_at_worst(lambda: self._charge(now))
         if now >= self.look_at:
             self.look_at = now + LOOK_SECONDS
             self._look()
@@ -164,12 +175,16 @@ class _Demo:
         else:
             self.chains.evm.give(gift, self.receivers["tron" if gift.is_on_tron else "evm"], self.gifts_sent)
 
+    def _charge(self, now: float) -> None:
+        for words in self.cards.turn(now):
+            self.say(words)
+
     def _busy_at_worst(self, do: Callable[[], object]) -> bool:
-        """Ask a local chain for something; False where it has no time for us."""
+        """Ask a part of the demo for something; False where it has no time for us."""
         try:
             do()
         except OSError as error:
-            self.say(f"a local chain is busy ({type(error).__name__}); trying again")
+            self.say(f"a part of the demo is busy ({type(error).__name__}); trying again")
             return False
         return True
 

@@ -2,11 +2,13 @@
 
 import tomllib
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 from support_service import demo_bitcoin, running
 from support_service.demo_bitcoin import LocalBitcoin, on_this_chain
 from support_service.demo_chain import CHAIN_ID, TOKEN_EXPONENT, TOKENS, LocalChain
+from support_service.demo_stripe import CURRENCIES, StripeFake
 from support_service.demo_tron import CHAIN_ID as TRON_CHAIN_ID
 from support_service.demo_tron_ports import TronPorts
 from support_service.rails.tron.address import from_evm, to_evm
@@ -71,9 +73,10 @@ def receiver(rail: str) -> str:
             return address
 
 
-def demo_settings(places: Places, chains: Chains) -> str:
+def demo_settings(places: Places, chains: Chains, stripe: StripeFake) -> str:
     """Write the packaged block anew: where our parts listen, and the local chains under the names of the real ones.
 
+    Two secrets, which guard nothing, are put beside it for the stand-in for Stripe.
     Watching starts after the tokens came to be: before that, nobody could say what their balance was.
     """
     begin = f"poll_seconds = 1\nstart_block = {chains.evm.height() + 1}\n"
@@ -92,10 +95,14 @@ def demo_settings(places: Places, chains: Chains) -> str:
         text = text.replace(old, new)
     tokens = [(code, "ethereum", chains.evm.contracts[code]) for code in TOKENS]
     tokens.append(("USDT", "tron", from_evm(chains.evm.contracts["USDT"])))
-    return text + "".join(
-        f'\n[[assets]]\ncode = "{code}"\nnetwork = "{network}"\ncontract = "{contract}"\n'
-        f'exponent = {TOKEN_EXPONENT}\nsource = "the demo\'s own chain"\n'
-        for code, network, contract in tokens
+    return (
+        text
+        + _cards(places, stripe)
+        + "".join(
+            f'\n[[assets]]\ncode = "{code}"\nnetwork = "{network}"\ncontract = "{contract}"\n'
+            f'exponent = {TOKEN_EXPONENT}\nsource = "the demo\'s own chain"\n'
+            for code, network, contract in tokens
+        )
     )
 
 
@@ -103,11 +110,20 @@ def _bitcoin_changes(chain: LocalBitcoin | None) -> dict[str, str]:
     """Ask for the same script on the local chain, whose addresses have a prefix of their own."""
     if chain is None:
         return {}
-    begin = f"poll_seconds = 1\nstart_block = {chain.height() + 1}\n"
+    # From the first block on: this node cannot say what lay there before.
+    begin = "poll_seconds = 1\nstart_block = 1\n"
     return {
         f'address = "{_address("bitcoin")}"': f'address = "{receiver("bitcoin")}"',
         'chain = "main"\n': f'chain = "{demo_bitcoin.CHAIN}"\nrpc = ["{chain.url}"]\n{begin}',
     }
+
+
+def _cards(places: Places, stripe: StripeFake) -> str:
+    """Take cards at the stand-in, whose own terms say what readers may add for the fee."""
+    terms = stripe.account.terms
+    fee = f"{Decimal(terms.fee_permille).scaleb(-1)}% + {Decimal(terms.fee_units).scaleb(-2)}"
+    offers = (f'\n[stripe.offers.{currency}]\nfee = "{fee}"\n' for currency in CURRENCIES)
+    return stripe.settings(places.folder) + "".join(offers)
 
 
 def _address(rail: str) -> str:

@@ -51,6 +51,7 @@ TOP = {
     "demo",
     "demo_bitcoin",
     "demo_bitcoin_tx",
+    "demo_cards",
     "demo_chain",
     "demo_settings",
     "demo_tron",
