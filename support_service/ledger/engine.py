@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from urllib.parse import quote
 from weakref import finalize
 
@@ -30,6 +31,7 @@ WAIT_SECONDS_MAX = 10
 
 # Names our lock among all advisory locks of a PostgreSQL database: "support" in ASCII.
 _WRITER_LOCK = int.from_bytes(b"support", "big")
+_LOCK_WRITERS = text("SELECT pg_advisory_xact_lock(:key)")
 
 
 class Database:
@@ -44,8 +46,10 @@ class Database:
         self._url = _checked_url(url)
         self._creates = creates
         self._wait_seconds_max = wait_seconds_max
-        self._engine: Engine | None = None
+        self._file = None if self._url.get_backend_name() != "sqlite" else Path(str(self._url.database)).absolute()
+        self._engines: tuple[Engine, Engine] | None = None
         self._is_current = False
+        self._writing = Lock()
 
     def __str__(self) -> str:
         return self._url.render_as_string(hide_password=True)
@@ -53,7 +57,7 @@ class Database:
     @property
     def is_sqlite(self) -> bool:
         """Tell whether this is the embedded database."""
-        return self._url.get_backend_name() == "sqlite"
+        return self._file is not None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -65,7 +69,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Change the ledger; committed at the end of the block, rolled back if it raises."""
-        with self._translated(), self._transaction(writes=True) as connection:
+        with self._turn(), self._translated(), self._transaction(writes=True) as connection:
             self._require_current(connection)
             yield connection
 
@@ -83,33 +87,45 @@ class Database:
 
     def dispose(self) -> None:
         """Close every connection; the next use opens new ones."""
-        engine, self._engine, self._is_current = self._engine, None, False
-        if engine is not None:
-            engine.dispose()
+        engines, self._engines, self._is_current = self._engines, None, False
+        if engines is not None:
+            engines[0].dispose()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Let the writers of this process take turns before they ask the database.
+
+        SQLite lets whoever waits look again after ever longer pauses, up to a tenth of a second: among
+        many threads most of the time nobody writes, and the unlucky give up.
+        """
+        if not self._writing.acquire(timeout=self._wait_seconds_max):
+            raise LedgerDown(f"the ledger at {self} is busy: others write for too long")
+        try:
+            yield
+        finally:
+            self._writing.release()
 
     @contextmanager
     def _transaction(self, *, writes: bool) -> Iterator[Connection]:
         """The one place that commits."""
-        if self.is_sqlite:
-            options: dict[str, object] = {_WRITES: writes}
-        elif writes:
-            options = {"isolation_level": "READ COMMITTED"}
-        else:
-            options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        with self._open().execution_options(**options).begin() as connection:
+        reader, writer = self._open()
+        with (writer if writes else reader).begin() as connection:
             if writes and not self.is_sqlite:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITER_LOCK})
+                connection.execute(_LOCK_WRITERS, {"key": _WRITER_LOCK})
             yield connection
 
-    def _open(self) -> Engine:
-        if self.is_sqlite and not self._creates and not Path(str(self._url.database)).exists():
+    def _open(self) -> tuple[Engine, Engine]:
+        """Return the engine as readers and as writers use it; both share one pool."""
+        if self._file is not None and not self._creates and not self._file.exists():
             raise LedgerOutdated(f"there is no database at {self._url.database} yet: run `support-service migrate`")
-        if self._engine is None:
+        if self._engines is None:
             build = _sqlite_engine if self.is_sqlite else _postgresql_engine
-            self._engine = build(self._url, self._wait_seconds_max, self._creates)
+            engine = build(self._url, self._wait_seconds_max, self._creates)
+            reading, writing = _SQLITE_OPTIONS if self.is_sqlite else _POSTGRESQL_OPTIONS
+            self._engines = engine.execution_options(**reading), engine.execution_options(**writing)
             # Whoever drops a ledger without a word leaves no open connection behind.
-            finalize(self, self._engine.dispose)
-        return self._engine
+            finalize(self, engine.dispose)
+        return self._engines
 
     def _require_current(self, connection: Connection) -> None:
         if self._is_current:
@@ -171,6 +187,13 @@ def _checked_url(text_: str) -> URL:
 
 
 _WRITES = "ledger_writes"
+
+# How readers and writers use their engine.
+_SQLITE_OPTIONS: tuple[dict[str, object], dict[str, object]] = ({_WRITES: False}, {_WRITES: True})
+_POSTGRESQL_OPTIONS: tuple[dict[str, object], dict[str, object]] = (
+    {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+    {"isolation_level": "READ COMMITTED"},
+)
 
 
 def _sqlite_engine(url: URL, wait_seconds_max: float, creates: bool) -> Engine:  # noqa: FBT001
