@@ -1,7 +1,7 @@
 """The demo's readers who give by card: each goes the whole way of a person, over HTTP, at this machine's stand-in.
 
-Page, sum, button, payment page. After that every monthly gift is charged again each minute, which is a
-month here. No card number is asked for anywhere and no money moves.
+Page, sum, button, payment page. A month passes each minute: monthly gifts are charged again, and slow
+payments arrive. No card number is asked for anywhere and no money moves.
 """
 
 import http.client
@@ -75,12 +75,17 @@ class CardReaders:
         return [f"a reader gives  {gift.words}"]
 
     def _months(self) -> list[str]:
+        """Charge what is due again, and let the slow payments of the last month arrive."""
         account = self.stripe.account
         with account.lock:
+            slow = [str(one["id"]) for one in account.all("checkout.session") if _is_on_its_way(one)]
             due = [str(plan["id"]) for plan in account.all("subscription") if _is_monthly(plan)]
+            for session in slow:
+                self.stripe.settle(session)
             for plan in due:
                 self.stripe.renew(plan)
-        return [f"a month passes: {len(due)} monthly gift(s) by card are charged again"] if due else []
+        told = [f"a month passes: monthly gifts by card are charged again ({len(due)})"] if due else []
+        return told + ([f"slow payments arrive ({len(slow)})"] if slow else [])
 
 
 def form_fields(text: str) -> dict[str, str]:
@@ -88,6 +93,10 @@ def form_fields(text: str) -> dict[str, str]:
     reader = _FormReader()
     reader.feed(text)
     return reader.fields
+
+
+def _is_on_its_way(session: Json) -> bool:
+    return bool(session["status"] == "complete" and session["payment_status"] == "unpaid")
 
 
 def _is_monthly(plan: Json) -> bool:

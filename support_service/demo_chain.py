@@ -45,12 +45,12 @@ class Gift:
     is_on_tron: bool = False
 
 
-# Four ways money arrives, in amounts that readers give.
+# Four ways money arrives, in amounts that readers give; one of each first, so that a newcomer soon sees them all.
 GIFTS = (
     Gift("0.02 ETH from a wallet", "ETH", 2 * 10**16),
-    Gift("25 USDT from a wallet", "USDT", 25 * 10**6),
-    Gift("0.15 ETH paid out by a contract", "ETH", 15 * 10**16, is_by_contract=True),
     Gift("12.34 USDT over TRON", "USDT", 12_340_000, is_on_tron=True),
+    Gift("0.15 ETH paid out by a contract", "ETH", 15 * 10**16, is_by_contract=True),
+    Gift("25 USDT from a wallet", "USDT", 25 * 10**6),
     Gift("0.005 ETH from a wallet", "ETH", 5 * 10**15),
     Gift("4.2 USDC from a wallet", "USDC", 4_200_000),
     Gift("0.0301 ETH paid out by a contract", "ETH", 301 * 10**14, is_by_contract=True),
