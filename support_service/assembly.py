@@ -18,7 +18,14 @@ from support_service.rails import (
     processor_method_half,
     source_half,
 )
-from support_service.rails.processors import FindIntent, Processor, ProcessorAccount, ProcessorHalf
+from support_service.rails.processors import (
+    Believed,
+    FindIntent,
+    Processor,
+    ProcessorAccount,
+    ProcessorHalf,
+    SweepHalf,
+)
 from support_service.rates.choices import Choices, read_value
 from support_service.rates.stamping import Finder
 from support_service.settings import Settings, SettingsError, read_settings
@@ -81,6 +88,19 @@ def build_processors(assembly: Assembly, intents: FindIntent, *, clock: Clock) -
         half = cast("ProcessorHalf", import_module(f"{PROCESSORS[name]}.processor"))
         built[name] = half.build_processor(account, intents, clock=clock)
     return built
+
+
+def build_sweeps(assembly: Assembly, believed: Believed, *, clock: Clock) -> list[Source]:
+    """Build the sources that read again what processors did not push; `believed` is the ledger."""
+    return [
+        cast("SweepHalf", import_module(f"{PROCESSORS[name]}.sweep")).build_sweep(account, believed, clock=clock)
+        for name, account in _accounts(assembly.settings).items()
+    ]
+
+
+def sweeps(assembly: Assembly) -> tuple[str, ...]:
+    """Name those sources, without loading what they need."""
+    return tuple(f"{name}:sweep" for name in _accounts(assembly.settings))
 
 
 def _accounts(settings: Settings) -> dict[str, ProcessorAccount]:

@@ -10,10 +10,6 @@ from support_service.giving import PaymentMethod, Phrase, utc_now
 from support_service.rails import RAILS, Mistake
 
 NODE_KEYS = ("rpc", "esplora")
-_UNSWEPT = (
-    "what Stripe cannot deliver to the webhook is not fetched by ourselves yet, nor are its fees; "
-    "resend failed deliveries from Stripe's dashboard"
-)
 
 
 class OnlineHalf(Protocol):
@@ -33,13 +29,11 @@ def method_lines(assembly: Assembly) -> list[str]:
 def warning_lines(assembly: Assembly) -> list[str]:
     """Write what is allowed, but worth a second look by the publisher."""
     file = assembly.settings.file
-    told = [
+    return [
         f"{file}: methods.{method.key}: warning: {_said(warning)}"
         for method in assembly.methods
         for warning in method.warnings
     ]
-    cards = [method.key for method in assembly.methods if method.card is not None]
-    return told + [f"{file}: {key}: warning: {_UNSWEPT}" for key in cards]
 
 
 def ask_nodes(assembly: Assembly) -> list[str | Mistake]:
@@ -72,7 +66,7 @@ def _method_line(assembly: Assembly, method: PaymentMethod, unwatched: set[str])
 def _listener(assembly: Assembly, method: PaymentMethod, unwatched: set[str]) -> str:
     networks = list(dict.fromkeys(watch.network for watch in method.watches))
     if method.card is not None:
-        return f"heard at {assembly.settings.publisher.url.rstrip('/')}/webhooks/{method.key}"
+        return f"heard at {assembly.settings.publisher.url.rstrip('/')}/webhooks/{method.key}, and asked by `watch`"
     if not networks:
         return "shown, not watched: booked by staff"
     deaf = [name for name in networks if name in unwatched]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from support_service import watcher
-from support_service.assembly import Assembly, build_sources, build_valuation, unwatched_networks
+from support_service.assembly import Assembly, build_sources, build_sweeps, build_valuation, sweeps, unwatched_networks
 from support_service.giving import utc_now
 from support_service.ledger import Ledger, migrate
 from support_service.settings import worker_environment
@@ -31,7 +31,7 @@ def run_service(assembly: Assembly, host: str, port: int, *, say: Say) -> None:
     supervisor.stop_on_signals()
     try:
         supervisor.start(web_child(file, host, port))
-        if watched_networks(assembly) or assembly.value is not None:
+        if watched_networks(assembly) or sweeps(assembly) or assembly.value is not None:
             supervisor.start(watch_child(file))
         if supervisor.wait_until(lambda: accepts_connections(host, port), WEB_START_SECONDS_MAX):
             _say_where(assembly, page_address(host, port), say)
@@ -47,13 +47,16 @@ def watch(assembly: Assembly, ledger: Ledger, *, once: bool, say: Say) -> int:
     Raises LedgerDown or LedgerOutdated, which say what to do: a watcher never migrates.
     """
     ledger.cursors()
-    # Values come last: in one look they find what the chains before them have just confirmed.
+    # Values come last: in one look they find what those before them have just confirmed.
     sources = [
         *build_sources(assembly, clock=utc_now),
+        *build_sweeps(assembly, ledger, clock=utc_now),
         *build_valuation(assembly, ledger.unvalued, clock=utc_now),
     ]
     if not sources:
-        say("nothing to watch: no method has a network with a node (rpc or esplora in [networks.NAME])")
+        say(
+            "nothing to watch: no method has a network with a node (rpc or esplora in [networks.NAME]), and no [stripe]"
+        )
         return 0
     if once:
         outcomes = watcher.run_once(sources, ledger)

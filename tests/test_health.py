@@ -7,10 +7,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from support_service.giving import State
+from support_service.demo_stripe import StripeFake
+from support_service.giving import Cursor, Report, State
 from support_service.ledger import Health, Ledger, migrate
+from tests.fixtures.cards import card_house
 from tests.fixtures.reports import NOON, Chain, transfer
 from tests.fixtures.site import WITH_A_NODE, site
+from tests.fixtures.staff import FrozenClock
 
 
 class MovingClock:
@@ -128,3 +131,17 @@ def test_without_any_node_we_are_ready_and_say_what_is_not_watched(tmp_path: Pat
     client = site(tmp_path, {"sqlite:///support.db": database_url}).test_client()
     assert client.get("/readyz").status_code == 200
     assert client.get("/totals.json").get_json()["not_watched"] == ["eth", "btc", "usdt"]
+
+
+def test_the_sweep_of_cards_is_a_source_like_any_other(tmp_path: Path, database_url: str, clock: MovingClock) -> None:
+    with StripeFake(clock=clock) as fake:
+        house = card_house(tmp_path, database_url, fake, FrozenClock())
+    client = house.app.test_client()
+    assert client.get("/readyz").get_json()["reasons"] == ["stripe:sweep: never read yet; is the watcher running?"]
+    step = Cursor(1, None, None, house.clock())
+    house.ledger.accept(Report("stripe:sweep", "1", cursor=step))
+    house.ledger.note_health("stripe:sweep", Health.OK, "an event cannot be read")
+    (source,) = client.get("/readyz").get_json()["sources"]
+    assert (source["name"], source["network"], source["state"]) == ("stripe:sweep", None, "ok")
+    house.clock.advance(seconds=3_600)
+    assert client.get("/readyz").get_json()["reasons"] == ["stripe:sweep: last read 3600 s ago"]

@@ -38,6 +38,7 @@ from support_service.ledger.queries import (
     read_health,
     read_totals,
 )
+from support_service.ledger.sought import OpenMoney, Sought
 from support_service.ledger.verify import find_problems
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "LedgerOutdated",
     "Leg",
     "Listed",
+    "OpenMoney",
     "Plan",
     "ReportFacts",
     "SourceContradiction",
@@ -73,7 +75,7 @@ __all__ = [
 EVERYTHING = Wanted()
 
 
-class Ledger(Intents):
+class Ledger(Intents, Sought):
     """One publisher's books. Making it connects to nothing; any method may raise LedgerDown or LedgerOutdated."""
 
     def __init__(self, url: str, *, clock: Clock = utc_now, wait_seconds_max: float = WAIT_SECONDS_MAX) -> None:

@@ -1,15 +1,19 @@
 """The seam to whoever charges cards: a payment page, messages pushed to us, refunds, the end of a plan."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
-from support_service.giving import Checkout, Clock, Intent, Report
+from support_service.giving import Checkout, Claim, Clock, Identity, Intent, Report
 from support_service.money import Asset
+from support_service.rails import Source
 
 # Finds what a reader chose, by its reference; raises what its ledger raises.
 FindIntent: TypeAlias = Callable[[str], Intent | None]
+
+# How often a sweep looks for what was not pushed.
+SWEEP_POLL_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,103 @@ class Processor(Protocol):
 
     def cancel_plan(self, plan: str, key: str) -> None:
         """Charge a plan no more, once for each key; raise CheckoutDown or CheckoutRefused."""
+        ...
+
+
+class OpenMoney(Protocol):
+    """Money that has not come to its end; claims are the live ones by part."""
+
+    @property
+    def number(self) -> int:
+        """Its place in the ledger's list."""
+        ...
+
+    @property
+    def identity(self) -> Identity:
+        """Which money it is."""
+        ...
+
+    @property
+    def claims(self) -> Mapping[str, Claim]:
+        """What is believed of it."""
+        ...
+
+
+class RunningPlan(Protocol):
+    """A gift that repeats, as the ledger believes it; number is the report that changed it last."""
+
+    @property
+    def name(self) -> str:
+        """The processor's name for it."""
+        ...
+
+    @property
+    def units(self) -> int:
+        """What is charged each time."""
+        ...
+
+    @property
+    def state(self) -> str:
+        """The processor's own word."""
+        ...
+
+    @property
+    def number(self) -> int:
+        """Its place in the ledger's list."""
+        ...
+
+
+class WaitingName(Protocol):
+    """A name that stands for no money yet, though something was said about it."""
+
+    @property
+    def name(self) -> str:
+        """The processor's name."""
+        ...
+
+    @property
+    def since(self) -> datetime:
+        """When it was first heard of."""
+        ...
+
+
+class Believed(Protocol):
+    """What a sweep asks of the ledger: what is known already, and what is not over. Raises what the ledger raises."""
+
+    def intent(self, ref: str) -> Intent | None:
+        """Find what a reader chose."""
+        ...
+
+    def first_intent_at(self, method: str) -> datetime | None:
+        """Tell when a reader first chose to give by this method."""
+        ...
+
+    def known_reports(self, source: str, keys: Sequence[str]) -> frozenset[str]:
+        """Tell which messages were accepted already."""
+        ...
+
+    def known_names(self, names: Sequence[str]) -> frozenset[str]:
+        """Tell which names stand for money."""
+        ...
+
+    def inbox(self) -> Sequence[WaitingName]:
+        """List the names that wait."""
+        ...
+
+    def open_money(self, rail: str, *, after: int = 0) -> Sequence[OpenMoney]:
+        """List money that is not over, by number, from above one."""
+        ...
+
+    def plans(self, limit: int, before: int | None) -> Sequence[RunningPlan]:
+        """List plans, the newest change first, from below a number."""
+        ...
+
+
+class SweepHalf(Protocol):
+    """The half of a processor that reads again what was not pushed: `rails/<name>/sweep.py`."""
+
+    def build_sweep(self, account: ProcessorAccount, believed: Believed, *, clock: Clock) -> Source:
+        """Build the source `<name>:sweep`; nobody is asked yet."""
         ...
 
 

@@ -7,9 +7,10 @@ from enum import StrEnum
 
 from flask import Blueprint, Response, jsonify
 
-from support_service.assembly import unwatched_networks
+from support_service.assembly import Assembly, sweeps, unwatched_networks
 from support_service.ledger import Health, LedgerError, LedgerOutdated, SourceHealth, Total
 from support_service.money import Asset, Money, plain
+from support_service.rails.processors import SWEEP_POLL_SECONDS
 from support_service.web.metrics import card_metrics, metric, webhook_metrics
 from support_service.web.service import Service, service
 from support_service.web.telling import rfc3339
@@ -43,7 +44,7 @@ class SourceView:
     """One source as outsiders may see it. Why it is down is told to staff alone: reasons name nodes."""
 
     name: str
-    network: str
+    network: str | None
     state: Freshness
     height: int | None
     checked_at: datetime | None
@@ -118,27 +119,38 @@ def source_views(at: Service) -> list[SourceView]:
     """Look at every source that should be heard; raises LedgerError."""
     cursors, health, now = at.ledger.cursors(), at.ledger.health(), at.clock()
     frozen = {freeze.source for freeze in at.ledger.freezes()}
-    tables, unwatched = at.assembly.settings.networks, unwatched_networks(at.assembly)
-    networks = [n for n in dict.fromkeys(w.network for w in at.assembly.watches) if n not in unwatched]
     views = []
-    for network in networks:
-        name = f"{tables[network]['rail']}:{network}"
-        poll = tables[network].get("poll_seconds", POLL_SECONDS_DEFAULT)
-        assert isinstance(poll, int)
+    for name, network, poll in _expected(at.assembly):
         limit = timedelta(seconds=max(TURNS_MISSED_MAX * poll, SILENCE_SECONDS_MIN))
         cursor = cursors.get(name)
         age = None if cursor is None else now - cursor.checked_at
+        state = Freshness.FROZEN if name in frozen else _state(age, health.get(name), limit)
+        if network is None and state is Freshness.STALLED:
+            # No chain that could stand still: what it has to say is for staff.
+            state = Freshness.OK
         views.append(
             SourceView(
                 name=name,
                 network=network,
-                state=Freshness.FROZEN if name in frozen else _state(age, health.get(name), limit),
+                state=state,
                 height=cursor.height if cursor else None,
                 checked_at=cursor.checked_at if cursor else None,
                 age_seconds=None if age is None else max(0, int(age.total_seconds())),
             )
         )
     return views
+
+
+def _expected(assembly: Assembly) -> Iterator[tuple[str, str | None, int]]:
+    """Name every source that the settings ask for, its network (None off chain), and its seconds between turns."""
+    tables, unwatched = assembly.settings.networks, unwatched_networks(assembly)
+    for network in dict.fromkeys(watch.network for watch in assembly.watches):
+        poll = tables[network].get("poll_seconds", POLL_SECONDS_DEFAULT)
+        assert isinstance(poll, int)
+        if network not in unwatched:
+            yield f"{tables[network]['rail']}:{network}", network, poll
+    for name in sweeps(assembly):
+        yield name, None, SWEEP_POLL_SECONDS
 
 
 def not_watched(at: Service) -> list[str]:

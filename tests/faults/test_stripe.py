@@ -3,6 +3,7 @@
 import itertools
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from support_service.assembly import assemble, build_sweeps
 from support_service.demo_stripe import KEY, SECRET, StripeFake
 from support_service.giving import Frequency, Intent, State
 from support_service.ledger import Ledger, migrate
 from support_service.money import Asset
 from support_service.rails.processors import NotGenuine, ProcessorAccount
 from support_service.rails.stripe.processor import StripeProcessor, build_processor
-from tests.fixtures.cards import CardHouse, card_house
+from support_service.watcher import run_once
+from tests.fixtures.cards import CardHouse, books, card_house, given, told
 from tests.fixtures.staff import FrozenClock
 from tests.fixtures.stripe_schema import check
 
@@ -40,21 +43,6 @@ def embedded(tmp_path: Path) -> Iterator[CardHouse]:
         yield card_house(tmp_path, f"sqlite:///{tmp_path}/embedded.db", fake, clock)
 
 
-def given(house: CardHouse, *, frequency: str = "once", is_async: bool = False) -> str:
-    """Let a reader give 200.00 UAH; return the payment intent, for a plan the subscription."""
-    session = house.reader().session(frequency=frequency)
-    house.fake.pay(session, is_async=is_async)
-    made = house.fake.get("checkout.session", session)
-    return str(made["payment_intent"] or made["subscription"])
-
-
-def told(ledger: Ledger) -> list[tuple[str, State, int, int]]:
-    """Say what the ledger holds: locator, state, units, counted units."""
-    assert ledger.verify() == []
-    listed = (one.donation for one in ledger.donations())
-    return sorted((one.identity.locator, one.state, one.payment.units, one.counted_units) for one in listed)
-
-
 def processor(house: CardHouse, **account: Any) -> StripeProcessor:
     """The rail alone, over the intents of the house."""
     told_of = {"key": KEY, "webhook_secrets": (SECRET,), "assets": (UAH,), **account}
@@ -66,17 +54,6 @@ def processor(house: CardHouse, **account: Any) -> StripeProcessor:
 def signed(house: CardHouse, event: Event, secret: str = SECRET) -> tuple[bytes, dict[str, str]]:
     body = json.dumps(event)
     return body.encode(), {"Stripe-Signature": house.fake.hooks.signed(body, secret)}
-
-
-def books(ledger: Ledger) -> dict[str, int]:
-    """Sum the books by account."""
-    sums: dict[str, int] = {}
-    for one in ledger.donations():
-        history = ledger.donation(one.donation.identity.ref)
-        assert history is not None
-        for _, leg in history.postings:
-            sums[leg.account] = sums.get(leg.account, 0) + leg.units
-    return {account: units for account, units in sums.items() if units}
 
 
 def test_s1_one_event_delivered_by_twenty_at_once_is_one_gift(house: CardHouse) -> None:
@@ -272,6 +249,28 @@ def test_s9_refunds_and_disputes_leave_what_stripe_holds_less_its_fees(house: Ca
     fees = sum(entry["fee"] for entry in house.fake.account.all("balance_transaction"))
     held = sum(units for account, units in books(house.ledger).items() if account.startswith("assets:"))
     assert held == house.fake.balance("uah") + fees == 15_000 + 2 * GIFT
+
+
+def test_s10_four_days_without_webhooks_heal_themselves(house: CardHouse) -> None:
+    sweep = build_sweeps(assemble(house.file), house.ledger, clock=house.clock)
+    plan = given(house, frequency="monthly")
+    for happen in (refunded, lost, won, None):
+        house.clock.advance(seconds=86_400)
+        payment = given(house)
+        if happen is not None:
+            happen(house, payment)
+    house.fake.renew(plan)
+    assert told(house.ledger) == []
+    assert [outcome.reason for outcome in run_once(sweep, house.ledger)] == [""]
+    healed, sums = told(house.ledger), books(house.ledger)
+    states = Counter(state for _, state, _, _ in healed)
+    assert states == {State.CONFIRMED: 4, State.PARTIALLY_REFUNDED: 1, State.DISPUTED: 1}
+    assert sum(units for account, units in sums.items() if account.startswith("assets:")) == house.fake.balance("uah")
+    assert house.ledger.inbox() == ()
+    # And when the webhooks come after all, or the sweep comes again, nothing changes.
+    house.deliver_all()
+    assert [outcome.reason for outcome in run_once(sweep, house.ledger)] == [""]
+    assert (told(house.ledger), books(house.ledger)) == (healed, sums)
 
 
 def test_s11_a_delivery_whose_answer_was_lost_changes_nothing_when_it_comes_again(house: CardHouse) -> None:

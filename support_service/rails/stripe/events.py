@@ -43,6 +43,8 @@ _HANDLERS: dict[str, _Handler] = {
     "customer.subscription.resumed": Reader.subscription,
 }
 
+HANDLED = frozenset(_HANDLERS)
+
 
 def read_event(text: str) -> Json:
     """Read an event's JSON; raise NotReadable for anything that is no event of API version 1."""

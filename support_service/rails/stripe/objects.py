@@ -17,6 +17,7 @@ from support_service.giving import (
     PAYMENT_PART,
     Direction,
     DisputeClaim,
+    FeeClaim,
     Frequency,
     Identity,
     Intent,
@@ -137,6 +138,19 @@ class Reader:
             return self._nameless(charged, at) if is_paid else Said()
         return self._payment(charged, at, (charged.locator,))
 
+    def failed(self, of: Json, at: At) -> Said:
+        """Say that a payment that was under way did not come: its payment intent, or its plan's invoice, is over."""
+        is_plan = of.get("object") == "invoice"
+        held = subscription_details(of).get("metadata") if is_plan else of.get("metadata")
+        identity = self._identity(name(of), currency(of))
+        money = self._units(identity.asset, whole(of, "amount_due" if is_plan else "amount"))
+        claim = self._claim(State.ORPHANED, money, moment(of), self._intent(intent_ref(held)))
+        return Said((Observation(identity, claim, rank=(FAILED, at.micros)),))
+
+    def foreign_intent(self, of: Json, at: At) -> Said:
+        """Read a payment that is neither ours nor an invoice's: quarantined, under its own name."""
+        return self._payment(self._foreign(of, at), at, (name(of),))
+
     def invoice(self, of: Json, at: At) -> Said:
         """Read an invoice of a plan that was paid; one that costs nothing is no money."""
         if of.get("status") != "paid" or whole(of, "amount_paid") == 0:
@@ -185,6 +199,18 @@ class Reader:
         units, _ = self._units(currency(of).upper(), whole(of, "amount"))
         claim = DisputeClaim(units, outcome, is_withdrawn and outcome is Outcome.PENDING)
         return self._about_payment(of, at, (place, at.micros), claim)
+
+    def fee(self, of: Json, payment: str, code: str) -> Said:
+        """Read what one entry of Stripe's books kept, or gave back, of a payment.
+
+        Where Stripe settles in another currency than the payment's, the fee is none of that money: nothing is said.
+        """
+        fee = whole(of, "fee", signed=True)
+        if not fee or currency(of).upper() != code:
+            return Said()
+        units, _ = self._units(code, abs(fee))
+        claim = FeeClaim(units if fee > 0 else -units)
+        return Said(waiting=(Named(payment, f"fee:{name(of)}", (1, 0), claim),))
 
     def subscription(self, of: Json, at: At) -> Said:
         """Read a plan that was begun on our page; others are none of ours."""

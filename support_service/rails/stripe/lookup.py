@@ -1,0 +1,116 @@
+"""Looking payments up at Stripe again: by any of their names, and while they are not over.
+
+What is found is said by the same readers as what an event tells, so that told or looked up is one.
+"""
+
+from datetime import datetime
+
+from support_service.giving import PAYMENT_PART, DisputeClaim, PaymentClaim, RefundClaim, State, is_open
+from support_service.rails.processors import OpenMoney, RunningPlan
+from support_service.rails.stripe.api import Api
+from support_service.rails.stripe.fields import Json, intent_ref, moment, name, optional_id, subscription_details
+from support_service.rails.stripe.lifecycle import MICROS, At, Said
+from support_service.rails.stripe.objects import Reader
+
+# What a payment intent or an invoice says when nothing will come of it.
+_OVER = frozenset({"canceled", "requires_payment_method", "void", "uncollectible"})
+_CHARGES = ("ch_", "py_")
+
+
+class Lookup:
+    """Asks Stripe and reads what it says; `read` holds every object that was looked at. May raise NotReadable."""
+
+    def __init__(self, api: Api, reader: Reader, now: datetime) -> None:
+        self._api, self._reader = api, reader
+        self._now = At(int(now.timestamp()) * MICROS)
+        self.read: list[Json] = []
+
+    def payment(self, known_as: str) -> Said:
+        """Say what a name stands for: our money, a plan's, or foreign; nothing where Stripe does not know it."""
+        if known_as.startswith(_CHARGES):
+            charge = self._one("charge", known_as)
+            paid_by = None if charge is None else optional_id(charge, "payment_intent")
+            if charge is None or paid_by is None:
+                return Said() if charge is None else self._reader.charge(charge, _made(charge))
+            known_as = paid_by
+        intent = self._one("payment_intent", known_as)
+        if intent is None:
+            return Said()
+        if intent_ref(intent.get("metadata")) is not None:
+            return self._reader.payment_intent(intent, _made(intent))
+        of_plan = self._of_plan(known_as)
+        if of_plan != Said() or intent.get("status") != "succeeded":
+            return of_plan
+        return self._reader.foreign_intent(intent, _made(intent))
+
+    def again(self, open_money: OpenMoney) -> Said:
+        """Say how money that is not over stands now, as far as that is not what is held already."""
+        said = Said()
+        for part, claim in open_money.claims.items():
+            if isinstance(claim, PaymentClaim) and claim.state is State.SEEN:
+                said += self._payment_again(open_money.identity.locator)
+            elif is_open(claim) and isinstance(claim, RefundClaim | DisputeClaim):
+                kind = "refund" if isinstance(claim, RefundClaim) else "dispute"
+                found = self._one(kind, part)
+                read = self._reader.refund if kind == "refund" else self._reader.dispute
+                said += Said() if found is None else read(found, self._now)
+        return _unheld(said, open_money)
+
+    def plan(self, held: RunningPlan) -> Said:
+        """Say how a plan stands now, if that has changed."""
+        said = self._plan(held.name)
+        is_same = all((one.state, one.units) == (held.state, held.units) for one in said.plans)
+        return Said() if is_same else said
+
+    def _of_plan(self, intent: str) -> Said:
+        """Say which invoice a payment intent pays, and what that and its plan say."""
+        said = Said()
+        asked = {"type": "payment_intent", "payment_intent": intent}
+        for page in self._api.pages("/v1/invoice_payments", payment=asked):
+            for paid in page:
+                invoice = self._one("invoice", optional_id(paid, "invoice") or "")
+                if paid.get("status") != "paid" or invoice is None:
+                    continue
+                said += self._reader.invoice_payment(paid, _made(paid)) + self._reader.invoice(invoice, _made(invoice))
+                plan = optional_id(subscription_details(invoice), "subscription")
+                said += Said() if plan is None else self._plan(plan)
+        return said
+
+    def _payment_again(self, locator: str) -> Said:
+        kind = "invoice" if locator.startswith("in_") else "payment_intent"
+        found = self._one(kind, locator)
+        if found is None:
+            return Said()
+        if found.get("status") in _OVER:
+            return self._reader.failed(found, self._now)
+        read = self._reader.invoice if kind == "invoice" else self._reader.payment_intent
+        return read(found, self._now)
+
+    def _plan(self, known_as: str) -> Said:
+        found = self._one("subscription", known_as)
+        return Said() if found is None else self._reader.subscription(found, self._now)
+
+    def _one(self, kind: str, known_as: str) -> Json | None:
+        found = self._api.one(kind, known_as)
+        self.read += [] if found is None else [found]
+        return found
+
+
+def _made(of: Json) -> At:
+    """Stand at the object's own time: whoever reads it again says the same at the same rank."""
+    name(of)
+    return At(int(moment(of).timestamp()) * MICROS)
+
+
+def _unheld(said: Said, held: OpenMoney) -> Said:
+    """Leave out what the ledger believes already: said again at a later time it would be stored again."""
+    payment = held.claims.get(PAYMENT_PART)
+    assert payment is None or isinstance(payment, PaymentClaim)
+    is_held = {(payment.state, payment.units)} if payment else set()
+    news = tuple(
+        one
+        for one in said.observations
+        if isinstance(one.claim, PaymentClaim) and (one.claim.state, one.claim.units) not in is_held
+    )
+    parts = tuple(one for one in said.waiting if one.claim != held.claims.get(one.part))
+    return Said(news, said.aliases, parts, said.plans)

@@ -1,0 +1,56 @@
+"""What Stripe did not deliver is fetched: one more source, under the same keys as the webhook.
+
+Each turn reads events since the last one, and an hour before that, as the reports that the webhook would
+have made of them; the entries of Stripe's books (balance transactions), which alone tell fees and know of
+all money; names that wait in the inbox; and once a day whatever is not over yet. A turn that is cut short
+is read again, and what it brought is kept.
+"""
+
+from collections.abc import Iterator
+
+from support_service.giving import Clock, Cursor, Report
+from support_service.rails.processors import SWEEP_POLL_SECONDS, Believed, ProcessorAccount
+from support_service.rails.stripe.api import Api
+from support_service.rails.stripe.marks import Marks
+from support_service.rails.stripe.method import KEY
+from support_service.rails.stripe.objects import Reader
+from support_service.rails.stripe.processor import is_live_key
+from support_service.rails.stripe.turn import Account, Memory, Turn
+
+
+def build_sweep(account: ProcessorAccount, believed: Believed, *, clock: Clock) -> "StripeSweep":
+    """Build it; nobody is asked yet."""
+    return StripeSweep(account, believed, clock=clock)
+
+
+class StripeSweep:
+    """The Source `stripe:sweep` of one account."""
+
+    name = f"{KEY}:sweep"
+    poll_seconds = float(SWEEP_POLL_SECONDS)
+
+    def __init__(self, account: ProcessorAccount, believed: Believed, *, clock: Clock) -> None:
+        reader = Reader(account.assets, believed.intent)
+        api = Api(account.key, account.api_base, self.name)
+        self._account = Account(api, reader, believed, clock, is_live_key(account.key))
+        self._memory = Memory()
+        self.warning = ""
+
+    def reports(self, after: Cursor | None) -> Iterator[Report]:
+        """Yield what is new since the cursor; raise SourceDown where Stripe does not answer."""
+        at = self._account
+        marks = Marks.read(after.memo) if after else None
+        if marks is None:
+            first = at.believed.first_intent_at(KEY)
+            if first is None:
+                yield self._idle(after)
+                return
+            marks = Marks.first(first)
+        turn = Turn(self.name, at, self._memory, (after, marks.with_gap(at.clock())))
+        yield from turn.reports()
+        self.warning = "; ".join(turn.warnings)
+
+    def _idle(self, after: Cursor | None) -> Report:
+        """Say that all is well before the first gift by card: nobody need be asked."""
+        step = after.step + 1 if after else 1
+        return Report(self.name, str(step), cursor=Cursor(step, None, None, self._account.clock()))

@@ -1,0 +1,223 @@
+"""One turn of the sweep: events, the entries of Stripe's books, names that wait, and what is not over."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from typing import Any, TypeVar
+
+from support_service.giving import Clock, Cursor, Report
+from support_service.rails.processors import Believed, RunningPlan
+from support_service.rails.stripe.api import PATHS, Api
+from support_service.rails.stripe.entries import entry_said, owner
+from support_service.rails.stripe.events import HANDLED, SOURCE, event_report
+from support_service.rails.stripe.fields import Json, NotReadable, moment, name, optional_id
+from support_service.rails.stripe.lifecycle import Said
+from support_service.rails.stripe.lookup import Lookup
+from support_service.rails.stripe.marks import AGAIN_AFTER, Marks, since
+from support_service.rails.stripe.method import RAIL
+from support_service.rails.stripe.objects import Reader
+
+# What a message may still be on its way about is not judged before that had time to come.
+GRACE = timedelta(minutes=15)
+PLANS_OVER = frozenset({"canceled", "incomplete_expired"})
+_PLANS_PAGE = 1_000
+NOTHING = Said()
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whom a turn asks, and who reads the answers."""
+
+    api: Api
+    reader: Reader
+    believed: Believed
+    clock: Clock
+    is_live: bool
+
+
+@dataclass(slots=True)
+class Memory:
+    """What need not be asked again by the next turn: entries by their time, names by when they were asked."""
+
+    entries: dict[str, int] = field(default_factory=dict)
+    asked: dict[str, datetime] = field(default_factory=dict)
+
+    def forget(self, mark: int, now: datetime) -> None:
+        """Drop what no turn will meet any more."""
+        oldest = since(mark)["gte"]
+        self.entries = {known: at for known, at in self.entries.items() if at >= oldest}
+        self.asked = {known: at for known, at in self.asked.items() if now - at < AGAIN_AFTER}
+
+
+class Turn:
+    """Reads everything once; `warnings` says what could not be read. Raises SourceDown, and what the ledger raises."""
+
+    def __init__(self, source: str, account: Account, memory: Memory, after: tuple[Cursor | None, Marks]) -> None:
+        self._source, self._account, self._memory = source, account, memory
+        held, self._marks = after
+        self._number = held.step if held else 0
+        self.warnings: list[str] = []
+
+    def reports(self) -> Iterator[Report]:
+        """Yield all that is new; every report of the source's own is one step of its cursor."""
+        yield from self._events()
+        yield from self._entries()
+        yield from self._inbox()
+        now = self._account.clock()
+        if now - datetime.fromtimestamp(self._marks.again, UTC) >= AGAIN_AFTER:
+            yield from self._open()
+            yield self._step(again=int(now.timestamp()))
+        self._memory.forget(self._marks.entries, now)
+        self.warnings += self._marks.gap_text(now)
+
+    def _step(self, said: Said = NOTHING, read: Sequence[Json] = (), **marks: int) -> Report:
+        self._marks, self._number = replace(self._marks, **marks), self._number + 1
+        return Report(
+            source=self._source,
+            key=str(self._number),
+            observations=said.observations,
+            cursor=Cursor(self._number, None, None, self._account.clock(), self._marks.memo()),
+            raw=json.dumps(read) if read else None,
+            aliases=said.aliases,
+            waiting=said.waiting,
+            plans=said.plans,
+        )
+
+    def _events(self) -> Iterator[Report]:
+        """Read events. The newest come first; no matter, they fold in any order."""
+        newest = self._marks.events
+        for page in self._account.api.pages("/v1/events", created=since(newest)):
+            known = self._account.believed.known_reports(SOURCE, [str(one.get("id")) for one in page])
+            for event in page:
+                newest = max(newest, _seconds(event))
+                report = None if event.get("id") in known else self._event(event)
+                if report is not None:
+                    yield report
+        yield self._step(events=newest, looked=int(self._account.clock().timestamp()))
+
+    def _event(self, event: Json) -> Report | None:
+        """Read an event as the webhook does; None for what says nothing about money."""
+        if event.get("type") not in HANDLED:
+            return None
+        at = self._account
+        try:
+            report = event_report(self._current(event), json.dumps(event), at.reader, is_live=at.is_live)
+        except NotReadable as error:
+            self._warn(event, error)
+            return None
+        return None if report.claims_nothing else report
+
+    def _current(self, event: Json) -> Json:
+        """Give an event that was written in another version of the API its object as it is now.
+
+        Stripe writes an event down once, in the account's own version, while an endpoint may have another.
+        """
+        if event.get("api_version") == import_module("stripe").api_version:
+            return event
+        data = event.get("data")
+        of: Any = data.get("object") if isinstance(data, dict) else None
+        kind = of.get("object") if isinstance(of, dict) else None
+        found = self._account.api.one(kind, name(of)) if kind in PATHS else None
+        return event if found is None else {**event, "data": {"object": found}}
+
+    def _entries(self) -> Iterator[Report]:
+        """Read the entries of Stripe's books: one step for each page that says something, one at the end."""
+        newest, expand = self._marks.entries, ["data.source"]
+        for page in self._account.api.pages("/v1/balance_transactions", created=since(newest), expand=expand):
+            newest = max([newest, *map(_seconds, page)])
+            done, said, read = self._entries_said([one for one in page if one.get("id") not in self._memory.entries])
+            if said != NOTHING:
+                yield self._step(said, read)
+            self._memory.entries |= {str(entry.get("id")): _seconds(entry) for entry in done}
+        yield self._step(entries=newest)
+
+    def _entries_said(self, entries: list[Json]) -> tuple[list[Json], Said, list[Json]]:
+        """Say what entries tell; money that nobody told of is looked up, once it is old enough."""
+        at, said, done, lookup = self._account, NOTHING, [], self._lookup()
+        owners = [(entry, payment) for entry in entries for payment in self._owners(entry)]
+        known = at.believed.known_names(sorted({payment for _, payment in owners if payment}))
+        young = at.clock() - GRACE
+        for entry, payment in owners:
+            if payment is not None and payment not in known:
+                if _seconds(entry) > young.timestamp():
+                    continue
+                with self._reading(entry):
+                    said += lookup.payment(payment)
+            if payment is not None:
+                with self._reading(entry):
+                    said += entry_said(at.reader, entry, payment)
+            done.append(entry)
+        told = [{**entry, "source": optional_id(entry, "source")} for entry, payment in owners if payment]
+        return done, said, [*told, *lookup.read]
+
+    def _inbox(self) -> Iterator[Report]:
+        """Look up names that wait for longer than messages take; what Stripe does not know is asked once a day."""
+        now = self._account.clock()
+        waiting = dict.fromkeys(one.name for one in self._account.believed.inbox() if now - one.since >= GRACE)
+        for known_as in waiting:
+            if known_as not in self._memory.asked:
+                yield from self._looked_up(Lookup.payment, known_as)
+                self._memory.asked[known_as] = now
+
+    def _open(self) -> Iterator[Report]:
+        """Look up all that has not come to its end."""
+        believed, after = self._account.believed, 0
+        while found := believed.open_money(RAIL, after=after):
+            for money in found:
+                after = money.number
+                yield from self._looked_up(Lookup.again, money)
+        for plan in self._running():
+            yield from self._looked_up(Lookup.plan, plan)
+
+    def _running(self) -> list[RunningPlan]:
+        """List plans that still charge; read whole, for what is read of one may move it in the list."""
+        plans: list[RunningPlan] = []
+        before: int | None = None
+        while page := self._account.believed.plans(_PLANS_PAGE, before):
+            plans += [one for one in page if one.state not in PLANS_OVER]
+            before = page[-1].number
+        return plans
+
+    def _owners(self, entry: Json) -> list[str | None]:
+        """Name the payment of an entry; nothing of one that cannot be read."""
+        try:
+            return [owner(entry)]
+        except NotReadable as error:
+            self._warn(entry, error)
+            return []
+
+    def _looked_up(self, look: Callable[[Lookup, T], Said], of: T) -> Iterator[Report]:
+        lookup, said = self._lookup(), NOTHING
+        try:
+            said = look(lookup, of)
+        except NotReadable as error:
+            self._warn(lookup.read[-1] if lookup.read else {}, error)
+        if said != NOTHING:
+            yield self._step(said, lookup.read)
+
+    @contextmanager
+    def _reading(self, of: Json) -> Iterator[None]:
+        """Go on where something cannot be read, and say so: one odd object must not hide all others."""
+        try:
+            yield
+        except NotReadable as error:
+            self._warn(of, error)
+
+    def _warn(self, of: Json, error: NotReadable) -> None:
+        self.warnings.append(f"{of.get('object')} {of.get('id')} cannot be read: {error}")
+
+    def _lookup(self) -> Lookup:
+        return Lookup(self._account.api, self._account.reader, self._account.clock())
+
+
+def _seconds(of: Json) -> int:
+    """Tell when an object was made; one without a time moves no mark."""
+    try:
+        return int(moment(of).timestamp())
+    except NotReadable:
+        return 0

@@ -1,0 +1,247 @@
+"""What Stripe did not deliver is fetched by the sweep: events, the entries of its books, what waits, what is open."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stripe
+
+from support_service.assembly import assemble, build_sweeps
+from support_service.demo_stripe import KEY, StripeFake, Terms, Trouble
+from support_service.giving import State
+from support_service.ledger import CursorMoved
+from support_service.rails import Source, SourceDown
+from support_service.watcher import run_once
+from tests.fixtures.cards import CardHouse, books, card_house, given, told
+from tests.fixtures.staff import FrozenClock
+from tests.fixtures.stripe_schema import check
+
+GIFT = 20_000
+DAY = 86_400
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[CardHouse]:
+    clock = FrozenClock()
+    with StripeFake(clock=clock, check=check) as fake:
+        yield card_house(tmp_path, f"sqlite:///{tmp_path}/cards.db", fake, clock)
+
+
+def sweep_of(house: CardHouse) -> Source:
+    (sweep,) = build_sweeps(assemble(house.file), house.ledger, clock=house.clock)
+    return sweep
+
+
+def swept(house: CardHouse, sweep: Source | None = None) -> str:
+    """Take one turn; return what staff are told of it."""
+    run_once([sweep or sweep_of(house)], house.ledger)
+    return house.ledger.health()["stripe:sweep"].reason
+
+
+def forget(house: CardHouse, *kinds: str) -> None:
+    """Let Stripe lose its events of these kinds; of all kinds where none is named."""
+    house.fake.account.events = [
+        one for one in house.fake.account.events if kinds and not one["type"].startswith(kinds)
+    ]
+
+
+def reads(house: CardHouse) -> int:
+    return sum(one.method == "GET" for one in house.fake.api.asked)
+
+
+def sold(house: CardHouse) -> str:
+    """Let another shop of the same account sell something; return its payment intent."""
+    client = stripe.StripeClient(KEY, base_addresses={"api": house.fake.url})
+    order: Any = {"amount": 12_300, "currency": "uah", "payment_method": "pm_card_visa", "confirm": True}
+    return client.v1.payment_intents.create(order).id
+
+
+def test_before_the_first_gift_nobody_is_asked(house: CardHouse) -> None:
+    assert swept(house) == ""
+    assert house.ledger.cursor("stripe:sweep") is not None
+    assert (reads(house), house.ledger.head().number) == (0, 0)
+
+
+def test_fees_are_booked_and_the_books_equal_stripes_balance(house: CardHouse) -> None:
+    partly, failed, lost, won = (given(house) for _ in range(4))
+    house.fake.settle_refund(house.fake.refund(partly, 5_000, "pending")["id"])
+    house.fake.fail_refund(house.fake.refund(failed, GIFT)["id"])
+    house.fake.close_dispute(house.fake.dispute(lost)["id"], is_won=False)
+    house.fake.close_dispute(house.fake.dispute(won)["id"], is_won=True)
+    house.deliver_all()
+    assert {one.donation.fee_units for one in house.ledger.donations()} == {None}
+    assert swept(house) == ""
+    assert {one.donation.fee_units for one in house.ledger.donations()} == {610, 610 + 1_500}
+    sums = books(house.ledger)
+    held = sum(units for account, units in sums.items() if account.startswith("assets:"))
+    assert held == house.fake.balance("uah")
+    assert sums["expenses:fees:stripe"] == sum(one["fee"] for one in house.fake.account.all("balance_transaction"))
+    assert house.ledger.verify() == []
+
+
+def test_a_second_turn_says_nothing_new_and_asks_for_two_pages(house: CardHouse) -> None:
+    given(house)
+    given(house, frequency="monthly")
+    sweep = sweep_of(house)
+    assert swept(house, sweep) == ""
+    head, before = house.ledger.head(), reads(house)
+    house.clock.advance(seconds=120)
+    assert swept(house, sweep) == ""
+    assert house.ledger.head() == head
+    assert reads(house) - before == 2
+    # Another process knows nothing of what this one remembers, and says nothing new either.
+    assert swept(house) == ""
+    assert house.ledger.head() == head
+
+
+@pytest.mark.parametrize("settlement", [None, "eur"])
+def test_a_fee_in_another_currency_than_the_gifts_is_not_booked(tmp_path: Path, settlement: str | None) -> None:
+    clock = FrozenClock()
+    with StripeFake(clock=clock, check=check, terms=Terms(settlement_currency=settlement)) as fake:
+        house = card_house(tmp_path, f"sqlite:///{tmp_path}/cards.db", fake, clock)
+        given(house)
+        assert swept(house) == ""
+        (one,) = house.ledger.donations()
+        assert one.donation.fee_units == (610 if settlement is None else None)
+
+
+def test_events_that_stripe_no_longer_has_are_made_good_from_its_books(house: CardHouse) -> None:
+    kept, partly, plan = given(house), given(house), given(house, frequency="monthly")
+    house.fake.refund(partly, 5_000)
+    house.clock.advance(seconds=40 * DAY)
+    house.fake.renew(plan)
+    house.clock.advance(seconds=3_600)
+    invoices = [one["id"] for one in house.fake.account.all("invoice")]
+    forget(house)
+    assert "no events from" in swept(house)
+    assert told(house.ledger) == sorted(
+        [
+            (kept, State.CONFIRMED, GIFT, GIFT),
+            (partly, State.PARTIALLY_REFUNDED, GIFT, 15_000),
+            *((invoice, State.CONFIRMED, GIFT, GIFT) for invoice in invoices),
+        ]
+    )
+    assert [one.name for one in house.ledger.plans(10, None)] == [plan]
+    assert house.ledger.inbox() == ()
+    sums = books(house.ledger)
+    assert sum(units for account, units in sums.items() if account.startswith("assets:")) == house.fake.balance("uah")
+    # It is said for a day.
+    assert "no events from" in swept(house)
+    house.clock.advance(seconds=DAY)
+    assert swept(house) == ""
+
+
+def test_a_payment_that_is_nobodys_is_quarantined_once_it_had_time_to_be_told(house: CardHouse) -> None:
+    given(house)
+    foreign = sold(house)
+    house.deliver(*(one for one in house.fake.events if one["data"]["object"].get("id") == foreign))
+    assert [one.name for one in house.ledger.inbox()] == [foreign]
+    sweep = sweep_of(house)
+    assert swept(house, sweep) == ""
+    assert len(house.ledger.donations()) == 1
+    house.clock.advance(seconds=16 * 60)
+    assert swept(house, sweep) == ""
+    assert (foreign, State.QUARANTINED, 12_300, 0) in told(house.ledger)
+    assert house.ledger.inbox() == ()
+
+
+def test_what_is_not_over_is_looked_up_once_a_day(house: CardHouse) -> None:
+    slow, gone, partly, disputed = given(house, is_async=True), given(house, is_async=True), given(house), given(house)
+    plan = given(house, frequency="monthly")
+    refund, dispute = house.fake.refund(partly, 5_000, "pending"), house.fake.dispute(disputed)
+    house.deliver_all()
+    sweep = sweep_of(house)
+    assert swept(house, sweep) == ""
+    states = {row[0]: row[1] for row in told(house.ledger)}
+    assert (states[slow], states[gone], states[disputed]) == (State.SEEN, State.SEEN, State.DISPUTED)
+    house.clock.advance(seconds=2 * 3_600)
+    sessions = {one["payment_intent"]: one["id"] for one in house.fake.account.all("checkout.session")}
+    house.fake.settle(sessions[slow])
+    house.fake.settle(sessions[gone], is_ok=False)
+    house.fake.fail_refund(refund["id"])
+    house.fake.close_dispute(dispute["id"], is_won=True)
+    house.fake.cancel(plan)
+    forget(house)
+    entries = house.fake.account.objects["balance_transaction"]
+    house.fake.account.objects["balance_transaction"] = {}
+    assert swept(house, sweep) == ""
+    assert {row[0]: row[1] for row in told(house.ledger)} == states
+    house.clock.advance(seconds=DAY)
+    assert swept(house, sweep) == ""
+    house.fake.account.objects["balance_transaction"] = entries
+    after = {row[0]: row[1:] for row in told(house.ledger)}
+    assert after[slow] == after[partly] == after[disputed] == (State.CONFIRMED, GIFT, GIFT)
+    assert after[gone] == (State.ORPHANED, GIFT, 0)
+    assert [one.state for one in house.ledger.plans(10, None)] == ["canceled"]
+    # Said once: another day brings nothing new.
+    head = house.ledger.head()
+    house.clock.advance(seconds=DAY)
+    assert swept(house) == ""
+    assert house.ledger.head().number - head.number <= 1  # the fee of what came
+
+
+@pytest.mark.parametrize("trouble", [Trouble.BUSY, Trouble.BROKEN, Trouble.CUT])
+def test_a_turn_that_is_cut_short_is_read_again(house: CardHouse, trouble: Trouble) -> None:
+    payments = [given(house, address=f"203.0.{at}.7") for at in range(3)]
+    sweep = sweep_of(house)
+    house.fake.faults.order(trouble, times=50, path="/v1/balance_transactions", method="GET")
+    assert "/v1/balance_transactions" in swept(house, sweep)
+    assert len(told(house.ledger)) == len(payments)
+    house.fake.faults.clear()
+    assert swept(house, sweep) == ""
+    assert {one.donation.fee_units for one in house.ledger.donations()} == {610}
+
+
+def test_two_sweeps_at_once_book_everything_once(house: CardHouse) -> None:
+    payments = [given(house) for _ in range(3)]
+    cursor = house.ledger.cursor("stripe:sweep")
+    pairs = zip(sweep_of(house).reports(cursor), sweep_of(house).reports(cursor), strict=True)
+    for mine, theirs in pairs:
+        house.ledger.accept(mine)
+        if theirs.cursor is not None:
+            break
+        house.ledger.accept(theirs)
+    with pytest.raises(CursorMoved):
+        house.ledger.accept(theirs)
+    assert swept(house) == ""
+    assert [row[0] for row in told(house.ledger)] == sorted(payments)
+    assert {row.donation.fee_units for row in house.ledger.donations()} == {610}
+
+
+def test_an_event_of_another_api_version_is_read_as_its_object_is_now(house: CardHouse) -> None:
+    plan = given(house, frequency="monthly")
+    for event in house.fake.account.events:
+        event["api_version"] = "2019-08-14"
+        of = event["data"]["object"]
+        if of["object"] == "invoice":
+            of["subscription"] = of.pop("parent")["subscription_details"]["subscription"]
+    assert swept(house) == ""
+    invoice = house.fake.get("subscription", plan)["latest_invoice"]
+    assert told(house.ledger) == [(invoice, State.CONFIRMED, GIFT, GIFT)]
+
+
+def test_an_event_that_cannot_be_read_hides_no_other_and_is_told(house: CardHouse) -> None:
+    payment = given(house)
+    for event in house.fake.account.events:
+        if event["type"] == "checkout.session.completed":
+            event["data"] = {"object": {**event["data"]["object"], "amount_total": "lots"}}
+    assert "cannot be read" in swept(house)
+    assert told(house.ledger) == [(payment, State.CONFIRMED, GIFT, GIFT)]
+
+
+def test_hundreds_of_events_are_read_page_by_page(house: CardHouse) -> None:
+    payments = [given(house, address=f"203.0.{at}.7") for at in range(24)]
+    assert len(house.fake.events) > 100
+    assert swept(house) == ""
+    assert [row[0] for row in told(house.ledger)] == sorted(payments)
+
+
+def test_a_key_that_may_not_read_is_told_without_the_key(house: CardHouse) -> None:
+    given(house)
+    house.file.with_name("stripe.key").write_text("sk_test_another000000000", encoding="utf-8")
+    source = sweep_of(house)
+    with pytest.raises(SourceDown) as caught:
+        list(source.reports(None))
+    assert "sk_test" not in str(caught.value)
+    assert "401" in str(caught.value)
