@@ -10,16 +10,25 @@ only ever added; each report seals all before it by its hash; what points to a p
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, exists, func, insert, select, update
 
 from support_service.giving import Cursor, Donation, Report
 from support_service.ledger import canonical
 from support_service.ledger.claims import News, check, news
 from support_service.ledger.errors import CursorMoved, SourceFrozen
 from support_service.ledger.names import bodies, write_names
-from support_service.ledger.rows import in_chunks
-from support_service.ledger.store import Writing, store
-from support_service.ledger.tables import cursor, head, personal_data, report, source_freeze, to_micros
+from support_service.ledger.store import Place, Writing, store
+from support_service.ledger.tables import (
+    cursor,
+    donation,
+    head,
+    observation,
+    personal_data,
+    posting,
+    report,
+    source_freeze,
+    to_micros,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +50,29 @@ class Change:
 
 # Statements of every accept are built once: to build one costs more than to run it.
 _KNOWN = select(report.c.number).where(report.c.source == bindparam("source"), report.c.key == bindparam("key"))
-_HEAD = select(head)
+_PLACE = select(
+    head.c.number,
+    head.c.hash,
+    _KNOWN.scalar_subquery().label("known"),
+    *(
+        select(func.coalesce(func.max(column), 0) + 1).scalar_subquery().label(name)
+        for name, column in (
+            ("donation", donation.c.id),
+            ("observation", observation.c.id),
+            ("posting", posting.c.posting_number),
+        )
+    ),
+)
 _SEALED = update(head).where(head.c.number == bindparam("last"))
+_NEW_REPORT = insert(report)
+_APART_COLUMNS = [personal_data.c[name] for name in ("digest", "kind", "body", "stored_at")]
+# In one statement: what is there stays, and what was erased stays erased.
+_KEEP_APART = insert(personal_data).from_select(
+    _APART_COLUMNS,
+    select(*(bindparam(column.name, type_=column.type) for column in _APART_COLUMNS)).where(
+        ~exists().where(personal_data.c.digest == bindparam("digest", type_=personal_data.c.digest.type))
+    ),
+)
 
 
 def accept_report(tx: Connection, told: Report, now: datetime) -> Change:
@@ -51,21 +81,29 @@ def accept_report(tx: Connection, told: Report, now: datetime) -> Change:
     Raises CursorMoved, SourceFrozen, SourceContradiction and BadReport.
     """
     check(told)
-    if told.cursor is None and _is_known(tx, told):
-        return Change()
-    if told.cursor is not None:
+    place = None
+    if told.cursor is None:
+        place, is_known = _place(tx, told)
+        if is_known:
+            return Change()
+    else:
         _refuse_frozen(tx, told.source)
         _follow(tx, told.source, told.cursor)
     found = news(tx, told)
     if told.cursor is not None and found.is_empty:
         return Change()
-    number = _remember(tx, told, found, now)
-    write_names(tx, number, found.names)
-    return Change(number, store(Writing(tx, number, now), found))
+    place = place or _place(tx, told)[0]
+    at = Writing(tx, place, now)
+    _remember(at, told, found)
+    write_names(tx, place.report, found.names)
+    return Change(place.report, store(at, found))
 
 
-def _is_known(tx: Connection, told: Report) -> bool:
-    return tx.execute(_KNOWN, {"source": told.source, "key": told.key}).first() is not None
+def _place(tx: Connection, told: Report) -> tuple[Place, bool]:
+    """Find where the next of everything goes, and whether this report is there already."""
+    row = tx.execute(_PLACE, {"source": told.source, "key": told.key}).one()
+    place = Place(row.number + 1, row.hash, row.donation, row.observation, row.posting)
+    return place, row.known is not None
 
 
 def _refuse_frozen(tx: Connection, source: str) -> None:
@@ -101,23 +139,21 @@ def _follow(tx: Connection, source: str, to: Cursor) -> None:
     assert moved.rowcount == 1, "writers are serial"
 
 
-def _remember(tx: Connection, told: Report, found: News, now: datetime) -> int:
+def _remember(at: Writing, told: Report, found: News) -> None:
     """Store the report as the next link of the chain, and apart from it what says who gave."""
-    last = tx.execute(_HEAD).one()
-    number = last.number + 1
+    tx, number, now = at.tx, at.place.report, at.now
     raw_digest = None if told.raw is None else canonical.sha256(told.raw)
     apart = {canonical.sha256(one.personal): ("personal", one.personal) for one in found.claims if one.personal}
     if told.raw is not None and raw_digest is not None:
         apart[raw_digest] = ("raw", canonical.raw_body(told.raw))
     keep_apart(tx, apart, now)
     body = canonical.dumps(_body(told, found, number=number, raw_digest=raw_digest, accepted_at=to_micros(now)))
-    link = canonical.chain_hash(last.hash, body)
+    link = canonical.chain_hash(at.place.last_hash, body)
     row = {"number": number, "source": told.source, "key": told.key, "accepted_at": to_micros(now)}
-    row |= {"previous_hash": last.hash, "hash": link, "body": body, "raw_digest": raw_digest}
-    tx.execute(insert(report), row)
-    moved = tx.execute(_SEALED, {"last": last.number, "number": number, "hash": link})
+    row |= {"previous_hash": at.place.last_hash, "hash": link, "body": body, "raw_digest": raw_digest}
+    tx.execute(_NEW_REPORT, row)
+    moved = tx.execute(_SEALED, {"last": number - 1, "number": number, "hash": link})
     assert moved.rowcount == 1, "writers are serial"
-    return int(number)
 
 
 def _body(told: Report, found: News, *, number: int, raw_digest: str | None, accepted_at: int) -> dict[str, object]:
@@ -141,16 +177,9 @@ def _body(told: Report, found: News, *, number: int, raw_digest: str | None, acc
 
 def keep_apart(tx: Connection, bodies: dict[str, tuple[str, str]], now: datetime) -> None:
     """Store erasable data (digest -> kind, body) once; what was erased stays erased."""
-    asked = select(personal_data.c.digest)
-    known = {
-        digest
-        for chunk in in_chunks(sorted(bodies))
-        for digest in tx.execute(asked.where(personal_data.c.digest.in_(chunk))).scalars()
-    }
     rows = [
-        {"digest": digest, "kind": kind, "body": body, "stored_at": to_micros(now), "erased_at": None}
+        {"digest": digest, "kind": kind, "body": body, "stored_at": to_micros(now)}
         for digest, (kind, body) in bodies.items()
-        if digest not in known
     ]
     if rows:
-        tx.execute(insert(personal_data), rows)
+        tx.execute(_KEEP_APART, rows)

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, update
 
 from support_service.giving import Checkout, Clock, Frequency, Intent
 from support_service.ledger import canonical
@@ -30,6 +30,12 @@ from support_service.ledger.tables import (
 # A try to open a payment page that led to none is given up after this, so that a processor that keeps
 # failing for one key cannot hold up a reader. Pages are opened with more time left than this.
 TRY_LASTS = timedelta(minutes=20)
+
+
+_WITH_PERSON = select(intent, personal_data.c.body.label("personal_body")).select_from(
+    intent.outerjoin(personal_data, personal_data.c.digest == intent.c.personal_digest)
+)
+_FIND = {name: _WITH_PERSON.where(intent.c[name] == bindparam("value")) for name in ("ref", "nonce")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +188,8 @@ def read_intent(row: RowMapping, personal_body: str | None) -> Intent:
 
 
 def _find(tx: Connection, **where: str) -> Intent | None:
-    joined = intent.outerjoin(personal_data, personal_data.c.digest == intent.c.personal_digest)
-    asked = select(intent, personal_data.c.body.label("personal_body")).select_from(joined)
-    asked = asked.where(*(intent.c[name] == value for name, value in where.items()))
-    row = tx.execute(asked).mappings().one_or_none()
+    ((name, value),) = where.items()
+    row = tx.execute(_FIND[name], {"value": value}).mappings().one_or_none()
     return None if row is None else read_intent(row, row["personal_body"])
 
 

@@ -13,8 +13,13 @@ from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from support_service.giving import Direction, Frequency, Identity, Named, PlanClaim, Rank, Report
 from support_service.ledger import canonical
-from support_service.ledger.rows import in_chunks
+from support_service.ledger.rows import ByKeys
 from support_service.ledger.tables import alias, from_micros, plan, to_micros, waiting_claim
+
+_ALIASES = ByKeys(select(alias), alias.c.name)
+_WAITING = ByKeys(select(waiting_claim).order_by(waiting_claim.c.report_number), waiting_claim.c.name)
+_PLANS = ByKeys(select(plan), plan.c.name)
+_NEW_ALIAS, _NEW_WAITING = insert(alias), insert(waiting_claim)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +81,9 @@ def write_names(tx: Connection, number: int, names: Names) -> None:
         rows = [
             {"name": name, "report_number": number, **identity_columns(identity)} for name, identity in names.aliases
         ]
-        tx.execute(insert(alias), rows)
+        tx.execute(_NEW_ALIAS, rows)
     if names.waits:
-        tx.execute(insert(waiting_claim), [_waits_row(number, one) for one in names.waits])
+        tx.execute(_NEW_WAITING, [_waits_row(number, one) for one in names.waits])
     for claim in names.plans:
         _write_plan(tx, number, claim)
 
@@ -95,11 +100,7 @@ def bodies(names: Names) -> dict[str, object]:
 
 def read_aliases(tx: Connection, names: list[str]) -> dict[str, Identity]:
     """Look up what names stand for."""
-    return {
-        row["name"]: identity_of_alias(row)
-        for chunk in in_chunks(names)
-        for row in tx.execute(select(alias).where(alias.c.name.in_(chunk))).mappings()
-    }
+    return {row["name"]: identity_of_alias(row) for row in _ALIASES.rows(tx, names)}
 
 
 def identity_of_alias(row: RowMapping) -> Identity:
@@ -144,12 +145,7 @@ def _claimed(identity: Identity, one: Named) -> Claimed:
 
 
 def _waiting(tx: Connection, names: list[str]) -> list[RowMapping]:
-    asked = select(waiting_claim).order_by(waiting_claim.c.report_number)
-    return [row for chunk in in_chunks(names) for row in _rows(tx, asked.where(waiting_claim.c.name.in_(chunk)))]
-
-
-def _rows(tx: Connection, asked: Any) -> list[RowMapping]:
-    return list(tx.execute(asked).mappings().all())
+    return _WAITING.rows(tx, names)
 
 
 def _new_waits(unknown: Iterable[Waits], before: list[RowMapping]) -> tuple[Waits, ...]:
@@ -174,7 +170,7 @@ def _new_plans(tx: Connection, told: Iterable[PlanClaim]) -> tuple[PlanClaim, ..
             best[claim.name] = claim
     if not best:
         return ()
-    rows = tx.execute(select(plan).where(plan.c.name.in_(sorted(best)))).mappings()
+    rows = _PLANS.rows(tx, sorted(best))
     held = {row["name"]: plan_place(read_plan_row(row)) for row in rows}
     return tuple(claim for name, claim in best.items() if name not in held or held[name] < plan_place(claim))
 

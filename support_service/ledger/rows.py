@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, bindparam, select
 
 from support_service.giving import (
     PAYMENT_PART,
@@ -27,6 +27,8 @@ from support_service.ledger.tables import donation, from_micros, observation, pe
 
 # SQLite takes 32,766 parameters in one statement, PostgreSQL 65,535.
 KEYS_PER_QUESTION = 1_000
+# What a processor's message speaks of: one payment by a few names.
+_FEW = 4
 
 T = TypeVar("T")
 
@@ -46,32 +48,49 @@ def in_chunks(keys: Sequence[T]) -> Iterator[Sequence[T]]:
         yield keys[start : start + KEYS_PER_QUESTION]
 
 
+class ByKeys:
+    """A question about the rows of several keys, built once: to build one costs more than to ask it."""
+
+    def __init__(self, asked: Select[Any], column: ColumnElement[Any]) -> None:
+        few = [bindparam(f"key_{at}", type_=column.type) for at in range(_FEW)]
+        self._of_few = asked.where(column.in_(few))
+        self._of_many = asked.where(column.in_(bindparam("keys", expanding=True)))
+
+    def rows(self, tx: Connection, keys: Sequence[str] | Sequence[int]) -> list[RowMapping]:
+        """Ask; the question's own order holds among the keys of one statement."""
+        if not keys:
+            return []
+        if len(keys) <= _FEW:
+            # Filled up with the last key, so that one statement serves any few of them.
+            padded = {f"key_{at}": keys[min(at, len(keys) - 1)] for at in range(_FEW)}
+            return list(tx.execute(self._of_few, padded).mappings())
+        return [row for chunk in in_chunks(keys) for row in tx.execute(self._of_many, {"keys": chunk}).mappings()]
+
+
+_HISTORIES = ByKeys(
+    select(observation, report.c.accepted_at)
+    .join(report, report.c.number == observation.c.report_number)
+    .order_by(observation.c.id),
+    observation.c.donation_id,
+)
+_PERSONAL = ByKeys(select(personal_data.c.digest, personal_data.c.body), personal_data.c.digest)
+_DONATIONS = ByKeys(select(donation), donation.c.ref)
+
+
 def histories(tx: Connection, ids: Sequence[int], *, with_personal: bool = False) -> dict[int, list[Kept]]:
     """Read all observations of these donations, oldest first; raise BadRecord for a damaged one."""
     found: dict[int, list[Kept]] = {number: [] for number in ids}
-    for chunk in in_chunks(ids):
-        asked = (
-            select(observation, report.c.accepted_at)
-            .join(report, report.c.number == observation.c.report_number)
-            .where(observation.c.donation_id.in_(chunk))
-            .order_by(observation.c.id)
-        )
-        rows = tx.execute(asked).mappings().all()
-        bodies = personal_bodies(tx, (row["claim"] for row in rows)) if with_personal else {}
-        for row in rows:
-            found[row["donation_id"]].append(Kept(row["id"], row["claim"], _observed(row, bodies)))
+    rows = _HISTORIES.rows(tx, ids)
+    bodies = personal_bodies(tx, (row["claim"] for row in rows)) if with_personal else {}
+    for row in rows:
+        found[row["donation_id"]].append(Kept(row["id"], row["claim"], _observed(row, bodies)))
     return found
 
 
 def personal_bodies(tx: Connection, claims: Iterable[str]) -> dict[str, str | None]:
     """Look up the personal data that stored claims name: digest -> body, None where erased."""
     digests = sorted({digest for digest in map(personal_digest, claims) if digest})
-    asked = select(personal_data.c.digest, personal_data.c.body)
-    return {
-        row.digest: row.body
-        for chunk in in_chunks(digests)
-        for row in tx.execute(asked.where(personal_data.c.digest.in_(chunk)))
-    }
+    return {row["digest"]: row["body"] for row in _PERSONAL.rows(tx, digests)}
 
 
 def believed(identity: Identity, history: Iterable[Kept]) -> tuple[Donation, str | None] | None:
@@ -183,10 +202,7 @@ def identity_values(identity: Identity) -> dict[str, str]:
 
 def donation_rows(tx: Connection, refs: Sequence[str]) -> list[RowMapping]:
     """Find the rows of these pieces of money, as far as the ledger knows them."""
-    asked = select(donation)
-    return [
-        row for chunk in in_chunks(refs) for row in tx.execute(asked.where(donation.c.ref.in_(chunk))).mappings().all()
-    ]
+    return _DONATIONS.rows(tx, refs)
 
 
 def _observed(row: RowMapping, bodies: dict[str, str | None]) -> Observed:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from support_service.giving import Donation, Identity, Observed
 from support_service.ledger import canonical
@@ -22,10 +22,7 @@ TotalKey: TypeAlias = tuple[str, str, str, str, int]
 _AS_READ = update(donation).where(
     donation.c.id == bindparam("held_id"), donation.c.last_report == bindparam("held_report")
 )
-_NEXT_DONATION, _NEXT_OBSERVATION, _NEXT_POSTING = (
-    select(func.coalesce(func.max(column), 0) + 1)
-    for column in (donation.c.id, observation.c.id, posting.c.posting_number)
-)
+_NEW_DONATION, _NEW_OBSERVATION, _NEW_POSTING = insert(donation), insert(observation), insert(posting)
 _TOTAL_NAMES = ("method", "rail", "network", "asset", "exponent")
 _IS_TOTAL = [total.c[name] == bindparam(f"held_{name}") for name in _TOTAL_NAMES]
 _TOTAL = select(total.c.units, total.c.count.label("gifts")).where(*_IS_TOTAL)
@@ -34,12 +31,28 @@ _TOTAL_EMPTY = delete(total).where(*_IS_TOTAL)
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where the next of everything goes: its number, and the hash that the report links to."""
+
+    report: int
+    last_hash: str
+    donation: int
+    observation: int
+    posting: int
+
+
+@dataclass(frozen=True, slots=True)
 class Writing:
-    """The open transaction, the number of the report that is written, and the time."""
+    """The open transaction, the place in it of what is written, and the time."""
 
     tx: Connection
-    number: int
+    place: Place
     now: datetime
+
+    @property
+    def number(self) -> int:
+        """The number of the report that is written."""
+        return self.place.report
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +69,8 @@ class _Refolded:
 
 def store(at: Writing, found: News) -> tuple[Donation, ...]:
     """Write the claims of a remembered report, and bring all that they touch up to date."""
-    ids = _numbered(at.tx, found)
-    first = at.tx.execute(_NEXT_OBSERVATION).scalar_one()
-    fresh = [_kept(at, first + offset, claim) for offset, claim in enumerate(found.claims)]
+    ids = _numbered(at.place, found)
+    fresh = [_kept(at, at.place.observation + offset, claim) for offset, claim in enumerate(found.claims)]
     by_ref: dict[str, list[Kept]] = {ref: [] for ref in ids}
     for claim, kept in zip(found.claims, fresh, strict=True):
         by_ref[claim.identity.ref].append(kept)
@@ -70,15 +82,15 @@ def store(at: Writing, found: News) -> tuple[Donation, ...]:
     ]
     _write_donations(at, touched)
     if fresh:
-        at.tx.execute(insert(observation), [_observation_row(kept, ids, claim) for claim, kept in _pairs(found, fresh)])
+        at.tx.execute(_NEW_OBSERVATION, [_observation_row(kept, ids, claim) for claim, kept in _pairs(found, fresh)])
     _write_postings(at, touched)
     _move_totals(at.tx, touched)
     return tuple(one.after for one in touched if one.after is not None)
 
 
-def _numbered(tx: Connection, found: News) -> dict[str, int]:
+def _numbered(place: Place, found: News) -> dict[str, int]:
     """Give each piece of money its number in the list; numbers have no gaps, so that a missing row is noticed."""
-    ids, coming = {}, tx.execute(_NEXT_DONATION).scalar_one()
+    ids, coming = dict[str, int](), place.donation
     for claim in found.claims:
         ref = claim.identity.ref
         if ref in ids:
@@ -125,7 +137,7 @@ def _write_donations(at: Writing, touched: list[_Refolded]) -> None:
         if one.held.id is None
     ]
     if new:
-        at.tx.execute(insert(donation), new)
+        at.tx.execute(_NEW_DONATION, new)
     for one in touched:
         if one.held.id is not None:
             as_read = {"held_id": one.id, "held_report": one.held.last_report}
@@ -135,13 +147,13 @@ def _write_donations(at: Writing, touched: list[_Refolded]) -> None:
 
 def _write_postings(at: Writing, touched: list[_Refolded]) -> None:
     rows: list[dict[str, Any]] = []
-    number = at.tx.execute(_NEXT_POSTING).scalar_one()
+    number = at.place.posting
     for one in touched:
         legs = postings_for(one.before, one.after) if one.after is not None else ()
         rows += posting_rows(number, at.number, one.id, legs)
         number += bool(legs)
     if rows:
-        at.tx.execute(insert(posting), rows)
+        at.tx.execute(_NEW_POSTING, rows)
 
 
 def posting_rows(number: int, report_number: int, donation_id: int, legs: Iterable[Leg]) -> list[dict[str, Any]]:
