@@ -108,8 +108,10 @@ class World:
 
     def _reorg(self) -> None:
         # Down to finality, not below: that is another matter (it freezes the source).
-        lowest = self._given_at.get(self.node.url, self.first)
-        most = min(2 * self.traits.epoch, self.node.height - lowest)
+        # Of two futures the longer one may have shown more as final than the one that goes on.
+        final = max(self.final_height(node) for node in self._nodes)
+        lowest = max(final, self._given_at.get(self.node.url, self.first))
+        most = self.node.height - lowest
         wanted = self.random.choice((1, 1, 2, 3, 4, 1 + int(self.random.expovariate(0.1))))
         depth = most if self.random.random() < DEEPEST_SHARE else min(most, wanted)
         if depth < 1:
@@ -163,9 +165,9 @@ class World:
         for node in self._nodes:
             node.stop()
 
-    def final_height(self) -> int:
+    def final_height(self, node: Node | None = None) -> int:
         """Height of the finalized block."""
-        return int(self.node.ask("eth_getBlockByNumber", "finalized", False)["number"], 16)
+        return int((node or self.node).ask("eth_getBlockByNumber", "finalized", False)["number"], 16)
 
     def truth(self, last: int, *, first: int | None = None) -> Counter[Movement]:
         """What happened in blocks first..last, told by traces."""
