@@ -38,9 +38,10 @@ lint: test-setup
 bench: test-setup
 	@$(PY) -m tests.bench.page $(ARGS)
 
-# Catching up with a chain, beside a plain scan of its blocks. ARGS="--blocks 5000" for more.
+# Catching up with each of the three chains, beside a plain scan of its blocks. ARGS="--blocks 5000" for more.
 bench-catch-up: test-setup
-	@$(PY) -m tests.bench.catch_up $(ARGS)
+	@missed=0; for chain in catch_up catch_up_tron catch_up_bitcoin; do \
+	  echo "== tests/bench/$$chain.py"; $(PY) -m tests.bench.$$chain $(ARGS) || missed=1; echo; done; exit $$missed
 
 # Card events taken in for good, beside bare commits of the same database.
 bench-webhooks: test-setup
