@@ -182,10 +182,10 @@ def export(call: Call, /, form: str, out: Path | None, **wanted: Any) -> None:
 
 
 @commands.command()
-@click.option("--online", is_flag=True, help="Also hold what it says against the balances on the chains.")
+@click.option("--online", is_flag=True, help="Also hold what it says against the chains and Stripe.")
 @click.pass_obj
 def verify(call: Call, *, online: bool) -> int:
-    """Check every invariant of the ledger, from the database alone or against the chains."""
+    """Check every invariant of the ledger, from the database alone or against those who hold the money."""
     problems = call.ledger.verify()
     if online:
         problems += auditing.compare(call.assembly, call.ledger, say=click.echo)

@@ -38,8 +38,12 @@ class Sought:
 
     def known_names(self, names: Sequence[str]) -> frozenset[str]:
         """Tell which of these names stand for money that the ledger knows."""
+        return frozenset(self.named_money(names))
+
+    def named_money(self, names: Sequence[str]) -> dict[str, Identity]:
+        """Look up what names stand for; those that stand for nothing are left out."""
         with self._database.read() as tx:
-            return frozenset(read_aliases(tx, list(names)))
+            return read_aliases(tx, list(names))
 
     def first_intent_at(self, method: str) -> datetime | None:
         """Tell when a reader first chose to give by a method; None before that."""

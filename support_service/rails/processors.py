@@ -1,9 +1,9 @@
 """The seam to whoever charges cards: a payment page, messages pushed to us, refunds, the end of a plan."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from support_service.giving import Checkout, Claim, Clock, Identity, Intent, Report
 from support_service.money import Asset
@@ -160,6 +160,26 @@ class Believed(Protocol):
 
     def plans(self, limit: int, before: int | None) -> Sequence[RunningPlan]:
         """List plans, the newest change first, from below a number."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPayment:
+    """What a processor's books hold of one payment, known by one of its names: before fees, in its own currency."""
+
+    name: str
+    currency: str
+    exponent: int
+    units: int
+    newest_at: datetime
+
+
+@runtime_checkable
+class TellsPayments(Protocol):
+    """A source that can say what the processor's books hold, to hold the ledger against."""
+
+    def held_payments(self) -> Iterable[HeldPayment]:
+        """Ask for all payments since the first gift; raise SourceDown."""
         ...
 
 

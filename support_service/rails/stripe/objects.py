@@ -143,7 +143,7 @@ class Reader:
         is_plan = of.get("object") == "invoice"
         held = subscription_details(of).get("metadata") if is_plan else of.get("metadata")
         identity = self._identity(name(of), currency(of))
-        money = self._units(identity.asset, whole(of, "amount_due" if is_plan else "amount"))
+        money = self.units(identity.asset, whole(of, "amount_due" if is_plan else "amount"))
         claim = self._claim(State.ORPHANED, money, moment(of), self._intent(intent_ref(held)))
         return Said((Observation(identity, claim, rank=(FAILED, at.micros)),))
 
@@ -186,7 +186,7 @@ class Reader:
     def refund(self, of: Json, at: At) -> Said:
         """Read a refund: part or all, on its way, done, or come back."""
         place, outcome = REFUNDS.get(str(of.get("status")), (1, Outcome.PENDING))
-        units, _ = self._units(currency(of).upper(), whole(of, "amount"))
+        units, _ = self.units(currency(of).upper(), whole(of, "amount"))
         return self._about_payment(of, at, (place, at.micros), RefundClaim(units, outcome))
 
     def dispute(self, of: Json, at: At) -> Said:
@@ -196,7 +196,7 @@ class Reader:
         if status == "prevented":
             place, is_withdrawn = 4, was_withdrawn(of)
             outcome = Outcome.SUCCEEDED if is_withdrawn else Outcome.FAILED
-        units, _ = self._units(currency(of).upper(), whole(of, "amount"))
+        units, _ = self.units(currency(of).upper(), whole(of, "amount"))
         claim = DisputeClaim(units, outcome, is_withdrawn and outcome is Outcome.PENDING)
         return self._about_payment(of, at, (place, at.micros), claim)
 
@@ -208,7 +208,7 @@ class Reader:
         fee = whole(of, "fee", signed=True)
         if not fee or currency(of).upper() != code:
             return Said()
-        units, _ = self._units(code, abs(fee))
+        units, _ = self.units(code, abs(fee))
         claim = FeeClaim(units if fee > 0 else -units)
         return Said(waiting=(Named(payment, f"fee:{name(of)}", (1, 0), claim),))
 
@@ -219,7 +219,7 @@ class Reader:
         if intent is None or not at.is_ours or not ID.fullmatch(status):
             return Said()
         units, code = priced(of)
-        held, exponent = self._units(code, units)
+        held, exponent = self.units(code, units)
         place, within = PLANS.get(status, (2, 5))
         plan = PlanClaim(
             name=name(of),
@@ -237,7 +237,7 @@ class Reader:
     def _payment(self, charged: _Charged, at: At, names: tuple[str, ...]) -> Said:
         intent = self._intent(charged.ref)
         identity = self._identity(charged.locator, charged.code)
-        money = self._units(identity.asset, charged.amount)
+        money = self.units(identity.asset, charged.amount)
         is_right = intent is not None and at.is_ours and _is_what_was_chosen(charged, intent, money)
         state, (place, micros) = charged.state, charged.rank
         if not is_right and state is not State.ORPHANED:
@@ -247,7 +247,7 @@ class Reader:
         return Said((Observation(identity, claim, rank=(place, micros)),), aliases)
 
     def _nameless(self, charged: _Charged, at: At) -> Said:
-        claim = self._claim(State.SEEN, self._units(charged.code.upper(), charged.amount), charged.created, None)
+        claim = self._claim(State.SEEN, self.units(charged.code.upper(), charged.amount), charged.created, None)
         return Said(waiting=(Named(charged.locator, PAYMENT_PART, (NAMELESS, at.micros), claim),))
 
     def _foreign(self, of: Json, at: At) -> _Charged:
@@ -289,7 +289,7 @@ class Reader:
     def _identity(self, locator: str, code: str) -> Identity:
         return Identity("", code.upper(), "", Direction.IN, locator)
 
-    def _units(self, code: str, amount: int) -> tuple[int, int]:
+    def units(self, code: str, amount: int) -> tuple[int, int]:
         """Return units and exponent, by Stripe's own decimals where ours do not fit or the currency is strange."""
         asset = self._assets.get(code)
         try:

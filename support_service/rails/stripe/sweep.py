@@ -9,11 +9,12 @@ is read again, and what it brought is kept.
 from collections.abc import Iterator
 
 from support_service.giving import Clock, Cursor, Report
-from support_service.rails.processors import SWEEP_POLL_SECONDS, Believed, ProcessorAccount
+from support_service.rails.processors import SWEEP_POLL_SECONDS, Believed, HeldPayment, ProcessorAccount
 from support_service.rails.stripe.api import Api
 from support_service.rails.stripe.marks import Marks
 from support_service.rails.stripe.method import KEY
 from support_service.rails.stripe.objects import Reader
+from support_service.rails.stripe.online import held_payments
 from support_service.rails.stripe.processor import is_live_key
 from support_service.rails.stripe.turn import Account, Memory, Turn
 
@@ -49,6 +50,12 @@ class StripeSweep:
         turn = Turn(self.name, at, self._memory, (after, marks.with_gap(at.clock())))
         yield from turn.reports()
         self.warning = "; ".join(turn.warnings)
+
+    def held_payments(self) -> Iterator[HeldPayment]:
+        """Say what Stripe's books hold of every payment since the first gift by card; raise SourceDown."""
+        at, first = self._account, self._account.believed.first_intent_at(KEY)
+        if first is not None:
+            yield from held_payments(at.api, at.reader, first, self.name)
 
     def _idle(self, after: Cursor | None) -> Report:
         """Say that all is well before the first gift by card: nobody need be asked."""

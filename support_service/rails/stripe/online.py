@@ -1,0 +1,43 @@
+"""What Stripe's own books say that every payment left us, to hold the ledger against."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from support_service.rails import SourceDown
+from support_service.rails.processors import HeldPayment
+from support_service.rails.stripe.api import Api
+from support_service.rails.stripe.entries import owner
+from support_service.rails.stripe.fields import Json, NotReadable, currency, moment, whole
+from support_service.rails.stripe.marks import since
+from support_service.rails.stripe.objects import Reader
+
+
+def held_payments(api: Api, reader: Reader, first: datetime, source: str) -> Iterator[HeldPayment]:
+    """Sum the entries of each payment since a moment: what was charged less what was given or taken back.
+
+    In the payment's own currency, before fees. Raises SourceDown, also where an entry cannot be read: what is
+    summed must be whole.
+    """
+    sums: dict[str, tuple[str, int, datetime]] = {}
+    filters = {"created": since(int(first.timestamp())), "expand": ["data.source"]}
+    for page in api.pages("/v1/balance_transactions", **filters):
+        for entry in page:
+            try:
+                payment = owner(entry)
+                if payment is not None:
+                    code, moved, at = _moved(entry)
+                    _, before, newest = sums.get(payment, (code, 0, at))
+                    sums[payment] = (code, before + moved, max(newest, at))
+            except NotReadable as error:
+                raise SourceDown(f"{source}: balance transaction {entry.get('id')} cannot be read: {error}") from error
+    for payment, (code, amount, newest) in sums.items():
+        units, exponent = reader.units(code, abs(amount))
+        yield HeldPayment(payment, code, exponent, units if amount >= 0 else -units, newest)
+
+
+def _moved(entry: Json) -> tuple[str, int, datetime]:
+    """Read what an entry moved in the payment's currency: its own amount is in that of the account."""
+    source = entry["source"]
+    amount = whole(source, "amount")
+    sign = 1 if whole(entry, "amount", signed=True) >= 0 else -1
+    return currency(source).upper(), sign * amount, moment(entry).astimezone(UTC)
