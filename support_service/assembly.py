@@ -83,7 +83,7 @@ def build_valuation(assembly: Assembly, unvalued: Finder, *, clock: Clock) -> li
 def build_processors(assembly: Assembly, intents: FindIntent, *, clock: Clock) -> dict[str, Processor]:
     """Build who charges cards, by the key of the method; `intents` finds what a reader chose, by its reference."""
     built = {}
-    for name, account in _accounts(assembly.settings).items():
+    for name, account in accounts(assembly.settings).items():
         # Late, for a processor's own library is loaded only where it is configured.
         half = cast("ProcessorHalf", import_module(f"{PROCESSORS[name]}.processor"))
         built[name] = half.build_processor(account, intents, clock=clock)
@@ -94,16 +94,16 @@ def build_sweeps(assembly: Assembly, believed: Believed, *, clock: Clock) -> lis
     """Build the sources that read again what processors did not push; `believed` is the ledger."""
     return [
         cast("SweepHalf", import_module(f"{PROCESSORS[name]}.sweep")).build_sweep(account, believed, clock=clock)
-        for name, account in _accounts(assembly.settings).items()
+        for name, account in accounts(assembly.settings).items()
     ]
 
 
 def sweeps(assembly: Assembly) -> tuple[str, ...]:
     """Name those sources, without loading what they need."""
-    return tuple(f"{name}:sweep" for name in _accounts(assembly.settings))
+    return tuple(f"{name}:sweep" for name in accounts(assembly.settings))
 
 
-def _accounts(settings: Settings) -> dict[str, ProcessorAccount]:
+def accounts(settings: Settings) -> dict[str, ProcessorAccount]:
     """Gather what each configured processor needs to know."""
     table, secrets = settings.stripe, settings.stripe_secrets
     if table is None or secrets is None:

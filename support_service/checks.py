@@ -5,11 +5,20 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Protocol, cast
 
-from support_service.assembly import Assembly, unwatched_networks
+from support_service.assembly import Assembly, accounts, unwatched_networks
 from support_service.giving import PaymentMethod, Phrase, utc_now
-from support_service.rails import RAILS, Mistake
+from support_service.rails import PROCESSORS, RAILS, Mistake
+from support_service.rails.processors import ProcessorAccount
 
 NODE_KEYS = ("rpc", "esplora")
+
+
+class OnlineAccount(Protocol):
+    """A processor that can be asked whether our key works: `rails/<name>/online.py`."""
+
+    def ask_account(self, account: ProcessorAccount) -> str | Mistake:
+        """Ask for what the sweep reads; a text says in which mode the key works, a Mistake what is wrong."""
+        ...
 
 
 class OnlineHalf(Protocol):
@@ -37,13 +46,15 @@ def warning_lines(assembly: Assembly) -> list[str]:
 
 
 def ask_nodes(assembly: Assembly) -> list[str | Mistake]:
-    """Ask every node of every network which chain it is on, and every source of rates for one of now."""
+    """Ask every node which chain it is on, every processor whether the key works, every source of rates for one."""
     found: list[str | Mistake] = []
     for name, table in assembly.settings.networks.items():
         rail = str(table["rail"])
         if any(table.get(key) for key in NODE_KEYS):
             half = _online_half(rail)
             found += half.ask_nodes(name, table) if half else [f"{name}: not asked; not built yet for {rail}"]
+    for name, account in accounts(assembly.settings).items():
+        found.append(cast("OnlineAccount", import_module(f"{PROCESSORS[name]}.online")).ask_account(account))
     if assembly.value is not None:
         # Late: what asks for rates loads more than `check` alone needs.
         ask_rates = import_module("support_service.rates.online").ask_rates

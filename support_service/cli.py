@@ -113,7 +113,9 @@ def watch(call: Call, *, once: bool) -> int:
 
 
 @commands.command()
-@click.option("--online", is_flag=True, help="Also ask every node which chain it is on.")
+@click.option(
+    "--online", is_flag=True, help="Also ask every node which chain it is on, and Stripe whether the key works."
+)
 @click.pass_obj
 def check(call: Call, *, online: bool) -> int:
     """Check every setting, address and QR code; print one line per method."""

@@ -1,6 +1,7 @@
 """`run`, `web` and `watch` as real processes: they start, survive, stop, and leave nothing behind."""
 
 import json
+import re
 import signal
 import socket
 from pathlib import Path
@@ -8,6 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from support_service.assembly import assemble, build_processors
+from support_service.demo_stripe import StripeFake
+from support_service.giving import Frequency, Intent, utc_now
 from support_service.ledger import Ledger, migrate
 from tests.fixtures.node import Node
 from tests.fixtures.service import SEED, Running, Start, answer, free_port, until, write_settings
@@ -168,3 +172,34 @@ def test_what_nobody_reads_any_more_ends_quietly(settings_file: Path, start: Sta
     command = start("--config", settings_file, "--debug", "check")
     assert command.process.wait(60) == 0
     assert "Traceback" not in command.complained()
+
+
+def test_cards_that_no_webhook_told_of_are_booked_by_the_watcher(tmp_path: Path, start: Start) -> None:
+    with StripeFake() as fake:
+        settings = write_settings(tmp_path, SEED + fake.settings(tmp_path))
+        migrate(f"sqlite:///{tmp_path / 'support.db'}")
+        ledger = Ledger(f"sqlite:///{tmp_path / 'support.db'}")
+        intent = Intent("ab" * 16, "stripe", "UAH", 2, 20_000, Frequency.ONCE, "en", utc_now())
+        ledger.open_intent(intent, nonce="1" * 32)
+        (processor,) = build_processors(assemble(settings), ledger.intent, clock=utc_now).values()
+        page = processor.open_checkout(intent, 1, started_at=utc_now(), thanks_url="http://a/t", back_url="http://a/b")
+        fake.pay(page.session)
+        asked = start("--config", settings, "check", "--online")
+        assert asked.process.wait(60) == 0
+        assert "stripe: the key may read events and balance transactions; test: no real money" in asked.printed()
+        watcher = start("--config", settings, "watch", "--once")
+        assert watcher.process.wait(60) == 0
+    assert re.fullmatch(r"stripe:sweep: [1-9] changes\n", watcher.printed())
+    (gift,) = ledger.donations()
+    assert (gift.donation.state, gift.donation.counted_units, gift.donation.fee_units) == ("confirmed", 20_000, 610)
+    ledger.dispose()
+
+
+def test_check_online_says_what_is_wrong_with_a_key_of_stripes(tmp_path: Path, start: Start) -> None:
+    with StripeFake() as fake:
+        settings = write_settings(tmp_path, SEED + fake.settings(tmp_path))
+        (tmp_path / "stripe.key").write_text("sk_test_ofanother00000000")
+        asked = start("--config", settings, "check", "--online")
+        assert asked.process.wait(60) == 1
+    assert "stripe.secret_key_file: stripe: /v1/events: AuthenticationError 401" in asked.complained()
+    assert "sk_test" not in asked.complained()

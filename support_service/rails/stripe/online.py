@@ -1,15 +1,28 @@
-"""What Stripe's own books say that every payment left us, to hold the ledger against."""
+"""Stripe asked by hand: does the key work, and what do its own books hold of every payment."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from support_service.rails import SourceDown
-from support_service.rails.processors import HeldPayment
+from support_service.rails import Mistake, SourceDown, SourceError
+from support_service.rails.processors import HeldPayment, ProcessorAccount
 from support_service.rails.stripe.api import Api
 from support_service.rails.stripe.entries import owner
 from support_service.rails.stripe.fields import Json, NotReadable, currency, moment, whole
 from support_service.rails.stripe.marks import since
 from support_service.rails.stripe.objects import Reader
+from support_service.rails.stripe.processor import is_live_key
+
+
+def ask_account(account: ProcessorAccount) -> str | Mistake:
+    """Read one event and one entry of the books: what the sweep needs, and what a restricted key may lack."""
+    api = Api(account.key, account.api_base, "stripe")
+    try:
+        for path in ("/v1/events", "/v1/balance_transactions"):
+            next(api.pages(path))
+    except SourceError as error:
+        return Mistake("stripe.secret_key_file", f"{error}; a restricted key needs to read events and balances")
+    mode = "live: real money" if is_live_key(account.key) else "test: no real money"
+    return f"stripe: the key may read events and balance transactions; {mode}"
 
 
 def held_payments(api: Api, reader: Reader, first: datetime, source: str) -> Iterator[HeldPayment]:
