@@ -1,10 +1,12 @@
 """The ledger's database: one engine, and the one context manager that commits."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from threading import Lock
+from typing import Any
 from urllib.parse import quote
 from weakref import finalize
 
@@ -88,8 +90,8 @@ class Database:
     def dispose(self) -> None:
         """Close every connection; the next use opens new ones."""
         engines, self._engines, self._is_current = self._engines, None, False
-        if engines is not None:
-            engines[0].dispose()
+        for engine in engines or ():
+            engine.dispose()
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -110,22 +112,34 @@ class Database:
         """The one place that commits."""
         reader, writer = self._open()
         with (writer if writes else reader).begin() as connection:
-            if writes and not self.is_sqlite:
+            if self.is_sqlite:
+                # A writer that starts as a reader may find itself outrun at its first write, with no way to wait.
+                connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+            elif writes:
                 connection.execute(_LOCK_WRITERS, {"key": _WRITER_LOCK})
             yield connection
 
     def _open(self) -> tuple[Engine, Engine]:
-        """Return the engine as readers and as writers use it; both share one pool."""
+        """Return what readers and writers connect by. Their pools are apart: one connection writes, and stays warm."""
         if self._file is not None and not self._creates and not self._file.exists():
             raise LedgerOutdated(f"there is no database at {self._url.database} yet: run `support-service migrate`")
         if self._engines is None:
-            build = _sqlite_engine if self.is_sqlite else _postgresql_engine
-            engine = build(self._url, self._wait_seconds_max, self._creates)
-            reading, writing = _SQLITE_OPTIONS if self.is_sqlite else _POSTGRESQL_OPTIONS
-            self._engines = engine.execution_options(**reading), engine.execution_options(**writing)
+            reader, writer = (
+                self._sqlite_engine() if self.is_sqlite else self._postgresql_engine(writes=writes)
+                for writes in (False, True)
+            )
             # Whoever drops a ledger without a word leaves no open connection behind.
-            finalize(self, engine.dispose)
+            finalize(self, reader.dispose)
+            finalize(self, writer.dispose)
+            self._engines = reader, writer
         return self._engines
+
+    def _sqlite_engine(self) -> Engine:
+        assert self._file is not None
+        return _sqlite_engine(self._file, self._wait_seconds_max, creates=self._creates)
+
+    def _postgresql_engine(self, *, writes: bool) -> Engine:
+        return _postgresql_engine(self._url, self._wait_seconds_max, writes=writes)
 
     def _require_current(self, connection: Connection) -> None:
         if self._is_current:
@@ -186,25 +200,15 @@ def _checked_url(text_: str) -> URL:
     return url
 
 
-_WRITES = "ledger_writes"
-
-# How readers and writers use their engine.
-_SQLITE_OPTIONS: tuple[dict[str, object], dict[str, object]] = ({_WRITES: False}, {_WRITES: True})
-_POSTGRESQL_OPTIONS: tuple[dict[str, object], dict[str, object]] = (
-    {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
-    {"isolation_level": "READ COMMITTED"},
-)
-
-
-def _sqlite_engine(url: URL, wait_seconds_max: float, creates: bool) -> Engine:  # noqa: FBT001
+def _sqlite_engine(file: Path, wait_seconds_max: float, *, creates: bool) -> Engine:
     mode = "rwc" if creates else "rw"
-    if creates and Path(str(url.database)).parent.is_dir():
+    if creates and file.parent.is_dir():
         # It holds who gave: nobody else on the machine reads it, nor the journal, which takes its mode.
-        Path(str(url.database)).touch(mode=0o600, exist_ok=True)
-    address = f"file:{quote(str(Path(str(url.database)).absolute()))}?mode={mode}"
+        file.touch(mode=0o600, exist_ok=True)
+    address = f"file:{quote(str(file))}?mode={mode}"
 
     def connect() -> sqlite3.Connection:
-        # isolation_level=None: the driver opens no transaction of its own; `begin` below does.
+        # isolation_level=None: the driver opens no transaction of its own; we say BEGIN.
         connection = sqlite3.connect(
             address, uri=True, timeout=wait_seconds_max, isolation_level=None, check_same_thread=False
         )
@@ -215,20 +219,13 @@ def _sqlite_engine(url: URL, wait_seconds_max: float, creates: bool) -> Engine: 
             connection.execute(f"PRAGMA {pragma}")
         return connection
 
-    engine = create_engine(
+    # No listeners: with one, every statement pays for asking them all.
+    return create_engine(
         "sqlite://", creator=connect, poolclass=QueuePool, pool_timeout=wait_seconds_max, hide_parameters=True
     )
-    event.listen(engine, "begin", _begin)
-    return engine
 
 
-def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(_WRITES)
-    # A writer that starts as a reader may find itself outrun at its first write, with no way to wait.
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _postgresql_engine(url: URL, wait_seconds_max: float, _creates: bool) -> Engine:  # noqa: FBT001
+def _postgresql_engine(url: URL, wait_seconds_max: float, *, writes: bool) -> Engine:
     engine = create_engine(
         url,
         pool_pre_ping=True,
@@ -236,15 +233,16 @@ def _postgresql_engine(url: URL, wait_seconds_max: float, _creates: bool) -> Eng
         hide_parameters=True,
         connect_args={"connect_timeout": max(2, int(wait_seconds_max))},
     )
-    event.listen(engine, "connect", _limited(wait_seconds_max))
-    return engine
 
+    # Late, because a web worker on SQLite does not pay for it.
+    levels = import_module("psycopg").IsolationLevel
 
-def _limited(wait_seconds_max: float) -> Callable[..., None]:
-    def limit(connection: sqlite3.Connection, _record: object) -> None:
-        cursor = connection.cursor()
-        cursor.execute(f"SET lock_timeout = {int(wait_seconds_max * 1000)}")
-        cursor.close()
+    def limit(connection: Any, _record: object) -> None:
+        connection.execute(f"SET lock_timeout = {int(wait_seconds_max * 1000)}")
         connection.commit()
+        # From here on said with every BEGIN, by the driver and without a question of its own.
+        connection.isolation_level = levels.READ_COMMITTED if writes else levels.REPEATABLE_READ
+        connection.read_only = not writes
 
-    return limit
+    event.listen(engine, "connect", limit)
+    return engine
