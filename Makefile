@@ -6,7 +6,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-setup lint bench bench-catch-up bench-webhooks campaign campaign-stripe shots rehearse conformance-tron conformance-stripe clean
+.PHONY: help setup run test test-setup lint bench bench-catch-up bench-webhooks campaign campaign-stripe shots rehearse conformance-tron conformance-bitcoin conformance-stripe clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -67,6 +67,12 @@ rehearse: setup
 conformance-tron: setup
 	@$(PY) -m support_service.conformance_tron --rpc "$(RPC)" \
 	  $(if $(SOLID),--solid "$(SOLID)") $(if $(NATIVE),--native "$(NATIVE)") $(ARGS)
+
+# RPC: your own Bitcoin Core, such as http://USER:PASSWORD@127.0.0.1:8332. ESPLORA: your own server. One or both;
+# CHAIN: if not main. Reads, never writes.
+conformance-bitcoin: setup
+	@$(PY) -m support_service.conformance_bitcoin $(if $(RPC),--rpc "$(RPC)") \
+	  $(if $(ESPLORA),--esplora "$(ESPLORA)") $(if $(CHAIN),--chain "$(CHAIN)") $(ARGS)
 
 # KEY: sk_test_... of your own Stripe account. Makes sessions and payments there, in test mode alone.
 conformance-stripe: setup $(STAMPS)/test

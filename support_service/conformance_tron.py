@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import click
 
 from support_service.cli_errors import Telling
+from support_service.conformance import Differs, Fails, run
 from support_service.giving import utc_now
 from support_service.rails import BadOption, SourceDown
 from support_service.rails.evm import answers, calls
@@ -35,14 +36,6 @@ class Conformance(Telling):
     """Told by its own name."""
 
     program = "conformance-tron"
-
-
-class Differs(Exception):
-    """The node answers otherwise than its code and documentation say, and the watcher can live with it."""
-
-
-class Fails(Exception):
-    """The watcher could not work with this node, or not safely."""
 
 
 @dataclass
@@ -259,22 +252,6 @@ CHECKS: tuple[Callable[[Bench], str], ...] = (
 )
 
 
-def run(bench: Bench) -> int:
-    """Take every check in turn and tell each; return how many failed."""
-    failed = 0
-    for check in CHECKS:
-        what = (check.__doc__ or "").splitlines()[0]
-        try:
-            verdict = f"as expected: {check(bench)}"
-        except Differs as error:
-            verdict = f"differs: {error}"
-        except (Fails, Refusal, SourceDown) as error:
-            failed += 1
-            verdict = f"FAILS: {error}"
-        click.echo(f"{check.__name__:22} {verdict}\n{'':22}   ({what})")
-    return failed
-
-
 @click.command(cls=Conformance)
 @click.option("--rpc", required=True, help="Ethereum-like JSON-RPC of your node, such as http://127.0.0.1:8545/jsonrpc")
 @click.option("--solid", default="", help="The same on the solidified port.")
@@ -289,7 +266,7 @@ def conformance(*, rpc: str, solid: str, native: str, contract: str, chain_id: i
         raise click.UsageError(f"--contract {error}") from error
     natives = (native,) if native else ()
     bench = Bench(Node(rpc), Node(solid) if solid else None, token, chain_id, natives)
-    failed = run(bench)
+    failed = run(CHECKS, bench, failures=(Refusal, SourceDown))
     click.echo(f"{len(CHECKS)} checks, {failed} failed, {bench.node.http_requests} requests to {bench.node.host}")
     return 1 if failed else 0
 
