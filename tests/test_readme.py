@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 import pytest
+import stripe
 
 from support_service import cli
 from support_service.assembly import assemble
+from support_service.rails.stripe.events import DECLINED, HANDLED
 from tests.fixtures.service import ROOT, write_settings
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -88,3 +90,10 @@ def test_every_link_leads_somewhere() -> None:
 def test_the_two_commands_come_early() -> None:
     assert README.index("support-page.png") < README.index("make run") < README.index("make test")
     assert README[: README.index("make test")].count("\n") < 40
+
+
+def test_the_webhook_is_subscribed_to_what_is_read() -> None:
+    (told,) = snippets("text")
+    lines = [line.split(": ") for line in told.splitlines()]
+    assert {f"{head}.{name}" for head, names in lines for name in names.split(", ")} == {*HANDLED, DECLINED}
+    assert f"`{stripe.api_version}`" in README

@@ -44,6 +44,7 @@ _HANDLERS: dict[str, _Handler] = {
 }
 
 HANDLED = frozenset(_HANDLERS)
+DECLINED = "payment_intent.payment_failed"
 
 
 def read_event(text: str) -> Json:
@@ -89,7 +90,7 @@ def report_of(key: str, said: Said, raw: str | None = None) -> Report:
 
 def is_decline(event: Json) -> bool:
     """Tell whether an event says that a card was declined."""
-    if event.get("type") != "payment_intent.payment_failed":
+    if event.get("type") != DECLINED:
         return False
     error = event["data"]["object"].get("last_payment_error")
     return not isinstance(error, Mapping) or error.get("type", "card_error") == "card_error"
