@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from support_service.demo_stripe import StripeFake
-from support_service.web.card_guard import DECLINED, LIMITS, Mode, look, note_decline, place_and_net
+from support_service.ledger.attempts import DECLINED
+from support_service.web.card_guard import LIMITS, Mode, look, place_and_net
 from tests.fixtures.cards import CardHouse, CardReader, card_house, confirm_fields
 from tests.fixtures.staff import FrozenClock
 
@@ -122,7 +123,7 @@ def test_many_declines_close_cards_alone_and_they_open_again_by_themselves(house
     at = house.app.extensions["support"]
     assert house.reader().give().status_code == 303
     for _ in range(LIMITS.declines_min):
-        note_decline(at)
+        at.ledger.attempts.note_decline()
     assert look(at, "stripe").mode is Mode.PAUSED
     for answer in (house.reader().look(), house.reader("198.51.100.9").look()):
         assert answer.status_code == 503
@@ -143,15 +144,15 @@ def test_a_few_declines_among_many_gifts_close_nothing(house: CardHouse) -> None
     for number in range(LIMITS.declines_min * 2):
         assert house.reader(f"10.{number}.0.1").give().status_code == 303
     for _ in range(LIMITS.declines_min):
-        note_decline(at)
+        at.ledger.attempts.note_decline()
     assert look(at, "stripe").mode is Mode.OPEN
 
 
 def test_declines_are_counted_up_to_a_bound(house: CardHouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("support_service.web.card_guard.DECLINES_NOTED_MAX", 5)
+    monkeypatch.setattr("support_service.ledger.attempts.DECLINES_NOTED_MAX", 5)
     at = house.app.extensions["support"]
     for _ in range(9):
-        note_decline(at)
+        at.ledger.attempts.note_decline()
     asked = (DECLINED, LIMITS.window)
     assert at.ledger.attempts.count([asked])[asked] == 5
 

@@ -8,7 +8,8 @@ import pytest
 
 from support_service.demo_stripe import StripeFake
 from support_service.ledger import Ledger
-from support_service.web.card_guard import DECLINED, LIMITS
+from support_service.ledger.attempts import DECLINED
+from support_service.web.card_guard import LIMITS
 from support_service.web.webhooks import BODY_BYTES_MAX
 from tests.fixtures.cards import CardHouse, card_house
 from tests.fixtures.staff import FrozenClock

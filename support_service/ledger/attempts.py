@@ -20,6 +20,11 @@ Asked: TypeAlias = tuple[str, timedelta]
 # The longest window anybody may ask for; older rows go with the next one that is written.
 KEPT = timedelta(hours=12)
 
+# Cards that were declined, of everybody together: who tries stolen cards shows by them.
+DECLINED, DECLINES_WINDOW = "card declined", timedelta(minutes=10)
+# More than this are not written down: card payments are closed long before.
+DECLINES_NOTED_MAX = 500
+
 
 class Attempts:
     """Counters over the ledger's database; every method may raise LedgerDown or LedgerOutdated."""
@@ -31,6 +36,11 @@ class Attempts:
         """Count without counting along."""
         with self._database.read() as tx:
             return _counts(tx, asked, self._clock())
+
+    def note_decline(self) -> None:
+        """Count a card that was declined just now, whoever held it."""
+        asked = (DECLINED, DECLINES_WINDOW)
+        self.note_if((asked,), lambda counts: (DECLINED,) if counts[asked] < DECLINES_NOTED_MAX else ())
 
     def note_if(self, asked: Iterable[Asked], judge: Callable[[Mapping[Asked, int]], Iterable[str]]) -> None:
         """Count, let the judge say which buckets this attempt goes to, and note it there, in one transaction.

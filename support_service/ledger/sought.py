@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import func, or_, select
 
 from support_service.giving import Claim, Identity, State, live
+from support_service.ledger.attempts import Attempts
 from support_service.ledger.engine import Database
 from support_service.ledger.names import read_aliases
 from support_service.ledger.queries import LISTED_MAX
@@ -27,6 +28,11 @@ class Sought:
     """The questions; every method may raise LedgerError."""
 
     _database: Database
+    attempts: Attempts
+
+    def note_decline(self) -> None:
+        """Count a card that was declined just now."""
+        self.attempts.note_decline()
 
     def known_reports(self, source: str, keys: Sequence[str]) -> frozenset[str]:
         """Tell which of these keys the ledger has a report of."""

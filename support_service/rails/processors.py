@@ -150,6 +150,10 @@ class Believed(Protocol):
         """Tell which names stand for money."""
         ...
 
+    def note_decline(self) -> None:
+        """Count a card that was declined just now."""
+        ...
+
     def inbox(self) -> Sequence[WaitingName]:
         """List the names that wait."""
         ...

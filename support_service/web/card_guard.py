@@ -18,16 +18,14 @@ from datetime import timedelta
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from support_service.ledger.attempts import Asked
+from support_service.ledger.attempts import DECLINED, DECLINES_WINDOW, Asked
 from support_service.web.card_token import Token
 from support_service.web.guard import keys
 from support_service.web.service import Service
 
 log = logging.getLogger(__name__)
 
-OPENED, DECLINED = "card opened", "card declined"
-# More declines than this are not written down: the breaker is open long before.
-DECLINES_NOTED_MAX = 500
+OPENED = "card opened"
 
 
 class Mode(StrEnum):
@@ -53,7 +51,7 @@ class Verdict(StrEnum):
 class Limits:
     """Payment pages opened per window. A whole town may share a phone network's address, so none is tiny."""
 
-    window: timedelta = timedelta(minutes=10)
+    window: timedelta = DECLINES_WINDOW
     long_window: timedelta = timedelta(hours=12)
     place_max: int = 6
     place_long_max: int = 20
@@ -134,12 +132,6 @@ def admit(at: Service, processor: str, attempt: Attempt, limits: Limits = LIMITS
 
     at.ledger.attempts.note_if(asked, judge_again)
     return verdict
-
-
-def note_decline(at: Service, limits: Limits = LIMITS) -> None:
-    """Count a card that was declined, whoever held it; raises LedgerError."""
-    asked = (DECLINED, limits.window)
-    at.ledger.attempts.note_if((asked,), lambda counts: (DECLINED,) if counts[asked] < DECLINES_NOTED_MAX else ())
 
 
 def place_and_net(address: str) -> tuple[str, str]:

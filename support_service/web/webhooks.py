@@ -13,7 +13,6 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from support_service.ledger import LedgerError
 from support_service.rails.processors import NotGenuine
-from support_service.web.card_guard import note_decline
 from support_service.web.service import service
 
 log = logging.getLogger(__name__)
@@ -75,7 +74,7 @@ def hear(name: str) -> tuple[Response, int]:
     try:
         change = at.ledger.accept(heard.report)
         if heard.is_decline and change.report_number is not None:
-            note_decline(at)
+            at.ledger.attempts.note_decline()
     except LedgerError as error:
         counts().note(name, "delayed")
         log.warning("webhook_delayed", extra={"processor": name, "key": heard.report.key, "error": str(error)})

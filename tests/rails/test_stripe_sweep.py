@@ -11,6 +11,7 @@ from support_service.assembly import assemble, build_sweeps
 from support_service.demo_stripe import KEY, StripeFake, Terms, Trouble
 from support_service.giving import State
 from support_service.ledger import CursorMoved
+from support_service.ledger.attempts import DECLINED, DECLINES_WINDOW
 from support_service.rails import Source, SourceDown
 from support_service.watcher import run_once
 from tests.fixtures.cards import CardHouse, books, card_house, given, told
@@ -245,3 +246,17 @@ def test_a_key_that_may_not_read_is_told_without_the_key(house: CardHouse) -> No
         list(source.reports(None))
     assert "sk_test" not in str(caught.value)
     assert "401" in str(caught.value)
+
+
+def test_declines_that_no_webhook_told_of_are_counted_once_while_they_are_fresh(house: CardHouse) -> None:
+    asked = (DECLINED, DECLINES_WINDOW)
+    house.fake.decline(house.reader().session())
+    house.clock.advance(seconds=601)
+    house.fake.decline(house.reader().session())
+    sweep = sweep_of(house)
+    assert [swept(house, sweep), swept(house, sweep), swept(house)] == ["", "", ""]
+    assert house.ledger.attempts.count([asked])[asked] == 1
+    house.deliver_all()
+    # The old one is counted when its message comes at last, the fresh one is not counted again.
+    assert house.ledger.attempts.count([asked])[asked] == 2
+    assert told(house.ledger) == []

@@ -92,5 +92,7 @@ def is_decline(event: Json) -> bool:
     """Tell whether an event says that a card was declined."""
     if event.get("type") != DECLINED:
         return False
-    error = event["data"]["object"].get("last_payment_error")
+    data = event.get("data")
+    of = data.get("object") if isinstance(data, Mapping) else None
+    error = of.get("last_payment_error") if isinstance(of, Mapping) else None
     return not isinstance(error, Mapping) or error.get("type", "card_error") == "card_error"

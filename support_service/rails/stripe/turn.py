@@ -12,7 +12,7 @@ from support_service.giving import Clock, Cursor, Report
 from support_service.rails.processors import Believed, RunningPlan
 from support_service.rails.stripe.api import PATHS, Api
 from support_service.rails.stripe.entries import entry_said, owner
-from support_service.rails.stripe.events import HANDLED, SOURCE, event_report
+from support_service.rails.stripe.events import DECLINED, HANDLED, SOURCE, event_report, is_decline
 from support_service.rails.stripe.fields import Json, NotReadable, moment, name, optional_id
 from support_service.rails.stripe.lifecycle import Said
 from support_service.rails.stripe.lookup import Lookup
@@ -23,6 +23,8 @@ from support_service.rails.stripe.objects import Reader
 # What a message may still be on its way about is not judged before that had time to come.
 GRACE = timedelta(minutes=15)
 PLANS_OVER = frozenset({"canceled", "incomplete_expired"})
+# Older ones say nothing about an attack that goes on now.
+DECLINE_IS_FRESH = 600.0
 _PLANS_PAGE = 1_000
 NOTHING = Said()
 
@@ -95,22 +97,25 @@ class Turn:
             known = self._account.believed.known_reports(SOURCE, [str(one.get("id")) for one in page])
             for event in page:
                 newest = max(newest, _seconds(event))
-                report = None if event.get("id") in known else self._event(event)
-                if report is not None:
-                    yield report
+                if event.get("id") not in known:
+                    yield from self._event(event)
         yield self._step(events=newest, looked=int(self._account.clock().timestamp()))
 
-    def _event(self, event: Json) -> Report | None:
-        """Read an event as the webhook does; None for what says nothing about money."""
-        if event.get("type") not in HANDLED:
-            return None
-        at = self._account
+    def _event(self, event: Json) -> Iterator[Report]:
+        """Read an event as the webhook does; what says nothing about money is left out, but for a fresh decline."""
+        at, is_fresh = self._account, self._account.clock().timestamp() - _seconds(event) < DECLINE_IS_FRESH
+        is_declined = is_fresh and event.get("type") == DECLINED and is_decline(event)
+        if event.get("type") not in HANDLED and not is_declined:
+            return
         try:
             report = event_report(self._current(event), json.dumps(event), at.reader, is_live=at.is_live)
         except NotReadable as error:
             self._warn(event, error)
-            return None
-        return None if report.claims_nothing else report
+            return
+        if is_declined or not report.claims_nothing:
+            yield report
+        if is_declined:
+            at.believed.note_decline()
 
     def _current(self, event: Json) -> Json:
         """Give an event that was written in another version of the API its object as it is now.
