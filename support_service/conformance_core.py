@@ -195,8 +195,8 @@ def core_filters(bench: CoreBench) -> str:
 def core_search(bench: CoreBench) -> str:
     """scantxoutset finds what a script holds, from which sums begin when watching starts."""
     try:
-        bench.rpc.ask("scantxoutset", "status")
         if not bench.may_search:
+            bench.rpc.ask("scantxoutset", "status")
             raise Unknown("it is there, and takes a node minutes: ARGS=--search tries it")
         script = _paid_script(bench)
         told = answers.mapping(

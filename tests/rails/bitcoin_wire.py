@@ -197,6 +197,8 @@ def searched(chain: FakeChain, method: str, params: list[Json]) -> Json:
             total = btc(sum(units for _, _, units, _ in coins))
             place = {"height": head.height, "bestblock": head.hash}
             return {"success": True, **place, "unspents": rows, "total_amount": total}
+        case "scantxoutset", ["status"] if chain.has_search:
+            return None  # no search is on its way
         case "getindexinfo", _ if chain.has_filters:
             return {"basic block filter index": {"synced": True, "best_block_height": chain.height}}
         case "scanblocks", ["start", descriptors, first, last, "basic"] if chain.has_filters:
