@@ -27,6 +27,8 @@ from support_service.settings import worker_environment
 from support_service.supervisor import Child, ProcessError, Supervisor, accepts_connections, reserve_port
 
 GIFT_SECONDS = 5
+# One of each kind comes at once, so that a newcomer need not wait to see them.
+GIFTS_AT_ONCE = 4
 LOOK_SECONDS = 1
 START_SECONDS_MAX = 60
 LISTED_MAX = 50
@@ -122,9 +124,20 @@ class _Demo:
         self.supervisor.start(running.watch_child(places.settings, is_demo=True))
         self.supervisor.start(running.web_child(places.settings, places.host, places.page_port, is_demo=True))
         self.supervisor.start(_article_child(places))
-        return self._wait(
-            lambda: accepts_connections(places.host, places.page_port), "the support page"
-        ) and self._wait(lambda: accepts_connections(places.host, places.article_port), "the sample article")
+        return (
+            self._wait(lambda: accepts_connections(places.host, places.page_port), "the support page")
+            and self._wait(lambda: accepts_connections(places.host, places.article_port), "the sample article")
+            and self._wait(self._is_watched, "the watcher")
+        )
+
+    def _is_watched(self) -> bool:
+        """Tell whether every chain was looked at: what is given after that is seen before it is confirmed."""
+        rails = [rail for rail in RAILS if rail != "bitcoin" or self.chains.bitcoin is not None]
+        try:
+            looked_at = {source.partition(":")[0] for source in self.ledger.cursors()}
+        except LedgerDown:
+            return False
+        return looked_at >= set(rails)
 
     def _wait(self, is_so: Callable[[], bool], what: str) -> bool:
         """Wait for a part to start; False where a signal came first."""
@@ -152,8 +165,8 @@ class _Demo:
     def _turn(self) -> None:
         now = time.monotonic()
         if now >= self.gift_at:
-            self.gift_at = now + GIFT_SECONDS
             self._give()
+            self.gift_at = now + (GIFT_SECONDS if self.gifts_sent >= GIFTS_AT_ONCE else 1)
         if self.chains.bitcoin is not None and now >= self.block_at:
             self.block_at = now + demo_bitcoin.BLOCK_SECONDS
             self._busy_at_worst(self.chains.bitcoin.mine)
