@@ -30,7 +30,7 @@ GIFT_SECONDS = 5
 # One of each kind comes at once, so that a newcomer need not wait to see them.
 GIFTS_AT_ONCE = 4
 LOOK_SECONDS = 1
-START_SECONDS_MAX = 60
+START_SECONDS_MAX = 120
 LISTED_MAX = 50
 STAFF_EMAIL = "newsroom@demo.example"
 RAILS = ("evm", "tron", "bitcoin")
