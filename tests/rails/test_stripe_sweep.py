@@ -1,6 +1,9 @@
 """What Stripe did not deliver is fetched by the sweep: events, the entries of its books, what waits, what is open."""
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,9 @@ from support_service.giving import State
 from support_service.ledger import CursorMoved
 from support_service.ledger.attempts import DECLINED, DECLINES_WINDOW
 from support_service.rails import Source, SourceDown
+from support_service.rails.processors import CheckoutDown
+from support_service.rails.stripe.api import Api
+from support_service.rails.stripe.client import asked, build_client
 from support_service.watcher import run_once
 from tests.fixtures.cards import CardHouse, books, card_house, given, told
 from tests.fixtures.staff import FrozenClock
@@ -56,6 +62,32 @@ def sold(house: CardHouse) -> str:
     client = stripe.StripeClient(KEY, base_addresses={"api": house.fake.url})
     order: Any = {"amount": 12_300, "currency": "uah", "payment_method": "pm_card_visa", "confirm": True}
     return client.v1.payment_intents.create(order).id
+
+
+@contextmanager
+def middlebox(status: int) -> Iterator[str]:
+    """Something between us and Stripe that answers everything itself, with a page for people."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(b"<html>Sorry</html>")
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def log_request(self, *said: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_before_the_first_gift_nobody_is_asked(house: CardHouse) -> None:
@@ -260,3 +292,15 @@ def test_declines_that_no_webhook_told_of_are_counted_once_while_they_are_fresh(
     # The old one is counted when its message comes at last, the fresh one is not counted again.
     assert house.ledger.attempts.count([asked])[asked] == 2
     assert told(house.ledger) == []
+
+
+@pytest.mark.parametrize("status", [200, 302, 408])
+def test_an_answer_that_is_not_stripes_is_no_refusal(status: int) -> None:
+    # Told as a refusal, staff would read "nothing was changed" and give back a second time.
+    with middlebox(status) as url, pytest.raises(CheckoutDown):
+        asked(lambda: build_client(KEY, url).v1.refunds.create({"payment_intent": "pi_1", "amount": 100}))
+
+
+def test_a_page_for_people_is_no_word_of_stripes_that_it_knows_no_such_payment() -> None:
+    with middlebox(404) as url, pytest.raises(SourceDown):
+        Api(KEY, url, "stripe:sweep").one("payment_intent", "pi_1")

@@ -34,7 +34,8 @@ def asked(request: Callable[[], T]) -> T:
     """Ask, and say what went wrong as CheckoutDown (may pass) or CheckoutRefused (a definite no).
 
     The texts are for the log: class, status, code and Stripe's id of the request, nothing that was sent.
-    A wrong key passes, too, once somebody has mended it; the request itself was not refused.
+    A wrong key passes, too, once somebody has mended it; the request itself was not refused. So does an answer
+    that is not Stripe's own, whatever its status: nobody knows what Stripe did.
     """
     stripe: Any = import_module("stripe")
     try:
@@ -43,7 +44,8 @@ def asked(request: Callable[[], T]) -> T:
         status = error.http_status
         told = [type(error).__name__, str(status or "no answer"), error.code or "", error.request_id or ""]
         text = " ".join(part for part in told if part)
-        is_down = isinstance(error, stripe.APIConnectionError) or status is None or status >= 500
+        # Without an error object in it the answer is that of something in between, or garbled.
+        is_down = error.error is None or status is None or status >= 500
         if is_down or status in _PASSING:
             raise CheckoutDown(text) from error
         raise CheckoutRefused(text) from error
