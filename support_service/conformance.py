@@ -25,6 +25,7 @@ class Fails(Exception):
 
 def run(checks: Sequence[Callable[[B], str]], bench: B, *, failures: tuple[type[Exception], ...]) -> int:
     """Take every check in turn and tell each; `failures` count as failed, too. Returns how many failed."""
+    troubles: tuple[type[Exception], ...] = (Fails, *failures)
     failed = 0
     for check in checks:
         what = (check.__doc__ or "").splitlines()[0]
@@ -34,7 +35,7 @@ def run(checks: Sequence[Callable[[B], str]], bench: B, *, failures: tuple[type[
             verdict = f"differs: {error}"
         except Unknown as error:
             verdict = f"unknown: {error}"
-        except (Fails, *failures) as error:
+        except troubles as error:
             failed += 1
             verdict = f"FAILS: {error}"
         click.echo(f"{check.__name__:22} {verdict}\n{'':22}   ({what})")
