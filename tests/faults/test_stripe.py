@@ -181,6 +181,14 @@ def test_s6_bytes_that_are_no_text_are_refused_in_words(house: CardHouse) -> Non
         assert house.app.test_client().post("/webhooks/stripe", data=b"\xff\xfe", headers=header).status_code == 400
 
 
+@pytest.mark.parametrize("field", ["mode", "status", "metadata", "created", "currency", "amount", "id"])
+def test_s6_a_field_of_another_kind_than_stripes_never_breaks_the_reader(embedded: CardHouse, field: str) -> None:
+    given(embedded)
+    for event in embedded.fake.events:
+        for odd in ([], {}, [[]], True, -1, "x"):
+            assert embedded.push(changed(event, **{field: odd})).status_code in {200, 400}
+
+
 def test_s7_a_time_to_come_is_refused(house: CardHouse) -> None:
     given(house)
     body, headers = signed(house, house.fake.events[0])

@@ -81,7 +81,7 @@ class Lookup:
         found = self._one(kind, locator)
         if found is None:
             return Said()
-        if found.get("status") in _OVER:
+        if str(found.get("status")) in _OVER:
             return self._reader.failed(found, self._now)
         read = self._reader.invoice if kind == "invoice" else self._reader.payment_intent
         return read(found, self._now)

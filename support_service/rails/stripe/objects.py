@@ -91,7 +91,7 @@ class Reader:
 
     def session(self, of: Json, at: At, *, is_failed: bool = False) -> Said:
         """Read a Checkout session: nothing until it is complete; complete is not paid."""
-        if of.get("status") != "complete" or of.get("mode") not in {"payment", "subscription"}:
+        if of.get("status") != "complete" or str(of.get("mode")) not in {"payment", "subscription"}:
             return Said()
         is_plan = of["mode"] == "subscription"
         locator = optional_id(of, "invoice" if is_plan else "payment_intent")
@@ -120,7 +120,7 @@ class Reader:
 
         One without metadata may belong to an invoice, which only another object tells: it waits.
         """
-        status = of.get("status")
+        status = str(of.get("status"))
         if status not in {"succeeded", "processing"}:
             return Said()
         is_paid = status == "succeeded"
