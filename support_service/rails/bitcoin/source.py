@@ -1,6 +1,6 @@
 """The Bitcoin rail's I/O half: one Source per network, read from Bitcoin Core and Esplora nodes in turn."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from support_service.giving import Clock, Cursor, Report, Watch, utc_now
 from support_service.rails import Holding, Rescan, Source, SourceDown
@@ -72,7 +72,7 @@ class BitcoinSource:
         troubles: list[SourceDown] = []
         for node in self._roster.ready():
             try:
-                for report in self._turn(node, after):
+                for report in self._turn(node, after, self._tellers(node)):
                     after = report.cursor
                     yield report
             except SourceDown as error:
@@ -98,7 +98,12 @@ class BitcoinSource:
             if node not in silent:
                 self._roster.worked(node)
 
-    def _turn(self, chain: Chain, after: Cursor | None) -> Iterator[Report]:
-        turn = Turn(self._post(self.name), chain, after)
+    def _tellers(self, node: CoreChain | EsploraChain) -> list[EsploraChain]:
+        """Who else can tell what waits for a block: Bitcoin Core does not, by address."""
+        ready = [] if isinstance(node, EsploraChain) else self._roster.ready()
+        return [other for other in ready if isinstance(other, EsploraChain)]
+
+    def _turn(self, chain: Chain, after: Cursor | None, tellers: Sequence[Chain] = ()) -> Iterator[Report]:
+        turn = Turn(self._post(self.name), chain, after, tellers)
         yield from turn.reports()
         self.warning = turn.warning

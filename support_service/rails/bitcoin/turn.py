@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from support_service.giving import Cursor, Report
-from support_service.rails import SourceDown
+from support_service.rails import SourceDown, SourceError
 from support_service.rails.bitcoin import draft as drafts
 from support_service.rails.bitcoin import memo, sight, waiting
 from support_service.rails.bitcoin.chain import Balance, Chain, Wanted
@@ -22,10 +22,13 @@ log = logging.getLogger(__name__)
 
 
 class Turn:
-    """Reads from one chain, once. Raises SourceDown and SourceLied; what was yielded stays good."""
+    """Reads from one chain, once. Raises SourceDown and SourceLied; what was yielded stays good.
 
-    def __init__(self, post: Post, chain: Chain, after: Cursor | None) -> None:
-        self._post, self._chain = post, chain
+    tellers are asked what waits for a block, where the chain itself does not tell.
+    """
+
+    def __init__(self, post: Post, chain: Chain, after: Cursor | None, tellers: Sequence[Chain] = ()) -> None:
+        self._post, self._chain, self._tellers = post, chain, tellers
         self._memo, self._mark = memo.read(after), _placed(after)
         self._step = 0 if after is None else after.step
         self._told_at: datetime | None = None
@@ -53,10 +56,23 @@ class Turn:
             if self._differing(tip):
                 raise SourceDown(f"{self._chain.host}: its history and its sums differ; reading again")
         self._settle(tip, draft)
-        self._memo = waiting.told(self._post, self._chain, self._memo, draft, in_blocks=self._in_blocks)
+        self._memo = self._waiting(tip, draft)
         self._finish(tip)
         self._warn()
         yield self._report(draft)
+
+    def _waiting(self, tip: Mark, draft: Draft) -> memo.Memo:
+        """Say what waits for a block, by a node at the same head: an older one would call waiting what is confirmed.
+
+        It is hearsay: a teller that fails stops nothing.
+        """
+        for teller in self._tellers:
+            try:
+                if teller.tip() == tip:
+                    return waiting.told(self._post, teller, self._memo, draft, in_blocks=self._in_blocks)
+            except SourceError as error:
+                log.info("waiting_not_told", extra={"source": self._post.name, "reason": str(error)})
+        return waiting.told(self._post, self._chain, self._memo, draft, in_blocks=self._in_blocks)
 
     def _mine(self) -> list[tuple[WatchKey, Progress]]:
         return [(key, self._memo.progress[key]) for key in self._post.watches]
