@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.worlds import tron
+from tests.worlds import bitcoin, tron
 from tests.worlds.play import STEPS, Ending, play
 
 STATE = Path(".cache") / "campaign.json"
-PLAYERS = {"evm": play, "tron": tron.play}
+PLAYERS = {"bitcoin": bitcoin.play, "evm": play, "tron": tron.play}
 KILLS_EACH, KILLED_EVERY = 3, 10
 
 

@@ -7,8 +7,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from eth_utils.address import to_checksum_address
 
@@ -24,13 +26,32 @@ REQUESTS_BEFORE_KILL = (1, 3, 5, 8, 12)
 FAULT_RATE = 0.03
 
 
+class Lives(Protocol):
+    """A chain to which things happen."""
+
+    counts: Counter[str]
+
+    def step(self) -> None:
+        """Let one thing happen."""
+        ...
+
+
+class Counts(Protocol):
+    """What stands before a node and counts."""
+
+    rate: float
+    requests: int
+    on_request: Callable[[], object]
+
+
 class Kills:
     """Runs `watch` as a process on the world's ledger and kills it, again and again, while the world goes on."""
 
     def __init__(
         self, world: World, proxy: FaultProxy, folder: Path, database_url: str, watches: Sequence[Watch]
     ) -> None:
-        self.world, self.proxy = world, proxy
+        self.world: Lives = world
+        self.proxy: Counts = proxy
         self.journal = folder / "ledger.db-journal"
         self.settings = folder / "support.toml"
         self.settings.write_text(_settings(proxy.url, database_url, watches))

@@ -1,0 +1,70 @@
+"""Ten random Bitcoin worlds: whatever chain, nodes and watcher went through, the ledger says what happened."""
+
+from collections import Counter
+
+import pytest
+
+from tests.worlds.bitcoin import KINDS, OURS, Traits, play
+from tests.worlds.play import Ending
+
+pytestmark = pytest.mark.node
+
+SEEDS = range(10)
+KILLED = {4: 2, 9: 2}
+ON_POSTGRESQL = {6}
+# What ten worlds must have met, or they have proved little; each is well below what these seeds bring.
+FLOORS = {
+    "reorg": 20,
+    "included_again": 10,
+    "double_spent": 3,
+    "flip": 6,
+    "died_between_reports": 20,
+    "overtaken": 1,
+    "turn_down": 5,
+    "froze": 1,
+    "looks_in_peace": 15,
+    "gift": 30,
+    "several": 8,
+    "large": 5,
+    "dust": 5,
+    "spend": 20,
+    "together": 5,
+    "replace": 5,
+    "forget": 5,
+    "reward": 5,
+    "killed_at_request": 2,
+    "killed_in_commit": 2,
+}
+FAULTS = {"http_429", "http_5xx", "web_page", "cut", "half", "warming_up", "gone", "lies"}
+
+
+@pytest.fixture(scope="module")
+def endings() -> dict[int, Ending]:
+    """What the worlds of this run came to."""
+    return {}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_ledger_and_chain_agree_to_the_satoshi(
+    seed: int, endings: dict[int, Ending], request: pytest.FixtureRequest
+) -> None:
+    url = str(request.getfixturevalue("postgresql_url")) if seed in ON_POSTGRESQL else ""
+    ending = endings[seed] = play(seed, kills=KILLED.get(seed, 0), database_url=url)
+    replay = f"replay: python -m tests.worlds --chain bitcoin --seed {seed} --kills {KILLED.get(seed, 0)}"
+    assert ending.problems == [], replay
+    assert ending.movements > 0
+
+
+def test_the_worlds_were_as_bad_as_they_claim(endings: dict[int, Ending]) -> None:
+    if len(endings) < len(SEEDS):
+        pytest.skip("judges all ten worlds together")
+    assert {Traits.of(seed).kind for seed in SEEDS} == set(KINDS)
+    met = sum((ending.counts for ending in endings.values()), Counter[str]())
+    fired = sum((ending.faults for ending in endings.values()), Counter[str]())
+    assert {name: met[name] for name, least in FLOORS.items() if met[name] < least} == {}
+    assert FAULTS - set(fired) == set(), "these faults never fired"
+
+
+def test_a_ledger_that_does_not_hear_of_one_address_disagrees() -> None:
+    ending = play(0, steps=6, watched=OURS[:1])
+    assert any("ledger None" in problem for problem in ending.problems)
