@@ -11,7 +11,7 @@ from support_service.ledger.attempts import Attempts
 from support_service.ledger.engine import Database
 from support_service.ledger.names import read_aliases
 from support_service.ledger.queries import LISTED_MAX
-from support_service.ledger.rows import histories, identity_of, in_chunks
+from support_service.ledger.rows import donation_rows, histories, identity_of, in_chunks
 from support_service.ledger.tables import donation, from_micros, intent, report
 
 
@@ -43,8 +43,11 @@ class Sought:
             )
 
     def known_names(self, names: Sequence[str]) -> frozenset[str]:
-        """Tell which of these names stand for money that the ledger knows."""
-        return frozenset(self.named_money(names))
+        """Tell which of these names stand for money whose payment is known: of some the name alone was told."""
+        refs = {name: identity.ref for name, identity in self.named_money(names).items()}
+        with self._database.read() as tx:
+            paid = {row["ref"] for row in donation_rows(tx, sorted(set(refs.values()))) if row["state"] is not None}
+        return frozenset(name for name, ref in refs.items() if ref in paid)
 
     def named_money(self, names: Sequence[str]) -> dict[str, Identity]:
         """Look up what names stand for; those that stand for nothing are left out."""

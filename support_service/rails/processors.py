@@ -147,7 +147,7 @@ class Believed(Protocol):
         ...
 
     def known_names(self, names: Sequence[str]) -> frozenset[str]:
-        """Tell which names stand for money."""
+        """Tell which names stand for money whose payment is known."""
         ...
 
     def note_decline(self) -> None:

@@ -165,6 +165,61 @@ def test_events_that_stripe_no_longer_has_are_made_good_from_its_books(house: Ca
     assert swept(house) == ""
 
 
+def test_a_payment_whose_other_name_alone_was_told_is_looked_up(house: CardHouse) -> None:
+    plan = given(house, frequency="monthly")
+    invoice = house.fake.get("subscription", plan)["latest_invoice"]
+    house.deliver(*(one for one in house.fake.events if one["type"] == "invoice_payment.paid"))
+    forget(house)
+    house.clock.advance(seconds=16 * 60)
+    assert swept(house) == ""
+    assert told(house.ledger) == [(invoice, State.CONFIRMED, GIFT, GIFT)]
+
+
+def test_money_in_the_books_that_stripe_does_not_explain_waits_where_staff_see_it(tmp_path: Path) -> None:
+    clock = FrozenClock()
+    # The fee is none of the gift's currency, so no fee waits in its place.
+    with StripeFake(clock=clock, check=check, terms=Terms(settlement_currency="eur")) as fake:
+        house = card_house(tmp_path, f"sqlite:///{tmp_path}/cards.db", fake, clock)
+        payment = given(house)
+        kept = fake.account.objects["payment_intent"].pop(payment)
+        forget(house)
+        clock.advance(seconds=16 * 60)
+        sweep = sweep_of(house)
+        assert swept(house, sweep) == ""
+        assert [one.name for one in house.ledger.inbox()] == [payment]
+        fake.account.objects["payment_intent"][payment] = kept
+        clock.advance(seconds=DAY)
+        assert swept(house, sweep) == ""
+        assert told(house.ledger) == [(payment, State.CONFIRMED, GIFT, GIFT)]
+
+
+def test_a_clock_that_is_two_hours_behind_stripes_makes_the_sweep_skip_nothing(house: CardHouse) -> None:
+    given(house)
+    strange = sold(house)
+    sweep = sweep_of(house)
+    for _ in range(4):
+        forget(house)
+        newest = house.fake.account.all("balance_transaction")[-1]
+        newest["created"] += 7_200
+        assert swept(house, sweep) == ""
+        house.clock.advance(seconds=4_000)
+        given(house)
+    assert (strange, State.QUARANTINED, 12_300, 0) in told(house.ledger)
+
+
+def test_an_object_of_a_time_to_come_hides_nothing_that_comes_before_it(house: CardHouse) -> None:
+    given(house)
+    house.fake.account.events[0]["created"] = house.fake.account.all("balance_transaction")[0]["created"] = (
+        4_102_444_800
+    )
+    sweep = sweep_of(house)
+    assert swept(house, sweep) == ""
+    house.clock.advance(seconds=DAY)
+    later = given(house)
+    assert swept(house, sweep) == ""
+    assert later in {one.donation.identity.locator for one in house.ledger.donations() if one.donation.fee_units}
+
+
 def test_a_payment_that_is_nobodys_is_quarantined_once_it_had_time_to_be_told(house: CardHouse) -> None:
     given(house)
     foreign = sold(house)

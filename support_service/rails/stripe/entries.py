@@ -30,3 +30,12 @@ def entry_said(reader: Reader, entry: Json, payment: str) -> Said:
     if source["object"] == "dispute":
         return said + reader.dispute(source, At(int(moment(entry).timestamp()) * MICROS))
     return said
+
+
+def unexplained(reader: Reader, entry: Json, payment: str) -> Said:
+    """Let a charge that Stripe does not explain wait under its payment's name, so that staff see it.
+
+    A refund or dispute waits by itself.
+    """
+    source = entry["source"]
+    return reader.unexplained(source, payment) if source["object"] == "charge" else Said()

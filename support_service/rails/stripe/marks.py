@@ -16,8 +16,9 @@ GAP_TOLD_FOR = timedelta(days=1)
 class Marks:
     """How far was read; moments in seconds since 1970.
 
-    events, entries: of the newest that was read, by Stripe's clock: a wrong clock here skips nothing. The
-    rest is by ours. looked: when events were last read to their end; again: when all that was open was last looked up;
+    events, entries: of the newest that was read, by Stripe's clock, but never ahead of ours: a wrong clock on
+    either side skips nothing. The rest is by ours. looked: when events were last read to their end; again: when
+    all that was open was last looked up;
     gap_start, gap_end: where events were gone when we came; gap_found: when that was.
     """
 

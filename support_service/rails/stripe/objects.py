@@ -183,6 +183,12 @@ class Reader:
             return Said()
         return self._payment(self._foreign(of, at), at, (name(of),))
 
+    def unexplained(self, of: Json, payment: str) -> Said:
+        """Read a charge of a payment that nothing else is known of: it waits for somebody to tell."""
+        created = moment(of)
+        charged = _Charged(payment, currency(of), whole(of, "amount"), None, created, is_plan=False)
+        return self._nameless(charged, At(int(created.timestamp()) * MICROS))
+
     def refund(self, of: Json, at: At) -> Said:
         """Read a refund: part or all, on its way, done, or come back."""
         place, outcome = REFUNDS.get(str(of.get("status")), (1, Outcome.PENDING))

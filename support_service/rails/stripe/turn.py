@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from support_service.giving import Clock, Cursor, Report
 from support_service.rails.processors import Believed, RunningPlan
 from support_service.rails.stripe.api import PATHS, Api
-from support_service.rails.stripe.entries import entry_said, owner
+from support_service.rails.stripe.entries import entry_said, owner, unexplained
 from support_service.rails.stripe.events import DECLINED, HANDLED, SOURCE, event_report, is_decline
 from support_service.rails.stripe.fields import Json, NotReadable, moment, name, optional_id
 from support_service.rails.stripe.lifecycle import Said
@@ -99,7 +99,7 @@ class Turn:
                 newest = max(newest, _seconds(event))
                 if event.get("id") not in known:
                     yield from self._event(event)
-        yield self._step(events=newest, looked=int(self._account.clock().timestamp()))
+        yield self._step(events=self._read_to(newest), looked=int(self._account.clock().timestamp()))
 
     def _event(self, event: Json) -> Iterator[Report]:
         """Read an event as the webhook does; what says nothing about money is left out, but for a fresh decline."""
@@ -139,7 +139,14 @@ class Turn:
             if said != NOTHING:
                 yield self._step(said, read)
             self._memory.entries |= {str(entry.get("id")): _seconds(entry) for entry in done}
-        yield self._step(entries=newest)
+        yield self._step(entries=self._read_to(newest))
+
+    def _read_to(self, newest: int) -> int:
+        """Set no mark in a time to come: all until then would be skipped, and so would what is still too young.
+
+        What was put off is younger than GRACE, so that an overlap behind our own time always reads it again.
+        """
+        return min(newest, int(self._account.clock().timestamp()))
 
     def _entries_said(self, entries: list[Json]) -> tuple[list[Json], Said, list[Json]]:
         """Say what entries tell; money that nobody told of is looked up, once it is old enough."""
@@ -151,8 +158,11 @@ class Turn:
             if payment is not None and payment not in known:
                 if _seconds(entry) > young.timestamp():
                     continue
+                found = NOTHING
                 with self._reading(entry):
-                    said += lookup.payment(payment)
+                    found = lookup.payment(payment)
+                with self._reading(entry):
+                    said += found if found != NOTHING else unexplained(at.reader, entry, payment)
             if payment is not None:
                 with self._reading(entry):
                     said += entry_said(at.reader, entry, payment)
