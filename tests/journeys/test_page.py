@@ -25,10 +25,14 @@ LOOKS = list(itertools.product((PHONE, DESKTOP), ("light", "dark"), ("uk", "en")
 
 
 @pytest.fixture
-def app(tmp_path: Path, database_url: str) -> Flask:
-    """The seed with the details of an NBU code, which makes the largest page, and an empty ledger."""
-    migrate(database_url)
-    return site(tmp_path, NBU | WITH_A_NODE | {"sqlite:///support.db": database_url})
+def app(tmp_path: Path) -> Flask:
+    """The seed with the details of an NBU code, which makes the largest page, and an empty ledger.
+
+    On one database: a browser sees none.
+    """
+    url = f"sqlite:///{tmp_path}/support.db"
+    migrate(url)
+    return site(tmp_path, NBU | WITH_A_NODE | {"sqlite:///support.db": url})
 
 
 @pytest.fixture
