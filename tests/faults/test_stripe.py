@@ -185,8 +185,17 @@ def test_s6_bytes_that_are_no_text_are_refused_in_words(house: CardHouse) -> Non
 def test_s6_a_field_of_another_kind_than_stripes_never_breaks_the_reader(embedded: CardHouse, field: str) -> None:
     given(embedded)
     for event in embedded.fake.events:
-        for odd in ([], {}, [[]], True, -1, "x"):
+        odds: tuple[object, ...] = ([], {}, [[]], True, -1, "x")
+        for odd in odds:
             assert embedded.push(changed(event, **{field: odd})).status_code in {200, 400}
+
+
+def test_s6_a_refund_of_no_payment_is_kept_and_is_no_gifts(embedded: CardHouse) -> None:
+    # Such as one out of a customer's cash balance, of another shop of the account.
+    embedded.fake.refund(given(embedded), 5_000)
+    (event,) = [one for one in embedded.fake.events if one["type"] == "refund.created"]
+    assert embedded.push(changed(event, payment_intent=None, charge=None)).status_code == 200
+    assert (told(embedded.ledger), embedded.ledger.inbox()) == ([], ())
 
 
 def test_s7_a_time_to_come_is_refused(house: CardHouse) -> None:
