@@ -1,11 +1,14 @@
 """What staff do about card gifts: see them, give back, stop a plan, switch cards off."""
 
+import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 import pytest
 
 from support_service.demo_stripe import StripeFake, Trouble
+from support_service.giving import Frequency, PlanClaim, Report
 from support_service.ledger import Wanted
 from tests.fixtures.cards import CardHouse, card_house
 from tests.fixtures.staff import BOB, FrozenClock, Visitor
@@ -137,6 +140,20 @@ def test_a_plan_is_shown_and_stopped(house: CardHouse) -> None:
     house.deliver_all()
     assert "stopped" in person.get("/staff/cards", lang="en").text
     assert person.get(path).status_code == 409
+
+
+def test_every_plan_is_shown_page_by_page_though_one_report_told_of_them_all(house: CardHouse) -> None:
+    names = [f"sub_{number:03}" for number in range(60)]
+    plans = [
+        PlanClaim(name, None, 20_000, "UAH", 2, Frequency.MONTHLY, "active", house.clock(), (2, 0)) for name in names
+    ]
+    house.ledger.accept(Report("stripe", "evt_1", plans=tuple(plans)))
+    person = house.person("viewer")
+    first = person.get("/staff/cards", lang="en").text
+    (older,) = re.findall(r'<a rel="next" href="([^"]+)"', first)
+    second = person.get(unescape(older)).text
+    assert [re.findall(r"sub_\d+(?=<)", page) for page in (first, second)] == [names[:50], names[50:]]
+    assert 'rel="next"' not in second
 
 
 def test_a_dispute_and_its_end_are_seen(house: CardHouse) -> None:

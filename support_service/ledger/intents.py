@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, or_, select, update
 
 from support_service.giving import Checkout, Clock, Frequency, Intent
 from support_service.ledger import canonical
@@ -128,11 +128,16 @@ class Intents:
             rows = tx.execute(asked).mappings()
             return tuple(Listed(row["id"], read_donation(row, row["personal_body"])) for row in rows)
 
-    def plans(self, limit: int, before: int | None) -> tuple[Plan, ...]:
-        """List plans, the newest change first; `before` is the number of the last one already shown."""
+    def plans(self, limit: int, before: tuple[int, str] | None) -> tuple[Plan, ...]:
+        """List plans, the newest change first; `before` is number and name of the last one already shown.
+
+        The number alone would not do: one report may tell of many plans.
+        """
         asked = select(plan).order_by(plan.c.report_number.desc(), plan.c.name).limit(min(limit, LISTED_MAX))
         if before is not None:
-            asked = asked.where(plan.c.report_number < before)
+            number, name = before
+            is_next = and_(plan.c.report_number == number, plan.c.name > name)
+            asked = asked.where(or_(plan.c.report_number < number, is_next))
         with self._database.read() as tx:
             return tuple(_read_plan(row) for row in tx.execute(asked).mappings())
 

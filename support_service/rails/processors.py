@@ -162,8 +162,8 @@ class Believed(Protocol):
         """List money that is not over, by number, from above one."""
         ...
 
-    def plans(self, limit: int, before: int | None) -> Sequence[RunningPlan]:
-        """List plans, the newest change first, from below a number."""
+    def plans(self, limit: int, before: tuple[int, str] | None) -> Sequence[RunningPlan]:
+        """List plans, the newest change first, from below the one of a number and name."""
         ...
 
 

@@ -50,14 +50,14 @@ SURE_AND_WHY = Phrase("Tick the box and say in a few words why; then it is done.
 def overview() -> str:
     """Show how cards are taken now, plans, and what needs a look."""
     at, cards = service(), cards_or_404()
-    before = request.args.get("before", type=int)
-    plans = at.ledger.plans(PAGE_ROWS + 1, before)
+    number, name = request.args.get("before", type=int), request.args.get("below", "")
+    plans = at.ledger.plans(PAGE_ROWS + 1, None if number is None else (number, name))
     return render_template(
         "staff/cards.html",
         card_state=card_guard.look(at, cards.processor.key),
         is_admin=guard.signed_in().person.role.covers(Role.ADMIN),
         plans=plans[:PAGE_ROWS],
-        is_longer=len(plans) > PAGE_ROWS,
+        last_of_page=plans[PAGE_ROWS - 1] if len(plans) > PAGE_ROWS else None,
         disputed=_in_state(State.DISPUTED),
         quarantined=_in_state(State.QUARANTINED),
         waiting=at.ledger.inbox(),

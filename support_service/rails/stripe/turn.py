@@ -192,10 +192,10 @@ class Turn:
     def _running(self) -> list[RunningPlan]:
         """List plans that still charge; read whole, for what is read of one may move it in the list."""
         plans: list[RunningPlan] = []
-        before: int | None = None
+        before: tuple[int, str] | None = None
         while page := self._account.believed.plans(_PLANS_PAGE, before):
             plans += [one for one in page if one.state not in PLANS_OVER]
-            before = page[-1].number
+            before = page[-1].number, page[-1].name
         return plans
 
     def _owners(self, entry: Json) -> list[str | None]:
