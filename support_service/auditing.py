@@ -96,6 +96,8 @@ def _payment_problems(sweep: Source, ledger: Ledger, say: Callable[[str], object
     problems += [
         f"{rail}: {one.name}: the processor holds {_shown(one.units, one)}, the ledger has nothing booked for it"
         for one in theirs.values()
+        # What failed after it was booked on its way left nothing behind.
+        if one.units
     ]
     for asset, units in sorted(equal.items(), key=lambda one: one[0].code):
         say(f"{rail}: {plain(Money(units, asset))} {asset.code}, payment by payment as in the processor's books")

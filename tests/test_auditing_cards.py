@@ -83,6 +83,22 @@ def test_money_that_was_set_aside_is_no_difference(house: CardHouse) -> None:
     assert compared(house) == ([], [])
 
 
+def test_a_payment_that_failed_and_left_nothing_behind_is_no_difference(house: CardHouse) -> None:
+    given(house)
+    (entry,) = house.fake.account.all("balance_transaction")
+    failed = given(house, is_async=True)
+    house.fake.settle(house.fake.account.all("checkout.session")[-1]["id"], is_ok=False)
+    house.deliver_all()
+    # Stripe may book what is on its way at once, and take it out of its books when it fails.
+    objects = house.fake.account.objects
+    objects["charge"]["ch_1"] = {**objects["charge"][entry["source"]], "id": "ch_1", "payment_intent": failed}
+    for number, sign in enumerate((1, -1)):
+        moved = {"id": f"txn_{number}", "source": "ch_1", "amount": sign * entry["amount"]}
+        objects["balance_transaction"][f"txn_{number}"] = {**entry, **moved}
+    house.clock.advance(seconds=901)
+    assert compared(house)[1] == []
+
+
 def test_a_processor_that_does_not_answer_is_a_problem_and_no_crash(house: CardHouse) -> None:
     given(house)
     house.fake.faults.order(Trouble.BROKEN, times=9, path="/v1/balance_transactions", method="GET")
