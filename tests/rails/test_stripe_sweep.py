@@ -220,6 +220,21 @@ def test_an_object_of_a_time_to_come_hides_nothing_that_comes_before_it(house: C
     assert later in {one.donation.identity.locator for one in house.ledger.donations() if one.donation.fee_units}
 
 
+def test_a_refund_that_names_the_charge_alone_finds_its_gift(house: CardHouse) -> None:
+    payment = given(house)
+    house.deliver_all()
+    house.fake.refund(payment, 5_000)
+    (event,) = [one for one in house.fake.events if one["type"] == "refund.created"]
+    house.deliver({**event, "data": {"object": {**event["data"]["object"], "payment_intent": None}}})
+    forget(house)
+    house.fake.account.objects["balance_transaction"] = {}
+    assert len(house.ledger.inbox()) == 1
+    house.clock.advance(seconds=16 * 60)
+    assert swept(house) == ""
+    assert told(house.ledger) == [(payment, State.PARTIALLY_REFUNDED, GIFT, 15_000)]
+    assert house.ledger.inbox() == ()
+
+
 def test_a_payment_that_is_nobodys_is_quarantined_once_it_had_time_to_be_told(house: CardHouse) -> None:
     given(house)
     foreign = sold(house)

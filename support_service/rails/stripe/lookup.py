@@ -27,12 +27,18 @@ class Lookup:
 
     def payment(self, known_as: str) -> Said:
         """Say what a name stands for: our money, a plan's, or foreign; nothing where Stripe does not know it."""
-        if known_as.startswith(_CHARGES):
-            charge = self._one("charge", known_as)
-            paid_by = None if charge is None else optional_id(charge, "payment_intent")
-            if charge is None or paid_by is None:
-                return Said() if charge is None else self._reader.charge(charge, _made(charge))
-            known_as = paid_by
+        if not known_as.startswith(_CHARGES):
+            return self._payment(known_as)
+        charge = self._one("charge", known_as)
+        paid_by = None if charge is None else optional_id(charge, "payment_intent")
+        if charge is None or paid_by is None:
+            return Said() if charge is None else self._reader.charge(charge, _made(charge))
+        said = self._payment(paid_by)
+        meant = dict(said.aliases).get(paid_by)
+        return said if meant is None else said + Said(aliases=((known_as, meant),))
+
+    def _payment(self, known_as: str) -> Said:
+        """Say the same of a payment intent."""
         intent = self._one("payment_intent", known_as)
         if intent is None:
             return Said()
