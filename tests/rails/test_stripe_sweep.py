@@ -235,6 +235,23 @@ def test_a_refund_that_names_the_charge_alone_finds_its_gift(house: CardHouse) -
     assert house.ledger.inbox() == ()
 
 
+def test_a_plans_payment_that_another_program_marked_is_still_the_plans(house: CardHouse) -> None:
+    plan = given(house, frequency="monthly")
+    invoice = house.fake.get("subscription", plan)["latest_invoice"]
+    (payment,) = (one["id"] for one in house.fake.account.all("payment_intent"))
+    marked = house.fake.account.objects["payment_intent"][payment]
+    marked["metadata"] = {"tax_report": "17"}
+    for event in house.fake.account.events:
+        if event["data"]["object"]["id"] == payment:
+            event["data"] = {"object": {**event["data"]["object"], "metadata": marked["metadata"]}}
+    succeeded = [one for one in house.fake.events if one["type"] == "payment_intent.succeeded"]
+    house.deliver(*succeeded, *house.fake.events[::-1])
+    house.fake.refund(payment, 5_000)
+    house.clock.advance(seconds=16 * 60)
+    assert swept(house) == ""
+    assert told(house.ledger) == [(invoice, State.PARTIALLY_REFUNDED, GIFT, 15_000)]
+
+
 def test_a_payment_that_is_nobodys_is_quarantined_once_it_had_time_to_be_told(house: CardHouse) -> None:
     given(house)
     foreign = sold(house)

@@ -118,7 +118,8 @@ class Reader:
     def payment_intent(self, of: Json, at: At) -> Said:
         """Read a payment intent that has succeeded or is processing; a declined one is no money.
 
-        One without metadata may belong to an invoice, which only another object tells: it waits.
+        One without our reference may belong to an invoice, which only another object tells: it waits, also with
+        metadata, for other programs may mark payments of ours.
         """
         status = str(of.get("status"))
         if status not in {"succeeded", "processing"}:
@@ -134,7 +135,7 @@ class Reader:
             state=State.CONFIRMED if is_paid else State.SEEN,
             rank=(PAID if is_paid else PROCESSING, at.micros),
         )
-        if charged.ref is None and at.is_ours and not of.get("metadata"):
+        if charged.ref is None and at.is_ours:
             return self._nameless(charged, at) if is_paid else Said()
         return self._payment(charged, at, (charged.locator,))
 
