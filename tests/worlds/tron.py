@@ -198,7 +198,7 @@ class TronPlayer(Player):
         self.world.counts["unexplained"] += len(unnamed)
 
     def _hid(self, moved: Moved) -> bool:
-        """Tell of a log that moved nothing: where a node hides it, no balance can betray that, and no money is missed."""
+        """Tell of a log that moved nothing: where a node hides it, no balance betrays that, and no money is missed."""
         is_hidden = moved[0] == "NOISE" and self.proxy.fired["empty_logs"] > 0
         self.world.counts["hidden_noise"] += is_hidden
         return is_hidden
