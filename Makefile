@@ -6,7 +6,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-setup lint bench bench-catch-up bench-webhooks campaign campaign-stripe shots rehearse conformance-tron conformance-bitcoin conformance-stripe clean
+.PHONY: help setup run test test-setup lint bench bench-catch-up bench-webhooks campaign campaign-stripe flood shots rehearse conformance-tron conformance-bitcoin conformance-stripe clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -54,6 +54,10 @@ campaign: test-setup
 # 20,000 deliveries of 5,000 card gifts to the running server, killed meanwhile. ARGS="--database postgresql".
 campaign-stripe: test-setup
 	@$(PY) -m tests.load.webhooks $(ARGS)
+
+# 10,000 card testers from 50 loopback addresses at the running server, and readers among them.
+flood: test-setup
+	@$(PY) -m tests.load.flood $(ARGS)
 
 shots: test-setup
 	@$(PY) -m tests.bench.shots
