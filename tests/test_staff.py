@@ -333,6 +333,18 @@ def test_a_form_sent_twice_books_once(either: House) -> None:
     assert [row["amount"] for row in either.ledger.export()] == ["200"]
 
 
+def test_s13_two_equal_transfers_of_one_day_are_both_kept_and_each_line_is_booked_once(either: House) -> None:
+    visitor = either.person()
+    line = {"method": "iban", "amount": "200", "date": "2026-05-20", "payer": "Олена", "note": "statement 17, line 4"}
+    forms = [visitor.form("/staff/entry") for _ in range(2)]
+    for form in (*forms, *reversed(forms)):
+        visitor.send(form, **line)
+    assert [(row["amount"], row["payer"], row["state"]) for row in either.ledger.export()] == [
+        ("200", "Олена", "confirmed")
+    ] * 2
+    assert either.ledger.verify() == []
+
+
 def test_another_persons_form_cannot_overwrite_a_gift(house: House) -> None:
     anna, bob = house.person(email=ANNA), house.person(email=BOB)
     form = anna.form("/staff/entry")
