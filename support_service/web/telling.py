@@ -42,7 +42,7 @@ FLAG_WORDS = {
     Flag.OFF_ROUTE: Phrase("came over another network"),
     Flag.ESTIMATED: Phrase("amount shared by estimate"),
     Flag.MINT: Phrase("newly minted tokens"),
-    Flag.CONFLICT: Phrase("sources disagree"),
+    Flag.CONFLICT: Phrase("another payment took its coins"),
     Flag.MANUAL: Phrase("entered by hand"),
 }
 # How a source is, in the words of health.Freshness.

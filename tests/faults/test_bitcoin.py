@@ -1,5 +1,6 @@
 """Bitcoin under attack and with its odd payments: exact satoshi, once each, over Core and over Esplora alike."""
 
+import json
 from decimal import Decimal
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def test_b2_of_a_payment_that_was_replaced_only_the_new_amount_stands(pays: str,
     here.settle()
     assert here.told("confirmed") == owed
     assert {row["tx"] for row in here.rows()} <= {second.txid}
+    assert [(row["tx"], row["flags"]) for row in here.rows("replaced")] == [(first.txid, ["conflict"])]
     here.check()
 
 
@@ -80,7 +82,13 @@ def test_b3_a_double_spend_in_a_longer_branch_takes_the_gift_back(kind: str, bit
     here.node.reorg(2, [conflict])
     here.look()
     here.settle()
-    assert [(row["state"], row["tx"]) for row in here.rows(*EVERY_STATE)] == [("orphaned", gift.txid)]
+    (row,) = here.rows(*EVERY_STATE)
+    assert (row["state"], row["tx"], row["flags"]) == ("orphaned", gift.txid, ["conflict"])
+    history = here.ledger.donation(str(row["id"]))
+    assert history is not None
+    raws = [json.loads(told.raw) for told in history.sources.values() if told.raw]
+    links = [one for raw in raws for one in raw if "taken_by" in one]
+    assert links == [{"lost": gift.txid, "coin": f"{coin.txid}:{coin.vout}", "taken_by": conflict.txid}]
     here.check()
 
 

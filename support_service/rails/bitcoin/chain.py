@@ -1,7 +1,7 @@
 """A view of one Bitcoin chain: what a source asks, whoever answers (Bitcoin Core, Esplora, several that agree)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -28,6 +28,8 @@ class Wanted:
 
     scripts: Mapping[Script, str]
     coins: Coins
+    # Coins of payments that were lost; who spends them is noted on the way.
+    lost: Mapping[Outpoint, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,10 @@ class Chain(Protocol):
 
     def is_gone(self, txid: str) -> bool:
         """Tell whether a transaction that waited is neither waiting nor in a block any more."""
+        ...
+
+    def spender(self, outpoint: Outpoint) -> str | None:
+        """Name the transaction in a block that spends a lost payment's coin; None where none is known."""
         ...
 
 

@@ -40,6 +40,7 @@ class CoreChain:
         self.tells_spends: bool | None = None
         self._has_filters: bool | None = None
         self._is_checked = self._takes_older_form = False
+        self._takers: dict[str, str] = {}
         self._prune_height = 0
 
     @property
@@ -53,7 +54,8 @@ class CoreChain:
         return FILTERED_BLOCKS_PER_STEP if self._has_filters else BLOCKS_PER_STEP
 
     def forget(self) -> None:
-        """Nothing is kept between questions."""
+        """Drop what was noted on the way through blocks."""
+        self._takers.clear()
 
     def tip(self) -> Mark:
         """The highest block. SourceDown while the node starts or catches up, SourceLied from another chain."""
@@ -151,6 +153,10 @@ class CoreChain:
         """Never known here: another source said that it waits."""
         return False
 
+    def spender(self, outpoint: str) -> str | None:
+        """As noted in the blocks read in this turn."""
+        return self._takers.get(outpoint)
+
     def genesis(self) -> str:
         """The chain's first block."""
         return self.hash_at(0) or "none"
@@ -203,6 +209,9 @@ class CoreChain:
         self._learn(whole, wanted)
         mine = []
         for transaction in whole:
+            self._takers |= {
+                one.outpoint: transaction.txid for one in transaction.inputs if one.outpoint in wanted.lost
+            }
             named = wanted.coins.named(transaction)
             if named.touches(wanted.scripts):
                 mine.append(named)

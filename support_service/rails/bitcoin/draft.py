@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from support_service.giving import (
@@ -66,6 +66,14 @@ class Draft:
     def wait(self, watch: Watch, one: Waiting, state: State) -> None:
         """Say what became of a row without a block."""
         self.loose.append(_observation(watch, one.move, (state, one.since), None))
+
+    def link(self, watch: Watch, one: Waiting, state: State, taken: tuple[str, str]) -> None:
+        """Say that a lost payment's coin went another way: (the coin, the transaction that took it)."""
+        lost = _observation(watch, one.move, (state, one.since), None)
+        assert isinstance(lost.claim, PaymentClaim)
+        flags = tuple(sorted({*lost.claim.flags, Flag.CONFLICT}))
+        self.loose.append(replace(lost, claim=replace(lost.claim, flags=flags)))
+        self.evidence.append({"lost": one.move.txid, "coin": taken[0], "taken_by": taken[1]})
 
     def prove(self, block: Block) -> None:
         """Keep a block's transactions as evidence."""

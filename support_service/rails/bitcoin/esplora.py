@@ -119,6 +119,19 @@ class EsploraChain:
         answer = self._get(f"/tx/{txid}")
         return answer.status == _NOT_FOUND
 
+    def spender(self, outpoint: str) -> str | None:
+        """Asked of the server, coin by coin."""
+        txid, _, vout = outpoint.partition(":")
+        answer = self._get(f"/tx/{txid}/outspend/{vout}")
+        if answer.status == _NOT_FOUND:
+            return None
+        try:
+            told = answers.mapping(text.parse(answer.body))
+            is_spent = told.get("spent") is True and _is_in_block(told)
+            return answers.block_hash(told.get("txid")) if is_spent else None
+        except (BadAnswer, text.BadJson) as error:
+            raise SourceDown(f"{self.host}: {error}") from None
+
     def genesis(self) -> str:
         """The chain's first block."""
         return self.hash_at(0) or "none"

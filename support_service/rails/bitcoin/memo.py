@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from support_service.giving import Cursor, Direction, Kind, Watch
 from support_service.rails.bitcoin.coins import Coins, Held
-from support_service.rails.bitcoin.moves import Coin, Move
+from support_service.rails.bitcoin.moves import Coin, Move, Outpoint
 from support_service.rails.scan import Mark
 
 MEMO_VERSION = 1
@@ -55,6 +55,20 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Recent:
+    """A transaction that may still be undone: what it did to us, and some of the coins that it spends.
+
+    height is its block's, None where it only waited; lost_at is the height at which neither block nor pool had it
+    any more, None while one has.
+    """
+
+    rows: tuple[tuple[WatchKey, Waiting], ...]
+    outpoints: tuple[Outpoint, ...]
+    height: int | None
+    lost_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Memo:
     """All the source remembers. final is the highest block that is deep enough; it may not change any more."""
 
@@ -64,6 +78,14 @@ class Memo:
     progress: Mapping[WatchKey, Progress] = field(default_factory=dict)
     waiting: Mapping[WatchKey, tuple[Waiting, ...]] = field(default_factory=dict)
     coins: Coins = field(default_factory=Coins)
+    recent: Mapping[str, Recent] = field(default_factory=dict)
+
+    @property
+    def lost_coins(self) -> dict[Outpoint, str]:
+        """The coins of what was lost, and by which transaction they were spent before: another may take them."""
+        return {
+            outpoint: txid for txid, one in self.recent.items() if one.lost_at is not None for outpoint in one.outpoints
+        }
 
     def with_progress(self, changed: Mapping[WatchKey, Progress]) -> "Memo":
         """Replace the progress of some watches."""
@@ -99,6 +121,10 @@ def write(memo: Memo) -> str:
             "watches": [[*key, *_progress(item)] for key, item in sorted(memo.progress.items())],
             "waiting": [[*key, *_waiting(one)] for key, rows in sorted(memo.waiting.items()) for one in rows],
             "coins": _coins(memo.coins),
+            "recent": [
+                [txid, one.height, one.lost_at, list(one.outpoints), [[*key, *_waiting(row)] for key, row in one.rows]]
+                for txid, one in memo.recent.items()
+            ],
         },
         separators=(",", ":"),
     )
@@ -125,6 +151,16 @@ def read(cursor: Cursor | None) -> Memo:
         progress={(address, code): _read_progress(row) for address, code, *row in told["watches"]},
         waiting=waiting,
         coins=_read_coins(told["coins"]),
+        recent={
+            txid: Recent(
+                tuple(((address, code), _read_waiting(row)) for address, code, *row in rows),
+                tuple(outpoints),
+                height,
+                lost_at,
+            )
+            # Cursors written before there was such a thing have none.
+            for txid, height, lost_at, outpoints, rows in told.get("recent", [])
+        },
     )
 
 

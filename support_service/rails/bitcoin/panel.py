@@ -7,12 +7,13 @@ may come from one node.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from support_service.rails import MustFreeze, SourceDown
 from support_service.rails.bitcoin.chain import Balance, Chain, Wanted
-from support_service.rails.bitcoin.moves import Block, Script, Transaction
+from support_service.rails.bitcoin.moves import Block, Outpoint, Script, Transaction
 from support_service.rails.quorum import agreed, camps, common_height
 from support_service.rails.scan import Mark
 
@@ -113,6 +114,11 @@ class Panel(Generic[C]):
         """Tell whether the node that told of waiting transactions knows it no more."""
         return self._teller is not None and self._teller.is_gone(txid)
 
+    def spender(self, outpoint: Outpoint) -> str | None:
+        """Name it as the first node does that knows one: it is a pointer for people, and moves no money."""
+        told = (node.spender(outpoint) for node in self._members)
+        return next((txid for txid in told if txid is not None), None)
+
     def _each(self, ask: Callable[[C], V]) -> dict[C, V]:
         told: dict[C, V] = {}
         troubles: list[SourceDown] = []
@@ -140,7 +146,7 @@ class Panel(Generic[C]):
 
     def _blocks(self, wanted: Wanted, ask: Callable[[C, Wanted], list[Block]]) -> list[Block]:
         """Ask every node with coins of its own, for each notes there what it reads."""
-        own = {node: Wanted(wanted.scripts, wanted.coins.copy()) for node in self._members}
+        own = {node: replace(wanted, coins=wanted.coins.copy()) for node in self._members}
         told = self._each(lambda node: ask(node, own[node]))
         listed = {
             node: {(block.height, block.block_hash): _facts(block, wanted.scripts) for block in told[node]}

@@ -5,13 +5,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from support_service.giving import Cursor, Report
+from support_service.giving import Cursor, Direction, Report
 from support_service.rails import SourceDown, SourceError
+from support_service.rails.bitcoin import conflicts, memo, sight, waiting
 from support_service.rails.bitcoin import draft as drafts
-from support_service.rails.bitcoin import memo, sight, waiting
 from support_service.rails.bitcoin.chain import Balance, Chain, Wanted
 from support_service.rails.bitcoin.draft import Draft
 from support_service.rails.bitcoin.memo import Progress, WatchKey
+from support_service.rails.bitcoin.moves import Block
 from support_service.rails.bitcoin.post import Post, Told, judge, tell
 from support_service.rails.scan import Mark, remember
 
@@ -57,6 +58,8 @@ class Turn:
                 raise SourceDown(f"{self._chain.host}: its history and its sums differ; reading again")
         self._settle(tip, draft)
         self._memo = self._waiting(tip, draft)
+        if is_behind:
+            self._memo = conflicts.linked(self._chain, self._memo, self._post.watches, draft)
         self._finish(tip)
         self._warn()
         yield self._report(draft)
@@ -69,10 +72,13 @@ class Turn:
         for teller in self._tellers:
             try:
                 if teller.tip() == tip:
-                    return waiting.told(self._post, teller, self._memo, draft, in_blocks=self._in_blocks)
+                    return self._told(teller, draft, tip)
             except SourceError as error:
                 log.info("waiting_not_told", extra={"source": self._post.name, "reason": str(error)})
-        return waiting.told(self._post, self._chain, self._memo, draft, in_blocks=self._in_blocks)
+        return self._told(self._chain, draft, tip)
+
+    def _told(self, teller: Chain, draft: Draft, tip: Mark) -> memo.Memo:
+        return waiting.told(self._post, teller, self._memo, draft, in_blocks=self._in_blocks, height=tip.height)
 
     def _mine(self) -> list[tuple[WatchKey, Progress]]:
         return [(key, self._memo.progress[key]) for key in self._post.watches]
@@ -90,7 +96,7 @@ class Turn:
         for one in told.gone:
             for key in sorted(one.moved):
                 draft.empty(key, one.mark, is_canonical=False)
-        self._memo, self._mark = told.memo, told.base
+        self._memo, self._mark = conflicts.undone(told.memo, told.base.height if told.base else -1), told.base
         return self._report(draft)
 
     def _begin(self, tip: Mark, draft: Draft) -> None:
@@ -134,7 +140,7 @@ class Turn:
 
     def _step_on(self, group: Sequence[WatchKey], span: tuple[int, Mark], draft: Draft, tip: Mark) -> None:
         first, end = span
-        wanted = Wanted(self._post.scripts(group), self._memo.coins)
+        wanted = Wanted(self._post.scripts(group), self._memo.coins, self._memo.lost_coins)
         blocks = self._chain.scan(first, end.height, wanted)
         told = [(block, one) for block in blocks for one in tell(self._post, block, group, tip.height)]
         sight.check_still_there(self._chain, [end, *(one.story.mark for _, one in told)], tip.height)
@@ -144,6 +150,7 @@ class Turn:
         for block, one in told:
             draft.prove(block)
             self._take(one, draft)
+            self._remember(block, one, tip)
             moved[memo.key_of(one.story.watch)] += one.story.units
         done = {key: self._memo.progress[key] for key in group}
         self._memo = self._memo.with_progress(
@@ -152,6 +159,16 @@ class Turn:
                 for key, item in done.items()
             }
         )
+
+    def _remember(self, block: Block, told: Told, tip: Mark) -> None:
+        """Keep in mind what is not deep yet, with its coins: a reorg may give them to another payment."""
+        if block.height <= tip.height - self._post.network.confirmations:
+            return
+        for one in block.transactions:
+            key, gifts = memo.key_of(told.story.watch), [m for m in told.story.moves if m.txid == one.txid]
+            rows = [(key, move) for move in gifts if move.direction is Direction.IN]
+            if rows:
+                self._memo = conflicts.noted(self._memo, one, rows, told.story.occurred_at, height=block.height)
 
     def _take(self, told: Told, draft: Draft) -> None:
         story = told.story
@@ -259,6 +276,7 @@ class Turn:
         self._advance(tip, tip)
         settled = min([*(mark.height for mark in self._memo.pending), (self._memo.final or tip).height + 1])
         self._memo.coins.settle(lambda height: height < settled)
+        self._memo = conflicts.settled(self._memo, self._memo.final.height if self._memo.final else -1)
 
     def _warn(self) -> None:
         unknown = [key[0] for key, item in self._mine() if item.is_open and item.opening is None]

@@ -4,33 +4,57 @@ Only Esplora tells of them. One that pays us less, or somebody else, takes the p
 other is gone then, and nothing of it may stay.
 """
 
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from support_service.giving import Direction, State
+from support_service.rails.bitcoin import conflicts
 from support_service.rails.bitcoin.chain import Chain
 from support_service.rails.bitcoin.draft import Draft
 from support_service.rails.bitcoin.memo import Memo, Waiting, WatchKey
-from support_service.rails.bitcoin.moves import Move, moves
+from support_service.rails.bitcoin.moves import Move, Transaction, moves
 from support_service.rails.bitcoin.post import Post
 
 # A flood of dust is not asked about one by one, all at once.
 GONE_ASKED_MAX = 20
 
 
-def told(post: Post, chain: Chain, memo: Memo, draft: Draft, *, in_blocks: AbstractSet[str]) -> Memo:
-    """Say what waits for a block now, and what waited and is gone; in_blocks are the transactions just told of."""
-    kept = {key: _of_watch(post, chain, (key, memo), draft, in_blocks=in_blocks) for key in post.watches}
-    return replace(memo, waiting={key: rows for key, rows in {**memo.waiting, **kept}.items() if rows})
+def told(post: Post, chain: Chain, memo: Memo, draft: Draft, *, in_blocks: AbstractSet[str], height: int) -> Memo:
+    """Say what waits for a block now, and what waited and is gone; in_blocks are the transactions just told of.
+
+    height is that of the chain's head.
+    """
+    for key in post.watches:
+        transactions = chain.waiting(post.script(key))
+        rows, gone = _of_watch(post, chain, (key, memo, transactions), draft, in_blocks=in_blocks)
+        memo = replace(memo, waiting={**memo.waiting, key: rows})
+        memo = _remembered(post, conflicts.forgotten(memo, gone, height), key, transactions or ())
+    return replace(memo, waiting={key: rows for key, rows in memo.waiting.items() if rows})
+
+
+def _remembered(post: Post, memo: Memo, key: WatchKey, transactions: Iterable[Transaction]) -> Memo:
+    """Remember what waits with its coins: another payment may take them."""
+    since = {one.move.txid: one.since for one in memo.waiting.get(key, ())}
+    for told in transactions:
+        if told.txid in since:
+            gifts = [move for move in moves(told, post.own).get(key[0], []) if move.direction is Direction.IN]
+            memo = conflicts.noted(memo, told, [(key, move) for move in gifts], since[told.txid], height=None)
+    return memo
 
 
 def _of_watch(
-    post: Post, chain: Chain, what: tuple[WatchKey, Memo], draft: Draft, *, in_blocks: AbstractSet[str]
-) -> tuple[Waiting, ...]:
-    key, memo = what
+    post: Post,
+    chain: Chain,
+    what: tuple[WatchKey, Memo, list[Transaction] | None],
+    draft: Draft,
+    *,
+    in_blocks: AbstractSet[str],
+) -> tuple[tuple[Waiting, ...], list[str]]:
+    key, memo, transactions = what
     watch = post.watches[key]
     held = {(one.move.direction, one.move.locator): one for one in memo.waiting.get(key, ())}
-    now = _now(post, chain, key)
+    now, gone = _now(post, key, transactions), list[str]()
     silent = [one for place, one in held.items() if one.move.txid not in in_blocks and place not in (now or {})]
     asked = silent[:GONE_ASKED_MAX] if now is not None else []
     # Those asked about go to the end, so that all of them have their turn.
@@ -39,6 +63,7 @@ def _of_watch(
         # The server lists a few at a time, and a block may have come meanwhile: it must say that it knows it no more.
         if chain.is_gone(one.move.txid):
             draft.wait(watch, one, State.REPLACED)
+            gone.append(one.move.txid)
         else:
             kept.append(one)
     for place, move in (now or {}).items():
@@ -49,12 +74,11 @@ def _of_watch(
             known = Waiting(move, post.clock() if known is None else known.since)
             draft.wait(watch, known, State.SEEN)
         kept.append(known)
-    return tuple(kept)
+    return tuple(kept), gone
 
 
-def _now(post: Post, chain: Chain, key: WatchKey) -> dict[tuple[Direction, str], Move] | None:
+def _now(post: Post, key: WatchKey, transactions: list[Transaction] | None) -> dict[tuple[Direction, str], Move] | None:
     """What waits now for one address, by direction and locator; None where the node does not tell."""
-    transactions = chain.waiting(post.script(key))
     if transactions is None:
         return None
     own = post.own

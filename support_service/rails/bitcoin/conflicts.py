@@ -1,0 +1,81 @@
+"""Payments that were lost because another took their coins: the two are linked, for whoever looks into it.
+
+A payment that may still be undone is remembered with some of its coins. Once neither a block nor the pool
+has it, whoever spends one of them in a block is named beside it. It moves no money: what was lost is
+orphaned or replaced with or without it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from support_service.giving import State, Watch
+from support_service.rails import SourceError
+from support_service.rails.bitcoin.chain import Chain
+from support_service.rails.bitcoin.draft import Draft
+from support_service.rails.bitcoin.memo import Memo, Recent, Waiting, WatchKey
+from support_service.rails.bitcoin.moves import Move, Transaction
+
+# Enough for honest traffic; of a flood of dust most payments are left unlinked.
+TRANSACTIONS_MAX, ROWS_MAX, OUTPOINTS_MAX = 50, 4, 4
+
+
+def noted(
+    memo: Memo, told: Transaction, rows: Iterable[tuple[WatchKey, Move]], at: datetime, *, height: int | None
+) -> Memo:
+    """Remember a transaction that may still be undone; one that is here is not lost."""
+    known = memo.recent.get(told.txid)
+    before = {} if known is None or known.height != height else {(key, row.move): row for key, row in known.rows}
+    now = {(key, move): before.get((key, move), Waiting(move, at)) for key, move in rows}
+    kept = tuple((key, row) for (key, _), row in (before | now).items())[:ROWS_MAX]
+    others = {txid: one for txid, one in memo.recent.items() if txid != told.txid}
+    if not kept or told.is_coinbase or len(others) >= TRANSACTIONS_MAX:
+        return replace(memo, recent=others)
+    outpoints = tuple(one.outpoint for one in told.inputs[:OUTPOINTS_MAX])
+    return replace(memo, recent={**others, told.txid: Recent(kept, outpoints, height)})
+
+
+def undone(memo: Memo, above: int) -> Memo:
+    """Mark what stood in blocks above a height as lost, until it is met again."""
+    marked = {txid: replace(one, lost_at=one.height) for txid, one in memo.recent.items() if (one.height or 0) > above}
+    return replace(memo, recent={**memo.recent, **marked})
+
+
+def forgotten(memo: Memo, txids: Iterable[str], height: int) -> Memo:
+    """Mark what the pool knows no more as lost, at the height that the chain has then."""
+    marked = {txid: replace(memo.recent[txid], lost_at=height) for txid in txids if txid in memo.recent}
+    return replace(memo, recent={**memo.recent, **marked})
+
+
+def settled(memo: Memo, deep: int) -> Memo:
+    """Forget what can be undone no more, what was lost long ago, and what waits no more."""
+    waits = {one.move.txid for rows in memo.waiting.values() for one in rows}
+    kept = {txid: one for txid, one in memo.recent.items() if _is_recent(one, deep, waits=txid in waits)}
+    return replace(memo, recent=kept)
+
+
+def _is_recent(one: Recent, deep: int, *, waits: bool) -> bool:
+    at = one.height if one.lost_at is None else one.lost_at
+    return waits if at is None else at > deep
+
+
+def linked(chain: Chain, memo: Memo, watches: Mapping[WatchKey, Watch], draft: Draft) -> Memo:
+    """Name who took the coins of what was lost. A node that cannot tell stops nothing."""
+    recent = dict(memo.recent)
+    for txid, one in memo.recent.items():
+        taken = _taken(chain, one, txid) if one.lost_at is not None else None
+        if taken is None:
+            continue
+        for key, row in one.rows:
+            if key in watches:
+                draft.link(watches[key], row, State.REPLACED if one.height is None else State.ORPHANED, taken)
+        del recent[txid]
+    return replace(memo, recent=recent)
+
+
+def _taken(chain: Chain, one: Recent, txid: str) -> tuple[str, str] | None:
+    try:
+        takers = [(coin, chain.spender(coin)) for coin in one.outpoints]
+    except SourceError:
+        return None
+    return next(((coin, taker) for coin, taker in takers if taker is not None and taker != txid), None)
