@@ -54,18 +54,16 @@ def _of_watch(
     key, memo, transactions = what
     watch = post.watches[key]
     held = {(one.move.direction, one.move.locator): one for one in memo.waiting.get(key, ())}
-    now, gone = _now(post, key, transactions), list[str]()
+    now = _now(post, key, transactions)
     silent = [one for place, one in held.items() if one.move.txid not in in_blocks and place not in (now or {})]
-    asked = silent[:GONE_ASKED_MAX] if now is not None else []
+    asked = list(dict.fromkeys(one.move.txid for one in silent))[:GONE_ASKED_MAX] if now is not None else []
+    # The server lists a few at a time, and a block may have come meanwhile: it must say that it knows it no more.
+    gone = [txid for txid in asked if chain.is_gone(txid)]
     # Those asked about go to the end, so that all of them have their turn.
-    kept = silent[len(asked) :]
-    for one in asked:
-        # The server lists a few at a time, and a block may have come meanwhile: it must say that it knows it no more.
-        if chain.is_gone(one.move.txid):
+    kept = sorted((one for one in silent if one.move.txid not in gone), key=lambda one: one.move.txid in asked)
+    for one in silent:
+        if one.move.txid in gone:
             draft.wait(watch, one, State.REPLACED)
-            gone.append(one.move.txid)
-        else:
-            kept.append(one)
     for place, move in (now or {}).items():
         if move.txid in in_blocks:
             continue
