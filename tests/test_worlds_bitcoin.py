@@ -68,3 +68,8 @@ def test_the_worlds_were_as_bad_as_they_claim(endings: dict[int, Ending]) -> Non
 def test_a_ledger_that_does_not_hear_of_one_address_disagrees() -> None:
     ending = play(0, steps=6, watched=OURS[:1])
     assert any("ledger None" in problem for problem in ending.problems)
+
+
+def test_what_a_server_told_half_before_it_failed_is_not_told_at_all() -> None:
+    # In this world it fails between our two addresses; what waited at the first was shown as waiting for ever.
+    assert play(1154).problems == []

@@ -69,11 +69,14 @@ class Turn:
 
         It is hearsay: a teller that fails stops nothing.
         """
+        told = len(draft.loose)
         for teller in self._tellers:
             try:
                 if teller.tip() == tip:
                     return self._told(teller, draft, tip)
             except SourceError as error:
+                # What it said half is not remembered, so it must not be told either: nobody would take it back.
+                del draft.loose[told:]
                 log.info("waiting_not_told", extra={"source": self._post.name, "reason": str(error)})
         return self._told(self._chain, draft, tip)
 
