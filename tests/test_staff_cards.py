@@ -211,3 +211,20 @@ def test_staff_see_what_the_processor_kept_of_a_gift(house: CardHouse) -> None:
     page = house.person().client.get(f"/staff/donations/{one.donation.identity.ref}?lang=en").text
     assert "After the fee" in page and "193.90" in page
     assert "The processor kept a fee of 6.10" in page
+
+
+def test_an_old_form_gives_nothing_back_a_second_time(house: CardHouse) -> None:
+    """The processor keeps a form's nonce for a day; the page may stay open for longer."""
+    payment = given(house)
+    house.deliver_all()
+    (one,) = house.ledger.donations()
+    person = house.person()
+    address = f"/staff/donations/{one.donation.identity.ref}/refund"
+    form = person.form(address, "refund")
+    for status in ("pending", "succeeded"):
+        house.fake.refund(payment, 2_000, status)
+        house.deliver_all()
+        assert person.send(form, amount="50", sure="yes").status_code == 409
+        form = person.form(address, "refund")
+    assert sum(refund["amount"] for refund in house.fake.account.all("refund")) == 4_000
+    assert person.send(form, amount="50", sure="yes").status_code == 303

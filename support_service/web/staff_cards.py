@@ -42,6 +42,7 @@ NOTHING = Phrase("Nothing was changed")
 DOWN = Phrase("The processor does not answer. Open the page again and see whether it was done before you repeat it.")
 REFUSED = Phrase("The processor refuses this. Its own pages (the dashboard) say why.")
 SURE = Phrase("Tick the box; then it is done.")
+CHANGED = Phrase("Something was given back since this page was opened. Look at what is left, and send it once more.")
 SURE_AND_WHY = Phrase("Tick the box and say in a few words why; then it is done.")
 
 
@@ -79,6 +80,9 @@ def refund(ref: str) -> BaseResponse | str | tuple[str, int]:
     if request.method == "GET":
         return _refund_page(donation, left, plain(left))
     nonce, typed = staff_entry.form_nonce(), request.form.get("amount", "")
+    if request.form.get("as_seen") != _as_seen(donation):
+        # The processor forgets a form's nonce after a day: an old form must not give back once more.
+        return _refund_page(donation, left, typed, CHANGED, nonce=staff_entry.new_nonce()), 409
     money = _read_refund(typed, left)
     if isinstance(money, Phrase):
         return _refund_page(donation, left, typed, money), 400
@@ -179,11 +183,23 @@ def _read_refund(typed: str, left: Money) -> Money | Phrase:
     return money if request.form.get("sure") == "yes" else SURE
 
 
-def _refund_page(donation: Donation, left: Money, typed: str, mistake: Phrase | None = None) -> str:
+def _as_seen(donation: Donation) -> str:
+    """Write how much was given back, and is on its way back, when a form was shown."""
+    return f"{donation.refunded_units}+{donation.open_parts}"
+
+
+def _refund_page(
+    donation: Donation, left: Money, typed: str, mistake: Phrase | None = None, *, nonce: str | None = None
+) -> str:
     mistakes = {} if mistake is None else {"amount": mistake}
-    nonce = request.form.get("nonce") or staff_entry.new_nonce()
     return render_template(
-        "staff/refund.html", donation=donation, left=left, typed=typed, mistakes=mistakes, nonce=nonce
+        "staff/refund.html",
+        donation=donation,
+        left=left,
+        typed=typed,
+        mistakes=mistakes,
+        nonce=nonce or request.form.get("nonce") or staff_entry.new_nonce(),
+        as_seen=_as_seen(donation),
     )
 
 
