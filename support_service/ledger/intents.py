@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, literal, or_, select, tuple_, update
 
 from support_service.giving import Checkout, Clock, Frequency, Intent
 from support_service.ledger import canonical
@@ -71,6 +71,11 @@ class Waiting:
     part: str
     since: datetime
     report_number: int
+
+    @property
+    def place(self) -> tuple[int, str, str]:
+        """Where it stands in the list: what comes after it is asked for by this."""
+        return self.report_number, self.name, self.part
 
 
 class Intents:
@@ -147,10 +152,10 @@ class Intents:
             row = tx.execute(select(plan).where(plan.c.name == name)).mappings().one_or_none()
             return None if row is None else _read_plan(row)
 
-    def inbox(self) -> tuple[Waiting, ...]:
-        """List claims whose payment is not known yet, oldest first."""
+    def inbox(self, after: tuple[int, str, str] | None = None) -> tuple[Waiting, ...]:
+        """List claims whose payment is not known yet, oldest first; `after` is the place of the last one seen."""
         with self._database.read() as tx:
-            return read_inbox(tx)
+            return read_inbox(tx, after)
 
     def _note(self, ref: str, number: int, **values: object) -> None:
         here = (checkout_attempt.c.intent_ref == ref) & (checkout_attempt.c.number == number)
@@ -159,12 +164,15 @@ class Intents:
             tx.execute(asked)
 
 
-def read_inbox(tx: Connection) -> tuple[Waiting, ...]:
-    """Read the claims whose name stands for nothing yet, oldest first."""
+def read_inbox(tx: Connection, after: tuple[int, str, str] | None = None) -> tuple[Waiting, ...]:
+    """Read the claims whose name stands for nothing yet, oldest first, from behind a place."""
     joined = waiting_claim.outerjoin(alias, alias.c.name == waiting_claim.c.name)
     joined = joined.join(report, report.c.number == waiting_claim.c.report_number)
+    place = (report.c.number, waiting_claim.c.name, waiting_claim.c.part)
     asked = select(waiting_claim.c.name, waiting_claim.c.part, report.c.accepted_at, report.c.number)
-    asked = asked.select_from(joined).where(alias.c.name.is_(None)).order_by(report.c.number).limit(LISTED_MAX)
+    asked = asked.select_from(joined).where(alias.c.name.is_(None)).order_by(*place).limit(LISTED_MAX)
+    if after is not None:
+        asked = asked.where(tuple_(*place) > tuple_(*map(literal, after)))
     return tuple(Waiting(row.name, row.part, from_micros(row.accepted_at), row.number) for row in tx.execute(asked))
 
 

@@ -130,6 +130,11 @@ class WaitingName(Protocol):
         """When it was first heard of."""
         ...
 
+    @property
+    def place(self) -> tuple[int, str, str]:
+        """Where it stands in the ledger's list."""
+        ...
+
 
 class Believed(Protocol):
     """What a sweep asks of the ledger: what is known already, and what is not over. Raises what the ledger raises."""
@@ -154,8 +159,8 @@ class Believed(Protocol):
         """Count a card that was declined just now."""
         ...
 
-    def inbox(self) -> Sequence[WaitingName]:
-        """List the names that wait."""
+    def inbox(self, after: tuple[int, str, str] | None = None) -> Sequence[WaitingName]:
+        """List the names that wait, oldest first, from behind a place."""
         ...
 
     def open_money(self, rail: str, *, after: int = 0) -> Sequence[OpenMoney]:

@@ -403,3 +403,15 @@ def test_an_invoice_of_an_older_api_version_is_left_to_the_sweep(house: CardHous
     assert answer.status_code == 400
     assert swept(house) == ""
     assert told(house.ledger) == [(invoice, State.CONFIRMED, GIFT, GIFT)]
+
+
+def test_an_inbox_longer_than_a_page_is_looked_up_to_its_end(house: CardHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("support_service.ledger.intents.LISTED_MAX", 2)
+    given(house)
+    foreign = [sold(house) for _ in range(5)]
+    house.deliver(*(one for one in house.fake.events if one["data"]["object"].get("id") in foreign))
+    house.fake.account.objects["balance_transaction"] = {}
+    house.clock.advance(seconds=16 * 60)
+    assert swept(house) == ""
+    assert {row[0] for row in told(house.ledger) if row[1] is State.QUARANTINED} == set(foreign)
+    assert house.ledger.inbox() == ()

@@ -173,11 +173,19 @@ class Turn:
     def _inbox(self) -> Iterator[Report]:
         """Look up names that wait for longer than messages take; what Stripe does not know is asked once a day."""
         now = self._account.clock()
-        waiting = dict.fromkeys(one.name for one in self._account.believed.inbox() if now - one.since >= GRACE)
-        for known_as in waiting:
+        for known_as in self._waiting(now - GRACE):
             if known_as not in self._memory.asked:
                 yield from self._looked_up(Lookup.payment, known_as)
                 self._memory.asked[known_as] = now
+
+    def _waiting(self, until: datetime) -> list[str]:
+        """Name what waits since then; read whole, for what is found leaves the list."""
+        names: dict[str, None] = {}
+        after: tuple[int, str, str] | None = None
+        while page := self._account.believed.inbox(after):
+            names |= dict.fromkeys(one.name for one in page if one.since <= until)
+            after = page[-1].place
+        return list(names)
 
     def _open(self) -> Iterator[Report]:
         """Look up all that has not come to its end."""
