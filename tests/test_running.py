@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from support_service.assembly import assemble, build_processors
-from support_service.demo_stripe import StripeFake
+from support_service.demo_stripe import KEY, StripeFake, Trouble
 from support_service.giving import Frequency, Intent, utc_now
 from support_service.ledger import Ledger, migrate
 from tests.fixtures.node import Node
@@ -186,7 +186,7 @@ def test_cards_that_no_webhook_told_of_are_booked_by_the_watcher(tmp_path: Path,
         fake.pay(page.session)
         asked = start("--config", settings, "check", "--online")
         assert asked.process.wait(60) == 0
-        assert "stripe: the key may read events and balance transactions; test: no real money" in asked.printed()
+        assert "stripe: the key may read all that is needed; test: no real money" in asked.printed()
         watcher = start("--config", settings, "watch", "--once")
         assert watcher.process.wait(60) == 0
     assert re.fullmatch(r"stripe:sweep: [1-9] changes\n", watcher.printed())
@@ -201,5 +201,10 @@ def test_check_online_says_what_is_wrong_with_a_key_of_stripes(tmp_path: Path, s
         (tmp_path / "stripe.key").write_text("sk_test_ofanother00000000")
         asked = start("--config", settings, "check", "--online")
         assert asked.process.wait(60) == 1
-    assert "stripe.secret_key_file: stripe: /v1/events: AuthenticationError 401" in asked.complained()
-    assert "sk_test" not in asked.complained()
+        assert "stripe.secret_key_file: stripe: /v1/events: AuthenticationError 401" in asked.complained()
+        assert "sk_test" not in asked.complained()
+        (tmp_path / "stripe.key").write_text(KEY)
+        fake.faults.order(Trouble.REFUSED, times=9, path="/v1/disputes", method="GET")
+        partly = start("--config", settings, "check", "--online")
+        assert partly.process.wait(60) == 1
+    assert "stripe.secret_key_file: stripe: /v1/disputes was refused" in partly.complained()

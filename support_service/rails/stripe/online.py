@@ -1,11 +1,11 @@
-"""Stripe asked by hand: does the key work, and what do its own books hold of every payment."""
+"""Stripe asked by hand: may the key read what it must, and what do its own books hold of every payment."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from support_service.rails import Mistake, SourceDown, SourceError
 from support_service.rails.processors import HeldPayment, ProcessorAccount
-from support_service.rails.stripe.api import Api
+from support_service.rails.stripe.api import PATHS, Api
 from support_service.rails.stripe.entries import owner
 from support_service.rails.stripe.fields import Json, NotReadable, currency, moment, whole
 from support_service.rails.stripe.marks import since
@@ -14,15 +14,15 @@ from support_service.rails.stripe.processor import is_live_key
 
 
 def ask_account(account: ProcessorAccount) -> str | Mistake:
-    """Read one event and one entry of the books: what the sweep needs, and what a restricted key may lack."""
+    """Read a page of everything that the sweep reads: a restricted key may lack the right to some of it."""
     api = Api(account.key, account.api_base, "stripe")
     try:
-        for path in ("/v1/events", "/v1/balance_transactions"):
+        for path in ("/v1/events", "/v1/balance_transactions", *PATHS.values()):
             next(api.pages(path))
     except SourceError as error:
-        return Mistake("stripe.secret_key_file", f"{error}; a restricted key needs to read events and balances")
+        return Mistake("stripe.secret_key_file", f"{error}; a restricted key must be allowed to read that")
     mode = "live: real money" if is_live_key(account.key) else "test: no real money"
-    return f"stripe: the key may read events and balance transactions; {mode}"
+    return f"stripe: the key may read all that is needed; {mode}"
 
 
 def held_payments(api: Api, reader: Reader, first: datetime, source: str) -> Iterator[HeldPayment]:

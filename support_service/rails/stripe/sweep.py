@@ -28,7 +28,7 @@ class StripeSweep:
     """The Source `stripe:sweep` of one account."""
 
     name = f"{KEY}:sweep"
-    poll_seconds = float(SWEEP_POLL_SECONDS)
+    poll_seconds: float = SWEEP_POLL_SECONDS
 
     def __init__(self, account: ProcessorAccount, believed: Believed, *, clock: Clock) -> None:
         reader = Reader(account.assets, believed.intent)
