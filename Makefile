@@ -25,7 +25,7 @@ run: setup
 
 # Two processes, whole files each: much of a test's time is waiting for the nodes and browsers it started.
 test: test-setup
-	@sh tests/tools/in_memory.sh $(PY) -m pytest $(or $(ARGS),--numprocesses 2 --dist loadfile)
+	@sh tests/tools/in_memory.sh $(PY) -m pytest $(or $(ARGS),--numprocesses 2 --dist loadfile --no-loadscope-reorder)
 
 test-setup: setup $(STAMPS)/test
 	@sh tests/tools/system.sh

@@ -22,8 +22,7 @@ from tests.fixtures.stripe import stripe_settings
 
 pytestmark = pytest.mark.browser
 
-# Every size in every theme, and each of them in one of the languages.
-LOOKS = [(PHONE, "light", "uk"), (PHONE, "dark", "en"), (DESKTOP, "light", "en"), (DESKTOP, "dark", "uk")]
+LOOKS = list(itertools.product((PHONE, DESKTOP), ("light", "dark"), ("uk", "en")))
 ARTICLE = "https://example.com/uk/a-story"
 PRESS_SECONDS_MAX = 20
 PAGE_BYTES_MAX = 50_000

@@ -15,8 +15,7 @@ from tests.rails.bitcoin_wire import ALSO_US, STRANGER, US, Books, FakeChain, Ma
 
 MINE, ALSO_MINE, THEIRS = script(US), script(ALSO_US), script(STRANGER)
 OURS = {MINE, ALSO_MINE}
-# The random worlds (tests/worlds) play longer ones on a real node; this node also has what that one lacks.
-SEEDS = range(4)
+SEEDS = range(12)
 KINDS = ["core", "old_core", "filters", "esplora", "in turn", "together"]
 STEPS = 40
 

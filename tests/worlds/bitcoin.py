@@ -13,13 +13,12 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from support_service.demo_bitcoin_tx import Coin, Lock, Transaction, payment
 from support_service.giving import utc_now
-from support_service.ledger import CursorMoved, Ledger, LedgerError, migrate
+from support_service.ledger import Ledger, LedgerError, migrate
 from support_service.rails import MustFreeze, SourceDown, SourceError
 from support_service.rails.bitcoin.network import read_network
 from support_service.rails.bitcoin.source import BitcoinSource
@@ -29,6 +28,7 @@ from tests.fixtures.esplora import Esplora, Index
 from tests.fixtures.world import LIVE
 from tests.worlds.bitcoin_faults import GONE, MOODS, Faults
 from tests.worlds.play import STEPS, Ending, _quiet
+from tests.worlds.reading import Reading
 from tests.worlds.watching import Kills
 
 OURS, THEIRS = (Lock(1), Lock(2)), Lock(99)
@@ -258,7 +258,7 @@ class Ticking:
         self._ahead += timedelta(minutes=10)
 
 
-class Player:
+class Player(Reading):
     """The reader's side of a world: sources, ledger, faults, deaths, and the comparison."""
 
     def __init__(
@@ -324,34 +324,12 @@ class Player:
             self.world.extend(head)
             self.world.counts["flip"] += 1
 
-    def _turn(self) -> None:
-        """One turn of a watcher that may die after a report, be overtaken by another, or hear nonsense."""
-        self.clock.skip()
-        if self.random.random() < 0.15:
-            self.source = self._born()
-            self.world.counts["restart"] += 1
-        die_after = self.random.choice((None, None, None, 1, 2))
-        self.world.counts["died_between_reports"] += die_after is not None
-        try:
-            for report in islice(self.source.reports(self.ledger.cursor(self.source.name)), die_after):
-                if self.world.traits.is_raced and self.random.random() < 0.5:
-                    self._overtake()
-                self.ledger.accept(report)
-        except CursorMoved:
-            self.world.counts["overtaken"] += 1
-        except SourceDown:
-            self.world.counts["turn_down"] += 1
-        except MustFreeze as error:
-            self._look_into(error)
+    def _here(self) -> World:
+        return self.world
 
-    def _overtake(self) -> None:
-        try:
-            for report in self.rival.reports(self.ledger.cursor(self.rival.name)):
-                self.ledger.accept(report)
-        except SourceDown:
-            self.world.counts["turn_down"] += 1
-        except MustFreeze as error:
-            self._look_into(error)
+    def _turn(self) -> None:
+        self.clock.skip()
+        super()._turn()
 
     def _look_into(self, error: MustFreeze) -> None:
         """A person looks, and mends the node that lied; where there is no such node, the source is wrong."""
@@ -367,8 +345,7 @@ class Player:
         for one in self.faults:
             one.rate, one.mood = 0.0, ""
         try:
-            for report in self.source.reports(self.ledger.cursor(self.source.name)):
-                self.ledger.accept(report)
+            self._read(self.source)
         finally:
             for one, (rate, mood) in zip(self.faults, before, strict=True):
                 one.rate, one.mood = rate, mood

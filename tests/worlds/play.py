@@ -8,11 +8,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 from support_service.giving import Watch, utc_now
-from support_service.ledger import CursorMoved, Ledger, LedgerError, Wanted, migrate
+from support_service.ledger import Ledger, LedgerError, Wanted, migrate
 from support_service.money import Asset
 from support_service.rails import MustFreeze, SourceDown, SourceError
 from support_service.rails.evm.network import read_network
@@ -22,6 +21,7 @@ from tests.fixtures.node import CHAIN_ID, OURS
 from tests.worlds.evm import TOKENS, World
 from tests.worlds.evm_truth import Movement
 from tests.worlds.proxy import MOODS, FaultProxy
+from tests.worlds.reading import Reading
 from tests.worlds.watching import Kills
 
 NETWORK = "ethereum"
@@ -95,7 +95,7 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-class Player:
+class Player(Reading):
     """The reader's side of a world: sources, ledger, faults, deaths, and the comparison."""
 
     def __init__(self, world: World, proxies: Sequence[FaultProxy], place: tuple[Path, str], ending: Ending) -> None:
@@ -137,24 +137,8 @@ class Player:
             if self.random.random() < 0.1:
                 self._look_above_finality()
 
-    def _turn(self) -> None:
-        """One turn of a watcher that may die after a report, be overtaken by another, or hear nonsense."""
-        if self.random.random() < 0.15:
-            self.source = self._born()
-            self.world.counts["restart"] += 1
-        die_after = self.random.choice((None, None, None, 1, 2))
-        self.world.counts["died_between_reports"] += die_after is not None
-        try:
-            for report in islice(self.source.reports(self.ledger.cursor(self.source.name)), die_after):
-                if self.world.traits.is_raced and self.random.random() < 0.5:
-                    self._overtake()
-                self.ledger.accept(report)
-        except CursorMoved:
-            self.world.counts["overtaken"] += 1
-        except SourceDown:
-            self.world.counts["turn_down"] += 1
-        except MustFreeze as error:
-            self._look_into(error)
+    def _here(self) -> World:
+        return self.world
 
     def _look_into(self, error: MustFreeze) -> None:
         """A person looks, and mends the node that lied; where there is no such node, the source is wrong."""
@@ -166,22 +150,12 @@ class Player:
         self.proxies[-1].mood = ""
         self.world.counts["froze"] += 1
 
-    def _overtake(self) -> None:
-        try:
-            for report in self.rival.reports(self.ledger.cursor(self.rival.name)):
-                self.ledger.accept(report)
-        except SourceDown:
-            self.world.counts["turn_down"] += 1
-        except MustFreeze as error:
-            self._look_into(error)
-
     def _calm_turn(self) -> None:
         """One whole turn, without faults."""
         rates = [proxy.rate for proxy in self.proxies]
         self._calm()
         try:
-            for report in self.source.reports(self.ledger.cursor(self.source.name)):
-                self.ledger.accept(report)
+            self._read(self.source)
         finally:
             for proxy, rate in zip(self.proxies, rates, strict=True):
                 proxy.rate = rate

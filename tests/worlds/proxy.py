@@ -167,6 +167,8 @@ class FaultProxy:
         self.faults: tuple[str, ...] = PLAN
         self.requests = self.calls = self.answered_bytes = 0
         self.fired: Counter[str] = Counter()
+        # Transactions with a log that some answer left out.
+        self.hidden: set[str] = set()
         # "" or what is wrong with this node until further notice: one of MOODS.
         self.mood = ""
         self.on_request: Callable[[], object] = lambda: None
@@ -213,9 +215,11 @@ class FaultProxy:
             # What seldom finds something that fits goes first half of the time, the others where it does not.
             first = [*SELDOM, fault] if dice.random() < 0.5 else [fault, *SELDOM]
             for one in first if fault in ITEMS else [fault]:
+                whole = told
                 told, is_bent = _bent(one, dice, asked, told)
                 if is_bent:
                     self._note(one)
+                    self.hidden |= _transactions(whole) if one == "empty_logs" else set()
                     break
             return 200, {}, told, ""
         return 200, {}, told, fault
@@ -236,6 +240,14 @@ class FaultProxy:
         with contextlib.closing(line):
             line.request("POST", "/", body, {"Content-Type": "application/json"})
             return bytes(line.getresponse().read())
+
+
+def _transactions(told: bytes) -> set[str]:
+    """Name the transactions of all logs in an answer."""
+    answer = json.loads(told)
+    results = [item.get("result") for item in (answer if isinstance(answer, list) else [answer])]
+    logs = [log for result in results if isinstance(result, list) for log in result]
+    return {str(log["transactionHash"]) for log in logs if isinstance(log, dict) and "transactionHash" in log}
 
 
 def _bent(fault: str, dice: random.Random, asked: Json, told: bytes) -> tuple[bytes, bool]:

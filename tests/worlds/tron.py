@@ -199,7 +199,7 @@ class TronPlayer(Player):
 
     def _hid(self, moved: Moved) -> bool:
         """Tell of a log that moved nothing: where a node hides it, no balance betrays that, and no money is missed."""
-        is_hidden = moved[0] == "NOISE" and self.proxy.fired["empty_logs"] > 0
+        is_hidden = moved[0] == "NOISE" and moved[3] in self.proxy.hidden
         self.world.counts["hidden_noise"] += is_hidden
         return is_hidden
 
