@@ -25,17 +25,18 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "giving": ("money",),
     "qr": ("giving", "money"),
     "log": (),
+    "origin": (),
     "output": (),
     "passwords": (),
     "supervisor": (),
-    "settings": ("money", "rails", "settings_tables"),
-    "settings_tables": ("rails",),
+    "settings": ("money", "origin", "rails", "settings_tables"),
+    "settings_tables": ("origin", "rails"),
     "assembly": ("giving", "money", "rails", "rates", "settings", "settings_tables"),
-    "rails": ("giving", "money", "rails"),
+    "rails": ("giving", "money", "origin", "rails"),
     "rates": ("giving", "money", "rails", "rates", "settings_tables"),
     "ledger": ("giving", "money", "ledger"),
     "watcher": ("giving", "money", "ledger", "rails"),
-    "web": ("assembly", "giving", "ledger", "money", "qr", "rails", "settings", "web"),
+    "web": ("assembly", "giving", "ledger", "money", "origin", "qr", "rails", "settings", "web"),
     "demo_stripe": ("demo_stripe", "giving"),
     "app": ("assembly", "giving", "ledger", "settings", "web"),
 }
@@ -68,7 +69,7 @@ TOP = {
 }
 
 # No clock, no network, no settings: what they answer depends on their arguments alone.
-PURE = ["money.py", "giving.py", "qr.py", "rails/scan.py", "rails/nodes.py", "ledger/postings.py"]
+PURE = ["money.py", "giving.py", "origin.py", "qr.py", "rails/scan.py", "rails/nodes.py", "ledger/postings.py"]
 IMPURE_MODULES = {"asyncio", "http", "logging", "os", "random", "requests", "secrets", "socket", "sqlite3"}
 IMPURE_MODULES |= {"subprocess", "time", "urllib.request", "web3", "flask", "sqlalchemy"}
 
