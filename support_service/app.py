@@ -1,14 +1,20 @@
-"""The one place where the web parts meet: settings and methods in, a Flask app out."""
+"""The one place where the web parts meet: settings and methods in, a Flask app behind its door out."""
 
 from flask import Flask
 from jinja2 import StrictUndefined
 
 from support_service.assembly import Assembly, assemble, build_processors
+from support_service.door import Door, Place, Routes
+from support_service.door.live import Patience
 from support_service.giving import Clock, utc_now
 from support_service.ledger import Ledger
-from support_service.settings import resource, settings_path
+from support_service.origin import Host, read_base_url, read_host
+from support_service.settings import Settings, resource, settings_path
 from support_service.web import card, errors, headers, health, i18n, layout, reader, staff, thanks, webhooks, widget
 from support_service.web.service import EXTENSION, Service
+
+# Every name of this machine that reaches it alone.
+_LOOPBACK = (Host("127.0.0.1"), Host("localhost"), Host("[::1]"))
 
 
 def create_app(assembly: Assembly, *, clock: Clock = utc_now) -> Flask:
@@ -18,12 +24,10 @@ def create_app(assembly: Assembly, *, clock: Clock = utc_now) -> Flask:
     ledger = Ledger(assembly.settings.database_url, clock=clock)
     processors = build_processors(assembly, ledger.intent, clock=clock)
     app.extensions[EXTENSION] = Service(assembly, ledger, clock, processors)
-    headers.install(app, assembly.settings)
+    headers.install(app, read_base_url(assembly.settings.publisher.url))
     i18n.install(app)
     layout.install(app)
     errors.install(app)
-    reader.install(app)
-    widget.install(app)
     webhooks.install(app)
     app.register_blueprint(reader.blueprint)
     app.register_blueprint(widget.blueprint)
@@ -35,6 +39,34 @@ def create_app(assembly: Assembly, *, clock: Clock = utc_now) -> Flask:
     return app
 
 
-def wsgi() -> Flask:
-    """Build the app for a server worker: settings from $SUPPORT_CONFIG; raises SettingsError."""
-    return create_app(assemble(settings_path(None)))
+def build_door(app: Flask, assembly: Assembly, *, patience: Patience | None = None) -> Door:
+    """Put the door in front of the app; `door.warm()` makes what it serves by itself."""
+    place = _place(assembly.settings)
+    shelved = dict((*reader.shelved(assembly), *widget.shelved(assembly), *layout.shelved()))
+    routes = Routes(
+        error_page=errors.pages(app),
+        shelved=shelved,
+        live=("/totals.json",),
+        headers=headers.page_headers(place.base),
+        patience=patience or Patience(),
+    )
+    return Door(app.wsgi_app, place, routes)
+
+
+def load_door() -> Door:
+    """Build the service for a server worker: settings from $SUPPORT_CONFIG; raises SettingsError."""
+    return warm_door(assemble(settings_path(None)))
+
+
+def warm_door(assembly: Assembly) -> Door:
+    """Build the service as readers meet it, with everything on the shelf."""
+    door = build_door(create_app(assembly), assembly)
+    door.warm()
+    return door
+
+
+def _place(settings: Settings) -> Place:
+    base = read_base_url(settings.publisher.url)
+    listed = tuple(read_host(host) for host in settings.web.trusted_hosts)
+    own = _LOOPBACK if base.site.host.is_loopback else (base.site.host,)
+    return Place(base, listed or own, settings.web.proxy_hops)

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from support_service import cli
-from support_service.app import create_app
 from support_service.assembly import assemble
 from support_service.ledger.people import Role
 from support_service.rails import RAILS
+from tests.fixtures.door import create_site
 
 # Answers that wait for card payments are not here yet: /card, /thanks, /donations, /webhooks/stripe.
 ROUTES = {
@@ -30,13 +30,13 @@ ROUTES = {
 
 @pytest.mark.parametrize("route", sorted(ROUTES))
 def test_every_route_answers(settings_file: Path, route: str) -> None:
-    client = create_app(assemble(settings_file)).test_client()
+    client = create_site(assemble(settings_file)).test_client()
     status = client.get(route, base_url="http://127.0.0.1:8000").status_code
     assert status in {200, 302, 303, 503}, f"{route} answers {status}"
 
 
 def test_the_page_needs_no_database(settings_file: Path) -> None:
-    client = create_app(assemble(settings_file)).test_client()
+    client = create_site(assemble(settings_file)).test_client()
     assert client.get("/support", base_url="http://127.0.0.1:8000").status_code == 200
     assert client.get("/readyz", base_url="http://127.0.0.1:8000").status_code == 503
     assert not (settings_file.parent / "support.db").exists()

@@ -7,11 +7,11 @@ import pytest
 from eth_utils.address import to_checksum_address
 
 from support_service import watcher
-from support_service.app import create_app
 from support_service.assembly import Assembly, assemble
 from support_service.freezing import freeze_lines, unfreeze
 from support_service.ledger import Health, Ledger, LedgerError, SourceFrozen, migrate
 from support_service.rails import MustFreeze
+from tests.fixtures.door import create_site
 from tests.fixtures.node import ETHER, OURS, Node
 from tests.fixtures.wire import Proxy
 from tests.fixtures.world import World, token, watch
@@ -173,7 +173,7 @@ def test_when_the_node_was_mended_everything_goes_on_where_it_stood(
 
 
 def test_what_is_frozen_is_shown_wherever_freshness_is(frozen: World, books: Ledger, tmp_path: Path, coin: str) -> None:
-    client = create_app(publisher(tmp_path, coin, frozen.node.url)).test_client()
+    client = create_site(publisher(tmp_path, coin, frozen.node.url)).test_client()
     ready = client.get("/readyz")
     assert ready.status_code == 503
     assert ready.get_json()["reasons"] == ["evm:local: frozen until a person has looked; see `support-service freezes`"]

@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "giving": ("money",),
     "qr": ("giving", "money"),
     "log": (),
+    "door": ("door", "origin"),
     "origin": (),
     "output": (),
     "passwords": (),
@@ -36,9 +37,21 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "rates": ("giving", "money", "rails", "rates", "settings_tables"),
     "ledger": ("giving", "money", "ledger"),
     "watcher": ("giving", "money", "ledger", "rails"),
-    "web": ("assembly", "giving", "ledger", "money", "origin", "qr", "rails", "settings", "web"),
+    "web": (
+        "assembly",
+        "door",
+        "giving",
+        "ledger",
+        "money",
+        "origin",
+        "qr",
+        "settings_tables",
+        "rails",
+        "settings",
+        "web",
+    ),
     "demo_stripe": ("demo_stripe", "giving"),
-    "app": ("assembly", "giving", "ledger", "settings", "web"),
+    "app": ("assembly", "door", "origin", "giving", "ledger", "settings", "web"),
 }
 # These stand at the top and may use everything.
 TOP = {

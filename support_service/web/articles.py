@@ -1,7 +1,12 @@
 """Which addresses we accept as the article a reader came from. Pure."""
 
-from collections.abc import Iterable
-from urllib.parse import urlsplit
+from collections.abc import Sequence
+from functools import partial
+from urllib.parse import quote, quote_plus, urlsplit
+
+from markupsafe import escape
+
+from support_service.door.cut_page import Slot
 
 # The widget, the page and the ledger agree on it; longer addresses carry tracking, not articles.
 ARTICLE_CHARS_MAX = 2048
@@ -9,7 +14,7 @@ ARTICLE_CHARS_MAX = 2048
 _PORTS = {"http": 80, "https": 443}
 
 
-def allowed_article(text: str, sites: Iterable[str]) -> str | None:
+def allowed_article(text: str, sites: Sequence[str]) -> str | None:
     """Return the article's URL if it may be shown and linked, else None: a bad one is quietly left out.
 
     sites are origins; without any, every https site is allowed. Plain http passes only where the
@@ -23,6 +28,23 @@ def allowed_article(text: str, sites: Iterable[str]) -> str | None:
     listed = [_origin(site) for site in sites]
     is_allowed = origin in listed if listed else origin[0] == "https"
     return text if is_allowed else None
+
+
+def article_slot(sites: Sequence[str]) -> Slot:
+    """Describe the article to the door, which writes it into finished pages: as text, as label, in queries."""
+    base = f"{sites[0].rstrip('/')}/" if sites else "https://article.invalid/"
+    writers = (
+        lambda article: quote(quote_plus(article)),
+        lambda article: quote_plus(quote_plus(article)),
+        quote_plus,
+        lambda article: str(escape(article)),
+        lambda article: str(escape(article_label(article))),
+    )
+    return Slot("article", base, partial(_allowed, sites), writers)
+
+
+def _allowed(sites: Sequence[str], text: str) -> str | None:
+    return allowed_article(text, sites)
 
 
 def article_label(url: str) -> str:

@@ -1,19 +1,15 @@
-"""What holds for every request and every answer: hosts we are, sizes we read, headers we send."""
+"""What holds for every answer: sizes of forms that we read, headers that we send."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from flask import Flask, abort, request
-from werkzeug.middleware.proxy_fix import ProxyFix
+from flask import Flask
 
-from support_service.settings import Settings
+from support_service.origin import BaseUrl
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-# An article of 2,048 characters, each percent-encoded twice over in UTF-8, fits; a flood does not.
-QUERY_BYTES_MAX = 16_384
 BODY_BYTES_MAX = 64_000
 FORM_PARTS_MAX = 100
 
@@ -28,7 +24,6 @@ PAGE_POLICY = {
     "frame-ancestors": "'none'",
 }
 
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _HEADERS = {
     "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in PAGE_POLICY.items()),
     "X-Frame-Options": "DENY",
@@ -38,50 +33,26 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_BY_LOWER_NAME = {name.lower(): (name, value) for name, value in _HEADERS.items()}
+# Over https alone a browser listens to it (RFC 6797, section 8.1); subdomains are the publisher's own matter.
+_STAY_WITH_HTTPS = {"Strict-Transport-Security": "max-age=31536000"}
 
 
-def install(app: Flask, settings: Settings) -> None:
-    """Put the limits, the host check and the headers around every view."""
+def install(app: Flask, base: BaseUrl) -> None:
+    """Put the limits of forms and the headers around every view."""
     app.config.update(
         MAX_CONTENT_LENGTH=BODY_BYTES_MAX, MAX_FORM_MEMORY_SIZE=BODY_BYTES_MAX, MAX_FORM_PARTS=FORM_PARTS_MAX
     )
-    hops = settings.web.proxy_hops
-    if hops:
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_port=hops, x_prefix=hops
-        )
-    hosts = _trusted_hosts(settings)
-
-    @app.before_request
-    def refuse_what_is_not_for_us() -> None:
-        if len(request.query_string) > QUERY_BYTES_MAX:
-            abort(414)
-        # A probe asks by whatever address it was given, and the health views use no host name.
-        if request.blueprint != "health" and _host_name(request.host) not in hosts:
-            abort(400, description="This address is not served here.")
-
-    app.wsgi_app = _with_headers(app.wsgi_app)  # type: ignore[method-assign,assignment]
+    app.wsgi_app = _with_headers(app.wsgi_app, dict(page_headers(base)))  # type: ignore[method-assign,assignment]
 
 
-def _trusted_hosts(settings: Settings) -> frozenset[str]:
-    own = urlsplit(settings.publisher.url).hostname or ""
-    listed = settings.web.trusted_hosts
-    if listed:
-        return frozenset(_host_name(host) for host in listed)
-    return _LOOPBACK if own in _LOOPBACK else frozenset({own})
+def page_headers(base: BaseUrl) -> list[tuple[str, str]]:
+    """List the headers of every answer that says nothing else itself."""
+    return list((_HEADERS | (_STAY_WITH_HTTPS if base.site.scheme == "https" else {})).items())
 
 
-def _host_name(host: str) -> str:
-    """Take the name without the port; "" for what is no host at all."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
-
-
-def _with_headers(inner: "WSGIApplication") -> "WSGIApplication":
+def _with_headers(inner: "WSGIApplication", own: Mapping[str, str]) -> "WSGIApplication":
     """Add what a view did not say itself, outside of Flask: no answer passes by, and it costs 3 µs, not 200."""
+    by_lower_name = {name.lower(): (name, value) for name, value in own.items()}
 
     def outer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], fault: Any = None) -> Callable[[bytes], object]:
@@ -89,7 +60,7 @@ def _with_headers(inner: "WSGIApplication") -> "WSGIApplication":
             if "content-security-policy" in said:
                 # Such a view (the frame for other sites) says itself who may frame it.
                 said.add("x-frame-options")
-            headers += [header for name, header in _BY_LOWER_NAME.items() if name not in said]
+            headers += [header for name, header in by_lower_name.items() if name not in said]
             return start_response(status, headers, fault)
 
         return inner(environ, start)

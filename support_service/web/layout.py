@@ -1,14 +1,17 @@
 """What every template may use: the publisher's name, languages, links to static files, grouped values."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlencode
 
-from flask import Flask, Response, abort, request, url_for
+from flask import Flask, Response, abort, url_for
 from markupsafe import Markup
 
+from support_service.door.finished import fingerprint
+from support_service.door.shelf import Depends
 from support_service.giving import QrText, Row
 from support_service.qr import svg
-from support_service.web.answers import Answer, respond
+from support_service.web.answers import for_other_sites, public
 from support_service.web.i18n import LANGUAGE_NAMES, chosen_language
 from support_service.web.service import service
 
@@ -21,26 +24,32 @@ LONG_CHARS = 24
 
 def install(app: Flask) -> None:
     """Give all templates of the app the same vocabulary."""
-    # A handful of small files: kept in memory, packed once, and no path from a request ever meets a disk.
-    files = {file.name: Answer.of(file.read_bytes(), MIMETYPES[file.suffix]) for file in sorted(STATIC.iterdir())}
+    # A handful of small files: kept in memory, and no path from a request ever meets a disk.
+    files = {file.name: file.read_bytes() for file in sorted(STATIC.iterdir())}
 
     def static_url(name: str) -> str:
         """Link a static file by its contents, so that it may be kept for a year."""
-        return url_for("static", name=name, v=files[name].fingerprint)
+        return url_for("static", name=name, v=fingerprint(files[name]))
 
     @app.get("/static/<name>", endpoint="static")
     def static(name: str) -> Response:
-        answer = files.get(name) or abort(404)
-        response = respond(answer, is_versioned=request.args.get("v") == answer.fingerprint)
+        body = files.get(name)
+        if body is None:
+            abort(404)
         # A sandboxed frame has an origin of its own and still needs our style.
-        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-        return response
+        return for_other_sites(public(body, MIMETYPES[Path(name).suffix]), to_read=False)
 
     app.add_template_filter(groups)
     app.add_template_filter(drawing)
     app.add_template_global(static_url)
     app.add_template_global(language_query)
     app.context_processor(_about_the_page)
+
+
+def shelved() -> Iterator[tuple[str, Depends]]:
+    """Tell the door what each answer depends on."""
+    for file in sorted(STATIC.iterdir()):
+        yield f"/static/{file.name}", Depends(is_versioned=True)
 
 
 def groups(row: Row) -> list[str]:

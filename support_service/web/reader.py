@@ -3,28 +3,35 @@
 Nothing here asks the ledger or a node: the page lives when all of them are down.
 """
 
-from functools import lru_cache
+from collections.abc import Iterator
 
-from flask import Blueprint, Flask, Response, abort, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from support_service import qr
+from support_service.assembly import Assembly
+from support_service.door.shelf import Depends
 from support_service.giving import PaymentMethod, QrText
-from support_service.web.answers import Answer, respond
-from support_service.web.articles import allowed_article, article_label
-from support_service.web.i18n import chosen_language, say
+from support_service.web.answers import for_other_sites, public
+from support_service.web.articles import allowed_article, article_label, article_slot
+from support_service.web.i18n import say
 from support_service.web.service import Service, service
 
 blueprint = Blueprint("reader", __name__)
 
-# Finished pages kept in memory, about 50 kB each: the bare page and the articles read most.
-PAGES_KEPT_MAX = 64
 
-
-def install(app: Flask) -> None:
-    """Give the app its own store of finished pages."""
-    app.extensions[_PAGES] = lru_cache(PAGES_KEPT_MAX)(_make_page)
+def shelved(assembly: Assembly) -> Iterator[tuple[str, Depends]]:
+    """Tell the door what each answer depends on."""
+    publisher = assembly.settings.publisher
+    spoken = {"lang": publisher.languages}
+    yield "/support", Depends(choices=spoken, slot=article_slot(publisher.sites))
+    yield "/privacy", Depends(choices=spoken)
+    yield "/.well-known/support-methods.json", Depends(choices=spoken)
+    for method in assembly.methods:
+        if method.qr is not None:
+            yield f"/qr/{method.key}.svg", Depends(choices=spoken, is_versioned=True)
+            yield f"/qr/{method.key}.png", Depends(is_versioned=True)
 
 
 @blueprint.get("/")
@@ -37,14 +44,13 @@ def front() -> BaseResponse:
 def support() -> Response:
     """Show every way to give."""
     sites = service().assembly.settings.publisher.sites
-    article = allowed_article(request.args.get("article", ""), sites)
-    return respond(current_app.extensions[_PAGES]("support.html", chosen_language(), article))
+    return public(_page("support.html", allowed_article(request.args.get("article", ""), sites)))
 
 
 @blueprint.get("/privacy")
 def privacy() -> Response:
     """Tell what is stored, why and how long."""
-    return respond(current_app.extensions[_PAGES]("privacy.html", chosen_language(), None))
+    return public(_page("privacy.html", None))
 
 
 @blueprint.get("/qr/<key>.svg")
@@ -52,31 +58,25 @@ def qr_svg(key: str) -> Response:
     """Draw the QR code of one method; never of text from a request."""
     method, code = _method_with_code(key)
     name = gettext("QR code: %(what)s", what=say(method.title))
-    return _qr(Answer.of(qr.svg(code, name), "image/svg+xml"))
+    return for_other_sites(public(qr.svg(code, name), "image/svg+xml"), to_read=False)
 
 
 @blueprint.get("/qr/<key>.png")
 def qr_png(key: str) -> Response:
     """Draw the QR code of one method for programs that read no SVG."""
     _, code = _method_with_code(key)
-    return _qr(Answer.of(qr.png(code), "image/png"))
+    return for_other_sites(public(qr.png(code), "image/png"), to_read=False)
 
 
 @blueprint.get("/.well-known/support-methods.json")
 def manifest() -> Response:
     """List every method and address for machines; published, so anybody may read it from anywhere."""
-    answer = Answer.of(current_app.json.dumps(_manifest(service())), "application/json")
-    response = respond(answer)
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    return response
+    return for_other_sites(public(current_app.json.dumps(_manifest(service())), "application/json"))
 
 
-def _make_page(template: str, lang: str, article: str | None) -> Answer:
-    """Render a page that depends on nothing but these three (and on settings, which never change)."""
-    assert lang == chosen_language()
+def _page(template: str, article: str | None) -> str:
     at = service()
-    page = render_template(
+    return render_template(
         template,
         publisher=at.assembly.settings.publisher,
         base_url=at.base_url,
@@ -84,14 +84,6 @@ def _make_page(template: str, lang: str, article: str | None) -> Answer:
         article=article,
         article_label=article_label(article) if article else None,
     )
-    return Answer.of(page, "text/html")
-
-
-def _qr(answer: Answer) -> Response:
-    # Only the address with the fingerprint may be kept for long: money must not go to an old address.
-    response = respond(answer, is_versioned=request.args.get("v") == answer.fingerprint)
-    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    return response
 
 
 def _method_with_code(key: str) -> tuple[PaymentMethod, QrText]:
@@ -121,6 +113,3 @@ def _described(method: PaymentMethod) -> dict[str, object]:
         "link": method.link.href if method.link else None,
         "qr_svg": url_for("reader.qr_svg", key=method.key) if method.qr else None,
     }
-
-
-_PAGES = "support.pages"

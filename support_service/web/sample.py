@@ -8,7 +8,11 @@ from urllib.parse import urlencode, urlsplit
 from flask import Flask, Response, render_template, request
 from jinja2 import StrictUndefined
 
+from support_service.door import Door, Place, Routes
+from support_service.door.finished import Captured
+from support_service.origin import Host, read_base_url
 from support_service.settings import resource
+from support_service.settings_tables import Publisher
 from support_service.web.articles import allowed_article
 
 # What a strict newsroom page allows, plus our origin for the one script.
@@ -29,6 +33,14 @@ h2 { font-size: 1.375rem; }
 a { color: inherit; }
 footer { padding-block: 2rem; }
 """
+
+
+def sample_door(publisher: Publisher, host: str, port: int) -> Door:
+    """Put the door in front of it; this site is on this machine alone."""
+    app = create_sample_app(publisher.url, publisher.name, publisher.languages[0])
+    base = read_base_url(f"http://{host}:{port}")
+    hosts = (base.site.host, Host("127.0.0.1"), Host("localhost"))
+    return Door(app.wsgi_app, Place(base, hosts), Routes(error_page=lambda status, _: Captured(status, [], b"")))
 
 
 def create_sample_app(support_url: str, publisher_name: str, lang: str) -> Flask:

@@ -9,6 +9,7 @@ from flask import current_app
 from support_service.assembly import Assembly
 from support_service.giving import Clock
 from support_service.ledger import Ledger
+from support_service.origin import BaseUrl, read_base_url
 
 if TYPE_CHECKING:
     from support_service.rails.processors import Processor
@@ -27,6 +28,11 @@ class Service:
     ledger: Ledger
     clock: Clock
     processors: "Mapping[str, Processor]" = field(default_factory=dict)
+
+    @property
+    def base(self) -> BaseUrl:
+        """Where readers reach us, as a value."""
+        return read_base_url(self.assembly.settings.publisher.url)
 
     @property
     def base_url(self) -> str:

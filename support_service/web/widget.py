@@ -1,16 +1,18 @@
 """How other pages embed us: the script, the iframe form, oEmbed. The same answer for all readers."""
 
 import json
-from functools import lru_cache
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from flask import Blueprint, Flask, Response, abort, current_app, jsonify, render_template, request
+from flask import Blueprint, Response, abort, jsonify, render_template, request
 from flask_babel import force_locale, gettext
 
+from support_service.assembly import Assembly
+from support_service.door.shelf import Depends
 from support_service.giving import PaymentMethod
-from support_service.web.answers import PAGE_SECONDS, Answer, respond
-from support_service.web.articles import ARTICLE_CHARS_MAX, allowed_article
+from support_service.web.answers import PAGE_SECONDS, for_other_sites, public
+from support_service.web.articles import ARTICLE_CHARS_MAX, allowed_article, article_slot
 from support_service.web.headers import PAGE_POLICY
 from support_service.web.i18n import chosen_language, say
 from support_service.web.layout import language_query
@@ -23,22 +25,25 @@ FRAME_WIDTH, FRAME_HEIGHT = 600, 380
 # With the form for cards in it.
 FORM_HEIGHT = 400
 SCRIPT_SECONDS = 300
+THEMES = ("auto", "light", "dark")
 
 _SOURCE = Path(__file__).parent / "widget.js"
 _SETTINGS_MARK = "/* settings */ {}"
-_SCRIPT = "support.widget"
 
 
-def install(app: Flask) -> None:
-    """Give the app its own store of the finished script: it depends on settings alone."""
-    app.extensions[_SCRIPT] = lru_cache(1)(lambda: Answer.of(_script(service()), "text/javascript"))
+def shelved(assembly: Assembly) -> Iterator[tuple[str, Depends]]:
+    """Tell the door what each answer depends on."""
+    publisher = assembly.settings.publisher
+    spoken = {"lang": publisher.languages}
+    yield "/widget.js", Depends()
+    yield "/widget", Depends(choices=spoken | {"theme": THEMES}, slot=article_slot(publisher.sites))
+    yield "/oembed", Depends(choices=spoken, free=("url", "format", "maxwidth", "maxheight"))
 
 
 @blueprint.get("/widget.js")
 def script() -> Response:
     """Serve the custom element; one file, everything it says inlined."""
-    response = respond(current_app.extensions[_SCRIPT](), seconds=SCRIPT_SECONDS)
-    return _for_other_sites(response)
+    return for_other_sites(public(_script(service()), "text/javascript", seconds=SCRIPT_SECONDS))
 
 
 @blueprint.get("/widget")
@@ -52,12 +57,12 @@ def frame() -> Response:
         methods=at.assembly.methods,
         card_method=_card_method(at),
         base_url=at.base_url,
-        theme=theme if theme in {"light", "dark"} else "auto",
+        theme=theme if theme in THEMES else THEMES[0],
         article=allowed_article(request.args.get("article", ""), publisher.sites),
     )
-    response = respond(Answer.of(page, "text/html"))
+    response = public(page)
     response.headers["Content-Security-Policy"] = _frame_policy(at)
-    return _for_other_sites(response)
+    return for_other_sites(response)
 
 
 @blueprint.get("/oembed")
@@ -88,7 +93,7 @@ def oembed() -> Response:
         height=height,
     )
     response.headers["Cache-Control"] = f"public, max-age={PAGE_SECONDS}"
-    return _for_other_sites(response)
+    return for_other_sites(response)
 
 
 def _script(at: Service) -> str:
@@ -152,9 +157,3 @@ def _fitted(name: str, own: int) -> int:
     """Keep a side within the consumer's limit; what is no number is no limit."""
     limit = request.args.get(name, "")
     return min(own, int(limit)) if limit.isascii() and limit.isdigit() and 0 < len(limit) < 6 and int(limit) else own
-
-
-def _for_other_sites(response: Response) -> Response:
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    return response

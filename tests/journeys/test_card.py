@@ -11,12 +11,12 @@ from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Page
 
-from support_service.app import create_app
 from support_service.assembly import assemble
 from support_service.demo_stripe import SECRET, Endpoint, StripeFake
 from support_service.ledger import Ledger, migrate
 from support_service.settings import resource
 from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit, Visitor
+from tests.fixtures.door import create_site
 from tests.fixtures.service import free_port
 from tests.fixtures.stripe import stripe_settings
 
@@ -65,7 +65,7 @@ def built(tmp_path: Path, database_url: str, serve: Serve) -> Iterator[Town]:
         file = tmp_path / "support.toml"
         file.write_text(text + stripe_settings(tmp_path, fake) + FEE, encoding="utf-8")
         migrate(database_url)
-        app = create_app(assemble(file))
+        app = create_site(assemble(file))
         origin = serve(app, port)
         fake.hooks.endpoint = Endpoint(f"{origin}/webhooks/stripe", SECRET)
         yield Town(app, origin, fake)

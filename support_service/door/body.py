@@ -1,0 +1,94 @@
+"""Bodies, read whole on the event loop before any thread is taken: bounded in size, in time and all together."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from support_service.door.rsgi import Exchange, Headers
+
+BODY_SECONDS_MAX = 8
+# Bytes of bodies that are being read or worked on, of everybody together: what a flood may make us hold.
+BYTES_HELD_MAX = 32_000_000
+
+_LENGTH = re.compile(r"[0-9]{1,15}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How large a body may be, and how a larger one is refused."""
+
+    bytes_max: int
+    status: int
+
+
+# Forms are small. The largest event that a processor sends is far below its limit: a larger one is not theirs.
+FORMS = Limit(64_000, 413)
+WEBHOOKS = Limit(256_000, 400)
+
+
+class Refused(Exception):
+    """A request that goes no further: `status` says why."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        super().__init__(str(status))
+
+
+class Bodies:
+    """Reads bodies and knows how many bytes of them are held. Used on the event loop alone."""
+
+    def __init__(self) -> None:
+        self._held = 0
+
+    async def read(self, headers: Headers, exchange: Exchange, limit: Limit) -> bytes:
+        """Read a whole body, and hold its bytes until `release`; raise Refused.
+
+        A length is asked for (411): without it a body that breaks off cannot be told from a whole one.
+        """
+        length = _length(headers.get_all("content-length"), headers.get_all("transfer-encoding"))
+        if length > limit.bytes_max:
+            raise Refused(limit.status)
+        if not length:
+            return b""
+        body, is_whole = bytearray(), False
+        try:
+            async with asyncio.timeout(BODY_SECONDS_MAX):
+                async for piece in exchange:
+                    self._hold(len(piece))
+                    body += piece
+            is_whole = len(body) == length
+        except TimeoutError:
+            raise Refused(408) from None
+        finally:
+            if not is_whole:
+                self.release(len(body))
+        if not is_whole:
+            raise Refused(400)
+        return bytes(body)
+
+    def release(self, count: int) -> None:
+        """Forget bytes that are done with."""
+        self._held -= count
+        assert self._held >= 0
+
+    def _hold(self, count: int) -> None:
+        self._held += count
+        if self._held > BYTES_HELD_MAX:
+            self._held -= count
+            raise Refused(503)
+
+
+def limit_of(path: str) -> Limit:
+    """Tell how large a body may be, by the path below our prefix."""
+    return WEBHOOKS if path.startswith("/webhooks/") else FORMS
+
+
+def _length(lengths: Sequence[str], codings: Sequence[str]) -> int:
+    if codings:
+        raise Refused(411)
+    if not lengths:
+        return 0
+    if len(set(lengths)) > 1 or not _LENGTH.fullmatch(lengths[0]):
+        raise Refused(400)
+    return int(lengths[0])

@@ -1,0 +1,91 @@
+"""Threads for what may wait: a small pool for each kind of request, so that each can fill only its own."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
+from typing import TypeVar
+
+T = TypeVar("T")
+
+# Whoever has waited this long gets an answer, though the thread may still be at work.
+ANSWER_SECONDS_MAX = 30
+# An export of a large ledger takes its time; a reader who takes none of it is let go earlier, see send_rest.
+EXPORT_SECONDS_MAX = 3_600
+
+
+class Kind(StrEnum):
+    """What a request wants; what one kind waits for, no other does."""
+
+    SHELF = "shelf"
+    PAGES = "pages"
+    PAYMENTS = "payments"
+    WEBHOOKS = "webhooks"
+    LOGINS = "logins"
+    STAFF = "staff"
+    EXPORTS = "exports"
+    MACHINES = "machines"
+
+
+# Threads of each kind. Payments: four may wait for the processor and others still learn that they cannot.
+THREADS = {
+    Kind.SHELF: 2,
+    Kind.PAGES: 4,
+    Kind.PAYMENTS: 6,
+    Kind.WEBHOOKS: 3,
+    Kind.LOGINS: 3,
+    Kind.STAFF: 4,
+    Kind.EXPORTS: 2,
+    Kind.MACHINES: 2,
+}
+# Requests that may wait for a thread, for each thread: a burst passes, a flood is told to come again.
+WAITING_A_THREAD = 8
+
+
+class Busy(Exception):
+    """All threads of the kind are at work and enough requests wait; or none answered in time."""
+
+
+class Pool:
+    """The threads of one kind. `run` is called on the event loop alone, so counting needs no lock."""
+
+    def __init__(self, kind: Kind) -> None:
+        self._threads = THREADS[kind]
+        self._seconds_max = EXPORT_SECONDS_MAX if kind is Kind.EXPORTS else ANSWER_SECONDS_MAX
+        self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix=kind)
+        self._running = 0
+
+    async def run(self, call: Callable[[], T]) -> T:
+        """Call in a thread of this kind; raise Busy where none is free and enough wait, or none answers in time."""
+        if self._running >= self._threads * (1 + WAITING_A_THREAD):
+            raise Busy
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._executor, call)
+        self._running += 1
+        future.add_done_callback(self._done)
+        done, _ = await asyncio.wait({future}, timeout=self._seconds_max)
+        if not done:
+            # Nobody may have taken it up yet; if so nobody will.
+            future.cancel()
+            raise Busy
+        return future.result()
+
+    def _done(self, _future: "asyncio.Future[T]") -> None:
+        self._running -= 1
+
+    def close(self) -> None:
+        """Take nothing new; what runs is left to end."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def kind_of(method: str, path: str) -> Kind:
+    """Tell which kind a request is of, by its method and its path below our prefix."""
+    if path.startswith("/webhooks/"):
+        return Kind.WEBHOOKS
+    if path == "/staff" or path.startswith("/staff/"):
+        if path.startswith("/staff/login"):
+            return Kind.LOGINS
+        return Kind.EXPORTS if path.startswith("/staff/export") else Kind.STAFF
+    if path in {"/readyz", "/metrics", "/totals.json"}:
+        return Kind.MACHINES
+    return Kind.PAYMENTS if method not in {"GET", "HEAD", "OPTIONS"} else Kind.PAGES

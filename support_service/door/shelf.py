@@ -1,0 +1,166 @@
+"""Finished answers, served without asking anybody: what one depends on is its key, and nothing else is.
+
+An answer is made by asking the app one canonical question: the path, and the parameters it depends on in
+their canonical form. No header, no cookie, no host and no other parameter of a reader's request is in that
+question, so none of them can be in the answer that other readers get.
+
+What depends on few values is made when the service starts and never thrown away. What names the article a
+reader came from is the same page with an address written into it: made once with a marker in its place and
+cut there (`cut_page`), so that any article costs a joining of bytes, however many are made up.
+"""
+
+import itertools
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from urllib.parse import unquote_plus, urlencode
+
+from support_service.door.cut_page import CutPage, Slot
+from support_service.door.finished import Captured, Finished
+
+# Answers of endless variety that are kept: articles read most, what embedders ask.
+KEPT_MAX = 64
+# Parameters looked at; nobody sends more who means well.
+PARAMETERS_MAX = 64
+# The parameter that names an answer's contents, so that it may be kept for ever.
+VERSION = "v"
+
+# The app, asked for a path and a canonical query.
+Ask = Callable[[str, str], Captured]
+
+
+@dataclass(frozen=True, slots=True)
+class Depends:
+    """What an answer depends on besides its path.
+
+    choices: parameters of a few values each; whatever else is sent reads as the first of them.
+    slot: a parameter of any value that is written into the page, such as the article.
+    free: parameters of any value that the app must be asked about; kept while there is room.
+    is_versioned: the address may carry the fingerprint of the contents.
+    """
+
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    slot: Slot | None = None
+    free: tuple[str, ...] = ()
+    is_versioned: bool = False
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every parameter that matters."""
+        return frozenset({*self.choices, *self.free, *([self.slot.name] if self.slot else []), VERSION})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the shelf has for a request; where it has nothing yet, the canonical query to ask the app.
+
+    version: the fingerprint that the address carries, where it may carry one.
+    """
+
+    finished: Finished | None = None
+    version: str = ""
+    question: str = ""
+
+
+class Shelf:
+    """The finished answers of one app, by path and by what each depends on."""
+
+    def __init__(self, rules: Mapping[str, Depends]) -> None:
+        self._rules = rules
+        self._names = {path: depends.names for path, depends in rules.items()}
+        self._bare: dict[str, Found] = {}
+        self._fixed: dict[tuple[str, str], Finished] = {}
+        self._cut: dict[tuple[str, str], CutPage] = {}
+        self._kept: OrderedDict[tuple[str, str], Finished] = OrderedDict()
+
+    def fill(self, ask: Ask) -> None:
+        """Make every answer that depends on few values, and cut the pages that have a slot."""
+        for path, depends in self._rules.items():
+            for question in () if depends.free else _choices(depends):
+                answer = ask(path, question)
+                if answer.status != 200:
+                    continue
+                self.keep(path, question, answer)
+                page = depends.slot and CutPage.of(depends.slot, partial(_ask_more, ask, path, question))
+                if page:
+                    self._cut[path, question] = page
+
+    def find(self, path: str, query: str) -> Found | None:
+        """Find the answer to a request; None where the app must be asked as the reader asks."""
+        bare = self._bare.get(path)
+        if bare is not None and not query:
+            return bare
+        depends = self._rules.get(path)
+        if depends is None:
+            return None
+        given = _given(query, self._names[path])
+        chosen = _canonical(given, depends)
+        value = depends.slot.read(given.get(depends.slot.name, "")) if depends.slot else None
+        if value is None and not depends.free:
+            version = given.get(VERSION, "") if depends.is_versioned else ""
+            return Found(self._fixed.get((path, chosen)), version, chosen)
+        written = urlencode({depends.slot.name: value}) if depends.slot and value is not None else ""
+        question = _joined(chosen, written, _only(given, depends.free))
+        return Found(self._endless(path, chosen, question, value), question=question)
+
+    def keep(self, path: str, question: str, answer: Captured) -> Finished:
+        """Keep what the app answered to a question; of those of endless variety the one used longest ago goes."""
+        finished = Finished(answer)
+        depends = self._rules[path]
+        if depends.free or question not in set(_choices(depends)):
+            return self._remember((path, question), finished)
+        self._fixed[path, question] = finished
+        if question == next(_choices(depends)):
+            self._bare[path] = Found(finished)
+        return finished
+
+    def _endless(self, path: str, chosen: str, question: str, value: str | None) -> Finished | None:
+        held = self._kept.get((path, question))
+        if held is not None:
+            self._kept.move_to_end((path, question))
+            return held
+        page = self._cut.get((path, chosen))
+        return self._remember((path, question), page.joined(value)) if page and value is not None else None
+
+    def _remember(self, key: tuple[str, str], finished: Finished) -> Finished:
+        self._kept[key] = finished
+        if len(self._kept) > KEPT_MAX:
+            self._kept.popitem(last=False)
+        return finished
+
+
+def _choices(depends: Depends) -> Iterator[str]:
+    """Write every canonical query of an answer's choices, that of the bare address first."""
+    for values in itertools.product(*depends.choices.values()):
+        yield urlencode(dict(zip(depends.choices, values, strict=True)))
+
+
+def _canonical(given: Mapping[str, str], depends: Depends) -> str:
+    chosen = {name: given.get(name, "") for name in depends.choices}
+    return urlencode(
+        {name: chosen[name] if chosen[name] in all_ else all_[0] for name, all_ in depends.choices.items()}
+    )
+
+
+def _only(given: Mapping[str, str], names: tuple[str, ...]) -> str:
+    return urlencode({name: given[name] for name in names if name in given})
+
+
+def _ask_more(ask: Ask, path: str, question: str, more: str) -> Captured:
+    return ask(path, _joined(question, more))
+
+
+def _joined(*queries: str) -> str:
+    return "&".join(query for query in queries if query)
+
+
+def _given(query: str, names: frozenset[str]) -> dict[str, str]:
+    """Read the parameters that matter; of a name given twice the first counts, as everywhere."""
+    given: dict[str, str] = {}
+    for part in query.split("&", PARAMETERS_MAX)[:PARAMETERS_MAX]:
+        name, _, value = part.partition("=")
+        name = unquote_plus(name) if "%" in name else name
+        if name in names and name not in given:
+            given[name] = unquote_plus(value)
+    return given
