@@ -12,10 +12,11 @@ from tests.fixtures.service import SEED, Running, answer, free_port, until, writ
 class WebServer:
     """Real processes: the server's parent and its worker. Everything of it lies in one folder."""
 
-    def __init__(self, folder: Path, database_url: str, stripe_table: str) -> None:
+    def __init__(self, folder: Path, database_url: str, stripe_table: str, *, web: str = "") -> None:
         self.port = free_port()
         self._folder = folder
         text = SEED.replace("sqlite:///support.db", database_url) + stripe_table
+        text += f"\n[web]\n{web}\n" if web else ""
         self._settings = write_settings(folder, text)
         self._running: Running | None = None
 
