@@ -6,7 +6,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-setup lint bench bench-catch-up bench-webhooks campaign campaign-stripe flood shots rehearse conformance-tron conformance-bitcoin conformance-stripe clean
+.PHONY: help setup run test test-setup lint bench bench-catch-up bench-webhooks campaign campaign-stripe flood siege shots rehearse conformance-tron conformance-bitcoin conformance-stripe clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -58,6 +58,10 @@ campaign-stripe: test-setup
 # 10,000 card testers from 50 loopback addresses at the running server, and readers among them.
 flood: test-setup
 	@$(PY) -m tests.load.flood $(ARGS)
+
+# The running web part under attack, and readers who must be answered meanwhile. ARGS="--connections 1000 --readme".
+siege: test-setup
+	@$(PY) -m tests.load.siege $(ARGS)
 
 shots: test-setup
 	@$(PY) -m tests.bench.shots
