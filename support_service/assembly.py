@@ -1,11 +1,12 @@
 """Where settings meet rails: every method and network checked, every mistake told at once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import cast
 
 from support_service.giving import Clock, PaymentMethod, Watch
+from support_service.origin import read_origin
 from support_service.rails import (
     PROCESSORS,
     RAILS,
@@ -26,6 +27,7 @@ from support_service.rails.processors import (
     ProcessorHalf,
     SweepHalf,
 )
+from support_service.rails.stripe.method import checkout_origins
 from support_service.rates.choices import Choices, read_value
 from support_service.rates.stamping import Finder
 from support_service.settings import Settings, SettingsError, read_settings
@@ -109,8 +111,10 @@ def accounts(settings: Settings) -> dict[str, ProcessorAccount]:
     if table is None or secrets is None:
         return {}
     national = tuple(asset for asset in settings.assets if not asset.network)
-    base = table.api_base.rstrip("/")
-    return {"stripe": ProcessorAccount(settings.publisher.name, base, secrets.key, secrets.webhook, national)}
+    account = ProcessorAccount(
+        settings.publisher.name, str(read_origin(table.api_base)), secrets.key, secrets.webhook, national
+    )
+    return {"stripe": replace(account, checkout_origins=checkout_origins(table.api_base, table.checkout_origins))}
 
 
 def unwatched_networks(assembly: Assembly) -> tuple[str, ...]:

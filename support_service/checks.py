@@ -77,7 +77,7 @@ def _method_line(assembly: Assembly, method: PaymentMethod, unwatched: set[str])
 def _listener(assembly: Assembly, method: PaymentMethod, unwatched: set[str]) -> str:
     networks = list(dict.fromkeys(watch.network for watch in method.watches))
     if method.card is not None:
-        return f"heard at {assembly.settings.publisher.url.rstrip('/')}/webhooks/{method.key}, and asked by `watch`"
+        return f"heard at {assembly.settings.publisher.base.url}/webhooks/{method.key}, and asked by `watch`"
     if not networks:
         return "shown, not watched: booked by staff"
     deaf = [name for name in networks if name in unwatched]

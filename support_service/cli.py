@@ -281,7 +281,7 @@ def sample_article(call: Call, host: str, port: int) -> None:
     """Serve the demo's sample article, which embeds the widget."""
     publisher = call.assembly.settings.publisher
     create = import_module("support_service.web.sample").create_sample_app
-    load = partial(create, publisher.url, publisher.name, publisher.languages[0])
+    load = partial(create, publisher.base.url, publisher.name, publisher.languages[0])
     import_module("support_service.server").serve_wsgi(load, host, reserve_port(host, port))
 
 

@@ -28,7 +28,6 @@ from support_service.settings_tables import (
     Value,
     Web,
     method_entries,
-    publisher_mistakes,
     read_secrets,
     told,
     without_refused,
@@ -131,7 +130,6 @@ def read_settings(file: Path) -> tuple[Settings | None, list[Mistake]]:
     except ValidationError as error:
         mistakes += told(error)
         parsed = _File(**without_refused(values, error))
-    mistakes += publisher_mistakes(parsed.publisher)
     assets = _merge_assets(_packaged_assets(), parsed.assets)
     settings = Settings(
         file=file,

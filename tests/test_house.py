@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "supervisor": (),
     "settings": ("money", "origin", "rails", "settings_tables"),
     "settings_tables": ("origin", "rails"),
-    "assembly": ("giving", "money", "rails", "rates", "settings", "settings_tables"),
+    "assembly": ("giving", "ledger", "money", "origin", "rails", "rates", "settings", "settings_tables"),
     "rails": ("giving", "money", "origin", "rails"),
     "rates": ("giving", "money", "rails", "rates", "settings_tables"),
     "ledger": ("giving", "money", "ledger"),

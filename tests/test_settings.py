@@ -123,6 +123,65 @@ def test_only_an_https_origin_may_embed_us(tmp_path: Path, site: str) -> None:
     assert set(mistakes(tmp_path, SEED.replace("sites = []", f'sites = ["{site}"]'))) == {"publisher.sites"}
 
 
+CYRILLIC = SEED.replace('url = "http://127.0.0.1:8000"', 'url = "https://Підтримка.укр:443/Донат/"')
+
+
+def test_addresses_are_values_whatever_their_spelling(tmp_path: Path) -> None:
+    text = CYRILLIC.replace("sites = []", 'sites = ["https://НОВИНИ.укр.", "https://example.com:443/"]')
+    settings = assembled(tmp_path, text + '\n[web]\ntrusted_hosts = ["Inner.Example:8000", "[0::1]"]\n').settings
+    base = settings.publisher.base
+    assert base.origin == "https://xn--80ahmijpip2p.xn--j1amh"
+    assert base.prefix == "/%D0%94%D0%BE%D0%BD%D0%B0%D1%82"
+    assert [str(site) for site in settings.publisher.sites] == ["https://xn--b1amarcd.xn--j1amh", "https://example.com"]
+    assert [(host.name, host.port) for host in settings.web.trusted_hosts] == [("inner.example", 8000), ("[::1]", None)]
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["https://example.com", "*", "*.example.com", ".example.com", "exa mple.com", "a_b.example", "::1", "", "a/b"],
+)
+def test_a_trusted_host_that_is_no_host_is_refused(tmp_path: Path, host: str) -> None:
+    found = mistakes(tmp_path, SEED + f'\n[web]\ntrusted_hosts = ["right.example", "{host}"]\n')
+    assert set(found) == {"web.trusted_hosts"}
+    assert repr(host) in found["web.trusted_hosts"]
+    assert "right.example" not in found["web.trusted_hosts"]
+
+
+@pytest.mark.parametrize(
+    "site",
+    ["https://*.example.com", "https://exa mple.com", "*", "https://[2001:db8::1]", "null", "https://example.com?", ""],
+)
+def test_a_site_that_no_browser_would_understand_is_refused(tmp_path: Path, site: str) -> None:
+    assert set(mistakes(tmp_path, SEED.replace("sites = []", f'sites = ["{site}"]'))) == {"publisher.sites"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://support.example.com/a b",
+        "https://a_b.example",
+        "example.com",
+        "https://example.com/?a",
+        "https://u:p@a.b",
+    ],
+)
+def test_a_publishers_address_that_reaches_nobody_is_refused(tmp_path: Path, url: str) -> None:
+    text = SEED.replace('url = "http://127.0.0.1:8000"', f'url = "{url}"')
+    assert set(mistakes(tmp_path, text)) == {"publisher.url"}
+
+
+@pytest.mark.parametrize("name", ["X_Forwarded_For", "Client Address", "", "Адреса", "a:b"])
+def test_a_header_that_has_a_second_spelling_or_is_none_is_refused(tmp_path: Path, name: str) -> None:
+    found = mistakes(tmp_path, SEED + f'\n[web]\nclient_address_header = "{name}"\n')
+    assert set(found) == {"web.client_address_header"}
+
+
+@pytest.mark.parametrize("languages", ['["uk", "uk"]', "[]", '["uk", "pl"]'])
+def test_languages_are_ours_and_each_stands_once(tmp_path: Path, languages: str) -> None:
+    text = SEED.replace('languages = ["uk", "en"]', f"languages = {languages}")
+    assert set(mistakes(tmp_path, text)) == {"publisher.languages"}
+
+
 def test_relative_paths_count_from_the_settings_file(settings_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("/")
     settings = assemble(settings_file).settings

@@ -94,6 +94,20 @@ def test_only_listed_sites_may_frame_the_widget(
     assert "X-Frame-Options" not in headers
 
 
+def test_a_cyrillic_site_may_frame_the_widget_and_nobody_else(tmp_path: Path) -> None:
+    """A name that is not ASCII makes a browser drop the whole directive: then anybody may."""
+    policy = reader(tmp_path, sites("https://новини.укр")).get("/widget").headers["Content-Security-Policy"]
+    assert policy.endswith("frame-ancestors https://xn--b1amarcd.xn--j1amh")
+
+
+@pytest.mark.parametrize("article", ["https://xn--b1amarcd.xn--j1amh/стаття", "https://Новини.УКР:443/стаття"])
+def test_an_article_is_known_by_every_spelling_of_its_site(tmp_path: Path, article: str) -> None:
+    client = reader(tmp_path, sites("https://новини.укр"))
+    page = client.get("/support", query_string={"article": article}).text
+    assert 'href="https://xn--b1amarcd.xn--j1amh/стаття"' in page
+    assert ">новини.укр/стаття</a>" in page
+
+
 def test_a_foreign_article_is_left_out_of_the_frame(tmp_path: Path) -> None:
     client = reader(tmp_path, sites("https://example.com"))
     assert "evil" not in client.get("/widget?article=https://evil.example/").text

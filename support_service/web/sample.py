@@ -3,11 +3,12 @@
 The demo and the tests serve it from another origin than the support page.
 """
 
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from flask import Flask, Response, render_template, request
 from jinja2 import StrictUndefined
 
+from support_service.origin import origin_of
 from support_service.settings import resource
 from support_service.web.articles import allowed_article
 
@@ -35,14 +36,13 @@ def create_sample_app(support_url: str, publisher_name: str, lang: str) -> Flask
     """Build the article's site; support_url is where readers reach our service, without a path."""
     app = Flask(__name__, template_folder=str(resource("templates")), static_folder=None)
     app.jinja_options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
-    parts = urlsplit(support_url)
-    policy = _POLICY.format(ours=f"{parts.scheme}://{parts.netloc}")
+    policy = _POLICY.format(ours=origin_of(support_url))
 
     @app.get("/")
     def article() -> Response:
         own = request.base_url
         # Without a script the link must carry the article too.
-        named = {"lang": lang} | ({"article": own} if allowed_article(own, [request.host_url]) else {})
+        named = {"lang": lang} | ({"article": own} if allowed_article(own, [origin_of(request.host_url)]) else {})
         page = render_template(
             "sample_article.html",
             lang=lang,

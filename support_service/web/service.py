@@ -31,7 +31,7 @@ class Service:
     @property
     def base_url(self) -> str:
         """Where readers reach us, without a slash at the end."""
-        return self.assembly.settings.publisher.url.rstrip("/")
+        return self.assembly.settings.publisher.base.url
 
 
 def service() -> Service:

@@ -3,7 +3,7 @@
 import json
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from flask import Blueprint, Flask, Response, abort, current_app, jsonify, render_template, request
 from flask_babel import force_locale, gettext
@@ -124,13 +124,13 @@ def _texts(lang: str, at: Service) -> dict[str, object]:
 def _frame_policy(at: Service) -> str:
     """Let only the publisher's sites frame us; without a list any https site, as for articles."""
     settings = at.assembly.settings
-    sites = [f"{parts.scheme}://{parts.netloc}" for parts in map(urlsplit, settings.publisher.sites)] or ["https:"]
+    sites = [str(site) for site in settings.publisher.sites] or ["https:"]
     if settings.is_demo:
         sites += ["http://127.0.0.1:*", "http://localhost:*"]
     unneeded = {"script-src", "connect-src", "img-src"}
     policy = {name: value for name, value in PAGE_POLICY.items() if name not in unneeded}
     # The form for cards opens our own page at the top; where there is none, no form goes anywhere.
-    form_action = at.base_url if _card_method(at) else "'none'"
+    form_action = settings.publisher.base.policy_source if _card_method(at) else "'none'"
     policy |= {"form-action": form_action, "frame-ancestors": " ".join(sites)}
     return "; ".join(f"{name} {value}" for name, value in policy.items())
 
