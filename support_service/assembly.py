@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import cast
 
 from support_service.giving import Clock, PaymentMethod, Watch
+from support_service.ledger.address import read_database_url
+from support_service.ledger.errors import LedgerError
 from support_service.origin import read_origin
 from support_service.rails import (
     PROCESSORS,
@@ -53,6 +55,7 @@ def assemble(file: Path) -> Assembly:
     settings, mistakes = read_settings(file)
     if settings is None:
         raise SettingsError(file, mistakes)
+    mistakes += _database_mistakes(settings, mistakes)
     mistakes += _network_mistakes(settings)
     methods = [*_card_methods(settings, mistakes), *_methods(settings, mistakes)]
     mistakes += _shared_keys(methods)
@@ -122,6 +125,17 @@ def unwatched_networks(assembly: Assembly) -> tuple[str, ...]:
     names = dict.fromkeys(watch.network for watch in assembly.watches)
     tables = assembly.settings.networks
     return tuple(name for name in names if not can_watch(tables[name]))
+
+
+def _database_mistakes(settings: Settings, before: list[Mistake]) -> list[Mistake]:
+    """Hold the address against the ledger's own rule, unless it was refused already."""
+    if any(mistake.key.startswith("database") for mistake in before):
+        return []
+    try:
+        read_database_url(settings.database_url)
+    except LedgerError as error:
+        return [Mistake("database.url", str(error).removeprefix("database.url").lstrip(": "))]
+    return []
 
 
 def _network_mistakes(settings: Settings) -> list[Mistake]:

@@ -32,12 +32,11 @@ from support_service.settings_tables import (
     told,
     without_refused,
 )
+from support_service.text_file import Unreadable, read_text_file
 
 DEFAULT_FILE = Path("config/support.toml")
 # Settings of a network that name its nodes; such an address often holds a key.
 NODE_KEYS = ("rpc", "rpc_solid", "native", "trongrid", "esplora")
-# A settings file is written by hand; anything larger is not one.
-FILE_BYTES_MAX = 1_000_000
 
 
 class SettingsError(Exception):
@@ -161,14 +160,12 @@ def packaged_block() -> Path:
 
 
 def _read_toml(file: Path) -> tuple[dict[str, Any], list[Mistake]]:
-    try:
-        if file.stat().st_size > FILE_BYTES_MAX:
-            return {}, [Mistake("file", f"is larger than {FILE_BYTES_MAX} bytes; is it a settings file?")]
-        return tomllib.loads(file.read_text(encoding="utf-8")), []
-    except FileNotFoundError:
+    if not file.exists():
         return {}, [Mistake("file", "does not exist; copy config/support.example.toml or name one with --config")]
-    except (OSError, UnicodeDecodeError) as error:
-        return {}, [Mistake("file", f"cannot be read: {error}")]
+    try:
+        return tomllib.loads(read_text_file(file).replace("\r\n", "\n")), []
+    except Unreadable as error:
+        return {}, [Mistake("file", str(error))]
     except tomllib.TOMLDecodeError as error:
         return {}, [Mistake("file", f"is not TOML: {error}")]
 
@@ -219,11 +216,14 @@ def _fill_from_files(where: str, table: dict[str, Any], base: Path) -> list[Mist
         if path is None:
             continue
         try:
-            lines = (base / str(path)).read_text(encoding="utf-8").split()
-        except (OSError, UnicodeDecodeError) as error:
-            mistakes.append(Mistake(f"{where}.{name}", f"cannot be read: {error.__class__.__name__}"))
+            lines = read_text_file(base / str(path)).split()
+        except Unreadable as error:
+            mistakes.append(Mistake(f"{where}.{name}", str(error)))
             continue
-        table[key] = lines[0] if key == "url" and lines else lines
+        if not lines or (key == "url" and len(lines) > 1):
+            mistakes.append(Mistake(f"{where}.{name}", "must hold one line" if lines else "names an empty file"))
+            continue
+        table[key] = lines[0] if key == "url" else lines
     return mistakes
 
 
@@ -238,9 +238,11 @@ def _unknown_environment() -> list[Mistake]:
 def _resolve_database(url: str, base: Path) -> str:
     """Count a relative SQLite path from the settings file: a ledger must not depend on the folder."""
     prefix = "sqlite:///"
-    if not url.startswith(prefix) or url.startswith("sqlite:////"):
+    path = url.removeprefix(prefix)
+    # What names no file is left as it is, for the ledger to refuse.
+    if not url.startswith(prefix) or path.startswith(("/", "?", ":memory:")) or not path:
         return url
-    return f"{prefix}{(base / url.removeprefix(prefix)).absolute()}"
+    return f"{prefix}{(base / path).absolute()}{'/' if path.endswith('/') else ''}"
 
 
 def _packaged_assets() -> tuple[AssetTable, ...]:

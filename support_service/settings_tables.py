@@ -14,10 +14,13 @@ from pydantic_core import ErrorDetails
 
 from support_service.origin import BadAddress, BaseUrl, Host, Origin, read_base_url, read_host, read_origin
 from support_service.rails import Mistake
+from support_service.text_file import Unreadable, read_text_file
 
 LANGUAGES = ("uk", "en")
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", re.ASCII)
+_SECRET_KEY = re.compile(r"(?:sk|rk)_(?:test|live)_[A-Za-z0-9_]+", re.ASCII)
+_WEBHOOK_SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_-]+", re.ASCII)
 # A header's name is a token (RFC 9110, 5.6.2). Without "_": a server makes of it what it makes of "-", so that
 # a reader could send the same header under another spelling.
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^`|~-]{1,64}", re.ASCII)
@@ -151,13 +154,21 @@ def read_secrets(table: Stripe, base: Path, mistakes: list[Mistake]) -> Secrets 
     """Read the two files that [stripe] names, relative to `base`; a mistake repeats nothing of what they hold."""
     keys = _secret_lines("secret_key_file", table.secret_key_file, base, mistakes)
     webhook = _secret_lines("webhook_secret_file", table.webhook_secret_file, base, mistakes)
-    if keys and (len(keys) > 1 or not keys[0].startswith(("sk_test_", "sk_live_", "rk_test_", "rk_live_"))):
-        mistakes.append(Mistake("stripe.secret_key_file", "must hold one secret key, which begins with sk_ or rk_"))
+    if keys and (len(keys) > 1 or not _SECRET_KEY.fullmatch(keys[0])):
+        mistakes.append(
+            Mistake("stripe.secret_key_file", _why_not("one secret key, which begins with sk_ or rk_", keys))
+        )
         return None
-    if webhook and not all(line.startswith("whsec_") for line in webhook):
-        mistakes.append(Mistake("stripe.webhook_secret_file", "must hold lines that begin with whsec_"))
+    if webhook and not all(_WEBHOOK_SECRET.fullmatch(line) for line in webhook):
+        mistakes.append(Mistake("stripe.webhook_secret_file", _why_not("lines that begin with whsec_", webhook)))
         return None
     return Secrets(keys[0], tuple(webhook)) if keys and webhook else None
+
+
+def _why_not(wanted: str, lines: list[str]) -> str:
+    """Say what a file must hold, and where signs that nobody sees are why it does not; nothing of it is repeated."""
+    is_hidden = not all(line.isascii() and line.isprintable() for line in lines)
+    return f"must hold {wanted}" + ("; it holds signs that no key has, perhaps unseen ones" if is_hidden else "")
 
 
 def _secret_lines(name: str, file: Path | None, base: Path, mistakes: list[Mistake]) -> list[str]:
@@ -165,9 +176,9 @@ def _secret_lines(name: str, file: Path | None, base: Path, mistakes: list[Mista
         mistakes.append(Mistake(f"stripe.{name}", "is missing; name the file that holds it"))
         return []
     try:
-        lines = (base / file).read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError) as error:
-        mistakes.append(Mistake(f"stripe.{name}", f"cannot be read: {error.__class__.__name__}"))
+        lines = read_text_file(base / file).split()
+    except Unreadable as error:
+        mistakes.append(Mistake(f"stripe.{name}", str(error)))
         return []
     if not lines:
         mistakes.append(Mistake(f"stripe.{name}", "names an empty file"))

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from support_service.assembly import Assembly, assemble, unwatched_networks
+from support_service.ledger import Ledger
 from support_service.settings import SettingsError, settings_path
 from tests.fixtures.service import SEED, write_settings
 
@@ -297,6 +298,80 @@ def test_a_refused_value_of_a_node_is_never_repeated(tmp_path: Path, line: str) 
 def test_a_refused_database_is_never_repeated(tmp_path: Path) -> None:
     found = mistakes(tmp_path, SEED.replace('url = "sqlite:///support.db"', 'url = ["postgresql://u:HUNTER2@db/x"]'))
     assert set(found) == {"database.url"}
+    assert "HUNTER2" not in str(found)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://u:HUNTER2@db/x", "postgres://u:HUNTER2@db/x", "postgresql+asyncpg://u:HUNTER2@db/x", "support.db",
+        "/var/lib/support.db", "sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite://:memory:", "sqlite://support.db",
+        "sqlite:///folder/", "sqlite:///support.db?mode=ro", "sqlite+aiosqlite:///support.db", "sqlite:support.db", "",
+        "postgresql+psycopg://u:HUNTER2@db:99999/x", "postgresql+psycopg://u:HUNTER2@db:port/x",
+        "postgresql+psycopg://u:HUNTER2@db/x?no_such_option=1", "https://u:HUNTER2@db/x", "file:support.db",
+    ],
+)  # fmt: skip
+def test_a_database_that_no_ledger_opens_is_refused_at_once(tmp_path: Path, url: str) -> None:
+    found = mistakes(tmp_path, SEED.replace("sqlite:///support.db", url))
+    assert set(found) == {"database.url"}
+    assert "HUNTER2" not in str(found)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:///support.db",
+        "sqlite:////var/lib/support/support.db",
+        "sqlite:///folder/my%20support.db",
+        "postgresql+psycopg://u:p%40ss@db:5433/x?sslmode=require",
+        "postgresql://u:p@db/x",
+    ],
+)
+def test_a_database_that_check_passes_is_one_the_ledger_takes(tmp_path: Path, url: str) -> None:
+    settings = assembled(tmp_path, SEED.replace("sqlite:///support.db", url)).settings
+    Ledger(settings.database_url).dispose()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8"])
+@pytest.mark.parametrize("line_end", ["\r\n", "\n"])
+def test_files_from_any_editor_are_read(tmp_path: Path, encoding: str, line_end: str) -> None:
+    def write(name: str, text: str) -> None:
+        (tmp_path / name).write_bytes(text.replace("\n", line_end).encode(encoding))
+
+    write("key", "sk_test_example\n")
+    write("webhook", "whsec_one\nwhsec_two\n")
+    write("nodes", "http://127.0.0.1:8545/key\n")
+    write("database", "sqlite:////tmp/elsewhere.db\n")
+    stripe = '\n[stripe]\nsecret_key_file = "key"\nwebhook_secret_file = "webhook"\n'
+    text = SEED.replace('url = "sqlite:///support.db"', 'url_file = "database"') + stripe
+    write("support.toml", text.replace("chain_id = 1\n", 'chain_id = 1\nrpc_file = "nodes"\n'))
+    settings = assemble(tmp_path / "support.toml").settings
+    assert settings.stripe_secrets is not None
+    assert (settings.stripe_secrets.key, settings.stripe_secrets.webhook) == (
+        "sk_test_example",
+        ("whsec_one", "whsec_two"),
+    )
+    assert settings.networks["ethereum"]["rpc"] == ["http://127.0.0.1:8545/key"]
+    assert settings.database_url == "sqlite:////tmp/elsewhere.db"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "cp1251"])
+def test_a_file_in_another_encoding_is_told_by_name(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "support.toml"
+    bom = "\ufeff" if encoding == "utf-16-le" else ""
+    file.write_bytes((bom + SEED + "# Підтримка").encode(encoding))
+    with pytest.raises(SettingsError, match="save it as UTF-8"):
+        assemble(file)
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\u00ad", "\u202c", "к", "\ufeff"])
+def test_an_unseen_sign_in_a_secret_is_told_and_the_secret_is_not(tmp_path: Path, hidden: str) -> None:
+    (tmp_path / "key").write_text(f"sk_test_HUNTER2{hidden}\n", encoding="utf-8")
+    (tmp_path / "webhook").write_text("whsec_one\n", encoding="utf-8")
+    stripe = '\n[stripe]\nsecret_key_file = "key"\nwebhook_secret_file = "webhook"\n'
+    found = mistakes(tmp_path, SEED + stripe)
+    assert set(found) == {"stripe.secret_key_file"}
+    assert "unseen" in found["stripe.secret_key_file"]
     assert "HUNTER2" not in str(found)
 
 
