@@ -21,7 +21,7 @@ from support_service.output import write_lines
 from support_service.passwords import chosen_password
 from support_service.rails import Mistake
 from support_service.settings import SettingsError, settings_path
-from support_service.supervisor import reserve_port
+from support_service.supervisor import listening_address, reserve_port
 
 COMMANDS_NOT_BUILT = ("import", "backup", "restore")
 FORMS = ("jsonl", "csv")
@@ -92,7 +92,8 @@ def commands(ctx: click.Context, config: Path | None, *, debug: bool) -> None:
 @click.pass_obj
 def run(call: Call, host: str, port: int) -> None:
     """Serve the page and watch the chains: everything, on one machine."""
-    running.run_service(call.assembly, host, reserve_port(host, port), say=click.echo)
+    address = listening_address(host)
+    running.run_service(call.assembly, address, reserve_port(address, port), say=click.echo)
 
 
 @commands.command()
@@ -101,7 +102,7 @@ def run(call: Call, host: str, port: int) -> None:
 @click.pass_obj
 def web(call: Call, host: str, port: int) -> None:
     """Serve the page, the widget and the staff pages."""
-    import_module("support_service.server").serve_web(call.assembly, host, port)
+    import_module("support_service.server").serve_web(call.assembly, listening_address(host), port)
 
 
 @commands.command()
@@ -270,7 +271,7 @@ def disable(call: Call, email: str) -> None:
 @_PORT
 def demo(host: str, port: int) -> None:
     """Show everything on this machine alone: a local chain, real transfers, no keys, no internet."""
-    import_module("support_service.demo").run_demo(host, port, say=click.echo)
+    import_module("support_service.demo").run_demo(listening_address(host), port, say=click.echo)
 
 
 @commands.command(hidden=True)
@@ -282,7 +283,8 @@ def sample_article(call: Call, host: str, port: int) -> None:
     publisher = call.assembly.settings.publisher
     create = import_module("support_service.web.sample").create_sample_app
     load = partial(create, publisher.base.url, publisher.name, publisher.languages[0])
-    import_module("support_service.server").serve_wsgi(load, host, reserve_port(host, port))
+    address = listening_address(host)
+    import_module("support_service.server").serve_wsgi(load, address, reserve_port(address, port))
 
 
 def main() -> None:

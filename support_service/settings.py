@@ -99,13 +99,19 @@ def is_demo_process() -> bool:
     return os.environ.get("SUPPORT_DEMO") == "1"
 
 
+def is_child_process() -> bool:
+    """Tell whether a supervisor of ours started this process, and reads its exit code."""
+    return os.environ.get("SUPPORT_CHILD") == "1"
+
+
 def worker_environment(file: Path, *, is_demo: bool = False) -> dict[str, str]:
     """Build the environment for a worker process that must read the same settings file.
 
     A demo's workers get no SUPPORT__ variables: they would lead to the publisher's own database.
     """
     kept = {name: value for name, value in os.environ.items() if not (is_demo and name.upper().startswith("SUPPORT__"))}
-    return {**kept, "SUPPORT_CONFIG": str(file.absolute()), "SUPPORT_DEMO": "1" if is_demo else "0"}
+    told = {"SUPPORT_CONFIG": str(file.absolute()), "SUPPORT_DEMO": "1" if is_demo else "0", "SUPPORT_CHILD": "1"}
+    return {**kept, **told}
 
 
 def read_settings(file: Path) -> tuple[Settings | None, list[Mistake]]:
