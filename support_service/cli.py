@@ -124,9 +124,7 @@ def check(call: Call, *, online: bool) -> int:
         click.echo(line)
     for line in checks.warning_lines(call.assembly):
         click.echo(line, err=True)
-    if not online:
-        return 0
-    answers = checks.ask_nodes(call.assembly)
+    answers = [*checks.file_mistakes(call.assembly), *(checks.ask_nodes(call.assembly) if online else ())]
     mistakes = [answer for answer in answers if isinstance(answer, Mistake)]
     for said in (answer for answer in answers if isinstance(answer, str)):
         click.echo(said)

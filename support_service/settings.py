@@ -87,6 +87,8 @@ class Settings:
     stripe: Stripe | None = None
     stripe_secrets: Secrets | None = None
     is_demo: bool = False
+    # Files that hold secrets, each by the setting that names it.
+    secret_files: tuple[tuple[str, Path], ...] = ()
 
 
 def settings_path(given: Path | None) -> Path:
@@ -128,6 +130,7 @@ def read_settings(file: Path) -> tuple[Settings | None, list[Mistake]]:
         values = _merged(values, _read_environment())
     except PydanticSettingsError as error:
         return None, [*mistakes, Mistake("environment", f'cannot be read: {error}; a list is written as ["a", "b"]')]
+    named = _named_files(values)
     for table_name, table in _tables_with_secrets(values):
         mistakes += _fill_from_files(table_name, table, base)
     try:
@@ -148,6 +151,7 @@ def read_settings(file: Path) -> tuple[Settings | None, list[Mistake]]:
         stripe=parsed.stripe,
         stripe_secrets=read_secrets(parsed.stripe, base, mistakes) if parsed.stripe else None,
         is_demo=is_demo_process(),
+        secret_files=_secret_files(parsed, named, base),
     )
     return settings, mistakes
 
@@ -211,6 +215,23 @@ def _tables_with_secrets(values: dict[str, Any]) -> list[tuple[str, dict[str, An
     if isinstance(networks, dict):
         named += [(f"networks.{name}", table) for name, table in networks.items()]
     return [(name, table) for name, table in named if isinstance(table, dict)]
+
+
+def _named_files(values: dict[str, Any]) -> list[tuple[str, object]]:
+    return [
+        (f"{where}.{key}_file", table[f"{key}_file"])
+        for where, table in _tables_with_secrets(values)
+        for key in ("url", *NODE_KEYS)
+        if f"{key}_file" in table
+    ]
+
+
+def _secret_files(parsed: _File, named: list[tuple[str, object]], base: Path) -> tuple[tuple[str, Path], ...]:
+    found: list[tuple[str, object | None]] = [*named, ("web.secret_file", parsed.web.secret_file)]
+    if parsed.stripe is not None:
+        found.append(("stripe.secret_key_file", parsed.stripe.secret_key_file))
+        found.append(("stripe.webhook_secret_file", parsed.stripe.webhook_secret_file))
+    return tuple((key, base / str(file)) for key, file in found if file is not None)
 
 
 def _fill_from_files(where: str, table: dict[str, Any], base: Path) -> list[Mistake]:

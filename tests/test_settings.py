@@ -375,6 +375,24 @@ def test_an_unseen_sign_in_a_secret_is_told_and_the_secret_is_not(tmp_path: Path
     assert "HUNTER2" not in str(found)
 
 
+@pytest.mark.parametrize("sign", ["\u200b", "\u202c", "\ufeff", "\u00ad"])
+@pytest.mark.parametrize("key", ["methods.iban.iban", "methods.btc.address", "methods.eth.address"])
+def test_a_sign_that_nobody_sees_is_named(tmp_path: Path, sign: str, key: str) -> None:
+    right, _ = WRONG_CHECKSUMS[key]
+    found = mistakes(tmp_path, SEED.replace(right, right[:9] + sign + right[9:]))
+    assert set(found) == {key}
+    assert f"U+{ord(sign):04X}" in found[key]
+
+
+@pytest.mark.parametrize("password", ["пароль", "%D0%BF%D0%B0%D1%80%D0%BE%D0%BB%D1%8C"])
+def test_a_password_that_http_cannot_send_is_refused(tmp_path: Path, password: str) -> None:
+    found = mistakes(
+        tmp_path, SEED.replace("chain_id = 1\n", f'chain_id = 1\nrpc = ["http://u:{password}@127.0.0.1"]\n')
+    )
+    assert set(found) == {"networks.ethereum.rpc"}
+    assert "Latin-1" in str(found) and password not in str(found)
+
+
 def test_the_settings_file_is_chosen_by_argument_then_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings_path(None) == Path("config/support.toml")
     monkeypatch.setenv("SUPPORT_CONFIG", "/etc/support.toml")

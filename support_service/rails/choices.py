@@ -1,5 +1,6 @@
 """Options that several rails read alike: a national currency, a network, assets. Pure."""
 
+import unicodedata
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -13,6 +14,11 @@ T = TypeVar("T")
 def checked(options: Options, name: str, read: Callable[[str], T]) -> T | None:
     """Take a text that must be there and let `read` check it; its BadOption becomes the mistake."""
     text = options.required(name).strip()
+    hidden = next((sign for sign in text if unicodedata.category(sign) in {"Cf", "Cc", "Co", "Cn"}), None)
+    if hidden is not None:
+        what = unicodedata.name(hidden, "a control character").lower()
+        options.reject(name, f"holds a sign that nobody sees ({what}, U+{ord(hidden):04X}); type it again")
+        return None
     try:
         return read(text) if text else None
     except BadOption as error:
