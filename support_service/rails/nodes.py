@@ -6,7 +6,6 @@ A node's address may hold a password, so no message here repeats it; mistakes na
 from typing import Literal, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from support_service.origin import read_host
 from support_service.rails import Options
 
 # "finalized", or how many blocks must stand on top where a chain has no finality.
@@ -80,8 +79,6 @@ def _is_http(url: str) -> bool:
     try:
         parts = urlsplit(url)
         has_host = bool(parts.hostname) and parts.port != 0
-        # The name alone is held against the rule: user and path are the node's own matter.
-        read_host(parts.netloc.rpartition("@")[2])
     except ValueError:
         return False
     return has_host and parts.scheme in {"http", "https"} and not parts.fragment and not any(map(str.isspace, url))
