@@ -8,7 +8,7 @@ from support_service.door import Door, Place, Routes
 from support_service.door.live import Patience
 from support_service.giving import Clock, utc_now
 from support_service.ledger import Ledger
-from support_service.origin import Host, read_base_url, read_host
+from support_service.origin import Host
 from support_service.settings import Settings, resource, settings_path
 from support_service.web import card, errors, headers, health, i18n, layout, reader, staff, thanks, webhooks, widget
 from support_service.web.service import EXTENSION, Service
@@ -24,7 +24,7 @@ def create_app(assembly: Assembly, *, clock: Clock = utc_now) -> Flask:
     ledger = Ledger(assembly.settings.database_url, clock=clock)
     processors = build_processors(assembly, ledger.intent, clock=clock)
     app.extensions[EXTENSION] = Service(assembly, ledger, clock, processors)
-    headers.install(app, read_base_url(assembly.settings.publisher.url))
+    headers.install(app, assembly.settings.publisher.base)
     i18n.install(app)
     layout.install(app)
     errors.install(app)
@@ -66,7 +66,7 @@ def warm_door(assembly: Assembly) -> Door:
 
 
 def _place(settings: Settings) -> Place:
-    base = read_base_url(settings.publisher.url)
-    listed = tuple(read_host(host) for host in settings.web.trusted_hosts)
+    base = settings.publisher.base
     own = _LOOPBACK if base.site.host.is_loopback else (base.site.host,)
-    return Place(base, listed or own, settings.web.proxy_hops)
+    header = settings.web.client_address_header.lower()
+    return Place(base, settings.web.trusted_hosts or own, settings.web.proxy_hops, header)

@@ -1,11 +1,14 @@
 """Where settings meet rails: every method and network checked, every mistake told at once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import cast
 
 from support_service.giving import Clock, PaymentMethod, Watch
+from support_service.ledger.address import read_database_url
+from support_service.ledger.errors import LedgerError
+from support_service.origin import read_origin
 from support_service.rails import (
     PROCESSORS,
     RAILS,
@@ -26,6 +29,7 @@ from support_service.rails.processors import (
     ProcessorHalf,
     SweepHalf,
 )
+from support_service.rails.stripe.method import checkout_origins
 from support_service.rates.choices import Choices, read_value
 from support_service.rates.stamping import Finder
 from support_service.settings import Settings, SettingsError, read_settings
@@ -51,6 +55,7 @@ def assemble(file: Path) -> Assembly:
     settings, mistakes = read_settings(file)
     if settings is None:
         raise SettingsError(file, mistakes)
+    mistakes += _database_mistakes(settings, mistakes)
     mistakes += _network_mistakes(settings)
     methods = [*_card_methods(settings, mistakes), *_methods(settings, mistakes)]
     mistakes += _shared_keys(methods)
@@ -109,8 +114,10 @@ def accounts(settings: Settings) -> dict[str, ProcessorAccount]:
     if table is None or secrets is None:
         return {}
     national = tuple(asset for asset in settings.assets if not asset.network)
-    base = table.api_base.rstrip("/")
-    return {"stripe": ProcessorAccount(settings.publisher.name, base, secrets.key, secrets.webhook, national)}
+    account = ProcessorAccount(
+        settings.publisher.name, str(read_origin(table.api_base)), secrets.key, secrets.webhook, national
+    )
+    return {"stripe": replace(account, checkout_origins=checkout_origins(table.api_base, table.checkout_origins))}
 
 
 def unwatched_networks(assembly: Assembly) -> tuple[str, ...]:
@@ -118,6 +125,17 @@ def unwatched_networks(assembly: Assembly) -> tuple[str, ...]:
     names = dict.fromkeys(watch.network for watch in assembly.watches)
     tables = assembly.settings.networks
     return tuple(name for name in names if not can_watch(tables[name]))
+
+
+def _database_mistakes(settings: Settings, before: list[Mistake]) -> list[Mistake]:
+    """Hold the address against the ledger's own rule, unless it was refused already."""
+    if any(mistake.key.startswith("database") for mistake in before):
+        return []
+    try:
+        read_database_url(settings.database_url)
+    except LedgerError as error:
+        return [Mistake("database.url", str(error).removeprefix("database.url").lstrip(": "))]
+    return []
 
 
 def _network_mistakes(settings: Settings) -> list[Mistake]:

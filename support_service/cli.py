@@ -21,7 +21,7 @@ from support_service.output import write_lines
 from support_service.passwords import chosen_password
 from support_service.rails import Mistake
 from support_service.settings import SettingsError, settings_path
-from support_service.supervisor import reserve_port
+from support_service.supervisor import listening_address, reserve_port
 
 COMMANDS_NOT_BUILT = ("import", "backup", "restore")
 FORMS = ("jsonl", "csv")
@@ -92,7 +92,8 @@ def commands(ctx: click.Context, config: Path | None, *, debug: bool) -> None:
 @click.pass_obj
 def run(call: Call, host: str, port: int) -> None:
     """Serve the page and watch the chains: everything, on one machine."""
-    running.run_service(call.assembly, host, reserve_port(host, port), say=click.echo)
+    address = listening_address(host)
+    running.run_service(call.assembly, address, reserve_port(address, port), say=click.echo)
 
 
 @commands.command()
@@ -101,7 +102,7 @@ def run(call: Call, host: str, port: int) -> None:
 @click.pass_obj
 def web(call: Call, host: str, port: int) -> None:
     """Serve the page, the widget and the staff pages."""
-    import_module("support_service.server").serve_web(call.assembly, host, port)
+    import_module("support_service.server").serve_web(call.assembly, listening_address(host), port)
 
 
 @commands.command()
@@ -123,9 +124,7 @@ def check(call: Call, *, online: bool) -> int:
         click.echo(line)
     for line in checks.warning_lines(call.assembly):
         click.echo(line, err=True)
-    if not online:
-        return 0
-    answers = checks.ask_nodes(call.assembly)
+    answers = [*checks.file_mistakes(call.assembly), *(checks.ask_nodes(call.assembly) if online else ())]
     mistakes = [answer for answer in answers if isinstance(answer, Mistake)]
     for said in (answer for answer in answers if isinstance(answer, str)):
         click.echo(said)
@@ -270,7 +269,7 @@ def disable(call: Call, email: str) -> None:
 @_PORT
 def demo(host: str, port: int) -> None:
     """Show everything on this machine alone: a local chain, real transfers, no keys, no internet."""
-    import_module("support_service.demo").run_demo(host, port, say=click.echo)
+    import_module("support_service.demo").run_demo(listening_address(host), port, say=click.echo)
 
 
 @commands.command(hidden=True)
@@ -281,8 +280,9 @@ def sample_article(call: Call, host: str, port: int) -> None:
     """Serve the demo's sample article, which embeds the widget."""
     publisher = call.assembly.settings.publisher
     create = import_module("support_service.web.sample").sample_door
-    load = partial(create, publisher, host, port)
-    import_module("support_service.server").serve(load, host, reserve_port(host, port))
+    address = listening_address(host)
+    load = partial(create, publisher, address, port)
+    import_module("support_service.server").serve(load, address, reserve_port(address, port))
 
 
 def main() -> None:

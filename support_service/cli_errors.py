@@ -8,15 +8,19 @@ from typing import Any
 import click
 
 from support_service.ledger import LedgerError
+from support_service.ledger.errors import LedgerOutdated
 from support_service.log import without_secrets
 from support_service.rails import SourceError
-from support_service.settings import SettingsError
-from support_service.supervisor import ProcessError
+from support_service.settings import SettingsError, is_child_process
+from support_service.supervisor import PERMANENT_CODE, NoSuchHost, Permanent, ProcessError
 
 log = logging.getLogger(__name__)
 
 # What may go wrong without being our mistake: told in one line, exit 1.
 TOLD = (LedgerError, SourceError, ProcessError, OSError)
+
+# Of these, what trying again cannot mend. A port in use is not among them: the one before us may still be ending.
+PERMANENT = (LedgerOutdated, NoSuchHost, Permanent)
 
 
 class NotBuilt(click.UsageError):
@@ -47,14 +51,15 @@ class Telling(click.Command):
         except (click.Abort, KeyboardInterrupt):
             _end(f"{self.program}: stopped", 1)
         except SettingsError as error:
-            _end("\n".join(error.lines), 1)
+            _end("\n".join(error.lines), _permanent_code())
         except BrokenPipeError:
             # Whoever read our output has enough (`... | head`). Python's own flush at exit would fail, too.
             sys.stdout = None
             sys.exit(1)
         except TOLD as error:
             log.debug("command_failed", exc_info=error)
-            _end(f"{self.program}: {without_secrets(_told(error))}", 1)
+            code = _permanent_code() if isinstance(error, PERMANENT) else 1
+            _end(f"{self.program}: {without_secrets(_told(error))}", code)
         sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -63,6 +68,11 @@ def tell_bug(kind: type[BaseException], error: BaseException, trace: TracebackTy
     log.debug("command_broke", exc_info=(kind, error, trace))
     text = without_secrets(str(error))[:300]
     click.echo(f"{Telling.program}: broke ({kind.__name__}: {text}); --debug tells where", err=True)
+
+
+def _permanent_code() -> int:
+    """A supervisor of ours is told that trying again helps nobody; people and their scripts get 1."""
+    return PERMANENT_CODE if is_child_process() else 1
 
 
 def _end(text: str, code: int) -> None:

@@ -140,8 +140,13 @@ def read_origin(text: str) -> Origin:
 
 def origin_of(url: str) -> Origin:
     """Tell the origin of a page's whole address; raise BadAddress."""
-    scheme, host, _, _ = _parts(url)
-    return _origin(scheme, host)
+    return split_origin(url)[0]
+
+
+def split_origin(url: str) -> tuple[Origin, str]:
+    """Split a page's whole address into its origin and what follows it, as it is; raise BadAddress."""
+    scheme, host, path, rest = _parts(url)
+    return _origin(scheme, host), f"{path}{rest}"
 
 
 def read_host(text: str) -> Host:

@@ -28,17 +28,15 @@ from support_service.settings_tables import (
     Value,
     Web,
     method_entries,
-    publisher_mistakes,
     read_secrets,
     told,
     without_refused,
 )
+from support_service.text_file import Unreadable, read_text_file
 
 DEFAULT_FILE = Path("config/support.toml")
 # Settings of a network that name its nodes; such an address often holds a key.
 NODE_KEYS = ("rpc", "rpc_solid", "native", "trongrid", "esplora")
-# A settings file is written by hand; anything larger is not one.
-FILE_BYTES_MAX = 1_000_000
 
 
 class SettingsError(Exception):
@@ -89,6 +87,8 @@ class Settings:
     stripe: Stripe | None = None
     stripe_secrets: Secrets | None = None
     is_demo: bool = False
+    # Files that hold secrets, each by the setting that names it.
+    secret_files: tuple[tuple[str, Path], ...] = ()
 
 
 def settings_path(given: Path | None) -> Path:
@@ -101,13 +101,19 @@ def is_demo_process() -> bool:
     return os.environ.get("SUPPORT_DEMO") == "1"
 
 
+def is_child_process() -> bool:
+    """Tell whether a supervisor of ours started this process, and reads its exit code."""
+    return os.environ.get("SUPPORT_CHILD") == "1"
+
+
 def worker_environment(file: Path, *, is_demo: bool = False) -> dict[str, str]:
     """Build the environment for a worker process that must read the same settings file.
 
     A demo's workers get no SUPPORT__ variables: they would lead to the publisher's own database.
     """
     kept = {name: value for name, value in os.environ.items() if not (is_demo and name.upper().startswith("SUPPORT__"))}
-    return {**kept, "SUPPORT_CONFIG": str(file.absolute()), "SUPPORT_DEMO": "1" if is_demo else "0"}
+    told = {"SUPPORT_CONFIG": str(file.absolute()), "SUPPORT_DEMO": "1" if is_demo else "0", "SUPPORT_CHILD": "1"}
+    return {**kept, **told}
 
 
 def read_settings(file: Path) -> tuple[Settings | None, list[Mistake]]:
@@ -124,6 +130,7 @@ def read_settings(file: Path) -> tuple[Settings | None, list[Mistake]]:
         values = _merged(values, _read_environment())
     except PydanticSettingsError as error:
         return None, [*mistakes, Mistake("environment", f'cannot be read: {error}; a list is written as ["a", "b"]')]
+    named = _named_files(values)
     for table_name, table in _tables_with_secrets(values):
         mistakes += _fill_from_files(table_name, table, base)
     try:
@@ -131,7 +138,6 @@ def read_settings(file: Path) -> tuple[Settings | None, list[Mistake]]:
     except ValidationError as error:
         mistakes += told(error)
         parsed = _File(**without_refused(values, error))
-    mistakes += publisher_mistakes(parsed.publisher)
     assets = _merge_assets(_packaged_assets(), parsed.assets)
     settings = Settings(
         file=file,
@@ -145,6 +151,7 @@ def read_settings(file: Path) -> tuple[Settings | None, list[Mistake]]:
         stripe=parsed.stripe,
         stripe_secrets=read_secrets(parsed.stripe, base, mistakes) if parsed.stripe else None,
         is_demo=is_demo_process(),
+        secret_files=_secret_files(parsed, named, base),
     )
     return settings, mistakes
 
@@ -163,14 +170,12 @@ def packaged_block() -> Path:
 
 
 def _read_toml(file: Path) -> tuple[dict[str, Any], list[Mistake]]:
-    try:
-        if file.stat().st_size > FILE_BYTES_MAX:
-            return {}, [Mistake("file", f"is larger than {FILE_BYTES_MAX} bytes; is it a settings file?")]
-        return tomllib.loads(file.read_text(encoding="utf-8")), []
-    except FileNotFoundError:
+    if not file.exists():
         return {}, [Mistake("file", "does not exist; copy config/support.example.toml or name one with --config")]
-    except (OSError, UnicodeDecodeError) as error:
-        return {}, [Mistake("file", f"cannot be read: {error}")]
+    try:
+        return tomllib.loads(read_text_file(file).replace("\r\n", "\n")), []
+    except Unreadable as error:
+        return {}, [Mistake("file", str(error))]
     except tomllib.TOMLDecodeError as error:
         return {}, [Mistake("file", f"is not TOML: {error}")]
 
@@ -212,6 +217,23 @@ def _tables_with_secrets(values: dict[str, Any]) -> list[tuple[str, dict[str, An
     return [(name, table) for name, table in named if isinstance(table, dict)]
 
 
+def _named_files(values: dict[str, Any]) -> list[tuple[str, object]]:
+    return [
+        (f"{where}.{key}_file", table[f"{key}_file"])
+        for where, table in _tables_with_secrets(values)
+        for key in ("url", *NODE_KEYS)
+        if f"{key}_file" in table
+    ]
+
+
+def _secret_files(parsed: _File, named: list[tuple[str, object]], base: Path) -> tuple[tuple[str, Path], ...]:
+    found: list[tuple[str, object | None]] = [*named, ("web.secret_file", parsed.web.secret_file)]
+    if parsed.stripe is not None:
+        found.append(("stripe.secret_key_file", parsed.stripe.secret_key_file))
+        found.append(("stripe.webhook_secret_file", parsed.stripe.webhook_secret_file))
+    return tuple((key, base / str(file)) for key, file in found if file is not None)
+
+
 def _fill_from_files(where: str, table: dict[str, Any], base: Path) -> list[Mistake]:
     """Replace `url_file`, `rpc_file` and `esplora_file` by what the file holds: one value a line."""
     mistakes = []
@@ -221,11 +243,14 @@ def _fill_from_files(where: str, table: dict[str, Any], base: Path) -> list[Mist
         if path is None:
             continue
         try:
-            lines = (base / str(path)).read_text(encoding="utf-8").split()
-        except (OSError, UnicodeDecodeError) as error:
-            mistakes.append(Mistake(f"{where}.{name}", f"cannot be read: {error.__class__.__name__}"))
+            lines = read_text_file(base / str(path)).split()
+        except Unreadable as error:
+            mistakes.append(Mistake(f"{where}.{name}", str(error)))
             continue
-        table[key] = lines[0] if key == "url" and lines else lines
+        if not lines or (key == "url" and len(lines) > 1):
+            mistakes.append(Mistake(f"{where}.{name}", "must hold one line" if lines else "names an empty file"))
+            continue
+        table[key] = lines[0] if key == "url" else lines
     return mistakes
 
 
@@ -240,9 +265,11 @@ def _unknown_environment() -> list[Mistake]:
 def _resolve_database(url: str, base: Path) -> str:
     """Count a relative SQLite path from the settings file: a ledger must not depend on the folder."""
     prefix = "sqlite:///"
-    if not url.startswith(prefix) or url.startswith("sqlite:////"):
+    path = url.removeprefix(prefix)
+    # What names no file is left as it is, for the ledger to refuse.
+    if not url.startswith(prefix) or path.startswith(("/", "?", ":memory:")) or not path:
         return url
-    return f"{prefix}{(base / url.removeprefix(prefix)).absolute()}"
+    return f"{prefix}{(base / path).absolute()}{'/' if path.endswith('/') else ''}"
 
 
 def _packaged_assets() -> tuple[AssetTable, ...]:

@@ -2,20 +2,28 @@
 
 import copy
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
+from support_service.origin import BadAddress, BaseUrl, Host, Origin, read_base_url, read_host, read_origin
 from support_service.rails import Mistake
+from support_service.text_file import Unreadable, read_text_file
 
 LANGUAGES = ("uk", "en")
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", re.ASCII)
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_SECRET_KEY = re.compile(r"(?:sk|rk)_(?:test|live)_[A-Za-z0-9_]+", re.ASCII)
+_WEBHOOK_SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_-]+", re.ASCII)
+# A header's name is a token (RFC 9110, 5.6.2). Without "_": a server makes of it what it makes of "-", so that
+# a reader could send the same header under another spelling.
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^`|~-]{1,64}", re.ASCII)
 
 
 class Table(BaseModel):
@@ -30,7 +38,38 @@ class Publisher(Table):
     name: str = Field(min_length=1, max_length=200)
     url: str = "http://127.0.0.1:8000"
     languages: tuple[str, ...] = LANGUAGES
-    sites: tuple[str, ...] = ()
+    sites: tuple[Origin, ...] = ()
+
+    @field_validator("name")
+    @classmethod
+    def _is_one_line(cls, name: str) -> str:
+        # It goes into titles, file names of exports and Stripe's orders.
+        if not name.strip() or any(unicodedata.category(sign) in {"Cc", "Cs"} for sign in name):
+            raise ValueError("must be one line of text, without control characters")
+        return name
+
+    @field_validator("url")
+    @classmethod
+    def _is_base_url(cls, url: str) -> str:
+        read_base_url(url)
+        return url
+
+    @field_validator("languages")
+    @classmethod
+    def _are_ours(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
+        if not languages or set(languages) - set(LANGUAGES) or len(set(languages)) < len(languages):
+            raise ValueError(f"must be some of {', '.join(LANGUAGES)}, each once")
+        return languages
+
+    @field_validator("sites", mode="before")
+    @classmethod
+    def _read_sites(cls, sites: object) -> object:
+        return _each_read(sites, _read_site)
+
+    @cached_property
+    def base(self) -> BaseUrl:
+        """Where readers reach the service, as a value: its origin, and the path that all addresses begin with."""
+        return read_base_url(self.url)
 
 
 class Database(Table):
@@ -43,8 +82,23 @@ class Web(Table):
     """[web]: the secret of sessions and tokens, host names and proxies in front."""
 
     secret_file: Path = Path("web.secret")
-    trusted_hosts: tuple[str, ...] = ()
+    trusted_hosts: tuple[Host, ...] = ()
     proxy_hops: int = Field(default=0, ge=0, le=10)
+    client_address_header: str = "X-Forwarded-For"
+
+    @field_validator("trusted_hosts", mode="before")
+    @classmethod
+    def _read_hosts(cls, hosts: object) -> object:
+        return _each_read(hosts, read_host)
+
+    @field_validator("client_address_header")
+    @classmethod
+    def _is_header_name(cls, name: str) -> str:
+        if "_" in name:
+            raise ValueError('must not hold "_": servers take it for "-", and readers could send the other spelling')
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError("must be the name of a header: letters, digits and hyphens")
+        return name
 
 
 class FeedTable(Table):
@@ -83,6 +137,7 @@ class Stripe(Table):
     secret_key_file: Path | None = None
     webhook_secret_file: Path | None = None
     api_base: str = "https://api.stripe.com"
+    checkout_origins: tuple[str, ...] = ()
     currencies: tuple[str, ...] = ("EUR", "USD", "UAH")
     offers: dict[str, OfferTable] = {}
 
@@ -99,13 +154,21 @@ def read_secrets(table: Stripe, base: Path, mistakes: list[Mistake]) -> Secrets 
     """Read the two files that [stripe] names, relative to `base`; a mistake repeats nothing of what they hold."""
     keys = _secret_lines("secret_key_file", table.secret_key_file, base, mistakes)
     webhook = _secret_lines("webhook_secret_file", table.webhook_secret_file, base, mistakes)
-    if keys and (len(keys) > 1 or not keys[0].startswith(("sk_test_", "sk_live_", "rk_test_", "rk_live_"))):
-        mistakes.append(Mistake("stripe.secret_key_file", "must hold one secret key, which begins with sk_ or rk_"))
+    if keys and (len(keys) > 1 or not _SECRET_KEY.fullmatch(keys[0])):
+        mistakes.append(
+            Mistake("stripe.secret_key_file", _why_not("one secret key, which begins with sk_ or rk_", keys))
+        )
         return None
-    if webhook and not all(line.startswith("whsec_") for line in webhook):
-        mistakes.append(Mistake("stripe.webhook_secret_file", "must hold lines that begin with whsec_"))
+    if webhook and not all(_WEBHOOK_SECRET.fullmatch(line) for line in webhook):
+        mistakes.append(Mistake("stripe.webhook_secret_file", _why_not("lines that begin with whsec_", webhook)))
         return None
     return Secrets(keys[0], tuple(webhook)) if keys and webhook else None
+
+
+def _why_not(wanted: str, lines: list[str]) -> str:
+    """Say what a file must hold, and where signs that nobody sees are why it does not; nothing of it is repeated."""
+    is_hidden = not all(line.isascii() and line.isprintable() for line in lines)
+    return f"must hold {wanted}" + ("; it holds signs that no key has, perhaps unseen ones" if is_hidden else "")
 
 
 def _secret_lines(name: str, file: Path | None, base: Path, mistakes: list[Mistake]) -> list[str]:
@@ -113,9 +176,9 @@ def _secret_lines(name: str, file: Path | None, base: Path, mistakes: list[Mista
         mistakes.append(Mistake(f"stripe.{name}", "is missing; name the file that holds it"))
         return []
     try:
-        lines = (base / file).read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError) as error:
-        mistakes.append(Mistake(f"stripe.{name}", f"cannot be read: {error.__class__.__name__}"))
+        lines = read_text_file(base / file).split()
+    except Unreadable as error:
+        mistakes.append(Mistake(f"stripe.{name}", str(error)))
         return []
     if not lines:
         mistakes.append(Mistake(f"stripe.{name}", "names an empty file"))
@@ -142,33 +205,36 @@ class MethodEntry:
     options: Mapping[str, object]
 
 
-def publisher_mistakes(publisher: Publisher) -> list[Mistake]:
-    """Check what the types of [publisher] cannot say."""
-    mistakes = []
-    if not _is_origin(publisher.url, path_allowed=True):
-        mistakes.append(Mistake("publisher.url", "must be an http:// or https:// address"))
-    if not publisher.languages or set(publisher.languages) - set(LANGUAGES):
-        mistakes.append(Mistake("publisher.languages", f"must be some of {', '.join(LANGUAGES)}"))
-    return mistakes + [
-        Mistake("publisher.sites", f"{site!r} must be an https origin such as https://example.com")
-        for site in publisher.sites
-        if not _is_origin(site, path_allowed=False)
-    ]
+def _each_read(texts: object, read: Callable[[str], object]) -> object:
+    """Read each text of a list; all that are wrong are told in one ValueError. What is no list is left to pydantic."""
+    if not isinstance(texts, list | tuple):
+        return texts
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("must be a list of texts")
+    values, reasons = [], []
+    for position, text in enumerate(texts, 1):
+        try:
+            values.append(read(text))
+        except BadAddress as error:
+            # What stands before an @ may be a password.
+            reasons.append(f"{repr(text[:80]) if '@' not in text else f'entry {position}'} {error}")
+    if reasons:
+        raise ValueError("; ".join(reasons))
+    return values
 
 
-def _is_origin(text: str, *, path_allowed: bool) -> bool:
+def _read_site(text: str) -> Origin:
+    """Read who may frame us. Plain http carries no promise about who answers; beyond this machine only https may."""
+    hint = "it must be an https origin such as https://example.com"
     try:
-        parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return False
-    is_plain = not (parts.query or parts.fragment or parts.username) and (path_allowed or parts.path in {"", "/"})
-    # Plain http carries no promise about who answers; beyond this machine only https may frame us.
-    return (
-        bool(host)
-        and is_plain
-        and (parts.scheme == "https" or (parts.scheme == "http" and (path_allowed or host in _LOOPBACK)))
-    )
+        site = read_origin(text)
+    except BadAddress as error:
+        raise BadAddress(f"{error}; {hint}") from error
+    if site.scheme != "https" and not site.host.is_loopback:
+        raise BadAddress(f"is not https; {hint}")
+    if not site.is_sayable_in_policy:
+        raise BadAddress("has an IPv6 address, which no browser reads in the list of who may frame a page")
+    return site
 
 
 def method_entries(tables: tuple[dict[str, Any], ...], mistakes: list[Mistake]) -> tuple[MethodEntry, ...]:
@@ -192,12 +258,19 @@ def method_entries(tables: tuple[dict[str, Any], ...], mistakes: list[Mistake]) 
 def told(error: ValidationError) -> list[Mistake]:
     """Turn pydantic's findings into our mistakes; the refused value is never repeated."""
     return [
-        Mistake(
-            ".".join(str(part) for part in found["loc"]) or "file",
-            "is not a known setting" if found["type"] == "extra_forbidden" else found["msg"].lower(),
-        )
+        Mistake(".".join(str(part) for part in found["loc"]) or "file", _reason(found))
         for found in error.errors(include_url=False, include_input=False)
     ]
+
+
+def _reason(found: ErrorDetails) -> str:
+    match found["type"]:
+        case "extra_forbidden":
+            return "is not a known setting"
+        case "value_error":
+            return str(found["ctx"]["error"])
+        case _:
+            return found["msg"].lower()
 
 
 def without_refused(values: dict[str, Any], error: ValidationError) -> dict[str, Any]:

@@ -27,11 +27,42 @@ RESTART_SECONDS_MAX = 60
 WELL_AFTER_SECONDS = 60
 TURN_SECONDS = 0.2
 
+# What a child of ours ends with where trying again cannot help: its settings are broken, its database is of
+# another version. EX_CONFIG of sysexits.h; people's commands end with 1 all the same.
+PERMANENT_CODE = 78
+
 _PR_SET_PDEATHSIG = 1
 
 
 class ProcessError(Exception):
     """A process cannot be started; the text is for people, one line."""
+
+
+class Permanent(ProcessError):
+    """A child said that its fault will not pass: it has told why, and starting it again helps nobody."""
+
+
+class NoSuchHost(ProcessError):
+    """What `--host` names is no address to listen on."""
+
+
+def listening_address(host: str) -> str:
+    """Find the address of this machine that `--host` means: an IP address, in brackets or not, or a host name.
+
+    Raises NoSuchHost. A name is looked up once, here: the server below knows addresses alone.
+    """
+    text = host.strip()
+    if text.startswith("[") and text.endswith("]"):
+        text = text[1:-1]
+    try:
+        found = socket.getaddrinfo(text, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE) if text else []
+    except (OSError, UnicodeError):
+        found = []
+    # Where a name means both, IPv4 comes first: that is what proxies are told.
+    addresses = sorted((one[0] != socket.AF_INET, str(one[4][0])) for one in found)
+    if not addresses or "%" in addresses[0][1]:
+        raise NoSuchHost(f"cannot listen on {host[:80]!r}: it is no address of this machine; choose another --host")
+    return addresses[0][1]
 
 
 def reserve_port(host: str, port: int) -> int:
@@ -88,7 +119,10 @@ class Child:
 
 @dataclass(slots=True)
 class Supervisor:
-    """Keeps children running: a crashed one is started again after 1, 2, 4 ... 60 seconds."""
+    """Keeps children running: a crashed one is started again after 1, 2, 4 ... 60 seconds.
+
+    Permanent is raised where a child says that its fault will not pass.
+    """
 
     stopping: threading.Event = field(default_factory=threading.Event)
     children: list[Child] = field(default_factory=list)
@@ -157,6 +191,8 @@ def _revive(child: Child, now: float) -> None:
     code = child.process.poll()
     if code is None:
         return
+    if code == PERMANENT_CODE:
+        raise Permanent(f"{child.name} cannot go on; what it said above will not pass by itself")
     if child.is_vital:
         raise ProcessError(f"{child.name} ended by itself (exit code {code})")
     child.crashes = 1 if now - child.started_at > WELL_AFTER_SECONDS else child.crashes + 1

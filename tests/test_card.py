@@ -269,3 +269,43 @@ def test_nothing_strange_is_carried_along(house: CardHouse, query: dict[str, str
     page = house.reader().client.get("/card", query_string=ASKED | query).text
     assert "evil" not in page
     assert "javascript" not in page
+
+
+def test_a_payment_page_at_an_unknown_address_is_closed_and_told_truly(
+    house: CardHouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.fake.account.base = "https://pay.example.com"
+    answer = house.reader().give()
+    assert answer.status_code == 503
+    assert "does not answer" not in answer.text
+    assert "Card payments do not work now" in answer.text
+    assert [one["status"] for one in house.fake.account.all("checkout.session")] == ["expired"]
+    (told,) = [one for one in caplog.records if one.getMessage() == "checkout_at_strange_origin"]
+    assert "https://pay.example.com" in str(vars(told)["error"])
+    assert "stripe.checkout_origins" in str(vars(told)["error"])
+
+
+def test_the_accounts_own_checkout_domain_is_ours(tmp_path: Path, database_url: str, clock: FrozenClock) -> None:
+    own = {"\ncurrencies = ": '\ncheckout_origins = ["https://PAY.example.com:443/"]\ncurrencies = '}
+    with StripeFake(clock=clock) as fake:
+        fake.account.base = "https://pay.example.com"
+        house = card_house(tmp_path, database_url, fake, clock, changes=own)
+        policy = house.reader().client.get("/card?lang=en").headers["Content-Security-Policy"]
+        assert f"form-action 'self' {fake.url} https://pay.example.com;" in policy
+        assert house.reader().give().headers["Location"].startswith("https://pay.example.com/c/pay/")
+
+
+def test_the_prefix_of_our_address_stands_once_in_every_way_back(
+    tmp_path: Path, database_url: str, clock: FrozenClock
+) -> None:
+    below = {'url = "http://127.0.0.1:8000"': 'url = "http://127.0.0.1:8000/donate/"'}
+    with StripeFake(clock=clock) as fake:
+        house = card_house(tmp_path, database_url, fake, clock, changes=below)
+        client = house.reader().client
+        (form,) = forms(client.get("/support").text)
+        assert form.action == "/donate/card"
+        policy = client.get("/widget").headers["Content-Security-Policy"]
+        assert "form-action http://127.0.0.1:8000/donate/;" in policy
+        session = fake.get("checkout.session", house.reader().session())
+        assert session["cancel_url"].startswith("http://127.0.0.1:8000/donate/card?")
+        assert session["success_url"].startswith("http://127.0.0.1:8000/donate/thanks/")

@@ -236,3 +236,41 @@ def test_what_is_frozen_is_told_until_somebody_has_looked(command: Command, sett
 
 def test_what_comes_with_the_package_is_found(command: Command) -> None:
     assert command("--config", ROOT / "config" / "militarnyi.toml", "check").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ('url = "http://127.0.0.1:8000"', 'url = "https://support.example.com"', "web.proxy_hops"),
+        ('url = "http://127.0.0.1:8000"', 'url = "http://support.example.com"', "publisher.url"),
+        ("[database]", '[web]\ntrusted_hosts = ["a.example"]\n[database]', "web.trusted_hosts"),
+        ("chain_id = 1\n", 'chain_id = 1\nrpc_file = "nodes"\n', "networks.ethereum.rpc_file"),
+    ],
+)
+def test_check_warns_of_what_works_and_may_be_meant_otherwise(
+    command: Command, settings_file: Path, old: str, new: str, key: str
+) -> None:
+    nodes = settings_file.parent / "nodes"
+    nodes.write_text("http://127.0.0.1:1\n", encoding="utf-8")
+    nodes.chmod(0o644)
+    text = settings_file.read_text(encoding="utf-8")
+    assert old in text
+    settings_file.write_text(text.replace(old, new), encoding="utf-8")
+    told = command("--config", settings_file, "check")
+    assert told.exit_code == 0
+    assert [line.split(": ")[1:3] for line in told.stderr.splitlines()] == [[key, "warning"]]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("sqlite:///support.db", "sqlite:///no/such/folder/support.db", "database.url"),
+        ("[database]", '[web]\nsecret_file = "no/such/secret"\n[database]', "web.secret_file"),
+    ],
+)
+def test_check_looks_at_the_places_that_the_service_needs(
+    command: Command, settings_file: Path, old: str, new: str, key: str
+) -> None:
+    settings_file.write_text(settings_file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    told = command("--config", settings_file, "check")
+    assert (told.exit_code, told.stderr.split(": ")[1]) == (1, key)

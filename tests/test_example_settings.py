@@ -86,7 +86,12 @@ def test_every_value_that_is_off_is_the_default_or_an_example() -> None:
     assert TABLES["database"]["url"] == Database().url
     addresses = ("currency", "nbu_url", "market_url")
     assert {name: TABLES["value"][name] for name in addresses} == {name: getattr(Value(), name) for name in addresses}
-    assert TABLES["web"] == {"secret_file": "web.secret", "trusted_hosts": [], "proxy_hops": 0}
+    assert TABLES["web"] == {
+        "secret_file": "web.secret",
+        "trusted_hosts": [],
+        "proxy_hops": 0,
+        "client_address_header": "X-Forwarded-For",
+    }
 
 
 def test_every_setting_has_its_reason() -> None:

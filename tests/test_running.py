@@ -208,3 +208,37 @@ def test_check_online_says_what_is_wrong_with_a_key_of_stripes(tmp_path: Path, s
         partly = start("--config", settings, "check", "--online")
         assert partly.process.wait(60) == 1
     assert "stripe.secret_key_file: stripe: /v1/disputes was refused" in partly.complained()
+
+
+@pytest.mark.parametrize("host", ["localhost", "[::1]", "::1", "127.0.0.1"])
+def test_a_host_is_taken_in_every_spelling(settings_file: Path, start: Start, host: str) -> None:
+    port = free_port()
+    service = start("--config", settings_file, "run", "--host", host, "--port", port)
+    shown = "[::1]" if "::" in host else "127.0.0.1"
+    until(lambda: answer(f"http://{shown}:{port}/healthz")[0] == 200 or service.process.poll() is not None)
+    assert answer(f"http://{shown}:{port}/healthz")[0] == 200, service.complained()
+    assert service.stop() == 0
+
+
+@pytest.mark.parametrize("name", ["run", "web", "demo"])
+@pytest.mark.parametrize("host", ["no such host", "", "999.1.1.1", "192.0.2.1", "http://127.0.0.1"])
+def test_a_host_that_is_not_of_this_machine_is_one_clear_line(
+    settings_file: Path, start: Start, name: str, host: str
+) -> None:
+    command = start("--config", settings_file, name, "--host", host, "--port", free_port())
+    assert command.process.wait(60) == 1
+    assert command.complained().count("\n") == 1
+    assert "--host" in command.complained()
+
+
+def test_settings_that_break_under_a_running_service_end_it_in_words(settings_file: Path, start: Start) -> None:
+    port = free_port()
+    service = start("--config", settings_file, "run", "--port", port)
+    serving(service, port)
+    settings_file.write_text("[publisher]\ncolour = 'red'\n", encoding="utf-8")
+    for child in psutil.Process(service.process.pid).children():
+        child.kill()
+    assert service.process.wait(60) == 1
+    assert "publisher.colour: is not a known setting" in service.complained()
+    assert "will not pass by itself" in service.complained()
+    assert not service.descendants()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from support_service.assembly import Assembly, assemble, unwatched_networks
+from support_service.ledger import Ledger
 from support_service.settings import SettingsError, settings_path
 from tests.fixtures.service import SEED, write_settings
 
@@ -123,6 +124,65 @@ def test_only_an_https_origin_may_embed_us(tmp_path: Path, site: str) -> None:
     assert set(mistakes(tmp_path, SEED.replace("sites = []", f'sites = ["{site}"]'))) == {"publisher.sites"}
 
 
+CYRILLIC = SEED.replace('url = "http://127.0.0.1:8000"', 'url = "https://Підтримка.укр:443/Донат/"')
+
+
+def test_addresses_are_values_whatever_their_spelling(tmp_path: Path) -> None:
+    text = CYRILLIC.replace("sites = []", 'sites = ["https://НОВИНИ.укр.", "https://example.com:443/"]')
+    settings = assembled(tmp_path, text + '\n[web]\ntrusted_hosts = ["Inner.Example:8000", "[0::1]"]\n').settings
+    base = settings.publisher.base
+    assert base.origin == "https://xn--80ahmijpip2p.xn--j1amh"
+    assert base.prefix == "/%D0%94%D0%BE%D0%BD%D0%B0%D1%82"
+    assert [str(site) for site in settings.publisher.sites] == ["https://xn--b1amarcd.xn--j1amh", "https://example.com"]
+    assert [(host.name, host.port) for host in settings.web.trusted_hosts] == [("inner.example", 8000), ("[::1]", None)]
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["https://example.com", "*", "*.example.com", ".example.com", "exa mple.com", "a_b.example", "::1", "", "a/b"],
+)
+def test_a_trusted_host_that_is_no_host_is_refused(tmp_path: Path, host: str) -> None:
+    found = mistakes(tmp_path, SEED + f'\n[web]\ntrusted_hosts = ["right.example", "{host}"]\n')
+    assert set(found) == {"web.trusted_hosts"}
+    assert repr(host) in found["web.trusted_hosts"]
+    assert "right.example" not in found["web.trusted_hosts"]
+
+
+@pytest.mark.parametrize(
+    "site",
+    ["https://*.example.com", "https://exa mple.com", "*", "https://[2001:db8::1]", "null", "https://example.com?", ""],
+)
+def test_a_site_that_no_browser_would_understand_is_refused(tmp_path: Path, site: str) -> None:
+    assert set(mistakes(tmp_path, SEED.replace("sites = []", f'sites = ["{site}"]'))) == {"publisher.sites"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://support.example.com/a b",
+        "https://a_b.example",
+        "example.com",
+        "https://example.com/?a",
+        "https://u:p@a.b",
+    ],
+)
+def test_a_publishers_address_that_reaches_nobody_is_refused(tmp_path: Path, url: str) -> None:
+    text = SEED.replace('url = "http://127.0.0.1:8000"', f'url = "{url}"')
+    assert set(mistakes(tmp_path, text)) == {"publisher.url"}
+
+
+@pytest.mark.parametrize("name", ["X_Forwarded_For", "Client Address", "", "Адреса", "a:b"])
+def test_a_header_that_has_a_second_spelling_or_is_none_is_refused(tmp_path: Path, name: str) -> None:
+    found = mistakes(tmp_path, SEED + f'\n[web]\nclient_address_header = "{name}"\n')
+    assert set(found) == {"web.client_address_header"}
+
+
+@pytest.mark.parametrize("languages", ['["uk", "uk"]', "[]", '["uk", "pl"]'])
+def test_languages_are_ours_and_each_stands_once(tmp_path: Path, languages: str) -> None:
+    text = SEED.replace('languages = ["uk", "en"]', f"languages = {languages}")
+    assert set(mistakes(tmp_path, text)) == {"publisher.languages"}
+
+
 def test_relative_paths_count_from_the_settings_file(settings_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("/")
     settings = assemble(settings_file).settings
@@ -239,6 +299,98 @@ def test_a_refused_database_is_never_repeated(tmp_path: Path) -> None:
     found = mistakes(tmp_path, SEED.replace('url = "sqlite:///support.db"', 'url = ["postgresql://u:HUNTER2@db/x"]'))
     assert set(found) == {"database.url"}
     assert "HUNTER2" not in str(found)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://u:HUNTER2@db/x", "postgres://u:HUNTER2@db/x", "postgresql+asyncpg://u:HUNTER2@db/x", "support.db",
+        "/var/lib/support.db", "sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite://:memory:", "sqlite://support.db",
+        "sqlite:///folder/", "sqlite:///support.db?mode=ro", "sqlite+aiosqlite:///support.db", "sqlite:support.db", "",
+        "postgresql+psycopg://u:HUNTER2@db:99999/x", "postgresql+psycopg://u:HUNTER2@db:port/x",
+        "postgresql+psycopg://u:HUNTER2@db/x?no_such_option=1", "https://u:HUNTER2@db/x", "file:support.db",
+    ],
+)  # fmt: skip
+def test_a_database_that_no_ledger_opens_is_refused_at_once(tmp_path: Path, url: str) -> None:
+    found = mistakes(tmp_path, SEED.replace("sqlite:///support.db", url))
+    assert set(found) == {"database.url"}
+    assert "HUNTER2" not in str(found)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:///support.db",
+        "sqlite:////var/lib/support/support.db",
+        "sqlite:///folder/my%20support.db",
+        "postgresql+psycopg://u:p%40ss@db:5433/x?sslmode=require",
+        "postgresql://u:p@db/x",
+    ],
+)
+def test_a_database_that_check_passes_is_one_the_ledger_takes(tmp_path: Path, url: str) -> None:
+    settings = assembled(tmp_path, SEED.replace("sqlite:///support.db", url)).settings
+    Ledger(settings.database_url).dispose()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8"])
+@pytest.mark.parametrize("line_end", ["\r\n", "\n"])
+def test_files_from_any_editor_are_read(tmp_path: Path, encoding: str, line_end: str) -> None:
+    def write(name: str, text: str) -> None:
+        (tmp_path / name).write_bytes(text.replace("\n", line_end).encode(encoding))
+
+    write("key", "sk_test_example\n")
+    write("webhook", "whsec_one\nwhsec_two\n")
+    write("nodes", "http://127.0.0.1:8545/key\n")
+    write("database", "sqlite:////tmp/elsewhere.db\n")
+    stripe = '\n[stripe]\nsecret_key_file = "key"\nwebhook_secret_file = "webhook"\n'
+    text = SEED.replace('url = "sqlite:///support.db"', 'url_file = "database"') + stripe
+    write("support.toml", text.replace("chain_id = 1\n", 'chain_id = 1\nrpc_file = "nodes"\n'))
+    settings = assemble(tmp_path / "support.toml").settings
+    assert settings.stripe_secrets is not None
+    assert (settings.stripe_secrets.key, settings.stripe_secrets.webhook) == (
+        "sk_test_example",
+        ("whsec_one", "whsec_two"),
+    )
+    assert settings.networks["ethereum"]["rpc"] == ["http://127.0.0.1:8545/key"]
+    assert settings.database_url == "sqlite:////tmp/elsewhere.db"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "cp1251"])
+def test_a_file_in_another_encoding_is_told_by_name(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "support.toml"
+    bom = "\ufeff" if encoding == "utf-16-le" else ""
+    file.write_bytes((bom + SEED + "# Підтримка").encode(encoding))
+    with pytest.raises(SettingsError, match="save it as UTF-8"):
+        assemble(file)
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\u00ad", "\u202c", "к", "\ufeff"])
+def test_an_unseen_sign_in_a_secret_is_told_and_the_secret_is_not(tmp_path: Path, hidden: str) -> None:
+    (tmp_path / "key").write_text(f"sk_test_HUNTER2{hidden}\n", encoding="utf-8")
+    (tmp_path / "webhook").write_text("whsec_one\n", encoding="utf-8")
+    stripe = '\n[stripe]\nsecret_key_file = "key"\nwebhook_secret_file = "webhook"\n'
+    found = mistakes(tmp_path, SEED + stripe)
+    assert set(found) == {"stripe.secret_key_file"}
+    assert "unseen" in found["stripe.secret_key_file"]
+    assert "HUNTER2" not in str(found)
+
+
+@pytest.mark.parametrize("sign", ["\u200b", "\u202c", "\ufeff", "\u00ad"])
+@pytest.mark.parametrize("key", ["methods.iban.iban", "methods.btc.address", "methods.eth.address"])
+def test_a_sign_that_nobody_sees_is_named(tmp_path: Path, sign: str, key: str) -> None:
+    right, _ = WRONG_CHECKSUMS[key]
+    found = mistakes(tmp_path, SEED.replace(right, right[:9] + sign + right[9:]))
+    assert set(found) == {key}
+    assert f"U+{ord(sign):04X}" in found[key]
+
+
+@pytest.mark.parametrize("password", ["пароль", "%D0%BF%D0%B0%D1%80%D0%BE%D0%BB%D1%8C"])
+def test_a_password_that_http_cannot_send_is_refused(tmp_path: Path, password: str) -> None:
+    found = mistakes(
+        tmp_path, SEED.replace("chain_id = 1\n", f'chain_id = 1\nrpc = ["http://u:{password}@127.0.0.1"]\n')
+    )
+    assert set(found) == {"networks.ethereum.rpc"}
+    assert "Latin-1" in str(found) and password not in str(found)
 
 
 def test_the_settings_file_is_chosen_by_argument_then_variable(monkeypatch: pytest.MonkeyPatch) -> None:

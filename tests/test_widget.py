@@ -94,6 +94,20 @@ def test_only_listed_sites_may_frame_the_widget(
     assert "X-Frame-Options" not in headers
 
 
+def test_a_cyrillic_site_may_frame_the_widget_and_nobody_else(tmp_path: Path) -> None:
+    """A name that is not ASCII makes a browser drop the whole directive: then anybody may."""
+    policy = reader(tmp_path, sites("https://новини.укр")).get("/widget").headers["Content-Security-Policy"]
+    assert policy.endswith("frame-ancestors https://xn--b1amarcd.xn--j1amh")
+
+
+@pytest.mark.parametrize("article", ["https://xn--b1amarcd.xn--j1amh/стаття", "https://Новини.УКР:443/стаття"])
+def test_an_article_is_known_by_every_spelling_of_its_site(tmp_path: Path, article: str) -> None:
+    client = reader(tmp_path, sites("https://новини.укр"))
+    page = client.get("/support", query_string={"article": article}).text
+    assert 'href="https://xn--b1amarcd.xn--j1amh/стаття"' in page
+    assert ">новини.укр/стаття</a>" in page
+
+
 def test_a_foreign_article_is_left_out_of_the_frame(tmp_path: Path) -> None:
     client = reader(tmp_path, sites("https://example.com"))
     assert "evil" not in client.get("/widget?article=https://evil.example/").text
@@ -132,3 +146,56 @@ def test_the_page_tells_where_its_oembed_is(client: FlaskClient) -> None:
     )
     assert found
     assert client.get(found[1]).status_code == 200
+
+
+def filtered_by_wordpress(html: str) -> str:
+    """Do what WordPress does to the answer of a provider it does not know (wp_filter_oembed_result)."""
+    found = re.search(r"(<blockquote>.*?</blockquote>)?.*(<iframe.*?></iframe>)(.*)", html, re.DOTALL)
+    assert found
+    frame = re.sub(r' (?!src|width|height|title)[a-z]+(?:="[^"]*")', "", found[2])
+    return (found[1] or "") + frame.replace("<iframe", '<iframe sandbox="allow-scripts" style="visibility: hidden"')
+
+
+def test_what_wordpress_leaves_of_the_embedding_still_leads_to_the_page(client: FlaskClient) -> None:
+    page = "http://127.0.0.1:8000/support?lang=en&article=https://example.com/a"
+    html = client.get("/oembed", query_string={"url": page}).get_json()["html"]
+    (link,) = re.findall(
+        r'<blockquote><a href="([^"]+)">Support Militarnyi</a></blockquote>', filtered_by_wordpress(html)
+    )
+    assert link == "http://127.0.0.1:8000/support?lang=en&amp;article=https%3A%2F%2Fexample.com%2Fa"
+
+
+def test_a_frame_that_may_open_nothing_says_where_to_go(tmp_path: Path) -> None:
+    client = reader(tmp_path, {'url = "http://127.0.0.1:8000"': 'url = "https://підтримка.укр/donate"'})
+    page = client.get("/widget", headers={"Host": "xn--80ahmijpip2p.xn--j1amh"}).text
+    assert 'Militarnyi · <span class="address">підтримка.укр/donate/support</span>' in page
+
+
+@pytest.mark.parametrize(
+    ("asked", "title"),
+    [
+        ("?lang=en&article=https://example.com/a", "Support our work"),
+        ("?article=https://example.com/a&lang=uk", "Підтримайте нашу роботу"),
+        ("", "Підтримайте нашу роботу"),
+    ],
+)
+def test_the_embedded_address_rules_language_and_article(client: FlaskClient, asked: str, title: str) -> None:
+    """Not the request of the server that asks: it has a language of its own."""
+    query = {"url": f"http://127.0.0.1:8000/support{asked}", "lang": "en"}
+    told = client.get("/oembed", query_string=query, headers={"Accept-Language": "en"}).get_json()
+    assert told["title"] == title
+    assert ("article=https%3A%2F%2Fexample.com%2Fa" in told["html"]) == ("article" in asked)
+
+
+def test_the_page_leads_its_embedders_to_its_own_language_and_article(client: FlaskClient) -> None:
+    page = client.get("/support?lang=en&article=https://example.com/a").text
+    found = re.search(r'type="application/json\+oembed" href="http://127.0.0.1:8000([^"]+)"', page)
+    assert found
+    told = client.get(found[1]).get_json()
+    assert told["title"] == "Support our work"
+    assert "lang=en&amp;article=https%3A%2F%2Fexample.com%2Fa" in told["html"]
+
+
+@pytest.mark.parametrize("url", ["HTTP://127.0.0.1:8000/support", "http://127.0.0.1:8000/%73upport#way"])
+def test_oembed_knows_our_page_by_every_spelling(client: FlaskClient, url: str) -> None:
+    assert client.get("/oembed", query_string={"url": url}).status_code == 200

@@ -10,18 +10,17 @@ from typing import Any
 from urllib.parse import quote
 from weakref import finalize
 
-from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, inspect, make_url, text
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, inspect, text
 from sqlalchemy.exc import (
-    ArgumentError,
     DatabaseError,
     DataError,
     IntegrityError,
     InterfaceError,
-    NoSuchModuleError,
     ProgrammingError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from support_service.ledger.address import read_database_url
 from support_service.ledger.errors import LedgerDown, LedgerError, LedgerOutdated
 
 # The last revision in migrations/versions; a test holds it there. Named here because asking Alembic
@@ -45,7 +44,7 @@ class Database:
     """
 
     def __init__(self, url: str, *, wait_seconds_max: float = WAIT_SECONDS_MAX, creates: bool = False) -> None:
-        self._url = _checked_url(url)
+        self._url = read_database_url(url)
         self._creates = creates
         self._wait_seconds_max = wait_seconds_max
         self._file = None if self._url.get_backend_name() != "sqlite" else Path(str(self._url.database)).absolute()
@@ -182,22 +181,6 @@ def _advice(held: str | None) -> str:
             f"the database is at revision {held}, this version needs {SCHEMA_REVISION}: run `support-service migrate`"
         )
     return f"the database is at revision {held}, newer than this version's {SCHEMA_REVISION}: install the newer version"
-
-
-def _checked_url(text_: str) -> URL:
-    """Read a database URL; the error repeats none of it, for it may hold a password."""
-    try:
-        url = make_url(text_)
-        name = url.get_backend_name()
-    except (ArgumentError, NoSuchModuleError, ValueError) as error:
-        raise LedgerError("database.url is not a database URL such as sqlite:///support.db") from error
-    if name == "sqlite" and url.database in {None, "", ":memory:"}:
-        raise LedgerError("database.url must name a file: a ledger in memory is lost at the end")
-    if name == "postgresql":
-        return url.set(drivername="postgresql+psycopg")
-    if name != "sqlite":
-        raise LedgerError(f"database.url: {name} is not supported; use sqlite or postgresql+psycopg")
-    return url
 
 
 def _sqlite_engine(file: Path, wait_seconds_max: float, *, creates: bool) -> Engine:

@@ -1,9 +1,11 @@
 """Options that several rails read alike: a national currency, a network, assets. Pure."""
 
+import unicodedata
 from collections.abc import Callable
 from typing import TypeVar
 
 from support_service.money import Asset
+from support_service.origin import BadAddress, read_origin
 from support_service.rails import BadOption, Options, Surroundings
 
 T = TypeVar("T")
@@ -12,11 +14,30 @@ T = TypeVar("T")
 def checked(options: Options, name: str, read: Callable[[str], T]) -> T | None:
     """Take a text that must be there and let `read` check it; its BadOption becomes the mistake."""
     text = options.required(name).strip()
+    hidden = next((sign for sign in text if unicodedata.category(sign) in {"Cf", "Cc", "Co", "Cn"}), None)
+    if hidden is not None:
+        what = unicodedata.name(hidden, "a control character").lower()
+        options.reject(name, f"holds a sign that nobody sees ({what}, U+{ord(hidden):04X}); type it again")
+        return None
     try:
         return read(text) if text else None
     except BadOption as error:
         options.reject(name, str(error))
         return None
+
+
+def origin(options: Options, name: str, text: str) -> None:
+    """Check one origin that we send readers or secrets to: https, or this machine; its mistake names the text."""
+    try:
+        site = read_origin(text)
+    except BadAddress as error:
+        shown = repr(text[:80]) if "@" not in text else "an entry"
+        options.reject(name, f"{shown} {error}; it must be an origin such as https://pay.example.com")
+        return
+    if site.scheme != "https" and not site.host.is_loopback:
+        options.reject(name, f"{str(site)!r} is not https")
+    elif not site.is_sayable_in_policy:
+        options.reject(name, f"{str(site)!r} has an IPv6 address, which browsers do not read in a page's policy")
 
 
 def currency(options: Options, around: Surroundings, *, default: str) -> Asset | None:

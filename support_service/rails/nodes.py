@@ -4,7 +4,7 @@ A node's address may hold a password, so no message here repeats it; mistakes na
 """
 
 from typing import Literal, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from support_service.rails import Options
 
@@ -19,7 +19,9 @@ def node_urls(options: Options, name: str) -> tuple[str, ...]:
     """Take a list of http(s) addresses; each may stand there once, or a quorum would count one node twice."""
     urls = options.texts(name)
     for position, url in enumerate(urls, 1):
-        if not _is_http(url):
+        if _has_foreign_password(url):
+            options.reject(name, f"entry {position} has a user or password outside Latin-1, which HTTP cannot send")
+        elif not _is_http(url):
             options.reject(name, f"entry {position} must be an http:// or https:// address of a node")
         elif url in urls[: position - 1]:
             options.reject(name, f"entry {position} names the same node again; each must be another one")
@@ -65,6 +67,12 @@ def poll_seconds(options: Options, default: int) -> int:
         options.reject("poll_seconds", f"must be from 1 to {POLL_SECONDS_MAX} seconds")
         return default
     return value
+
+
+def _has_foreign_password(url: str) -> bool:
+    """Tell of what Basic authentication cannot encode as our HTTP library does it (RFC 7617, 2.1)."""
+    before, at, _ = url.partition("://")[2].partition("/")[0].rpartition("@")
+    return bool(at) and any(ord(sign) > 0xFF for sign in unquote(before))
 
 
 def _is_http(url: str) -> bool:

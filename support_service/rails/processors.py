@@ -18,13 +18,17 @@ SWEEP_POLL_SECONDS = 120
 
 @dataclass(frozen=True, slots=True)
 class ProcessorAccount:
-    """Our account with a processor: what it needs to know to work for us. payee is who is given to."""
+    """Our account with a processor: what it needs to know to work for us. payee is who is given to.
+
+    checkout_origins are the only places where its payment pages may lie.
+    """
 
     payee: str
     api_base: str
     key: str = field(repr=False)
     webhook_secrets: tuple[str, ...] = field(repr=False)
     assets: tuple[Asset, ...] = ()
+    checkout_origins: tuple[str, ...] = ()
 
 
 class CheckoutDown(Exception):
@@ -33,6 +37,10 @@ class CheckoutDown(Exception):
 
 class CheckoutRefused(Exception):
     """A definite no; only a new attempt may succeed. The text is for the log and names no donor."""
+
+
+class StrangePage(CheckoutRefused):
+    """The payment page lies at an address that the settings do not name: no reader is sent there, whoever tries."""
 
 
 class NotGenuine(ValueError):

@@ -16,7 +16,7 @@ from support_service.ledger import LedgerError
 from support_service.money import Money
 from support_service.web import card_guard
 from support_service.web.amounts import sum_text
-from support_service.web.card_checkout import ChangedSum, Gift, NoCheckout, checkout_url
+from support_service.web.card_checkout import ChangedSum, Gift, NoCheckout, NotSetUp, checkout_url
 from support_service.web.card_form import (
     HONEYPOT,
     Confirmed,
@@ -155,6 +155,8 @@ def _to_checkout(cards: Cards, confirmed: Confirmed, token: Token) -> BaseRespon
         return show_sum(confirmed, new_token(), CHANGED, 409)
     except NoCheckout:
         return offer_again(confirmed, token)
+    except NotSetUp:
+        return show_notice(Phrase("Card payments do not work now"), NOT_NOW, 503)
     # werkzeug's redirect would write the address into a page, too; a browser needs the header alone.
     return Response(status=303, headers={"Location": goal})
 

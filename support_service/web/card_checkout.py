@@ -3,10 +3,9 @@
 import logging
 import secrets
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-from support_service.giving import Checkout, Intent
-from support_service.rails.processors import CheckoutDown, CheckoutRefused
+from support_service.giving import Intent
+from support_service.rails.processors import CheckoutDown, CheckoutRefused, StrangePage
 from support_service.web.card_form import Confirmed
 from support_service.web.cards import Cards
 from support_service.web.service import Service
@@ -24,6 +23,10 @@ class NoCheckout(Exception):
     """The processor opened no payment page; nothing was charged, and the reader may try again."""
 
 
+class NotSetUp(Exception):
+    """The processor's pages lie where the settings do not let readers be sent: trying again helps nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gift:
     """What was confirmed, and the token's nonce that is spent on it."""
@@ -36,7 +39,10 @@ class Gift:
 
 
 def checkout_url(at: Service, cards: Cards, gift: Gift) -> str:
-    """Return where the reader pays, or the thank-you page if they have; raises ChangedSum, NoCheckout, LedgerError."""
+    """Return where the reader pays, or the thank-you page if they have.
+
+    Raises ChangedSum, NoCheckout, NotSetUp, LedgerError.
+    """
     wanted = _intent(at, cards, gift)
     intent = at.ledger.open_intent(wanted, nonce=gift.nonce)
     if _charged(intent) != _charged(wanted):
@@ -51,7 +57,10 @@ def checkout_url(at: Service, cards: Cards, gift: Gift) -> str:
         checkout = cards.processor.open_checkout(
             intent, attempt.number, started_at=attempt.started_at, thanks_url=thanks_url, back_url=gift.back_url
         )
-        _refuse_strange(checkout, cards)
+    except StrangePage as error:
+        log.warning("checkout_at_strange_origin", extra={"intent": intent.ref, "error": str(error)})
+        at.ledger.note_refused(intent.ref, attempt.number)
+        raise NotSetUp from error
     except CheckoutRefused as error:
         log.warning("checkout_refused", extra={"intent": intent.ref, "error": str(error)})
         at.ledger.note_refused(intent.ref, attempt.number)
@@ -82,13 +91,6 @@ def _intent(at: Service, cards: Cards, gift: Gift) -> Intent:
 
 def _charged(intent: Intent) -> tuple[str, int, str]:
     return intent.currency, intent.units, intent.frequency
-
-
-def _refuse_strange(checkout: Checkout, cards: Cards) -> None:
-    """Send readers nowhere but to the processor's own pages, whatever an answer says."""
-    parts = urlsplit(checkout.url)
-    if f"{parts.scheme}://{parts.netloc}" not in cards.choice.checkout_origins:
-        raise CheckoutRefused("the payment page is at an address that is not the processor's")
 
 
 def _of_another_click(at: Service, intent: Intent, error: CheckoutDown) -> str:

@@ -111,7 +111,8 @@ def back_url(confirmed: Confirmed, token: Token) -> str:
         article=chosen_article(),
         form=write_token(token, sign),
     )
-    return f"{service().base_url}{path}"
+    # The path begins with the prefix of publisher.url already.
+    return f"{service().assembly.settings.publisher.base.origin}{path}"
 
 
 def _fields(confirmed: Confirmed, token: Token) -> dict[str, str]:

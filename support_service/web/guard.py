@@ -24,6 +24,7 @@ from flask import Response, abort, g, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from support_service.ledger.people import Role, Session
+from support_service.text_file import Unreadable, read_text_file
 from support_service.web.service import service
 
 log = logging.getLogger(__name__)
@@ -84,11 +85,12 @@ def read_or_make_secret(file: Path) -> bytes:
     try:
         if not file.exists():
             _make_secret(file)
-        text = file.read_text(encoding="ascii").strip()
+        text = read_text_file(file).strip()
         is_open = stat.S_IMODE(file.stat().st_mode) & 0o077
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text that this service wrote"
-        raise SecretUnusable(f"{file}: cannot be read or made ({reason}); see web.secret_file") from error
+    except OSError as error:
+        raise SecretUnusable(f"{file}: cannot be read or made ({error.strerror}); see web.secret_file") from error
+    except Unreadable as error:
+        raise SecretUnusable(f"{file}: {error}; see web.secret_file") from error
     if len(text) < SECRET_BYTES:
         raise SecretUnusable(f"{file}: holds fewer than {SECRET_BYTES} characters; remove it and a new one is made")
     if is_open:

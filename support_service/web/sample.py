@@ -3,14 +3,14 @@
 The demo and the tests serve it from another origin than the support page.
 """
 
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from flask import Flask, Response, render_template, request
 from jinja2 import StrictUndefined
 
 from support_service.door import Door, Place, Routes
 from support_service.door.finished import Captured
-from support_service.origin import Host, read_base_url
+from support_service.origin import Host, origin_of, read_base_url
 from support_service.settings import resource
 from support_service.settings_tables import Publisher
 from support_service.web.articles import allowed_article
@@ -37,7 +37,7 @@ footer { padding-block: 2rem; }
 
 def sample_door(publisher: Publisher, host: str, port: int) -> Door:
     """Put the door in front of it; this site is on this machine alone."""
-    app = create_sample_app(publisher.url, publisher.name, publisher.languages[0])
+    app = create_sample_app(publisher.base.url, publisher.name, publisher.languages[0])
     base = read_base_url(f"http://{host}:{port}")
     hosts = (base.site.host, Host("127.0.0.1"), Host("localhost"))
     return Door(app.wsgi_app, Place(base, hosts), Routes(error_page=lambda status, _: Captured(status, [], b"")))
@@ -47,14 +47,13 @@ def create_sample_app(support_url: str, publisher_name: str, lang: str) -> Flask
     """Build the article's site; support_url is where readers reach our service, without a path."""
     app = Flask(__name__, template_folder=str(resource("templates")), static_folder=None)
     app.jinja_options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
-    parts = urlsplit(support_url)
-    policy = _POLICY.format(ours=f"{parts.scheme}://{parts.netloc}")
+    policy = _POLICY.format(ours=origin_of(support_url))
 
     @app.get("/")
     def article() -> Response:
         own = request.base_url
         # Without a script the link must carry the article too.
-        named = {"lang": lang} | ({"article": own} if allowed_article(own, [request.host_url]) else {})
+        named = {"lang": lang} | ({"article": own} if allowed_article(own, [origin_of(request.host_url)]) else {})
         page = render_template(
             "sample_article.html",
             lang=lang,

@@ -9,7 +9,7 @@ from flask import current_app
 from support_service.assembly import Assembly
 from support_service.giving import Clock
 from support_service.ledger import Ledger
-from support_service.origin import BaseUrl, read_base_url
+from support_service.origin import BaseUrl
 
 if TYPE_CHECKING:
     from support_service.rails.processors import Processor
@@ -32,12 +32,12 @@ class Service:
     @property
     def base(self) -> BaseUrl:
         """Where readers reach us, as a value."""
-        return read_base_url(self.assembly.settings.publisher.url)
+        return self.assembly.settings.publisher.base
 
     @property
     def base_url(self) -> str:
         """Where readers reach us, without a slash at the end."""
-        return self.assembly.settings.publisher.url.rstrip("/")
+        return self.assembly.settings.publisher.base.url
 
 
 def service() -> Service:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote
 
 from flask import Blueprint, Response, abort, jsonify, render_template, request
 from flask_babel import force_locale, gettext
@@ -11,10 +11,11 @@ from flask_babel import force_locale, gettext
 from support_service.assembly import Assembly
 from support_service.door.shelf import Depends
 from support_service.giving import PaymentMethod
+from support_service.origin import BadAddress, BaseUrl, split_origin
 from support_service.web.answers import PAGE_SECONDS, for_other_sites, public
 from support_service.web.articles import ARTICLE_CHARS_MAX, allowed_article, article_slot
 from support_service.web.headers import PAGE_POLICY
-from support_service.web.i18n import chosen_language, say
+from support_service.web.i18n import say
 from support_service.web.layout import language_query
 from support_service.web.service import Service, service
 
@@ -57,6 +58,7 @@ def frame() -> Response:
         methods=at.assembly.methods,
         card_method=_card_method(at),
         base_url=at.base_url,
+        address=f"{publisher.base.shown}/support",
         theme=theme if theme in THEMES else THEMES[0],
         article=allowed_article(request.args.get("article", ""), publisher.sites),
     )
@@ -71,29 +73,53 @@ def oembed() -> Response:
     at = service()
     if request.args.get("format", "json") != "json":
         abort(501)
-    page, _, query = request.args.get("url", "").partition("#")[0].partition("?")
-    if page != f"{at.base_url}/support":
+    publisher = at.assembly.settings.publisher
+    query = _asked_query(request.args.get("url", ""), publisher.base)
+    if query is None:
         abort(404)
-    name = at.assembly.settings.publisher.name
-    own_height = FRAME_HEIGHT + (FORM_HEIGHT if _card_method(at) else 0)
-    width, height = _fitted("maxwidth", FRAME_WIDTH), _fitted("maxheight", own_height)
+    # Who asks is another site's server: what the reader chose stands in the embedded address alone.
     lang, article = _language_and_article(query, at)
-    source = f"{at.base_url}/widget?{language_query(lang, article)}"
-    has_form = _card_method(at) is not None
-    html = render_template("oembed.html", source=source, width=width, height=height, has_form=has_form)
-    response = jsonify(
-        version="1.0",
-        type="rich",
-        title=gettext("Support our work"),
-        provider_name=name,
-        provider_url=at.base_url,
-        cache_age=PAGE_SECONDS,
-        html=html.strip(),
-        width=width,
-        height=height,
-    )
+    with force_locale(lang):
+        response = jsonify(_embedding(at, lang, article))
     response.headers["Cache-Control"] = f"public, max-age={PAGE_SECONDS}"
     return for_other_sites(response)
+
+
+def _asked_query(url: str, base: BaseUrl) -> str | None:
+    """Take the query of our support page's address, however it is spelled; None for any other address."""
+    try:
+        site, rest = split_origin(url)
+    except BadAddress:
+        return None
+    path, _, query = rest.partition("#")[0].partition("?")
+    return query if site == base.site and unquote(path) == f"{base.script_name}/support" else None
+
+
+def _embedding(at: Service, lang: str, article: str | None) -> dict[str, object]:
+    """Write oEmbed's answer; html holds a link beside the frame, which WordPress shows where it trusts no frame."""
+    has_form = _card_method(at) is not None
+    width = _fitted("maxwidth", FRAME_WIDTH)
+    height = _fitted("maxheight", FRAME_HEIGHT + (FORM_HEIGHT if has_form else 0))
+    query = language_query(lang, article)
+    html = render_template(
+        "oembed.html",
+        page=f"{at.base_url}/support?{query}",
+        source=f"{at.base_url}/widget?{query}",
+        width=width,
+        height=height,
+        has_form=has_form,
+    )
+    return {
+        "version": "1.0",
+        "type": "rich",
+        "title": gettext("Support our work"),
+        "provider_name": at.assembly.settings.publisher.name,
+        "provider_url": at.base_url,
+        "cache_age": PAGE_SECONDS,
+        "html": html.strip(),
+        "width": width,
+        "height": height,
+    }
 
 
 def _script(at: Service) -> str:
@@ -129,13 +155,13 @@ def _texts(lang: str, at: Service) -> dict[str, object]:
 def _frame_policy(at: Service) -> str:
     """Let only the publisher's sites frame us; without a list any https site, as for articles."""
     settings = at.assembly.settings
-    sites = [f"{parts.scheme}://{parts.netloc}" for parts in map(urlsplit, settings.publisher.sites)] or ["https:"]
+    sites = [str(site) for site in settings.publisher.sites] or ["https:"]
     if settings.is_demo:
         sites += ["http://127.0.0.1:*", "http://localhost:*"]
     unneeded = {"script-src", "connect-src", "img-src"}
     policy = {name: value for name, value in PAGE_POLICY.items() if name not in unneeded}
     # The form for cards opens our own page at the top; where there is none, no form goes anywhere.
-    form_action = at.base_url if _card_method(at) else "'none'"
+    form_action = settings.publisher.base.policy_source if _card_method(at) else "'none'"
     policy |= {"form-action": form_action, "frame-ancestors": " ".join(sites)}
     return "; ".join(f"{name} {value}" for name, value in policy.items())
 
@@ -150,7 +176,7 @@ def _language_and_article(query: str, at: Service) -> tuple[str, str | None]:
     asked = {name: values[0] for name, values in parse_qs(query).items()}
     lang = asked.get("lang", "")
     article = allowed_article(asked.get("article", ""), publisher.sites)
-    return (lang if lang in publisher.languages else chosen_language()), article
+    return (lang if lang in publisher.languages else publisher.languages[0]), article
 
 
 def _fitted(name: str, own: int) -> int:

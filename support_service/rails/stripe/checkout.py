@@ -4,11 +4,13 @@ Everything in it follows from the intent and the start of the attempt, so that a
 same idempotency key asks the same.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
 from support_service.giving import Frequency, Intent
 from support_service.money import Asset
+from support_service.origin import BadAddress, origin_of
 from support_service.rails.stripe.currencies import to_stripe
 from support_service.rails.stripe.fields import INTENT_KEY
 
@@ -54,3 +56,14 @@ def page_order(intent: Intent, started_at: datetime, *, payee: str, thanks_url: 
         return order
     price["recurring"] = {"interval": _INTERVALS[intent.frequency]}
     return {**order, "mode": "subscription", "subscription_data": {"metadata": metadata, "description": what}}
+
+
+def strange_page(url: str, origins: Collection[str]) -> str | None:
+    """Say what to do where a payment page lies at none of these origins; None where it does."""
+    try:
+        found = str(origin_of(url))
+    except BadAddress:
+        return "the payment page has an address that cannot be read"
+    if found in origins:
+        return None
+    return f"the payment page is at {found}; if that is this account's own domain, add it to stripe.checkout_origins"

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterable, Mapping
 from typing import cast
-from urllib.parse import urlsplit
 
 from support_service.giving import CardChoice, CardCurrency, Frequency, PaymentMethod, Phrase
 from support_service.money import Asset, BadAmount, parse_plain
-from support_service.rails import Options, Surroundings
+from support_service.origin import read_origin
+from support_service.rails import Options, Surroundings, choices
 from support_service.rails.stripe.currencies import least_units, most_units, step_units
 
 KEY = RAIL = "stripe"
@@ -54,15 +54,24 @@ def build_method(options: Options, around: Surroundings) -> PaymentMethod | None
     )
 
 
+def checkout_origins(api_base: str, own: Iterable[str]) -> tuple[str, ...]:
+    """Name the only places where a payment page may lie: Stripe's, or a stand-in's, and the account's own domains.
+
+    Raises BadAddress.
+    """
+    base = str(read_origin(api_base))
+    stripes = CHECKOUT_ORIGIN if base == API_BASE else base
+    return tuple(dict.fromkeys((stripes, *(str(read_origin(text)) for text in own))))
+
+
 def _origins(options: Options) -> tuple[str, ...]:
-    base = options.text("api_base", API_BASE)
-    parts = urlsplit(base)
-    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path.strip("/") or parts.query:
-        options.reject("api_base", f"must be an address such as {API_BASE}")
+    base, own = options.text("api_base", API_BASE), options.texts("checkout_origins")
+    choices.origin(options, "api_base", base)
+    for text in own:
+        choices.origin(options, "checkout_origins", text)
+    if options.has_mistake("api_base") or options.has_mistake("checkout_origins"):
         return ()
-    if base.rstrip("/") == API_BASE:
-        return (CHECKOUT_ORIGIN,)
-    return (f"{parts.scheme}://{parts.netloc}",)
+    return checkout_origins(base, own)
 
 
 def _currency(code: str, options: Options, offer: Mapping[str, object], around: Surroundings) -> CardCurrency | None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from support_service.rails import Mistake, SourceDown, SourceError
 from support_service.rails.processors import HeldPayment, ProcessorAccount
 from support_service.rails.stripe.api import PATHS, Api
+from support_service.rails.stripe.checkout import strange_page
 from support_service.rails.stripe.entries import owner
 from support_service.rails.stripe.fields import Json, NotReadable, currency, moment, whole
 from support_service.rails.stripe.marks import since
@@ -16,11 +17,19 @@ from support_service.rails.stripe.processor import is_live_key
 def ask_account(account: ProcessorAccount) -> str | Mistake:
     """Read a page of everything that the sweep reads: a restricted key may lack the right to some of it."""
     api = Api(account.key, account.api_base, "stripe")
+    sessions: list[Json] = []
     try:
         for path in ("/v1/events", "/v1/balance_transactions", *PATHS.values()):
-            next(api.pages(path))
+            page = next(api.pages(path))
+            if path == PATHS["checkout.session"]:
+                sessions = page
     except SourceError as error:
         return Mistake("stripe.secret_key_file", f"{error}; a restricted key must be allowed to read that")
+    # Stripe tells the domain of an account's pages nowhere else: only those that are open have an address.
+    for url in (session.get("url") for session in sessions):
+        why = strange_page(url, account.checkout_origins) if isinstance(url, str) else None
+        if why is not None:
+            return Mistake("stripe.checkout_origins", why)
     mode = "live: real money" if is_live_key(account.key) else "test: no real money"
     return f"stripe: the key may read all that is needed; {mode}"
 

@@ -1,5 +1,6 @@
 """Stripe as a processor of cards: opens its hosted page, hears its messages, gives back, ends plans."""
 
+import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
@@ -15,8 +16,9 @@ from support_service.rails.processors import (
     Heard,
     NotGenuine,
     ProcessorAccount,
+    StrangePage,
 )
-from support_service.rails.stripe.checkout import page_order
+from support_service.rails.stripe.checkout import page_order, strange_page
 from support_service.rails.stripe.client import asked, build_client
 from support_service.rails.stripe.currencies import NotExact, stripe_exponent, to_stripe
 from support_service.rails.stripe.events import event_report, is_decline, read_event
@@ -64,7 +66,17 @@ class StripeProcessor:
         made = asked(lambda: self._client.v1.checkout.sessions.create(order, options))
         if not made.url or not made.expires_at:
             raise CheckoutDown("Stripe opened a page without an address")
+        self._refuse_strange(made.id, made.url)
         return Checkout(made.id, made.url, datetime.fromtimestamp(made.expires_at, UTC))
+
+    def _refuse_strange(self, session: str, url: str) -> None:
+        """Close a page that no reader will be sent to: it would stay open at Stripe, once for each try."""
+        why = strange_page(url, self._account.checkout_origins)
+        if why is None:
+            return
+        with contextlib.suppress(CheckoutDown, CheckoutRefused):
+            asked(lambda: self._client.v1.checkout.sessions.expire(session))
+        raise StrangePage(why)
 
     def hear(self, body: bytes, headers: Mapping[str, str]) -> Heard:
         """Verify and read an event; nobody is asked but the ledger for the reader's choice."""
