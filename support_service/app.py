@@ -7,7 +7,20 @@ from support_service.assembly import Assembly, assemble, build_processors
 from support_service.giving import Clock, utc_now
 from support_service.ledger import Ledger
 from support_service.settings import resource, settings_path
-from support_service.web import card, errors, headers, health, i18n, layout, reader, staff, thanks, webhooks, widget
+from support_service.web import (
+    card,
+    errors,
+    headers,
+    health,
+    i18n,
+    layout,
+    reader,
+    staff,
+    staff_alarm,
+    thanks,
+    webhooks,
+    widget,
+)
 from support_service.web.service import EXTENSION, Service
 
 
@@ -21,6 +34,7 @@ def create_app(assembly: Assembly, *, clock: Clock = utc_now) -> Flask:
     headers.install(app, assembly.settings)
     i18n.install(app)
     layout.install(app)
+    staff_alarm.install(app)
     errors.install(app)
     reader.install(app)
     widget.install(app)

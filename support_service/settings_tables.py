@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from support_service.rails import Mistake
 
 LANGUAGES = ("uk", "en")
+# Files among the time zones that name no zone: one is whatever the machine is set to, one stands for none.
+NO_PLACES = {"localtime", "Factory"}
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", re.ASCII)
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -31,6 +34,12 @@ class Publisher(Table):
     url: str = "http://127.0.0.1:8000"
     languages: tuple[str, ...] = LANGUAGES
     sites: tuple[str, ...] = ()
+    timezone: str = ""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Return the zone whose calendar people read and write here; only where `timezone` was found right."""
+        return ZoneInfo(self.timezone or ("Europe/Kyiv" if self.languages[:1] == ("uk",) else "UTC"))
 
 
 class Database(Table):
@@ -149,6 +158,9 @@ def publisher_mistakes(publisher: Publisher) -> list[Mistake]:
         mistakes.append(Mistake("publisher.url", "must be an http:// or https:// address"))
     if not publisher.languages or set(publisher.languages) - set(LANGUAGES):
         mistakes.append(Mistake("publisher.languages", f"must be some of {', '.join(LANGUAGES)}"))
+    if publisher.timezone and publisher.timezone not in available_timezones() - NO_PLACES:
+        reason = f"{publisher.timezone!r} is no time zone; write its IANA name, such as Europe/Kyiv or UTC"
+        mistakes.append(Mistake("publisher.timezone", reason))
     return mistakes + [
         Mistake("publisher.sites", f"{site!r} must be an https origin such as https://example.com")
         for site in publisher.sites
