@@ -10,7 +10,20 @@ from support_service.giving import Clock, utc_now
 from support_service.ledger import Ledger
 from support_service.origin import Host
 from support_service.settings import Settings, resource, settings_path
-from support_service.web import card, errors, headers, health, i18n, layout, reader, staff, thanks, webhooks, widget
+from support_service.web import (
+    card,
+    errors,
+    headers,
+    health,
+    i18n,
+    layout,
+    reader,
+    staff,
+    staff_alarm,
+    thanks,
+    webhooks,
+    widget,
+)
 from support_service.web.service import EXTENSION, Service
 
 # Every name of this machine that reaches it alone.
@@ -27,6 +40,7 @@ def create_app(assembly: Assembly, *, clock: Clock = utc_now) -> Flask:
     headers.install(app, assembly.settings.publisher.base)
     i18n.install(app)
     layout.install(app)
+    staff_alarm.install(app)
     errors.install(app)
     webhooks.install(app)
     app.register_blueprint(reader.blueprint)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
@@ -17,6 +18,8 @@ from support_service.rails import Mistake
 from support_service.text_file import Unreadable, read_text_file
 
 LANGUAGES = ("uk", "en")
+# Files among the time zones that name no zone: one is whatever the machine is set to, one stands for none.
+NO_PLACES = {"localtime", "Factory"}
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", re.ASCII)
 _SECRET_KEY = re.compile(r"(?:sk|rk)_(?:test|live)_[A-Za-z0-9_]+", re.ASCII)
@@ -39,6 +42,7 @@ class Publisher(Table):
     url: str = "http://127.0.0.1:8000"
     languages: tuple[str, ...] = LANGUAGES
     sites: tuple[Origin, ...] = ()
+    timezone: str = ""
 
     @field_validator("name")
     @classmethod
@@ -65,6 +69,18 @@ class Publisher(Table):
     @classmethod
     def _read_sites(cls, sites: object) -> object:
         return _each_read(sites, _read_site)
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, name: str) -> str:
+        if name and name not in available_timezones() - NO_PLACES:
+            raise ValueError(f"{name[:80]!r} is no time zone; write its IANA name, such as Europe/Kyiv or UTC")
+        return name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone whose calendar people read and write here."""
+        return ZoneInfo(self.timezone or ("Europe/Kyiv" if self.languages[:1] == ("uk",) else "UTC"))
 
     @cached_property
     def base(self) -> BaseUrl:

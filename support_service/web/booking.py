@@ -5,7 +5,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from support_service.giving import (
     Direction,
@@ -22,6 +23,7 @@ from support_service.giving import (
     State,
 )
 from support_service.money import Asset, BadAmount, Money, plain
+from support_service.web import civil_dates
 from support_service.web.amounts import SeveralMeanings, read_exact, read_typed
 
 PAYER_CHARS_MAX, NOTE_CHARS_MAX = 200, 1000
@@ -75,14 +77,14 @@ def bookables(methods: Iterable[PaymentMethod]) -> tuple[Bookable, ...]:
     )
 
 
-def read_entry(form: Mapping[str, str], choices: Iterable[Bookable], now: datetime) -> FormRead:
+def read_entry(form: Mapping[str, str], choices: Iterable[Bookable], now: datetime, zone: ZoneInfo) -> FormRead:
     """Read the typed form; every mistake is told at once. The nonce was checked by the caller."""
     mistakes: dict[str, Phrase] = {}
     bookable = next((choice for choice in choices if choice.value == form.get("method")), None)
     if bookable is None:
         mistakes["method"] = Phrase("Choose how the gift came.")
     money, meant = _read_amount(form, bookable, mistakes)
-    day = _read_day(form.get("date", ""), now.date(), mistakes)
+    day = _read_day(form.get("date", ""), now, zone, mistakes)
     payer = _read_text(form, "payer", PAYER_CHARS_MAX, mistakes)
     note = _read_text(form, "note", NOTE_CHARS_MAX, mistakes)
     if bookable is None or money is None or day is None or mistakes:
@@ -90,8 +92,8 @@ def read_entry(form: Mapping[str, str], choices: Iterable[Bookable], now: dateti
     return FormRead(Entry(bookable, money, day, payer, note, form["nonce"]), {})
 
 
-def entry_report(entry: Entry, source: str, now: datetime) -> Report:
-    """Write the report that books an entry."""
+def entry_report(entry: Entry, source: str, now: datetime, zone: ZoneInfo) -> Report:
+    """Write the report that books an entry; what came today came until now, for nothing is booked in the future."""
     claim = PaymentClaim(
         state=State.CONFIRMED,
         kind=Kind.DONATION,
@@ -99,7 +101,7 @@ def entry_report(entry: Entry, source: str, now: datetime) -> Report:
         method=entry.bookable.method.key,
         units=entry.money.units,
         exponent=entry.money.asset.exponent,
-        occurred_at=_moment_of(entry.day, now),
+        occurred_at=min(civil_dates.moment_within(entry.day, zone), now),
         flags=(Flag.MANUAL,),
         personal=Personal(entry.payer, None, entry.note),
     )
@@ -153,14 +155,16 @@ def _read_amount(
     return money, ()
 
 
-def _read_day(text: str, today: date, mistakes: dict[str, Phrase]) -> date | None:
+def _read_day(text: str, now: datetime, zone: ZoneInfo, mistakes: dict[str, Phrase]) -> date | None:
+    today = civil_dates.day_of(now, zone)
     try:
         day = date.fromisoformat(text.strip())
     except ValueError:
         mistakes["date"] = Phrase("On which day did it come? Write it as 2026-01-31.")
         return None
     if day > today:
-        mistakes["date"] = Phrase("This day is still to come; today is %(today)s (UTC).", (("today", str(today)),))
+        values = (("today", str(today)), ("zone", zone.key))
+        mistakes["date"] = Phrase("This day is still to come; today is %(today)s (%(zone)s).", values)
         return None
     if day < DAY_MIN:
         mistakes["date"] = Phrase("This is too long ago: is the year right?")
@@ -178,15 +182,6 @@ def _read_text(form: Mapping[str, str], name: str, chars_max: int, mistakes: dic
 def _tidy(text: str) -> str:
     """Turn control characters and runs of spaces into one space: NUL stops PostgreSQL, a line break a CSV reader."""
     return " ".join("".join(" " if unicodedata.category(char) == "Cc" else char for char in text).split())
-
-
-def _moment_of(day: date, now: datetime) -> datetime:
-    """Choose the moment of a gift of which only the day is known.
-
-    Noon UTC is the same date everywhere from UTC-12 to UTC+11, so that no reader's time zone moves
-    the gift to another day. Before today's noon it is now: nothing is booked in the future.
-    """
-    return min(datetime.combine(day, time(12), tzinfo=UTC), now)
 
 
 def _as_typed(entry: Entry) -> str:

@@ -1,6 +1,7 @@
 """What every template may use: the publisher's name, languages, links to static files, grouped values."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -9,10 +10,11 @@ from markupsafe import Markup
 
 from support_service.door.finished import fingerprint
 from support_service.door.shelf import Depends
-from support_service.giving import QrText, Row
+from support_service.giving import PaymentMethod, QrText, Row
 from support_service.qr import svg
+from support_service.web import civil_dates
 from support_service.web.answers import for_other_sites, public
-from support_service.web.i18n import LANGUAGE_NAMES, chosen_language
+from support_service.web.i18n import LANGUAGE_NAMES, chosen_language, say
 from support_service.web.service import service
 
 STATIC = Path(__file__).parent / "static"
@@ -20,6 +22,8 @@ MIMETYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xm
 
 # Nobody compares a longer word than this in one glance; addresses have 34 characters and more.
 LONG_CHARS = 24
+# So much of a value tells it from another one, as banks print the end of a card number.
+TAIL_CHARS = 4
 
 
 def install(app: Flask) -> None:
@@ -42,6 +46,8 @@ def install(app: Flask) -> None:
     app.add_template_filter(groups)
     app.add_template_filter(drawing)
     app.add_template_global(static_url)
+    app.add_template_filter(local_time)
+    app.add_template_global(copy_name)
     app.add_template_global(language_query)
     app.context_processor(_about_the_page)
 
@@ -70,6 +76,21 @@ def drawing(code: QrText, name: str) -> Markup:
     return Markup(svg(code, name))  # noqa: S704
 
 
+def local_time(moment: datetime) -> str:
+    """Write a moment as the publisher's clocks show it."""
+    return civil_dates.written(moment, service().zone)
+
+
+def copy_name(method: PaymentMethod, row: Row) -> str:
+    """Name what a copy button copies: three buttons called "Address" are one too many for money.
+
+    Where another method has the same title, the end of the value tells them apart.
+    """
+    name = f"{say(row.label)}, {say(method.title)}"
+    namesakes = [other for other in service().assembly.methods if other.title == method.title]
+    return name if len(namesakes) == 1 else f"{name}, …{row.copied[-TAIL_CHARS:]}"
+
+
 def language_query(lang: str, article: str | None) -> str:
     """Write the query that shows the same page in another language."""
     return urlencode({"lang": lang} | ({"article": article} if article else {}))
@@ -81,6 +102,7 @@ def _about_the_page() -> dict[str, object]:
         "lang": chosen_language(),
         "languages": [(code, LANGUAGE_NAMES[code]) for code in settings.publisher.languages],
         "publisher_name": settings.publisher.name,
+        "zone_name": service().zone.key,
         "is_demo": settings.is_demo,
         "article": None,
     }

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, cast
+from zoneinfo import ZoneInfo
 
 from flask import current_app
 
@@ -10,6 +12,7 @@ from support_service.assembly import Assembly
 from support_service.giving import Clock
 from support_service.ledger import Ledger
 from support_service.origin import BaseUrl
+from support_service.web import civil_dates
 
 if TYPE_CHECKING:
     from support_service.rails.processors import Processor
@@ -38,6 +41,15 @@ class Service:
     def base_url(self) -> str:
         """Where readers reach us, without a slash at the end."""
         return self.assembly.settings.publisher.base.url
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Whose calendar people read and write here."""
+        return self.assembly.settings.publisher.zone
+
+    def today(self) -> date:
+        """Return the publisher's day now."""
+        return civil_dates.day_of(self.clock(), self.zone)
 
 
 def service() -> Service:

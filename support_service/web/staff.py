@@ -222,7 +222,7 @@ def download(form: Literal["jsonl", "csv"]) -> Response | tuple[str, int]:
         return page, 400
     lines = _begun(write_export(at.ledger.export(chosen.wanted), form=form))
     response = Response(lines, mimetype="text/csv" if form == "csv" else "application/x-ndjson")
-    response.headers["Content-Disposition"] = f'attachment; filename="donations-{at.clock().date()}.{form}"'
+    response.headers["Content-Disposition"] = f'attachment; filename="donations-{at.today()}.{form}"'
     log.info("staff_export", extra={"form": form})
     return response
 

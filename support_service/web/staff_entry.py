@@ -41,7 +41,7 @@ def history_or_404(ref: str) -> History:
 @login_required(Role.BOOKKEEPER)
 def form() -> str:
     """Show the empty form; today is offered as the day."""
-    return _page({"nonce": new_nonce(), "date": service().clock().date().isoformat()}, booking.FormRead(None, {}))
+    return _page({"nonce": new_nonce(), "date": service().today().isoformat()}, booking.FormRead(None, {}))
 
 
 @blueprint.post("/entry")
@@ -50,7 +50,7 @@ def book() -> BaseResponse | str | tuple[str, int]:
     """Book what was typed, or ask back; with `action=look` only show what would be booked."""
     at, now = service(), service().clock()
     form_nonce()
-    read = booking.read_entry(request.form, booking.bookables(at.assembly.methods), now)
+    read = booking.read_entry(request.form, booking.bookables(at.assembly.methods), now, at.zone)
     if read.entry is None:
         return _page(request.form, read), 400
     if request.form.get("action") == "look":
@@ -59,7 +59,7 @@ def book() -> BaseResponse | str | tuple[str, int]:
     # A form of somebody else under the same nonce would be a newer statement about their money.
     if at.ledger.donation(ref) is not None:
         return _to_donation(ref, "already")
-    change = at.ledger.accept(booking.entry_report(read.entry, guard.signed_in().person.source, now))
+    change = at.ledger.accept(booking.entry_report(read.entry, guard.signed_in().person.source, now, at.zone))
     return _to_donation(ref, "already" if change.is_empty else "booked")
 
 
@@ -101,5 +101,5 @@ def _page(typed: Mapping[str, str], read: booking.FormRead) -> str:
         entry=read.entry,
         mistakes=read.mistakes,
         meant=read.meant,
-        today=at.clock().date(),
+        today=at.today(),
     )

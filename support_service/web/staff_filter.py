@@ -1,14 +1,19 @@
-"""Which donations staff want to see: the query of a page, read and offered again. Pure but for its words."""
+"""Which donations staff want to see: the query of a page, read and offered again.
+
+Pure but for its words and the publisher's calendar.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 from support_service.assembly import Assembly
 from support_service.giving import Kind, Phrase, State
 from support_service.ledger import Wanted
 from support_service.rails import RAILS
+from support_service.web import civil_dates
 from support_service.web.i18n import say
+from support_service.web.service import service
 from support_service.web.telling import KIND_WORDS, STATE_WORDS
 
 NAMES = ("state", "rail", "method", "kind", "since", "until")
@@ -48,12 +53,12 @@ class Choices:
 
 
 def read_filter(args: Mapping[str, str]) -> Filter:
-    """Read a query. A word that names nothing is left out; a day that is none is told."""
+    """Read a query. A word that names nothing is left out; a day is the publisher's, and one that is none is told."""
     mistakes: dict[str, Phrase] = {}
     text = {name: _word(args.get(name, "")) for name in NAMES}
     state = State(text["state"]) if text["state"] in list(State) else None
     kind = Kind(text["kind"]) if text["kind"] in list(Kind) else None
-    since, until = (_midnight(name, text[name], mistakes) for name in ("since", "until"))
+    since, until = (_first_moment(name, text[name], mistakes) for name in ("since", "until"))
     before = args.get("before", "")
     return Filter(
         **{**text, "state": state or "", "kind": kind or ""},
@@ -80,7 +85,7 @@ def _word(text: str) -> str:
     return text.strip()[:_CHARS_MAX] if text.isprintable() else ""
 
 
-def _midnight(name: str, text: str, mistakes: dict[str, Phrase]) -> datetime | None:
+def _first_moment(name: str, text: str, mistakes: dict[str, Phrase]) -> datetime | None:
     if not text:
         return None
     try:
@@ -88,4 +93,4 @@ def _midnight(name: str, text: str, mistakes: dict[str, Phrase]) -> datetime | N
     except ValueError:
         mistakes[name] = Phrase("Write the day as 2026-01-31.")
         return None
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return civil_dates.first_moment(day, service().zone)

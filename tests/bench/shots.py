@@ -1,13 +1,12 @@
 """`make shots`: take the README's picture of the page anew, in real Chromium."""
 
-import shutil
 import tempfile
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
 from tests.bench.serving import page
-from tests.fixtures.browser import CHROMIUM_FLAGS, serving
+from tests.fixtures.browser import launch, serving
 from tests.fixtures.service import ROOT, SEED, write_settings
 
 PICTURE = ROOT / "tests" / "golden" / "support-page.png"
@@ -21,7 +20,7 @@ def main() -> None:
         serving(page(write_settings(Path(folder), SEED))) as origin,
         sync_playwright() as playwright,
     ):
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_FLAGS)
+        browser = launch(playwright, Path(folder))
         window = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
         window.goto(f"{origin}/support?lang=en")
         window.wait_for_load_state("networkidle")

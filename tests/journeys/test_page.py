@@ -14,6 +14,7 @@ from playwright.sync_api import Page
 from support_service.giving import State
 from support_service.ledger import Ledger, migrate
 from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit, Visitor
+from tests.fixtures.fonts import FONTS
 from tests.fixtures.reports import Chain, transfer
 from tests.fixtures.site import NBU, WITH_A_NODE, site
 
@@ -99,6 +100,42 @@ def test_a_refused_clipboard_selects_the_value(origin: str, visit: Visit) -> Non
     page = open_page(visitor, f"{origin}/support")
     page.locator("#method-eth button").first.click()
     assert page.evaluate("getSelection().toString()") == "0x6db6D0E7acCa3a5b5b09c461Ae480DF9A928d0a2"
+    said = page.inner_text("[data-said]")
+    assert said.startswith("Адреса, Ethereum (ETH). Не скопійовано")
+    assert page.inner_text("#method-eth .refused") in said
+
+
+def test_every_copy_button_says_what_it_copies(origin: str, visit: Visit) -> None:
+    page = open_page(visit(), f"{origin}/support?lang=en")
+    names = page.eval_on_selector_all("[data-copy]", "all => all.map(button => button.ariaLabel)")
+    assert len(set(names)) == len(names)
+    assert {"Copy: Address, Ethereum (ETH)", "Copy: Address, Bitcoin (BTC)"} < set(names)
+
+
+def test_in_forced_colours_nothing_strikes_through_a_number_and_codes_still_read(
+    origin: str, visit: Visit, tmp_path: Path
+) -> None:
+    page = open_page(visit(theme="dark", has_forced_colors=True), f"{origin}/support")
+    assert page.eval_on_selector(".copy", "copy => getComputedStyle(copy).borderTopWidth") == "0px"
+    shot = tmp_path / "eth.png"
+    page.locator("#method-eth svg").screenshot(path=shot)
+    with Image.open(shot) as image:
+        assert len(zxingcpp.read_barcodes(image.convert("L"), try_invert=False)) == 1
+
+
+@pytest.mark.parametrize("path", ["/support", "/privacy", "/nothing", "/widget", "/staff/login"])
+def test_no_platform_makes_links_of_numbers(app: Flask, path: str) -> None:
+    text = app.test_client().get(path).text
+    assert re.search('<meta name="format-detection" content="telephone=no[^"]*">', text)
+
+
+@pytest.mark.parametrize("font", FONTS)
+def test_a_very_long_total_widens_no_page(app: Flask, origin: str, visit: Visit, font: str) -> None:
+    ledger: Ledger = app.extensions["support"].ledger
+    Chain(ledger).says(transfer(units=1_234_567_890123456789012345, state=State.CONFIRMED))
+    page = open_page(visit(size=PHONE, font=font), f"{origin}/support")
+    page.wait_for_selector(".received:visible")
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
 
 
 def test_without_script_everything_needed_is_there(origin: str, visit: Visit) -> None:

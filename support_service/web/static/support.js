@@ -13,17 +13,36 @@
 
   async function copy(button) {
     const isCopied = await write(button.dataset.copy);
-    if (!isCopied) return select(button.parentElement.querySelector(".value"));
-    const label = button.dataset.label || button.textContent;
-    button.dataset.label = label;
-    button.textContent = button.dataset.done;
-    said.textContent = `${button.dataset.done}: ${button.dataset.copy}`;
+    const pair = button.closest(".pair");
+    pair.querySelector(".refused")?.remove();
+    if (isCopied) sayCopied(button);
+    else sayRefused(button, pair);
+  }
+
+  function sayCopied(button) {
+    const { done, copy: text, name } = button.dataset;
+    button.dataset.text ||= button.textContent;
+    button.dataset.label ||= button.getAttribute("aria-label");
+    button.textContent = done;
+    button.setAttribute("aria-label", `${done}: ${name}`);
+    said.textContent = `${done}: ${text}`;
     clearTimeout(Number(button.dataset.timer));
     button.dataset.timer = setTimeout(() => {
-      button.textContent = label;
+      button.textContent = button.dataset.text;
+      button.setAttribute("aria-label", button.dataset.label);
       said.textContent = "";
     }, DONE_MILLISECONDS);
-    return undefined;
+  }
+
+  /* Said aloud and written down, and the value is selected for a hand to copy. */
+  function sayRefused(button, pair) {
+    const { refused } = said.dataset;
+    const written = document.createElement("p");
+    written.className = "refused note";
+    written.textContent = refused;
+    pair.append(written);
+    said.textContent = `${button.dataset.name}. ${refused}`;
+    getSelection().selectAllChildren(pair.querySelector(".value"));
   }
 
   async function write(text) {
@@ -31,13 +50,9 @@
       await navigator.clipboard.writeText(text);
       return true;
     } catch {
-      // No clipboard (plain http, or refused): the value is selected instead, ready to copy by hand.
+      // No clipboard: plain http, or a browser inside another app that refuses it.
       return false;
     }
-  }
-
-  function select(element) {
-    getSelection().selectAllChildren(element);
   }
 
   /* Totals come afterwards and quietly: without them the page lacks nothing a reader needs. */
@@ -49,6 +64,7 @@
     section.querySelector("ul").replaceChildren(...sums.map((total) => {
       const item = document.createElement("li");
       const amount = document.createElement("strong");
+      amount.translate = false;
       amount.textContent = spaced(total.amount, document.documentElement.lang);
       item.append(amount, ` ${total.asset}`);
       item.append(note(document.getElementById(`title-${total.method}`)?.textContent ?? total.method));

@@ -1,0 +1,111 @@
+"""The line above every staff page while a source tells us nothing: what, since when, what to do.
+
+The look is shared by all pages of some seconds and by all threads: many open pages cost no more than one.
+"""
+
+import logging
+from datetime import datetime, timedelta
+from threading import Lock
+
+from flask import Flask, current_app
+
+from support_service.giving import Phrase
+from support_service.ledger import LedgerError
+from support_service.web import civil_dates
+from support_service.web.health import Freshness, SourceView, source_views
+from support_service.web.service import Service, service
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN = timedelta(seconds=5)
+
+_EXTENSION = "support.alarm"
+
+
+# The gravest first: the line tells of one source, and how many more there are.
+_WHAT = {
+    Freshness.LIED: Phrase("%(source)s has been stopped since %(since)s: it answered what must not be trusted."),
+    Freshness.FROZEN: Phrase("%(source)s has been frozen since %(since)s."),
+    Freshness.DOWN: Phrase("%(source)s has not been reached since %(since)s."),
+    Freshness.STALE: Phrase("%(source)s was last read at %(since)s."),
+    Freshness.NEVER: Phrase("%(source)s was never read yet."),
+    Freshness.STALLED: Phrase("%(source)s has confirmed nothing since %(since)s."),
+}
+_GRAVITY = list(_WHAT)
+_LOOK = Phrase("Its gifts wait until a person has looked.")
+_WATCHER = Phrase("Does the watcher run? Gifts are booked later.")
+_ADVICE = {
+    Freshness.LIED: _LOOK,
+    Freshness.FROZEN: _LOOK,
+    Freshness.DOWN: Phrase("Does it run? Its gifts are booked later."),
+    Freshness.STALE: _WATCHER,
+    Freshness.NEVER: _WATCHER,
+    Freshness.STALLED: Phrase("Its gifts are confirmed later."),
+}
+_NO_LEDGER = (
+    Phrase("The ledger does not answer now: another program may hold it."),
+    Phrase("Please look again in a minute."),
+)
+
+
+class _Look:
+    """The last look of one app. Whoever comes while another one looks is told what was seen before."""
+
+    def __init__(self) -> None:
+        self._looking = Lock()
+        self._seen: tuple[Phrase, ...] = ()
+        self._seen_at: datetime | None = None
+
+    def phrases(self, at: Service) -> tuple[Phrase, ...]:
+        now = at.clock()
+        is_fresh = self._seen_at is not None and abs(now - self._seen_at) < LOOK_AGAIN
+        if not is_fresh and self._looking.acquire(blocking=False):
+            try:
+                self._seen, self._seen_at = _look(at), now
+            finally:
+                self._looking.release()
+        return self._seen
+
+
+def install(app: Flask) -> None:
+    """Let staff templates ask; nothing is looked at for other pages."""
+    app.extensions[_EXTENSION] = _Look()
+    app.add_template_global(staff_alarm)
+
+
+def staff_alarm() -> tuple[Phrase, ...]:
+    """Return what staff must know whatever page they are on; nothing while every source is heard."""
+    look: _Look = current_app.extensions[_EXTENSION]
+    return look.phrases(service())
+
+
+def _look(at: Service) -> tuple[Phrase, ...]:
+    try:
+        silent = [view for view in source_views(at) if view.state is not Freshness.OK]
+        return _phrases(at, silent) if silent else ()
+    except LedgerError as error:
+        log.warning("staff_alarm_blind", extra={"error": str(error)})
+        return _NO_LEDGER
+
+
+def _phrases(at: Service, silent: list[SourceView]) -> tuple[Phrase, ...]:
+    gravest = min(silent, key=lambda view: _GRAVITY.index(view.state))
+    since = _since(at, gravest)
+    values = [("source", gravest.name)]
+    if since is not None:
+        values.append(("since", civil_dates.written(since, at.zone)))
+    what = Phrase(_WHAT[gravest.state].text, tuple(values))
+    others = Phrase("Other silent sources: %(count)s.", (("count", str(len(silent) - 1)),))
+    return (what, _ADVICE[gravest.state], *([others] if len(silent) > 1 else []))
+
+
+def _since(at: Service, view: SourceView) -> datetime | None:
+    """Tell since when a source is as it is; None for what was never heard."""
+    match view.state:
+        case Freshness.FROZEN:
+            return next((held.since for held in at.ledger.freezes() if held.source == view.name), at.clock())
+        case Freshness.STALE | Freshness.NEVER:
+            return view.checked_at
+        case _:
+            noted = at.ledger.health().get(view.name)
+            return at.clock() if noted is None else noted.changed_at
