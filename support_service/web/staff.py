@@ -123,9 +123,8 @@ def login() -> BaseResponse | tuple[str, int]:
     where = {"account": account[:NAMED_CHARS], "place": place[:NAMED_CHARS], "network": net[:NAMED_CHARS]}
     knock = Knock(account, place, net, lambda held: devices.bucket_of(held, at.clock()))
     try:
-        signed_in = at.ledger.people.log_in(
-            email, request.form.get("password", ""), knock, old_token=guard.token_in_cookie()
-        )
+        password, old = request.form.get("password", ""), guard.token_in_cookie()
+        signed_in = at.ledger.people.log_in(email, password, knock, old_token=old)
     except TooManyAttempts:
         log.warning("staff_login_throttled", extra=where)
         return _login_page(TOO_MANY), 429
@@ -166,6 +165,7 @@ def donations() -> str:
         chosen=chosen,
         mistakes=chosen.mistakes,
         choices=choices(at.assembly),
+        is_bookkeeper=_is_bookkeeper(),
     )
 
 
@@ -174,7 +174,7 @@ def donations() -> str:
 def donation(ref: str) -> str:
     """Show what we believe of one donation, and how we came to believe it."""
     history = staff_entry.history_or_404(ref)
-    held = history.donation
+    held, is_bookkeeper = history.donation, _is_bookkeeper()
     return render_template(
         "staff/donation.html",
         history=history,
@@ -182,10 +182,11 @@ def donation(ref: str) -> str:
         payment=held.payment,
         story=tell(history.observations, held.payment.exponent),
         flags=[FLAG_WORDS[flag] for flag in held.payment.flags],
-        raws=[(number, facts.raw) for number, facts in sorted(history.sources.items()) if facts.raw is not None],
+        is_bookkeeper=is_bookkeeper,
+        raws=[(number, facts.raw) for number, facts in sorted(history.sources.items()) if facts.raw and is_bookkeeper],
         told=(TOLD | staff_cards.TOLD).get(request.args.get("told", "")),
-        can_refund=staff_cards.may_refund(held) and guard.signed_in().person.role.covers(Role.BOOKKEEPER),
-        can_withdraw=may_withdraw(held) and guard.signed_in().person.role.covers(Role.BOOKKEEPER),
+        can_refund=staff_cards.may_refund(held) and is_bookkeeper,
+        can_withdraw=may_withdraw(held) and is_bookkeeper,
         withdrawal_nonce=staff_entry.new_nonce(),
     )
 
@@ -280,6 +281,11 @@ def tell_secret_unusable(error: guard.SecretUnusable) -> tuple[str, int]:
     heading = Phrase("Signing in does not work now")
     text = Phrase("The secret file (web.secret_file in the settings) cannot be used; the server's log says why.")
     return render_template("staff/notice.html", heading=heading, text=text, command=None), 503
+
+
+def _is_bookkeeper() -> bool:
+    """Tell whether this person may book, give back, and see who gave: on the pages as in the exports."""
+    return guard.signed_in().person.role.covers(Role.BOOKKEEPER)
 
 
 def _login_page(message: Phrase | None = None) -> str:
