@@ -36,8 +36,6 @@ blueprint.register_blueprint(staff_cards.blueprint)
 PAGE_ROWS = 50
 # What the query of a staff page may hold, and a link to the same page keeps.
 KEPT = (*NAMES, "before", "below", "told", "next")
-# Of a keyed digest, for the log: enough to tell one place from another.
-NAMED_CHARS = 12
 
 PAGES = (
     ("staff.donations", Phrase("Donations"), Role.VIEWER),
@@ -119,12 +117,12 @@ def login() -> BaseResponse | tuple[str, int]:
         return redirect(_next_page()) if guard.current_session() else (_login_page(), 200)
     email, at = request.form.get("email", ""), service()
     account, place, net = guard.attempt_buckets(email, at.clock().date())
-    # One attacker and many look alike by their names; these change daily and lead to nobody.
-    where = {"account": account[:NAMED_CHARS], "place": place[:NAMED_CHARS], "network": net[:NAMED_CHARS]}
+    # They tell one attacker from many, and lead to nobody.
+    where = {"account": account[:12], "place": place[:12], "network": net[:12]}
     knock = Knock(account, place, net, lambda held: devices.bucket_of(held, at.clock()))
     try:
-        password, old = request.form.get("password", ""), guard.token_in_cookie()
-        signed_in = at.ledger.people.log_in(email, password, knock, old_token=old)
+        password = request.form.get("password", "")
+        signed_in = at.ledger.people.log_in(email, password, knock, old_token=guard.token_in_cookie())
     except TooManyAttempts:
         log.warning("staff_login_throttled", extra=where)
         return _login_page(TOO_MANY), 429
@@ -306,8 +304,7 @@ def _other_languages() -> list[tuple[str, str, str]]:
         return []
     # Ours alone: a name from the query such as "_scheme" would be an order to url_for.
     here = {name: request.args[name] for name in KEPT if name in request.args} | (request.view_args or {})
-    links = ((code, url_for(request.endpoint, **{**here, "lang": code})) for code in languages)
-    return [(code, LANGUAGE_NAMES[code], href) for code, href in links]
+    return [(code, LANGUAGE_NAMES[code], url_for(request.endpoint, **{**here, "lang": code})) for code in languages]
 
 
 def _begun(lines: Iterator[str]) -> Iterator[bytes]:
