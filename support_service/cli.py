@@ -240,7 +240,8 @@ def add(call: Call, email: str, role: str, *, password_stdin: bool) -> None:
     On a terminal the password is asked for; elsewhere one is made and printed once.
     """
     password, is_made = chosen_password(is_from_stdin=password_stdin)
-    person = call.ledger.people.add(email, role, password)
+    publisher = call.assembly.settings.publisher
+    person = call.ledger.people.add(email, role, password, publisher=(publisher.name, publisher.url))
     click.echo(f"{person.email} may log in as {person.role}")
     if is_made:
         click.echo(f"password: {password}")

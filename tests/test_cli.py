@@ -12,6 +12,7 @@ import pytest
 from support_service import cli
 from support_service.giving import State
 from support_service.ledger import Ledger, migrate
+from support_service.ledger.knocks import Knock
 from tests.fixtures.reports import NOON, gift, pushed, transfer_report
 from tests.fixtures.service import ROOT, SEED, Command, write_settings
 
@@ -185,7 +186,7 @@ def test_staff_come_and_go(command: Command, settings_file: Path, books: Ledger)
     added = command("--config", settings_file, "staff", "add", "Olena@Example.com", "--role", "admin")
     password = added.stdout.split("password: ")[1].strip()
     assert len(password) >= 20
-    assert books.people.log_in("olena@example.com", password, buckets=["b"])
+    assert books.people.log_in("olena@example.com", password, Knock("account", "place", "network"))
     again = command("--config", settings_file, "staff", "add", "olena@example.com", "--role", "viewer")
     assert (again.exit_code, again.stderr.count("\n")) == (1, 1)
     assert command("--config", settings_file, "staff", "disable", "olena@example.com").exit_code == 0
@@ -199,7 +200,7 @@ def test_a_password_can_be_piped_in_and_is_not_repeated(command: Command, settin
     told = command(*line, stdin="correct horse battery\n")
     assert told.exit_code == 0
     assert "correct" not in told.output
-    assert books.people.log_in("a@example.com", "correct horse battery", buckets=["b"])
+    assert books.people.log_in("a@example.com", "correct horse battery", Knock("account", "place", "network"))
     assert command(*line, stdin="").exit_code == 2
 
 

@@ -5,9 +5,12 @@ import io
 import json
 import re
 import stat
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from werkzeug.test import TestResponse
@@ -15,13 +18,14 @@ from werkzeug.test import TestResponse
 from support_service.giving import State
 from support_service.ledger import write_export
 from support_service.web.guard import SecretUnusable, read_or_make_secret
-from tests.fixtures.staff import ANNA, BOB, PASSWORD, House, build_house, chain_report
+from tests.fixtures.staff import ANNA, BOB, PASSWORD, Form, House, Visitor, build_house, chain_report
 
 HOSTILE = '<script>alert(1)</script>"\'> =HYPERLINK("http://evil.example") \u202egnp.exe\u202c'
 PAGES = ("/staff/", "/staff/entry", "/staff/exports", "/staff/health")
 
 
 Build = Callable[..., House]
+Result = TypeVar("Result")
 
 
 @pytest.fixture
@@ -223,7 +227,125 @@ def test_a_viewer_can_neither_book_nor_withdraw_nor_export(house: House) -> None
     assert "/withdraw" not in viewer.get(f"/staff/donations/{ref}").text
 
 
+def test_a_viewer_sees_no_more_of_who_gave_than_the_exports_give(house: House) -> None:
+    ref = house.person("bookkeeper", BOB).book(payer="Olena Donor", note="paid at the fair")
+    viewer = house.person("viewer")
+    for path in ("/staff/", f"/staff/donations/{ref}"):
+        page = viewer.get(path, lang="en").text
+        assert "not shown to your role" in page
+        assert not [word for word in ("Olena Donor", "paid at the fair", "As typed") if word in page]
+    assert "Olena Donor" in house.person("admin", "admin@example.org").get(f"/staff/donations/{ref}").text
+
+
+def test_two_people_who_act_on_one_gift_at_once_are_not_both_believed(either: House) -> None:
+    """Both opened the page before either sent it: what was checked then is checked again where it is booked."""
+    anna, bob = either.person("bookkeeper"), either.person("bookkeeper", BOB)
+    ref = anna.book()
+    sent = [(one, one.form(f"/staff/donations/{ref}", "withdraw")) for one in (anna, bob) for _ in range(3)]
+    statuses = _at_once([partial(_status, o, f, note="mistake", sure="yes") for o, f in sent])
+    assert sorted(statuses) == [303, 409, 409, 409, 409, 409]
+    history = either.ledger.donation(ref)
+    assert history is not None and len(history.observations) == 2
+    forms = [(one, one.form("/staff/entry", "entry")) for one in (anna, bob)]
+    for _, form in forms:
+        form.fields["nonce"] = "ab" * 16
+    typed = {"method": "card", "date": "2026-05-20"}
+    sums = zip(forms, ("100", "900"), strict=True)
+    _at_once([partial(_status, o, f, amount=a, **typed) for (o, f), a in sums])
+    booked = [item for item in either.ledger.donations() if item.donation.state is State.CONFIRMED]
+    history = either.ledger.donation(booked[0].donation.identity.ref)
+    assert len(booked) == 1
+    assert history is not None and len(history.observations) == 1
+    assert either.ledger.verify() == []
+
+
+# Browsers that signed in before
+
+
+def test_the_owners_browser_is_never_locked_out_by_strangers(house: House) -> None:
+    owner, stranger = house.person("admin"), house.visitor()
+    assert owner.fill("/staff/", form="logout").status_code == 303
+    for _ in range(5):
+        assert stranger.sign_in(ANNA, "guess").status_code == 403
+    assert stranger.sign_in(ANNA).status_code == 429
+    assert house.visitor("127.0.0.9").sign_in(ANNA).status_code == 429
+    assert owner.sign_in(ANNA).status_code == 303
+
+
+@pytest.mark.parametrize("end", ["another password", "half a year", "another person", "a changed mark"])
+def test_a_mark_of_a_browser_ends(house: House, end: str) -> None:
+    owner, stranger = house.person("admin"), house.visitor("127.0.0.9")
+    mark = owner.client.get_cookie("support_staff_device")
+    assert mark is not None
+    assert owner.fill("/staff/", form="logout").status_code == 303
+    email = ANNA
+    if end == "another password":
+        house.ledger.people.disable(ANNA)
+        house.ledger.people.add(ANNA, "admin", PASSWORD)
+    elif end == "half a year":
+        house.clock.advance(days=181)
+    elif end == "another person":
+        house.ledger.people.add(email := BOB, "admin", PASSWORD)
+    else:
+        owner.client.set_cookie("support_staff_device", mark.value[:-1] + ("0" if mark.value[-1] != "0" else "1"))
+    for _ in range(5):
+        assert stranger.sign_in(email, "guess").status_code == 403
+    assert owner.sign_in(email).status_code == 429
+
+
+def test_colleagues_who_share_a_browser_keep_a_mark_each(house: House) -> None:
+    shared = house.person("admin")
+    house.ledger.people.add(BOB, "viewer", PASSWORD)
+    for email in (BOB, ANNA, BOB):
+        assert shared.fill("/staff/", form="logout").status_code == 303
+        assert shared.sign_in(email).status_code == 303
+    held = shared.client.get_cookie("support_staff_device")
+    assert held is not None
+    assert held.http_only and held.path == "/" and held.same_site == "Strict"
+    assert len(held.value.split(".")) == 2
+
+
+def test_a_refused_login_tells_one_attacker_from_many(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    for address in ("127.0.5.1", "127.0.5.1", "127.0.6.1"):
+        house.visitor(address).sign_in("nobody@example.org", "guess")
+    told = [vars(record) for record in caplog.records if record.message == "staff_login_refused"]
+    assert len({one["account"] for one in told}) == 1
+    assert [told[0]["place"] == one["place"] for one in told] == [True, True, False]
+    assert "nobody" not in str(told) and "127.0.5" not in str([one["place"] for one in told])
+
+
 # Forged requests
+
+
+@pytest.mark.parametrize(
+    ("origin", "site", "status"),
+    [
+        ("null", "same-origin", 303),
+        ("null", "cross-site", 403),
+        ("null", "same-site", 403),
+        ("null", "none", 403),
+        ("null", None, 403),
+        ("HTTP://LOCALHOST:80", None, 303),
+        ("http://127.0.0.1:8000", "same-origin", 303),
+        ("http://127.0.0.1.:8000", None, 303),
+        ("http://127.0.0.1:8001", None, 403),
+        ("https://127.0.0.1:8000", None, 403),
+        ("https://evil.example", "same-origin", 403),
+        ("http://127.0.0.1:8000, https://evil.example", None, 403),
+        ("http://127.0.0.1:99999999", None, 403),
+        ("http://127.0.0.1:8000@evil.example", None, 403),
+        ("", None, 403),
+    ],
+)
+def test_an_origin_is_compared_as_a_value_and_null_needs_better_evidence(
+    house: House, origin: str, site: str | None, status: int
+) -> None:
+    house.ledger.people.add(ANNA, "viewer", PASSWORD)
+    visitor = house.visitor()
+    form = visitor.form("/staff/login")
+    headers = {"Origin": origin} | ({} if site is None else {"Sec-Fetch-Site": site})
+    fields = {**form.fields, "email": ANNA, "password": PASSWORD}
+    assert visitor.client.post(form.action, data=fields, headers=headers).status_code == status
 
 
 def test_every_unsafe_staff_route_refuses_without_a_token(house: House) -> None:
@@ -640,3 +762,19 @@ def _cookie(answer: TestResponse) -> str:
 def _blank(answer: TestResponse) -> tuple[int, str]:
     """An answer without the token, which is bound to each browser."""
     return answer.status_code, re.sub(r'value="[0-9a-f]{64}"', "", answer.text)
+
+
+def _status(person: Visitor, form: Form, **fields: str) -> int:
+    return person.send(form, **fields).status_code
+
+
+def _at_once(acts: list[Callable[[], Result]]) -> list[Result]:
+    """Let everybody act at the same moment, and return what each was told."""
+    start = threading.Barrier(len(acts))
+
+    def one(act: Callable[[], Result]) -> Result:
+        start.wait()
+        return act()
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return list(pool.map(one, acts))

@@ -14,6 +14,7 @@ from support_service.ledger.errors import (
     LedgerDown,
     LedgerError,
     LedgerOutdated,
+    Outrun,
     SourceContradiction,
     SourceFrozen,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "Leg",
     "Listed",
     "OpenMoney",
+    "Outrun",
     "Plan",
     "ReportFacts",
     "SourceContradiction",
@@ -83,13 +85,17 @@ class Ledger(Intents, Sought):
         self.people = People(self._database, clock=clock)
         self.attempts = Attempts(self._database, clock=clock)
 
-    def accept(self, report: Report) -> Change:
+    def accept(self, report: Report, *, still: Callable[[History | None], bool] | None = None) -> Change:
         """Take a report in, in one transaction, and say what changed; known ones change nothing.
 
-        Raises CursorMoved where another watcher was faster, SourceContradiction where the report's
-        sums do not hold, BadReport for text that is none; then nothing of the report is kept.
+        still is asked in that transaction about the donation that the report speaks of first: two people
+        who act on one page at once are not both believed. Raises Outrun where it says no, CursorMoved
+        where another watcher was faster, SourceContradiction where the report's sums do not hold,
+        BadReport for text that is none; then nothing of the report is kept.
         """
         with self._database.write() as tx:
+            if still is not None and not still(find_history(tx, report.observations[0].identity.ref)):
+                raise Outrun(f"{report.source}: somebody else was faster")
             return accept_report(tx, report, self._clock())
 
     def cursor(self, source: str) -> Cursor | None:

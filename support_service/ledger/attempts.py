@@ -17,8 +17,10 @@ from support_service.ledger.tables import login_attempt, to_micros
 # What to count: a bucket, and how far back.
 Asked: TypeAlias = tuple[str, timedelta]
 
-# The longest window anybody may ask for; older rows go with the next one that is written.
+# The longest window anybody may ask for; a row that no window reaches any more goes when others are written.
 KEPT = timedelta(hours=12)
+# At most this many go at once, more than any write brings: the writer's turn stays short after a flood.
+CLEARED_MAX = 200
 
 # Cards that were declined, of everybody together: who tries stolen cards shows by them.
 DECLINED, DECLINES_WINDOW = "card declined", timedelta(minutes=10)
@@ -35,7 +37,7 @@ class Attempts:
     def count(self, asked: Iterable[Asked]) -> dict[Asked, int]:
         """Count without counting along."""
         with self._database.read() as tx:
-            return _counts(tx, asked, self._clock())
+            return count_attempts(tx, asked, self._clock())
 
     def note_decline(self) -> None:
         """Count a card that was declined just now, whoever held it."""
@@ -49,7 +51,7 @@ class Attempts:
         """
         now = self._clock()
         with self._database.write() as tx:
-            note_attempt(tx, judge(_counts(tx, asked, now)), now)
+            note_attempt(tx, judge(count_attempts(tx, asked, now)), now)
 
 
 def attempts_since(tx: Connection, bucket: str, since: datetime) -> int:
@@ -58,15 +60,19 @@ def attempts_since(tx: Connection, bucket: str, since: datetime) -> int:
     return int(tx.execute(select(func.count()).where(mine)).scalar_one())
 
 
-def note_attempt(tx: Connection, buckets: Iterable[str], now: datetime) -> tuple[int, ...]:
-    """Note an attempt in every bucket and return its rows; those that no window reaches any more go."""
+def note_attempt(tx: Connection, buckets: Iterable[str], now: datetime, *, kept: timedelta = KEPT) -> tuple[int, ...]:
+    """Note an attempt in every bucket, to be counted for as long as it is kept, and return its rows."""
     named = tuple(buckets)
     if not named:
         return ()
-    tx.execute(delete(login_attempt).where(login_attempt.c.at <= to_micros(now - KEPT)))
+    over = select(login_attempt.c.id).where(login_attempt.c.kept_until <= to_micros(now))
+    over = over.order_by(login_attempt.c.kept_until).limit(CLEARED_MAX)
+    tx.execute(delete(login_attempt).where(login_attempt.c.id.in_(over)))
+    row = {"at": to_micros(now), "kept_until": to_micros(now + kept)}
     rows = insert(login_attempt).returning(login_attempt.c.id)
-    return tuple(tx.execute(rows.values(bucket=bucket, at=to_micros(now))).scalar_one() for bucket in named)
+    return tuple(tx.execute(rows.values(bucket=bucket, **row)).scalar_one() for bucket in named)
 
 
-def _counts(tx: Connection, asked: Iterable[Asked], now: datetime) -> dict[Asked, int]:
+def count_attempts(tx: Connection, asked: Iterable[Asked], now: datetime) -> dict[Asked, int]:
+    """Count every bucket within its window."""
     return {(bucket, window): attempts_since(tx, bucket, now - window) for bucket, window in asked}

@@ -17,6 +17,10 @@ class CursorMoved(LedgerError):
     """Another watcher was faster; read the source again from the stored cursor."""
 
 
+class Outrun(LedgerError):
+    """Somebody else changed the donation first: what this report was made for does not hold any more."""
+
+
 class SourceFrozen(LedgerError):
     """Nothing is accepted from this source until a person has looked and said `unfreeze`."""
 

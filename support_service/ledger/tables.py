@@ -288,4 +288,5 @@ login_attempt = Table(
     Column("id", _Whole, primary_key=True),
     Column("bucket", Text, nullable=False),
     Column("at", _Whole, nullable=False),
+    Column("kept_until", _Whole, nullable=False),
 )

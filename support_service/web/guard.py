@@ -13,9 +13,9 @@ import re
 import secrets
 import stat
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache, wraps
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
 from urllib.parse import urlsplit
@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from flask import Response, abort, g, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from support_service.ledger.people import Role, Session
+from support_service.ledger.people import Role, Session, address_key
 from support_service.text_file import Unreadable, read_text_file
 from support_service.web.service import service
 
@@ -37,6 +37,8 @@ LOGIN_COOKIE = "support_staff_login"
 
 # Letters, digits and single slashes below /staff: nothing that a browser may read as another site.
 _STAFF_PATH = re.compile(r"/staff(?:/[a-z0-9]+)*/?", re.ASCII)
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 P = ParamSpec("P")
 Answer = TypeVar("Answer", bound=str | BaseResponse | tuple[str, int])
@@ -125,9 +127,11 @@ def cookie_name(name: str) -> str:
     return f"__Host-{name}" if is_https() else name
 
 
-def set_cookie(response: BaseResponse, name: str, value: str) -> None:
-    """Set a cookie for this browser session, out of reach of scripts and other sites."""
-    response.set_cookie(cookie_name(name), value, path="/", secure=is_https(), httponly=True, samesite="Strict")
+def set_cookie(response: BaseResponse, name: str, value: str, *, lasts: timedelta | None = None) -> None:
+    """Set a cookie for this browser session, or for longer, out of reach of scripts and other sites."""
+    response.set_cookie(
+        cookie_name(name), value, max_age=lasts, path="/", secure=is_https(), httponly=True, samesite="Strict"
+    )
 
 
 def drop_cookie(response: BaseResponse, name: str) -> None:
@@ -185,15 +189,34 @@ def refuse_forgery(token: Callable[[], str]) -> None:
 
 
 def is_from_our_page() -> bool:
-    """Check what browsers say about the page a form was on; programs that say nothing have the token only."""
-    if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+    """Check what browsers say about the page a form was on; programs that say nothing have the token only.
+
+    A page that sends no referrer makes its own forms say `Origin: null` (Fetch, section 3.2): then
+    Sec-Fetch-Site alone knows, and no page can write that header.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site not in {None, "same-origin", "none"}:
         return False
-    origin = request.headers.get("Origin")
-    if origin is None:
+    said = request.headers.get("Origin")
+    if said is None:
         return True
-    own = urlsplit(service().assembly.settings.publisher.url)
+    if said == "null":
+        return site == "same-origin"
     # The host was checked against the trusted ones, so it may vouch for itself.
-    return origin in {f"{own.scheme}://{own.netloc}", f"{request.scheme}://{request.host}"}
+    ours = (service().assembly.settings.publisher.url, f"{request.scheme}://{request.host}")
+    origin = _origin(said)
+    return origin is not None and origin in {_origin(url) for url in ours}
+
+
+def _origin(url: str) -> tuple[str, str, int | None] | None:
+    """Read scheme, host and port of an address as they are compared; None for what has none of them."""
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").removesuffix(".").encode("idna").decode()
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        return None
+    return (parts.scheme, host, port) if host and "@" not in parts.netloc and "," not in parts.netloc else None
 
 
 def login_required(role: Role) -> Callable[[Callable[P, Answer]], Callable[P, Answer]]:
@@ -232,27 +255,30 @@ def next_path(text: str) -> str | None:
     return text if _STAFF_PATH.fullmatch(text) else None
 
 
-def attempt_buckets(email: str, today: date) -> tuple[str, str]:
-    """Name the account and the place of a login attempt; the address of the place is not kept.
+def attempt_buckets(email: str, today: date) -> tuple[str, str, str]:
+    """Name the account, the place and its network of a login attempt; the address of the place is not kept.
 
     The key changes daily, so what stands in the database cannot be matched to an address later.
-    An IPv6 network of 64 bits is one place: whoever has one address there has all of them.
     """
-    day = today.isoformat()
+    day, (place, net) = today.isoformat(), _place_and_net(request.remote_addr or "")
     return (
-        keys().digest("login account", day, email.strip().lower()),
-        keys().digest("login place", day, _place(request.remote_addr or "")),
+        keys().digest("login account", day, address_key(email)),
+        keys().digest("login place", day, place),
+        keys().digest("login network", day, net),
     )
 
 
-def _place(address: str) -> str:
+def _place_and_net(address: str) -> tuple[str, str]:
+    """Name an address (an IPv6 network of 64 bits is one: who has one there has all) and its network (/24, /48)."""
     try:
-        place = ip_address(address)
+        place: IPv4Address | IPv6Address = ip_address(address)
     except ValueError:
-        return address
+        return address, address
     if isinstance(place, IPv6Address):
-        return str(place.ipv4_mapped or int(place) >> 64)
-    return str(place)
+        if place.ipv4_mapped is None:
+            return f"{int(place) >> 64:x}/64", f"{int(place) >> 80:x}/48"
+        place = place.ipv4_mapped
+    return str(place), f"{int(place) >> 8:x}/24"
 
 
 def keep_private(response: Response) -> Response:

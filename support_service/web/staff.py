@@ -14,15 +14,16 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from support_service.giving import Phrase
 from support_service.ledger import LedgerError, LedgerOutdated, write_export
+from support_service.ledger.knocks import Knock
 from support_service.ledger.people import LoginRefused, Role, TooManyAttempts
-from support_service.web import card_guard, guard, staff_cards, staff_entry
+from support_service.web import card_guard, devices, guard, staff_cards, staff_entry
 from support_service.web.booking import may_withdraw
 from support_service.web.cards import find_cards
 from support_service.web.guard import login_required
 from support_service.web.health import not_watched, source_views
 from support_service.web.i18n import LANGUAGE_NAMES, chosen_language, say
 from support_service.web.service import service
-from support_service.web.staff_filter import choices, read_filter
+from support_service.web.staff_filter import NAMES, choices, read_filter
 from support_service.web.staff_sums import by_asset, count_on_the_way
 from support_service.web.telling import FLAG_WORDS, exact, grouped, plan_word, rfc3339, tell, word_for
 
@@ -33,6 +34,8 @@ blueprint.register_blueprint(staff_entry.blueprint)
 blueprint.register_blueprint(staff_cards.blueprint)
 
 PAGE_ROWS = 50
+# What the query of a staff page may hold, and a link to the same page keeps.
+KEPT = (*NAMES, "before", "below", "told", "next")
 
 PAGES = (
     ("staff.donations", Phrase("Donations"), Role.VIEWER),
@@ -113,22 +116,23 @@ def login() -> BaseResponse | tuple[str, int]:
     if request.method in guard.SAFE_METHODS:
         return redirect(_next_page()) if guard.current_session() else (_login_page(), 200)
     email, at = request.form.get("email", ""), service()
+    account, place, net = guard.attempt_buckets(email, at.clock().date())
+    # They tell one attacker from many, and lead to nobody.
+    where = {"account": account[:12], "place": place[:12], "network": net[:12]}
+    knock = Knock(account, place, net, lambda held: devices.bucket_of(held, at.clock()))
     try:
-        token = at.ledger.people.log_in(
-            email,
-            request.form.get("password", ""),
-            buckets=guard.attempt_buckets(email, at.clock().date()),
-            old_token=guard.token_in_cookie(),
-        )
+        password = request.form.get("password", "")
+        signed_in = at.ledger.people.log_in(email, password, knock, old_token=guard.token_in_cookie())
     except TooManyAttempts:
-        log.warning("staff_login_throttled")
+        log.warning("staff_login_throttled", extra=where)
         return _login_page(TOO_MANY), 429
     except LoginRefused:
-        log.warning("staff_login_refused")
+        log.warning("staff_login_refused", extra=where)
         return _login_page(WRONG), 403
-    log.info("staff_signed_in")
+    log.info("staff_signed_in", extra=where)
     response = redirect(_next_page(), 303)
-    guard.set_cookie(response, guard.COOKIE, token)
+    guard.set_cookie(response, guard.COOKIE, signed_in.token)
+    devices.remember(response, signed_in.account, at.clock())
     return response
 
 
@@ -159,6 +163,7 @@ def donations() -> str:
         chosen=chosen,
         mistakes=chosen.mistakes,
         choices=choices(at.assembly),
+        is_bookkeeper=_is_bookkeeper(),
     )
 
 
@@ -167,7 +172,7 @@ def donations() -> str:
 def donation(ref: str) -> str:
     """Show what we believe of one donation, and how we came to believe it."""
     history = staff_entry.history_or_404(ref)
-    held = history.donation
+    held, is_bookkeeper = history.donation, _is_bookkeeper()
     return render_template(
         "staff/donation.html",
         history=history,
@@ -175,10 +180,11 @@ def donation(ref: str) -> str:
         payment=held.payment,
         story=tell(history.observations, held.payment.exponent),
         flags=[FLAG_WORDS[flag] for flag in held.payment.flags],
-        raws=[(number, facts.raw) for number, facts in sorted(history.sources.items()) if facts.raw is not None],
+        is_bookkeeper=is_bookkeeper,
+        raws=[(number, facts.raw) for number, facts in sorted(history.sources.items()) if facts.raw and is_bookkeeper],
         told=(TOLD | staff_cards.TOLD).get(request.args.get("told", "")),
-        can_refund=staff_cards.may_refund(held) and guard.signed_in().person.role.covers(Role.BOOKKEEPER),
-        can_withdraw=may_withdraw(held) and guard.signed_in().person.role.covers(Role.BOOKKEEPER),
+        can_refund=staff_cards.may_refund(held) and is_bookkeeper,
+        can_withdraw=may_withdraw(held) and is_bookkeeper,
         withdrawal_nonce=staff_entry.new_nonce(),
     )
 
@@ -275,6 +281,11 @@ def tell_secret_unusable(error: guard.SecretUnusable) -> tuple[str, int]:
     return render_template("staff/notice.html", heading=heading, text=text, command=None), 503
 
 
+def _is_bookkeeper() -> bool:
+    """Tell whether this person may book, give back, and see who gave: on the pages as in the exports."""
+    return guard.signed_in().person.role.covers(Role.BOOKKEEPER)
+
+
 def _login_page(message: Phrase | None = None) -> str:
     return render_template("staff/login.html", message=message, next=guard.next_path(request.args.get("next", "")))
 
@@ -291,9 +302,9 @@ def _other_languages() -> list[tuple[str, str, str]]:
     languages = service().assembly.settings.publisher.languages
     if len(languages) < 2 or request.method not in guard.SAFE_METHODS or request.endpoint is None:
         return []
-    here = {**request.args.to_dict(), **(request.view_args or {})}
-    links = ((code, url_for(request.endpoint, **{**here, "lang": code})) for code in languages)
-    return [(code, LANGUAGE_NAMES[code], href) for code, href in links]
+    # Ours alone: a name from the query such as "_scheme" would be an order to url_for.
+    here = {name: request.args[name] for name in KEPT if name in request.args} | (request.view_args or {})
+    return [(code, LANGUAGE_NAMES[code], url_for(request.endpoint, **{**here, "lang": code})) for code in languages]
 
 
 def _begun(lines: Iterator[str]) -> Iterator[bytes]:

@@ -22,6 +22,7 @@ from support_service.web.booking import read_note
 from support_service.web.cards import Cards, cards_or_404, find_cards
 from support_service.web.guard import login_required
 from support_service.web.service import service
+from support_service.web.staff_filter import read_number, word
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ SURE_AND_WHY = Phrase("Tick the box and say in a few words why; then it is done.
 def overview() -> str:
     """Show how cards are taken now, plans, and what needs a look."""
     at, cards = service(), cards_or_404()
-    number, name = request.args.get("before", type=int), request.args.get("below", "")
+    number, name = read_number(request.args.get("before", "")), word(request.args.get("below", ""))
     plans = at.ledger.plans(PAGE_ROWS + 1, None if number is None else (number, name))
     return render_template(
         "staff/cards.html",
@@ -96,7 +97,9 @@ def refund(ref: str) -> BaseResponse | str | tuple[str, int]:
 @login_required(Role.BOOKKEEPER)
 def cancel(name: str) -> BaseResponse | str | tuple[str, int]:
     """Ask once more, then ask the processor to charge this plan no more."""
-    cards, plan = cards_or_404(), service().ledger.plan(name)
+    cards = cards_or_404()
+    # PostgreSQL refuses NUL in a text; what cannot be read names no plan.
+    plan = service().ledger.plan(name) if name.isprintable() else None
     if plan is None or plan_is_over(plan):
         return _notice(NOTHING, Phrase("This plan is not running.")), 409
     if request.method == "GET" or request.form.get("sure") != "yes":

@@ -11,7 +11,7 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from support_service.giving import Phrase
-from support_service.ledger import History
+from support_service.ledger import History, Outrun
 from support_service.ledger.people import Role
 from support_service.web import booking, guard
 from support_service.web.guard import login_required
@@ -56,11 +56,13 @@ def book() -> BaseResponse | str | tuple[str, int]:
     if request.form.get("action") == "look":
         return _page(request.form, read)
     ref = read.entry.identity.ref
-    # A form of somebody else under the same nonce would be a newer statement about their money.
-    if at.ledger.donation(ref) is not None:
+    report = booking.entry_report(read.entry, guard.signed_in().person.source, now, at.zone)
+    try:
+        # A form of somebody else under the same nonce would be a newer statement about their money.
+        at.ledger.accept(report, still=lambda held: held is None)
+    except Outrun:
         return _to_donation(ref, "already")
-    change = at.ledger.accept(booking.entry_report(read.entry, guard.signed_in().person.source, now, at.zone))
-    return _to_donation(ref, "already" if change.is_empty else "booked")
+    return _to_donation(ref, "booked")
 
 
 @blueprint.post("/donations/<ref>/withdraw")
@@ -69,14 +71,17 @@ def withdraw(ref: str) -> BaseResponse | tuple[str, int]:
     """Take a mistaken entry back, with the reason; only what was booked by hand can be."""
     at, nonce, history = service(), form_nonce(), history_or_404(ref)
     if not booking.may_withdraw(history.donation):
-        text = Phrase("Only a gift that was entered by hand and still stands can be withdrawn.")
-        return render_template("staff/notice.html", heading=Phrase("Nothing was changed"), text=text, command=None), 409
+        return _does_not_stand()
     note = booking.read_note(request.form)
     if note is None or request.form.get("sure") != "yes":
         text = Phrase("Tick the box and say in a few words why; then it can be withdrawn.")
         return render_template("staff/notice.html", heading=Phrase("Nothing was changed"), text=text, command=None), 400
     source = guard.signed_in().person.source
-    at.ledger.accept(booking.withdrawal_report(history.donation, source, nonce, note))
+    report = booking.withdrawal_report(history.donation, source, nonce, note)
+    try:
+        at.ledger.accept(report, still=lambda held: held is not None and booking.may_withdraw(held.donation))
+    except Outrun:
+        return _does_not_stand()
     return _to_donation(ref, "withdrawn")
 
 
@@ -86,6 +91,11 @@ def form_nonce() -> str:
     if not booking.NONCE.fullmatch(nonce):
         abort(400)
     return nonce
+
+
+def _does_not_stand() -> tuple[str, int]:
+    text = Phrase("Only a gift that was entered by hand and still stands can be withdrawn.")
+    return render_template("staff/notice.html", heading=Phrase("Nothing was changed"), text=text, command=None), 409
 
 
 def _to_donation(ref: str, told: str) -> BaseResponse:

@@ -19,6 +19,7 @@ from support_service.web.telling import KIND_WORDS, STATE_WORDS
 NAMES = ("state", "rail", "method", "kind", "since", "until")
 # Row numbers are SQLite's: 63 bits.
 NUMBER_DIGITS_MAX = 18
+DAY_MIN, DAY_MAX = date(1970, 1, 1), date(2999, 12, 31)
 _CHARS_MAX = 60
 
 
@@ -55,19 +56,29 @@ class Choices:
 def read_filter(args: Mapping[str, str]) -> Filter:
     """Read a query. A word that names nothing is left out; a day is the publisher's, and one that is none is told."""
     mistakes: dict[str, Phrase] = {}
-    text = {name: _word(args.get(name, "")) for name in NAMES}
+    text = {name: word(args.get(name, "")) for name in NAMES}
     state = State(text["state"]) if text["state"] in list(State) else None
     kind = Kind(text["kind"]) if text["kind"] in list(Kind) else None
     since, until = (_first_moment(name, text[name], mistakes) for name in ("since", "until"))
-    before = args.get("before", "")
     return Filter(
         **{**text, "state": state or "", "kind": kind or ""},
         wanted=Wanted(
             since=since, until=until, rail=text["rail"] or None, method=text["method"] or None, state=state, kind=kind
         ),
-        before=int(before) if before.isascii() and before.isdigit() and len(before) <= NUMBER_DIGITS_MAX else None,
+        before=read_number(args.get("before", "")),
         mistakes=mistakes,
     )
+
+
+def read_number(text: str) -> int | None:
+    """Read the number of a row; None for what no row has: signs, other digits, more than the database counts."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= NUMBER_DIGITS_MAX else None
+
+
+def word(text: str) -> str:
+    """Read a name from a query; "" for what cannot be one."""
+    # PostgreSQL refuses NUL in a text; what cannot be read names nothing anyway.
+    return text.strip()[:_CHARS_MAX] if text.isprintable() else ""
 
 
 def choices(assembly: Assembly) -> Choices:
@@ -80,17 +91,15 @@ def choices(assembly: Assembly) -> Choices:
     )
 
 
-def _word(text: str) -> str:
-    # PostgreSQL refuses NUL in a text; what cannot be read names nothing anyway.
-    return text.strip()[:_CHARS_MAX] if text.isprintable() else ""
-
-
 def _first_moment(name: str, text: str, mistakes: dict[str, Phrase]) -> datetime | None:
     if not text:
         return None
     try:
         day = date.fromisoformat(text)
     except ValueError:
+        day = None
+    # Near its ends the calendar has no room for a time zone or the day after.
+    if day is None or not DAY_MIN <= day <= DAY_MAX:
         mistakes[name] = Phrase("Write the day as 2026-01-31.")
         return None
     return civil_dates.first_moment(day, service().zone)
