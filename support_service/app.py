@@ -24,6 +24,8 @@ from support_service.web import (
     webhooks,
     widget,
 )
+from support_service.web.breaker import PublicReads
+from support_service.web.checkouts import Checkouts
 from support_service.web.service import EXTENSION, Service
 
 # Every name of this machine that reaches it alone.
@@ -36,7 +38,14 @@ def create_app(assembly: Assembly, *, clock: Clock = utc_now) -> Flask:
     app.jinja_options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     ledger = Ledger(assembly.settings.database_url, clock=clock)
     processors = build_processors(assembly, ledger.intent, clock=clock)
-    app.extensions[EXTENSION] = Service(assembly, ledger, clock, processors)
+    app.extensions[EXTENSION] = Service(
+        assembly=assembly,
+        ledger=ledger,
+        reads=PublicReads(clock),
+        clock=clock,
+        checkouts=Checkouts(clock),
+        processors=processors,
+    )
     headers.install(app, assembly.settings.publisher.base)
     i18n.install(app)
     layout.install(app)

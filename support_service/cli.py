@@ -224,6 +224,16 @@ def unfreeze(call: Call, network: str, note: str) -> None:
     click.echo(freezing.unfreeze(call.assembly, call.ledger, network, note))
 
 
+@commands.command()
+@click.argument("turn", type=click.Choice(["on", "off"]))
+@click.option("--note", default="switched by command", show_default=True, help="Why; staff read it.")
+@click.pass_obj
+def cards(call: Call, turn: str, note: str) -> None:
+    """Switch card payments on or off; every other way to give stays as it is."""
+    for line in freezing.switch_cards(call.assembly, call.ledger, is_on=turn == "on", note=note):
+        click.echo(line)
+
+
 @commands.group()
 def staff() -> None:
     """Who may see the books."""

@@ -1,11 +1,12 @@
-"""`freezes` and `unfreeze`: what is frozen and why, and going on after a person has looked."""
+"""`freezes`, `unfreeze` and `cards`: what is frozen and why, going on after a person has looked, the card switch."""
 
 from collections.abc import Iterator
 
-from support_service.assembly import Assembly, build_sources
+from support_service.assembly import Assembly, accounts, build_sources
 from support_service.giving import Report, utc_now
 from support_service.ledger import Freeze, Ledger, LedgerError, Thaw
 from support_service.rails import StepsBack
+from support_service.rails.processors import checkout_switch
 
 WHO = "cli"
 
@@ -31,6 +32,30 @@ def unfreeze(assembly: Assembly, ledger: Ledger, network: str, note: str) -> str
         return f"{network}: goes on where it stood; the chain has every block that was read"
     place = "the beginning" if rewind.cursor.height is None else f"block {rewind.cursor.height}"
     return f"{network}: goes on from {place}, the last one that the chain still has"
+
+
+def switch_cards(assembly: Assembly, ledger: Ledger, *, is_on: bool, note: str) -> Iterator[str]:
+    """Switch card payments on or off as the staff page does, and say what is so now; again changes nothing.
+
+    Raises LedgerError where this publisher takes no cards, or the ledger does not answer.
+    """
+    names = tuple(accounts(assembly.settings))
+    if not names:
+        raise LedgerError("no cards are taken here: the settings have no table of a card processor, such as [stripe]")
+    held = {freeze.source: freeze for freeze in ledger.freezes()}
+    for name in names:
+        source = checkout_switch(name)
+        off = held.get(source)
+        if is_on and off is not None:
+            ledger.unfreeze(Thaw(off.network, WHO, note))
+            yield f"{name}: cards are on again"
+        elif is_on:
+            yield f"{name}: cards were on already; nothing was changed"
+        elif off is not None:
+            yield f"{name}: cards are off already, since {off.since:%Y-%m-%dT%H:%M:%SZ}: {off.reason}"
+        else:
+            ledger.freeze(source, note, {"by": WHO})
+            yield f"{name}: cards are off; payment pages that are open already can still be paid"
 
 
 def _step_back(assembly: Assembly, ledger: Ledger, held: Freeze) -> Report | None:

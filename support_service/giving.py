@@ -232,16 +232,31 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Personal:
-    """What points to a person; kept apart from the append-only rows so that it can be erased."""
+    """What points to a person; kept apart from the append-only rows so that it can be erased.
+
+    salt is made where somebody types it and erased with it, so that the digest left behind confirms no guess.
+    None: kept before there were salts, or public anyway, such as the address on a chain.
+    """
 
     payer: str | None = None
     message: str | None = None
     note: str | None = None
+    salt: str | None = field(default=None, compare=False)
 
     @property
     def is_empty(self) -> bool:
         """Tell whether there is nothing to keep."""
         return self.payer is None and self.message is None and self.note is None
+
+
+@dataclass(frozen=True, slots=True)
+class Decline:
+    """A declined card: the message's key, the payment it was tried for, when; intent None where it names none."""
+
+    key: str
+    payment: str
+    at: datetime
+    intent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from support_service.demo_stripe import StripeFake, Trouble
+from support_service.giving import Personal
+from support_service.ledger import canonical
+from support_service.web.card_form import currencies, read_wish
+from support_service.web.typed import typed_personal
 from tests.fixtures.cards import ASKED, CardHouse, card_house, confirm_fields, session_of
 from tests.fixtures.site import reader
 from tests.fixtures.staff import FrozenClock, forms
@@ -183,6 +187,51 @@ def test_nobody_reads_and_presses_at_once(house: CardHouse) -> None:
     assert someone.press(fields, seconds=1).status_code == 303, "the same token, once there was time to read"
 
 
+def test_a_quick_press_keeps_what_was_typed_and_goes_on_by_one_more(house: CardHouse) -> None:
+    someone = house.reader()
+    typed = {**someone.fields(), "name": "Олена", "message": "Дякую", "cover": "yes"}
+    answer = someone.press(typed, seconds=1)
+    assert "One moment, please" in answer.text
+    assert 'data-goes-on-after="1"' in answer.text, "a script presses it when the time has come"
+    assert answer.headers["Retry-After"] == "1"
+    assert "#method-iban" in answer.text
+    again = confirm_fields(answer)
+    assert {name: again[name] for name in ("name", "message", "token")} == {
+        name: typed[name] for name in ("name", "message", "token")
+    }
+    assert someone.press(again, seconds=0).status_code == 429, "too soon again is no dead end"
+    assert someone.press(again, seconds=1).status_code == 303
+
+
+def test_a_link_does_not_carry_anothers_token(house: CardHouse) -> None:
+    """Whoever spent a token knows its thank-you page, and their name is on it."""
+    attacker, victim = house.reader("192.0.2.1"), house.reader("198.51.100.9")
+    session = attacker.session()
+    back = urlsplit(house.fake.get("checkout.session", session)["cancel_url"])
+    spent = parse_qs(back.query)["form"][0].partition(".")[0]
+    unspent = attacker.fields()["token"]
+    asked = "amount=200&currency=UAH&frequency=monthly"
+    for query in (back.query, f"{asked}&form={spent}", f"{asked}&form={unspent}"):
+        fields = confirm_fields(victim.client.get(f"{back.path}?{query}"))
+        assert fields["token"] not in {spent, unspent}
+        assert session_of(victim.press(fields)) != session
+    other = victim.client.get(f"{back.path}?{back.query}", headers={"User-Agent": "another behind the same address"})
+    assert confirm_fields(other)["token"] != spent
+
+
+def test_in_ukrainian_hryvnias_stand_first(house: CardHouse) -> None:
+    choice = next(method.card for method in house.app.extensions["support"].assembly.methods if method.card)
+    codes = [currency.asset.code for currency in choice.currencies]
+    assert (len(codes) > 1, codes[0] == "UAH", "UAH" in codes) == (True, False, True)
+    assert [one.asset.code for one in currencies(choice, "uk")] == ["UAH", *(code for code in codes if code != "UAH")]
+    assert currencies(choice, "en") == choice.currencies
+    assert read_wish({}, choice, "uk").currency.asset.code == "UAH"
+    assert read_wish({}, choice, "en").currency.asset.code == codes[0]
+    pages = [house.reader().client.get("/support", query_string={"lang": lang}).text for lang in ("uk", "en")]
+    first = [re.search(r'name="currency" value="(\w+)" checked', page) for page in pages]
+    assert [found and found[1] for found in first] == ["UAH", codes[0]]
+
+
 def test_a_field_that_people_do_not_see_stays_empty(house: CardHouse) -> None:
     someone = house.reader()
     assert someone.press({**someone.fields(), "website": "https://spam.example"}).status_code == 400
@@ -309,3 +358,31 @@ def test_the_prefix_of_our_address_stands_once_in_every_way_back(
         session = fake.get("checkout.session", house.reader().session())
         assert session["cancel_url"].startswith("http://127.0.0.1:8000/donate/card?")
         assert session["success_url"].startswith("http://127.0.0.1:8000/donate/thanks/")
+
+
+def test_what_the_ledger_keeps_of_a_name_confirms_no_guess_once_it_is_erased(house: CardHouse) -> None:
+    someone = house.reader()
+    session = session_of(someone.press({**someone.fields(frequency="once"), "name": "Олена"}))
+    house.fake.pay(session)
+    house.deliver_all()
+    house.deliver_all()
+    (listed,) = house.ledger.donations()
+    personal = listed.donation.payment.personal
+    assert personal.payer == "Олена"
+    history = house.ledger.donation(listed.donation.identity.ref)
+    assert history is not None
+    guess = canonical.personal_body(listed.donation.identity.ref, Personal(payer="Олена"))
+    assert guess is not None
+    digests = {canonical.personal_digest(canonical.claim_text(listed.donation.identity, listed.donation.payment))}
+    assert canonical.sha256(guess) not in digests
+    assert personal.salt is not None
+    assert typed_personal(payer="Олена").salt != personal.salt
+    assert house.ledger.verify() == []
+
+
+def test_a_body_kept_before_there_were_salts_reads_and_is_written_as_ever() -> None:
+    body = canonical.personal_body("d-1", Personal("Олена", "Дякую"))
+    assert body == '{"of":"d-1","personal":{"message":"Дякую","note":null,"payer":"Олена"}}'
+    assert canonical.read_personal(body) == Personal("Олена", "Дякую")
+    salted = Personal("Олена", salt="00")
+    assert canonical.read_personal(canonical.personal_body("d-1", salted)).salt == "00"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support_service import cli
+from support_service.demo_stripe import StripeFake
 from support_service.giving import State
 from support_service.ledger import Ledger, migrate
 from support_service.ledger.knocks import Knock
@@ -29,6 +30,7 @@ BUILT = {
     "freezes",
     "unfreeze",
     "rescan",
+    "cards",
 }
 NOT_BUILT = ["import", "backup", "restore"]
 
@@ -233,6 +235,46 @@ def test_what_is_frozen_is_told_until_somebody_has_looked(command: Command, sett
         1,
         "support-service: far is not frozen; `support-service freezes` tells what is\n",
     )
+
+
+def test_cards_are_switched_off_and_on_like_on_the_staff_page(command: Command, tmp_path: Path) -> None:
+    with StripeFake() as fake:
+        file = write_settings(tmp_path, SEED + fake.settings(tmp_path))
+    url = f"sqlite:///{tmp_path / 'support.db'}"
+    migrate(url)
+    ledger = Ledger(url)
+
+    def said(*arguments: str) -> tuple[int, str]:
+        told = command("--config", file, "cards", *arguments)
+        return told.exit_code, told.stdout
+
+    assert said("on") == (0, "stripe: cards were on already; nothing was changed\n")
+    assert said("off", "--note", "stolen cards") == (
+        0,
+        "stripe: cards are off; payment pages that are open already can still be paid\n",
+    )
+    (held,) = ledger.freezes()
+    assert (held.source, held.reason, dict(held.evidence)) == ("checkout:stripe", "stolen cards", {"by": "cli"})
+    code, line = said("off", "--note", "again")
+    assert code == 0
+    assert line.startswith("stripe: cards are off already, since ")
+    assert line.endswith(": stolen cards\n")
+    assert said("on", "--note", "over") == (0, "stripe: cards are on again\n")
+    (ended,) = ledger.freezes(with_ended=True)
+    assert (ended.ended_by, ended.note) == ("cli", "over")
+    assert ledger.known_reports("staff:cli", [f"unfreeze:stripe:{ended.number}"])
+    assert ledger.verify() == []
+    ledger.dispose()
+
+
+def test_where_no_cards_are_taken_there_is_nothing_to_switch(
+    command: Command, settings_file: Path, books: Ledger
+) -> None:
+    told = command("--config", settings_file, "cards", "off")
+    assert (told.exit_code, told.stdout) == (1, "")
+    assert "no cards are taken here" in told.stderr
+    assert books.freezes() == ()
+    assert command("--config", settings_file, "cards", "maybe").exit_code == 2
 
 
 def test_what_comes_with_the_package_is_found(command: Command) -> None:

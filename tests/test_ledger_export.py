@@ -183,6 +183,45 @@ def test_a_cell_is_never_a_formula_and_a_number_stays_one(ledger: Ledger, text: 
     assert row["message"] == cell
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "thanks;=cmd|' /C calc'!A0;x",
+        "a,+1",
+        "a\t-1",
+        "a | @x",
+        "a;  =1",
+        "a\r\n=1",
+        "a;＝1",
+        "\u00a0=1",
+        "\ufeff=1",
+        "\x01+1",
+        'a;"=1"',
+        ";-1;+2",
+        "a；＠1",
+    ],
+)
+def test_no_separator_of_any_spreadsheet_makes_a_formula_of_what_people_write(ledger: Ledger, text: str) -> None:
+    ledger.accept(pushed("1", gift(personal=Personal(message=text, payer=text))))
+    made = lines(ledger, "csv")
+    for separator in ";,\t|":
+        for row in csv.reader(io.StringIO(made, newline=""), delimiter=separator):
+            for cell in row:
+                for line in cell.splitlines():
+                    shown = line.lstrip('" \u00a0\ufeff\x01')
+                    assert not shown.startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠")), (separator, cell)
+    (told,) = csv.DictReader(io.StringIO(made, newline=""))
+    assert told["message"].replace("'", "") == text.replace("'", ""), "nothing but apostrophes is added"
+    assert json.loads(lines(ledger, "jsonl"))["message"] == text
+
+
+def test_a_text_without_a_risky_sign_stays_as_it_is(ledger: Ledger) -> None:
+    text = "5 - 3 = 2; дякую, a+b@example.com"
+    ledger.accept(pushed("1", gift(personal=Personal(message=text))))
+    (row,) = csv.DictReader(io.StringIO(lines(ledger, "csv"), newline=""))
+    assert row["message"] == text
+
+
 def test_json_lines_stay_one_line_each_for_every_reader(ledger: Ledger) -> None:
     odd = "a\u2028b\u2029c\x85d\ne"
     ledger.accept(pushed("1", gift(personal=Personal(message=odd))))

@@ -1,12 +1,13 @@
 """The only writer of money tables. One door: `Ledger.accept(report)`."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from importlib import import_module
 
 from support_service.giving import Clock, Cursor, Report, utc_now
 from support_service.ledger.accept import Change, accept_report, frozen_text
 from support_service.ledger.attempts import Attempts
-from support_service.ledger.engine import WAIT_SECONDS_MAX, Database
+from support_service.ledger.engine import BRIEF_SECONDS_MAX, WAIT_SECONDS_MAX, Database
 from support_service.ledger.errors import (
     BadRecord,
     BadReport,
@@ -43,6 +44,7 @@ from support_service.ledger.sought import OpenMoney, Sought
 from support_service.ledger.verify import find_problems
 
 __all__ = [
+    "BRIEF_SECONDS_MAX",
     "Attempt",
     "BadRecord",
     "BadReport",
@@ -81,9 +83,15 @@ class Ledger(Intents, Sought):
     """One publisher's books. Making it connects to nothing; any method may raise LedgerDown or LedgerOutdated."""
 
     def __init__(self, url: str, *, clock: Clock = utc_now, wait_seconds_max: float = WAIT_SECONDS_MAX) -> None:
-        self._database, self._clock = Database(url, wait_seconds_max=wait_seconds_max), clock
+        self._url, self._clock = url, clock
+        self._database = Database(url, wait_seconds_max=wait_seconds_max)
         self.people = People(self._database, clock=clock)
         self.attempts = Attempts(self._database, clock=clock)
+
+    @cached_property
+    def brief(self) -> "Ledger":
+        """The same books for whoever cannot wait: it raises LedgerDown after BRIEF_SECONDS_MAX. For reading alone."""
+        return Ledger(self._url, clock=self._clock, wait_seconds_max=BRIEF_SECONDS_MAX)
 
     def accept(self, report: Report, *, still: Callable[[History | None], bool] | None = None) -> Change:
         """Take a report in, in one transaction, and say what changed; known ones change nothing.
@@ -188,6 +196,8 @@ class Ledger(Intents, Sought):
     def dispose(self) -> None:
         """Close every connection."""
         self._database.dispose()
+        if "brief" in vars(self):
+            self.brief.dispose()
 
 
 def migrate(url: str) -> list[str]:

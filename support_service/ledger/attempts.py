@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from support_service.giving import Clock
+from support_service.giving import Clock, Decline
 from support_service.ledger.engine import Database
 from support_service.ledger.tables import login_attempt, to_micros
 
@@ -26,6 +26,8 @@ CLEARED_MAX = 200
 DECLINED, DECLINES_WINDOW = "card declined", timedelta(minutes=10)
 # More than this are not written down: card payments are closed long before.
 DECLINES_NOTED_MAX = 500
+# One reader may try a card again and again on one payment page, or open several: that closes nothing for others.
+DECLINES_OF_PAYMENT_MAX, DECLINES_OF_NET_MAX = 3, 6
 
 
 class Attempts:
@@ -39,10 +41,37 @@ class Attempts:
         with self._database.read() as tx:
             return count_attempts(tx, asked, self._clock())
 
-    def note_decline(self) -> None:
-        """Count a card that was declined just now, whoever held it."""
-        asked = (DECLINED, DECLINES_WINDOW)
-        self.note_if((asked,), lambda counts: (DECLINED,) if counts[asked] < DECLINES_NOTED_MAX else ())
+    def note_decline(self, told: Decline) -> None:
+        """Count a declined card once, whoever tells of it and how often; of one payment and one network only a few.
+
+        A message older than what is kept counts nothing: nobody could tell whether it was counted before.
+        """
+        if self._clock() - told.at >= KEPT:
+            return
+        net = self._opened_from(told.intent)
+        most = {
+            (f"card decline {told.key}", KEPT): 1,
+            (f"card declines of {told.payment}", KEPT): DECLINES_OF_PAYMENT_MAX,
+            (DECLINED, DECLINES_WINDOW): DECLINES_NOTED_MAX,
+        }
+        if net is not None:
+            most[f"card declines from {net}", DECLINES_WINDOW] = DECLINES_OF_NET_MAX
+        names = tuple(name for name, _ in most)
+        self.note_if(most, lambda counts: () if any(counts[one] >= limit for one, limit in most.items()) else names)
+
+    def note_opened(self, intent: str, net: str) -> None:
+        """Remember for KEPT which network (a keyed digest) a payment page was opened from; once for each intent."""
+        if self._opened_from(intent) is None:
+            self.note_if((), lambda _: (f"{_opened(intent)}{net}",))
+
+    def _opened_from(self, intent: str | None) -> str | None:
+        if intent is None:
+            return None
+        start = _opened(intent)
+        named = login_attempt.c.bucket.between(start, f"{start}g")
+        with self._database.read() as tx:
+            bucket = tx.execute(select(login_attempt.c.bucket).where(named).limit(1)).scalar_one_or_none()
+        return None if bucket is None else str(bucket).removeprefix(start)
 
     def note_if(self, asked: Iterable[Asked], judge: Callable[[Mapping[Asked, int]], Iterable[str]]) -> None:
         """Count, let the judge say which buckets this attempt goes to, and note it there, in one transaction.
@@ -52,6 +81,10 @@ class Attempts:
         now = self._clock()
         with self._database.write() as tx:
             note_attempt(tx, judge(count_attempts(tx, asked, now)), now)
+
+
+def _opened(intent: str) -> str:
+    return f"card page {intent} "
 
 
 def attempts_since(tx: Connection, bucket: str, since: datetime) -> int:

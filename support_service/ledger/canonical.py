@@ -48,10 +48,15 @@ def sha256(text: str) -> str:
 
 
 def personal_body(of: str, personal: Personal) -> str | None:
-    """Write personal data, bound to the money or intent (its ref) they belong to; None where there are none."""
+    """Write personal data, bound to the money or intent (its ref) they belong to; None where there are none.
+
+    Two versions, told apart by the salt: bodies written before there were salts have none, and read as they always did.
+    """
     if personal.is_empty:
         return None
     held = {"payer": _tidy(personal.payer), "message": _tidy(personal.message), "note": _tidy(personal.note)}
+    if personal.salt is not None:
+        held["salt"] = personal.salt
     return dumps({"of": of, "personal": held})
 
 

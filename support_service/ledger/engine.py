@@ -29,6 +29,8 @@ SCHEMA_REVISION = "0008"
 
 # How long a writer waits for another one before it gives up. An accept takes milliseconds.
 WAIT_SECONDS_MAX = 10
+# How long pages for everybody wait for an answer. What is not there by then is told later.
+BRIEF_SECONDS_MAX = 0.5
 
 # Names our lock among all advisory locks of a PostgreSQL database: "support" in ASCII.
 _WRITER_LOCK = int.from_bytes(b"support", "big")
@@ -214,14 +216,18 @@ def _postgresql_engine(url: URL, wait_seconds_max: float, *, writes: bool) -> En
         pool_pre_ping=True,
         pool_timeout=wait_seconds_max,
         hide_parameters=True,
-        connect_args={"connect_timeout": max(2, int(wait_seconds_max))},
+        # The driver's library knows no less than two seconds; what it has sent is given up on as soon as asked.
+        connect_args={"connect_timeout": max(2, int(wait_seconds_max)), "tcp_user_timeout": _millis(wait_seconds_max)},
     )
 
     # Late, because a web worker on SQLite does not pay for it.
     levels = import_module("psycopg").IsolationLevel
 
     def limit(connection: Any, _record: object) -> None:
-        connection.execute(f"SET lock_timeout = {int(wait_seconds_max * 1000)}")
+        connection.execute(f"SET lock_timeout = {_millis(wait_seconds_max)}")
+        if wait_seconds_max <= BRIEF_SECONDS_MAX:
+            # Whoever waits so briefly waits for answers, too; a longer wait is for other writers alone.
+            connection.execute(f"SET statement_timeout = {_millis(wait_seconds_max)}")
         connection.commit()
         # From here on said with every BEGIN, by the driver and without a question of its own.
         connection.isolation_level = levels.READ_COMMITTED if writes else levels.REPEATABLE_READ
@@ -229,3 +235,7 @@ def _postgresql_engine(url: URL, wait_seconds_max: float, *, writes: bool) -> En
 
     event.listen(engine, "connect", limit)
     return engine
+
+
+def _millis(seconds: float) -> int:
+    return int(seconds * 1000)

@@ -160,8 +160,11 @@ def write_export(rows: Iterable[ExportRow], *, form: Literal["jsonl", "csv"]) ->
 
     Both are UTF-8 without a byte order mark: scripts take the mark for a part of the first column's
     name. Excel needs to be told (Data > From Text/CSV > 65001), or it reads Cyrillic as Windows-1252.
-    In CSV, text that a spreadsheet would run as a formula gets an apostrophe in front; numbers do
-    not. Flags are joined by a space, value is JSON, null is an empty cell.
+    In CSV, text gets an apostrophe before each sign (= + - @) that a spreadsheet could take for the
+    start of a formula: at the front of a cell, and behind ; , | a tab or a line end, which may end a
+    cell where the separator is another one. Nothing else changes: without the apostrophes that stand
+    before a sign at these places it is the text again; JSON Lines hold it as it was. Numbers get none.
+    Flags are joined by a space, value is JSON, null is an empty cell.
     """
     match form:
         case "jsonl":
@@ -184,10 +187,15 @@ def _moment(moment: datetime | None) -> str | None:
 # JSON leaves these as they are, but many readers take them for the end of a line.
 _LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
-# OWASP, CSV Injection.
-_RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-
-
+# OWASP, CSV Injection: a cell that begins so is run as a formula. Full-width forms are signs to Excel, too.
+_SIGNS = "=+\\-@＝＋－＠"
+# What stands before the first sign and is not seen: blanks, controls, and marks without width.
+_UNSEEN = r"[\s\x00-\x1f\x7f-\xa0\u00ad\u200b-\u200f\u2028-\u202f\u2060-\u2064\ufeff]*"
+# Where the list separator is another one (";" in Excel's Ukraine), a cell may begin in the middle of a text, and so
+# it may behind a quote, if the program takes a cell's quotes off.
+_RISKY = re.compile(rf"(^|[;,\t|\r\n\v\f\x1c-\x1e\x85\u2028\u2029；，、｜])({_UNSEEN}[\"']*{_UNSEEN})(?=[{_SIGNS}])")
+# A tab or a line end at the front makes some programs drop it and run what follows.
+_RISKY_START = ("\t", "\r", "\n")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
@@ -199,9 +207,19 @@ def _cell(value: object) -> str:
             return " ".join(str(item) for item in value)
         case dict():
             return json.dumps(value, ensure_ascii=False)
-        case str() if value.startswith(_RISKY) and not _NUMBER.fullmatch(value):
-            return f"'{value}"
+        case str() if not _NUMBER.fullmatch(value):
+            return _harmless(value)
     return str(value)
+
+
+def _harmless(text: str) -> str:
+    """Put an apostrophe before every sign that a spreadsheet may take for the start of a formula, and nothing else."""
+    if not text.startswith(_RISKY_START):
+        return _RISKY.sub(r"\1\2'", text)
+    lead = text[: len(text) - len(text.lstrip())]
+    # One apostrophe in front is enough for what follows the lead; the letter keeps its first sign from being found.
+    rest = _RISKY.sub(r"\1\2'", f"x{text[len(lead) :]}")
+    return f"'{lead}{rest[1:]}"
 
 
 def _csv_line(cells: Iterable[str]) -> str:

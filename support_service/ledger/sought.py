@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import func, or_, select
 
-from support_service.giving import Claim, Identity, State, live
+from support_service.giving import Claim, Decline, Identity, State, live
 from support_service.ledger.attempts import Attempts
 from support_service.ledger.engine import Database
 from support_service.ledger.names import read_aliases
@@ -30,9 +30,9 @@ class Sought:
     _database: Database
     attempts: Attempts
 
-    def note_decline(self) -> None:
-        """Count a card that was declined just now."""
-        self.attempts.note_decline()
+    def note_decline(self, told: Decline) -> None:
+        """Count a card that was declined, once."""
+        self.attempts.note_decline(told)
 
     def known_reports(self, source: str, keys: Sequence[str]) -> frozenset[str]:
         """Tell which of these keys the ledger has a report of."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from support_service.giving import Checkout, Claim, Clock, Identity, Intent, Report
+from support_service.giving import Checkout, Claim, Clock, Decline, Identity, Intent, Report
 from support_service.money import Asset
 from support_service.rails import Source
 
@@ -31,8 +31,17 @@ class ProcessorAccount:
     checkout_origins: tuple[str, ...] = ()
 
 
+def checkout_switch(processor: str) -> str:
+    """Name the switch of card payments through a processor, as the ledger's freezes know it."""
+    return f"checkout:{processor}"
+
+
 class CheckoutDown(Exception):
     """No answer, or a passing fault: the same attempt may be tried again, under the same key."""
+
+
+class CheckoutSilent(CheckoutDown):
+    """No answer at all, or not in time."""
 
 
 class CheckoutRefused(Exception):
@@ -49,10 +58,10 @@ class NotGenuine(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a pushed message says; is_decline: a card was declined."""
+    """What a pushed message says, and the card that was declined, if it tells of one."""
 
     report: Report
-    is_decline: bool = False
+    declined: Decline | None = None
 
 
 class Processor(Protocol):
@@ -163,8 +172,8 @@ class Believed(Protocol):
         """Tell which names stand for money whose payment is known."""
         ...
 
-    def note_decline(self) -> None:
-        """Count a card that was declined just now."""
+    def note_decline(self, told: Decline) -> None:
+        """Count a card that was declined, once whoever tells of it."""
         ...
 
     def inbox(self, after: tuple[int, str, str] | None = None) -> Sequence[WaitingName]:

@@ -17,7 +17,6 @@ from support_service.giving import (
     Observation,
     PaymentClaim,
     PaymentMethod,
-    Personal,
     Phrase,
     Report,
     State,
@@ -25,6 +24,7 @@ from support_service.giving import (
 from support_service.money import Asset, BadAmount, Money, plain
 from support_service.web import civil_dates
 from support_service.web.amounts import SeveralMeanings, read_exact, read_typed
+from support_service.web.typed import typed_personal
 
 PAYER_CHARS_MAX, NOTE_CHARS_MAX = 200, 1000
 # A year typed with two or three digits is a slip, not a gift of old.
@@ -103,7 +103,7 @@ def entry_report(entry: Entry, source: str, now: datetime, zone: ZoneInfo) -> Re
         exponent=entry.money.asset.exponent,
         occurred_at=min(civil_dates.moment_within(entry.day, zone), now),
         flags=(Flag.MANUAL,),
-        personal=Personal(entry.payer, None, entry.note),
+        personal=typed_personal(payer=entry.payer, note=entry.note),
     )
     return Report(source, entry.nonce, (Observation(entry.identity, claim),), raw=_as_typed(entry))
 
@@ -114,7 +114,8 @@ def withdrawal_report(donation: Donation, source: str, nonce: str, note: str) ->
     It carries no rank, so it wins as the newer statement; the first one stays in the history.
     """
     assert may_withdraw(donation)
-    personal = replace(donation.payment.personal, note=note)
+    held = donation.payment.personal
+    personal = typed_personal(payer=held.payer, message=held.message, note=note)
     claim = replace(donation.payment, state=State.REPLACED, personal=personal)
     raw = json.dumps({"withdraws": donation.identity.ref, "note": note}, ensure_ascii=False)
     return Report(source, nonce, (Observation(donation.identity, claim),), raw=raw)

@@ -5,6 +5,8 @@ going back, one token leads to one payment page. Card data never come here.
 """
 
 import logging
+import math
+import secrets
 from typing import assert_never
 
 from flask import Blueprint, Response, request
@@ -20,6 +22,7 @@ from support_service.web.card_checkout import ChangedSum, Gift, NoCheckout, NotS
 from support_service.web.card_form import (
     HONEYPOT,
     Confirmed,
+    currencies,
     frequencies,
     preset_sums,
     preset_value,
@@ -35,6 +38,7 @@ from support_service.web.card_pages import (
     new_token,
     offer_again,
     show_closed,
+    show_moment,
     show_notice,
     show_sum,
     sign,
@@ -48,6 +52,8 @@ from support_service.web.service import service
 
 log = logging.getLogger(__name__)
 
+CROWDED_SECONDS = 6
+
 blueprint = Blueprint("card", __name__)
 
 TOO_OLD = Phrase("This page was open for too long. Please look at the sum once more and press the button again.")
@@ -55,9 +61,24 @@ LOOK_AGAIN = Phrase("Please look at the sum once more and press the button again
 LEFT_EMPTY = Phrase(
     "A field that must stay empty was filled in, perhaps by your browser. Please press the button again."
 )
-QUESTION = Phrase("Many payments are being begun just now. Please answer the small question; then it goes on.")
+QUESTION = Phrase(
+    "Many payments are being begun just now, here or from your network. Please answer the small question, as everybody "
+    "does now; then it goes on. Or give in another way."
+)
 CHANGED = Phrase("The sum is another one now. Please look at it once more and press the button again.")
-TOO_MANY = Phrase("Too many card payments were begun from your network. Wait ten minutes, or give in another way.")
+TOO_MANY = Phrase(
+    "Too many card payments were begun from your network, perhaps by others who share its address, as in a phone "
+    "network. It is open again in about ten minutes; everybody else gives as always. Or give in another way."
+)
+TOO_SOON = Phrase(
+    "That was quick. Payments go on a few seconds after their page has opened, so that nobody tries stolen cards here "
+    "by the thousand. It goes on by itself in %(seconds)s s; if not, press the button then."
+)
+CROWDED = Phrase(
+    "Very many card payments are being begun just now, so they are let through one by one; whoever comes from a "
+    "network that began many waits longest. What you wrote is kept. It is tried again by itself in %(seconds)s s; if "
+    "not, press the button then."
+)
 NOT_NOW = Phrase("Nothing was charged. Please try again in a minute, or give in another way.")
 
 
@@ -68,6 +89,7 @@ def teach_templates(state: BlueprintSetupState) -> None:
     state.app.add_template_filter(lambda frequency: say(often(frequency)), "often")
     state.app.add_template_filter(lambda frequency, money: say(donate(frequency, told_sum(money))), "donate")
     state.app.add_template_global(frequencies, "card_frequencies")
+    state.app.add_template_global(currencies, "card_currencies")
     state.app.add_template_global(preset_sums)
     state.app.add_template_global(preset_value)
 
@@ -136,7 +158,10 @@ def _guarded(cards: Cards, confirmed: Confirmed, token: Token) -> BaseResponse:
         case Verdict.ADMIT:
             return _to_checkout(cards, confirmed, token)
         case Verdict.HURRIED:
-            return show_sum(confirmed, token, LOOK_AGAIN, 429)
+            return _moment(confirmed, token, TOO_SOON, _left(token))
+        case Verdict.CROWDED:
+            # Not all at the same second.
+            return _moment(confirmed, token, CROWDED, CROWDED_SECONDS + secrets.randbelow(CROWDED_SECONDS))
         case Verdict.ASK:
             return show_sum(confirmed, new_token(is_slowed=True), QUESTION, 429)
         case Verdict.WAIT:
@@ -147,8 +172,19 @@ def _guarded(cards: Cards, confirmed: Confirmed, token: Token) -> BaseResponse:
             assert_never(other)
 
 
+def _moment(confirmed: Confirmed, token: Token, text: Phrase, seconds: int) -> Response:
+    return show_moment(confirmed, token, Phrase(text.text, (("seconds", str(seconds)),)), seconds)
+
+
+def _left(token: Token) -> int:
+    """Tell in how many whole seconds the form was read for long enough; the longer time where there are two."""
+    left = card_guard.remaining(service(), token, Mode.SLOWED)
+    return max(1, math.ceil(left.total_seconds()))
+
+
 def _to_checkout(cards: Cards, confirmed: Confirmed, token: Token) -> BaseResponse:
-    gift = Gift(confirmed, chosen_article(), chosen_language(), token.nonce, back_url(confirmed, token))
+    net = card_guard.net_digest(request.remote_addr or "", service())
+    gift = Gift(confirmed, chosen_article(), chosen_language(), token.nonce, back_url(confirmed, token), net)
     try:
         goal = checkout_url(service(), cards, gift)
     except ChangedSum:

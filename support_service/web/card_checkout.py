@@ -29,13 +29,14 @@ class NotSetUp(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Gift:
-    """What was confirmed, and the token's nonce that is spent on it."""
+    """What was confirmed, the token's nonce that is spent on it, and the network it comes from, as a digest."""
 
     confirmed: Confirmed
     article: str | None
     lang: str
     nonce: str
     back_url: str
+    net: str
 
 
 def checkout_url(at: Service, cards: Cards, gift: Gift) -> str:
@@ -53,9 +54,12 @@ def checkout_url(at: Service, cards: Cards, gift: Gift) -> str:
     attempt = at.ledger.start_attempt(intent.ref)
     if attempt.checkout is not None:
         return attempt.checkout.url
+    at.ledger.attempts.note_opened(intent.ref, gift.net)
     try:
-        checkout = cards.processor.open_checkout(
-            intent, attempt.number, started_at=attempt.started_at, thanks_url=thanks_url, back_url=gift.back_url
+        checkout = at.checkouts.ask(
+            lambda: cards.processor.open_checkout(
+                intent, attempt.number, started_at=attempt.started_at, thanks_url=thanks_url, back_url=gift.back_url
+            )
         )
     except StrangePage as error:
         log.warning("checkout_at_strange_origin", extra={"intent": intent.ref, "error": str(error)})

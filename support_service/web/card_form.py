@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from support_service.giving import CardChoice, CardCurrency, Frequency, Personal, Phrase
 from support_service.money import BadAmount, Money, plain
 from support_service.web.amounts import SeveralMeanings, read_exact, read_typed, sum_text
+from support_service.web.typed import typed_personal
 
 NAME_CHARS_MAX, MESSAGE_CHARS_MAX = 100, 500
 # Hidden from people; what fills it in is a program.
 HONEYPOT = "website"
+_OF_LANGUAGE = {"uk": "UAH"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +70,18 @@ def frequencies(choice: CardChoice) -> tuple[Frequency, ...]:
     return tuple(frequency for frequency in Frequency if frequency in offered)
 
 
+def currencies(choice: CardChoice, lang: str) -> tuple[CardCurrency, ...]:
+    """Order the currencies for a page: whoever reads Ukrainian most likely pays in hryvnias; else as they were set."""
+    own = _OF_LANGUAGE.get(lang)
+    return tuple(sorted(choice.currencies, key=lambda one: one.asset.code != own))
+
+
 def _read(asked: Mapping[str, str], choice: CardChoice, lang: str) -> WishRead:
     currency = next((one for one in choice.currencies if one.asset.code == asked.get("currency")), None)
     offered = frequencies(choice)
     frequency = next((one for one in offered if one == asked.get("frequency")), None)
     typed = asked.get("amount", "").strip()
-    read = WishRead(currency or choice.currencies[0], frequency or offered[0], typed[:40])
+    read = WishRead(currency or currencies(choice, lang)[0], frequency or offered[0], typed[:40])
     if not typed and not asked.get("exact"):
         return read
     if currency is None or frequency is None:
@@ -141,7 +149,7 @@ def read_confirmed(form: Mapping[str, str], wish: Wish) -> Confirmed:
     name = _read_text(form, "name", NAME_CHARS_MAX, mistakes)
     message = _read_text(form, "message", MESSAGE_CHARS_MAX, mistakes)
     covers = form.get("cover") == "yes" and wish.fee is not None
-    return Confirmed(wish, covers, Personal(payer=name, message=message), mistakes)
+    return Confirmed(wish, covers, typed_personal(payer=name, message=message), mistakes)
 
 
 def preset_sums(currency: CardCurrency, frequency: Frequency) -> Iterable[Money]:

@@ -1,13 +1,15 @@
 """The pages of giving by card: say the sum once more, ask for it, or say why it does not go on."""
 
+import hmac
 import secrets
 
 from flask import Response, make_response, render_template, request, url_for
 
-from support_service.giving import Phrase
+from support_service.giving import PaymentMethod, Phrase
 from support_service.money import plain
 from support_service.web.articles import allowed_article, article_label
 from support_service.web.card_form import HONEYPOT, Confirmed, WishRead, preset_value
+from support_service.web.card_guard import place_and_net
 from support_service.web.card_token import Question, Token, TokenRefused, read_token, write_token
 from support_service.web.cards import Cards, cards_or_404
 from support_service.web.guard import keys
@@ -17,8 +19,13 @@ from support_service.web.service import service
 NONCE_BYTES = 16
 NUMBER_MAX = 9
 PAUSE_SECONDS = 300
+AGAIN_SECONDS = 30
 
-PAUSED = Phrase("Nothing was charged. Please try again later; every other way to give works as always.")
+PAUSED = Phrase(
+    "Card payments are closed to everybody for a while, because of how cards are being used here just now; it is not "
+    "about you. Nothing was charged. They open again by themselves, mostly within half an hour; every other way to "
+    "give works as always."
+)
 
 
 def show_sum(confirmed: Confirmed, token: Token, message: Phrase | None = None, status: int = 200) -> Response:
@@ -37,7 +44,11 @@ def show_sum(confirmed: Confirmed, token: Token, message: Phrase | None = None, 
         alert=message,
         **_around(),
     )
-    return make_response(page, status)
+    response = make_response(page, status)
+    if status == 429:
+        # For programs; a person goes on at once.
+        response.headers["Retry-After"] = str(AGAIN_SECONDS)
+    return response
 
 
 def ask_sum(cards: Cards, read: WishRead, status: int) -> Response:
@@ -52,28 +63,38 @@ def show_closed() -> Response:
 
 def show_notice(heading: Phrase, text: Phrase, status: int) -> Response:
     """Say why it does not go on, and which other ways there are."""
-    others = [method for method in service().assembly.methods if method.card is None]
-    page = render_template("card_notice.html", heading=heading, text=text, others=others, again=None, **_around())
+    page = render_template("card_notice.html", heading=heading, text=text, others=_others(), again=None, **_around())
     response = make_response(page, status)
     if status in {429, 503}:
         response.headers["Retry-After"] = str(PAUSE_SECONDS)
     return response
 
 
+def show_moment(confirmed: Confirmed, token: Token, text: Phrase, seconds: int) -> Response:
+    """Keep all that was typed, and go on by itself in some seconds; without a script by one more press."""
+    return _offer(Phrase("One moment, please"), text, _fields(confirmed, token), 429, seconds=seconds)
+
+
 def offer_again(confirmed: Confirmed, token: Token) -> Response:
     """Say that the processor does not answer; pressing again tries the same payment page."""
-    others = [method for method in service().assembly.methods if method.card is None]
+    text = Phrase("The card processor does not answer. Nothing was charged. Try again, or give in another way.")
+    return _offer(Phrase("The payment page does not open now"), text, _fields(confirmed, token), 503)
+
+
+def _offer(
+    heading: Phrase, text: Phrase, again: dict[str, str], status: int, *, seconds: int | None = None
+) -> Response:
+    """Show a notice with a button that sends the same form again; seconds: when a script may press it."""
     page = render_template(
-        "card_notice.html",
-        heading=Phrase("The payment page does not open now"),
-        text=Phrase("The card processor does not answer. Nothing was charged. Try again, or give in another way."),
-        others=others,
-        again=_fields(confirmed, token),
-        **_around(),
+        "card_notice.html", heading=heading, text=text, others=_others(), again=again, seconds=seconds, **_around()
     )
-    response = make_response(page, 503)
-    response.headers["Retry-After"] = "30"
+    response = make_response(page, status)
+    response.headers["Retry-After"] = str(seconds or AGAIN_SECONDS)
     return response
+
+
+def _others() -> list[PaymentMethod]:
+    return [method for method in service().assembly.methods if method.card is None]
 
 
 def new_token(*, is_slowed: bool = False) -> Token:
@@ -85,11 +106,22 @@ def new_token(*, is_slowed: bool = False) -> Token:
 
 
 def carried_token() -> Token | None:
-    """Take the token that the way back carries: who comes back and goes on finds the same payment page."""
+    """Take the token that the way back carries: who comes back and goes on finds the same payment page.
+
+    Only where it was spent: whoever follows another's link must not give in their name, nor show them their gift.
+    """
+    text, _, origin = request.args.get("form", "").rpartition(".")
     try:
-        return read_token(request.args.get("form", ""), sign, service().clock())
+        token = read_token(text, sign, service().clock())
     except TokenRefused:
         return None
+    return token if hmac.compare_digest(origin.encode(), _origin(token).encode()) else None
+
+
+def _origin(token: Token) -> str:
+    """Name whoever spends a token by a keyed digest: we set no cookie for readers, so address and browser must do."""
+    place, _ = place_and_net(request.remote_addr or "")
+    return keys().digest("card way back", token.nonce, place, request.headers.get("User-Agent", ""))
 
 
 def sign(body: str) -> str:
@@ -109,7 +141,7 @@ def back_url(confirmed: Confirmed, token: Token) -> str:
         lang=chosen_language(),
         preset=preset_value(confirmed.wish.frequency, confirmed.wish.money),
         article=chosen_article(),
-        form=write_token(token, sign),
+        form=f"{write_token(token, sign)}.{_origin(token)}",
     )
     # The path begins with the prefix of publisher.url already.
     return f"{service().assembly.settings.publisher.base.origin}{path}"

@@ -1,9 +1,9 @@
 """What every view works with: the assembly, the ledger, the processors and the clock of this app."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from flask import current_app
@@ -13,24 +13,35 @@ from support_service.giving import Clock
 from support_service.ledger import Ledger
 from support_service.origin import BaseUrl
 from support_service.web import civil_dates
+from support_service.web.breaker import PublicReads
+from support_service.web.checkouts import Checkouts
 
 if TYPE_CHECKING:
     from support_service.rails.processors import Processor
 
 EXTENSION = "support"
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
     """One publisher's service. Making it touches no database: the ledger connects when it is asked.
 
+    `read` is how pages for everybody ask the ledger; checkouts is how they ask processors.
     processors take cards, by the key of their method; none where the settings name none.
     """
 
     assembly: Assembly
     ledger: Ledger
+    reads: PublicReads
     clock: Clock
+    checkouts: Checkouts
     processors: "Mapping[str, Processor]" = field(default_factory=dict)
+
+    def read(self, question: Callable[[Ledger], T]) -> T:
+        """Ask the ledger for a page for everybody: briefly, and not at all while it is down; raises LedgerError."""
+        return self.reads.ask(self.ledger, question)
 
     @property
     def base(self) -> BaseUrl:

@@ -15,7 +15,7 @@ from support_service.giving import Direction, Donation, Phrase, State
 from support_service.ledger import Freeze, Listed, Plan, Thaw, Wanted
 from support_service.ledger.people import Role
 from support_service.money import Asset, BadAmount, Money, plain
-from support_service.rails.processors import CheckoutDown, CheckoutRefused
+from support_service.rails.processors import CheckoutDown, CheckoutRefused, checkout_switch
 from support_service.web import card_guard, guard, staff_entry
 from support_service.web.amounts import SeveralMeanings, read_typed
 from support_service.web.booking import read_note
@@ -122,7 +122,7 @@ def switch() -> BaseResponse | tuple[str, int]:
         return _notice(NOTHING, SURE_AND_WHY), 400
     held = _switched_off(cards)
     if request.form.get("turn") == "off" and held is None:
-        at.ledger.freeze(card_guard.switch(cards.processor.key), note, {"by": person.email})
+        at.ledger.freeze(checkout_switch(cards.processor.key), note, {"by": person.email})
     if request.form.get("turn") == "on" and held is not None:
         at.ledger.unfreeze(Thaw(held.network, person.email, note))
     turn = "on" if _switched_off(cards) is None else "off"
@@ -151,7 +151,7 @@ def plan_is_over(plan: Plan) -> bool:
 
 
 def _switched_off(cards: Cards) -> Freeze | None:
-    source = card_guard.switch(cards.processor.key)
+    source = checkout_switch(cards.processor.key)
     return next((held for held in service().ledger.freezes() if held.source == source), None)
 
 
@@ -163,7 +163,7 @@ def _in_state(state: State) -> tuple[Listed, ...]:
 def _ask(request_it: Callable[[], None]) -> tuple[str, int] | None:
     """Ask the processor; return the page that says why not, or None."""
     try:
-        request_it()
+        service().checkouts.ask(request_it)
     except CheckoutDown as error:
         log.warning("processor_down", extra={"error": str(error)})
         return _notice(Phrase("Not known whether it was done"), DOWN), 503

@@ -7,13 +7,14 @@ nor an e-mail address is ever shown: whoever has the link sees a sum and how far
 import logging
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, abort, jsonify, make_response, render_template, request
 from flask_babel import gettext
 
 from support_service.giving import Frequency, Intent
-from support_service.ledger import LedgerError
+from support_service.ledger import Ledger, LedgerError
 from support_service.money import Asset, Money, plain
 from support_service.web.belief import Belief, believe
 from support_service.web.card_form import frequencies
@@ -83,13 +84,18 @@ def tell_ledger_down(error: LedgerError) -> tuple[str, int, dict[str, str]]:
 
 def _given_or_404(ref: str) -> Given:
     at = service()
-    intent = at.ledger.intent(ref) if at.processors and _REF.fullmatch(ref) else None
+    given = at.read(lambda ledger: _given(ledger, ref, at.clock())) if at.processors and _REF.fullmatch(ref) else None
+    return given or abort(404)
+
+
+def _given(ledger: Ledger, ref: str, now: datetime) -> Given | None:
+    intent = ledger.intent(ref)
     if intent is None:
-        abort(404)
-    attempt = at.ledger.attempt(ref)
+        return None
+    attempt = ledger.attempt(ref)
     open_until = attempt.checkout.expires_at if attempt and attempt.checkout else None
-    states = [listed.donation.state for listed in at.ledger.intent_donations(ref)]
-    return Given(intent, believe(states, open_until, at.clock()))
+    states = [listed.donation.state for listed in ledger.intent_donations(ref)]
+    return Given(intent, believe(states, open_until, now))
 
 
 def _about(given: Given) -> dict[str, object]:

@@ -73,8 +73,9 @@ def hear(name: str) -> tuple[Response, int]:
         return _said("try again"), 503
     try:
         change = at.ledger.accept(heard.report)
-        if heard.is_decline and change.report_number is not None:
-            at.ledger.attempts.note_decline()
+        if heard.declined is not None:
+            # Also of a message known already: the ledger may have failed between the two, and it counts each once.
+            at.ledger.attempts.note_decline(heard.declined)
     except LedgerError as error:
         counts().note(name, "delayed")
         log.warning("webhook_delayed", extra={"processor": name, "key": heard.report.key, "error": str(error)})

@@ -7,8 +7,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from support_service.giving import Report
-from support_service.rails.stripe.fields import Json, NotReadable, moment, name
+from support_service.giving import Decline, Report
+from support_service.rails.stripe.fields import Json, NotReadable, intent_ref, moment, name
 from support_service.rails.stripe.lifecycle import MICROS, At, Said
 from support_service.rails.stripe.objects import Reader
 
@@ -88,11 +88,18 @@ def report_of(key: str, said: Said, raw: str | None = None) -> Report:
     )
 
 
-def is_decline(event: Json) -> bool:
-    """Tell whether an event says that a card was declined."""
+def read_decline(event: Json) -> Decline | None:
+    """Read that a card was declined, and for which payment; None for an event that says something else."""
     if event.get("type") != DECLINED:
-        return False
+        return None
     data = event.get("data")
     of = data.get("object") if isinstance(data, Mapping) else None
-    error = of.get("last_payment_error") if isinstance(of, Mapping) else None
-    return not isinstance(error, Mapping) or error.get("type", "card_error") == "card_error"
+    if not isinstance(of, Mapping):
+        return None
+    error = of.get("last_payment_error")
+    if isinstance(error, Mapping) and error.get("type", "card_error") != "card_error":
+        return None
+    try:
+        return Decline(name(event), name(of), moment(event), intent_ref(of.get("metadata")))
+    except NotReadable:
+        return None  # nobody can say which payment, and money it moved none

@@ -21,7 +21,7 @@ from support_service.rails.processors import (
 from support_service.rails.stripe.checkout import page_order, strange_page
 from support_service.rails.stripe.client import asked, build_client
 from support_service.rails.stripe.currencies import NotExact, stripe_exponent, to_stripe
-from support_service.rails.stripe.events import event_report, is_decline, read_event
+from support_service.rails.stripe.events import event_report, read_decline, read_event
 from support_service.rails.stripe.fields import ID, NotReadable
 from support_service.rails.stripe.method import KEY
 from support_service.rails.stripe.objects import Reader
@@ -52,7 +52,7 @@ class StripeProcessor:
     @cached_property
     def _client(self) -> Any:
         with self._making:
-            return build_client(self._account.key, self._account.api_base)
+            return build_client(self._account.key, self._account.api_base, is_prompt=True)
 
     def open_checkout(
         self, intent: Intent, attempt: int, *, started_at: datetime, thanks_url: str, back_url: str
@@ -83,7 +83,7 @@ class StripeProcessor:
         text = checked_body(body, headers, self._account.webhook_secrets, self._clock())
         try:
             event = read_event(text)
-            return Heard(event_report(event, text, self._reader, is_live=self._is_live), is_decline(event))
+            return Heard(event_report(event, text, self._reader, is_live=self._is_live), read_decline(event))
         except NotReadable as error:
             raise NotGenuine(str(error)) from error
 

@@ -12,7 +12,7 @@ from support_service.giving import Clock, Cursor, Report
 from support_service.rails.processors import Believed, RunningPlan
 from support_service.rails.stripe.api import PATHS, Api
 from support_service.rails.stripe.entries import entry_said, owner, unexplained
-from support_service.rails.stripe.events import DECLINED, HANDLED, SOURCE, event_report, is_decline
+from support_service.rails.stripe.events import DECLINED, HANDLED, SOURCE, event_report, read_decline
 from support_service.rails.stripe.fields import Json, NotReadable, moment, name, optional_id
 from support_service.rails.stripe.lifecycle import Said
 from support_service.rails.stripe.lookup import Lookup
@@ -104,18 +104,18 @@ class Turn:
     def _event(self, event: Json) -> Iterator[Report]:
         """Read an event as the webhook does; what says nothing about money is left out, but for a fresh decline."""
         at, is_fresh = self._account, self._account.clock().timestamp() - _seconds(event) < DECLINE_IS_FRESH
-        is_declined = is_fresh and event.get("type") == DECLINED and is_decline(event)
-        if event.get("type") not in HANDLED and not is_declined:
+        if event.get("type") not in HANDLED and not (is_fresh and event.get("type") == DECLINED):
             return
         try:
+            declined = read_decline(event) if is_fresh else None
             report = event_report(self._current(event), json.dumps(event), at.reader, is_live=at.is_live)
         except NotReadable as error:
             self._warn(event, error)
             return
-        if is_declined or not report.claims_nothing:
+        if declined is not None or not report.claims_nothing:
             yield report
-        if is_declined:
-            at.believed.note_decline()
+        if declined is not None:
+            at.believed.note_decline(declined)
 
     def _current(self, event: Json) -> Json:
         """Give an event that was written in another version of the API its object as it is now.
