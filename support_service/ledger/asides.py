@@ -1,0 +1,49 @@
+"""What was set aside because it cannot be read: told to people, asked for again, and never money."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from support_service.giving import SetAside
+from support_service.ledger.canonical import tidy
+from support_service.ledger.tables import from_micros, set_aside, to_micros
+
+# Texts of others, kept for people to read.
+KEY_CHARACTERS_MAX, REASON_CHARACTERS_MAX = 200, 500
+
+
+def read_asides(tx: Connection, source: str | None) -> tuple[SetAside, ...]:
+    """Read what was set aside, of one source or of all, the oldest first."""
+    asked = select(set_aside).order_by(set_aside.c.since, set_aside.c.source, set_aside.c.key)
+    if source is not None:
+        asked = asked.where(set_aside.c.source == source)
+    return tuple(
+        SetAside(
+            row["source"],
+            row["key"],
+            row["reason"],
+            from_micros(row["since"]),
+            from_micros(row["next_try_at"]),
+            row["tries"],
+            row["memo"],
+        )
+        for row in tx.execute(asked).mappings()
+    )
+
+
+def write_asides(tx: Connection, kept: Iterable[SetAside], solved: Iterable[tuple[str, str]] = ()) -> None:
+    """Store items, each once by source and key, and drop the ones (source, key) that could be read at last."""
+    for source, key in solved:
+        tx.execute(delete(set_aside).where(set_aside.c.source == source, set_aside.c.key == key))
+    for item in kept:
+        key = tidy(item.key)[:KEY_CHARACTERS_MAX]
+        values = {
+            "reason": tidy(item.reason)[:REASON_CHARACTERS_MAX],
+            "since": to_micros(item.since),
+            "next_try_at": to_micros(item.next_try_at),
+            "tries": item.tries,
+            "memo": tidy(item.memo),
+        }
+        is_here = (set_aside.c.source == item.source) & (set_aside.c.key == key)
+        if not tx.execute(update(set_aside).where(is_here).values(**values)).rowcount:
+            tx.execute(insert(set_aside).values(source=item.source, key=key, **values))
