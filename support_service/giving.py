@@ -401,10 +401,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class PlanTerms:
-    """How a plan charges as the processor tells it: every `count` times an interval (day, week, month, year).
-
-    ends_at is when it charges no more (or stopped to), is_paused while it collects nothing.
-    """
+    """How a plan charges: every `count` intervals (day, week, month, year), until `ends_at` where that is told."""
 
     interval: str
     count: int
@@ -436,16 +433,13 @@ class PlanClaim:
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """One thing of a source that cannot be read: it counts as no money, holds up no other, and is asked for again.
-
-    key names it for people; memo is the source's own, opaque to everybody else.
-    """
+    """One thing of a source that cannot be read; key names it for people, memo is the source's own."""
 
     source: str
     key: str
     reason: str
     since: datetime
-    next_try_at: datetime
+    next_try_at: datetime | None  # None: it waits for people
     tries: int = 1
     memo: str = ""
 

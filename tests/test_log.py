@@ -43,7 +43,7 @@ def test_an_event_is_one_line_with_its_fields(stream: io.StringIO) -> None:
         ({"empty": ""}, 'empty=""'),
         ({"error": 'a" donation=3f9a state="confirmed'}, r'error="a\" donation=3f9a state=\"confirmed"'),
         ({"error": "donation=3f9a"}, 'error="donation=3f9a"'),
-        ({"error": 'ends with \\'}, r'error="ends with \\"'),
+        ({"error": "ends with \\"}, r'error="ends with \\"'),
         ({"error": "x\\"}, r'error="x\\"'),
         ({"error": "\x1b[2J\x1b]0;title\x07"}, r"error=\x1b[2J\x1b]0;title\x07"),
         ({"error": "a\x9b31mb\x7f\x00"}, r"error=a\x9b31mb\x7f\x00"),

@@ -5,7 +5,7 @@ from importlib import import_module
 
 from support_service.giving import Clock, Cursor, Report, SetAside, utc_now
 from support_service.ledger.accept import Change, accept_report, frozen_text
-from support_service.ledger.asides import read_asides, write_asides
+from support_service.ledger.asides import read_asides, read_unfit, write_asides
 from support_service.ledger.attempts import Attempts
 from support_service.ledger.engine import WAIT_SECONDS_MAX, Database
 from support_service.ledger.errors import (
@@ -115,9 +115,9 @@ class Ledger(Intents, Sought):
             return read_health(tx)
 
     def set_aside(self, source: str | None = None) -> tuple[SetAside, ...]:
-        """Tell what cannot be read and is asked for again, of one source or of all, the oldest first."""
+        """Tell what cannot be read and is asked for again by a source; of all with what waits for people."""
         with self._database.read() as tx:
-            return read_asides(tx, source)
+            return read_asides(tx, source) + (read_unfit(tx) if source is None else ())
 
     def note_set_aside(self, kept: Sequence[SetAside], solved: Sequence[tuple[str, str]] = ()) -> None:
         """Keep what cannot be read, each thing once; drop the (source, key) of what could be read at last."""

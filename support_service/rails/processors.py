@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from support_service.giving import Checkout, Claim, Clock, Identity, Intent, Report
+from support_service.giving import Checkout, Claim, Clock, Identity, Intent, PlanTerms, Report, SetAside
 from support_service.money import Asset
 from support_service.rails import Source
 
@@ -36,15 +36,20 @@ class CheckoutRefused(Exception):
 
 
 class NotGenuine(ValueError):
-    """A pushed message that is not the processor's, or is malformed."""
+    """A pushed message that is not the processor's, or is none at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a pushed message says; is_decline: a card was declined."""
+    """What a pushed message says; is_decline: a card was declined.
+
+    aside names a message that is the processor's and was not understood: its report keeps it under a key of its
+    own and claims nothing, so that whoever reads it again may still book it under the message's key.
+    """
 
     report: Report
     is_decline: bool = False
+    aside: SetAside | None = None
 
 
 class Processor(Protocol):
@@ -109,6 +114,11 @@ class RunningPlan(Protocol):
     @property
     def state(self) -> str:
         """The processor's own word."""
+        ...
+
+    @property
+    def terms(self) -> PlanTerms | None:
+        """How it charges."""
         ...
 
     @property

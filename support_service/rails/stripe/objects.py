@@ -65,6 +65,13 @@ from support_service.rails.stripe.lifecycle import (
 )
 from support_service.rails.stripe.method import KEY, RAIL
 
+# Where what Stripe charges is what we offer, it is called as we call it.
+_FREQUENCIES = {
+    ("month", 1): Frequency.MONTHLY,
+    ("month", 12): Frequency.YEARLY,
+    ("year", 1): Frequency.YEARLY,
+}
+
 FindIntent: TypeAlias = Callable[[str], Intent | None]
 
 
@@ -199,8 +206,9 @@ class Reader:
     def refund(self, of: Json, at: At) -> Said:
         """Read a refund: part or all, on its way, done, or come back."""
         place, outcome = REFUNDS.get(str(of.get("status")), (1, Outcome.PENDING))
-        units, _ = self.units(currency(of).upper(), whole(of, "amount"))
-        return self._about_payment(of, at, (place, at.micros), RefundClaim(units, outcome))
+        code = currency(of).upper()
+        units, _ = self.units(code, whole(of, "amount"))
+        return self._about_payment(of, at, (place, at.micros), (RefundClaim(units, outcome), code))
 
     def dispute(self, of: Json, at: At) -> Said:
         """Read a dispute; a prevented one was settled before it began, with or without money going back."""
@@ -209,9 +217,10 @@ class Reader:
         if status == "prevented":
             place, is_withdrawn = 4, was_withdrawn(of)
             outcome = Outcome.SUCCEEDED if is_withdrawn else Outcome.FAILED
-        units, _ = self.units(currency(of).upper(), whole(of, "amount"))
+        code = currency(of).upper()
+        units, _ = self.units(code, whole(of, "amount"))
         claim = DisputeClaim(units, outcome, is_withdrawn and outcome is Outcome.PENDING)
-        return self._about_payment(of, at, (place, at.micros), claim)
+        return self._about_payment(of, at, (place, at.micros), (claim, code))
 
     def fee(self, of: Json, payment: str, code: str) -> Said:
         """Read what one entry of Stripe's books kept, or gave back, of a payment.
@@ -223,7 +232,7 @@ class Reader:
             return Said()
         units, _ = self.units(code, abs(fee))
         claim = FeeClaim(units if fee > 0 else -units)
-        return Said(waiting=(Named(payment, f"fee:{name(of)}", (1, 0), claim),))
+        return Said(waiting=(Named(payment, f"fee:{name(of)}", (1, 0), claim, code),))
 
     def subscription(self, of: Json, at: At) -> Said:
         """Read a plan that was begun on our page; others are none of ours."""
@@ -231,7 +240,7 @@ class Reader:
         status = str(of.get("status"))
         if intent is None or not at.is_ours or not ID.fullmatch(status):
             return Said()
-        units, code = priced(of)
+        units, code, terms = priced(of)
         held, exponent = self.units(code, units)
         place, within = PLANS.get(status, (2, 5))
         plan = PlanClaim(
@@ -240,10 +249,11 @@ class Reader:
             units=held,
             currency=code,
             exponent=exponent,
-            frequency=intent.frequency,
+            frequency=_FREQUENCIES.get((terms.interval, terms.count), intent.frequency),
             state=status,
             at=datetime.fromtimestamp(at.micros // MICROS, UTC),
             rank=(place, at.micros + within),
+            terms=terms if terms.interval else None,
         )
         return Said(plans=(plan,))
 
@@ -261,7 +271,8 @@ class Reader:
 
     def _nameless(self, charged: _Charged, at: At) -> Said:
         claim = self._claim(State.SEEN, self.units(charged.code.upper(), charged.amount), charged.created, None)
-        return Said(waiting=(Named(charged.locator, PAYMENT_PART, (NAMELESS, at.micros), claim),))
+        code = charged.code.upper()
+        return Said(waiting=(Named(charged.locator, PAYMENT_PART, (NAMELESS, at.micros), claim, code),))
 
     def _foreign(self, of: Json, at: At) -> _Charged:
         return _Charged(
@@ -274,12 +285,14 @@ class Reader:
             rank=(STRANGE, at.micros),
         )
 
-    def _about_payment(self, of: Json, at: At, rank: Rank, claim: RefundClaim | DisputeClaim) -> Said:
+    def _about_payment(self, of: Json, at: At, rank: Rank, what: tuple[RefundClaim | DisputeClaim, str]) -> Said:
+        """Let a claim, told with its own currency, find its payment: of another currency it is people's to judge."""
         payment = optional_id(of, "payment_intent") or optional_id(of, "charge")
         if payment is None:
             # Such as a refund out of a customer's cash balance: no gift's.
             return Said()
-        return Said(waiting=(Named(payment, name(of), rank, claim),)) if at.is_ours else Said()
+        claim, code = what
+        return Said(waiting=(Named(payment, name(of), rank, claim, code),)) if at.is_ours else Said()
 
     def _claim(self, state: State, money: tuple[int, int], created: datetime, intent: Intent | None) -> PaymentClaim:
         units, exponent = money
