@@ -79,7 +79,7 @@ def _changed(source: Source, ledger: Ledger, is_stopped: Callable[[], bool]) -> 
         try:
             for report in source.reports(ledger.cursor(source.name)):
                 # First: a thing that is set aside without need is read once more, one that is forgotten never.
-                beside.keep()
+                beside.keep(is_over=False)
                 changed += len(ledger.accept(report).donations)
                 if is_stopped():
                     break
@@ -91,9 +91,9 @@ def _changed(source: Source, ledger: Ledger, is_stopped: Callable[[], bool]) -> 
             log.warning("source_frozen", extra={"source": source.name, "reason": str(error)})
             raise
         except SourceError:
-            beside.keep()
+            beside.keep(is_over=False)
             raise
-        beside.keep()
+        beside.keep(is_over=True)
         return changed
     raise SourceBusy(f"{source.name}: another watcher was faster {CURSOR_MOVED_MAX} times in a row; is one too many?")
 
@@ -110,13 +110,16 @@ class _Beside:
             self._held = {item.key: item for item in ledger.set_aside(source.name)}
             self._asides.load(self._held.values())
 
-    def keep(self) -> None:
-        """Store what is new or changed, and forget what could be read at last; raises LedgerError."""
+    def keep(self, *, is_over: bool) -> None:
+        """Store what is new or changed; once the turn is over, forget what could be read at last.
+
+        Raises LedgerError.
+        """
         if self._asides is None:
             return
         now = {item.key: item for item in self._asides.items}
         news = [item for key, item in now.items() if self._held.get(key) != item]
-        solved = [key for key in self._held if key not in now]
+        solved = [key for key in self._held if key not in now and is_over]
         if news or solved:
             self._ledger.note_set_aside(news, [(self._name, key) for key in solved])
         for item in news:
@@ -124,7 +127,7 @@ class _Beside:
                 log.warning("set_aside", extra={"source": self._name, "what": item.key, "reason": item.reason})
         for key in solved:
             log.info("read_at_last", extra={"source": self._name, "what": key})
-        self._held = now
+        self._held = now if is_over else {**self._held, **now}
 
 
 def run_once(sources: Sequence[Source], ledger: Ledger) -> list[Outcome]:

@@ -1,4 +1,4 @@
-"""What cannot be read and is asked for again; how plans charge; what a waiting claim is counted in. This file is frozen."""
+"""What cannot be read; how plans charge; what a waiting claim is counted in. This file is frozen."""
 
 from alembic import op
 
