@@ -39,8 +39,9 @@ def read_unfit(tx: Connection) -> tuple[SetAside, ...]:
     asked = select(report.c.source, report.c.accepted_at, waiting_claim, alias.c.asset.label("of_payment"))
     asked = asked.select_from(joined).where(waiting_claim.c.asset != alias.c.asset)
     rows = tx.execute(asked.order_by(report.c.number, waiting_claim.c.part).limit(UNFIT_MAX)).mappings()
-    return tuple(
-        SetAside(
+    # Of a refund or dispute that was told of several times, what was told last.
+    found = {
+        (row["source"], row["part"]): SetAside(
             row["source"],
             row["part"],
             f"is told in {row['asset']}, its payment {row['name']} in {row['of_payment']}; a person decides",
@@ -48,7 +49,8 @@ def read_unfit(tx: Connection) -> tuple[SetAside, ...]:
             None,
         )
         for row in rows
-    )
+    }
+    return tuple(found.values())
 
 
 def write_asides(tx: Connection, kept: Iterable[SetAside], solved: Iterable[tuple[str, str]] = ()) -> None:

@@ -13,7 +13,7 @@ from flask import Blueprint, Response, abort, jsonify, make_response, render_tem
 from flask_babel import gettext
 
 from support_service.giving import Frequency, Intent
-from support_service.ledger import LedgerError
+from support_service.ledger import LedgerError, Plan
 from support_service.money import Asset, Money, plain
 from support_service.web.belief import Belief, believe
 from support_service.web.card_form import frequencies
@@ -34,11 +34,17 @@ class Given:
 
     intent: Intent
     belief: Belief
+    plan: Plan | None = None
 
     @property
     def money(self) -> Money:
         """What is charged each time."""
         return Money(self.intent.units, Asset(self.intent.currency, self.intent.exponent))
+
+    @property
+    def plan_money(self) -> Money | None:
+        """What its plan charges each time now, as the processor says."""
+        return None if self.plan is None else Money(self.plan.units, Asset(self.plan.currency, self.plan.exponent))
 
 
 @blueprint.after_request
@@ -89,7 +95,7 @@ def _given_or_404(ref: str) -> Given:
     attempt = at.ledger.attempt(ref)
     open_until = attempt.checkout.expires_at if attempt and attempt.checkout else None
     states = [listed.donation.state for listed in at.ledger.intent_donations(ref)]
-    return Given(intent, believe(states, open_until, at.clock()))
+    return Given(intent, believe(states, open_until, at.clock()), at.ledger.plan_of(ref))
 
 
 def _about(given: Given) -> dict[str, object]:

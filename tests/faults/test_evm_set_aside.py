@@ -122,7 +122,10 @@ def test_a_gift_whose_receipt_is_null_is_booked_unattributed_and_named_as_soon_a
     here.restart()
     hurry(here)
     here.look()
-    assert {(row["kind"], row["units"]) for row in here.rows("confirmed")} == {("donation", str(GIFT)), ("donation", "7")}
+    assert {(row["kind"], row["units"]) for row in here.rows("confirmed")} == {
+        ("donation", str(GIFT)),
+        ("donation", "7"),
+    }
     assert ledger.set_aside() == ()
     assert ledger.verify() == []
 

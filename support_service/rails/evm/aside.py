@@ -1,7 +1,8 @@
 """Blocks of which something could not be read: booked as far as balances prove, and read again until all is named."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from support_service.giving import State
@@ -10,7 +11,7 @@ from support_service.rails.evm import calls, native, tokens
 from support_service.rails.evm.draft import Draft
 from support_service.rails.evm.memo import Memo, key_of
 from support_service.rails.evm.reader import Reader
-from support_service.rails.evm.refusals import Refusal
+from support_service.rails.evm.refusals import Refusal, Unreadable
 from support_service.rails.evm.rows import Story, net
 from support_service.rails.scan import Span
 
@@ -19,6 +20,24 @@ if TYPE_CHECKING:
 
 # Blocks read again in one turn: each costs a few questions.
 AGAIN_MAX = 20
+NEWEST = "the newest blocks"
+
+
+@contextmanager
+def near_head(post: "Post", reader: Reader) -> Iterator[None]:
+    """Read what is not final: what is unreadable there is mostly late: it is waited for, not for ever."""
+    tolerant, is_known = reader.goes_on, any(item.key == NEWEST for item in post.asides.due())
+    reader.goes_on = tolerant and is_known
+    try:
+        yield
+    except Unreadable as error:
+        if tolerant:
+            post.asides.note(NEWEST, str(error))
+        raise
+    else:
+        post.asides.solve(NEWEST)
+    finally:
+        reader.goes_on = tolerant
 
 
 def note(post: "Post", stories: Iterable[Story], *, is_final: bool) -> None:

@@ -25,7 +25,6 @@ from support_service.rails.evm.sight import Sight, mark_of
 from support_service.rails.scan import Mark, remember
 
 TOLD_EVERY = timedelta(seconds=10)  # a long catch-up tells where it is so often, not once per step
-
 log = logging.getLogger(__name__)
 
 
@@ -50,8 +49,7 @@ class Turn:
         # Tokens whose balance is proven in this turn; the prefetch lowers it to what one batch has room for.
         self._proofs_max = len(self._watched.tokens)
         self._told_at: datetime | None = None
-        # Blocks read by height near the head: at the end they must be on one chain with it.
-        self._relied_on: set[Mark] = set()
+        self._relied_on: set[Mark] = set()  # read by height near the head: at the end all are on one chain with it
         self.warning = ""  # what people should hear of though all was read
 
     def reports(self) -> Iterator[Report]:
@@ -75,9 +73,11 @@ class Turn:
         yield from self._read_final(self._target(seen), draft)
         if not (mended := aside.mended(self._reader, self._post, self._memo)).claims_nothing:
             yield self._report(mended)
-        at, pace = self._post.clock(), self._post.network.poll_seconds
-        self._memo, stands = standing.noted(self._memo, seen, at, poll_seconds=pace)
-        yield self._read_head(seen.head)
+        at = self._post.clock()
+        self._memo, stands = standing.noted(self._memo, seen, at, poll_seconds=self._post.network.poll_seconds)
+        with aside.near_head(self._post, self._reader):
+            newest = self._read_head(seen.head)
+        yield newest
         self.warning = "; ".join(filter(None, (stands, standing.told_of_scan(self._memo, at))))
 
     def _is_half_rewound(self) -> bool:
