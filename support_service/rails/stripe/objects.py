@@ -51,6 +51,7 @@ from support_service.rails.stripe.fields import (
 from support_service.rails.stripe.lifecycle import (
     DISPUTES,
     FAILED,
+    FREQUENCIES,
     MICROS,
     NAMELESS,
     PAID,
@@ -64,13 +65,6 @@ from support_service.rails.stripe.lifecycle import (
     Said,
 )
 from support_service.rails.stripe.method import KEY, RAIL
-
-# Where what Stripe charges is what we offer, it is called as we call it.
-_FREQUENCIES = {
-    ("month", 1): Frequency.MONTHLY,
-    ("month", 12): Frequency.YEARLY,
-    ("year", 1): Frequency.YEARLY,
-}
 
 FindIntent: TypeAlias = Callable[[str], Intent | None]
 
@@ -87,6 +81,11 @@ class _Charged:
     is_plan: bool
     state: State = State.CONFIRMED
     rank: Rank = field(default=(PAID, 0))
+
+    def is_what_was_chosen(self, intent: Intent, money: tuple[int, int]) -> bool:
+        """Hold it against the reader's choice; money is units and exponent."""
+        asked = (intent.method, intent.currency, intent.exponent, intent.units, intent.frequency is not Frequency.ONCE)
+        return asked == (KEY, self.code.upper(), money[1], money[0], self.is_plan)
 
 
 class Reader:
@@ -206,8 +205,7 @@ class Reader:
     def refund(self, of: Json, at: At) -> Said:
         """Read a refund: part or all, on its way, done, or come back."""
         place, outcome = REFUNDS.get(str(of.get("status")), (1, Outcome.PENDING))
-        code = currency(of).upper()
-        units, _ = self.units(code, whole(of, "amount"))
+        units, code = self._told(of)
         return self._about_payment(of, at, (place, at.micros), (RefundClaim(units, outcome), code))
 
     def dispute(self, of: Json, at: At) -> Said:
@@ -217,8 +215,7 @@ class Reader:
         if status == "prevented":
             place, is_withdrawn = 4, was_withdrawn(of)
             outcome = Outcome.SUCCEEDED if is_withdrawn else Outcome.FAILED
-        code = currency(of).upper()
-        units, _ = self.units(code, whole(of, "amount"))
+        units, code = self._told(of)
         claim = DisputeClaim(units, outcome, is_withdrawn and outcome is Outcome.PENDING)
         return self._about_payment(of, at, (place, at.micros), (claim, code))
 
@@ -249,7 +246,7 @@ class Reader:
             units=held,
             currency=code,
             exponent=exponent,
-            frequency=_FREQUENCIES.get((terms.interval, terms.count), intent.frequency),
+            frequency=FREQUENCIES.get((terms.interval, terms.count), intent.frequency),
             state=status,
             at=datetime.fromtimestamp(at.micros // MICROS, UTC),
             rank=(place, at.micros + within),
@@ -261,7 +258,7 @@ class Reader:
         intent = self._intent(charged.ref)
         identity = self._identity(charged.locator, charged.code)
         money = self.units(identity.asset, charged.amount)
-        is_right = intent is not None and at.is_ours and _is_what_was_chosen(charged, intent, money)
+        is_right = intent is not None and at.is_ours and charged.is_what_was_chosen(intent, money)
         state, (place, micros) = charged.state, charged.rank
         if not is_right and state is not State.ORPHANED:
             state, place = State.QUARANTINED, STRANGE
@@ -271,19 +268,12 @@ class Reader:
 
     def _nameless(self, charged: _Charged, at: At) -> Said:
         claim = self._claim(State.SEEN, self.units(charged.code.upper(), charged.amount), charged.created, None)
-        code = charged.code.upper()
-        return Said(waiting=(Named(charged.locator, PAYMENT_PART, (NAMELESS, at.micros), claim, code),))
+        named = Named(charged.locator, PAYMENT_PART, (NAMELESS, at.micros), claim, charged.code.upper())
+        return Said(waiting=(named,))
 
     def _foreign(self, of: Json, at: At) -> _Charged:
-        return _Charged(
-            locator=name(of),
-            code=currency(of),
-            amount=whole(of, "amount"),
-            ref=None,
-            created=moment(of),
-            is_plan=False,
-            rank=(STRANGE, at.micros),
-        )
+        amount, rank = whole(of, "amount"), (STRANGE, at.micros)
+        return _Charged(name(of), currency(of), amount, None, moment(of), is_plan=False, rank=rank)
 
     def _about_payment(self, of: Json, at: At, rank: Rank, what: tuple[RefundClaim | DisputeClaim, str]) -> Said:
         """Let a claim, told with its own currency, find its payment: of another currency it is people's to judge."""
@@ -310,6 +300,10 @@ class Reader:
             intent=intent.ref if intent else None,
         )
 
+    def _told(self, of: Json) -> tuple[int, str]:
+        code = currency(of).upper()
+        return self.units(code, whole(of, "amount"))[0], code
+
     def _intent(self, ref: str | None) -> Intent | None:
         return None if ref is None else self._find_intent(ref)
 
@@ -323,9 +317,3 @@ class Reader:
             return (amount, stripe_exponent(code)) if asset is None else (from_stripe(amount, asset), asset.exponent)
         except NotExact:
             return amount, stripe_exponent(code)
-
-
-def _is_what_was_chosen(charged: _Charged, intent: Intent, money: tuple[int, int]) -> bool:
-    units, exponent = money
-    asked = (intent.method, intent.currency, intent.exponent, intent.units, intent.frequency is not Frequency.ONCE)
-    return asked == (KEY, charged.code.upper(), exponent, units, charged.is_plan)
