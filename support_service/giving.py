@@ -399,17 +399,29 @@ class Named:
     """A claim about money that the source calls by another name than its locator.
 
     The name is looked up among all aliases ever told. An unknown one waits, and the claim is folded
-    as soon as a report tells what the name stands for.
+    as soon as a report tells what the name stands for. asset is what the claim's units are of: where
+    the money turns out to be of another one, the claim waits for people, and is never subtracted.
     """
 
     name: str
     part: str
     rank: Rank
     claim: Claim
+    asset: str | None = None
 
     def __post_init__(self) -> None:
         assert (self.part == PAYMENT_PART) == isinstance(self.claim, PaymentClaim)
         assert not (isinstance(self.claim, PaymentClaim) and not self.claim.personal.is_empty), "told with its identity"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTerms:
+    """How a plan charges: every `count` intervals (day, week, month, year), until `ends_at` where that is told."""
+
+    interval: str
+    count: int
+    ends_at: datetime | None = None
+    is_paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,9 +440,23 @@ class PlanClaim:
     state: str
     at: datetime
     rank: Rank
+    terms: PlanTerms | None = None
 
     def __post_init__(self) -> None:
         assert self.units >= 0 and self.at.tzinfo is UTC
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """One thing of a source that cannot be read; key names it for people, memo is the source's own."""
+
+    source: str
+    key: str
+    reason: str
+    since: datetime
+    next_try_at: datetime | None  # None: it waits for people
+    tries: int = 1
+    memo: str = ""
 
 
 @dataclass(frozen=True, slots=True)

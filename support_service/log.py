@@ -7,6 +7,7 @@ log.info("donation_confirmed", extra={"donation": ref, "confirmations": 3})
 import logging
 import re
 import sys
+import unicodedata
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -25,6 +26,9 @@ _EMAIL = re.compile(r"[^\s@:'\"<>]+@[^\s@'\"<>]+\.[^\s@'\"<>]+")
 # Node addresses carry keys in their path, their query or before the @: only scheme and host are told.
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+]*)://(?:[^\s/@'\"]*@)?(?P<host>[^\s/?#'\")]*)[^\s'\")]*", re.IGNORECASE)
 _PATH_IN_ERROR = re.compile(r"(with url: )\S+")
+# What a terminal obeys, or what turns the order of letters around (Unicode's general categories), is written out.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_NEEDS_QUOTES = re.compile(r"[\s\"=\\]|^$")
 
 
 def clean(text: str) -> str:
@@ -45,8 +49,8 @@ class LineFormatter(logging.Formatter):
         at = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         module = record.name.removeprefix(f"{PACKAGE}.")
         fields = "".join(f" {name}={_shown(value)}" for name, value in _fields(record))
-        line = f"{at} {record.levelname} {module} {_one_line(record.getMessage())}{fields}"
-        return f"{line}\n{clean(self.formatException(record.exc_info))}" if record.exc_info else line
+        line = f"{at} {record.levelname} {module} {_event(record.getMessage())}{fields}"
+        return f"{line}\n{_indented(self.formatException(record.exc_info))}" if record.exc_info else line
 
 
 def configure_logging(stream: TextIO | None = None, *, level: int = logging.INFO) -> None:
@@ -64,7 +68,35 @@ def _fields(record: logging.LogRecord) -> list[tuple[str, object]]:
 
 def _shown(value: object) -> str:
     text = _one_line(str(value))
-    return f'"{text}"' if not text or " " in text else text
+    return f'"{_without_quotes(text)}"' if _NEEDS_QUOTES.search(text) else _seen(text)
+
+
+def _event(text: str) -> str:
+    """Write an event's name as it is; the words of a library too, but so that they name no field of ours."""
+    tidy = _one_line(text)
+    return f'"{_without_quotes(tidy)}"' if re.search(r'[="\\]', tidy) else _seen(tidy)
+
+
+def _indented(text: str) -> str:
+    """Write a traceback, no line of which can be taken for an event: an exception's text may hold anything."""
+    return "\n".join(f"  {_seen(line)}" for line in clean(text).split("\n"))
+
+
+def _without_quotes(text: str) -> str:
+    """Write what a pair of quotes may hold: neither a quote nor a backslash of its own ends it."""
+    return _seen(text.replace("\\", "\\\\").replace('"', '\\"'))
+
+
+def _seen(text: str) -> str:
+    """Write controls, direction marks and line separators as \\x1b or \\u202e, so that a person sees them."""
+    return "".join(_escaped(sign) if unicodedata.category(sign) in _UNSEEN else sign for sign in text)
+
+
+def _escaped(sign: str) -> str:
+    number = ord(sign)
+    if number < 0x100:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
 def _one_line(text: str) -> str:

@@ -11,9 +11,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from support_service.giving import Clock, utc_now
-from support_service.ledger import CursorMoved, Health, Ledger, LedgerError, SourceContradiction, SourceFrozen
-from support_service.rails import MustFreeze, Source, SourceDown, SourceLied, Warns
+from support_service.giving import Clock, SetAside, utc_now
+from support_service.ledger import (
+    BadReport,
+    CursorMoved,
+    Health,
+    Ledger,
+    LedgerDown,
+    LedgerError,
+    LedgerOutdated,
+    SourceContradiction,
+    SourceFrozen,
+)
+from support_service.rails import MustFreeze, Source, SourceDown, SourceError, SourceLied, Warns
+from support_service.rails.asides import SetsAside
 
 BACKOFF_SECONDS_FIRST = 1.0
 BACKOFF_SECONDS_MAX = 300.0
@@ -28,6 +39,10 @@ CURSOR_MOVED_MAX = 10
 STOP_SECONDS_MAX = 5.0
 
 log = logging.getLogger(__name__)
+
+
+class SourceBusy(SourceError):
+    """A source whose cursor others kept moving: what it read was booked by them, or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +65,21 @@ def turn(source: Source, ledger: Ledger, *, is_stopped: Callable[[], bool] = lam
 
     Raises SourceDown, SourceLied and LedgerError. Reports accepted before that are kept.
     """
-    return _changed(source, ledger, is_stopped) > 0
+    try:
+        return _changed(source, ledger, is_stopped) > 0
+    except SourceBusy:
+        return False
 
 
 def _changed(source: Source, ledger: Ledger, is_stopped: Callable[[], bool]) -> int:
     changed = 0
     ledger.refuse_frozen(source.name)
     for _ in range(CURSOR_MOVED_MAX):
+        beside = _Beside(source, ledger)
         try:
             for report in source.reports(ledger.cursor(source.name)):
+                # First: a thing that is set aside without need is read once more, one that is forgotten never.
+                beside.keep(is_over=False)
                 changed += len(ledger.accept(report).donations)
                 if is_stopped():
                     break
@@ -69,29 +90,92 @@ def _changed(source: Source, ledger: Ledger, is_stopped: Callable[[], bool]) -> 
             ledger.freeze(source.name, str(error), error.evidence)
             log.warning("source_frozen", extra={"source": source.name, "reason": str(error)})
             raise
-        break
-    return changed
+        except SourceError:
+            beside.keep(is_over=False)
+            raise
+        beside.keep(is_over=True)
+        return changed
+    raise SourceBusy(f"{source.name}: another watcher was faster {CURSOR_MOVED_MAX} times in a row; is one too many?")
+
+
+class _Beside:
+    """What a source sets aside in one turn, kept in the ledger as far as it changes."""
+
+    def __init__(self, source: Source, ledger: Ledger) -> None:
+        told: object = source
+        self._asides = told.asides if isinstance(told, SetsAside) else None
+        self._name, self._ledger = source.name, ledger
+        self._held: dict[str, SetAside] = {}
+        if self._asides is not None:
+            self._held = {item.key: item for item in ledger.set_aside(source.name)}
+            self._asides.load(self._held.values())
+
+    def keep(self, *, is_over: bool) -> None:
+        """Store what is new or changed; once the turn is over, forget what could be read at last.
+
+        Raises LedgerError.
+        """
+        if self._asides is None:
+            return
+        now = {item.key: item for item in self._asides.items}
+        news = [item for key, item in now.items() if self._held.get(key) != item]
+        solved = [key for key in self._held if key not in now and is_over]
+        if news or solved:
+            self._ledger.note_set_aside(news, [(self._name, key) for key in solved])
+        for item in news:
+            if item.key not in self._held:
+                log.warning("set_aside", extra={"source": self._name, "what": item.key, "reason": item.reason})
+        for key in solved:
+            log.info("read_at_last", extra={"source": self._name, "what": key})
+        self._held = now if is_over else {**self._held, **now}
 
 
 def run_once(sources: Sequence[Source], ledger: Ledger) -> list[Outcome]:
     """Read every source up to its present head, once; a fault of one does not keep the others from it.
 
-    Raises LedgerError where the ledger itself cannot be used.
+    Raises LedgerDown and LedgerOutdated where the ledger itself cannot be used.
     """
     return [_one(source, ledger) for source in sources]
 
 
 def _one(source: Source, ledger: Ledger) -> Outcome:
-    changed, reason, state = 0, "", Health.OK
-    try:
-        changed = _changed(source, ledger, lambda: False)
-    except SourceDown as error:
-        reason, state = str(error), Health.DOWN
-    except (SourceLied, SourceContradiction, SourceFrozen) as error:
-        reason, state = str(error), Health.LIED
-    ledger.note_health(source.name, state, reason or _warning(source))
+    taken = _take_turn(source, ledger, lambda: False)
+    if isinstance(taken.error, LedgerDown | LedgerOutdated):
+        raise taken.error
+    if taken.state is not None:
+        ledger.note_health(source.name, taken.state, taken.reason or _warning(source))
     held = ledger.cursor(source.name)
-    return Outcome(source.name, held.height if held else None, changed, reason)
+    return Outcome(source.name, held.height if held else None, taken.donations_changed, taken.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """One turn: what changed, or what was wrong. state is None where the fault says nothing about the source."""
+
+    donations_changed: int = 0
+    error: Exception | None = None
+    reason: str = ""
+    state: Health | None = Health.OK
+    rest_seconds: float = 0.0
+
+
+def _take_turn(source: Source, ledger: Ledger, is_stopped: Callable[[], bool]) -> _Taken:
+    """Take one turn; no fault of a source, of whatever kind, gets past this to the others."""
+    try:
+        return _Taken(_changed(source, ledger, is_stopped))
+    except SourceDown as error:
+        return _Taken(0, error, str(error), Health.DOWN, error.retry_after_seconds)
+    except (MustFreeze, SourceFrozen) as error:
+        return _Taken(0, error, str(error), Health.LIED, FROZEN_PAUSE_SECONDS)
+    except (SourceLied, SourceContradiction, BadReport) as error:
+        # Asked again it will most likely say the same: not often.
+        return _Taken(0, error, str(error), Health.LIED, LIED_PAUSE_SECONDS)
+    except (SourceBusy, LedgerError) as error:
+        return _Taken(0, error, str(error), None)
+    except Exception as error:
+        # The one blanket catch: a broken source must not end the others, and is tried again like a silent one.
+        log.exception("watcher_broke", extra={"source": source.name})
+        return _Taken(0, error, f"internal error ({type(error).__name__}), see the log", Health.DOWN)
 
 
 def _warning(source: Source) -> str:
@@ -157,21 +241,11 @@ class SourceWatch:
 
     def step(self) -> float:
         """Take one turn; return how many seconds to rest after it."""
-        try:
-            turn(self._source, self._ledger, is_stopped=self._stop.is_set)
-        except SourceDown as error:
-            return self._failed(Health.DOWN, str(error), at_least=error.retry_after_seconds)
-        except (MustFreeze, SourceFrozen) as error:
-            self._failed(Health.LIED, str(error))
-            return FROZEN_PAUSE_SECONDS
-        except (SourceLied, SourceContradiction) as error:
-            return self._failed(Health.LIED, str(error), at_least=LIED_PAUSE_SECONDS)
-        except LedgerError as error:
-            return self._failed(None, str(error))
-        except Exception as error:
-            # The one blanket catch: a broken source must not end the others, and is tried again like a silent one.
-            log.exception("watcher_broke", extra={"source": self.name})
-            return self._failed(Health.DOWN, f"internal error ({type(error).__name__}), see the log")
+        taken = _take_turn(self._source, self._ledger, self._stop.is_set)
+        if taken.error is not None:
+            pause = self._failed(taken.state, taken.reason, at_least=taken.rest_seconds)
+            is_frozen = isinstance(taken.error, MustFreeze | SourceFrozen)
+            return FROZEN_PAUSE_SECONDS if is_frozen else pause
         self._failures = 0
         warning = _warning(self._source)
         if warning:

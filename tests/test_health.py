@@ -1,5 +1,6 @@
 """What machines ask: alive, ready, totals and their freshness, metrics."""
 
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from flask.testing import FlaskClient
 from support_service.demo_stripe import StripeFake
 from support_service.giving import Cursor, Report, State
 from support_service.ledger import Health, Ledger, migrate
+from support_service.web.metrics import metric
 from tests.fixtures.cards import card_house
 from tests.fixtures.reports import NOON, Chain, transfer
 from tests.fixtures.site import WITH_A_NODE, site
@@ -145,3 +147,17 @@ def test_the_sweep_of_cards_is_a_source_like_any_other(tmp_path: Path, database_
     assert (source["name"], source["network"], source["state"]) == ("stripe:sweep", None, "ok")
     house.clock.advance(seconds=3_600)
     assert client.get("/readyz").get_json()["reasons"] == ["stripe:sweep: last read 3600 s ago"]
+
+
+HELP = re.compile(r"# HELP [a-zA-Z_:][a-zA-Z0-9_:]* (?:[^\\\n]|\\\\|\\n)*")
+LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\\\|\\"|\\n)*"'
+SAMPLE = re.compile(rf"[a-zA-Z_:][a-zA-Z0-9_:]*(?:\{{(?:{LABEL}(?:,{LABEL})*,?)?\}})? [-+0-9.eE]+")
+
+
+@pytest.mark.parametrize("name", ['main "net\\ x', "a\nb", "\\", '"} 1'])
+def test_any_name_is_escaped_by_the_grammar_of_the_text_format(name: str) -> None:
+    """https://prometheus.io/docs/instrumenting/exposition_formats/ (text format 0.0.4)."""
+    head, kind, sample = metric("support_x", f"About {name}", [({"source": name, "state": "ok"}, "1")])
+    assert HELP.fullmatch(head) and kind == "# TYPE support_x gauge" and SAMPLE.fullmatch(sample)
+    (told,) = re.findall(r'source="((?:[^"\\]|\\.)*)"', sample)
+    assert re.sub(r"\\(.)", lambda found: {"n": "\n"}.get(found[1], found[1]), told) == name

@@ -41,6 +41,15 @@ def test_an_event_is_one_line_with_its_fields(stream: io.StringIO) -> None:
         ({"error": "Max retries exceeded with url: /v3/KEY (x)"}, 'error="Max retries exceeded with url: [path] (x)"'),
         ({"text": "a\nFAKE LINE"}, 'text="a FAKE LINE"'),
         ({"empty": ""}, 'empty=""'),
+        ({"error": 'a" donation=3f9a state="confirmed'}, r'error="a\" donation=3f9a state=\"confirmed"'),
+        ({"error": "donation=3f9a"}, 'error="donation=3f9a"'),
+        ({"error": "ends with \\"}, r'error="ends with \\"'),
+        ({"error": "x\\"}, r'error="x\\"'),
+        ({"error": "\x1b[2J\x1b]0;title\x07"}, r"error=\x1b[2J\x1b]0;title\x07"),
+        ({"error": "a\x9b31mb\x7f\x00"}, r"error=a\x9b31mb\x7f\x00"),
+        ({"error": "\u202eevil\u2066\u200e"}, r"error=\u202eevil\u2066\u200e"),
+        ({"error": "a\u2028b\u2029c\x85d\x1ce"}, 'error="a b c d e"'),
+        ({"error": "\ud800\U000e0041"}, r"error=\ud800\U000e0041"),
     ],
 )
 def test_nothing_private_is_logged(stream: io.StringIO, fields: dict[str, str], shown: str) -> None:
@@ -52,6 +61,25 @@ def test_a_traceback_is_cleaned_too(stream: io.StringIO) -> None:
     error = ValueError("olena@example.com at https://rpc.example.com/KEY")
     logging.getLogger("support_service.x").error("broke", exc_info=error)
     assert stream.getvalue().endswith("ValueError: [e-mail] at https://rpc.example.com\n")
+
+
+def test_an_exception_forges_no_line_of_its_own(stream: io.StringIO) -> None:
+    error = ValueError("x\n2026-11-23T07:00:00Z INFO watcher donation_confirmed donation=3f9a\x1b[1A")
+    logging.getLogger("support_service.x").error("broke", exc_info=error)
+    first, *others = stream.getvalue().splitlines()
+    assert first.endswith(" ERROR x broke")
+    assert others and all(line.startswith("  ") for line in others)
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_a_librarys_words_name_no_field(stream: io.StringIO) -> None:
+    logging.getLogger("urllib3").warning('retry source="evm:main" state=ok')
+    assert stream.getvalue().endswith(' WARNING urllib3 "retry source=\\"evm:main\\" state=ok"\n')
+
+
+def test_a_long_field_of_quotes_still_ends_with_its_own(stream: io.StringIO) -> None:
+    logging.getLogger("support_service.x").info("event", extra={"text": '"' * 10_000})
+    assert stream.getvalue().rstrip().endswith('\\"..."')
 
 
 def test_libraries_are_heard_only_when_they_warn(stream: io.StringIO) -> None:

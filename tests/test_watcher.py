@@ -229,3 +229,25 @@ def test_stop_ends_all_threads_and_a_broken_source_holds_up_no_other(ledger: Led
     assert threading.active_count() == before
     assert len(units(ledger, "evm:b")) >= 2
     assert ledger.verify() == []
+
+
+def test_once_reads_the_others_whatever_is_wrong_with_one_and_names_it(ledger: Ledger) -> None:
+    class Behind(Chain):
+        """A source that always tells of a step long taken."""
+
+        def reports(self, after: Cursor | None) -> Iterator[Report]:
+            yield gift(1, self.name)
+
+    class Unkeepable(Chain):
+        """A source whose text no database can keep."""
+
+        def reports(self, after: Cursor | None) -> Iterator[Report]:
+            told = gift(1, self.name)
+            yield Report("\0", told.key, told.observations, told.statements, told.cursor)
+
+    watcher.turn(Chain("evm:a", height=2), ledger)
+    sources = [Behind("evm:a"), Unkeepable("evm:b"), Chain("evm:c", fault=RuntimeError("broken")), Chain("evm:d")]
+    told = watcher.run_once(sources, ledger)
+    assert [one.source for one in told if not one.is_good] == ["evm:a", "evm:b", "evm:c"]
+    assert "10 times" in told[0].reason
+    assert units(ledger, "evm:d") == [1, 2, 3]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,3 +99,90 @@ def test_a_declined_card_is_counted_once(house: CardHouse) -> None:
     house.deliver(*declined, *declined)
     asked = (DECLINED, LIMITS.window)
     assert house.ledger.attempts.count([asked])[asked] == 1
+
+
+def plan_event(house: CardHouse, **changes: object) -> dict[str, Any]:
+    """A plan's newest event, its object changed; nothing of it was delivered."""
+    session = house.reader().session(frequency="monthly")
+    house.fake.pay(session)
+    (event,) = [one for one in house.fake.events if one["type"] == "customer.subscription.created"]
+    of = {**event["data"]["object"], **changes}
+    return {**event, "data": {**event["data"], "object": of}}
+
+
+def items(event: dict[str, Any], **price: object) -> dict[str, Any]:
+    """The items of a plan's event, their price changed."""
+    of = event["data"]["object"]
+    (item,) = of["items"]["data"]
+    return {**of["items"], "data": [{**item, "price": {**item["price"], **price}}]}
+
+
+def test_a_genuine_event_that_is_not_understood_is_kept_told_and_answered_200(house: CardHouse) -> None:
+    event = plan_event(house)
+    event = plan_event_with(event, items=items(event, unit_amount=None, unit_amount_decimal="333.5"))
+    first, second = house.deliver(event, event)
+    assert [(one.status_code, one.text) for one in (first, second)] == [(200, "set aside\n")] * 2
+    (item,) = house.ledger.set_aside()
+    assert (item.source, item.key) == ("stripe:sweep", event["id"])
+    assert house.ledger.known_reports("stripe", [f"unread:{event['id']}"])
+    client = house.reader().client
+    assert 'support_set_aside{source="stripe:sweep"} 1' in client.get("/metrics").text
+    assert [one["what"] for one in client.get("/readyz").get_json()["set_aside"]] == [event["id"]]
+    assert event["id"] in house.person("viewer").client.get("/staff/health?lang=en").text
+    whole = plan_event_with(event, items=items(event, unit_amount=None, unit_amount_decimal="20000.0"))
+    assert house.push(whole).text == "accepted\n"
+    assert house.ledger.verify() == []
+
+
+def plan_event_with(event: dict[str, Any], **changes: object) -> dict[str, Any]:
+    """The event with its object changed."""
+    of = event["data"]["object"]
+    return {**event, "data": {"object": {**of, **changes}}}
+
+
+@pytest.mark.parametrize(
+    ("recurring", "changes", "told"),
+    [
+        ({"interval": "year", "interval_count": 1}, {}, "yearly"),
+        ({"interval": "month", "interval_count": 3}, {}, "every 3 months"),
+        ({"interval": "month", "interval_count": 1}, {"cancel_at": 4_102_444_800}, "charges until 2100-01-01"),
+        (
+            {"interval": "month", "interval_count": 1},
+            {"pause_collection": {"behavior": "void"}},
+            "collection is paused",
+        ),
+        (
+            {"interval": "month", "interval_count": 1},
+            {"status": "canceled", "ended_at": 1_767_225_600},
+            "ended on 2026-01-01",
+        ),
+    ],
+)
+def test_a_plan_is_told_as_the_processor_charges_it(
+    house: CardHouse, recurring: dict[str, Any], changes: dict[str, Any], told: str
+) -> None:
+    event = plan_event(house)
+    event = plan_event_with(event, items=items(event, recurring=recurring, unit_amount=240_000), **changes)
+    assert house.push(event).status_code == 200
+    page = house.person("viewer").client.get("/staff/cards?lang=en").text
+    assert told in page and "2\u202f400.00" in page
+    (plan,) = house.ledger.plans(10, None)
+    thanks = house.reader().client.get(f"/thanks/{plan.intent}?lang=en").text
+    assert told in thanks
+
+
+def test_a_dispute_in_another_currency_is_subtracted_from_nothing_and_told(house: CardHouse) -> None:
+    session = house.reader().session(frequency="once")
+    house.fake.pay(session)
+    payment = house.fake.get("checkout.session", session)["payment_intent"]
+    house.fake.close_dispute(house.fake.dispute(payment)["id"], is_won=False)
+    for event in house.fake.events[::-1]:
+        of = event["data"]["object"]
+        if of["object"] == "dispute":
+            event = plan_event_with(event, currency="usd", amount=1_000)  # noqa: PLW2901
+        assert house.push(event).status_code == 200
+    (one,) = house.ledger.donations()
+    assert (one.donation.refunded_units, one.donation.counted_units) == (0, one.donation.payment.units)
+    (item,) = house.ledger.set_aside()
+    assert "USD" in item.reason and "UAH" in item.reason
+    assert house.ledger.verify() == []

@@ -1,11 +1,12 @@
 """The only writer of money tables. One door: `Ledger.accept(report)`."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 
-from support_service.giving import Clock, Cursor, Report, utc_now
+from support_service.giving import Clock, Cursor, Report, SetAside, utc_now
 from support_service.ledger.accept import Change, accept_report, frozen_text
+from support_service.ledger.asides import read_asides, read_unfit, write_asides
 from support_service.ledger.attempts import Attempts
 from support_service.ledger.engine import BRIEF_SECONDS_MAX, WAIT_SECONDS_MAX, Database
 from support_service.ledger.errors import (
@@ -126,6 +127,16 @@ class Ledger(Intents, Sought):
         """Tell how every source was at its last turn."""
         with self._database.read() as tx:
             return read_health(tx)
+
+    def set_aside(self, source: str | None = None) -> tuple[SetAside, ...]:
+        """Tell what cannot be read and is asked for again by a source; of all with what waits for people."""
+        with self._database.read() as tx:
+            return read_asides(tx, source) + (read_unfit(tx) if source is None else ())
+
+    def note_set_aside(self, kept: Sequence[SetAside], solved: Sequence[tuple[str, str]] = ()) -> None:
+        """Keep what cannot be read, each thing once; drop the (source, key) of what could be read at last."""
+        with self._database.write() as tx:
+            write_asides(tx, kept, solved)
 
     def freeze(self, source: str, reason: str, evidence: Mapping[str, str]) -> None:
         """Accept nothing more from a source until `unfreeze`; the first reason stands."""

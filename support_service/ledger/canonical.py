@@ -23,6 +23,7 @@ from support_service.giving import (
     PaymentClaim,
     Personal,
     PlanClaim,
+    PlanTerms,
     Rank,
     RefundClaim,
     State,
@@ -169,8 +170,9 @@ def named_text(one: Named) -> str:
 
 
 def named_body(one: Named, claim: str) -> dict[str, object]:
-    """Describe a claim that waits for its name in a report's body."""
-    return {"name": one.name, "part": one.part, "rank": list(one.rank), "claim": json.loads(claim)}
+    """Describe a claim that waits for its name in a report's body; what it is counted in only where that was told."""
+    asset = {} if one.asset is None else {"asset": one.asset}
+    return {"name": one.name, "part": one.part, "rank": list(one.rank), "claim": json.loads(claim), **asset}
 
 
 def plan_body(claim: PlanClaim) -> dict[str, object]:
@@ -185,7 +187,33 @@ def plan_body(claim: PlanClaim) -> dict[str, object]:
         "state": claim.state,
         "at": to_micros(claim.at),
         "rank": list(claim.rank),
+        # Left out where they were not told: plans of older reports read as they always did.
+        **({} if claim.terms is None else {"terms": _terms(claim.terms)}),
     }
+
+
+def terms_text(terms: PlanTerms | None) -> str | None:
+    """Write how a plan charges as it is stored; None where that was not told."""
+    return None if terms is None else dumps(_terms(terms))
+
+
+def read_terms(text: str | None) -> PlanTerms | None:
+    """Read how a plan charges."""
+    return None if text is None else _read_terms(json.loads(text))
+
+
+def _terms(terms: PlanTerms) -> dict[str, object]:
+    return {
+        "interval": terms.interval,
+        "count": terms.count,
+        "ends_at": None if terms.ends_at is None else to_micros(terms.ends_at),
+        "is_paused": terms.is_paused,
+    }
+
+
+def _read_terms(held: dict[str, Any]) -> PlanTerms:
+    ends_at = None if held["ends_at"] is None else from_micros(held["ends_at"])
+    return PlanTerms(str(held["interval"]), int(held["count"]), ends_at, bool(held["is_paused"]))
 
 
 def read_plan(held: dict[str, Any]) -> PlanClaim:
@@ -200,6 +228,7 @@ def read_plan(held: dict[str, Any]) -> PlanClaim:
         state=held["state"],
         at=from_micros(held["at"]),
         rank=(held["rank"][0], held["rank"][1]),
+        terms=_read_terms(held["terms"]) if "terms" in held else None,
     )
 
 
@@ -222,9 +251,13 @@ def intent_body(intent: Intent) -> str:
     )
 
 
-def _tidy(text: str | None) -> str | None:
+def tidy(text: str) -> str:
     """Make text storable: a person's odd message must not hold up their money."""
-    return None if text is None else text.encode("utf-8", "replace").decode().replace("\0", "")
+    return text.encode("utf-8", "replace").decode().replace("\0", "")
+
+
+def _tidy(text: str | None) -> str | None:
+    return None if text is None else tidy(text)
 
 
 def _payment(identity: Identity, claim: PaymentClaim) -> dict[str, object]:

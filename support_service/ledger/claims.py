@@ -92,9 +92,10 @@ def _names(told: Report) -> Iterable[str]:
     for name, identity in told.aliases:
         yield from (name, identity.network, identity.asset, identity.address, identity.locator)
     for one in told.waiting:
-        yield from (one.name, one.part)
+        yield from (one.name, one.part, one.asset or "")
     for plan in told.plans:
         yield from (plan.name, plan.intent or "", plan.currency, plan.state)
+        yield plan.terms.interval if plan.terms else ""
 
 
 def _check_sum(told: Report, statement: Statement, delta_units: int) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, literal, or_, select, tuple_, update
 
-from support_service.giving import Checkout, Clock, Frequency, Intent
+from support_service.giving import Checkout, Clock, Frequency, Intent, PlanTerms
 from support_service.ledger import canonical
 from support_service.ledger.accept import keep_apart
 from support_service.ledger.engine import Database
@@ -61,16 +61,18 @@ class Plan:
     state: str
     changed_at: datetime
     number: int = 0
+    terms: PlanTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A claim about a payment that was not heard of yet."""
+    """A claim about a payment that was not heard of yet, or is of another asset than the claim (`differs`)."""
 
     name: str
     part: str
     since: datetime
     report_number: int
+    differs: bool = False
 
     @property
     def place(self) -> tuple[int, str, str]:
@@ -152,8 +154,15 @@ class Intents:
             row = tx.execute(select(plan).where(plan.c.name == name)).mappings().one_or_none()
             return None if row is None else _read_plan(row)
 
+    def plan_of(self, intent: str) -> Plan | None:
+        """Look up the plan that a reader's choice began; None where it began none."""
+        asked = select(plan).where(plan.c.intent == intent).order_by(plan.c.report_number.desc(), plan.c.name).limit(1)
+        with self._database.read() as tx:
+            row = tx.execute(asked).mappings().one_or_none()
+            return None if row is None else _read_plan(row)
+
     def inbox(self, after: tuple[int, str, str] | None = None) -> tuple[Waiting, ...]:
-        """List claims whose payment is not known yet, oldest first; `after` is the place of the last one seen."""
+        """List claims that found no payment of their name and asset, oldest first; `after`: place of the last seen."""
         with self._database.read() as tx:
             return read_inbox(tx, after)
 
@@ -165,15 +174,19 @@ class Intents:
 
 
 def read_inbox(tx: Connection, after: tuple[int, str, str] | None = None) -> tuple[Waiting, ...]:
-    """Read the claims whose name stands for nothing yet, oldest first, from behind a place."""
+    """Read the claims whose name stands for nothing yet, or for money of another asset, from behind a place."""
     joined = waiting_claim.outerjoin(alias, alias.c.name == waiting_claim.c.name)
     joined = joined.join(report, report.c.number == waiting_claim.c.report_number)
     place = (report.c.number, waiting_claim.c.name, waiting_claim.c.part)
-    asked = select(waiting_claim.c.name, waiting_claim.c.part, report.c.accepted_at, report.c.number)
-    asked = asked.select_from(joined).where(alias.c.name.is_(None)).order_by(*place).limit(LISTED_MAX)
+    asked = select(waiting_claim.c.name, waiting_claim.c.part, report.c.accepted_at, report.c.number, alias.c.asset)
+    is_left = or_(alias.c.name.is_(None), waiting_claim.c.asset != alias.c.asset)
+    asked = asked.select_from(joined).where(is_left).order_by(*place).limit(LISTED_MAX)
     if after is not None:
         asked = asked.where(tuple_(*place) > tuple_(*map(literal, after)))
-    return tuple(Waiting(row.name, row.part, from_micros(row.accepted_at), row.number) for row in tx.execute(asked))
+    return tuple(
+        Waiting(row.name, row.part, from_micros(row.accepted_at), row.number, row.asset is not None)
+        for row in tx.execute(asked)
+    )
 
 
 def intent_hash(nonce: str, body: str, personal_digest: str | None) -> str:
@@ -247,4 +260,5 @@ def _read_plan(row: RowMapping) -> Plan:
         state=claim.state,
         changed_at=claim.at,
         number=row["report_number"],
+        terms=claim.terms,
     )

@@ -65,13 +65,16 @@ def names_of(tx: Connection, told: Report) -> Names:
     fresh = {name: identity for name, identity in told.aliases if name not in known}
     meanings = known | fresh
     before = _waiting(tx, sorted(wanted - set(known)))
-    found = [_claimed(meanings[one.name], one) for one in told.waiting if one.name in meanings]
+    found = [_claimed(meanings[one.name], one) for one in told.waiting if _fits(meanings.get(one.name), one.asset)]
     found += [
         Claimed(meanings[row["name"]], row["part"], (row["rank_major"], row["rank_minor"]), row["claim"])
         for row in before
-        if row["name"] in fresh
+        if row["name"] in fresh and _fits(fresh[row["name"]], row["asset"])
     ]
-    unknown = [Waits(one, canonical.named_text(one)) for one in told.waiting if one.name not in meanings]
+    # What is counted in another asset than its money waits on, for people: no unit of it is taken for another's.
+    unfit = [one for one in told.waiting if not _fits(meanings.get(one.name), one.asset)]
+    unknown = [Waits(one, canonical.named_text(one)) for one in unfit]
+    before += _waiting(tx, sorted({one.name for one in unfit} & set(known)))
     return Names(tuple(fresh.items()), _new_waits(unknown, before), tuple(found), _new_plans(tx, told.plans))
 
 
@@ -132,12 +135,18 @@ def plan_values(claim: PlanClaim) -> dict[str, Any]:
         "changed_at": to_micros(claim.at),
         "rank_major": major,
         "rank_minor": minor,
+        "terms": canonical.terms_text(claim.terms),
     }
 
 
 def plan_place(claim: PlanClaim) -> tuple[Rank, str]:
     """Order what is said of one plan: by rank, then by its text, so that no order of arrival decides."""
     return claim.rank, canonical.dumps(canonical.plan_body(claim))
+
+
+def _fits(meaning: Identity | None, asset: str | None) -> bool:
+    """Tell whether a name is known, and stands for money that the claim's units are of."""
+    return meaning is not None and asset in (None, meaning.asset)
 
 
 def _claimed(identity: Identity, one: Named) -> Claimed:
@@ -159,7 +168,8 @@ def _new_waits(unknown: Iterable[Waits], before: list[RowMapping]) -> tuple[Wait
 
 
 def _says_it_too(row: RowMapping, one: Waits) -> bool:
-    is_same = (row["name"], row["part"], row["claim"]) == (one.told.name, one.told.part, one.text)
+    told = one.told
+    is_same = (row["name"], row["part"], row["claim"], row["asset"]) == (told.name, told.part, one.text, told.asset)
     return is_same and (row["rank_major"], row["rank_minor"]) >= one.told.rank
 
 
@@ -183,13 +193,14 @@ def read_plan_row(row: RowMapping) -> PlanClaim:
         frequency=Frequency(row["frequency"]),
         at=from_micros(row["changed_at"]),
         rank=(row["rank_major"], row["rank_minor"]),
+        terms=canonical.read_terms(row["terms"]),
     )
 
 
 def _waits_row(number: int, one: Waits) -> dict[str, Any]:
     major, minor = one.told.rank
     place = {"report_number": number, "name": one.told.name, "part": one.told.part}
-    return {**place, "rank_major": major, "rank_minor": minor, "claim": one.text}
+    return {**place, "rank_major": major, "rank_minor": minor, "claim": one.text, "asset": one.told.asset}
 
 
 def _write_plan(tx: Connection, number: int, claim: PlanClaim) -> None:

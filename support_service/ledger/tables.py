@@ -175,6 +175,18 @@ source_health = Table(
     Column("changed_at", _Whole, nullable=False),
 )
 
+set_aside = Table(
+    "set_aside",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("since", _Whole, nullable=False),
+    Column("next_try_at", _Whole, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("memo", Text, nullable=False),
+)
+
 source_freeze = Table(
     "source_freeze",
     metadata,
@@ -264,6 +276,8 @@ waiting_claim = Table(
     Column("rank_major", _Whole, nullable=False),
     Column("rank_minor", _Whole, nullable=False),
     Column("claim", Text, nullable=False),
+    # It came later; empty: not told, and so whatever the money is.
+    Column("asset", Text),
 )
 
 plan = Table(
@@ -280,6 +294,8 @@ plan = Table(
     Column("rank_major", _Whole, nullable=False),
     Column("rank_minor", _Whole, nullable=False),
     Column("report_number", _Whole, nullable=False),
+    # It came later; empty: not told.
+    Column("terms", Text),
 )
 
 login_attempt = Table(

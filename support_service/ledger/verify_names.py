@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, select
+from sqlalchemy import Connection, RowMapping, and_, or_, select
 
 from support_service.ledger import canonical
 from support_service.ledger.engine import Database
@@ -68,6 +68,7 @@ def _waits(tx: Connection, after: int, until: int) -> dict[int, list[Any]]:
     asked = select(waiting_claim).where(waiting_claim.c.report_number.between(after + 1, until))
     for row in tx.execute(asked).mappings():
         told = {"name": row["name"], "part": row["part"], "rank": [row["rank_major"], row["rank_minor"]]}
+        told |= {} if row["asset"] is None else {"asset": row["asset"]}
         found.setdefault(row["report_number"], []).append({**told, "claim": _json(row["claim"])})
     return found
 
@@ -91,7 +92,10 @@ def _note_plan(moment: Moment, told: dict[str, Any], number: int) -> Iterator[st
 
 
 def _check_found(tx: Connection, moment: Moment) -> Iterator[str]:
-    """A claim that waited must stand with its money, or something said later about the same part."""
+    """A claim that waited must stand with its money, or something said later about the same part.
+
+    One that is counted in another asset than the money waits for people, and must not stand there.
+    """
     names = ("network", "asset", "address", "direction", "locator")
     is_same = and_(*(donation.c[name] == alias.c[name] for name in names))
     joined = waiting_claim.join(alias, alias.c.name == waiting_claim.c.name).outerjoin(donation, is_same)
@@ -108,7 +112,8 @@ def _check_found(tx: Connection, moment: Moment) -> Iterator[str]:
         observation.c.rank_minor.label("seen_minor"),
     ).select_from(joined)
     is_found: dict[tuple[int, str, str], bool] = {}
-    for row in tx.execute(asked.where(waiting_claim.c.report_number <= moment.last_report)):
+    fits = or_(waiting_claim.c.asset.is_(None), waiting_claim.c.asset == alias.c.asset)
+    for row in tx.execute(asked.where(waiting_claim.c.report_number <= moment.last_report, fits)):
         key = (row.report_number, row.name, row.part)
         seen = row.seen_major is not None and (row.seen_major, row.seen_minor) >= (row.rank_major, row.rank_minor)
         is_found[key] = is_found.get(key, False) or seen

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from support_service.giving import Checkout, Claim, Clock, Decline, Identity, Intent, Report
+from support_service.giving import Checkout, Claim, Clock, Decline, Identity, Intent, PlanTerms, Report, SetAside
 from support_service.money import Asset
 from support_service.rails import Source
 
@@ -53,15 +53,20 @@ class StrangePage(CheckoutRefused):
 
 
 class NotGenuine(ValueError):
-    """A pushed message that is not the processor's, or is malformed."""
+    """A pushed message that is not the processor's, or is none at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a pushed message says, and the card that was declined, if it tells of one."""
+    """What a pushed message says, and the card that was declined, if it tells of one.
+
+    aside names a message that is the processor's and was not understood: its report keeps it under a key of its
+    own and claims nothing, so that whoever reads it again may still book it under the message's key.
+    """
 
     report: Report
     declined: Decline | None = None
+    aside: SetAside | None = None
 
 
 class Processor(Protocol):
@@ -126,6 +131,11 @@ class RunningPlan(Protocol):
     @property
     def state(self) -> str:
         """The processor's own word."""
+        ...
+
+    @property
+    def terms(self) -> PlanTerms | None:
+        """How it charges."""
         ...
 
     @property

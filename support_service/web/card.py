@@ -44,7 +44,7 @@ from support_service.web.card_pages import (
     sign,
 )
 from support_service.web.card_token import Token, TokenRefused, read_token
-from support_service.web.card_words import donate, often
+from support_service.web.card_words import donate, every, often, standing
 from support_service.web.cards import Cards, cards_or_404, form_policy
 from support_service.web.guard import SecretUnusable, is_from_our_page
 from support_service.web.i18n import chosen_language, say
@@ -87,6 +87,10 @@ def teach_templates(state: BlueprintSetupState) -> None:
     """Give templates what the card form is made of."""
     state.app.add_template_filter(told_sum, "sum")
     state.app.add_template_filter(lambda frequency: say(often(frequency)), "often")
+    state.app.add_template_filter(lambda plan: say(every(plan.frequency, plan.terms)), "every")
+    state.app.add_template_filter(
+        lambda plan: [say(words) for words in standing(plan.terms, service().clock())], "standing"
+    )
     state.app.add_template_filter(lambda frequency, money: say(donate(frequency, told_sum(money))), "donate")
     state.app.add_template_global(frequencies, "card_frequencies")
     state.app.add_template_global(currencies, "card_currencies")

@@ -1,5 +1,6 @@
 """What machines ask: alive, ready, how much is confirmed, how fresh that is."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,8 +9,10 @@ from enum import StrEnum
 from flask import Blueprint, Response, jsonify
 
 from support_service.assembly import Assembly, sweeps, unwatched_networks
+from support_service.giving import SetAside
 from support_service.ledger import Health, LedgerError, LedgerOutdated, SourceHealth, Total
 from support_service.money import Asset, Money, plain
+from support_service.rails.asides import WATCH
 from support_service.rails.processors import SWEEP_POLL_SECONDS
 from support_service.web.metrics import card_metrics, metric, webhook_metrics
 from support_service.web.service import Service, service
@@ -36,6 +39,7 @@ class Freshness(StrEnum):
     DOWN = "down"
     LIED = "lied"
     STALLED = "stalled"
+    PARTIAL = "partial"
     FROZEN = "frozen"
 
 
@@ -72,14 +76,20 @@ def alive() -> Response:
 def ready() -> tuple[Response, int]:
     """Say whether the ledger works and every source is heard; 503 with the reasons otherwise."""
     try:
-        views = source_views(service())
+        views, aside = source_views(service()), service().ledger.set_aside()
     except LedgerError as error:
         # The error's own text names files and hosts; it is for staff and the log.
         why = OUTDATED if isinstance(error, LedgerOutdated) else DOWN
         return _fresh(jsonify(status="not ready", database=why, sources=[], reasons=[why])), 503
     reasons = [reason for view in views if (reason := _complaint(view))]
     status = "not ready" if reasons else "ready"
-    body = jsonify(status=status, database="ok", sources=[view.as_json() for view in views], reasons=reasons)
+    body = jsonify(
+        status=status,
+        database="ok",
+        sources=[view.as_json() for view in views],
+        reasons=reasons,
+        set_aside=[_aside_as_json(item) for item in aside],
+    )
     return _fresh(body), 503 if reasons else 200
 
 
@@ -110,7 +120,7 @@ def metrics() -> Response:
     try:
         lines = [*_metric_lines(service()), *card_metrics(service())]
     except LedgerError:
-        lines = [*metric("support_ledger_up", "1 where the ledger answers.", [("", "0")])]
+        lines = [*metric("support_ledger_up", "1 where the ledger answers.", [({}, "0")])]
     lines += webhook_metrics()
     return _fresh(Response("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4; charset=utf-8"))
 
@@ -119,12 +129,16 @@ def source_views(at: Service) -> list[SourceView]:
     """Look at every source that should be heard; raises LedgerError."""
     cursors, health, now = at.ledger.cursors(), at.ledger.health(), at.clock()
     frozen = {freeze.source for freeze in at.ledger.freezes()}
+    # A watch that is stopped is money nobody looks for; any other thing set aside was found, and is told by itself.
+    stopped = {item.source for item in at.ledger.set_aside() if item.key.startswith(WATCH)}
     views = []
     for name, network, poll in _expected(at.assembly):
         limit = timedelta(seconds=max(TURNS_MISSED_MAX * poll, SILENCE_SECONDS_MIN))
         cursor = cursors.get(name)
         age = None if cursor is None else now - cursor.checked_at
         state = Freshness.FROZEN if name in frozen else _state(age, health.get(name), limit)
+        if name in stopped and state in (Freshness.OK, Freshness.STALLED):
+            state = Freshness.PARTIAL
         if network is None and state is Freshness.STALLED:
             # No chain that could stand still: what it has to say is for staff.
             state = Freshness.OK
@@ -178,6 +192,7 @@ _COMPLAINTS = {
     Freshness.DOWN: "cannot be reached",
     Freshness.LIED: "answered what must not be trusted; stopped until a person has looked",
     Freshness.STALLED: "its chain goes on, but nothing becomes final; nothing is confirmed meanwhile",
+    Freshness.PARTIAL: "one of its assets or addresses cannot be read; all others are; see the staff page on health",
     Freshness.FROZEN: "frozen until a person has looked; see `support-service freezes`",
 }
 
@@ -186,6 +201,13 @@ def _complaint(view: SourceView) -> str:
     if view.state is Freshness.OK:
         return ""
     return f"{view.name}: {_COMPLAINTS[view.state].format(age=view.age_seconds)}"
+
+
+def _aside_as_json(item: SetAside) -> dict[str, object]:
+    """Name a thing that cannot be read; why is for staff, for reasons name nodes."""
+    again = None if item.next_try_at is None else rfc3339(item.next_try_at)
+    told = {"source": item.source, "what": item.key, "since": rfc3339(item.since)}
+    return {**told, "next_try_at": again, "tries": item.tries}
 
 
 def _sum_as_json(total: Total) -> dict[str, object]:
@@ -207,14 +229,19 @@ def _amount(total: Total) -> str:
 
 def _metric_lines(at: Service) -> Iterator[str]:
     sums, views = at.ledger.totals(), source_views(at)
-    yield from metric("support_ledger_up", "1 where the ledger answers.", [("", "1")])
-    states = [(f'{{source="{v.name}",state="{s}"}}', str(int(v.state is s))) for v in views for s in Freshness]
+    yield from metric("support_ledger_up", "1 where the ledger answers.", [({}, "1")])
+    states = [({"source": v.name, "state": str(s)}, str(int(v.state is s))) for v in views for s in Freshness]
     yield from metric("support_source_state", "1 for the state a source is in.", states)
-    lags = [(f'{{source="{v.name}"}}', str(v.age_seconds)) for v in views if v.age_seconds is not None]
+    lags = [({"source": v.name}, str(v.age_seconds)) for v in views if v.age_seconds is not None]
     yield from metric("support_source_lag_seconds", "Seconds since a source was last read.", lags)
-    heights = [(f'{{source="{v.name}"}}', str(v.height)) for v in views if v.height is not None]
+    heights = [({"source": v.name}, str(v.height)) for v in views if v.height is not None]
     yield from metric("support_source_height", "The block a source was read up to.", heights)
-    labels = [f'{{method="{t.method}",network="{t.network}",asset="{t.asset}"}}' for t in sums]
+    aside = Counter({view.name: 0 for view in views})
+    aside.update(item.source for item in at.ledger.set_aside())
+    counted = [({"source": name}, str(count)) for name, count in aside.items()]
+    about = "Things that cannot be read, count as no money, and are asked for again."
+    yield from metric("support_set_aside", about, counted)
+    labels = [{"method": t.method, "network": t.network, "asset": t.asset} for t in sums]
     amounts = [(label, _amount(total)) for label, total in zip(labels, sums, strict=True)]
     yield from metric("support_confirmed_amount", "Confirmed money in whole units of its asset.", amounts)
     counts = [(label, str(total.count)) for label, total in zip(labels, sums, strict=True)]

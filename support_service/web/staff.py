@@ -200,6 +200,7 @@ def health() -> str:
         head=at.ledger.head(),
         sources=views,
         card_state=card_guard.look(at, cards.processor.key) if cards else None,
+        set_aside=at.ledger.set_aside(),
         reasons={view.name: noted[view.name].reason if view.name in noted else "" for view in views},
         not_watched=not_watched(at),
         by_hand=[method.key for method in at.assembly.methods if method.books],

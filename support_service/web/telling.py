@@ -53,6 +53,7 @@ FRESHNESS_WORDS = {
     "down": Phrase("cannot be reached"),
     "lied": Phrase("stopped: answered what must not be trusted"),
     "stalled": Phrase("works, but nothing becomes final"),
+    "partial": Phrase("works, but not for all assets"),
     "frozen": Phrase("frozen until a person has looked"),
 }
 # How a plan is, in the processors' own words; one that we do not know is told as it came.

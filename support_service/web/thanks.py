@@ -14,7 +14,7 @@ from flask import Blueprint, Response, abort, jsonify, make_response, render_tem
 from flask_babel import gettext
 
 from support_service.giving import Frequency, Intent
-from support_service.ledger import Ledger, LedgerError
+from support_service.ledger import Ledger, LedgerError, Plan
 from support_service.money import Asset, Money, plain
 from support_service.web.belief import Belief, believe
 from support_service.web.card_form import frequencies
@@ -35,11 +35,17 @@ class Given:
 
     intent: Intent
     belief: Belief
+    plan: Plan | None = None
 
     @property
     def money(self) -> Money:
         """What is charged each time."""
         return Money(self.intent.units, Asset(self.intent.currency, self.intent.exponent))
+
+    @property
+    def plan_money(self) -> Money | None:
+        """What its plan charges each time now, as the processor says."""
+        return None if self.plan is None else Money(self.plan.units, Asset(self.plan.currency, self.plan.exponent))
 
 
 @blueprint.after_request
@@ -95,7 +101,7 @@ def _given(ledger: Ledger, ref: str, now: datetime) -> Given | None:
     attempt = ledger.attempt(ref)
     open_until = attempt.checkout.expires_at if attempt and attempt.checkout else None
     states = [listed.donation.state for listed in ledger.intent_donations(ref)]
-    return Given(intent, believe(states, open_until, now))
+    return Given(intent, believe(states, open_until, now), ledger.plan_of(ref))
 
 
 def _about(given: Given) -> dict[str, object]:

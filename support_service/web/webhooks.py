@@ -1,7 +1,8 @@
 """What processors push: verify, accept, and only then say 200. It calls nobody.
 
-400: not the processor's, or malformed; sending it again would not help. 503: the ledger could not
-take it now, so the processor sends it again, and the sweep would find it besides.
+400: not the processor's, or no message at all. 503: the ledger could not take it now, so the processor
+sends it again, and the sweep would find it besides. What is the processor's but not understood is kept,
+told to people and answered 200: sent again it would be no clearer.
 """
 
 import logging
@@ -11,6 +12,7 @@ from threading import Lock
 from flask import Blueprint, Flask, Response, abort, current_app, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
+from support_service.giving import Report, SetAside
 from support_service.ledger import LedgerError
 from support_service.rails.processors import NotGenuine
 from support_service.web.service import service
@@ -21,7 +23,7 @@ blueprint = Blueprint("webhooks", __name__)
 
 # The largest event that Stripe sends is far below; a flood is refused before it is read.
 BODY_BYTES_MAX = 256_000
-RESULTS = ("accepted", "known", "refused", "delayed")
+RESULTS = ("accepted", "known", "refused", "delayed", "set_aside")
 _COUNTS = "support.webhooks"
 
 
@@ -72,6 +74,8 @@ def hear(name: str) -> tuple[Response, int]:
         log.warning("webhook_delayed", extra={"processor": name, "error": str(error)})
         return _said("try again"), 503
     try:
+        if heard.aside is not None:
+            return _keep(name, heard.report, heard.aside)
         change = at.ledger.accept(heard.report)
         if heard.declined is not None:
             # Also of a message known already: the ledger may have failed between the two, and it counts each once.
@@ -83,6 +87,20 @@ def hear(name: str) -> tuple[Response, int]:
     result = "known" if change.report_number is None else "accepted"
     counts().note(name, result)
     return _said(result), 200
+
+
+def _keep(name: str, report: Report, aside: SetAside) -> tuple[Response, int]:
+    """Keep what is the processor's and was not understood: sent again it would not be understood either."""
+    ledger = service().ledger
+    if ledger.known_reports(report.source, [aside.key]):
+        counts().note(name, "known")
+        return _said("known"), 200
+    ledger.accept(report)
+    if aside.key not in {held.key for held in ledger.set_aside(aside.source)}:
+        ledger.note_set_aside([aside])
+        log.warning("webhook_set_aside", extra={"processor": name, "key": aside.key, "reason": aside.reason})
+    counts().note(name, "set_aside")
+    return _said("set aside"), 200
 
 
 def _said(text: str) -> Response:

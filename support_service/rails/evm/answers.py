@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as member
 from datetime import UTC, datetime
-from typing import TypeAlias, cast
+from typing import TypeAlias, TypeVar, cast
 
 from eth_utils.address import to_checksum_address
 
 UNITS_MAX = 2**256 - 1
+NO_UNITS = -1
 WEI_PER_GWEI = 10**9
 ZERO_ADDRESS = "0x" + "0" * 40
 
@@ -23,12 +24,18 @@ _DATA = re.compile(r"0x(?:[0-9a-fA-F]{2})*", re.ASCII)
 _HASH = re.compile(r"0x[0-9a-fA-F]{64}", re.ASCII)
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
 
+T = TypeVar("T")
+
 # An answer as it came. Nodes add members of their own, so equal facts may have unequal raws.
 Object: TypeAlias = Mapping[str, object]
 
 
 class BadAnswer(ValueError):
     """The node's answer has the wrong form; the text says what was expected."""
+
+
+class Unplaced(BadAnswer):
+    """A receipt of no block: its transaction has just left one, and will be asked for anew."""
 
 
 def quantity(value: object) -> int:
@@ -61,15 +68,14 @@ def shown_address(value: str) -> str:
 
 
 def token_units(value: object) -> int:
-    """Read what `balanceOf` returned: one 32-byte word.
+    """Read what `balanceOf` returned: one 32-byte word; NO_UNITS where there was no answer at all.
 
-    Nothing at all means that the contract did not stand there yet at that block: then nobody had a
-    balance. (That it stands there now is checked when its decimals are read.)
+    Then no contract stood there at that block: not yet, or no more. Whoever asks must tell these apart.
     """
     raw = data(value)
     if len(raw) not in (0, 32):
         raise BadAnswer(f"the contract returned {len(raw)} bytes where 32 were expected")
-    return int.from_bytes(raw, "big")
+    return int.from_bytes(raw, "big") if raw else NO_UNITS
 
 
 def mapping(value: object) -> Object:
@@ -235,6 +241,14 @@ class Log:
         )
 
 
+def _maybe(read: Callable[[object], T], value: object) -> T | None:
+    """Read what not everybody needs; None where it is not told, or in no form that can be read."""
+    try:
+        return read(value)
+    except BadAnswer:
+        return None
+
+
 def logs(value: object) -> tuple[Log, ...]:
     """Read eth_getLogs."""
     return tuple(Log.read(item) for item in sequence(value))
@@ -242,30 +256,41 @@ def logs(value: object) -> tuple[Log, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a transaction. gas_units is all the sender paid beside the value, in wei."""
+    """What became of a transaction. gas_units is all the sender paid beside the value, in wei.
+
+    What only some readers need is None where it is not told, for whoever needs it to say so: gas where we are
+    the sender, all logs (or one of them) where they may hold a token's transfer.
+    """
 
     tx: str
     block_hash: str
     is_success: bool
-    gas_units: int
-    gas_used: int
-    gas_price_units: int
-    logs: tuple[Log, ...]
+    gas_units: int | None
+    gas_used: int | None
+    gas_price_units: int | None
+    logs: tuple[Log | None, ...] | None
     raw: Object = member(compare=False)
 
     @classmethod
     def read(cls, value: object) -> "Receipt":
         """Read eth_getTransactionReceipt; blob gas (EIP-4844) and a roll-up's `l1Fee` are gas as well."""
         told = mapping(value)
-        gas_used, gas_price = quantity(field(told, "gasUsed")), quantity(field(told, "effectiveGasPrice"))
-        blob = quantity(told.get("blobGasUsed") or "0x0") * quantity(told.get("blobGasPrice") or "0x0")
+        if told.get("blockHash") in ("0x", None):
+            raise Unplaced(f"{str(told.get('blockHash'))!r} is not a block's hash: the transaction is in no block now")
+        gas_used, gas_price = _maybe(quantity, told.get("gasUsed")), _maybe(quantity, told.get("effectiveGasPrice"))
+        extras = [told.get(name) or "0x0" for name in ("blobGasUsed", "blobGasPrice", "l1Fee")]
+        blob_used, blob_price, l1_fee = (_maybe(quantity, extra) for extra in extras)
+        gas_units = None
+        if None not in (gas_used, gas_price, blob_used, blob_price, l1_fee):
+            gas_units = (gas_used or 0) * (gas_price or 0) + (blob_used or 0) * (blob_price or 0) + (l1_fee or 0)
+        listed = _maybe(sequence, told.get("logs"))
         return cls(
             tx=block_hash(field(told, "transactionHash")),
             block_hash=block_hash(field(told, "blockHash")),
             is_success=quantity(field(told, "status")) == 1,
-            gas_units=gas_used * gas_price + blob + quantity(told.get("l1Fee") or "0x0"),
+            gas_units=gas_units,
             gas_used=gas_used,
             gas_price_units=gas_price,
-            logs=logs(field(told, "logs")),
+            logs=None if listed is None else tuple(_maybe(Log.read, item) for item in listed),
             raw={name: item for name, item in told.items() if name != "logsBloom"},
         )

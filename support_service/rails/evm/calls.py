@@ -66,7 +66,7 @@ def code(address: str, at: At) -> Call[bytes]:
 def token_balance(contract: str, address: str, at: At) -> Call[int]:
     """Token balance in the token's smallest units at the end of a block."""
     data = _BALANCE_OF + address[2:].lower().rjust(64, "0")
-    return Call("eth_call", ({"to": contract, "data": data}, _place(at)), answers.token_units)
+    return Call("eth_call", ({"to": contract, "data": data}, _place(at)), answers.token_units, is_item=True)
 
 
 def token_balances(pairs: Sequence[lens.Pair], at: At) -> Call[tuple[int | None, ...]]:
@@ -76,12 +76,12 @@ def token_balances(pairs: Sequence[lens.Pair], at: At) -> Call[tuple[int | None,
 
 def decimals(contract: str) -> Call[bytes]:
     """The token's number of decimals as one word; nothing where there is no such contract."""
-    return Call("eth_call", ({"to": contract, "data": _DECIMALS}, "latest"), answers.data)
+    return Call("eth_call", ({"to": contract, "data": _DECIMALS}, "latest"), answers.data, is_item=True)
 
 
 def receipt(transaction: str) -> Call[Receipt]:
     """What became of a transaction that is in a block."""
-    return Call("eth_getTransactionReceipt", (transaction,), Receipt.read)
+    return Call("eth_getTransactionReceipt", (transaction,), Receipt.read, is_item=True)
 
 
 def transfers_to(contracts: Iterable[str], addresses: Iterable[str], where: Where) -> Call[tuple[Log, ...]]:

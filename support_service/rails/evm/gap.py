@@ -7,6 +7,7 @@ nobody traces) is the difference to the next balance that is known, and is booke
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from support_service.giving import Watch
 from support_service.rails import SourceDown
@@ -15,9 +16,12 @@ from support_service.rails.evm.answers import Block, Header, Receipt
 from support_service.rails.evm.memo import Point
 from support_service.rails.evm.native import Account
 from support_service.rails.evm.reader import Reader
-from support_service.rails.evm.refusals import NoState
+from support_service.rails.evm.refusals import NoState, Unreadable
 from support_service.rails.evm.rows import Row, Story, net, unexplained
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX
+
+# A block, the receipts in it that concern us, and why others cannot be read.
+_Read: TypeAlias = tuple[Block, dict[str, Receipt], dict[str, str]]
 
 # One step reads so many whole blocks, and is kept: on Ethereum some 100 MB.
 BLOCKS_MAX = 500
@@ -31,6 +35,7 @@ class _Told:
     before: Account
     rows: dict[int, list[Row]] = field(default_factory=dict)
     evidence: dict[int, list[Mapping[str, object]]] = field(default_factory=dict)
+    unread: dict[int, tuple[str, ...]] = field(default_factory=dict)
     sent: int = 0
 
     @property
@@ -59,10 +64,13 @@ def read(
     own = frozenset(address.lower() for address in watches)
     tales = {address: _Told(watches[address], before) for address, before in befores.items()}
     blocks: list[Block] = []
-    for block, receipts in _blocks(reader, low, high, own):
+    for block, receipts, unread in _blocks(reader, low, high, own):
         _check_follows(reader, blocks, block)
         for tale in tales.values():
             _tell(tale, block, receipts, own)
+            if odd := native.unread_of(block, receipts, unread, us=tale.watch.address.lower()):
+                tale.unread[block.header.height] = odd
+                tale.rows.setdefault(block.header.height, [])
         # Their transactions are large, and only those that may have moved value inside are needed again.
         blocks.append(block.without(native.cannot_call))
     if isinstance(at, str) and blocks[-1].header.block_hash != at:
@@ -78,18 +86,22 @@ def read(
     return Gap(stories, points, frozenset(address for address, after in afters.items() if after is None))
 
 
-def _blocks(reader: Reader, low: int, high: int, own: frozenset[str]) -> Iterator[tuple[Block, dict[str, Receipt]]]:
+def _blocks(reader: Reader, low: int, high: int, own: frozenset[str]) -> Iterator[_Read]:
     for first in range(low + 1, high + 1, BATCH_CALLS_MAX):
         heights = range(first, min(high, first + BATCH_CALLS_MAX - 1) + 1)
         blocks = reader.ask_all([calls.block(height) for height in heights])
         touched = [(sent.hash, block) for block in blocks for sent in native.touching(block, own)]
-        told = reader.ask_all([calls.receipt(tx) for tx, _ in touched])
+        told = reader.ask_each([calls.receipt(tx) for tx, _ in touched])
+        receipts, unread = dict[str, Receipt](), dict[str, str]()
         for (tx, block), receipt in zip(touched, told, strict=True):
+            if isinstance(receipt, Unreadable):
+                unread[tx] = str(receipt)
+                continue
             if (receipt.tx, receipt.block_hash) != (tx, block.header.block_hash):
                 raise _moved(reader)
-        receipts = {receipt.tx: receipt for receipt in told}
+            receipts[tx] = receipt
         for block in blocks:
-            yield block, receipts
+            yield block, receipts, unread
 
 
 def _check_follows(reader: Reader, blocks: Sequence[Block], block: Block) -> None:
@@ -154,4 +166,4 @@ def _point(tale: _Told, after: Account | None, high: int) -> Point:
 def _stories(tale: _Told, headers: Mapping[int, Header]) -> Iterator[Story]:
     for height, rows in sorted(tale.rows.items()):
         evidence = tuple(tale.evidence.get(height, ()))
-        yield Story(tale.watch, headers[height], tuple(rows), None, evidence)
+        yield Story(tale.watch, headers[height], tuple(rows), None, evidence, tale.unread.get(height, ()))

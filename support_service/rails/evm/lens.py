@@ -54,5 +54,5 @@ def reader(count: int) -> Callable[[object], tuple[int | None, ...]]:
 
 
 def _balance(status: int, units: int) -> int | None:
-    # No answer at all is a contract that did not stand there yet: nobody had a balance.
+    # No answer at all is a contract that does not stand there: nobody has a balance, if it did not before either.
     return units if status in (1, 1 + WORD_BYTES) else None

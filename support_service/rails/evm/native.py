@@ -17,7 +17,7 @@ from support_service.rails.evm import calls
 from support_service.rails.evm.answers import Block, Receipt, Transaction
 from support_service.rails.evm.memo import Point
 from support_service.rails.evm.reader import Reader
-from support_service.rails.evm.refusals import Refusal
+from support_service.rails.evm.refusals import Refusal, Unreadable
 from support_service.rails.evm.rows import Row, Story, block_locator, net, unexplained
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Call
 from support_service.rails.evm.traces import Movement
@@ -69,6 +69,7 @@ class _Evidence:
 
     blocks: dict[int, Block]
     receipts: dict[str, Receipt] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
 
 
 def stories(
@@ -90,8 +91,10 @@ def stories(
         rows = explained(block, evidence.receipts, watch, own)
         if net(rows) != delta:
             rows += _traced(reader, block, change.key.lower(), own, missing=delta - net(rows))
-        rows += unexplained(watch, block.header.height, delta - net(rows))
-        told.append(Story(watch, block.header, tuple(rows), delta, _raw(block, evidence, rows)))
+        rest = delta - net(rows)
+        rows += unexplained(watch, block.header.height, rest)
+        unread = unread_of(block, evidence.receipts, evidence.unread, us=change.key.lower()) if rest else ()
+        told.append(Story(watch, block.header, tuple(rows), delta, _raw(block, evidence, rows), unread))
     return told
 
 
@@ -104,8 +107,11 @@ def _evidence(reader: Reader, changes: Sequence[Span[str, Account]]) -> _Evidenc
         block = blocks[change.high]
         mine = touching(block, {change.key.lower()})
         touched |= {transaction.hash: block.header.block_hash for transaction in mine}
-    receipts = reader.get_all([calls.receipt(transaction) for transaction in touched])
+    receipts = reader.each([calls.receipt(transaction) for transaction in touched])
     for transaction, receipt in zip(touched, receipts, strict=True):
+        if isinstance(receipt, Unreadable):
+            evidence.unread[transaction] = str(receipt)
+            continue
         if (receipt.tx, receipt.block_hash) != (transaction, touched[transaction]):
             raise SourceDown(f"{reader.node.host}: a receipt is of another block; reading again")
         evidence.receipts[transaction] = receipt
@@ -117,6 +123,18 @@ def touching(block: Block, own: Collection[str]) -> Sequence[Transaction]:
     if block.header.miner in own:
         return block.transactions
     return [sent for sent in block.transactions if sent.sender in own or sent.recipient in own]
+
+
+def unread_of(block: Block, receipts: Mapping[str, Receipt], unread: Mapping[str, str], *, us: str) -> tuple[str, ...]:
+    """Say which receipts of transactions that touch an address cannot be read, as far as it needs them."""
+    told = []
+    for sent in touching(block, {us}):
+        receipt = receipts.get(sent.hash)
+        if sent.hash in unread:
+            told.append(f"receipt of {sent.hash}: {unread[sent.hash]}")
+        elif receipt is not None and receipt.gas_units is None and us in (sent.sender, block.header.miner):
+            told.append(f"receipt of {sent.hash}: what its gas cost is not told")
+    return tuple(told)
 
 
 def _touches(transaction: Transaction, us: str) -> bool:
@@ -138,7 +156,8 @@ def explained(block: Block, receipts: Mapping[str, Receipt], watch: Watch, own: 
     us, height = watch.address.lower(), block.header.height
     rows: list[Row] = []
     for transaction in block.transactions:
-        if _touches(transaction, us):
+        # One whose receipt cannot be read is left to the balances.
+        if _touches(transaction, us) and transaction.hash in receipts:
             rows += _of_transaction(transaction, receipts[transaction.hash], us, own)
     for withdrawal in block.withdrawals:
         if withdrawal.recipient == us and withdrawal.units:
@@ -167,8 +186,13 @@ def _of_transaction(transaction: Transaction, receipt: Receipt, us: str, own: fr
 
 def _reward(block: Block, receipts: Mapping[str, Receipt], locator: str) -> Iterable[Row]:
     """The tips that a block's fee recipient gets (EIP-1559: what is paid above the burnt base fee)."""
-    mine = [receipts[transaction.hash] for transaction in block.transactions]
-    units = sum(receipt.gas_used * (receipt.gas_price_units - block.header.base_fee_units) for receipt in mine)
+    units = 0
+    for transaction in block.transactions:
+        receipt = receipts.get(transaction.hash)
+        if receipt is None or receipt.gas_used is None or receipt.gas_price_units is None:
+            # A sum that lacks one is none; what the balance gained is booked all the same.
+            return []
+        units += receipt.gas_used * (receipt.gas_price_units - block.header.base_fee_units)
     return [Row(Direction.IN, Kind.PROTOCOL, locator, units)] if units > 0 else []
 
 

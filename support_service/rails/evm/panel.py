@@ -213,7 +213,7 @@ def _brief(value: object) -> str:
             told = ", ".join(f"{each.hash}={each.units}" for each in value.transactions)
             text = f"hash {value.header.block_hash} with {len(value.transactions)} transactions: {told}"
         case Receipt():
-            text = f"success={value.is_success} gas={value.gas_units} with {len(value.logs)} logs"
+            text = f"success={value.is_success} gas={value.gas_units} with {len(value.logs or ())} logs"
         case bytes():
             text = f"0x{value.hex()}"
         case tuple():

@@ -1,6 +1,6 @@
 """Reading one range of blocks for some watches: what changed, and why. Used near the head and at finality."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as member
 
@@ -45,6 +45,16 @@ class Watched:
         self.may_scan, self.is_scanning = True, False
         self.own = frozenset(watch.address.lower() for watch in self.all.values())
         self.logs = LogSearch({watch.asset.contract for watch in self.tokens}, {watch.address for watch in self.tokens})
+
+    def without(self, contracts: Container[str]) -> "Watched":
+        """The same without some tokens, for as long as they cannot be read."""
+        going = [watch for watch in self.all.values() if watch.asset.contract not in contracts]
+        if len(going) == len(self.all):
+            return self
+        left = Watched(going)
+        left.has_lens, left.may_scan, left.own = self.has_lens, self.may_scan, self.own
+        left.logs.size = self.logs.size
+        return left
 
     def stride(self, progress: Iterable[Progress]) -> int:
         """How many blocks to read in one step."""
@@ -230,8 +240,12 @@ def lens_question(watches: Sequence[Watch], height: int) -> Call[tuple[int | Non
     return calls.token_balances([(watch.asset.contract, watch.address) for watch in watches], height)
 
 
-def learn_balances(reader: Reader, watched: Watched, watches: Sequence[Watch], height: int) -> None:
-    """Ask for all these balances at once; notes in `watched` that the node does not do that."""
+def learn_balances(reader: Reader, watched: Watched, progress: Mapping[Watch, Progress], height: int) -> None:
+    """Ask for all these balances at once; notes in `watched` that the node does not do that.
+
+    Nothing where something was held is not learned: the contract may be gone, and each must say so for itself.
+    """
+    watches = list(progress)
     try:
         told = reader.get(lens_question(watches, height))
     except Refusal:
@@ -239,6 +253,9 @@ def learn_balances(reader: Reader, watched: Watched, watches: Sequence[Watch], h
     known = {watch: units for watch, units in zip(watches, told, strict=False) if units is not None}
     watched.has_lens = bool(known)
     for watch, units in known.items():
+        final = progress[watch].final
+        if not units and final is not None and final.units:
+            continue
         reader.learn(balance_question(watch, height), units)
 
 

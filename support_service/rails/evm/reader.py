@@ -9,8 +9,8 @@ from typing import TypeVar, cast
 
 from support_service.rails import SourceDown
 from support_service.rails.evm import calls
-from support_service.rails.evm.answers import Log
-from support_service.rails.evm.refusals import NoState, RangeTooBig, Refusal
+from support_service.rails.evm.answers import NO_UNITS, Log, token_units
+from support_service.rails.evm.refusals import NoState, RangeTooBig, Refusal, TokenSilent, Unreadable
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Asked, Call
 from support_service.rails.scan import RangeSize, ranges
 
@@ -20,8 +20,9 @@ T = TypeVar("T")
 class Reader:
     """Answers questions from memory, else from the node (or nodes); a Refusal is remembered and raised as well."""
 
-    def __init__(self, node: Asked) -> None:
-        self.node = node
+    def __init__(self, node: Asked, *, goes_on: bool = True) -> None:
+        # goes_on: what cannot be read is set aside here; else it is a reason to ask another node.
+        self.node, self.goes_on = node, goes_on
         self._known: dict[str, object] = {}
 
     def fetch(self, questions: Iterable[Call[object]]) -> None:
@@ -33,9 +34,29 @@ class Reader:
         """The answer to one question; raises its Refusal."""
         self.fetch([call])
         answer = self._known[call.key]
+        contract = _token_of(call)
+        if contract and (type(answer) in (Refusal, Unreadable)):
+            raise TokenSilent(contract, call.method, 0, f"{contract} does not tell a balance: {answer}")
         if isinstance(answer, Refusal):
             raise answer
+        if contract and answer == NO_UNITS:
+            return cast("T", self._units_of_nothing(contract))
         return cast("T", answer)
+
+    def _units_of_nothing(self, contract: str) -> int:
+        """What is held of a token whose contract did not stand at a block: nothing, if it only came later."""
+        if self.get(calls.code(contract, "latest")):
+            return 0
+        raise TokenSilent(contract, "eth_call", 0, f"no contract stands at {contract} any more")
+
+    def each(self, questions: Sequence[Call[T]]) -> list[T | Unreadable]:
+        """The answers to many questions; where we go on without it, what nobody can read is Unreadable."""
+        self.fetch(questions)
+        told = [self._known[call.key] for call in questions]
+        return [
+            answer if self.goes_on and isinstance(answer, Unreadable) else self.get(call)
+            for call, answer in zip(questions, told, strict=True)
+        ]
 
     def get_all(self, questions: Sequence[Call[T]]) -> list[T]:
         """The answers to many questions, asked together; raises the first Refusal among them."""
@@ -45,6 +66,14 @@ class Reader:
     def learn(self, call: Call[T], answer: T) -> None:
         """Keep an answer that another question has brought."""
         self._known.setdefault(call.key, answer)
+
+    def ask_each(self, questions: Sequence[Call[T]]) -> list[T | Unreadable]:
+        """Ask without remembering, as `each` does."""
+        told = self.node.ask_all(questions)
+        for answer in told:
+            if isinstance(answer, Refusal) and not (self.goes_on and isinstance(answer, Unreadable)):
+                raise answer
+        return cast("list[T | Unreadable]", told)
 
     def ask_all(self, questions: Sequence[Call[T]]) -> list[T]:
         """Ask without remembering, for what is large and needed once; raises the first Refusal."""
@@ -63,6 +92,13 @@ class Reader:
     def forget(self) -> None:
         """Drop everything known, to hear what the chain says now or to free memory."""
         self._known.clear()
+
+
+def _token_of(call: Call[T]) -> str:
+    """Name the contract that a question about a token's balance is put to; "" for any other question."""
+    if not (call.method == "eth_call" and call.read is token_units):
+        return ""
+    return str(cast("dict[str, object]", call.params[0])["to"])
 
 
 class LogSearch:

@@ -34,6 +34,18 @@ class Behind(Refusal):
     """The node does not know that block (yet): it lags, or the block left the chain."""
 
 
+class Unreadable(Refusal):
+    """One answer of a form that nobody can read, again and again; the node answers all else."""
+
+
+class TokenSilent(Refusal):
+    """A token's contract does not tell a balance: it was destroyed or paused, or answers nonsense."""
+
+    def __init__(self, contract: str, method: str, code: int, text: str) -> None:
+        super().__init__(method, code, text)
+        self.contract = contract
+
+
 class Unsupported(Refusal):
     """The node does not offer the method."""
 

@@ -54,6 +54,8 @@ class Story:
     rows: tuple[Row, ...]
     delta_units: int | None
     evidence: tuple[Object, ...] = ()
+    # Why some of it could not be read: what is proven of it stands without a transaction's name.
+    unread: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         assert self.delta_units is None or self.delta_units == net(self.rows), "every unit is explained"

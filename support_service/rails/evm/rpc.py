@@ -13,8 +13,8 @@ from typing import Generic, Protocol, TypeVar, cast
 
 from support_service.rails import SourceDown
 from support_service.rails.evm import text
-from support_service.rails.evm.answers import BadAnswer
-from support_service.rails.evm.refusals import Refusal, TooFast, refusal
+from support_service.rails.evm.answers import BadAnswer, Unplaced
+from support_service.rails.evm.refusals import Refusal, TooFast, Unreadable, refusal
 from support_service.rails.evm.wire import Answer, Wire
 
 # Providers' smallest usual limit is higher, with one known exception (3), which the halving finds.
@@ -36,11 +36,15 @@ Item = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T_co]):
-    """A question and how to read its answer; `read` raises BadAnswer."""
+    """A question and how to read its answer; `read` raises BadAnswer.
+
+    is_item: about one thing of many, so that an answer which nobody can read is Unreadable and not the node's fault.
+    """
 
     method: str
     params: tuple[object, ...]
     read: Callable[[object], T_co]
+    is_item: bool = False
 
     @property
     def key(self) -> str:
@@ -65,6 +69,10 @@ class _Again(Exception):
     """This question was not answered usably; the text says why. Asked again, then SourceDown."""
 
 
+class _Odd(_Again):
+    """This question was answered, in a form that cannot be read."""
+
+
 class Node:
     """One JSON-RPC node. Counts what it costs: http_requests and calls."""
 
@@ -84,9 +92,12 @@ class Node:
     def ask_all(self, calls: Sequence[Call[T]]) -> list[T | Refusal]:
         """Ask many questions; each answer is its value or the node's Refusal. SourceDown if some stay open."""
         answers: dict[int, T | Refusal] = {}
+        odd: dict[int, str] = {}
         for attempt in range(ATTEMPTS_MAX):
             still_open = [place for place in range(len(calls)) if place not in answers]
-            wait_seconds, trouble = self._round(calls, still_open, answers)
+            wait_seconds, trouble = self._round(calls, still_open, (answers, odd))
+            if attempt == ATTEMPTS_MAX - 1:
+                answers |= {place: Unreadable(calls[place].method, 0, why) for place, why in odd.items()}
             if len(answers) == len(calls):
                 return [answers[place] for place in range(len(calls))]
             if wait_seconds > WAIT_SECONDS_MAX or attempt == ATTEMPTS_MAX - 1:
@@ -95,9 +106,13 @@ class Node:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _round(
-        self, calls: Sequence[Call[T]], still_open: list[int], answers: dict[int, T | Refusal]
+        self, calls: Sequence[Call[T]], still_open: list[int], into: tuple[dict[int, T | Refusal], dict[int, str]]
     ) -> tuple[float, str]:
-        """Ask every open question once; return how long to wait before the next round, and why."""
+        """Ask every open question once; return how long to wait before the next round, and why.
+
+        into are the answers, and what was odd with items that were answered in a form that nobody can read.
+        """
+        answers, odd = into
         wait_seconds, trouble = 0.0, "no answer"
         while still_open:
             size = self.batch_calls_max
@@ -111,8 +126,12 @@ class Node:
                 still_open = batch + still_open
                 continue
             for place, item in zip(batch, items or [None] * len(batch), strict=True):
+                odd.pop(place, None)
                 try:
                     answers[place] = _read(calls[place], item)
+                except _Odd as error:
+                    trouble = str(error)
+                    odd |= {place: trouble} if calls[place].is_item else {}
                 except (_Again, TooFast) as error:
                     trouble = str(error)
                     wait_seconds = max(wait_seconds, answer.retry_after_seconds or 0.0)
@@ -190,8 +209,10 @@ def _read(call: Call[T], item: Item | None) -> T:
         raise _refusal(call.method, item["error"])
     try:
         return call.read(item["result"])
-    except BadAnswer as error:
+    except Unplaced as error:
         raise _Again(f"{call.method}: {error}") from None
+    except BadAnswer as error:
+        raise _Odd(f"{call.method}: {error}") from None
 
 
 def _refusal(method: str, error: object) -> Refusal:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from support_service.giving import Cursor
 from support_service.rails import MustFreeze, SourceDown, SourceLied
 from support_service.rails.evm import calls
 from support_service.rails.evm.answers import Header
@@ -151,3 +152,10 @@ def check_still_there(reader: Reader, marks: Set[Mark], head: Mark) -> None:
 def mark_of(header: Header) -> Mark:
     """A header's height and hash."""
     return Mark(header.height, header.block_hash)
+
+
+def placed(cursor: Cursor | None) -> Mark | None:
+    """The block that a cursor stands at; None before the first."""
+    if cursor is None or cursor.height is None or cursor.block_hash is None:
+        return None
+    return Mark(cursor.height, cursor.block_hash)

@@ -3,14 +3,15 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from support_service.giving import Clock, Cursor, Report, Watch, utc_now
-from support_service.rails import Holding, Rescan, Source, SourceDown
+from support_service.rails import Holding, Rescan, Source, SourceDown, SourceLied
+from support_service.rails.asides import WATCH, Asides
 from support_service.rails.evm import memo, passes, tokens
 from support_service.rails.evm.by_height import PatientNode
 from support_service.rails.evm.network import EvmNetwork, read_network
 from support_service.rails.evm.panel import Panel, too_few
 from support_service.rails.evm.passes import Watched
 from support_service.rails.evm.reader import Reader
-from support_service.rails.evm.refusals import Behind, NoState, Refusal
+from support_service.rails.evm.refusals import Behind, NoState, Refusal, TokenSilent, Unreadable
 from support_service.rails.evm.rescan import read_again
 from support_service.rails.evm.rpc import Asked, Node
 from support_service.rails.evm.sight import check_chain, look
@@ -51,6 +52,9 @@ class EvmSource:
         self._watched = {one: Watched(watches) for one in self.nodes}
         self._watched_together = Watched(watches)
         self._checked: set[Node] = set()
+        # Tokens that a node knows otherwise than the settings, by contract: why.
+        self._odd: dict[Node, dict[str, str]] = {}
+        self.asides = Asides(self.name, clock)
 
     def reports(self, after: Cursor | None) -> Iterator[Report]:
         """Yield reports from the cursor to the head."""
@@ -91,7 +95,7 @@ class EvmSource:
         return Panel(ready, self._network.quorum, lambda *_: None) if self._network.quorum > 1 else ready[0]
 
     def _post(self, name: str, watched: Watched) -> Post:
-        return Post(name, self._network, watched, self._clock)
+        return Post(name, self._network, watched, self._clock, self.asides)
 
     def _from_one(self, after: Cursor | None) -> Iterator[Report]:
         """Read from the first node that can be read; where it fails half way, the next goes on from there.
@@ -142,30 +146,81 @@ class EvmSource:
                 self._roster.worked(node)
 
     def _turn(self, asked: Asked, watched: Watched, after: Cursor | None) -> Iterator[Report]:
-        """Take one turn; a Refusal without a remedy is SourceDown here."""
-        try:
-            turn = Turn(self._post(self.name, watched), Reader(asked), after)
-            yield from turn.reports()
-            self.warning = turn.warning
-        except NoState as error:
-            raise StateGone(f"{asked.host}: {_in_words(error)}") from error
-        except Refusal as error:
-            raise SourceDown(f"{asked.host}: {_in_words(error)}") from error
+        """Take one turn; a token that cannot be read is left out, and all others are read.
+
+        A Refusal without a remedy is SourceDown here.
+        """
+        while True:
+            going = self._going(watched)
+            try:
+                for report in self._one_turn(asked, going, after):
+                    after = report.cursor
+                    yield report
+            except TokenSilent as error:
+                others = going.without({error.contract})
+                if not watched.may_scan or not others.all:
+                    raise StateGone(f"{asked.host}: {self._named(going, error.contract)}: {error.text}") from error
+                self.asides.note(self._named(going, error.contract), f"{asked.host}: {error.text}")
+            except (NoState, Unreadable) as error:
+                raise StateGone(f"{asked.host}: {_in_words(error)}") from error
+            except Refusal as error:
+                raise SourceDown(f"{asked.host}: {_in_words(error)}") from error
+            else:
+                for watch in going.tokens:
+                    self.asides.solve(self._named(going, watch.asset.contract))
+                return
+
+    def _one_turn(self, asked: Asked, watched: Watched, after: Cursor | None) -> Iterator[Report]:
+        """Take one turn for what can be read; raises Refusal."""
+        turn = Turn(self._post(self.name, watched), Reader(asked, goes_on=watched.may_scan), after)
+        yield from turn.reports()
+        self.warning = turn.warning
+
+    def _going(self, watched: Watched) -> Watched:
+        """Leave out the tokens that are not what the settings say, and those that could not be read a moment ago."""
+        odd = {contract: why for known in self._odd.values() for contract, why in known.items()}
+        left_out = {watch.asset.contract for watch in watched.tokens if self.asides.rests(self._name_of(watch))}
+        going = watched.without(left_out | odd.keys())
+        for watch in watched.tokens:
+            if watch.asset.contract in odd and going.all:
+                self.asides.note(self._name_of(watch), odd[watch.asset.contract])
+        if not going.all:
+            # Nothing is left to be read: then it is the source that stands still.
+            if odd:
+                raise SourceLied("; ".join(odd.values()))
+            return watched
+        return going
+
+    def _named(self, watched: Watched, contract: str) -> str:
+        return next(self._name_of(watch) for watch in watched.tokens if watch.asset.contract == contract)
+
+    def _name_of(self, watch: Watch) -> str:
+        """Name a token's watches for people."""
+        return f"{WATCH}{watch.asset.code} on {self._network.name}"
+
+    def _is_doubted(self, node: Node) -> bool:
+        """Tell whether a token was not what the settings say, and it is time to look again."""
+        odd = self._odd.get(node)
+        return bool(odd) and not any(
+            self.asides.rests(self._name_of(watch))
+            for watch in self._watched[node].tokens
+            if odd and watch.asset.contract in odd
+        )
 
     def _check(self, node: Node) -> None:
-        """See once that a node is on our chain, and its tokens are the ones we know; raises SourceLied."""
-        if node in self._checked:
+        """See once that a node is on our chain (raises SourceLied), and whether its tokens are the ones we know."""
+        if node in self._checked and not self._is_doubted(node):
             return
         try:
             check_chain(Reader(node), self._network)
-            tokens.check_decimals(Reader(node), self._watched[node].tokens)
+            self._odd[node] = tokens.odd_contracts(Reader(node), self._watched[node].tokens)
         except Refusal as error:
             raise SourceDown(f"{node.host}: {_in_words(error)}") from error
         self._checked.add(node)
 
 
 class StateGone(SourceDown):
-    """A node that is well does not keep the balances that we need."""
+    """A node that is well lacks something that we need: old balances, one receipt, a token's answers."""
 
 
 def _then(first: Sequence[Node], later: Sequence[Node]) -> Iterator[Node]:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 from support_service.giving import Direction, Flag, Kind, Watch
 from support_service.money import share
-from support_service.rails import SourceDown, SourceLied
+from support_service.rails import SourceDown
 from support_service.rails.evm import calls
 from support_service.rails.evm.answers import ZERO_ADDRESS, Header, Log, Receipt
 from support_service.rails.evm.reader import Reader
-from support_service.rails.evm.refusals import NoState, Refusal
+from support_service.rails.evm.refusals import NoState, Refusal, Unreadable
 from support_service.rails.evm.rows import Row, Story, net, unexplained
 from support_service.rails.evm.rpc import Call
 
@@ -47,26 +47,34 @@ class Touch:
     height: int
 
 
-def check_decimals(reader: Reader, watches: Iterable[Watch]) -> None:
-    """Compare every token's own number of decimals with the settings; SourceLied where they differ.
+def odd_contracts(reader: Reader, watches: Iterable[Watch]) -> dict[str, str]:
+    """Compare every token's own number of decimals with the settings; say of each contract what is wrong with it.
 
-    A wrong exponent would show, total and export every amount wrongly, so nothing is read then.
+    A wrong exponent would show, total and export every amount wrongly, so nothing of that token is read then. One
+    that does not tell its decimals (EIP-20 leaves that open) has those of the settings.
     """
     wanted = {watch.asset.contract: watch for watch in watches}
     reader.fetch(calls.decimals(contract) for contract in wanted)
+    found: dict[str, str] = {}
     for contract, watch in wanted.items():
         asset, host = watch.asset, reader.node.host
-        try:
-            told = reader.get(calls.decimals(contract))
-        except Refusal as error:
-            raise SourceLied(f"{host}: {asset.code} at {contract} does not tell its decimals: {error}") from error
-        if len(told) != _WORD_BYTES:
-            raise SourceLied(f"{host}: there is no token contract at {contract} ({asset.code}) on this chain")
-        if int.from_bytes(told, "big") != asset.exponent:
-            decimals = int.from_bytes(told, "big")
-            raise SourceLied(
-                f"{host}: {asset.code} at {contract} has {decimals} decimals, settings say {asset.exponent}"
-            )
+        told = _decimals(reader, contract)
+        if told is None and not reader.get(calls.code(contract, "latest")):
+            found[contract] = f"{host}: there is no token contract at {contract} ({asset.code}) on this chain"
+        elif told not in (None, asset.exponent):
+            found[contract] = f"{host}: {asset.code} at {contract} has {told} decimals, settings say {asset.exponent}"
+    return found
+
+
+def _decimals(reader: Reader, contract: str) -> int | None:
+    """A token's own word about its decimals; None where it has none to say."""
+    try:
+        told = reader.get(calls.decimals(contract))
+    except Refusal as error:
+        if type(error) not in (Refusal, Unreadable):
+            raise
+        return None
+    return int.from_bytes(told, "big") if len(told) == _WORD_BYTES else None
 
 
 def transfer(log: Log, ordinal: int) -> Transfer | None:
@@ -100,7 +108,7 @@ def stories(reader: Reader, touched: Sequence[Touch], logs: Sequence[Log], own: 
     """Explain every touched block. `logs` are those found so far; `own` are all our addresses in lower case."""
     headers = _headers(reader, touched, logs)
     _fetch_balances(reader, touched, headers)
-    receipts = _receipts(reader, [log for log in logs if log.height in headers], headers)
+    receipts, unread = _receipts(reader, [log for log in logs if log.height in headers], headers)
     told: list[Story] = []
     for touch in touched:
         header = headers[touch.height]
@@ -108,11 +116,15 @@ def stories(reader: Reader, touched: Sequence[Touch], logs: Sequence[Log], own: 
         rows, evidence = _rows(touch, receipts, delta, own)
         if delta is not None and _needs_more(rows, delta):
             # Perhaps a node gave too few logs: ask for this very block, by hash.
-            more = _receipts(reader, _logs_in(reader, touch.watch, header), headers)
+            more, odd = _receipts(reader, _logs_in(reader, touch.watch, header), headers)
             rows, evidence = _rows(touch, more, delta, own)
+            unread |= odd
+        is_whole = delta is not None and net(rows) == delta
         if delta is not None:
             rows = rows + unexplained(touch.watch, touch.height, delta - net(rows))
-        told.append(Story(touch.watch, header, tuple(rows), delta, tuple(receipt.raw for receipt in evidence)))
+        lacking = () if is_whole else tuple(why for (_, height), why in unread.items() if height == touch.height)
+        raws = tuple(receipt.raw for receipt in evidence)
+        told.append(Story(touch.watch, header, tuple(rows), delta, raws, lacking))
     return told
 
 
@@ -176,14 +188,25 @@ def _logs_in(reader: Reader, watch: Watch, header: Header) -> list[Log]:
     return [log for logs in reader.get_all(questions) for log in logs]
 
 
-def _receipts(reader: Reader, logs: Iterable[Log], headers: Mapping[int, Header]) -> list[Receipt]:
-    """The receipts behind logs: they give a log's ordinal, and all logs of the transaction."""
+def _receipts(
+    reader: Reader, logs: Iterable[Log], headers: Mapping[int, Header]
+) -> tuple[list[Receipt], dict[tuple[str, int], str]]:
+    """The receipts behind logs: they give a log's ordinal, and all logs of the transaction.
+
+    Also why others (by transaction and height) cannot be read, wholly or in part.
+    """
     heights = {log.tx: log.height for log in logs if transfer(log, 0) is not None}
-    told = reader.get_all([calls.receipt(tx) for tx in heights])
-    for (tx, height), receipt in zip(heights.items(), told, strict=True):
+    found, unread = list[Receipt](), dict[tuple[str, int], str]()
+    for (tx, height), receipt in zip(heights.items(), reader.each([calls.receipt(tx) for tx in heights]), strict=True):
+        if isinstance(receipt, Unreadable):
+            unread[tx, height] = f"receipt of {tx}: {receipt}"
+            continue
+        if receipt.logs is None or None in receipt.logs:
+            unread[tx, height] = f"receipt of {tx}: its logs cannot be read"
         if (receipt.tx, receipt.block_hash) != (tx, headers[height].block_hash):
             raise SourceDown(f"{reader.node.host}: a receipt is of another block; reading again")
-    return told
+        found.append(receipt)
+    return found, unread
 
 
 def _rows(
@@ -203,7 +226,8 @@ def _rows(
 def _transfers(receipt: Receipt, height: int) -> list[Transfer]:
     if not receipt.is_success:
         return []
-    read = [transfer(log, ordinal) for ordinal, log in enumerate(receipt.logs) if log.height == height]
+    told = [(ordinal, log) for ordinal, log in enumerate(receipt.logs or ()) if log is not None]
+    read = [transfer(log, ordinal) for ordinal, log in told if log.height == height]
     return [item for item in read if item is not None]
 
 

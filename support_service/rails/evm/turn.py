@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 from support_service.giving import Clock, Cursor, Report, State, Watch
 from support_service.rails import MustFreeze, SourceDown
-from support_service.rails.evm import ahead, calls, memo, native, passes, recall, rows, sight, standing
+from support_service.rails.asides import Asides
+from support_service.rails.evm import ahead, aside, calls, memo, native, passes, recall, rows, sight, standing
 from support_service.rails.evm.draft import Draft
 from support_service.rails.evm.lens import BALANCES_MAX
 from support_service.rails.evm.memo import Progress, WatchKey
@@ -23,20 +24,19 @@ from support_service.rails.evm.rpc import BATCH_CALLS_MAX
 from support_service.rails.evm.sight import Sight, mark_of
 from support_service.rails.scan import Mark, remember
 
-# A long catch-up tells where it is this often, not once per step.
-TOLD_EVERY = timedelta(seconds=10)
-
+TOLD_EVERY = timedelta(seconds=10)  # a long catch-up tells where it is so often, not once per step
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """Where a source stands: its name, its network, what it watches, and its clock."""
+    """Where a source stands: its name, its network, what it watches, its clock, and what it could not read."""
 
     name: str
     network: EvmNetwork
     watched: Watched
     clock: Clock
+    asides: Asides
 
 
 class Turn:
@@ -44,15 +44,13 @@ class Turn:
 
     def __init__(self, post: Post, reader: Reader, after: Cursor | None) -> None:
         self._post, self._watched, self._reader = post, post.watched, reader
-        self._memo, self._mark = memo.read(after), _placed(after)
+        self._memo, self._mark = memo.read(after), sight.placed(after)
         self._step = 0 if after is None else after.step
         # Tokens whose balance is proven in this turn; the prefetch lowers it to what one batch has room for.
         self._proofs_max = len(self._watched.tokens)
         self._told_at: datetime | None = None
-        # Blocks read by height near the head: at the end they must be on one chain with it.
-        self._relied_on: set[Mark] = set()
-        # What people should hear of though all was read; "" if nothing.
-        self.warning = ""
+        self._relied_on: set[Mark] = set()  # read by height near the head: at the end all are on one chain with it
+        self.warning = ""  # what people should hear of though all was read
 
     def reports(self) -> Iterator[Report]:
         """Yield what is new; at least one report, which says that we looked. MustFreeze where old balances changed."""
@@ -73,9 +71,13 @@ class Turn:
         self._begin(seen, draft)
         self._prefetch(seen)
         yield from self._read_final(self._target(seen), draft)
-        at, pace = self._post.clock(), self._post.network.poll_seconds
-        self._memo, stands = standing.noted(self._memo, seen, at, poll_seconds=pace)
-        yield self._read_head(seen.head)
+        if not (mended := aside.mended(self._reader, self._post, self._memo)).claims_nothing:
+            yield self._report(mended)
+        at = self._post.clock()
+        self._memo, stands = standing.noted(self._memo, seen, at, poll_seconds=self._post.network.poll_seconds)
+        with aside.near_head(self._post, self._reader):
+            newest = self._read_head(seen.head)
+        yield newest
         self.warning = "; ".join(filter(None, (stands, standing.told_of_scan(self._memo, at))))
 
     def _is_half_rewound(self) -> bool:
@@ -93,8 +95,8 @@ class Turn:
     def _rewind(self, head: int) -> Report:
         """Go back to the highest block that we read and the chain still has; say which blocks are gone."""
         told = sight.rewind(self._reader, self._memo, self._post.network.name, head)
-        facts = {"from_height": self._mark and self._mark.height, "to_height": told.base and told.base.height}
-        log.warning("chain_reorganised", extra={"source": self._post.name, "blocks_gone": len(told.gone), **facts})
+        places = {"from_height": self._mark and self._mark.height, "to_height": told.base and told.base.height}
+        log.warning("chain_reorganised", extra={"source": self._post.name, "blocks_gone": len(told.gone), **places})
         draft = self._draft(State.SEEN)
         for pending in told.gone:
             for key in sorted(pending.keys):
@@ -219,6 +221,7 @@ class Turn:
         found = passes.read_range(self._reader, self._watched, group, span, is_final=True)
         self._note_scan(found, span)
         draft.add(found.stories)
+        aside.note(self._post, found.stories, is_final=True)
         self._advance(group, found)
         if span.high == target:
             self._prove(group, draft, target)
@@ -259,7 +262,8 @@ class Turn:
         """Hold tokens' balances at finality against the books: all of them, or those whose proof is oldest."""
         at_once = self._at_once()
         if at_once:
-            passes.learn_balances(self._reader, self._watched, at_once, height)
+            learned = {watch: self._memo.progress[memo.key_of(watch)] for watch in at_once}
+            passes.learn_balances(self._reader, self._watched, learned, height)
             if not self._watched.has_lens:
                 self._proofs_max = min(self._proofs_max, BATCH_CALLS_MAX)
         due = [watch for watch in self._due() if memo.key_of(watch) in group]
@@ -268,6 +272,7 @@ class Turn:
             key = memo.key_of(watch)
             stories, proven = passes.reconcile(self._reader, watch, self._memo.progress[key], self._watched.own)
             draft.add(stories)
+            aside.note(self._post, stories, is_final=True)
             self._memo = self._memo.with_progress({key: proven})
 
     def _settle(self, draft: Draft, keys: set[WatchKey], height: int) -> None:
@@ -300,6 +305,7 @@ class Turn:
                 continue
             self._note_scan(found, span)
             draft.add(found.stories)
+            aside.note(self._post, found.stories, is_final=False)
             points = {key: replace(item, head=found.points[key]) for key, item in group.items()}
             coded = {key: replace(item, has_code=True) for key, item in points.items() if key in found.coded}
             self._memo = self._memo.with_progress(points | coded)
@@ -312,9 +318,3 @@ class Turn:
         self._memo = replace(self._memo, marks=remember(self._memo.marks, head, above=final))
         self._mark = head
         return self._report(draft)
-
-
-def _placed(cursor: Cursor | None) -> Mark | None:
-    if cursor is None or cursor.height is None or cursor.block_hash is None:
-        return None
-    return Mark(cursor.height, cursor.block_hash)

@@ -17,9 +17,11 @@ _NOT_THERE = 404
 
 # Where an object of a kind lies.
 PATHS = {
+    "balance_transaction": "/v1/balance_transactions",
     "charge": "/v1/charges",
     "checkout.session": "/v1/checkout/sessions",
     "dispute": "/v1/disputes",
+    "event": "/v1/events",
     "invoice": "/v1/invoices",
     "invoice_payment": "/v1/invoice_payments",
     "payment_intent": "/v1/payment_intents",
@@ -46,15 +48,16 @@ class Api:
             yield data
             if not told.get("has_more") or not data:
                 return
-            try:
-                after = {"starting_after": name(data[-1])}
-            except NotReadable as error:
-                raise SourceDown(f"{self._source}: {path}: {error}") from error
+            # One without an id at a page's end is told once more at the head of the next.
+            ids = [known_as for one in data if (known_as := _id_of(one))]
+            if not ids:
+                raise SourceDown(f"{self._source}: {path}: a page of objects without an id")
+            after = {"starting_after": ids[-1]}
 
-    def one(self, kind: str, known_as: str) -> Json | None:
+    def one(self, kind: str, known_as: str, **parameters: Any) -> Json | None:
         """Return an object as it is now; None where Stripe has none of that name."""
         # An id is put into an address: what is no id is not sent.
-        return self._get(f"{PATHS[kind]}/{known_as}") if ID.fullmatch(known_as) else None
+        return self._get(f"{PATHS[kind]}/{known_as}", **parameters) if ID.fullmatch(known_as) else None
 
     def _get(self, path: str, **parameters: Any) -> Json | None:
         if self._client is None:
@@ -71,3 +74,10 @@ class Api:
         if not isinstance(answer, dict):
             raise SourceDown(f"{self._source}: {path}: the answer is no object")
         return answer
+
+
+def _id_of(of: Json) -> str | None:
+    try:
+        return name(of)
+    except NotReadable:
+        return None

@@ -13,6 +13,10 @@ from support_service.rails.stripe.lifecycle import MICROS, At, Said
 from support_service.rails.stripe.objects import Reader
 
 SOURCE = "stripe"
+# Who reads again what was pushed and not understood.
+SWEEP = f"{SOURCE}:sweep"
+# Keeps such an event; its own id stays free for the report that understands it.
+UNREAD = "unread:"
 
 _Handler: TypeAlias = Callable[[Reader, Json, At], Said]
 

@@ -3,7 +3,10 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, TypeAlias
+
+from support_service.giving import PlanTerms
 
 Json: TypeAlias = Mapping[str, Any]
 
@@ -12,6 +15,10 @@ INTENT_KEY = "intent"
 
 ID = re.compile(r"[A-Za-z0-9_.:@-]{1,255}", re.ASCII)
 _REF = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_DECIMAL = re.compile(r"[0-9]{1,18}(\.[0-9]{1,12})?", re.ASCII)
+INTERVALS = frozenset({"day", "week", "month", "year"})
+# Stripe allows three years at most; this bounds what is shown.
+INTERVALS_MAX = 10_000
 _CURRENCY = re.compile(r"[a-z]{3}", re.ASCII)
 # The last second that a date of four digits can have.
 _SECONDS_MAX = 253_402_300_799
@@ -22,10 +29,14 @@ class NotReadable(ValueError):
 
 
 def was_withdrawn(of: Json) -> bool:
-    """Tell whether a dispute took money that was not given back."""
+    """Tell whether a dispute took money that was not given back: of any one currency, for they are never added."""
     entries = of.get("balance_transactions")
-    told = [one for one in entries if isinstance(one, Mapping)] if isinstance(entries, list) else []
-    return sum(whole(one, "amount", signed=True) for one in told) < 0
+    sums: dict[str, int] = {}
+    for one in entries if isinstance(entries, list) else []:
+        if isinstance(one, Mapping):
+            code = currency(one)
+            sums[code] = sums.get(code, 0) + whole(one, "amount", signed=True)
+    return any(units < 0 for units in sums.values())
 
 
 def subscription_details(of: Json) -> Json:
@@ -35,16 +46,64 @@ def subscription_details(of: Json) -> Json:
     return told if isinstance(told, Mapping) else {}
 
 
-def priced(of: Json) -> tuple[int, str]:
-    """Read what a plan charges each time, in Stripe's units, and its currency."""
+def priced(of: Json) -> tuple[int, str, PlanTerms]:
+    """Read what a plan charges each time, in Stripe's units, its currency, and when it charges.
+
+    Several prices are one sum only where they are of one currency and come together.
+    """
     items = of.get("items")
     data = items.get("data") if isinstance(items, Mapping) else None
-    if not isinstance(data, list) or not data or not isinstance(data[0], Mapping):
+    if not isinstance(items, Mapping) or not isinstance(data, list) or not data:
         raise NotReadable(f"{name(of)} has no items")
-    price = data[0].get("price")
+    if not all(isinstance(one, Mapping) for one in data):
+        raise NotReadable(f"{name(of)} has items of another form")
+    prices = [_price(of, item) for item in data]
+    kinds = {(code, interval, count) for _, code, interval, count in prices}
+    if len(kinds) > 1 or items.get("has_more") is True:
+        raise NotReadable(f"{name(of)} charges several prices in different currencies or at different times")
+    ((code, interval, count),) = kinds
+    is_paused = isinstance(of.get("pause_collection"), Mapping) or of.get("status") == "paused"
+    terms = PlanTerms(interval, count, _ends_at(of, data[0]), is_paused)
+    return sum(units for units, *_ in prices), code.upper(), terms
+
+
+def _price(of: Json, item: Json) -> tuple[int, str, str, int]:
+    """Read one item: units in all, currency, interval and count ("" and 0 where they are not told)."""
+    price = item.get("price")
     if not isinstance(price, Mapping):
         raise NotReadable(f"{name(of)} has no price")
-    return whole(price, "unit_amount") * whole({"quantity": 1, **data[0]}, "quantity"), currency(price).upper()
+    each = _unit_amount(price) * whole({"quantity": 1, **item}, "quantity")
+    if each != each.to_integral_value():
+        raise NotReadable(f"{name(of)} charges a part of the smallest unit: {each}")
+    recurring = price.get("recurring")
+    if recurring is None:
+        return int(each), currency(price), "", 0
+    if not isinstance(recurring, Mapping) or recurring.get("interval") not in INTERVALS:
+        raise NotReadable(f"{name(of)} does not say when it charges")
+    count = whole({"interval_count": 1, **recurring}, "interval_count")
+    if not 0 < count <= INTERVALS_MAX:
+        raise NotReadable(f"{name(of)} does not say how often it charges")
+    return int(each), currency(price), str(recurring["interval"]), count
+
+
+def _unit_amount(price: Json) -> Decimal:
+    """Read what one costs; Stripe tells parts of the smallest unit in decimals alone."""
+    told = price.get("unit_amount_decimal")
+    if price.get("unit_amount") is not None or not isinstance(told, str) or not _DECIMAL.fullmatch(told):
+        return Decimal(whole(price, "unit_amount"))
+    return Decimal(told)
+
+
+def _ends_at(of: Json, item: Json) -> datetime | None:
+    """Read when a plan charges no more: when it ended, or where it is said already, when it will."""
+    for key in ("ended_at", "cancel_at"):
+        if of.get(key) is not None:
+            return moment(of, key)
+    if of.get("cancel_at_period_end") is not True:
+        return None
+    # Newer versions of the API tell the period by item, older ones of the plan.
+    told = item if item.get("current_period_end") is not None else of
+    return moment(told, "current_period_end")
 
 
 def name(of: Json) -> str:

@@ -6,7 +6,7 @@ same place the later one.
 
 from dataclasses import dataclass
 
-from support_service.giving import Identity, Named, Observation, Outcome, PlanClaim
+from support_service.giving import Frequency, Identity, Named, Observation, Outcome, PlanClaim
 
 MICROS = 1_000_000
 # Where a payment stands in its life. A sum that is not what was chosen outranks all else.
@@ -43,6 +43,13 @@ PLANS: dict[str, tuple[int, int]] = {
     "paused": (2, 4),
     "incomplete_expired": (3, 0),
     "canceled": (3, 1),
+}
+
+# Where what Stripe charges is what we offer, it is called as we call it.
+FREQUENCIES = {
+    ("month", 1): Frequency.MONTHLY,
+    ("month", 12): Frequency.YEARLY,
+    ("year", 1): Frequency.YEARLY,
 }
 
 

@@ -8,7 +8,16 @@ from datetime import datetime
 from support_service.giving import PAYMENT_PART, DisputeClaim, PaymentClaim, RefundClaim, State, is_open
 from support_service.rails.processors import OpenMoney, RunningPlan
 from support_service.rails.stripe.api import Api
-from support_service.rails.stripe.fields import Json, intent_ref, moment, name, optional_id, subscription_details
+from support_service.rails.stripe.fields import (
+    Json,
+    NotReadable,
+    currency,
+    intent_ref,
+    moment,
+    name,
+    optional_id,
+    subscription_details,
+)
 from support_service.rails.stripe.lifecycle import MICROS, At, Said
 from support_service.rails.stripe.objects import Reader
 
@@ -62,10 +71,17 @@ class Lookup:
                 said += Said() if found is None else read(found, self._now)
         return _unheld(said, open_money)
 
+    def anything(self, known_as: str) -> Said:
+        """Say what a plan, a payment or an invoice of a name says now."""
+        if known_as.startswith("sub_"):
+            return self._plan(known_as)
+        return self._payment_again(known_as) if known_as.startswith("in_") else self.payment(known_as)
+
     def plan(self, held: RunningPlan) -> Said:
         """Say how a plan stands now, if that has changed."""
         said = self._plan(held.name)
-        is_same = all((one.state, one.units) == (held.state, held.units) for one in said.plans)
+        now = [(one.state, one.units, one.terms) for one in said.plans]
+        is_same = all(one == (held.state, held.units, held.terms) for one in now)
         return Said() if is_same else said
 
     def _of_plan(self, intent: str) -> Said:
@@ -77,6 +93,8 @@ class Lookup:
                 invoice = self._one("invoice", optional_id(paid, "invoice") or "")
                 if paid.get("status") != "paid" or invoice is None:
                     continue
+                if currency(paid) != currency(invoice):
+                    raise NotReadable(f"{name(paid)} pays in another currency than its invoice {name(invoice)}")
                 said += self._reader.invoice_payment(paid, _made(paid)) + self._reader.invoice(invoice, _made(invoice))
                 plan = optional_id(subscription_details(invoice), "subscription")
                 said += Said() if plan is None else self._plan(plan)

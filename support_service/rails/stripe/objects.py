@@ -51,6 +51,7 @@ from support_service.rails.stripe.fields import (
 from support_service.rails.stripe.lifecycle import (
     DISPUTES,
     FAILED,
+    FREQUENCIES,
     MICROS,
     NAMELESS,
     PAID,
@@ -80,6 +81,11 @@ class _Charged:
     is_plan: bool
     state: State = State.CONFIRMED
     rank: Rank = field(default=(PAID, 0))
+
+    def is_what_was_chosen(self, intent: Intent, money: tuple[int, int]) -> bool:
+        """Hold it against the reader's choice; money is units and exponent."""
+        asked = (intent.method, intent.currency, intent.exponent, intent.units, intent.frequency is not Frequency.ONCE)
+        return asked == (KEY, self.code.upper(), money[1], money[0], self.is_plan)
 
 
 class Reader:
@@ -199,8 +205,8 @@ class Reader:
     def refund(self, of: Json, at: At) -> Said:
         """Read a refund: part or all, on its way, done, or come back."""
         place, outcome = REFUNDS.get(str(of.get("status")), (1, Outcome.PENDING))
-        units, _ = self.units(currency(of).upper(), whole(of, "amount"))
-        return self._about_payment(of, at, (place, at.micros), RefundClaim(units, outcome))
+        units, code = self._told(of)
+        return self._about_payment(of, at, (place, at.micros), (RefundClaim(units, outcome), code))
 
     def dispute(self, of: Json, at: At) -> Said:
         """Read a dispute; a prevented one was settled before it began, with or without money going back."""
@@ -209,9 +215,9 @@ class Reader:
         if status == "prevented":
             place, is_withdrawn = 4, was_withdrawn(of)
             outcome = Outcome.SUCCEEDED if is_withdrawn else Outcome.FAILED
-        units, _ = self.units(currency(of).upper(), whole(of, "amount"))
+        units, code = self._told(of)
         claim = DisputeClaim(units, outcome, is_withdrawn and outcome is Outcome.PENDING)
-        return self._about_payment(of, at, (place, at.micros), claim)
+        return self._about_payment(of, at, (place, at.micros), (claim, code))
 
     def fee(self, of: Json, payment: str, code: str) -> Said:
         """Read what one entry of Stripe's books kept, or gave back, of a payment.
@@ -223,7 +229,7 @@ class Reader:
             return Said()
         units, _ = self.units(code, abs(fee))
         claim = FeeClaim(units if fee > 0 else -units)
-        return Said(waiting=(Named(payment, f"fee:{name(of)}", (1, 0), claim),))
+        return Said(waiting=(Named(payment, f"fee:{name(of)}", (1, 0), claim, code),))
 
     def subscription(self, of: Json, at: At) -> Said:
         """Read a plan that was begun on our page; others are none of ours."""
@@ -231,7 +237,7 @@ class Reader:
         status = str(of.get("status"))
         if intent is None or not at.is_ours or not ID.fullmatch(status):
             return Said()
-        units, code = priced(of)
+        units, code, terms = priced(of)
         held, exponent = self.units(code, units)
         place, within = PLANS.get(status, (2, 5))
         plan = PlanClaim(
@@ -240,10 +246,11 @@ class Reader:
             units=held,
             currency=code,
             exponent=exponent,
-            frequency=intent.frequency,
+            frequency=FREQUENCIES.get((terms.interval, terms.count), intent.frequency),
             state=status,
             at=datetime.fromtimestamp(at.micros // MICROS, UTC),
             rank=(place, at.micros + within),
+            terms=terms if terms.interval else None,
         )
         return Said(plans=(plan,))
 
@@ -251,7 +258,7 @@ class Reader:
         intent = self._intent(charged.ref)
         identity = self._identity(charged.locator, charged.code)
         money = self.units(identity.asset, charged.amount)
-        is_right = intent is not None and at.is_ours and _is_what_was_chosen(charged, intent, money)
+        is_right = intent is not None and at.is_ours and charged.is_what_was_chosen(intent, money)
         state, (place, micros) = charged.state, charged.rank
         if not is_right and state is not State.ORPHANED:
             state, place = State.QUARANTINED, STRANGE
@@ -261,25 +268,21 @@ class Reader:
 
     def _nameless(self, charged: _Charged, at: At) -> Said:
         claim = self._claim(State.SEEN, self.units(charged.code.upper(), charged.amount), charged.created, None)
-        return Said(waiting=(Named(charged.locator, PAYMENT_PART, (NAMELESS, at.micros), claim),))
+        named = Named(charged.locator, PAYMENT_PART, (NAMELESS, at.micros), claim, charged.code.upper())
+        return Said(waiting=(named,))
 
     def _foreign(self, of: Json, at: At) -> _Charged:
-        return _Charged(
-            locator=name(of),
-            code=currency(of),
-            amount=whole(of, "amount"),
-            ref=None,
-            created=moment(of),
-            is_plan=False,
-            rank=(STRANGE, at.micros),
-        )
+        amount, rank = whole(of, "amount"), (STRANGE, at.micros)
+        return _Charged(name(of), currency(of), amount, None, moment(of), is_plan=False, rank=rank)
 
-    def _about_payment(self, of: Json, at: At, rank: Rank, claim: RefundClaim | DisputeClaim) -> Said:
+    def _about_payment(self, of: Json, at: At, rank: Rank, what: tuple[RefundClaim | DisputeClaim, str]) -> Said:
+        """Let a claim, told with its own currency, find its payment: of another currency it is people's to judge."""
         payment = optional_id(of, "payment_intent") or optional_id(of, "charge")
         if payment is None:
             # Such as a refund out of a customer's cash balance: no gift's.
             return Said()
-        return Said(waiting=(Named(payment, name(of), rank, claim),)) if at.is_ours else Said()
+        claim, code = what
+        return Said(waiting=(Named(payment, name(of), rank, claim, code),)) if at.is_ours else Said()
 
     def _claim(self, state: State, money: tuple[int, int], created: datetime, intent: Intent | None) -> PaymentClaim:
         units, exponent = money
@@ -297,6 +300,10 @@ class Reader:
             intent=intent.ref if intent else None,
         )
 
+    def _told(self, of: Json) -> tuple[int, str]:
+        code = currency(of).upper()
+        return self.units(code, whole(of, "amount"))[0], code
+
     def _intent(self, ref: str | None) -> Intent | None:
         return None if ref is None else self._find_intent(ref)
 
@@ -310,9 +317,3 @@ class Reader:
             return (amount, stripe_exponent(code)) if asset is None else (from_stripe(amount, asset), asset.exponent)
         except NotExact:
             return amount, stripe_exponent(code)
-
-
-def _is_what_was_chosen(charged: _Charged, intent: Intent, money: tuple[int, int]) -> bool:
-    units, exponent = money
-    asked = (intent.method, intent.currency, intent.exponent, intent.units, intent.frequency is not Frequency.ONCE)
-    return asked == (KEY, charged.code.upper(), exponent, units, charged.is_plan)

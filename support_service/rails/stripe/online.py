@@ -19,7 +19,7 @@ def ask_account(account: ProcessorAccount) -> str | Mistake:
     api = Api(account.key, account.api_base, "stripe")
     sessions: list[Json] = []
     try:
-        for path in ("/v1/events", "/v1/balance_transactions", *PATHS.values()):
+        for path in PATHS.values():
             page = next(api.pages(path))
             if path == PATHS["checkout.session"]:
                 sessions = page
@@ -40,7 +40,8 @@ def held_payments(api: Api, reader: Reader, first: datetime, source: str) -> Ite
     In the payment's own currency, before fees. Raises SourceDown, also where an entry cannot be read: what is
     summed must be whole.
     """
-    sums: dict[str, tuple[str, int, datetime]] = {}
+    sums: dict[tuple[str, str], tuple[int, datetime]] = {}
+    charged: set[tuple[str, str]] = set()
     filters = {"created": since(int(first.timestamp())), "expand": ["data.source"]}
     for page in api.pages("/v1/balance_transactions", **filters):
         for entry in page:
@@ -48,11 +49,16 @@ def held_payments(api: Api, reader: Reader, first: datetime, source: str) -> Ite
                 payment = owner(entry)
                 if payment is not None:
                     code, moved, at = _moved(entry)
-                    _, before, newest = sums.get(payment, (code, 0, at))
-                    sums[payment] = (code, before + moved, max(newest, at))
+                    before, newest = sums.get((payment, code), (0, at))
+                    sums[payment, code] = (before + moved, max(newest, at))
+                    charged |= {(payment, code)} if entry["source"].get("object") == "charge" else set()
             except NotReadable as error:
                 raise SourceDown(f"{source}: balance transaction {entry.get('id')} cannot be read: {error}") from error
-    for payment, (code, amount, newest) in sums.items():
+    # What is told in another currency than the payment's is people's to judge, here as in the ledger.
+    known = {payment for payment, _ in charged}
+    for (payment, code), (amount, newest) in sums.items():
+        if payment in known and (payment, code) not in charged:
+            continue
         units, exponent = reader.units(code, abs(amount))
         yield HeldPayment(payment, code, exponent, units if amount >= 0 else -units, newest)
 

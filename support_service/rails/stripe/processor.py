@@ -7,8 +7,9 @@ from functools import cached_property
 from threading import Lock
 from typing import Any
 
-from support_service.giving import Checkout, Clock, Intent
+from support_service.giving import Checkout, Clock, Intent, SetAside
 from support_service.money import Asset
+from support_service.rails.asides import REST_FIRST
 from support_service.rails.processors import (
     CheckoutDown,
     CheckoutRefused,
@@ -21,8 +22,9 @@ from support_service.rails.processors import (
 from support_service.rails.stripe.checkout import page_order, strange_page
 from support_service.rails.stripe.client import asked, build_client
 from support_service.rails.stripe.currencies import NotExact, stripe_exponent, to_stripe
-from support_service.rails.stripe.events import event_report, read_decline, read_event
-from support_service.rails.stripe.fields import ID, NotReadable
+from support_service.rails.stripe.events import SWEEP, UNREAD, event_report, read_decline, read_event, report_of
+from support_service.rails.stripe.fields import ID, NotReadable, name
+from support_service.rails.stripe.lifecycle import Said
 from support_service.rails.stripe.method import KEY
 from support_service.rails.stripe.objects import Reader
 from support_service.rails.stripe.webhook import checked_body
@@ -83,9 +85,17 @@ class StripeProcessor:
         text = checked_body(body, headers, self._account.webhook_secrets, self._clock())
         try:
             event = read_event(text)
-            return Heard(event_report(event, text, self._reader, is_live=self._is_live), read_decline(event))
+            known_as = name(event)
         except NotReadable as error:
             raise NotGenuine(str(error)) from error
+        try:
+            report = event_report(event, text, self._reader, is_live=self._is_live)
+        except NotReadable as error:
+            # Stripe's, and signed: it is kept, and the sweep reads it again.
+            now = self._clock()
+            aside = SetAside(SWEEP, known_as, f"event {event.get('type')}: {error}", now, now + REST_FIRST)
+            return Heard(report_of(f"{UNREAD}{known_as}", Said(), text), read_decline(event), aside)
+        return Heard(report, read_decline(event))
 
     def refund(self, locator: str, units: int, key: str) -> None:
         """Give a payment back in part or in full; an invoice is refunded by the payment that paid it."""

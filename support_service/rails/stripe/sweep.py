@@ -9,8 +9,10 @@ is read again, and what it brought is kept.
 from collections.abc import Iterator
 
 from support_service.giving import Clock, Cursor, Report
+from support_service.rails.asides import Asides
 from support_service.rails.processors import SWEEP_POLL_SECONDS, Believed, HeldPayment, ProcessorAccount
 from support_service.rails.stripe.api import Api
+from support_service.rails.stripe.events import SWEEP
 from support_service.rails.stripe.marks import Marks
 from support_service.rails.stripe.method import KEY
 from support_service.rails.stripe.objects import Reader
@@ -27,7 +29,7 @@ def build_sweep(account: ProcessorAccount, believed: Believed, *, clock: Clock) 
 class StripeSweep:
     """The Source `stripe:sweep` of one account."""
 
-    name = f"{KEY}:sweep"
+    name = SWEEP
     poll_seconds: float = SWEEP_POLL_SECONDS
 
     def __init__(self, account: ProcessorAccount, believed: Believed, *, clock: Clock) -> None:
@@ -35,6 +37,7 @@ class StripeSweep:
         api = Api(account.key, account.api_base, self.name)
         self._account = Account(api, reader, believed, clock, is_live_key(account.key))
         self._memory = Memory()
+        self.asides = Asides(self.name, clock)
         self.warning = ""
 
     def reports(self, after: Cursor | None) -> Iterator[Report]:
@@ -47,7 +50,7 @@ class StripeSweep:
                 yield self._idle(after)
                 return
             marks = Marks.first(first)
-        turn = Turn(self.name, at, self._memory, (after, marks.with_gap(at.clock())))
+        turn = Turn(self.asides, at, self._memory, (after, marks.with_gap(at.clock())))
         yield from turn.reports()
         self.warning = "; ".join(turn.warnings)
 

@@ -9,10 +9,11 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from support_service.giving import Clock, Cursor, Report
+from support_service.rails.asides import Asides
 from support_service.rails.processors import Believed, RunningPlan
 from support_service.rails.stripe.api import PATHS, Api
 from support_service.rails.stripe.entries import entry_said, owner, unexplained
-from support_service.rails.stripe.events import DECLINED, HANDLED, SOURCE, event_report, read_decline
+from support_service.rails.stripe.events import DECLINED, HANDLED, SOURCE, SWEEP, UNREAD, event_report, read_decline
 from support_service.rails.stripe.fields import Json, NotReadable, moment, name, optional_id
 from support_service.rails.stripe.lifecycle import Said
 from support_service.rails.stripe.lookup import Lookup
@@ -57,30 +58,55 @@ class Memory:
 
 
 class Turn:
-    """Reads everything once; `warnings` says what could not be read. Raises SourceDown, and what the ledger raises."""
+    """Reads everything once; what cannot be read goes to `asides`. Raises SourceDown, and what the ledger raises."""
 
-    def __init__(self, source: str, account: Account, memory: Memory, after: tuple[Cursor | None, Marks]) -> None:
-        self._source, self._account, self._memory = source, account, memory
+    def __init__(self, asides: Asides, account: Account, memory: Memory, after: tuple[Cursor | None, Marks]) -> None:
+        self._asides, self._account, self._memory = asides, account, memory
         held, self._marks = after
         self._number = held.step if held else 0
+        # What could not be read in this turn: of one thing several may be asked.
+        self._unread: set[str] = set()
         self.warnings: list[str] = []
 
     def reports(self) -> Iterator[Report]:
         """Yield all that is new; every report of the source's own is one step of its cursor."""
         yield from self._events()
         yield from self._entries()
+        for item in self._asides.due():
+            yield from self._again(item.key)
         yield from self._inbox()
         now = self._account.clock()
         if now - datetime.fromtimestamp(self._marks.again, UTC) >= AGAIN_AFTER:
             yield from self._open()
             yield self._step(again=int(now.timestamp()))
         self._memory.forget(self._marks.entries, now)
+        self.warnings += [f"{item.key} cannot be read: {item.reason}" for item in self._asides.items]
         self.warnings += self._marks.gap_text(now)
+
+    def _again(self, key: str) -> Iterator[Report]:
+        """Try once more what was set aside, by asking for that very thing."""
+        api = self._account.api
+        if key.startswith("evt_"):
+            event = api.one("event", key)
+            yield from () if event is None else self._event(event)
+        elif key.startswith("txn_"):
+            entry = api.one("balance_transaction", key, expand=["source"])
+            _, said, read = self._entries_said([] if entry is None else [entry])
+            if said != NOTHING:
+                yield self._step(said, read)
+        else:
+            yield from self._looked_up(Lookup.anything, key, key)
+        if key not in self._unread and self._is_still_there(key):
+            # Stripe does not have it any more: people still see what it was.
+            self._asides.note(key, "Stripe does not tell it any more")
+
+    def _is_still_there(self, key: str) -> bool:
+        return key in {item.key for item in self._asides.items}
 
     def _step(self, said: Said = NOTHING, read: Sequence[Json] = (), **marks: int) -> Report:
         self._marks, self._number = replace(self._marks, **marks), self._number + 1
         return Report(
-            source=self._source,
+            source=SWEEP,
             key=str(self._number),
             observations=said.observations,
             cursor=Cursor(self._number, None, None, self._account.clock(), self._marks.memo()),
@@ -106,16 +132,18 @@ class Turn:
         at, is_fresh = self._account, self._account.clock().timestamp() - _seconds(event) < DECLINE_IS_FRESH
         if event.get("type") not in HANDLED and not (is_fresh and event.get("type") == DECLINED):
             return
-        try:
-            declined = read_decline(event) if is_fresh else None
+        report, declined = None, read_decline(event) if is_fresh else None
+        with self._reading(_key(event), str(event.get("type"))):
             report = event_report(self._current(event), json.dumps(event), at.reader, is_live=at.is_live)
-        except NotReadable as error:
-            self._warn(event, error)
-            return
-        if declined is not None or not report.claims_nothing:
+        self._settle(_key(event))
+        if report is not None and (declined or not report.claims_nothing or self._is_kept(report.key)):
             yield report
         if declined is not None:
             at.believed.note_decline(declined)
+
+    def _is_kept(self, event: str) -> bool:
+        """Tell whether the webhook kept an event that it did not understand: then that it says nothing is news."""
+        return bool(self._account.believed.known_reports(SOURCE, [f"{UNREAD}{event}"]))
 
     def _current(self, event: Json) -> Json:
         """Give an event that was written in another version of the API its object as it is now.
@@ -159,13 +187,14 @@ class Turn:
                 if _seconds(entry) > young.timestamp():
                     continue
                 found = NOTHING
-                with self._reading(entry):
+                with self._reading(_key(entry), payment):
                     found = lookup.payment(payment)
-                with self._reading(entry):
+                with self._reading(_key(entry), payment):
                     said += found if found != NOTHING else unexplained(at.reader, entry, payment)
             if payment is not None:
-                with self._reading(entry):
+                with self._reading(_key(entry), payment):
                     said += entry_said(at.reader, entry, payment)
+            self._settle(_key(entry))
             done.append(entry)
         told = [{**entry, "source": optional_id(entry, "source")} for entry, payment in owners if payment]
         return done, said, [*told, *lookup.read]
@@ -175,7 +204,7 @@ class Turn:
         now = self._account.clock()
         for known_as in self._waiting(now - GRACE):
             if known_as not in self._memory.asked:
-                yield from self._looked_up(Lookup.payment, known_as)
+                yield from self._looked_up(Lookup.payment, known_as, known_as)
                 self._memory.asked[known_as] = now
 
     def _waiting(self, until: datetime) -> list[str]:
@@ -193,9 +222,9 @@ class Turn:
         while found := believed.open_money(RAIL, after=after):
             for money in found:
                 after = money.number
-                yield from self._looked_up(Lookup.again, money)
+                yield from self._looked_up(Lookup.again, money, money.identity.locator)
         for plan in self._running():
-            yield from self._looked_up(Lookup.plan, plan)
+            yield from self._looked_up(Lookup.plan, plan, plan.name)
 
     def _running(self) -> list[RunningPlan]:
         """List plans that still charge; read whole, for what is read of one may move it in the list."""
@@ -208,31 +237,34 @@ class Turn:
 
     def _owners(self, entry: Json) -> list[str | None]:
         """Name the payment of an entry; nothing of one that cannot be read."""
-        try:
-            return [owner(entry)]
-        except NotReadable as error:
-            self._warn(entry, error)
-            return []
+        found: list[str | None] = []
+        with self._reading(_key(entry), "balance transaction"):
+            found = [owner(entry)]
+        if found == [None]:
+            self._settle(_key(entry))
+        return found
 
-    def _looked_up(self, look: Callable[[Lookup, T], Said], of: T) -> Iterator[Report]:
+    def _looked_up(self, look: Callable[[Lookup, T], Said], of: T, key: str) -> Iterator[Report]:
         lookup, said = self._lookup(), NOTHING
-        try:
+        with self._reading(key, "what Stripe says of it"):
             said = look(lookup, of)
-        except NotReadable as error:
-            self._warn(lookup.read[-1] if lookup.read else {}, error)
+        self._settle(key)
         if said != NOTHING:
             yield self._step(said, lookup.read)
 
     @contextmanager
-    def _reading(self, of: Json) -> Iterator[None]:
-        """Go on where something cannot be read, and say so: one odd object must not hide all others."""
+    def _reading(self, key: str, what: str) -> Iterator[None]:
+        """Go on where something cannot be read: one odd object must not hide all others."""
         try:
             yield
         except NotReadable as error:
-            self._warn(of, error)
+            self._unread.add(key)
+            self._asides.note(key, f"{what}: {error}")
 
-    def _warn(self, of: Json, error: NotReadable) -> None:
-        self.warnings.append(f"{of.get('object')} {of.get('id')} cannot be read: {error}")
+    def _settle(self, key: str) -> None:
+        """Drop what was set aside, if all of it could be read."""
+        if key not in self._unread:
+            self._asides.solve(key)
 
     def _lookup(self) -> Lookup:
         return Lookup(self._account.api, self._account.reader, self._account.clock())
@@ -244,3 +276,11 @@ def _seconds(of: Json) -> int:
         return int(moment(of).timestamp())
     except NotReadable:
         return 0
+
+
+def _key(of: Json) -> str:
+    """Name a thing for people; one without an id of its kind by that alone."""
+    try:
+        return name(of)
+    except NotReadable:
+        return f"{str(of.get('object'))[:40]} without an id"

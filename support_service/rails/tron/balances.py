@@ -42,11 +42,12 @@ class Within:
 
     def take(self, reader: Reader, pairs: Sequence[Pair]) -> dict[Pair, Sample]:
         """What the turn's first request told."""
+        asked = _asked(pairs)
         try:
-            told = reader.get_all(_asked(pairs))
+            head, height = reader.get_all([asked[0], asked[-1]])
         except Refusal:
             return {}
-        return _samples(told, pairs)
+        return _samples([head, *(_told(reader, question) for question in asked[1:-1]), height], pairs)
 
 
 class Beside:
@@ -68,7 +69,7 @@ class Beside:
             except SourceDown as error:
                 self._on_failure(error)
                 continue
-            told[node] = {} if any(isinstance(one, Refusal) for one in found) else _samples(found, pairs)
+            told[node] = _samples(found, pairs)
             if self._quorum == 1 and told[node]:
                 break
         camp = agreed({node: samples for node, samples in told.items() if samples}, self._quorum)
@@ -86,5 +87,13 @@ def _samples(told: Sequence[object], pairs: Sequence[Pair]) -> dict[Pair, Sample
     return {
         pair: Sample(head.height, head.block_hash, units)
         for pair, units in zip(pairs, balances, strict=True)
-        if isinstance(units, int)
+        if isinstance(units, int) and units >= 0
     }
+
+
+def _told(reader: Reader, question: Call[object]) -> object:
+    """A balance, or why it is not told: a token that is silent leaves the others theirs."""
+    try:
+        return reader.get(question)
+    except Refusal as error:
+        return error

@@ -75,18 +75,14 @@ class TronSource(EvmSource):
         """A balance that cannot be had holds nothing up, but is told."""
         self._trouble = f"balances are not told: {error}"
 
-    def _turn(self, asked: Asked, watched: Watched, after: Cursor | None) -> Iterator[Report]:
-        """Take one turn; a Refusal without a remedy is SourceDown here."""
+    def _one_turn(self, asked: Asked, watched: Watched, after: Cursor | None) -> Iterator[Report]:
+        """Take one turn for what can be read; raises Refusal."""
         self._trouble = ""
-        try:
-            helpers = Helpers(self._forms, self._sampler())
-            turn = TronTurn(self._post(self.name, watched), Reader(NewestOnly(asked, self._witness)), after, helpers)
-            yield from turn.reports()
-            reader = Reader(NewestOnly(asked))
-            self._histories.compare(reader, self._forms.twins, turn.final_height)
-            self.warning = "; ".join(filter(None, (turn.warning, self._trouble, self._histories.warning)))
-        except Refusal as error:
-            raise SourceDown(f"{asked.host}: {error}") from error
+        reader = Reader(NewestOnly(asked, self._witness), goes_on=watched.may_scan)
+        turn = TronTurn(self._post(self.name, watched), reader, after, Helpers(self._forms, self._sampler()))
+        yield from turn.reports()
+        self._histories.compare(Reader(NewestOnly(asked)), tuple(watched.all.values()), turn.final_height)
+        self.warning = "; ".join(filter(None, (turn.warning, self._trouble, self._histories.warning)))
 
     def step_back(self, after: Cursor, blocks: Iterable[Block]) -> Report | None:
         """After a freeze: the step back to the last common block, or None where the chain is as we read it.
@@ -123,12 +119,14 @@ class TronSource(EvmSource):
     def _check(self, node: Node) -> None:
         """See that a node is on our chain, that its tokens are the ones we know, and that its log index is alive."""
         now = self._clock()
-        if node in self._checked and now - self._proven_at[node] < CANARY_EVERY:
+        is_proven = node in self._checked and now - self._proven_at[node] < CANARY_EVERY
+        if is_proven and not self._is_doubted(node):
             return
         reader = Reader(node)
         try:
             check_chain(reader, self._network)
-            tokens.check_decimals(reader, self._watched[node].tokens)
+            odd = tokens.odd_contracts(reader, self._watched[node].tokens)
+            self._odd[node] = {contract: self._forms.spoken(why) for contract, why in odd.items()}
             canary.check_head(reader, {watch.asset.contract for watch in self._watched[node].tokens})
         except Refusal as error:
             raise SourceDown(f"{node.host}: {error}") from error
