@@ -14,6 +14,7 @@ from support_service.cli_errors import Telling
 from support_service.conformance import Differs, Fails, run
 from support_service.giving import utc_now
 from support_service.rails import BadOption, SourceDown
+from support_service.rails.asides import Asides
 from support_service.rails.evm import answers, calls
 from support_service.rails.evm.answers import Header, Log
 from support_service.rails.evm.reader import Reader
@@ -224,7 +225,7 @@ def native_results(bench: Bench) -> str:
     """The node's own interface says whether a transaction succeeded."""
     if not bench.native:
         raise Differs("not given (NATIVE=...): receipts alone are believed")
-    if not Results(bench.native)(_transfer(bench).tx):
+    if not Results(bench.native, Asides("conformance", utc_now))(_transfer(bench).tx):
         raise Fails(f"it denies {_transfer(bench).tx}, whose receipt says success")
     return "SUCCESS for a recent transfer"
 

@@ -63,12 +63,9 @@ class Outcome:
 def turn(source: Source, ledger: Ledger, *, is_stopped: Callable[[], bool] = lambda: False) -> bool:
     """Read a source up to its present head, accepting every report; tell whether a donation changed.
 
-    Raises SourceDown, SourceLied and LedgerError. Reports accepted before that are kept.
+    Raises SourceDown, SourceLied, SourceBusy and LedgerError. Reports accepted before that are kept.
     """
-    try:
-        return _changed(source, ledger, is_stopped) > 0
-    except SourceBusy:
-        return False
+    return _changed(source, ledger, is_stopped) > 0
 
 
 def _changed(source: Source, ledger: Ledger, is_stopped: Callable[[], bool]) -> int:

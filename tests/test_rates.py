@@ -437,6 +437,19 @@ def test_rates_that_are_down_hold_up_no_confirmation_and_are_filled_in_later(
     assert ledger.verify() == []
 
 
+def test_an_asset_whose_rate_cannot_be_read_does_not_keep_the_others_from_theirs(
+    ledger: Ledger, server: RatesServer, valuation: Valuation
+) -> None:
+    honest = server.market
+    server.market = lambda asked: Reply(b"no", 500) if "USDT" in str(asked) else honest(asked)
+    ledger.accept(polled(1, transfer("0x1", asset="USDT", exponent=6, units=10**9, state=State.CONFIRMED)))
+    ledger.accept(polled(2, transfer("0x2", state=State.CONFIRMED)))
+    (outcome,) = watcher.run_once([valuation], ledger)
+    assert [value is None for value in values(ledger)] == [True, False]
+    assert outcome.reason.startswith("USDT: ")
+    assert outcome.reason.count("USDT") == 1, "each asset is told once"
+
+
 def test_one_source_that_lies_does_not_keep_the_other_from_answering(
     ledger: Ledger, server: RatesServer, valuation: Valuation
 ) -> None:

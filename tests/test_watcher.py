@@ -105,8 +105,12 @@ def test_a_cursor_that_keeps_moving_ends_the_turn_in_bounded_time(ledger: Ledger
             yield gift(1, self.name)
 
     watcher.turn(Chain(height=2), ledger)
-    assert watcher.turn(Behind(), ledger) is False
+    # It was not read up to its head, so "nothing changed" would not be true.
+    with pytest.raises(watcher.SourceBusy, match="another watcher was faster 10 times in a row"):
+        watcher.turn(Behind(), ledger)
     assert units(ledger) == [1, 2]
+    (told,) = watcher.run_once([Behind()], ledger)
+    assert not told.is_good and "was faster" in told.reason
 
 
 def test_once_names_the_sources_that_failed_and_keeps_what_the_others_said(ledger: Ledger) -> None:

@@ -148,6 +148,13 @@ def plan_event_with(event: dict[str, Any], **changes: object) -> dict[str, Any]:
         ({"interval": "month", "interval_count": 1}, {"cancel_at": 4_102_444_800}, "charges until 2100-01-01"),
         (
             {"interval": "month", "interval_count": 1},
+            {"cancel_at_period_end": True, "current_period_end": 4_102_444_800},
+            "charges until 2100-01-01",
+        ),
+        # 23:30 in London is the next day for a publisher in Kyiv.
+        ({"interval": "month", "interval_count": 1}, {"cancel_at": 4_102_529_400}, "charges until 2100-01-02"),
+        (
+            {"interval": "month", "interval_count": 1},
             {"pause_collection": {"behavior": "void"}},
             "collection is paused",
         ),
@@ -169,6 +176,26 @@ def test_a_plan_is_told_as_the_processor_charges_it(
     (plan,) = house.ledger.plans(10, None)
     thanks = house.reader().client.get(f"/thanks/{plan.intent}?lang=en").text
     assert told in thanks
+
+
+def test_a_plan_that_ends_with_its_period_says_so_by_the_item_in_newer_versions_too(house: CardHouse) -> None:
+    event = plan_event(house)
+    told = items(event, recurring={"interval": "month", "interval_count": 3}, unit_amount=240_000)
+    told["data"][0]["current_period_end"] = 4_102_444_800
+    assert house.push(plan_event_with(event, items=told, cancel_at_period_end=True)).status_code == 200
+    (plan,) = house.ledger.plans(10, None)
+    answer = house.reader().client.get(f"/donations/{plan.intent}", headers={"Accept": "application/json"}).get_json()
+    assert answer["frequency"] == "monthly"
+    assert answer["plan"] == {
+        "state": plan.state,
+        "units": "240000",
+        "amount": "2400.00",
+        "currency": plan.currency,
+        "interval": "month",
+        "count": 3,
+        "is_paused": False,
+        "ends_at": "2100-01-01T00:00:00+00:00",
+    }
 
 
 def test_a_dispute_in_another_currency_is_subtracted_from_nothing_and_told(house: CardHouse) -> None:

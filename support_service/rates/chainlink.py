@@ -100,7 +100,10 @@ class ChainlinkFeeds:
 
 
 def _check_chain(node: Node, network: EvmNetwork) -> None:
-    found = node.ask(calls.chain_id())
+    try:
+        found = node.ask(calls.chain_id())
+    except Refusal as error:
+        raise SourceDown(f"{node.host}: {error}") from error
     if found != network.chain_id:
         raise SourceLied(f"{node.host}: on chain {found}, not on {network.chain_id}")
 

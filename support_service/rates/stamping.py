@@ -24,6 +24,9 @@ PAGE = 100
 # Where nobody has a rate, the question is asked again this much later: a feed or a market may be added.
 AGAIN_AFTER = timedelta(hours=1)
 PUT_OFF_MAX = 10_000
+# Assets that a silent source is asked for in one turn: each costs its whole time limit.
+ASSETS_FAILED_MAX = 3
+TROUBLES_TOLD_MAX = 5
 
 
 class Unvalued(Protocol):
@@ -123,23 +126,45 @@ class Valuation:
 
 
 class _Panel:
-    """The sources in their order, for one turn: one that is down is not asked again in it."""
+    """The sources in their order, for one turn: one that is down is not asked again in it.
+
+    A source that fails for one asset may know all others; one that fails for several, and knew none, is down.
+    """
 
     def __init__(self, sources: Sequence[RateSource]) -> None:
         self._sources = list(sources)
-        self.trouble: SourceError | None = None
+        self._failed: dict[RateSource, set[str]] = {source: set() for source in sources}
+        self._worked: set[RateSource] = set()
+        self._said: dict[str, SourceError] = {}
+
+    @property
+    def trouble(self) -> SourceError | None:
+        """what was wrong, asset by asset; None where all answered. A lie outweighs silence."""
+        if not self._said:
+            return None
+        kind = SourceLied if any(isinstance(error, SourceLied) for error in self._said.values()) else SourceDown
+        more = len(self._said) - TROUBLES_TOLD_MAX
+        words = [f"{asset}: {error}" for asset, error in self._said.items()][:TROUBLES_TOLD_MAX]
+        return kind("; ".join([*words, *([f"and {more} more"] if more > 0 else [])]))
 
     def ask(self, asked: Asked) -> Rate | None:
         """Give the first rate that a source has; what is wrong with the others is kept as `trouble`."""
+        # Over whichever currency: else a silent place would be asked twice for each asset.
+        asset = asked.asset
         for source in list(self._sources):
+            if asset in self._failed[source]:
+                continue
             try:
                 rate = source.rate(asked)
             except SourceDown as error:
-                self._sources.remove(source)
-                self.trouble = self.trouble or error
+                self._failed[source].add(asset)
+                if source not in self._worked and len(self._failed[source]) >= ASSETS_FAILED_MAX:
+                    self._sources.remove(source)
+                self._said.setdefault(asset, error)
             except SourceLied as error:
-                self.trouble = self.trouble or error
+                self._said.setdefault(asset, error)
             else:
+                self._worked.add(source)
                 if rate is not None:
                     return rate
         return None

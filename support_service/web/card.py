@@ -89,7 +89,7 @@ def teach_templates(state: BlueprintSetupState) -> None:
     state.app.add_template_filter(lambda frequency: say(often(frequency)), "often")
     state.app.add_template_filter(lambda plan: say(every(plan.frequency, plan.terms)), "every")
     state.app.add_template_filter(
-        lambda plan: [say(words) for words in standing(plan.terms, service().clock())], "standing"
+        lambda plan: [say(words) for words in standing(plan.terms, service().clock(), service().zone)], "standing"
     )
     state.app.add_template_filter(lambda frequency, money: say(donate(frequency, told_sum(money))), "donate")
     state.app.add_template_global(frequencies, "card_frequencies")

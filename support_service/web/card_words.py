@@ -1,8 +1,10 @@
 """How often, and the button's promise, in words. Pure."""
 
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from support_service.giving import Frequency, Phrase, PlanTerms
+from support_service.web.civil_dates import day_of
 
 OFTEN = {
     Frequency.ONCE: Phrase("once"),
@@ -41,13 +43,13 @@ def every(frequency: str, terms: PlanTerms | None) -> Phrase:
     return Phrase(_EVERY_SO_MANY[terms.interval].text, (("count", str(terms.count)),))
 
 
-def standing(terms: PlanTerms | None, now: datetime) -> tuple[Phrase, ...]:
-    """Say that a plan is paused, and when it ends or ended."""
+def standing(terms: PlanTerms | None, now: datetime, zone: ZoneInfo) -> tuple[Phrase, ...]:
+    """Say that a plan is paused, and on which day of the publisher's it ends or ended."""
     if terms is None:
         return ()
     told = [Phrase("collection is paused")] if terms.is_paused else []
     if terms.ends_at is not None:
-        day = (("day", terms.ends_at.date().isoformat()),)
+        day = (("day", day_of(terms.ends_at, zone).isoformat()),)
         told.append(Phrase("charges until %(day)s", day) if terms.ends_at > now else Phrase("ended on %(day)s", day))
     return tuple(told)
 

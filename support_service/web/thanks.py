@@ -77,7 +77,26 @@ def donation(ref: str) -> Response:
         currency=given.intent.currency,
         frequency=str(given.intent.frequency),
         is_final=not given.belief.may_change_soon,
+        plan=_plan(given),
     )
+
+
+def _plan(given: Given) -> dict[str, object] | None:
+    """Tell how the gift's plan charges now, as the processor says; the other fields keep what the reader chose."""
+    plan, money = given.plan, given.plan_money
+    if plan is None or money is None:
+        return None
+    terms = plan.terms
+    return {
+        "state": plan.state,
+        "units": str(plan.units),
+        "amount": plain(money),
+        "currency": plan.currency,
+        "interval": terms.interval if terms else None,
+        "count": terms.count if terms else None,
+        "is_paused": terms.is_paused if terms else None,
+        "ends_at": terms.ends_at.isoformat() if terms and terms.ends_at else None,
+    }
 
 
 @blueprint.errorhandler(LedgerError)

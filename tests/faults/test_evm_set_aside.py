@@ -1,5 +1,6 @@
 """One receipt or token that cannot be read is set aside: all others are read, and what balances prove is booked."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support_service.ledger import Ledger, migrate
+from support_service.rails import SourceDown
 from tests.fixtures.node import OURS, Json, Node
 from tests.fixtures.wire import Proxy
 from tests.fixtures.world import World, fixed_clock, token, watch
@@ -194,3 +196,101 @@ def test_a_token_of_other_decimals_stops_alone_and_one_that_tells_none_has_those
     assert {row["units"] for row in here.rows("confirmed")} == {"6", str(GIFT)}
     (item,) = ledger.set_aside("evm:local")
     assert item.key == "watch T0 on local" and "has 18 decimals, settings say 6" in item.reason
+
+
+def blocks(change: Callable[[list[Json]], list[Json]]) -> Callable[[Json, Json], Json]:
+    def bend(request: Json, answer: Json) -> Json:
+        told = answer.get("result")
+        is_whole = request["method"] == "eth_getBlockByNumber" and request["params"][1] is True and told
+        return {**answer, "result": {**told, "transactions": change(told["transactions"])}} if is_whole else answer
+
+    return bend
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pytest.param(lambda sent: {**sent, "value": None}, id="value-null"),
+        pytest.param(lambda sent: {**sent, "from": "somebody"}, id="sender-odd"),
+        pytest.param(lambda sent: {name: told for name, told in sent.items() if name != "hash"}, id="hash-missing"),
+        pytest.param(lambda _sent: None, id="null"),
+        pytest.param(lambda _sent: "0x00", id="text"),
+    ],
+)
+def test_a_strangers_transaction_that_cannot_be_read_stops_no_gift_of_its_block(
+    node: Node, ledger: Ledger, proxy: Proxy, odd: Callable[[Json], Json]
+) -> None:
+    here = world_of(node, ledger, proxy)
+    proxy.bend = blocks(lambda listed: [*listed, *(odd(sent) for sent in listed[:1])])
+    node.send(US, GIFT)
+    node.mine()
+    here.settle()
+    assert here.told("confirmed") == [("donation", "ETH", "tx:value", GIFT)]
+    assert ledger.set_aside() == ()
+
+
+def test_a_gift_whose_own_transaction_cannot_be_read_is_booked_unattributed_and_named_later(
+    node: Node, ledger: Ledger, proxy: Proxy, clock: Later
+) -> None:
+    here = world_of(node, ledger, proxy)
+    poisoned = node.send(US, GIFT)
+    node.mine()
+    proxy.bend = blocks(
+        lambda listed: [{**sent, "value": "much"} if sent["hash"] == poisoned else sent for sent in listed]
+    )
+    here.settle()
+    assert [(row["kind"], row["units"]) for row in here.rows("confirmed")] == [("unattributed", str(GIFT))]
+    (item,) = [one for one in ledger.set_aside("evm:local") if one.key.startswith("ETH in block ")]
+    assert "a transaction (number 0): 'much' is not a quantity" in item.reason
+    proxy.bend = lambda _request, answer: answer
+    clock.passed += timedelta(minutes=5)
+    here.restart()
+    hurry(here)
+    here.look()
+    assert [(row["kind"], row["units"]) for row in here.rows("confirmed")] == [("donation", str(GIFT))]
+    assert ledger.set_aside() == ()
+    assert ledger.verify() == []
+
+
+@pytest.mark.parametrize("lacking", ["data", "topics", "logIndex", "blockNumber", "transactionHash", "all"])
+def test_a_log_that_cannot_be_read_leads_to_the_transfer_behind_it(
+    node: Node, ledger: Ledger, proxy: Proxy, clock: Later, lacking: str
+) -> None:
+    coin, other = node.deploy("StandardToken", 6), node.deploy("StandardToken", 6)
+    here = world_of(node, ledger, proxy, coin, other)
+    bent: list[Json] = []
+
+    def bend(request: Json, answer: Json) -> Json:
+        told = answer.get("result")
+        if request["method"] != "eth_getLogs" or not told:
+            return answer
+        bent.append(request)
+        is_all = lacking == "all"
+        return {
+            **answer,
+            "result": [
+                log if log["address"].lower() != coin.lower() else ({} if is_all else {**log, lacking: None})
+                for log in told
+            ],
+        }
+
+    proxy.bend = bend
+    node.call(coin, SEND, US, 6)
+    node.mine()
+    node.call(other, SEND, US, 7)
+    node.send(US, GIFT)
+    node.mine()
+    with contextlib.suppress(SourceDown):
+        here.settle()
+    clock.passed += timedelta(minutes=2)
+    here.settle()
+    assert bent
+    is_named = lacking not in ("transactionHash", "all")
+    assert {(row["kind"], row["units"]) for row in here.rows("confirmed")} == {
+        ("donation" if is_named else "unattributed", "6"),
+        ("donation", "7"),
+        ("donation", str(GIFT)),
+    }
+    kept = [one for one in ledger.set_aside("evm:local") if one.key.startswith("T0 in block ")]
+    assert bool(kept) is not is_named
+    assert ledger.verify() == []

@@ -1,11 +1,14 @@
 """TRON under attack and with its quirks: listed contracts' transfers count, once each, and only when final."""
 
+from datetime import timedelta
+
 import pytest
 
-from support_service.rails import BadOption
+from support_service.rails import BadOption, SourceDown
 from support_service.rails.tron.address import any_form, from_evm, read_address, to_evm, to_hex
 from tests.fixtures.node import ACCOUNTS, OURS, Node, call_data
 from tests.fixtures.tron import MINE, SEND, MakeTron, token, watch
+from tests.fixtures.world import fixed_clock
 
 pytestmark = pytest.mark.node
 
@@ -72,6 +75,40 @@ def test_x2_while_the_witness_is_silent_nothing_is_booked_and_nothing_lost(tron:
     here.restart()
     here.settle()
     assert here.told(*EVERY_STATE) == [("donation", "USDT", "tx:log:0", 5)]
+    here.check()
+
+
+def test_x2_a_transaction_that_no_witness_knows_holds_up_the_source_for_a_while_only(
+    tron: MakeTron, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coin = node.deploy("PlainToken")
+    here = tron(watch(token(coin)))
+    here.settings["native"] = [here.ports.http]
+    here.restart()
+    passed = timedelta(0)
+    here.source.asides._clock = lambda: fixed_clock() + passed
+    unknown = node.call(coin, SEND, US, 5)
+    honest = here.tron.result_of
+    monkeypatch.setattr(here.tron, "result_of", lambda tx: {} if tx == unknown else honest(tx))
+    node.mine(6)
+    tries = 0
+    for _ in range(4):
+        with pytest.raises(SourceDown, match=f"does not know {unknown}; it is asked again"):
+            here.look()
+        with pytest.raises(SourceDown, match="it is asked again"):
+            here.look()
+        (item,) = here.ledger.set_aside("tron:tron")
+        tries += 1
+        assert item.tries == tries
+        assert item.key == f"result of {unknown}"
+        assert item.next_try_at is not None
+        passed = item.next_try_at - fixed_clock()
+    node.call(coin, SEND, US, 7)
+    here.settle()
+    assert ("donation", "USDT", "tx:log:0", 7) in here.told("confirmed")
+    assert sum(int(row["units"]) for row in here.rows("confirmed")) == 12
+    assert not [row for row in here.rows(*EVERY_STATE) if row["tx"] == unknown]
+    assert f"result of {unknown}" in {one.key for one in here.ledger.set_aside("tron:tron")}
     here.check()
 
 

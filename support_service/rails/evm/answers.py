@@ -16,6 +16,8 @@ from eth_utils.address import to_checksum_address
 
 UNITS_MAX = 2**256 - 1
 NO_UNITS = -1
+# The block of a log that does not tell it.
+NO_HEIGHT = -1
 WEI_PER_GWEI = 10**9
 ZERO_ADDRESS = "0x" + "0" * 40
 
@@ -191,11 +193,12 @@ class Withdrawal:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block with its transactions."""
+    """A block with its transactions; unread says why some of what it holds is left out."""
 
     header: Header
     transactions: tuple[Transaction, ...]
     withdrawals: tuple[Withdrawal, ...]
+    unread: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, value: object) -> "Block":
@@ -205,14 +208,37 @@ class Block:
         withdrawals = told.get("withdrawals") or []
         return cls(Header.read(told), transactions, tuple(Withdrawal.read(item) for item in sequence(withdrawals)))
 
+    @classmethod
+    def read_in_part(cls, value: object) -> "Block":
+        """Read the same without the members that nobody can read; the block itself and its lists must be there."""
+        told, unread = mapping(value), list[str]()
+        header = Header.read(told)
+        transactions = _readable(Transaction.read, field(told, "transactions"), "a transaction", unread)
+        withdrawals = _readable(Withdrawal.read, told.get("withdrawals") or [], "a withdrawal", unread)
+        return cls(header, transactions, withdrawals, tuple(f"block {header.height}: {why}" for why in unread))
+
     def without(self, is_left_out: Callable[[Transaction], bool]) -> "Block":
         """The block with fewer transactions."""
         return replace(self, transactions=tuple(sent for sent in self.transactions if not is_left_out(sent)))
 
 
+def _readable(read: Callable[[object], T], items: object, what: str, unread: list[str]) -> tuple[T, ...]:
+    """Read the members of a list that can be read; say of each other why it cannot."""
+    found: list[T] = []
+    for place, item in enumerate(sequence(items)):
+        try:
+            found.append(read(item))
+        except BadAnswer as error:
+            unread.append(f"{what} (number {place}): {error}")
+    return tuple(found)
+
+
 @dataclass(frozen=True, slots=True)
 class Log:
-    """An event. `index` counts within the block; the ordinal within the receipt follows from its place there."""
+    """An event. `index` counts within the block; the ordinal within the receipt follows from its place there.
+
+    odd says why it cannot be read; then only its block counts, and what else is "" or nothing was not told.
+    """
 
     contract: str
     topics: tuple[str, ...]
@@ -223,6 +249,7 @@ class Log:
     index: int
     is_removed: bool
     raw: Object = member(compare=False)
+    odd: str = ""
 
     @classmethod
     def read(cls, value: object) -> "Log":
@@ -252,6 +279,31 @@ def _maybe(read: Callable[[object], T], value: object) -> T | None:
 def logs(value: object) -> tuple[Log, ...]:
     """Read eth_getLogs."""
     return tuple(Log.read(item) for item in sequence(value))
+
+
+def logs_in_part(value: object) -> tuple[Log, ...]:
+    """Read the same where some of it cannot be read: what is left of such a log says where to look."""
+    return tuple(_log_in_part(item) for item in sequence(value))
+
+
+def _log_in_part(value: object) -> Log:
+    try:
+        return Log.read(value)
+    except BadAnswer as error:
+        told = cast("Object", value) if isinstance(value, dict) else {}
+        height = _maybe(quantity, told.get("blockNumber"))
+        return Log(
+            contract=_maybe(address, told.get("address")) or "",
+            topics=(),
+            data=b"",
+            tx=_maybe(block_hash, told.get("transactionHash")) or "",
+            block_hash=_maybe(block_hash, told.get("blockHash")) or "",
+            height=NO_HEIGHT if height is None else height,
+            index=0,
+            is_removed=told.get("removed") is True,
+            raw=told,
+            odd=str(error),
+        )
 
 
 @dataclass(frozen=True, slots=True)

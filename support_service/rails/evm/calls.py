@@ -45,7 +45,12 @@ def header_of(block_hash: str) -> Call[Header | None]:
 
 def block(height: int) -> Call[Block]:
     """A block with its transactions."""
-    return Call("eth_getBlockByNumber", (hex(height), True), Block.read)
+    return Call("eth_getBlockByNumber", (hex(height), True), Block.read, is_item=True)
+
+
+def block_in_part(height: int) -> Call[Block]:
+    """The same without what cannot be read of it."""
+    return Call("eth_getBlockByNumber", (hex(height), True), Block.read_in_part)
 
 
 def balance(address: str, at: At) -> Call[int]:
@@ -94,6 +99,11 @@ def transfers_from(contracts: Iterable[str], addresses: Iterable[str], where: Wh
     return _transfers(contracts, [TRANSFER_TOPIC, _topics(addresses)], where)
 
 
+def logs_in_part(question: Call[tuple[Log, ...]]) -> Call[tuple[Log, ...]]:
+    """A question about logs, with what is left of those that cannot be read."""
+    return Call(question.method, question.params, answers.logs_in_part)
+
+
 def blocks(first: int, last: int) -> Where:
     """Logs of first..last, both included. A node that lags answers with too few, not with an error."""
     return {"fromBlock": hex(first), "toBlock": hex(last)}
@@ -135,4 +145,4 @@ def _topics(addresses: Iterable[str]) -> list[str]:
 
 
 def _transfers(contracts: Iterable[str], topics: list[object], where: Where) -> Call[tuple[Log, ...]]:
-    return Call("eth_getLogs", ({**where, "address": sorted(contracts), "topics": topics},), answers.logs)
+    return Call("eth_getLogs", ({**where, "address": sorted(contracts), "topics": topics},), answers.logs, is_item=True)

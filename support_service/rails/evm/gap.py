@@ -89,7 +89,7 @@ def read(
 def _blocks(reader: Reader, low: int, high: int, own: frozenset[str]) -> Iterator[_Read]:
     for first in range(low + 1, high + 1, BATCH_CALLS_MAX):
         heights = range(first, min(high, first + BATCH_CALLS_MAX - 1) + 1)
-        blocks = reader.ask_all([calls.block(height) for height in heights])
+        blocks = _whole_or_in_part(reader, heights)
         touched = [(sent.hash, block) for block in blocks for sent in native.touching(block, own)]
         told = reader.ask_each([calls.receipt(tx) for tx, _ in touched])
         receipts, unread = dict[str, Receipt](), dict[str, str]()
@@ -102,6 +102,13 @@ def _blocks(reader: Reader, low: int, high: int, own: frozenset[str]) -> Iterato
             receipts[tx] = receipt
         for block in blocks:
             yield block, receipts, unread
+
+
+def _whole_or_in_part(reader: Reader, heights: Sequence[int]) -> list[Block]:
+    told = reader.ask_each([calls.block(height) for height in heights])
+    odd = [height for height, block in zip(heights, told, strict=True) if isinstance(block, Unreadable)]
+    parts = iter(reader.ask_all([calls.block_in_part(height) for height in odd]) if odd else [])
+    return [next(parts) if isinstance(block, Unreadable) else block for block in told]
 
 
 def _check_follows(reader: Reader, blocks: Sequence[Block], block: Block) -> None:

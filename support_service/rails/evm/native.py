@@ -100,7 +100,10 @@ def stories(
 
 def _evidence(reader: Reader, changes: Sequence[Span[str, Account]]) -> _Evidence:
     heights = sorted({change.high for change in changes})
-    blocks = dict(zip(heights, reader.get_all([calls.block(height) for height in heights]), strict=True))
+    told = reader.each_in_part(
+        [calls.block(height) for height in heights], [calls.block_in_part(height) for height in heights]
+    )
+    blocks = dict(zip(heights, told, strict=True))
     evidence = _Evidence(blocks)
     touched: dict[str, str] = {}
     for change in changes:
@@ -126,8 +129,8 @@ def touching(block: Block, own: Collection[str]) -> Sequence[Transaction]:
 
 
 def unread_of(block: Block, receipts: Mapping[str, Receipt], unread: Mapping[str, str], *, us: str) -> tuple[str, ...]:
-    """Say which receipts of transactions that touch an address cannot be read, as far as it needs them."""
-    told = []
+    """Say what of a block cannot be read and may concern an address: transactions, and receipts as far as it needs them."""
+    told = list(block.unread)
     for sent in touching(block, {us}):
         receipt = receipts.get(sent.hash)
         if sent.hash in unread:
@@ -187,6 +190,9 @@ def _of_transaction(transaction: Transaction, receipt: Receipt, us: str, own: fr
 def _reward(block: Block, receipts: Mapping[str, Receipt], locator: str) -> Iterable[Row]:
     """The tips that a block's fee recipient gets (EIP-1559: what is paid above the burnt base fee)."""
     units = 0
+    if block.unread:
+        # As below.
+        return []
     for transaction in block.transactions:
         receipt = receipts.get(transaction.hash)
         if receipt is None or receipt.gas_used is None or receipt.gas_price_units is None:

@@ -5,11 +5,12 @@ the passes then ask as if nothing had been fetched. Without the fetching all is 
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TypeVar, cast
 
 from support_service.rails import SourceDown
 from support_service.rails.evm import calls
-from support_service.rails.evm.answers import NO_UNITS, Log, token_units
+from support_service.rails.evm.answers import NO_HEIGHT, NO_UNITS, Log, token_units
 from support_service.rails.evm.refusals import NoState, RangeTooBig, Refusal, TokenSilent, Unreadable
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Asked, Call
 from support_service.rails.scan import RangeSize, ranges
@@ -58,6 +59,16 @@ class Reader:
             for call, answer in zip(questions, told, strict=True)
         ]
 
+    def each_in_part(self, questions: Sequence[Call[T]], in_part: Sequence[Call[T]]) -> list[T]:
+        """The answers to many questions; where we go on, one that nobody can read is read again as far as it can be.
+
+        in_part are the same questions, read so.
+        """
+        told = self.each(questions)
+        odd = [place for place, answer in enumerate(told) if isinstance(answer, Unreadable)]
+        parts = dict(zip(odd, self.ask_all([in_part[place] for place in odd]) if odd else [], strict=True))
+        return [parts[place] if place in parts else cast("T", answer) for place, answer in enumerate(told)]
+
     def get_all(self, questions: Sequence[Call[T]]) -> list[T]:
         """The answers to many questions, asked together; raises the first Refusal among them."""
         self.fetch(questions)
@@ -101,6 +112,12 @@ def _token_of(call: Call[T]) -> str:
     return str(cast("dict[str, object]", call.params[0])["to"])
 
 
+def logs_of(reader: Reader, questions: Sequence[Call[tuple[Log, ...]]]) -> list[Log]:
+    """The logs that some questions find; where we go on, with what is left of those that cannot be read."""
+    told = reader.each_in_part(questions, [calls.logs_in_part(question) for question in questions])
+    return [log for logs in told for log in logs]
+
+
 class LogSearch:
     """Transfer logs over any number of blocks, in ranges as large as the node takes; it learns that size."""
 
@@ -131,10 +148,15 @@ class LogSearch:
             reader.fetch(call for pair in questions for call in pair)
             for span, pair in zip(ahead, questions, strict=True):
                 try:
-                    found += [log for logs in reader.get_all(pair) for log in logs]
+                    told = logs_of(reader, pair)
                 except RangeTooBig as error:
                     self._shrink(error, reader)
                     break
+                if any(log.height == NO_HEIGHT for log in told) and span[0] < span[1]:
+                    # It is of one of these blocks: asked for one by one they say of which.
+                    self.size = self.size.shrunk(1)
+                    break
+                found += [replace(log, height=span[0]) if log.height == NO_HEIGHT else log for log in told]
                 first = span[1] + 1
                 self.size = self.size.grown()
         return found

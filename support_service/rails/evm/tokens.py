@@ -11,8 +11,8 @@ from support_service.giving import Direction, Flag, Kind, Watch
 from support_service.money import share
 from support_service.rails import SourceDown
 from support_service.rails.evm import calls
-from support_service.rails.evm.answers import ZERO_ADDRESS, Header, Log, Receipt
-from support_service.rails.evm.reader import Reader
+from support_service.rails.evm.answers import NO_HEIGHT, ZERO_ADDRESS, Header, Log, Receipt
+from support_service.rails.evm.reader import Reader, logs_of
 from support_service.rails.evm.refusals import NoState, Refusal, Unreadable
 from support_service.rails.evm.rows import Row, Story, net, unexplained
 from support_service.rails.evm.rpc import Call
@@ -97,6 +97,11 @@ def touches(logs: Iterable[Log], watches: Sequence[Watch]) -> list[Touch]:
     by_name = {(watch.asset.contract.lower(), watch.address.lower()): watch for watch in watches}
     found: dict[Touch, None] = {}
     for log in logs:
+        if log.odd:
+            # The node found it for one of these: balances and its receipt say for whom.
+            mine = [watch for watch in watches if log.contract in ("", watch.asset.contract.lower())]
+            found |= {Touch(watch, log.height): None for watch in mine}
+            continue
         moved = transfer(log, 0)
         parties = () if moved is None else (moved.recipient, moved.sender)
         named = [by_name.get((log.contract, party)) for party in parties]
@@ -157,7 +162,7 @@ def _headers(reader: Reader, touched: Sequence[Touch], logs: Iterable[Log]) -> d
     headers = {header.height: header for header in told if header is not None}
     # A log marked as removed is rightly of another block: it is left out, not a reason to read again.
     live = [log for log in logs if log.height in headers and not log.is_removed]
-    moved = any(log.block_hash != headers[log.height].block_hash for log in live)
+    moved = any(log.block_hash != headers[log.height].block_hash for log in live if log.block_hash or not log.odd)
     if moved or len(headers) < len(heights):
         raise SourceDown(f"{reader.node.host}: logs are of another block than the chain's; reading again")
     return headers
@@ -185,7 +190,9 @@ def _delta(reader: Reader, watch: Watch, header: Header) -> int | None:
 def _logs_in(reader: Reader, watch: Watch, header: Header) -> list[Log]:
     where, contracts, addresses = calls.in_block(header.block_hash), [watch.asset.contract], [watch.address]
     questions = [calls.transfers_to(contracts, addresses, where), calls.transfers_from(contracts, addresses, where)]
-    return [log for logs in reader.get_all(questions) for log in logs]
+    return [
+        replace(log, height=header.height) if log.height == NO_HEIGHT else log for log in logs_of(reader, questions)
+    ]
 
 
 def _receipts(
@@ -195,8 +202,10 @@ def _receipts(
 
     Also why others (by transaction and height) cannot be read, wholly or in part.
     """
-    heights = {log.tx: log.height for log in logs if transfer(log, 0) is not None}
+    told = [log for log in logs if log.odd or transfer(log, 0) is not None]
+    heights = {log.tx: log.height for log in told if log.tx}
     found, unread = list[Receipt](), dict[tuple[str, int], str]()
+    unread |= {("", log.height): f"a log of {log.contract or 'a token'}: {log.odd}" for log in told if not log.tx}
     for (tx, height), receipt in zip(heights.items(), reader.each([calls.receipt(tx) for tx in heights]), strict=True):
         if isinstance(receipt, Unreadable):
             unread[tx, height] = f"receipt of {tx}: {receipt}"

@@ -9,14 +9,14 @@ from dataclasses import replace
 from typing import TypeVar, cast
 
 from support_service.rails.evm.answers import Receipt
-from support_service.rails.evm.refusals import NoState, Refusal
+from support_service.rails.evm.refusals import NoState, Refusal, Unreadable
 from support_service.rails.evm.rpc import Asked, Call
 
 _OF_STATE = frozenset({"eth_call", "eth_getBalance", "eth_getCode", "eth_getStorageAt"})
 
 T = TypeVar("T")
 
-# Tells by a second interface whether the contract call of a transaction succeeded.
+# Tells by a second interface whether the contract call of a transaction succeeded; Unreadable where it never will.
 Witness = Callable[[str], bool]
 
 
@@ -37,7 +37,10 @@ class NewestOnly:
         """Take a receipt's success for true only if the witness says so, too: the node knows more than it tells."""
         if self._witness is None or not isinstance(answer, Receipt) or not answer.is_success:
             return answer
-        return cast("T", replace(answer, is_success=self._witness(answer.tx)))
+        try:
+            return cast("T", replace(answer, is_success=self._witness(answer.tx)))
+        except Unreadable as error:
+            return error
 
 
 def _is_of_old_state(call: Call[T]) -> bool:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from support_service.giving import Clock, Cursor, Report, Watch, utc_now
 from support_service.rails import Holding, Rescan, Source, SourceDown, SourceLied
+from support_service.rails.asides import Asides
 from support_service.rails.evm import memo, tokens
 from support_service.rails.evm.passes import Watched
 from support_service.rails.evm.reader import Reader
@@ -56,6 +57,7 @@ class TronSource(EvmSource):
         self._forms = Forms(watches)
         super().__init__(network, self._forms.twins, clock=clock, node=node)
         self.name = f"tron:{network.name}"
+        self.asides = Asides(self.name, clock)
         self.solid = [node(url) for url in network.solid]
         for watched in (*self._watched.values(), self._watched_together):
             watched.has_lens = False
@@ -63,7 +65,7 @@ class TronSource(EvmSource):
         self._proven_at: dict[Node, datetime] = {}
         self._trouble = ""
         self._histories = Histories(network.trongrid, clock)
-        self._witness = Results(network.native) if network.native else None
+        self._witness = Results(network.native, self.asides) if network.native else None
 
     def _sampler(self) -> Sampler:
         quorum = self._network.quorum
