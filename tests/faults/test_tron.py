@@ -91,14 +91,12 @@ def test_x2_a_transaction_that_no_witness_knows_holds_up_the_source_for_a_while_
     honest = here.tron.result_of
     monkeypatch.setattr(here.tron, "result_of", lambda tx: {} if tx == unknown else honest(tx))
     node.mine(6)
-    tries = 0
-    for _ in range(4):
+    for tries in range(1, 5):
         with pytest.raises(SourceDown, match=f"does not know {unknown}; it is asked again"):
             here.look()
         with pytest.raises(SourceDown, match="it is asked again"):
             here.look()
         (item,) = here.ledger.set_aside("tron:tron")
-        tries += 1
         assert item.tries == tries
         assert item.key == f"result of {unknown}"
         assert item.next_try_at is not None

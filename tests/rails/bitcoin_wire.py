@@ -87,6 +87,7 @@ class FakeChain:
     errors: dict[str, tuple[int, str]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     hides: set[str] = field(default_factory=set)
+    spoil: Callable[[Json], Json] = lambda tx: tx
 
     def __post_init__(self) -> None:
         self.blocks.append(Made(GENESIS["regtest"][0], 0, "", [], 1_296_688_602))
@@ -232,6 +233,7 @@ def core_block(chain: FakeChain, block: Made, *, with_prevouts: bool) -> Json:
         for tx in block.txs
         if tx.txid not in chain.hides
     ]
+    txs = [chain.spoil(tx) for tx in txs]
     place = {"hash": block.hash, "height": block.height, "time": block.time}
     above = next((one.hash for one in chain.blocks if one.parent == block.hash), None)
     return {**place, "nextblockhash": above, "previousblockhash": block.parent or None, "tx": txs}
@@ -307,7 +309,7 @@ def esplora_tx(chain: FakeChain, tx: Tx, block: Made | None) -> Json:
     if tx.is_coinbase:
         vin = [{"txid": "0" * 64, "vout": 2**32 - 1, "prevout": None, "is_coinbase": True}]
     vout = [{"scriptpubkey": owner, "value": units} for owner, units in tx.pays]
-    return {"txid": tx.txid, "vin": vin, "vout": vout, "status": status}
+    return chain.spoil({"txid": tx.txid, "vin": vin, "vout": vout, "status": status})
 
 
 @contextmanager

@@ -5,7 +5,7 @@ error, never an empty value.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TypeAlias, cast
@@ -92,7 +92,52 @@ def time(value: object) -> datetime:
     return datetime.fromtimestamp(whole(value, 2**32 - 1), UTC)
 
 
-def core_transaction(value: object) -> Transaction:
+# Reads one transaction; the scripts are ours, and what an output to nobody of them holds need not be told.
+Reading: TypeAlias = Callable[[object, Container[str]], Transaction]
+
+
+class _Everybody(Container[str]):
+    """Holds every script."""
+
+    def __contains__(self, _one: object) -> bool:
+        return True
+
+
+# Whoever owns an output, all of it must be readable.
+EVERYBODY = _Everybody()
+
+
+def transactions(values: object, read: Reading, ours: Container[str]) -> tuple[list[Transaction], list[str]]:
+    """Read a list of transactions as far as it can be read; of each other one that may be ours, say why it cannot."""
+    found, unread = list[Transaction](), list[str]()
+    for place, value in enumerate(sequence(values)):
+        try:
+            found.append(read(value, ours))
+        except BadAnswer as error:
+            unread.append(f"{named(value, place)}: {error}")
+    return found, unread
+
+
+def named(value: object, place: int) -> str:
+    """Name a transaction that cannot be read, by its id where that is told."""
+    txid = value.get("txid") if isinstance(value, dict) else None
+    is_told = isinstance(txid, str) and _HASH.fullmatch(txid) is not None
+    return f"transaction {txid}" if is_told else f"a transaction (number {place})"
+
+
+def _output(
+    told: Object, read: Callable[[Object], Coin], script_of: Callable[[Object], str], us: Container[str]
+) -> Coin:
+    try:
+        return read(told)
+    except BadAnswer:
+        strange = script_of(told)
+        if strange in us:
+            raise
+        return Coin(strange, 0)
+
+
+def core_transaction(value: object, ours: Container[str] = EVERYBODY) -> Transaction:
     """Read one transaction of a block as Bitcoin Core tells it; an input's coin only where `prevout` is given."""
     told = mapping(value)
     txid, sources = block_hash(field(told, "txid")), [mapping(one) for one in sequence(field(told, "vin"))]
@@ -105,7 +150,7 @@ def core_transaction(value: object) -> Transaction:
         txid,
         is_coinbase,
         () if is_coinbase else tuple(_core_input(one) for one in sources),
-        tuple(_core_coin(output) for output in outputs),
+        tuple(_output(output, _core_coin, _core_script, ours) for output in outputs),
     )
 
 
@@ -116,10 +161,14 @@ def _core_input(told: Object) -> Input:
 
 
 def _core_coin(told: Object) -> Coin:
-    return Coin(script(field(mapping(field(told, "scriptPubKey")), "hex")), amount(field(told, "value")))
+    return Coin(_core_script(told), amount(field(told, "value")))
 
 
-def esplora_transaction(value: object) -> Transaction:
+def _core_script(told: Object) -> str:
+    return script(field(mapping(field(told, "scriptPubKey")), "hex"))
+
+
+def esplora_transaction(value: object, ours: Container[str] = EVERYBODY) -> Transaction:
     """Read a transaction as Esplora tells it: amounts in satoshi, and every input with the output it spends."""
     told = mapping(value)
     sources = [mapping(one) for one in sequence(field(told, "vin"))]
@@ -128,7 +177,7 @@ def esplora_transaction(value: object) -> Transaction:
         block_hash(field(told, "txid")),
         is_coinbase,
         () if is_coinbase else tuple(_esplora_input(one) for one in sources),
-        tuple(_esplora_coin(mapping(one)) for one in sequence(field(told, "vout"))),
+        tuple(_output(mapping(one), _esplora_coin, _esplora_script, ours) for one in sequence(field(told, "vout"))),
     )
 
 
@@ -138,4 +187,8 @@ def _esplora_input(told: Object) -> Input:
 
 
 def _esplora_coin(told: Object) -> Coin:
-    return Coin(script(field(told, "scriptpubkey")), satoshi(field(told, "value")))
+    return Coin(_esplora_script(told), satoshi(field(told, "value")))
+
+
+def _esplora_script(told: Object) -> str:
+    return script(field(told, "scriptpubkey"))

@@ -22,6 +22,18 @@ GENESIS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+class Unreadable(SourceDown):
+    """One answer of a form that nobody can read; the node answers all else."""
+
+
+class WatchSilent(Unreadable):
+    """The node does not tell of one script what can be read."""
+
+    def __init__(self, script: Script, text: str) -> None:
+        super().__init__(text)
+        self.script = script
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Whose money is looked for, script -> address, and our own coins for nodes that do not tell what is spent."""
@@ -133,5 +145,5 @@ def check_linked(host: str, child: tuple[int, str], parent: str | None) -> None:
 
 
 def touching(blocks: Iterable[Block]) -> list[Block]:
-    """Only the blocks with something for us, lowest first."""
-    return sorted((block for block in blocks if block.transactions), key=lambda block: block.height)
+    """Only the blocks with something for us, or with something that may be, lowest first."""
+    return sorted((block for block in blocks if block.transactions or block.unread), key=lambda block: block.height)

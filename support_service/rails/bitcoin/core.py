@@ -10,7 +10,15 @@ from datetime import datetime
 from support_service.rails import SourceDown, SourceLied
 from support_service.rails.bitcoin import answers
 from support_service.rails.bitcoin.answers import BadAnswer, Object
-from support_service.rails.bitcoin.chain import Balance, Unspent, Wanted, check_genesis, check_linked, touching
+from support_service.rails.bitcoin.chain import (
+    Balance,
+    Unreadable,
+    Unspent,
+    Wanted,
+    check_genesis,
+    check_linked,
+    touching,
+)
 from support_service.rails.bitcoin.moves import Block, Coin, Script, Transaction
 from support_service.rails.bitcoin.rpc import INVALID_PARAMETER, Refusal, Rpc
 from support_service.rails.scan import Mark
@@ -37,6 +45,8 @@ class CoreChain:
 
     def __init__(self, url: str, chain: str) -> None:
         self.rpc, self._chain = Rpc(url), chain
+        # Whether what cannot be read is left out and named; else it is a reason to ask another node.
+        self.goes_on = False
         self.tells_spends: bool | None = None
         self._has_filters: bool | None = None
         self._is_checked = self._takes_older_form = False
@@ -203,9 +213,13 @@ class CoreChain:
             parent = answers.block_hash(told.get("previousblockhash")) if height else ""
             above = told.get("nextblockhash")
             above = None if above is None else answers.block_hash(above)
-            whole = [answers.core_transaction(one) for one in answers.sequence(told.get("tx"))]
+            whole, unread = answers.transactions(
+                told.get("tx"), answers.core_transaction, wanted.scripts if self.goes_on else answers.EVERYBODY
+            )
         except BadAnswer as error:
             raise self._bad("getblock", error) from None
+        if unread and not self.goes_on:
+            raise Unreadable(f"{self.host}: getblock: {unread[0]}")
         self._learn(whole, wanted)
         mine = []
         for transaction in whole:
@@ -216,7 +230,7 @@ class CoreChain:
             if named.touches(wanted.scripts):
                 mine.append(named)
                 wanted.coins.note(named, height, wanted.scripts)
-        return Block(height, digest, occurred_at, tuple(mine)), parent, above
+        return Block(height, digest, occurred_at, tuple(mine), tuple(unread)), parent, above
 
     def _whole_block(self, digest: str) -> Object:
         """Ask with earlier outputs (Bitcoin Core 23 and newer give them), else in another software's form."""

@@ -30,12 +30,13 @@ SCRIPT_CHARS_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Everything one block did to one watch; it is complete."""
+    """What one block did to one watch: everything where whole, else it says nothing of what else stands there."""
 
     watch: Watch
     mark: Mark
     occurred_at: datetime
     moves: tuple[Move, ...]
+    is_whole: bool = True
 
     @property
     def units(self) -> int:
@@ -115,7 +116,8 @@ class Draft:
                 _observation(story.watch, move, (state, story.occurred_at), story.mark)
                 for move, state in zip(story.moves, self.states[where], strict=True)
             ]
-            told.append(Statement(self.network, *where[0], story.mark.block_hash, delta_units=story.units))
+            if story.is_whole:
+                told.append(Statement(self.network, *where[0], story.mark.block_hash, delta_units=story.units))
         cursor = Cursor(
             step=step,
             height=None if mark is None else mark.height,

@@ -5,13 +5,13 @@ addresses. What was waiting for a block is told, too. Source: the HTTP API of Bl
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
 
 from support_service.rails import SourceDown
 from support_service.rails.bitcoin import answers, text
 from support_service.rails.bitcoin.answers import BadAnswer, Object
-from support_service.rails.bitcoin.chain import Balance, Wanted, check_genesis, touching
+from support_service.rails.bitcoin.chain import Balance, Wanted, WatchSilent, check_genesis, touching
 from support_service.rails.bitcoin.moves import Block, Script, Transaction
 from support_service.rails.bitcoin.wire import Answer, Wire
 from support_service.rails.scan import Mark
@@ -26,11 +26,18 @@ _OK, _NOT_FOUND = 200, 404
 class _Confirmed:
     """A transaction in its block."""
 
-    def __init__(self, told: Object) -> None:
+    def __init__(self, told: Object, ours: Container[str], *, goes_on: bool) -> None:
         status = answers.mapping(told.get("status"))
         if status.get("confirmed") is not True:
             raise BadAnswer("an unconfirmed transaction in the history of blocks")
-        self.transaction = answers.esplora_transaction(told)
+        self.txid = answers.block_hash(told.get("txid"))
+        self.unread = ""
+        try:
+            self.transaction = answers.esplora_transaction(told, ours if goes_on else answers.EVERYBODY)
+        except BadAnswer as error:
+            if not goes_on:
+                raise
+            self.unread = f"transaction {self.txid}: {error}"
         self.mark = Mark(answers.whole(status.get("block_height")), answers.block_hash(status.get("block_hash")))
         self.occurred_at: datetime = answers.time(status.get("block_time"))
 
@@ -43,6 +50,8 @@ class EsploraChain:
 
     def __init__(self, url: str, chain: str) -> None:
         self.wire, self._chain = Wire(url), chain
+        # Whether what cannot be read is left out and named; else it is a reason to ask another node.
+        self.goes_on = False
         self._is_checked = False
         self._tip: Mark | None = None
         # What was read in this turn: newest first, down to the height beside it.
@@ -95,7 +104,7 @@ class EsploraChain:
         try:
             units = answers.satoshi(told.get("funded_txo_sum")) - answers.satoshi(told.get("spent_txo_sum"))
         except BadAnswer as error:
-            raise self._bad(error) from None
+            raise self._silent(script, error) from None
         return Balance(self.tip(), units)
 
     def checked_balance(self, script: Script) -> Balance | None:
@@ -107,12 +116,15 @@ class EsploraChain:
         try:
             if not answers.whole(self._stats(script)[1].get("tx_count")):
                 return []
-            told = answers.sequence(self._json(f"/scripthash/{_named(script)}/txs/mempool"))
+            told = answers.sequence(self._of(script, "/txs/mempool"))
             # What came into a block between the two questions is told with its block, later.
-            waits = [one for one in told if not _is_in_block(one)]
+            waits = [one for one in told if not (isinstance(one, dict) and _is_in_block(one))]
+            if self.goes_on:
+                # One that cannot be read is told with its block as well, or set aside there.
+                return answers.transactions(waits, answers.esplora_transaction, {script})[0]
             return [answers.esplora_transaction(one) for one in waits]
         except BadAnswer as error:
-            raise self._bad(error) from None
+            raise self._silent(script, error) from None
 
     def is_gone(self, txid: str) -> bool:
         """Tell whether the server knows a transaction no more, neither waiting nor in a block."""
@@ -138,26 +150,27 @@ class EsploraChain:
 
     def _stats(self, script: Script) -> tuple[Object, Object]:
         """The server's sums over blocks, and over what waits."""
-        told = self._json(f"/scripthash/{_named(script)}")
+        told = self._of(script, "")
         try:
             whole = answers.mapping(told)
             return answers.mapping(whole.get("chain_stats")), answers.mapping(whole.get("mempool_stats"))
         except BadAnswer as error:
-            raise self._bad(error) from None
+            raise self._silent(script, error) from None
 
     def _blocks(self, first: int, last: int, wanted: Wanted, marks: set[Mark] | None) -> list[Block]:
         """Blocks of first..last from the histories of all scripts; what touches two of them comes once."""
         by_mark: dict[Mark, dict[str, _Confirmed]] = {}
         for script in wanted.scripts:
-            for one in self._history(script, first):
+            for one in self._history(script, first, wanted.scripts):
                 if first <= one.mark.height <= last and (marks is None or one.mark in marks):
-                    by_mark.setdefault(one.mark, {})[one.transaction.txid] = one
+                    by_mark.setdefault(one.mark, {})[one.txid] = one
         blocks = [
             Block(
                 mark.height,
                 mark.block_hash,
                 next(iter(known.values())).occurred_at,
-                tuple(known[txid].transaction for txid in sorted(known)),
+                tuple(known[txid].transaction for txid in sorted(known) if not known[txid].unread),
+                tuple(known[txid].unread for txid in sorted(known) if known[txid].unread),
             )
             for mark, known in by_mark.items()
         ]
@@ -165,17 +178,17 @@ class EsploraChain:
             raise SourceDown(f"{self.host}: tells of two blocks at one height: the chain moved; reading again")
         return touching(blocks)
 
-    def _history(self, script: Script, down_to: int) -> list[_Confirmed]:
+    def _history(self, script: Script, down_to: int, ours: Container[str]) -> list[_Confirmed]:
         """A script's transactions in blocks, newest first, from a height on; read once a turn."""
         known = self._histories.get(script)
         if known is not None and known[0] <= down_to:
             return known[1]
         found: list[_Confirmed] = []
-        path, seen = f"/scripthash/{_named(script)}/txs/chain", set[str]()
+        path, seen = "/txs/chain", set[str]()
         for _ in range(PAGES_MAX):
-            page = self._page(path if not found else f"{path}/{found[-1].transaction.txid}")
+            page = self._page(script, path if not found else f"{path}/{found[-1].txid}", ours)
             found += page
-            ids = {one.transaction.txid for one in page}
+            ids = {one.txid for one in page}
             if len(ids) < len(page) or ids & seen:
                 raise SourceDown(f"{self.host}: its history of a script repeats itself: the chain moved; reading again")
             seen |= ids
@@ -184,11 +197,12 @@ class EsploraChain:
                 return found
         raise SourceDown(f"{self.host}: the history of a script has more than {PAGES_MAX} pages")
 
-    def _page(self, path: str) -> list[_Confirmed]:
+    def _page(self, script: Script, path: str, ours: Container[str]) -> list[_Confirmed]:
+        told = self._of(script, path)
         try:
-            page = [_Confirmed(answers.mapping(one)) for one in answers.sequence(self._json(path))]
+            page = [_Confirmed(answers.mapping(one), ours, goes_on=self.goes_on) for one in answers.sequence(told)]
         except BadAnswer as error:
-            raise self._bad(error) from None
+            raise self._silent(script, error) from None
         heights = [one.mark.height for one in page]
         if heights != sorted(heights, reverse=True):
             raise SourceDown(f"{self.host}: a page of history is not in order; reading again")
@@ -212,15 +226,30 @@ class EsploraChain:
         except BadAnswer as error:
             raise self._bad(error) from None
 
+    def _of(self, script: Script, path: str) -> object:
+        """Ask about one script; whatever is wrong with the answer concerns it alone."""
+        answer = self.wire.get(f"/scripthash/{_named(script)}{path}")
+        told = self._parsed(answer)
+        if isinstance(told, str):
+            raise WatchSilent(script, told)
+        return told
+
     def _json(self, path: str) -> object:
-        answer = self._get(path)
+        told = self._parsed(self._get(path))
+        if isinstance(told, str):
+            raise SourceDown(told)
+        return told
+
+    def _parsed(self, answer: Answer) -> object:
+        """Read JSON, which is no text here; a text says what is wrong."""
         try:
-            if answer.status == _OK:
-                return text.parse(answer.body)
+            told = text.parse(answer.body) if answer.status == _OK else ""
         except text.BadJson:
-            pass
+            told = ""
+        if not isinstance(told, str):
+            return told
         what = "something that is no JSON" if answer.status == _OK else "an error"
-        raise SourceDown(f"{self.host}: HTTP {answer.status} with {what}; is this address an Esplora server?")
+        return f"{self.host}: HTTP {answer.status} with {what}; is this address an Esplora server?"
 
     def _get(self, path: str) -> Answer:
         answer = self.wire.get(path)
@@ -230,6 +259,9 @@ class EsploraChain:
 
     def _bad(self, error: BadAnswer) -> SourceDown:
         return SourceDown(f"{self.host}: {error}")
+
+    def _silent(self, script: Script, error: BadAnswer) -> WatchSilent:
+        return WatchSilent(script, f"{self.host}: {error}")
 
 
 def _named(script: Script) -> str:

@@ -52,12 +52,16 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block with those of its transactions that touch us, in their order; it may have none."""
+    """A block with those of its transactions that touch us, in their order; it may have none.
+
+    unread says why others, which may touch us too, are not among them.
+    """
 
     height: int
     block_hash: str
     occurred_at: datetime
     transactions: tuple[Transaction, ...]
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

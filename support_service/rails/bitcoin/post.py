@@ -1,9 +1,10 @@
 """Where a source stands, and how sure each row of a block is: by the depth its amount needs. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from support_service.giving import Clock, Direction, State, Watch
+from support_service.rails.asides import Asides
 from support_service.rails.bitcoin.address import read_address
 from support_service.rails.bitcoin.draft import Story
 from support_service.rails.bitcoin.memo import WatchKey
@@ -14,17 +15,22 @@ from support_service.rails.scan import Mark
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """Where a source stands: its name, its network, what it watches, and its clock."""
+    """Where a source stands: its name, its network, what it watches, its clock, and what it goes on without.
+
+    left_out are watches of ours that cannot be read now.
+    """
 
     name: str
     network: BitcoinNetwork
     watches: Mapping[WatchKey, Watch]
     clock: Clock
+    asides: Asides
+    left_out: Mapping[WatchKey, Watch] = field(default_factory=dict)
 
     @property
     def own(self) -> dict[Script, str]:
         """Every script of ours, and the address it belongs to."""
-        return {self.script(key): key[0] for key in self.watches}
+        return {self.script(key): key[0] for key in (*self.watches, *self.left_out)}
 
     def script(self, key: WatchKey) -> Script:
         """The script of a watch's address."""
@@ -52,7 +58,11 @@ def tell(post: Post, block: Block, keys: Iterable[WatchKey], head: int) -> list[
         for address, found in moves(transaction, own).items():
             by_address.setdefault(address, []).extend(found)
     return [
-        judge(post, Story(post.watches[key], mark, block.occurred_at, tuple(by_address[key[0]])), head)
+        judge(
+            post,
+            Story(post.watches[key], mark, block.occurred_at, tuple(by_address[key[0]]), is_whole=not block.unread),
+            head,
+        )
         for key in sorted(keys)
         if by_address.get(key[0])
     ]

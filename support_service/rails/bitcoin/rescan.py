@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from support_service.giving import Cursor, Report
 from support_service.rails import Holding, Rescan
 from support_service.rails.bitcoin import memo, sight
-from support_service.rails.bitcoin.chain import Chain, Wanted
+from support_service.rails.bitcoin.chain import Chain, Unreadable, Wanted
 from support_service.rails.bitcoin.coins import Coins
 from support_service.rails.bitcoin.draft import Draft
 from support_service.rails.bitcoin.memo import Memo, WatchKey
@@ -68,6 +68,8 @@ class _Reading:
             draft.add(one.story, one.states)
         held = {Mark(h, digest) for a, code, h, digest in task.blocks if (a, code) == key}
         silent = {mark for mark in held if max(low, span[0]) < mark.height <= span[1]} - draft.marks
+        # What stands there may be the very transaction that cannot be read.
+        silent -= {Mark(block.height, block.block_hash) for block in blocks if block.unread}
         now = sight.hashes(self._chain, [*silent, *draft.marks, self.mark], tip.height)
         sight.check_still_there(self._chain, [*draft.marks, self.mark], tip.height)
         for mark in sorted(silent):
@@ -89,7 +91,10 @@ def _holding(post: Post, chain: Chain, what: tuple[WatchKey, Memo], tip: Mark) -
     assert held.final is not None
     open_heights = [mark.height - 1 for mark, one in held.pending.items() if key in one.moved]
     height = min([held.final.height, item.read, tip.height, *open_heights])
-    told = chain.balance(post.script(key))
+    try:
+        told = chain.balance(post.script(key))
+    except Unreadable as error:
+        return Holding(watch, height, None, str(error))
     if told is None:
         trouble = f"{chain.host} does not tell what an address holds (no scantxoutset)"
         return Holding(watch, height, None, trouble)

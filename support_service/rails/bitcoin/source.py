@@ -1,11 +1,13 @@
 """The Bitcoin rail's I/O half: one Source per network, read from Bitcoin Core and Esplora nodes in turn."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from support_service.giving import Clock, Cursor, Report, Watch, utc_now
 from support_service.rails import Holding, Rescan, Source, SourceDown
+from support_service.rails.asides import WATCH, Asides
 from support_service.rails.bitcoin import memo
-from support_service.rails.bitcoin.chain import Chain
+from support_service.rails.bitcoin.chain import Chain, Unreadable, WatchSilent
 from support_service.rails.bitcoin.core import CoreChain
 from support_service.rails.bitcoin.esplora import EsploraChain
 from support_service.rails.bitcoin.network import BitcoinNetwork, read_network
@@ -15,6 +17,8 @@ from support_service.rails.bitcoin.rescan import holdings, read_again
 from support_service.rails.bitcoin.thaw import StoodIn, step_back
 from support_service.rails.bitcoin.turn import Turn
 from support_service.rails.roster import Roster
+
+N = TypeVar("N")
 
 
 def build_sources(
@@ -42,6 +46,7 @@ class BitcoinSource:
             *(EsploraChain(url, network.chain) for url in network.esplora),
         ]
         self._roster = Roster(self.nodes, clock)
+        self.asides = Asides(self.name, clock)
 
     def reports(self, after: Cursor | None) -> Iterator[Report]:
         """Yield reports from the cursor to the head."""
@@ -59,8 +64,10 @@ class BitcoinSource:
         """Ask what every watch held at its last confirmed block; raises SourceDown and SourceLied."""
         return holdings(self._post(self.name), self._asked(), after)
 
-    def _post(self, name: str) -> Post:
-        return Post(name, self._network, self._watches, self._clock)
+    def _post(self, name: str, left_out: Container[memo.WatchKey] = ()) -> Post:
+        going = {key: watch for key, watch in self._watches.items() if key not in left_out}
+        others = {key: watch for key, watch in self._watches.items() if key in left_out}
+        return Post(name, self._network, going, self._clock, self.asides, others)
 
     def _asked(self) -> Chain:
         """Whom to ask outside of turns: the first node that is ready, or a quorum."""
@@ -68,9 +75,15 @@ class BitcoinSource:
         return Panel(ready, self._network.quorum, lambda *_: None) if self._network.quorum > 1 else ready[0]
 
     def _from_one(self, after: Cursor | None) -> Iterator[Report]:
-        """Read from the first node that can be read; where it fails half way, the next goes on from there."""
+        """Read from the first node that can be read; where it fails half way, the next goes on from there.
+
+        Where every one fails, and some for want of one thing only, one of these is read without it.
+        """
         troubles: list[SourceDown] = []
-        for node in self._roster.ready():
+        ready = self._roster.ready()
+        lacking: list[CoreChain | EsploraChain] = []
+        for node in _then(ready, lacking):
+            node.goes_on = len(ready) == 1 or node in lacking
             try:
                 for report in self._turn(node, after, self._tellers(node)):
                     after = report.cursor
@@ -78,9 +91,13 @@ class BitcoinSource:
             except SourceDown as error:
                 self._roster.failed(node, str(error), error.retry_after_seconds)
                 troubles.append(error)
+                if isinstance(error, Unreadable) and node not in lacking:
+                    lacking.append(node)
             else:
                 self._roster.worked(node)
                 return
+            finally:
+                node.goes_on = False
         retry_after_seconds = min(trouble.retry_after_seconds for trouble in troubles)
         raise SourceDown("; ".join(map(str, troubles)), retry_after_seconds=retry_after_seconds)
 
@@ -104,6 +121,35 @@ class BitcoinSource:
         return [other for other in ready if isinstance(other, EsploraChain)]
 
     def _turn(self, chain: Chain, after: Cursor | None, tellers: Sequence[Chain] = ()) -> Iterator[Report]:
-        turn = Turn(self._post(self.name), chain, after, tellers)
-        yield from turn.reports()
-        self.warning = turn.warning
+        """Take one turn; a watch that the node does not tell of is left out, and all others are read."""
+        while True:
+            resting = {key for key in self._watches if self.asides.rests(_name(key))}
+            left_out = resting if len(resting) < len(self._watches) else set[memo.WatchKey]()
+            post = self._post(self.name, left_out)
+            turn = Turn(post, chain, after, tellers)
+            try:
+                for report in turn.reports():
+                    after = report.cursor
+                    yield report
+            except WatchSilent as error:
+                (silent,) = [key for key in self._watches if post.script(key) == error.script]
+                if not isinstance(chain, EsploraChain) or not chain.goes_on or len(post.watches) == 1:
+                    raise
+                self.asides.note(_name(silent), str(error))
+                if not self.asides.rests(_name(silent)):
+                    raise
+                continue
+            for key in post.watches:
+                self.asides.solve(_name(key))
+            self.warning = turn.warning
+            return
+
+
+def _then(nodes: Sequence[N], more: Sequence[N]) -> Iterator[N]:
+    """First the ones, then the others, which may have been found meanwhile."""
+    yield from nodes
+    yield from more
+
+
+def _name(key: memo.WatchKey) -> str:
+    return f"{WATCH}{key[1]} at {key[0]}"

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from support_service.giving import Cursor, Direction, Report
 from support_service.rails import SourceDown, SourceError
-from support_service.rails.bitcoin import conflicts, memo, sight, waiting
+from support_service.rails.bitcoin import aside, conflicts, memo, sight, waiting
 from support_service.rails.bitcoin import draft as drafts
 from support_service.rails.bitcoin.chain import Balance, Chain, Wanted
 from support_service.rails.bitcoin.draft import Draft
@@ -35,6 +35,8 @@ class Turn:
         self._told_at: datetime | None = None
         # Transactions told of with their block in this turn.
         self._in_blocks: set[str] = set()
+        # Addresses whose sums the node tells otherwise, while something of their blocks cannot be read.
+        self._lacking: list[str] = []
         # What people should hear of though all was read; "" if nothing.
         self.warning = ""
 
@@ -48,9 +50,12 @@ class Turn:
         self._begin(tip, draft)
         is_behind = self._is_behind(tip)
         yield from self._read(tip, draft)
+        self._mend(tip, draft)
         self._open(tip, draft)
         differing = self._differing(tip) if is_behind else []
-        if differing:
+        if differing and aside.has_blocks(self._post):
+            self._lacking = sorted({key[0] for key in differing})
+        elif differing:
             log.warning("read_again_from_start", extra={"source": self._post.name, "node": self._chain.host})
             self._start_again(differing)
             yield from self._read(tip, draft)
@@ -146,6 +151,7 @@ class Turn:
         wanted = Wanted(self._post.scripts(group), self._memo.coins, self._memo.lost_coins)
         blocks = self._chain.scan(first, end.height, wanted)
         told = [(block, one) for block in blocks for one in tell(self._post, block, group, tip.height)]
+        aside.note(self._post, blocks, told, self._memo)
         sight.check_still_there(self._chain, [end, *(one.story.mark for _, one in told)], tip.height)
         if self._chain.tells_spends:
             self._memo.coins.drop()
@@ -210,6 +216,9 @@ class Turn:
         for key, item in self._mine():
             if item.is_open or item.read != tip.height or item.moved is None:
                 continue
+            if aside.has_blocks(self._post):
+                # What cannot be read would be taken for what lay there before.
+                continue
             mark = self._at(item.start, tip)
             told = Balance(tip, item.moved) if item.start == 0 else self._chain.balance(self._post.script(key))
             if told is not None and told.mark != tip:
@@ -259,6 +268,11 @@ class Turn:
         keys = {key for one in due.values() for key in one.moved if key in self._post.watches}
         found = self._chain.again(list(due), Wanted(self._post.scripts(keys), self._memo.coins.copy()))
         self._memo = self._memo.without_pending(set(due))
+        odd = {Mark(block.height, block.block_hash) for block in found if block.unread}
+        for mark, held in due.items():
+            kept = {key: units for key, units in held.moved.items() if key in self._post.left_out}
+            if kept:
+                self._memo = self._memo.with_pending(mark, held.due, kept)
         told = {
             (memo.key_of(one.story.watch), one.story.mark): one
             for block in found
@@ -269,7 +283,10 @@ class Turn:
                 item, one = self._memo.progress[key], told.get((key, mark))
                 if item.start == mark.height and item.opening:
                     one = self._opening(key, mark, item.opening, tip)
-                if one is None:
+                if one is None and mark in odd:
+                    # It may be what cannot be read; it stays as sure as it was.
+                    self._memo = self._memo.with_pending(mark, tip.height + 1, {key: held.moved[key]})
+                elif one is None:
                     draft.empty(key, mark, is_canonical=True)
                 else:
                     self._take(one, draft)
@@ -281,7 +298,37 @@ class Turn:
         self._memo.coins.settle(lambda height: height < settled)
         self._memo = conflicts.settled(self._memo, self._memo.final.height if self._memo.final else -1)
 
+    def _mend(self, tip: Mark, draft: Draft) -> None:
+        """Read blocks again of which something could not be read, and state them anew as far as they can be now."""
+        for item, mark, before in aside.due(self._post):
+            mine = {key: one for key, one in self._mine() if one.start < mark.height <= one.read}
+            if sight.hashes(self._chain, [mark], tip.height)[mark.height] != mark.block_hash:
+                self._post.asides.solve(item.key)
+                continue
+            wanted = Wanted(self._post.scripts(mine), self._memo.coins.copy())
+            blocks = self._chain.again([mark], wanted)
+            if any(block.unread for block in blocks):
+                self._post.asides.note(item.key, aside.reason(blocks), item.memo)
+                continue
+            told = [(block, one) for block in blocks for one in tell(self._post, block, mine, tip.height)]
+            sight.check_still_there(self._chain, [mark], tip.height)
+            for block, one in told:
+                draft.prove(block)
+                self._take(one, draft)
+                key, new = memo.key_of(one.story.watch), one.story.units
+                moved = mine[key].moved
+                gained = new - before.get(key[0], 0)
+                self._memo = self._memo.with_progress(
+                    {key: replace(mine[key], moved=None if moved is None else moved + gained)}
+                )
+            self._post.asides.solve(item.key)
+
     def _warn(self) -> None:
+        if self._lacking:
+            self.warning = (
+                f"{self._chain.host}: the sums of {', '.join(self._lacking)} hold more than could be read: something of"
+                " their blocks is set aside"
+            )
         unknown = [key[0] for key, item in self._mine() if item.is_open and item.opening is None]
         if unknown:
             self.warning = (

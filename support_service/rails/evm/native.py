@@ -129,7 +129,7 @@ def touching(block: Block, own: Collection[str]) -> Sequence[Transaction]:
 
 
 def unread_of(block: Block, receipts: Mapping[str, Receipt], unread: Mapping[str, str], *, us: str) -> tuple[str, ...]:
-    """Say what of a block cannot be read and may concern an address: transactions, and receipts as far as it needs them."""
+    """Say what cannot be read and may concern an address: transactions, and receipts as far as it needs them."""
     told = list(block.unread)
     for sent in touching(block, {us}):
         receipt = receipts.get(sent.hash)

@@ -1,0 +1,49 @@
+"""Blocks of which a transaction could not be read: the rest is booked, and they are read again until all is named."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+
+from support_service.giving import SetAside
+from support_service.rails.bitcoin.memo import Memo
+from support_service.rails.bitcoin.moves import Block
+from support_service.rails.bitcoin.post import Post, Told
+from support_service.rails.scan import Mark
+
+# Blocks read again in one turn: on Bitcoin Core each is some megabytes.
+AGAIN_MAX = 5
+
+
+def note(post: Post, blocks: Iterable[Block], told: Sequence[tuple[Block, Told]], memo: Memo) -> None:
+    """Set aside the blocks of which something could not be read, with what the rest of them moved."""
+    for block in blocks:
+        if not block.unread:
+            post.asides.solve(_name(block.height))
+            continue
+        mark = Mark(block.height, block.block_hash)
+        held = memo.pending.get(mark)
+        moved = {key[0]: units for key, units in held.moved.items()} if held else {}
+        moved |= {one.story.watch.address: one.story.units for at, one in told if at is block}
+        held_memo = {"height": mark.height, "hash": mark.block_hash, "moved": {a: str(u) for a, u in moved.items()}}
+        post.asides.note(_name(block.height), reason([block]), json.dumps(held_memo))
+
+
+def reason(blocks: Iterable[Block]) -> str:
+    """Say what of some blocks cannot be read."""
+    return "; ".join(why for block in blocks for why in block.unread)
+
+
+def has_blocks(post: Post) -> bool:
+    """Tell whether something of a block is set aside."""
+    return any(item.memo for item in post.asides.items)
+
+
+def due(post: Post) -> Iterator[tuple[SetAside, Mark, dict[str, int]]]:
+    """What is to be read again now: its block, and what was booked of it, by address."""
+    for item in [one for one in post.asides.due() if one.memo][:AGAIN_MAX]:
+        held = json.loads(item.memo)
+        moved = {address: int(units) for address, units in held["moved"].items()}
+        yield item, Mark(held["height"], held["hash"]), moved
+
+
+def _name(height: int) -> str:
+    return f"block {height}"
