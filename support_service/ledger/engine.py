@@ -31,6 +31,7 @@ SCHEMA_REVISION = "0005"
 WAIT_SECONDS_MAX = 10
 # How long pages for everybody wait for an answer. What is not there by then is told later.
 BRIEF_SECONDS_MAX = 0.5
+LOCK_FIRST_MILLIS = 100
 
 # Names our lock among all advisory locks of a PostgreSQL database: "support" in ASCII.
 _WRITER_LOCK = int.from_bytes(b"support", "big")
@@ -227,7 +228,8 @@ def _postgresql_engine(url: URL, wait_seconds_max: float, *, writes: bool) -> En
         connection.execute(f"SET lock_timeout = {_millis(wait_seconds_max)}")
         if wait_seconds_max <= BRIEF_SECONDS_MAX:
             # Whoever waits so briefly waits for answers, too; a longer wait is for other writers alone.
-            connection.execute(f"SET statement_timeout = {_millis(wait_seconds_max)}")
+            # A little later than the lock: of two limits that end together, either may be told.
+            connection.execute(f"SET statement_timeout = {_millis(wait_seconds_max) + LOCK_FIRST_MILLIS}")
         connection.commit()
         # From here on said with every BEGIN, by the driver and without a question of its own.
         connection.isolation_level = levels.READ_COMMITTED if writes else levels.REPEATABLE_READ

@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TypeAlias
 
 import pytest
@@ -13,6 +15,7 @@ from tests.faults.test_bitcoin import EVERY_STATE, both, is_down_and_nothing_mov
 from tests.fixtures.bitcoin import BitcoinWorld, MakeBitcoin, new_lock
 from tests.fixtures.bitcoin_node import Json
 from tests.fixtures.wire import Reply, Server
+from tests.fixtures.world import fixed_clock
 
 pytestmark = pytest.mark.node
 
@@ -51,6 +54,16 @@ def mended_and_exact(here: BitcoinWorld) -> None:
     here.look()
     assert here.told(*EVERY_STATE) == GAVE
     here.check()
+
+
+def is_set_aside_and_books_nothing(here: BitcoinWorld, words: str) -> None:
+    """Look, and see that the one thing that cannot be read is named, and waits alone; then let its rest be over."""
+    here.look()
+    assert here.rows(*EVERY_STATE) == []
+    (item,) = here.ledger.set_aside(here.source.name)
+    assert re.search(words, item.reason)
+    assert "SECRET" not in item.reason
+    here.source.asides._clock = lambda: fixed_clock() + timedelta(minutes=5)
 
 
 @pytest.mark.parametrize("method", ["getblockchaininfo", "getblockhash", "getblock"])
@@ -346,7 +359,7 @@ def test_n13_an_amount_that_can_be_none_books_nothing(amount: Json, bitcoin: Mak
         return told
 
     here.core.bend = odd
-    is_down_and_nothing_moves(here, "amount|more than 8 decimals|whole number")
+    is_set_aside_and_books_nothing(here, "amount|more than 8 decimals|whole number")
     here.core.bend = lambda _asked, told: told
     mended_and_exact(here)
 
@@ -364,7 +377,7 @@ def test_n13_a_number_of_satoshi_that_can_be_none_books_nothing(amount: Json, bi
         return Reply.of(history)
 
     here.esplora.bend = odd
-    is_down_and_nothing_moves(here, "whole number")
+    is_set_aside_and_books_nothing(here, "whole number")
     here.esplora.bend = lambda _path, told: told
     mended_and_exact(here)
 

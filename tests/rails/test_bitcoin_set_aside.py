@@ -1,5 +1,6 @@
 """A transaction or an address that cannot be read is set aside: all others are booked, and what is missing is told."""
 
+import copy
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support_service.giving import Watch
-from support_service.rails import SourceDown
+from support_service.rails import Rescan, SourceDown
 from tests.fixtures.world import fixed_clock
 from tests.rails.bitcoin_wire import ALSO_US, STRANGER, US, Books, FakeChain, Json, script, served, watch
 
@@ -185,3 +186,34 @@ def test_the_only_address_that_cannot_be_read_stops_its_source(chain: FakeChain,
     chain.mine()
     with pytest.raises(SourceDown, match="HTTP 400"):
         books.look()
+
+
+@each_kind
+def test_another_node_is_asked_before_anything_is_set_aside(kind: str, chain: FakeChain, tmp_path: Path) -> None:
+    bad = copy.copy(chain)
+    bad.spoil = lambda tx: {**tx, "vout": None}
+    with served(bad) as first, served(chain) as second:
+        books = Books(tmp_path, **{"esplora" if kind == "esplora" else "rpc": [first, second]})
+        books.look()
+        chain.mine(3, chain.gift((MINE, 7)))
+        books.look()
+        assert books.told() == [("confirmed", "donation", "in", "0", 7)]
+        assert books.ledger.set_aside() == ()
+        books.ledger.dispose()
+
+
+@each_kind
+def test_reading_again_takes_nothing_back_that_it_cannot_read(kind: str, chain: FakeChain, opened: Open) -> None:
+    books = opened(kind)
+    gift = chain.gift((MINE, 7))
+    chain.mine(3, gift)
+    books.look()
+    chain.spoil = of(gift.txid, lambda tx: {**tx, "vin": None})
+    cursor = books.ledger.cursor("bitcoin:bitcoin")
+    assert cursor is not None
+    task = Rescan("btc1", 0, cursor, tuple(books.ledger.blocks("bitcoin")))
+    # Outside of turns nothing is left out.
+    told = books.source.read_again("rescan:btc1", task, None)
+    with pytest.raises(SourceDown, match="null where a list is owed"):
+        list(map(books.ledger.accept, told))
+    assert books.told() == [("confirmed", "donation", "in", "0", 7)]
