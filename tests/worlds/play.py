@@ -29,7 +29,11 @@ STEPS = 24
 # Tokens are held against their balance a few in a turn; after so many turns each of them was.
 ROUNDS_AT_END = 6
 QUORUM_EVERY = 5
-QUIET = ("support_service.rails.evm.turn", "support_service.rails.evm.native", "support_service.rails.roster")
+QUIET = (
+    "support_service.rails.evm.poll",
+    "support_service.rails.evm.native_coin",
+    "support_service.rails.chain.node_pool",
+)
 
 
 @dataclass

@@ -4,22 +4,22 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from support_service.giving import SetAside
-from support_service.rails.bitcoin.memo import Memo
-from support_service.rails.bitcoin.moves import Block
-from support_service.rails.bitcoin.post import Post, Told
-from support_service.rails.scan import Mark
+from support_service.rails.bitcoin.cursor_state import CursorState
+from support_service.rails.bitcoin.movements import Block
+from support_service.rails.bitcoin.source_context import SourceContext, Told
+from support_service.rails.chain.search import BlockRef
 
 # Blocks read again in one turn: on Bitcoin Core each is some megabytes.
 AGAIN_MAX = 5
 
 
-def note(post: Post, blocks: Iterable[Block], told: Sequence[tuple[Block, Told]], memo: Memo) -> None:
+def note(post: SourceContext, blocks: Iterable[Block], told: Sequence[tuple[Block, Told]], memo: CursorState) -> None:
     """Set aside the blocks of which something could not be read, with what the rest of them moved."""
     for block in blocks:
         if not block.unread:
             post.asides.solve(_name(block.height))
             continue
-        mark = Mark(block.height, block.block_hash)
+        mark = BlockRef(block.height, block.block_hash)
         held = memo.pending.get(mark)
         moved = {key[0]: units for key, units in held.moved.items()} if held else {}
         moved |= {one.story.watch.address: one.story.units for at, one in told if at is block}
@@ -32,17 +32,17 @@ def reason(blocks: Iterable[Block]) -> str:
     return "; ".join(why for block in blocks for why in block.unread)
 
 
-def has_blocks(post: Post) -> bool:
+def has_blocks(post: SourceContext) -> bool:
     """Tell whether something of a block is set aside."""
     return any(item.memo for item in post.asides.items)
 
 
-def due(post: Post) -> Iterator[tuple[SetAside, Mark, dict[str, int]]]:
+def due(post: SourceContext) -> Iterator[tuple[SetAside, BlockRef, dict[str, int]]]:
     """What is to be read again now: its block, and what was booked of it, by address."""
     for item in [one for one in post.asides.due() if one.memo][:AGAIN_MAX]:
         held = json.loads(item.memo)
         moved = {address: int(units) for address, units in held["moved"].items()}
-        yield item, Mark(held["height"], held["hash"]), moved
+        yield item, BlockRef(held["height"], held["hash"]), moved
 
 
 def _name(height: int) -> str:
