@@ -9,11 +9,11 @@ from support_service.giving import PaymentMethod, Phrase
 from support_service.money import plain
 from support_service.web.articles import allowed_article, article_label
 from support_service.web.card_form import HONEYPOT, Confirmed, WishRead, preset_value
-from support_service.web.card_guard import place_and_net
 from support_service.web.card_token import Question, Token, TokenRefused, read_token, write_token
 from support_service.web.cards import Cards, cards_or_404
 from support_service.web.guard import keys
 from support_service.web.i18n import chosen_language
+from support_service.web.networks import networks_of
 from support_service.web.service import service
 
 NONCE_BYTES = 16
@@ -120,7 +120,7 @@ def carried_token() -> Token | None:
 
 def _origin(token: Token) -> str:
     """Name whoever spends a token by a keyed digest: we set no cookie for readers, so address and browser must do."""
-    place, _ = place_and_net(request.remote_addr or "")
+    place = networks_of(request.remote_addr or "").place
     return keys().digest("card way back", token.nonce, place, request.headers.get("User-Agent", ""))
 
 

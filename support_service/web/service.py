@@ -11,7 +11,7 @@ from flask import current_app
 from support_service.assembly import Assembly
 from support_service.giving import Clock
 from support_service.ledger import Ledger
-from support_service.origin import BaseUrl
+from support_service.origin import BaseUrl, Host
 from support_service.web import civil_dates
 from support_service.web.breaker import PublicReads
 from support_service.web.checkouts import Checkouts
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from support_service.rails.processors import Processor
 
 EXTENSION = "support"
+# Every name of this machine that reaches it alone.
+_LOOPBACK = (Host("127.0.0.1"), Host("localhost"), Host("[::1]"))
 
 T = TypeVar("T")
 
@@ -47,6 +49,12 @@ class Service:
     def base(self) -> BaseUrl:
         """Where readers reach us, as a value."""
         return self.assembly.settings.publisher.base
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """The hosts that we answer to: those of web.trusted_hosts, or else our own."""
+        own = _LOOPBACK if self.base.site.host.is_loopback else (self.base.site.host,)
+        return self.assembly.settings.web.trusted_hosts or own
 
     @property
     def base_url(self) -> str:
