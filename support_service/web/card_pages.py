@@ -75,9 +75,8 @@ def show_moment(confirmed: Confirmed, token: Token, text: Phrase, seconds: int) 
     return _offer(Phrase("One moment, please"), text, _fields(confirmed, token), 429, seconds=seconds)
 
 
-def offer_again(confirmed: Confirmed, token: Token) -> Response:
-    """Say that the processor does not answer; pressing again tries the same payment page."""
-    text = Phrase("The card processor does not answer. Nothing was charged. Try again, or give in another way.")
+def offer_again(confirmed: Confirmed, token: Token, text: Phrase) -> Response:
+    """Say why no payment page opens, and keep all that was typed; pressing again tries the same payment page."""
     return _offer(Phrase("The payment page does not open now"), text, _fields(confirmed, token), 503)
 
 

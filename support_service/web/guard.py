@@ -13,6 +13,7 @@ import re
 import secrets
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import lru_cache, wraps
@@ -22,16 +23,16 @@ from typing import ParamSpec, TypeVar, cast
 from flask import Response, abort, g, request
 from werkzeug.wrappers import Response as BaseResponse
 
+from support_service.ledger import LedgerDown
 from support_service.ledger.people import Role, Session, address_key
 from support_service.origin import BadAddress, Origin, read_origin
 from support_service.text_file import Unreadable, read_text_file
 from support_service.web.networks import networks_of
-from support_service.web.service import service
+from support_service.web.service import SAFE_METHODS, service
 
 log = logging.getLogger(__name__)
 
 SECRET_BYTES = 32
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 FORM_FIELD = "csrf_token"
 COOKIE = "support_staff"
 LOGIN_COOKIE = "support_staff_login"
@@ -144,11 +145,23 @@ def token_in_cookie() -> str:
 
 
 def current_session() -> Session | None:
-    """Look up, once a request, whose session this is; raises LedgerDown."""
+    """Look up, once a request, whose session this is; raises LedgerDown, soon where a page is looked at."""
     if "staff_session" not in g:
         token = token_in_cookie()
-        g.staff_session = service().ledger.people.session(token) if token else None
+        g.staff_session = _session_of(token) if token else None
+        if g.staff_session is not None:
+            # While nobody can write, looking goes on; half an hour of that, and one signs in anew.
+            with suppress(LedgerDown):
+                service().ledger.prompt.people.mark_used(g.staff_session)
     return cast("Session | None", g.staff_session)
+
+
+def _session_of(token: str) -> Session | None:
+    at = service()
+    if request.method in SAFE_METHODS:
+        return at.read(lambda ledger: ledger.people.session(token))
+    # What somebody filled in and sent is worth a wait.
+    return at.ledger.people.session(token)
 
 
 def known_session() -> Session | None:

@@ -6,7 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING, TypeVar, cast
 from zoneinfo import ZoneInfo
 
-from flask import current_app
+from flask import current_app, request
 
 from support_service.assembly import Assembly
 from support_service.giving import Clock
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from support_service.rails.processors import Processor
 
 EXTENSION = "support"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Every name of this machine that reaches it alone.
 _LOOPBACK = (Host("127.0.0.1"), Host("localhost"), Host("[::1]"))
 
@@ -30,7 +31,8 @@ T = TypeVar("T")
 class Service:
     """One publisher's service. Making it touches no database: the ledger connects when it is asked.
 
-    `read` is how pages for everybody ask the ledger; checkouts is how they ask processors.
+    `read` is how pages for everybody ask the ledger, `books` how views of staff do; checkouts is how they ask
+    processors.
     processors take cards, by the key of their method; none where the settings name none.
     """
 
@@ -44,6 +46,11 @@ class Service:
     def read(self, question: Callable[[Ledger], T]) -> T:
         """Ask the ledger for a page for everybody: briefly, and not at all while it is down; raises LedgerError."""
         return self.reads.ask(self.ledger, question)
+
+    @property
+    def books(self) -> Ledger:
+        """The ledger for a view of staff: who only looks is told soon that it is held by others; what is done waits."""
+        return self.ledger.prompt if request.method in SAFE_METHODS else self.ledger
 
     @property
     def base(self) -> BaseUrl:
