@@ -182,6 +182,22 @@ def check_calm(visitor: Visitor, address: str, size: tuple[int, int]) -> None:
     assert found.violations_count == 0, f"{address}: {found.generate_report()}"
 
 
+def test_in_forced_colours_what_is_chosen_differs_by_more_than_its_weight(calm_town: Town, visit: Visit) -> None:
+    page = visit(has_forced_colors=True).page
+    page.goto(f"{calm_town.origin}/support")
+    ground = "spans => spans.map(span => getComputedStyle(span).backgroundColor)"
+    chosen = page.eval_on_selector_all(".segments input:checked + span", ground)
+    others = page.eval_on_selector_all(".segments input:not(:checked) + span", ground)
+    assert chosen and others
+    assert not set(chosen) & set(others)
+
+
+def test_no_platform_makes_links_of_numbers_of_a_gift(calm_town: Town) -> None:
+    client = calm_town.app.test_client()
+    for path in ("/card?amount=200&currency=UAH&frequency=once", "/card", "/card?amount=x"):
+        assert '<meta name="format-detection" content="telephone=no' in client.get(path).text, path
+
+
 def test_the_page_with_the_card_form_is_light(town: Town, visit: Visit) -> None:
     visitor = visit()
     session = visitor.context.new_cdp_session(visitor.page)
