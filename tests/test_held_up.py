@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from support_service.demo_stripe import StripeFake
-from support_service.ledger.people import SESSION_MARK
+from support_service.demo.stripe import StripeFake
+from support_service.ledger.staff import SESSION_MARK
 from support_service.web.breaker import LEDGER_RESTS
-from support_service.web.checkouts import AT_ONCE_MAX, Checkouts
+from support_service.web.card.checkouts import AT_ONCE_MAX, Checkouts
 from tests.fixtures.cards import CardHouse, CardReader, card_house
 from tests.fixtures.held import locked, silent_server
 from tests.fixtures.staff import NOON, FrozenClock, forms

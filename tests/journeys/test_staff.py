@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from support_service.demo_stripe import StripeFake
+from support_service.demo.stripe import StripeFake
 from support_service.giving import SetAside, State
 from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit
 from tests.fixtures.cards import card_house
