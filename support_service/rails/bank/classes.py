@@ -128,8 +128,8 @@ RULES: tuple[Rule, ...] = (
 )  # fmt: skip
 
 _COMPANY_NAMES = (
-    "ТОВ ", "ТЗОВ ", "ТДВ ", "ПП ", "АТ ", "ПАТ ", "ПРАТ ", "ДП ", "КП ", "ФОП ", "ПРИВАТНЕ ПІДПРИЄМСТВО", "LLC ", "LTD ",
-    "GMBH ", "ТОВАРИСТВО", "УК ", "UAB ",
+    "ТОВ ", "ТЗОВ ", "ТДВ ", "ПП ", "АТ ", "ПАТ ", "ПРАТ ", "ДП ", "КП ", "ФОП ", "LLC ", "LTD ",
+    "ПРИВАТНЕ ПІДПРИЄМСТВО", "GMBH ", "ТОВАРИСТВО", "УК ", "UAB ",
 )  # fmt: skip
 
 
@@ -178,22 +178,22 @@ def _stands(side: Side, line: Line, world: World) -> bool:
     match side:
         case Side.OWN:
             is_transit = line.is_credit and party.code in world.transit_codes
-            return party.account in world.own_accounts or (party.code in world.own_codes and not is_transit)
+            stands = party.account in world.own_accounts or (party.code in world.own_codes and not is_transit)
         case Side.OWN_NAME:
-            return bool(party.name) and fold(party.name) in {fold(name) for name in world.own_names}
+            stands = bool(party.name) and fold(party.name) in {fold(name) for name in world.own_names}
         case Side.ACQUIRER:
-            return any(
-                party.account in one.accounts or (bool(one.code) and party.code == one.code)
-                for one in world.acquirers
+            stands = any(
+                party.account in one.accounts or (bool(one.code) and party.code == one.code) for one in world.acquirers
             )
         case Side.STRIPE:
-            return any(fold(text).startswith("STRIPE") for text in (party.name, line.paid_through, line.purpose))
+            stands = any(fold(text).startswith("STRIPE") for text in (party.name, line.paid_through, line.purpose))
         case Side.COMPANY:
-            return len(party.code) == 8 or f"{fold(party.name)} ".startswith(_companies())
+            stands = len(party.code) == 8 or f"{fold(party.name)} ".startswith(_companies())
         case Side.NOBODY:
-            return not party.account or len(party.code) == 8
+            stands = not party.account or len(party.code) == 8
         case Side.PAID:
-            return bool(party.account) and party.account in world.paid_accounts
+            stands = bool(party.account) and party.account in world.paid_accounts
+    return stands
 
 
 @cache

@@ -250,9 +250,7 @@ def _namespace(family: str) -> str:
 
 def _kept(locator: str, line: Line) -> KnownLine:
     partial = frozenset(line.partial_references)
-    return KnownLine(
-        locator, line.family, line.standing, _references(line), partial, line.entry_parts, _text(line)
-    )
+    return KnownLine(locator, line.family, line.standing, _references(line), partial, line.entry_parts, _text(line))
 
 
 def _merged(known: KnownLine, line: Line) -> KnownLine:

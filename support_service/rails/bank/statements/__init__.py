@@ -9,7 +9,7 @@ from support_service.rails.bank.statements import camt053, csv_columns, monobank
 from support_service.rails.bank.statements.format import Format
 from support_service.rails.bank.statements.intake import StatementFile, refuse_wrong_kinds
 from support_service.rails.bank.statements.proof import Collector
-from support_service.rails.bank.statements.statement import Progress, Refused, StatementsRead, Wanted
+from support_service.rails.bank.statements.statement import BadField, Progress, Refused, StatementsRead, Wanted
 
 # The order of looking where nobody names the format: CSV fits any table, so it stands last.
 FORMATS: tuple[Format, ...] = (
@@ -33,7 +33,11 @@ def read_statements(
     refuse_wrong_kinds(file)
     statement_format = _format(file, key, formats)
     collector = Collector(progress)
-    collector.collect(statement_format.read(file, wanted))
+    try:
+        collector.collect(statement_format.read(file, wanted))
+    except BadField as error:
+        # A field that stands outside any row: an account's currency, a table's header.
+        raise Refused(f"the statement cannot be read: {error.name}: {error}") from error
     notes = (*collector.notes, *(note for statement in collector.done for note in statement.notes))
     return StatementsRead(
         statement_format.key, file.digest, tuple(collector.done), tuple(collector.problems), tuple(dict.fromkeys(notes))

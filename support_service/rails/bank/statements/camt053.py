@@ -107,7 +107,7 @@ class _Statement:
             case "Id":
                 self._label = element.text.strip()
             case "CreDtTm":
-                self._created = _day(element, "CreDtTm")[0]
+                self._created = _day_or_none(element, "CreDtTm")
             case "Acct":
                 self._account = which_account(element.said("Id/IBAN", "Id/Othr/Id", "Id/PrtryAcct/Id"), self._wanted)
                 currency = element.said("Ccy")
@@ -161,9 +161,11 @@ class _Statement:
                 yield Balance(_balance_units(opening, asset), is_opening=True)
             if closing is not None:
                 yield Balance(_balance_units(closing, asset), is_opening=False, is_final=is_final)
-                last_day = _day(closing, "Dt")[0]
+                last_day = _day_or_none(closing, "Dt")
                 if last_day and self._created and last_day >= self._created:
-                    yield Note(f"statement {self._label} was made before its last day was over: entries may still change")
+                    yield Note(
+                        f"statement {self._label} was made before its last day was over: entries may still change"
+                    )
         except BadField as error:
             raise Refused(f"a balance of statement {self._label} cannot be read: {error}") from error
 
@@ -320,6 +322,14 @@ def _day(element: Element, name: str) -> tuple[date | None, str]:
     if not text.strip():
         return None, ""
     return read_day(re.sub(r"(?<=\d)(Z|[+-]\d\d:\d\d)$", "", text.strip()), name=name)
+
+
+def _day_or_none(element: Element, name: str) -> date | None:
+    """A day that only a note depends on."""
+    try:
+        return _day(element, name)[0]
+    except BadField:
+        return None
 
 
 def _reference(text: str) -> str:

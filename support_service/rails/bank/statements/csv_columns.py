@@ -5,6 +5,7 @@ date that may be read in two ways is a bad row until the profile says how.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from support_service.money import Asset, Money
 from support_service.rails import BadOption
@@ -98,9 +99,7 @@ def read_profile(name: str, options: Mapping[str, object]) -> Profile:
     if texts["day_order"] not in {"", "DMY", "MDY", "YMD"}:
         raise BadOption("day_order is DMY, MDY or YMD")
     currency = columns["currency"][0].upper() if _is_code(columns.get("currency", ())) else ""
-    return Profile(
-        name, columns, str(texts["delimiter"]), str(texts["decimal"]), str(texts["day_order"]), currency
-    )
+    return Profile(name, columns, str(texts["delimiter"]), str(texts["decimal"]), str(texts["day_order"]), currency)
 
 
 def _is_code(heads: tuple[str, ...]) -> bool:
@@ -122,19 +121,21 @@ def read(file: StatementFile, wanted: Wanted) -> Iterator[Part]:
         if not delimiter:
             continue
         rows = delimited_rows(file, delimiter)
-        found = find_header(rows, lambda row, profile=profile: _columns(row, profile))
+        found = find_header(rows, partial(_columns, profile))
         if found:
             header, columns, _ = found
             yield from _Table(profile, columns, header, wanted).parts(rows)
             return
     names = ", ".join(profile.name for profile in profiles)
-    raise Refused(f"no row holds the headers that the column map names ({names}): give the map of this bank (--profile)")
+    raise Refused(
+        f"no row holds the headers that the column map names ({names}): give the map of this bank (--profile)"
+    )
 
 
 FORMAT = Format("csv", "CSV by a column map", sniff, read)
 
 
-def _columns(row: Row, profile: Profile) -> Columns | None:
+def _columns(profile: Profile, row: Row) -> Columns | None:
     found = columns_of(row, profile.columns, frozenset({"date"}))
     has_sum = found is not None and ("amount" in found or {"debit", "credit"} <= found.keys())
     # A ready profile fits its own bank's table alone: every column that it names must be there.

@@ -75,15 +75,19 @@ def _read_csv(file: StatementFile, wanted: Wanted) -> Iterator[Part]:
     assert code
     asset = read_asset(code[1])
     yield Note("the app's CSV leaves the payers' comments out, so no support code can be read: prefer the API")
+    newer: Line | None = None
     for row in rows:
         if isinstance(row, BadRow):
             yield Problem(row.number, "", row.reason)
         elif not row.is_empty:
             try:
-                line = _csv_line(row, columns, len(header.cells), Money(0, asset), account)
+                _check_whole(row, len(header.cells))
+                line = _csv_line(row, columns, asset, account)
+                _check_chain(row, line, newer)
             except BadField as error:
                 yield error.at(row.number)
             else:
+                newer = line
                 if line.money.units:
                     yield line
 
@@ -94,21 +98,29 @@ def _csv_columns(row: Row) -> Columns | None:
     return {**found, "amount": amounts[0]} if found is not None and amounts else None
 
 
-def _csv_line(row: Row, columns: Columns, width: int, zero: Money, account: str) -> Line:
+def _check_whole(row: Row, width: int) -> None:
     if len(row.cells) != width:
         raise BadField("", f"has {len(row.cells)} columns, the header has {width}")
+
+
+def _check_chain(row: Row, line: Line, newer: Line | None) -> None:
+    """The last cell is a balance: where the file ends without line end, the row above must prove it."""
+    if row.is_whole:
+        return
+    above = newer.balance_after_units if newer else None
+    if newer is None or above is None or line.balance_after_units != above - newer.money.units:
+        raise BadField("balance", "the file ends inside this row")
+
+
+def _csv_line(row: Row, columns: Columns, asset: Asset, account: str) -> Line:
     day, clock = read_day(cell(row, columns, "date"))
     balance = cell(row, columns, "balance")
-    if not row.is_whole and columns["balance"] == width - 1 and "." not in balance:
-        raise BadField("balance", "the file ends inside this row")
-    units = read_units(cell(row, columns, "amount"), zero.asset, decimal=".")
+    units = read_units(cell(row, columns, "amount"), asset, decimal=".")
     mcc = cell(row, columns, "mcc")
     return Line(
-        account=account, day=day, money=Money(units, zero.asset), family="monobank",
+        account=account, day=day, money=Money(units, asset), family="monobank",
         purpose=cell(row, columns, "purpose"), value_day=day, clock=clock_at(day, clock),
-        balance_after_units=None
-        if balance in _NOTHING
-        else read_units(balance, zero.asset, name="balance", decimal="."),
+        balance_after_units=None if balance in _NOTHING else read_units(balance, asset, name="balance", decimal="."),
         kind=f"mcc {mcc}" if mcc.isdigit() else "", may_be_cut=not row.is_whole, row=row.number, raw=row.raw,
     )  # fmt: skip
 

@@ -54,8 +54,9 @@ class Row:
 
     @property
     def raw(self) -> str:
-        """What the row said, to be kept."""
-        return json.dumps(self.cells, ensure_ascii=False, separators=(",", ":"))
+        """What the row said, to be kept; a sheet pads its rows with empty cells."""
+        filled = max((place for place, cell in enumerate(self.cells, start=1) if cell), default=0)
+        return json.dumps(self.cells[:filled], ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,9 @@ FindColumns = Callable[[Row], Columns | None]
 def delimited_rows(file: StatementFile, delimiter: str, *, is_quoted: bool = True) -> Iterator[Row | BadRow]:
     """Read rows of delimited text; quotes are letters like any other where is_quoted is False."""
     lines = _Numbered(file.lines())
-    quoting = csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE
-    rows = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)
+    rows = csv.reader(
+        lines, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE, strict=True
+    )
     while True:
         number = lines.number + 1
         try:
@@ -84,8 +86,8 @@ def delimited_rows(file: StatementFile, delimiter: str, *, is_quoted: bool = Tru
             continue
         if cells is None:
             return
-        ends_whole = lines.last.endswith(("\n", "\r"))
-        yield Row(number, tuple(cells), ends_whole or lines.last.endswith(('"', delimiter)))
+        # A quote at the end proves nothing: it may be the first of two.
+        yield Row(number, tuple(cells), lines.last.endswith(("\n", "\r", delimiter)))
 
 
 class _Numbered:
@@ -152,24 +154,20 @@ def _refuse_bombs(file: StatementFile) -> None:
 def _cell_text(cell: object) -> str:
     match cell:
         case None:
-            return ""
-        case bool():
-            return str(cell)
+            text = ""
         case float():
             # The shortest text that means this number: 44.63 stays 44.63. No arithmetic is done on it.
-            return repr(cell).removesuffix(".0")
+            text = repr(cell).removesuffix(".0")
         case datetime():
-            return cell.strftime("%Y-%m-%d %H:%M:%S")
-        case date():
-            return cell.isoformat()
-        case time():
-            return cell.strftime("%H:%M:%S")
-    return str(cell)
+            text = cell.strftime("%Y-%m-%d %H:%M:%S")
+        case date() | time():
+            text = cell.isoformat()
+        case _:
+            text = str(cell)
+    return text
 
 
-def find_header(
-    rows: Iterator[Row | BadRow], find_columns: FindColumns
-) -> tuple[Row, Columns, list[Row]] | None:
+def find_header(rows: Iterator[Row | BadRow], find_columns: FindColumns) -> tuple[Row, Columns, list[Row]] | None:
     """Read up to the header row: the row, its columns, and the noise above it; None if there is none."""
     above: list[Row] = []
     for row in islice(rows, HEADER_ROWS_MAX):

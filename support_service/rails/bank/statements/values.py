@@ -20,7 +20,10 @@ _NUMBERS = {
     "946": "RON", "752": "SEK", "578": "NOK", "208": "DKK", "124": "CAD", "036": "AUD", "392": "JPY", "949": "TRY",
     "981": "GEL", "498": "MDL", "975": "BGN", "376": "ILS", "398": "KZT", "156": "CNY", "051": "AMD", "944": "AZN",
 }  # fmt: skip
-_EURO_COUNTRIES = frozenset("AT BE CY DE EE ES FI FR GR HR IE IT LT LU LV MT NL PT SI SK".split())
+_EURO_COUNTRIES = frozenset((
+    "AT", "BE", "CY", "DE", "EE", "ES", "FI", "FR", "GR", "HR", "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PT", "SI",
+    "SK",
+))  # fmt: skip
 
 _CODE = re.compile(r"[A-Z]{3}")
 _SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "’": "'", "\u2212": "-", "\u2013": "-"})
