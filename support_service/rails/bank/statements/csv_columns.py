@@ -194,7 +194,7 @@ class _Table:
                 self._cell(row, "code"),
             ),
             purpose=self._cell(row, "purpose"), clock=clock_at(day, clock), document=self._cell(row, "document"),
-            reference=self._cell(row, "reference"), may_be_cut=not row.is_whole,
+            reference=self._cell(row, "reference"), may_be_cut=not row.is_whole and not self._ends_with_delimiter,
             balance_after_units=read_units(balance, asset, name="balance", decimal=decimal) if balance else None,
             row=row.number, raw=row.raw,
         )  # fmt: skip

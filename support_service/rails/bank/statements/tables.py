@@ -86,8 +86,8 @@ def delimited_rows(file: StatementFile, delimiter: str, *, is_quoted: bool = Tru
             continue
         if cells is None:
             return
-        # A quote at the end proves nothing: it may be the first of two.
-        yield Row(number, tuple(cells), lines.last.endswith(("\n", "\r", delimiter)))
+        # A quote or a delimiter at the end proves nothing: the next byte may have been cut off.
+        yield Row(number, tuple(cells), lines.last.endswith(("\n", "\r")))
 
 
 class _Numbered:
