@@ -15,7 +15,6 @@ from enum import StrEnum
 from itertools import islice
 from typing import Protocol
 
-from support_service.money import plain
 from support_service.rails.bank.folding import squeeze
 from support_service.rails.bank.line import Line, Standing
 
@@ -91,15 +90,44 @@ def identify(lines: Iterable[Line], known: KnownLines) -> Iterator[Identified]:
     """Identify the lines of ONE file or one read of an API, in its order."""
     file, rest = _File(), iter(lines)
     while chunk := list(islice(rest, LINES_PER_QUESTION)):
-        answers = known.find({key for line in chunk for key in (*keys_of(line), *_sought(line))})
-        for line in chunk:
-            yield _identify(line, answers, file)
+        named = [_named(line) for line in chunk]
+        answers = known.find({key for one in named for key in (*one.keys, *one.sought)})
+        for one in named:
+            yield _identify(one, answers, file)
 
 
-def _identify(line: Line, answers: Answers, file: _File) -> Identified:
-    known, conflict = _find(line, answers, file)
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A line with all its keys, worked out once. home is its locator without the last part."""
+
+    line: Line
+    home: str
+    home_key: str
+    keys: tuple[str, ...]
+    sought: tuple[str, ...]
+
+
+def _named(line: Line) -> _Named:
+    said = _said(line)
+    reference = line.reference or f"~{hashlib.sha256(said[-1].encode()).hexdigest()[:16]}"
+    home_key = f"home|{_digest(line.account, reference)}"
+    across, keys, sought = _across(line), [home_key, *said], list(said)
+    keys += across
+    if said[-1].startswith(("~text|", "~cut|")):
+        keys.append(_text_key("~whole|", line))
+        # A row that was cut off fits any row that it begins.
+        sought.append(_text_key("~whole|" if line.may_be_cut else "~cut|", line))
+    if line.reference:
+        keys += [_reference_key(line), _entry_key(line)]
+    home = f"{line.account}:{reference}:"
+    return _Named(line, home, home_key, tuple(dict.fromkeys(keys)), (*sought, *across))
+
+
+def _identify(named: _Named, answers: Answers, file: _File) -> Identified:
+    line = named.line
+    known, conflict = _find(named, answers, file)
     if known is None:
-        kept = _kept(_new_locator(line, answers, file), line)
+        kept = _kept(_new_locator(named, answers, file), line)
         outcome = Outcome.NEW
     else:
         kept = _merged(known, line)
@@ -108,11 +136,12 @@ def _identify(line: Line, answers: Answers, file: _File) -> Identified:
     file.taken.add(kept.locator)
     if line.reference and line.is_reference_unique:
         file.by_reference[_reference_key(line)] = kept
-    return Identified(line, kept.locator, outcome, known, kept, keys_of(line), conflict)
+    return Identified(line, kept.locator, outcome, known, kept, named.keys, conflict)
 
 
-def _find(line: Line, answers: Answers, file: _File) -> tuple[KnownLine | None, str]:
+def _find(named: _Named, answers: Answers, file: _File) -> tuple[KnownLine | None, str]:
     """Find the known line that this one is: by reference, by another split of its entry, by what it says."""
+    line = named.line
     if line.reference:
         key = _reference_key(line)
         # A reference that the bank gives but once is one line, also where a page repeats it.
@@ -124,7 +153,7 @@ def _find(line: Line, answers: Answers, file: _File) -> tuple[KnownLine | None, 
         for one in answers.get(_entry_key(line), ()):
             if one.entry_parts != line.entry_parts:
                 return one, "the bank splits this entry otherwise than before"
-    for key in _sought(line):
+    for key in named.sought:
         fitting = [one for one in answers.get(key, ()) if one.locator not in file.taken and _may_be(line, one, key)]
         if fitting:
             text, partial = _text(line), frozenset(line.partial_references)
@@ -144,23 +173,6 @@ def _may_be(line: Line, known: KnownLine, key: str) -> bool:
         return False
     partial = frozenset(line.partial_references)
     return not (partial and known.partial_references) or bool(partial & known.partial_references)
-
-
-def keys_of(line: Line) -> tuple[str, ...]:
-    """Every key that a line is to be found by; the ledger keeps them beside its locator."""
-    keys = [_home_key(line), *_said(line), *_across(line)]
-    if _is_text_told(line):
-        keys.append(_text_key("~whole|", line))
-    if line.reference:
-        keys += [_reference_key(line), _entry_key(line)]
-    return tuple(dict.fromkeys(keys))
-
-
-def _sought(line: Line) -> tuple[str, ...]:
-    """The natural keys to look under, strongest first. A row that was cut off fits any row that it begins."""
-    if not _is_text_told(line):
-        return (*_said(line), *_across(line))
-    return (*_said(line), _text_key("~whole|" if line.may_be_cut else "~cut|", line))
 
 
 def _said(line: Line) -> tuple[str, ...]:
@@ -183,28 +195,11 @@ def _said(line: Line) -> tuple[str, ...]:
     return (*partial, _key("~text|", line, day, line.document, _text(line)))
 
 
-def _is_text_told(line: Line) -> bool:
-    return _said(line)[-1].startswith(("~text|", "~cut|"))
-
-
 def _across(line: Line) -> tuple[str, ...]:
     """The key that joins different kinds of sources of one account: day, sum and the other side's account."""
     if not line.counterparty.account or line.day is None or (line.standing is Standing.PENDING and not line.reference):
         return ()
     return (_key(ACROSS, line, _day(line), line.counterparty.account),)
-
-
-def natural_digest(line: Line) -> str:
-    """The sixteen hexadecimal digits that stand for the reference of a line without one."""
-    return hashlib.sha256(_said(line)[-1].encode()).hexdigest()[:16]
-
-
-def _home(line: Line) -> str:
-    return line.reference or f"~{natural_digest(line)}"
-
-
-def _home_key(line: Line) -> str:
-    return f"home|{_digest(line.account, _home(line))}"
 
 
 def _text_key(kind: str, line: Line) -> str:
@@ -222,7 +217,7 @@ def _entry_key(line: Line) -> str:
 
 def _key(kind: str, line: Line, *words: str) -> str:
     """Kind and digest: account, signed sum and currency are in every key."""
-    return f"{kind}{_digest(line.account, plain(line.money), line.money.asset.code, *words)}"
+    return f"{kind}{_digest(line.account, str(line.money.units), line.money.asset.code, *words)}"
 
 
 def _digest(*words: str) -> str:
@@ -265,11 +260,11 @@ def _merged(known: KnownLine, line: Line) -> KnownLine:
     )
 
 
-def _new_locator(line: Line, answers: Answers, file: _File) -> str:
+def _new_locator(named: _Named, answers: Answers, file: _File) -> str:
     """Give "<account>:<reference>:<part>"; the part is the bank's own, or the next free number."""
-    home = f"{line.account}:{_home(line)}:"
+    home, line = named.home, named.line
     if home not in file.parts:
-        locators = (one.locator for one in answers.get(_home_key(line), ()))
+        locators = (one.locator for one in answers.get(named.home_key, ()))
         file.parts[home] = {one.removeprefix(home) for one in locators if one.startswith(home)}
     parts = file.parts[home]
     part, number = line.reference_part or str(len(parts) + 1), len(parts) + 1

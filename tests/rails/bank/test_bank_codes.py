@@ -2,6 +2,7 @@
 
 import random
 import unicodedata
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -50,7 +51,7 @@ def test_every_single_mistake_and_every_swap_is_found_out(code: str, data: st.Da
     assert "".join(letters) == plain or not is_valid("".join(letters))
 
 
-WAYS = {
+WAYS: dict[str, tuple[Callable[[str], str], Tier | None]] = {
     "as printed": (lambda code: f"Внесок {code} дякую", Tier.EXACT),
     "lower case": (lambda code: f"внесок {code.lower()}, без ПДВ", Tier.EXACT),
     "no hyphen": (lambda code: f"{code.replace('-', '')} внесок", Tier.EXACT),

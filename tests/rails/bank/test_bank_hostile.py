@@ -20,9 +20,13 @@ EXAMPLES = 25
 SEEDS = {name: (FOLDER / name).read_bytes() for name in files(refused=False)}
 
 
-def read_any(data: bytes, key: str = "", wanted: Wanted = WANTED) -> int:
-    read = read_statements(StatementFile("upload", data), key, wanted)
-    return sum(1 for _ in read.lines)
+def outcome(data: bytes, key: str = "") -> str:
+    """Why the file is refused, or how many lines it has."""
+    try:
+        read = read_statements(StatementFile("upload", data), key, WANTED)
+    except Refused as refused:
+        return str(refused)
+    return f"{sum(1 for _ in read.lines)} lines"
 
 
 def spreadsheet(*members: tuple[str, bytes]) -> bytes:
@@ -76,13 +80,12 @@ def test_a_hostile_file_is_refused_in_bounded_time_and_memory(make: Callable[[],
     tracemalloc.start()
     began = time.monotonic()
     try:
-        with pytest.raises(Refused) as refused:
-            assert read_any(data) == 0
-            raise Refused("zero lines are kept, every row is named")
+        said = outcome(data)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert str(refused.value)
+    assert said
+    assert said == "0 lines" or not said.endswith(" lines")
     assert time.monotonic() - began < SECONDS_MAX
     assert peak < MEMORY_BYTES_MAX
 
@@ -92,10 +95,7 @@ def test_a_hostile_file_is_refused_in_bounded_time_and_memory(make: Callable[[],
 @given(data=st.binary(max_size=400) | st.text(max_size=400).map(str.encode))
 def test_noise_is_refused_or_read(key: str, data: bytes) -> None:
     for named in (key, ""):
-        try:
-            read_any(data, named)
-        except Refused as refused:
-            assert str(refused)
+        assert outcome(data, named)
 
 
 @pytest.mark.parametrize("name", SEEDS)
@@ -107,10 +107,7 @@ def test_a_damaged_statement_is_refused_or_read(name: str, changes: list[tuple[i
         at = place % (len(data) + 1)
         data = data[:at] + put + data[at + dropped :]
     for key in (name.partition("/")[0], ""):
-        try:
-            read_any(data, key)
-        except Refused as refused:
-            assert str(refused)
+        assert outcome(data, key)
 
 
 @pytest.mark.parametrize("name", [name for name in SEEDS if name.endswith("xlsx")])
@@ -124,7 +121,4 @@ def test_a_damaged_sheet_inside_a_whole_archive_is_refused_or_read(
     chosen, data = members[member % len(members)]
     at = place % (len(data) + 1)
     members[member % len(members)] = (chosen, data[:at] + put + data[at + len(put) :])
-    try:
-        read_any(spreadsheet(*members), "privatbank")
-    except Refused as refused:
-        assert str(refused)
+    assert outcome(spreadsheet(*members), "privatbank")

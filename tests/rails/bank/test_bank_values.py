@@ -24,7 +24,7 @@ UAH, YEN = Asset("UAH", 2), Asset("JPY", 0)
 OURS, OTHER = "UA043808050000026009999000303", "UA533052990000026009999000101"
 
 READ = {
-    "1 234,56": 123456, "1 234,56": 123456, "1\u202f234.5": 123450, "1'234.50": 123450, "1,250.50": 125050,
+    "1 234,56": 123456, "1\u00a0234,56": 123456, "1\u202f234.5": 123450, "1'234.50": 123450, "1,250.50": 125050,
     "1.250,50": 125050, "-70 000.00": -7000000, "−15,00": -1500, "15.00-": -1500, "(15.00)": -1500, "+3.2": 320,
     "1,234,567": 123456700, "0.01": 1, "100": 10000, "750,00": 75000,
 }  # fmt: skip
@@ -100,7 +100,9 @@ def test_debit_and_credit_columns_words_and_brackets_all_give_the_direction() ->
 
 
 def test_a_row_that_says_both_or_neither_direction_is_named() -> None:
-    read = read_csv("D;Out;In\n02.09.2026;1.00;2.00\n02.09.2026;;\n02.09.2026;;3.00\n", date="D", debit="Out", credit="In")
+    read = read_csv(
+        "D;Out;In\n02.09.2026;1.00;2.00\n02.09.2026;;\n02.09.2026;;3.00\n", date="D", debit="Out", credit="In"
+    )
     assert [problem.row for problem in read.problems] == [2, 3]
     assert [line.money.units for line in read.lines] == [300]
 

@@ -151,7 +151,9 @@ def test_an_independent_reader_of_mt940_finds_the_same_sums_and_days(name: str) 
 
 
 def _oracle(path: Path) -> list[tuple[int, object, object]]:
-    parsed: list[Transactions] = mt940.parse(path.read_text(encoding="utf-8-sig"), options=mt940.Options.all())
+    parsed: Transactions | list[Transactions] = mt940.parse(
+        path.read_text(encoding="utf-8-sig"), options=mt940.Options.all()
+    )
     pages = parsed if isinstance(parsed, list) else [parsed]
     return [
         (int(one.data["amount"].amount * 100), _plain(one.data["entry_date"]), _plain(one.data["date"]))

@@ -11,6 +11,8 @@ from support_service.rails.bank.statements.intake import StatementFile, refuse_w
 from support_service.rails.bank.statements.proof import Collector
 from support_service.rails.bank.statements.statement import BadField, Progress, Refused, StatementsRead, Wanted
 
+__all__ = ["FORMATS", "Format", "Refused", "StatementFile", "StatementsRead", "Wanted", "read_statements"]
+
 # The order of looking where nobody names the format: CSV fits any table, so it stands last.
 FORMATS: tuple[Format, ...] = (
     camt053.FORMAT,

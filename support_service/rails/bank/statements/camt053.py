@@ -252,7 +252,7 @@ def _with_details(entry: _Entry, detail: Element, units: int) -> Line:
         is_return=detail.first("RtrInf") is not None,
         instructed=_instructed(detail, Money(abs(units), line.money.asset)),
         kind=f"{line.kind} {detail.said('Purp/Cd')}".strip(),
-        raw=line.raw if len(entry.details) == 1 else detail.as_text(),
+        raw=entry.line.raw if len(entry.details) == 1 else detail.as_text(),
     )
 
 

@@ -13,6 +13,7 @@ DEPTH_MAX = 60
 # One batch entry may carry thousands of payments; more than this is no statement.
 ELEMENTS_PER_TREE_MAX = 1_000_000
 TEXT_CHARACTERS_MAX = 100_000
+NAMES_MAX = 2_000
 START_BYTES_MAX = 2**20
 _SEPARATOR = "\x1f"
 
@@ -28,24 +29,42 @@ class Element:
 
     def each(self, path: str) -> list["Element"]:
         """Every element at a path such as "NtryDtls/TxDtls"."""
-        found = [self]
-        for name in path.split("/"):
-            found = [child for element in found for child in element.children if child.name == name]
-        return found
+        name, _, rest = path.partition("/")
+        found = [child for child in self.children if child.name == name]
+        return [deeper for child in found for deeper in child.each(rest)] if rest else found
 
     def first(self, *paths: str) -> "Element | None":
         """The first element at the first path that has one."""
-        return next((element for path in paths for element in self.each(path)), None)
+        for path in paths:
+            if found := self.each(path):
+                return found[0]
+        return None
 
     def said(self, *paths: str) -> str:
         """The text at the first path that holds any; "" where none does."""
-        return next((text for path in paths for element in self.each(path) if (text := element.text.strip())), "")
+        for path in paths:
+            for element in self.each(path):
+                if text := element.text.strip():
+                    return text
+        return ""
 
     def as_text(self) -> str:
         """Write the tree as XML, for keeping what the bank said."""
-        attributes = "".join(f" {name}={quoteattr(value)}" for name, value in self.attributes.items())
-        inner = escape(self.text.strip()) + "".join(child.as_text() for child in self.children)
-        return f"<{self.name}{attributes}>{inner}</{self.name}>"
+        written: list[str] = []
+        self._write(written)
+        return "".join(written)
+
+    def _write(self, written: list[str]) -> None:
+        attributes = ""
+        if self.attributes:
+            attributes = "".join(f" {name}={quoteattr(value)}" for name, value in self.attributes.items())
+        if not self.children:
+            written.append(f"<{self.name}{attributes}>{escape(self.text.strip())}</{self.name}>")
+            return
+        written.append(f"<{self.name}{attributes}>")
+        for child in self.children:
+            child._write(written)
+        written.append(f"</{self.name}>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +106,7 @@ class _Reader:
         self._way: list[str] = []
         self._tree: list[Element] = []
         self._text: list[str] = []
+        self._local: dict[str, str] = {}
         self._text_size = self._elements = self._silent_bytes = 0
         self._events: list[Began | Element | Ended] = []
         self.parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
@@ -112,7 +132,11 @@ class _Reader:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._silent_bytes = 0
-        namespace, _, local = name.rpartition(_SEPARATOR)
+        local = self._local.get(name)
+        if local is None:
+            local = self._local[name] = name.rpartition(_SEPARATOR)[2]
+            if len(self._local) > NAMES_MAX:
+                raise Refused("the XML holds more kinds of elements than any statement")
         if len(self._way) + len(self._tree) > DEPTH_MAX:
             raise Refused("the XML is nested too deeply: this is no statement")
         if self._tree or (self._way and self._way[-1] in self._parents and local not in self._parents):
@@ -123,7 +147,7 @@ class _Reader:
             self._text, self._text_size = [], 0
             return
         self._way.append(local)
-        self._events.append(Began(local, namespace))
+        self._events.append(Began(local, name.rpartition(_SEPARATOR)[0]))
 
     def _end(self, _name: str) -> None:
         self._silent_bytes = 0
