@@ -10,7 +10,17 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from support_service.money import Asset, Money
-from support_service.rails.bank.line import Line, Party, Standing
+from support_service.rails.bank.line import Line, Standing
+from support_service.rails.bank.statements.camt_fields import (
+    counterparty,
+    day_of,
+    day_or_none,
+    instructed,
+    is_true,
+    reference_of,
+    sign_of,
+    units_of,
+)
 from support_service.rails.bank.statements.format import Format
 from support_service.rails.bank.statements.intake import StatementFile
 from support_service.rails.bank.statements.statement import (
@@ -26,7 +36,6 @@ from support_service.rails.bank.statements.statement import (
 from support_service.rails.bank.statements.values import (
     clock_at,
     read_asset,
-    read_day,
     read_units,
     usual_asset,
     which_account,
@@ -36,7 +45,6 @@ from support_service.rails.bank.statements.xml_elements import Began, Element, E
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:camt.053.001."
 _PARENTS = frozenset({"BkToCstmrStmt", "Stmt"})
 _OPENING, _CLOSING = ("OPBD", "PRCD"), ("CLBD",)
-_NO_REFERENCE = frozenset({"", "NOTPROVIDED", "NOTAVAILABLE", "NONREF", "NOREF", "NOT PROVIDED", "NOT AVAILABLE"})
 _STANDINGS = {"BOOK": Standing.BOOKED, "PDNG": Standing.PENDING}
 _NO_MONEY = frozenset({"INFO", "FUTR"})
 
@@ -107,7 +115,7 @@ class _Statement:
             case "Id":
                 self._label = element.text.strip()
             case "CreDtTm":
-                self._created = _day_or_none(element, "CreDtTm")
+                self._created = day_or_none(element, "CreDtTm")
             case "Acct":
                 self._account = which_account(element.said("Id/IBAN", "Id/Othr/Id", "Id/PrtryAcct/Id"), self._wanted)
                 currency = element.said("Ccy")
@@ -161,7 +169,7 @@ class _Statement:
                 yield Balance(_balance_units(opening, asset), is_opening=True)
             if closing is not None:
                 yield Balance(_balance_units(closing, asset), is_opening=False, is_final=is_final)
-                last_day = _day_or_none(closing, "Dt")
+                last_day = day_or_none(closing, "Dt")
                 if last_day and self._created and last_day >= self._created:
                     yield Note(
                         f"statement {self._label} was made before its last day was over: entries may still change"
@@ -176,13 +184,13 @@ class _Statement:
         if status not in _STANDINGS:
             raise BadField("Sts", f"{status[:20]!r} is neither BOOK nor PDNG")
         assert self._asset
-        sign = _sign(entry)
-        units = sign * _units(entry, self._asset)
+        sign = sign_of(entry)
+        units = sign * units_of(entry, self._asset)
         if units == 0:
             return
         details = entry.each("NtryDtls/TxDtls")
-        day, clock = _day(entry, "BookgDt")
-        value_day = _day(entry, "ValDt")[0]
+        day, clock = day_of(entry, "BookgDt")
+        value_day = day_of(entry, "ValDt")[0]
         standing = _STANDINGS[status]
         if day is None and standing is Standing.BOOKED:
             day = value_day
@@ -191,8 +199,8 @@ class _Statement:
         whole = Line(
             account=self._account, day=day, money=Money(units, self._asset), family="camt053", standing=standing,
             purpose=entry.said("AddtlNtryInf"), value_day=value_day, clock=clock_at(day, clock) if day else "",
-            reference=_reference(entry.said("AcctSvcrRef")), entry_units=units, entry_parts=max(len(details), 1),
-            batch_count=_batch_count(entry, details), is_reversal=_is_true(entry.said("RvslInd")),
+            reference=reference_of(entry.said("AcctSvcrRef")), entry_units=units, entry_parts=max(len(details), 1),
+            batch_count=_batch_count(entry, details), is_reversal=is_true(entry.said("RvslInd")),
             kind=_kind(entry), row=self._row, raw=entry.as_text(),
         )  # fmt: skip
         yield from _split(_Entry(whole, sign, details), entry)
@@ -230,14 +238,14 @@ def _detail_units(entry: _Entry, detail: Element) -> int | None:
     if amount is None or amount.attributes.get("Ccy", asset.code) != asset.code:
         return None
     said = detail.said("CdtDbtInd")
-    sign = _sign(detail) if said else entry.sign
+    sign = sign_of(detail) if said else entry.sign
     return sign * read_units(amount.text, asset, name="TxDtls/Amt", decimal=".")
 
 
 def _with_details(entry: _Entry, detail: Element, units: int) -> Line:
     line = entry.line
-    party, paid_through = _counterparty(detail, line.account, is_credit=units > 0)
-    own = _reference(detail.said("Refs/AcctSvcrRef"))
+    party, paid_through = counterparty(detail, line.account, is_credit=units > 0, is_reversal=line.is_reversal)
+    own = reference_of(detail.said("Refs/AcctSvcrRef"))
     purpose = " ".join(text for one in detail.each("RmtInf/Ustrd") if (text := one.text.strip()))
     return replace(
         line,
@@ -245,95 +253,19 @@ def _with_details(entry: _Entry, detail: Element, units: int) -> Line:
         counterparty=party,
         paid_through=paid_through,
         purpose=purpose or detail.said("AddtlTxInf") or line.purpose,
-        end_to_end=_reference(detail.said("Refs/EndToEndId")),
+        end_to_end=reference_of(detail.said("Refs/EndToEndId")),
         structured_reference=detail.said("RmtInf/Strd/CdtrRefInf/Ref", "RmtInf/Strd/CdtrRefInf/CdtrRef"),
         partial_references=(own,) if own and own != line.reference else (),
         batch_count=1 if len(entry.details) > 1 else line.batch_count,
         is_return=detail.first("RtrInf") is not None,
-        instructed=_instructed(detail, Money(abs(units), line.money.asset)),
+        instructed=instructed(detail, Money(abs(units), line.money.asset)),
         kind=f"{line.kind} {detail.said('Purp/Cd')}".strip(),
         raw=entry.line.raw if len(entry.details) == 1 else detail.as_text(),
     )
 
 
-def _counterparty(detail: Element, own_account: str, *, is_credit: bool) -> tuple[Party, str]:
-    """Whose money it is, and who carried it; a bank may keep the original's parties on a reversal."""
-    sides = ("Dbtr", "Cdtr") if is_credit else ("Cdtr", "Dbtr")
-    for side in sides:
-        account = detail.said(f"RltdPties/{side}Acct/Id/IBAN", f"RltdPties/{side}Acct/Id/Othr/Id").replace(" ", "")
-        name = _name(detail, side)
-        if (account or name) and account != own_account:
-            ultimate = _name(detail, f"Ultmt{side}")
-            code = _code(detail, f"Ultmt{side}") if ultimate else _code(detail, side)
-            return Party(ultimate or name, account, code), name if ultimate and ultimate != name else ""
-    return Party(_name(detail, f"Ultmt{sides[0]}")), ""
-
-
-def _name(detail: Element, role: str) -> str:
-    return detail.said(f"RltdPties/{role}/Nm", f"RltdPties/{role}/Pty/Nm", f"RltdPties/{role}/Agt/FinInstnId/Nm")
-
-
-def _code(detail: Element, role: str) -> str:
-    ends = ("OrgId/Othr/Id", "PrvtId/Othr/Id", "OrgId/PrtryId/Id")
-    return detail.said(*(f"RltdPties/{role}/{way}Id/{end}" for way in ("", "Pty/") for end in ends))
-
-
-def _instructed(detail: Element, booked: Money) -> Money | None:
-    amount = detail.first("AmtDtls/InstdAmt/Amt")
-    if amount is None:
-        return None
-    try:
-        asset = read_asset(amount.attributes.get("Ccy", ""))
-        money = Money(read_units(amount.text, asset, decimal="."), asset)
-    except BadField:
-        return None  # a note for people; what was booked does not depend on it
-    return None if money == booked else money
-
-
 def _balance_units(balance: Element, asset: Asset) -> int:
-    return _sign(balance) * _units(balance, asset)
-
-
-def _units(element: Element, asset: Asset) -> int:
-    amount = element.first("Amt")
-    if amount is None:
-        raise BadField("Amt", "is missing")
-    currency = amount.attributes.get("Ccy", asset.code)
-    if currency != asset.code:
-        raise BadField("Amt", f"is in {currency[:10]}, the account is in {asset.code}")
-    units = read_units(amount.text, asset, name="Amt", decimal=".")
-    if units < 0:
-        raise BadField("Amt", "is negative; the direction stands in CdtDbtInd alone")
-    return units
-
-
-def _sign(element: Element) -> int:
-    match element.said("CdtDbtInd").upper():
-        case "CRDT":
-            return 1
-        case "DBIT":
-            return -1
-        case other:
-            raise BadField("CdtDbtInd", f"{other[:20]!r} is neither CRDT nor DBIT")
-
-
-def _day(element: Element, name: str) -> tuple[date | None, str]:
-    text = element.text if element.name == name else element.said(f"{name}/Dt", f"{name}/DtTm", name)
-    if not text.strip():
-        return None, ""
-    return read_day(re.sub(r"(?<=\d)(Z|[+-]\d\d:\d\d)$", "", text.strip()), name=name)
-
-
-def _day_or_none(element: Element, name: str) -> date | None:
-    """A day that only a note depends on."""
-    try:
-        return _day(element, name)[0]
-    except BadField:
-        return None
-
-
-def _reference(text: str) -> str:
-    return "" if text.strip().upper() in _NO_REFERENCE else text.strip()
+    return sign_of(balance) * units_of(balance, asset)
 
 
 def _batch_count(entry: Element, details: list[Element]) -> int:
@@ -345,7 +277,3 @@ def _batch_count(entry: Element, details: list[Element]) -> int:
 def _kind(entry: Element) -> str:
     codes = ("BkTxCd/Domn/Cd", "BkTxCd/Domn/Fmly/Cd", "BkTxCd/Domn/Fmly/SubFmlyCd", "BkTxCd/Prtry/Cd")
     return " ".join(code for path in codes if (code := entry.said(path)))
-
-
-def _is_true(text: str) -> bool:
-    return text.strip().lower() in {"true", "1"}
