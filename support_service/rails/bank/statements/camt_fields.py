@@ -16,23 +16,26 @@ def counterparty(detail: Element, own_account: str, *, is_credit: bool, is_rever
     """Whose money it is, and who carried it; on a reversal a bank may keep the original's parties."""
     other, ours = ("Dbtr", "Cdtr") if is_credit else ("Cdtr", "Dbtr")
     sides = (other, ours) if is_reversal else (other,)
+    parties = detail.first("RltdPties") or Element("RltdPties")
     for side in sides:
-        account = detail.said(f"RltdPties/{side}Acct/Id/IBAN", f"RltdPties/{side}Acct/Id/Othr/Id").replace(" ", "")
-        name = _name(detail, side)
+        account = parties.said(f"{side}Acct/Id/IBAN", f"{side}Acct/Id/Othr/Id").replace(" ", "")
+        name = _name(parties, side)
         if (account or name) and account != own_account:
-            ultimate = _name(detail, f"Ultmt{side}")
-            code = _code(detail, f"Ultmt{side}") if ultimate else _code(detail, side)
+            ultimate = _name(parties, f"Ultmt{side}")
+            code = _code(parties, f"Ultmt{side}") if ultimate else _code(parties, side)
             return Party(ultimate or name, account, code), name if ultimate and ultimate != name else ""
-    return Party(_name(detail, f"Ultmt{other}")), ""
+    return Party(_name(parties, f"Ultmt{other}")), ""
 
 
-def _name(detail: Element, role: str) -> str:
-    return detail.said(f"RltdPties/{role}/Nm", f"RltdPties/{role}/Pty/Nm", f"RltdPties/{role}/Agt/FinInstnId/Nm")
+def _name(parties: Element, role: str) -> str:
+    return parties.said(f"{role}/Nm", f"{role}/Pty/Nm", f"{role}/Agt/FinInstnId/Nm")
 
 
-def _code(detail: Element, role: str) -> str:
+def _code(parties: Element, role: str) -> str:
     ends = ("OrgId/Othr/Id", "PrvtId/Othr/Id", "OrgId/PrtryId/Id")
-    return detail.said(*(f"RltdPties/{role}/{way}Id/{end}" for way in ("", "Pty/") for end in ends))
+    return next(
+        (code for way in ("Id", "Pty/Id") for one in parties.each(f"{role}/{way}") if (code := one.said(*ends))), ""
+    )
 
 
 def units_of(element: Element, asset: Asset) -> int:
