@@ -68,18 +68,18 @@ shots: test-setup
 
 # NETWORK: a network of the settings. RPC: your own node. CONFIG, BLOCKS: optional. Reads, never writes.
 rehearse: setup
-	@$(PY) -m support_service.rehearse --network "$(NETWORK)" --rpc "$(RPC)" \
+	@$(PY) -m support_service.commands.rehearse --network "$(NETWORK)" --rpc "$(RPC)" \
 	  $(if $(CONFIG),--config "$(CONFIG)") $(if $(BLOCKS),--blocks "$(BLOCKS)")
 
 # RPC: your own TRON node's Ethereum-like interface. SOLID, NATIVE: its other ports. Reads, never writes.
 conformance-tron: setup
-	@$(PY) -m support_service.conformance_tron --rpc "$(RPC)" \
+	@$(PY) -m support_service.conformance.tron --rpc "$(RPC)" \
 	  $(if $(SOLID),--solid "$(SOLID)") $(if $(NATIVE),--native "$(NATIVE)") $(ARGS)
 
 # RPC: your own Bitcoin Core, such as http://USER:PASSWORD@127.0.0.1:8332. ESPLORA: your own server. One or both;
 # CHAIN: if not main. Reads, never writes.
 conformance-bitcoin: setup
-	@$(PY) -m support_service.conformance_bitcoin $(if $(RPC),--rpc "$(RPC)") \
+	@$(PY) -m support_service.conformance.bitcoin $(if $(RPC),--rpc "$(RPC)") \
 	  $(if $(ESPLORA),--esplora "$(ESPLORA)") $(if $(CHAIN),--chain "$(CHAIN)") $(ARGS)
 
 # KEY: sk_test_... of your own Stripe account. Makes sessions and payments there, in test mode alone.

@@ -11,22 +11,21 @@ from support_service.ledger import Ledger
 from support_service.origin import Host
 from support_service.settings import Settings, resource, settings_path
 from support_service.web import (
-    card,
     errors,
     headers,
     health,
     i18n,
     layout,
-    reader,
-    staff,
-    staff_alarm,
-    thanks,
     webhooks,
-    widget,
 )
 from support_service.web.breaker import PublicReads
-from support_service.web.checkouts import Checkouts
+from support_service.web.card import views as card
+from support_service.web.card.checkouts import Checkouts
+from support_service.web.reader import pages as reader
+from support_service.web.reader import thanks, widget
 from support_service.web.service import EXTENSION, Service
+from support_service.web.staff import alarm as staff_alarm
+from support_service.web.staff import views as staff
 
 # Every name of this machine that reaches it alone.
 _LOOPBACK = (Host("127.0.0.1"), Host("localhost"), Host("[::1]"))

@@ -21,7 +21,7 @@ from support_service.rails import (
     processor_method_half,
     source_half,
 )
-from support_service.rails.processors import (
+from support_service.rails.processor import (
     Believed,
     FindIntent,
     Processor,
@@ -30,10 +30,10 @@ from support_service.rails.processors import (
     SweepHalf,
 )
 from support_service.rails.stripe.method import checkout_origins
-from support_service.rates.choices import Choices, read_value
-from support_service.rates.stamping import Finder
+from support_service.rates.settings import Choices, read_value
+from support_service.rates.valuation import Finder
 from support_service.settings import Settings, SettingsError, read_settings
-from support_service.settings_tables import MethodEntry
+from support_service.settings.schema import MethodEntry
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,34 @@ from typing import Any
 
 import click
 
-from support_service import __version__, auditing, checks, freezing, rescanning, running
+from support_service import __version__
 from support_service.assembly import Assembly, assemble
-from support_service.cli_errors import NotBuilt, Telling, tell_bug
+from support_service.commands import (
+    check as checks,
+)
+from support_service.commands import (
+    freezes as freezing,
+)
+from support_service.commands import (
+    rescan as rescanning,
+)
+from support_service.commands import (
+    run as running,
+)
+from support_service.commands import (
+    verify_online as auditing,
+)
+from support_service.commands.errors import NotBuilt, Telling, tell_bug
+from support_service.commands.output import write_lines
+from support_service.commands.passwords import chosen_password
 from support_service.giving import State, utc_now
-from support_service.ledger import Ledger, Wanted, migrate, write_export
+from support_service.ledger import (
+    Ledger,
+    Wanted,
+    migrate,
+    write_export,
+)
 from support_service.log import configure_logging
-from support_service.output import write_lines
-from support_service.passwords import chosen_password
 from support_service.rails import Mistake
 from support_service.settings import SettingsError, settings_path
 from support_service.supervisor import listening_address, reserve_port
@@ -290,7 +310,7 @@ def demo(host: str, port: int) -> None:
 def sample_article(call: Call, host: str, port: int) -> None:
     """Serve the demo's sample article, which embeds the widget."""
     publisher = call.assembly.settings.publisher
-    create = import_module("support_service.web.sample").sample_door
+    create = import_module("support_service.demo.article").sample_door
     address = listening_address(host)
     load = partial(create, publisher, address, port)
     import_module("support_service.server").serve(load, address, reserve_port(address, port))

@@ -7,7 +7,7 @@ import pytest
 from eth_utils.address import to_checksum_address
 
 from support_service.assembly import Assembly, assemble
-from support_service.auditing import compare
+from support_service.commands.verify_online import compare
 from support_service.ledger import Ledger, migrate
 from tests.fixtures.node import ETHER, OURS, Json, Node
 from tests.fixtures.wire import Proxy

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from support_service.assembly import assemble, build_sweeps
-from support_service.auditing import compare
-from support_service.demo_stripe import StripeFake, Trouble
+from support_service.commands.verify_online import compare
+from support_service.demo.stripe import StripeFake, Trouble
 from support_service.watcher import run_once
 from tests.fixtures.cards import CardHouse, card_house, given
 from tests.fixtures.staff import FrozenClock

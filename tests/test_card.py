@@ -8,11 +8,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from support_service.demo_stripe import StripeFake, Trouble
+from support_service.demo.stripe import StripeFake, Trouble
 from support_service.giving import Personal
 from support_service.ledger import canonical
-from support_service.web.card_form import currencies, read_wish
-from support_service.web.typed import typed_personal
+from support_service.web.card.form import currencies, read_wish
+from support_service.web.card.typed import typed_personal
 from tests.fixtures.cards import ASKED, CardHouse, card_house, confirm_fields, session_of
 from tests.fixtures.site import reader
 from tests.fixtures.staff import FrozenClock, forms

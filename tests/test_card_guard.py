@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from support_service.demo_stripe import StripeFake
+from support_service.demo.stripe import StripeFake
 from support_service.giving import Decline
-from support_service.ledger.attempts import DECLINES_OF_NET_MAX, DECLINES_OF_PAYMENT_MAX
-from support_service.web.card_guard import LIMITS, Mode, look, place_and_net
+from support_service.ledger.rate_limits import DECLINES_OF_NET_MAX, DECLINES_OF_PAYMENT_MAX
+from support_service.web.card.guard import (
+    LIMITS,
+    Mode,
+    look,
+    place_and_net,
+)
 from tests.fixtures.cards import CardHouse, CardReader, card_house, confirm_fields
 from tests.fixtures.staff import FrozenClock
 
@@ -253,7 +258,7 @@ def test_one_providers_networks_do_not_use_up_what_is_left_for_others(house: Car
 
 
 def test_declines_are_counted_up_to_a_bound(either: CardHouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("support_service.ledger.attempts.DECLINES_NOTED_MAX", 5)
+    monkeypatch.setattr("support_service.ledger.rate_limits.DECLINES_NOTED_MAX", 5)
     assert decline(either, 9) == 5
 
 

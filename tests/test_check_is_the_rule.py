@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from support_service.app import create_app
 from support_service.assembly import assemble
-from support_service.checks import file_mistakes, method_lines, warning_lines
+from support_service.commands.check import file_mistakes, method_lines, warning_lines
 from support_service.ledger import Ledger, migrate
 from support_service.settings import SettingsError
 from tests.fixtures.service import SEED, write_settings

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from support_service import cli
-from support_service.demo_stripe import StripeFake
+from support_service.demo.stripe import StripeFake
 from support_service.giving import State
 from support_service.ledger import Ledger, migrate
-from support_service.ledger.knocks import Knock
+from support_service.ledger.login_limits import Knock
 from tests.fixtures.reports import NOON, gift, pushed, transfer_report
 from tests.fixtures.service import ROOT, SEED, Command, write_settings
 

@@ -6,9 +6,9 @@ import json
 import pytest
 from click.testing import CliRunner, Result
 
-from support_service.conformance_bitcoin import BOTH_CHECKS, conformance
-from support_service.conformance_core import CORE_CHECKS
-from support_service.conformance_esplora import ESPLORA_CHECKS
+from support_service.conformance.bitcoin import BOTH_CHECKS, conformance
+from support_service.conformance.bitcoin_core import CORE_CHECKS
+from support_service.conformance.esplora import ESPLORA_CHECKS
 from tests.fixtures.bitcoin import CoreProxy
 from tests.fixtures.bitcoin_node import BitcoinNode, Json
 from tests.fixtures.esplora import Esplora

@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner, Result
 
-from support_service.conformance_tron import CHECKS, conformance
+from support_service.conformance.tron import CHECKS, conformance
 from tests.fixtures.node import ACCOUNTS, Json, Node
 from tests.fixtures.tron import SEND, MakeTron, TronWorld, token
 from tests.fixtures.wire import Proxy

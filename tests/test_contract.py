@@ -6,7 +6,7 @@ import pytest
 
 from support_service import cli
 from support_service.assembly import assemble
-from support_service.ledger.people import Role
+from support_service.ledger.staff import Role
 from support_service.rails import RAILS
 from tests.fixtures.door import create_site
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from support_service import demo_bitcoin, demo_chain
+from support_service.demo import bitcoin_chain as demo_bitcoin
+from support_service.demo import evm_chain as demo_chain
 from support_service.demo import gifts
-from support_service.demo_bitcoin import on_this_chain
-from support_service.demo_chain import LocalChain
+from support_service.demo.bitcoin_chain import on_this_chain
+from support_service.demo.evm_chain import LocalChain
 from support_service.supervisor import ProcessError
 from tests.fixtures.browser import Visit, Visitor
 from tests.fixtures.node import CHAIN_ID, Node, start_node

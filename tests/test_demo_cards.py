@@ -5,8 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from support_service.demo_cards import MONTH_SECONDS, READ_SECONDS, REST_SECONDS, CardReaders, form_fields
-from support_service.demo_stripe import StripeFake
+from support_service.demo.card_readers import (
+    MONTH_SECONDS,
+    READ_SECONDS,
+    REST_SECONDS,
+    CardReaders,
+    form_fields,
+)
+from support_service.demo.stripe import StripeFake
 from tests.fixtures.browser import Serve
 from tests.fixtures.cards import CardHouse, card_house
 from tests.fixtures.staff import FrozenClock

@@ -7,7 +7,7 @@ import pytest
 
 from tests.fixtures.node import compiled
 
-SHIPPED = json.loads((Path(__file__).parent.parent / "support_service" / "demo_contracts.json").read_text())
+SHIPPED = json.loads((Path(__file__).parent.parent / "support_service" / "demo" / "contracts.json").read_text())
 
 
 @pytest.mark.node

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from support_service.demo_stripe import KEY, StripeFake, Terms
+from support_service.demo.stripe import KEY, StripeFake, Terms
 from tests.conformance.stripe_account import STEPS, compare, differences, shape
 from tests.fixtures.stripe_schema import check
 

@@ -4,7 +4,7 @@ import pytest
 import stripe
 from axe_playwright_python.sync_playwright import Axe
 
-from support_service.demo_stripe import StripeFake
+from support_service.demo.stripe import StripeFake
 from tests.fixtures.browser import DESKTOP, PHONE, Visit
 from tests.fixtures.stripe import order, plan_order
 

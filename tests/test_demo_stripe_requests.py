@@ -10,10 +10,10 @@ from urllib.request import Request, urlopen
 import pytest
 import stripe
 
-from support_service.demo_stripe import KEY, StripeFake, Trouble
-from support_service.demo_stripe.amounts import fee_of
-from support_service.demo_stripe.errors import Refusal
-from support_service.demo_stripe.form import decoded
+from support_service.demo.stripe import KEY, StripeFake, Trouble
+from support_service.demo.stripe.amounts import fee_of
+from support_service.demo.stripe.errors import Refusal
+from support_service.demo.stripe.form import decoded
 from tests.fixtures.service import until
 from tests.fixtures.stripe import order, plan_order
 

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from support_service.demo_stripe import StripeFake
+from support_service.demo.stripe import StripeFake
 from support_service.giving import Cursor, Report, State
 from support_service.ledger import Health, Ledger, migrate
 from support_service.web.metrics import metric

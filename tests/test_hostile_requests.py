@@ -12,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
-from support_service.demo_stripe import StripeFake
+from support_service.demo.stripe import StripeFake
 from tests.fixtures.cards import CardHouse, card_house
 from tests.fixtures.staff import FrozenClock, Visitor
 

@@ -6,7 +6,12 @@ import json
 import pytest
 from sqlalchemy import TextClause, text
 
-from support_service.giving import Direction, Identity, Personal, State
+from support_service.giving import (
+    Direction,
+    Identity,
+    Personal,
+    State,
+)
 from support_service.ledger import BadReport, Ledger
 from support_service.ledger.engine import Database
 from tests.fixtures.reports import (

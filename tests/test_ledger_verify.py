@@ -11,9 +11,17 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, Table, create_engine, make_url, select
 
-from support_service.giving import Direction, Kind, Personal, State
-from support_service.ledger import Ledger, tables, verify_donations, verify_postings, verify_reports
+from support_service.giving import (
+    Direction,
+    Kind,
+    Personal,
+    State,
+)
+from support_service.ledger import Ledger, tables
 from support_service.ledger.canonical import chain_hash
+from support_service.ledger.verify import donations as verify_donations
+from support_service.ledger.verify import postings as verify_postings
+from support_service.ledger.verify import reports as verify_reports
 from tests.fixtures.database import Cluster
 from tests.fixtures.reports import Chain, dispute, gift, pushed, refund, statement, transfer
 

@@ -20,8 +20,8 @@ CARRIED = {
     "support_service/config/militarnyi.toml",
     "support_service/config/demo.toml",
     "support_service/config/support.example.toml",
-    "support_service/demo_contracts.json",
-    "support_service/web/widget.js",
+    "support_service/demo/contracts.json",
+    "support_service/web/reader/widget.js",
     "support_service/web/translations/uk/LC_MESSAGES/messages.mo",
 }
 

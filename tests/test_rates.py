@@ -15,18 +15,25 @@ from hypothesis import strategies as st
 
 from support_service import watcher
 from support_service.assembly import assemble, build_valuation
-from support_service.giving import Cursor, Direction, Kind, Report, State, ValueClaim
+from support_service.giving import (
+    Cursor,
+    Direction,
+    Kind,
+    Report,
+    State,
+    ValueClaim,
+)
 from support_service.ledger import Health, Ledger, write_export
 from support_service.money import Asset
 from support_service.rails import SourceDown, SourceLied
 from support_service.rates import Asked, Rate, RateSource
 from support_service.rates.conversion import convert, rate_text, worth
+from support_service.rates.http import ANSWER_BYTES_MAX
 from support_service.rates.market import Market
 from support_service.rates.nbu import NationalBank
-from support_service.rates.stamping import POLL_SECONDS, Valuation
-from support_service.rates.wire import ANSWER_BYTES_MAX
+from support_service.rates.valuation import POLL_SECONDS, Valuation
 from support_service.settings import SettingsError
-from support_service.web.telling import tell
+from support_service.web.staff.words import tell
 from tests.fixtures.rates import Bank, Exchange, FrozenClock, RatesServer, candles, nbu_reply
 from tests.fixtures.reports import NOON, gift, polled, pushed, refund, transfer
 from tests.fixtures.service import SEED, Command, write_settings

@@ -14,7 +14,7 @@ from support_service.rails import SourceDown, SourceLied
 from support_service.rails.evm.address import checksummed
 from support_service.rates import Asked, Rate
 from support_service.rates.chainlink import ChainlinkFeeds
-from support_service.rates.choices import Feed
+from support_service.rates.settings import Feed
 from tests.fixtures.node import CHAIN_ID, ETHER, OURS, Node, call_data
 from tests.fixtures.rates import Bank, RatesServer
 from tests.fixtures.service import write_settings

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from support_service.rehearse import rehearse as rehearsal
+from support_service.commands.rehearse import rehearse as rehearsal
 from tests.fixtures.node import Node
 from tests.fixtures.service import SEED, write_settings
 

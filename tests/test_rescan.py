@@ -7,9 +7,9 @@ import pytest
 from eth_utils.address import to_checksum_address
 
 from support_service.assembly import assemble
+from support_service.commands.rescan import rescan
 from support_service.giving import Watch
 from support_service.ledger import Ledger, migrate
-from support_service.rescanning import rescan
 from tests.fixtures.node import ETHER, OURS, Json, Node
 from tests.fixtures.wire import Proxy
 from tests.fixtures.world import NETWORK, World, token, watch

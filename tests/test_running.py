@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from support_service.assembly import assemble, build_processors
-from support_service.demo_stripe import KEY, StripeFake, Trouble
+from support_service.demo.stripe import KEY, StripeFake, Trouble
 from support_service.giving import Frequency, Intent, utc_now
 from support_service.ledger import Ledger, migrate
 from tests.fixtures.node import Node

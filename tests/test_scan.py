@@ -6,8 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support_service.rails import scan
-from support_service.rails.scan import Mark, RangeSize, Search, Span
+from support_service.rails.chain import search as scan
+from support_service.rails.chain.search import (
+    BlockRef,
+    RangeSize,
+    Search,
+    Span,
+)
 
 histories = st.lists(st.integers(min_value=0, max_value=2), min_size=2, max_size=80)
 
@@ -98,11 +103,11 @@ def test_a_range_obeys_a_suggestion_only_if_that_helps() -> None:
 
 @given(st.lists(st.integers(1, 3), min_size=1, max_size=400))
 def test_marks_stay_few_and_keep_the_newest_and_the_oldest(steps: list[int]) -> None:
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[BlockRef, ...] = ()
     height = 100
     for step in steps:
         height += step
-        marks = scan.remember(marks, Mark(height, f"0x{height}"), above=100)
+        marks = scan.remember(marks, BlockRef(height, f"0x{height}"), above=100)
     assert len(marks) <= scan.MARKS_MAX + 1
     assert marks[-1].height == height
     assert marks[0].height == 100 + steps[0]
@@ -111,22 +116,22 @@ def test_marks_stay_few_and_keep_the_newest_and_the_oldest(steps: list[int]) -> 
 
 
 def test_marks_below_finality_are_forgotten() -> None:
-    marks = (Mark(5, "a"), Mark(8, "b"))
-    assert scan.remember(marks, Mark(9, "c"), above=5) == (Mark(8, "b"), Mark(9, "c"))
-    assert scan.remember(marks, Mark(9, "c"), above=9) == ()
+    marks = (BlockRef(5, "a"), BlockRef(8, "b"))
+    assert scan.remember(marks, BlockRef(9, "c"), above=5) == (BlockRef(8, "b"), BlockRef(9, "c"))
+    assert scan.remember(marks, BlockRef(9, "c"), above=9) == ()
 
 
 @pytest.mark.parametrize(
     ("now", "expected"),
     [
-        ({5: "a", 8: "b"}, Mark(8, "b")),
-        ({5: "a", 8: "x"}, Mark(5, "a")),
-        ({5: "a", 8: None}, Mark(5, "a")),
+        ({5: "a", 8: "b"}, BlockRef(8, "b")),
+        ({5: "a", 8: "x"}, BlockRef(5, "a")),
+        ({5: "a", 8: None}, BlockRef(5, "a")),
         ({5: "x", 8: "y"}, None),
         ({}, None),
     ],
 )
 def test_a_rewind_ends_at_the_highest_block_the_chain_still_has(
-    now: dict[int, str | None], expected: Mark | None
+    now: dict[int, str | None], expected: BlockRef | None
 ) -> None:
-    assert scan.highest_canonical((Mark(5, "a"), Mark(8, "b")), now) == expected
+    assert scan.highest_canonical((BlockRef(5, "a"), BlockRef(8, "b")), now) == expected

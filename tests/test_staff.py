@@ -649,7 +649,7 @@ def test_donations_are_filtered(either: House) -> None:
 
 def test_long_lists_are_paged_without_gap_or_double(either: House, monkeypatch: pytest.MonkeyPatch) -> None:
     visitor = either.person()
-    monkeypatch.setattr("support_service.web.staff.PAGE_ROWS", 3)
+    monkeypatch.setattr("support_service.web.staff.views.PAGE_ROWS", 3)
     for units in range(1, 8):
         visitor.book(amount=str(units))
     found: list[str] = []

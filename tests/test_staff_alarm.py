@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support_service.ledger import Health, Ledger, migrate
-from support_service.web.staff_alarm import LOOK_AGAIN
+from support_service.web.staff.alarm import LOOK_AGAIN
 from tests.fixtures.reports import NOON, Chain, transfer
 from tests.fixtures.site import WITH_A_NODE, site
 from tests.fixtures.staff import ANNA, PASSWORD, FrozenClock, Visitor

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support_service.assembly import assemble, build_sweeps
-from support_service.demo_stripe import StripeFake, Trouble
+from support_service.demo.stripe import StripeFake, Trouble
 from support_service.giving import Frequency, PlanClaim, Report
 from support_service.ledger import Wanted
 from support_service.watcher import run_once

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from support_service.demo_stripe import StripeFake
+from support_service.demo.stripe import StripeFake
 from support_service.giving import State
-from support_service.web.belief import Belief, believe
+from support_service.web.reader.gift_status import Belief, believe
 from tests.fixtures.cards import CardHouse, CardReader, card_house
 from tests.fixtures.staff import NOON, FrozenClock
 

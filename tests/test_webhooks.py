@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from support_service.demo_stripe import StripeFake
+from support_service.demo.stripe import StripeFake
 from support_service.ledger import Ledger
-from support_service.ledger.attempts import DECLINED
-from support_service.web.card_guard import LIMITS
+from support_service.ledger.rate_limits import DECLINED
+from support_service.web.card.guard import LIMITS
 from support_service.web.webhooks import BODY_BYTES_MAX
 from tests.fixtures.cards import CardHouse, card_house
 from tests.fixtures.staff import FrozenClock

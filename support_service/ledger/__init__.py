@@ -4,10 +4,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 
-from support_service.giving import Clock, Cursor, Report, SetAside, utc_now
+from support_service.giving import (
+    Clock,
+    Cursor,
+    Report,
+    SetAside,
+    utc_now,
+)
 from support_service.ledger.accept import Change, accept_report, frozen_text
 from support_service.ledger.asides import read_asides, read_unfit, write_asides
-from support_service.ledger.attempts import Attempts
 from support_service.ledger.engine import BRIEF_SECONDS_MAX, WAIT_SECONDS_MAX, Database
 from support_service.ledger.errors import (
     BadRecord,
@@ -21,10 +26,22 @@ from support_service.ledger.errors import (
     SourceFrozen,
 )
 from support_service.ledger.export import ExportRow, export_rows, write_export
-from support_service.ledger.freezes import Freeze, Thaw, end_freeze, read_blocks, read_freezes, read_held, write_freeze
+from support_service.ledger.freezes import (
+    Freeze,
+    Thaw,
+    end_freeze,
+    read_blocks,
+    read_freezes,
+    read_held,
+    write_freeze,
+)
 from support_service.ledger.health import Health, SourceHealth, write_health
-from support_service.ledger.intents import Attempt, Intents, Plan, Waiting
-from support_service.ledger.people import People
+from support_service.ledger.intents import (
+    Attempt,
+    Intents,
+    Plan,
+    Waiting,
+)
 from support_service.ledger.postings import Leg
 from support_service.ledger.queries import (
     Head,
@@ -41,7 +58,9 @@ from support_service.ledger.queries import (
     read_health,
     read_totals,
 )
-from support_service.ledger.sought import OpenMoney, Sought
+from support_service.ledger.rate_limits import Attempts
+from support_service.ledger.staff import People
+from support_service.ledger.sweep_queries import OpenMoney, SweepQueries
 from support_service.ledger.verify import find_problems
 
 __all__ = [
@@ -80,7 +99,7 @@ __all__ = [
 EVERYTHING = Wanted()
 
 
-class Ledger(Intents, Sought):
+class Ledger(Intents, SweepQueries):
     """One publisher's books. Making it connects to nothing; any method may raise LedgerDown or LedgerOutdated."""
 
     def __init__(self, url: str, *, clock: Clock = utc_now, wait_seconds_max: float = WAIT_SECONDS_MAX) -> None:

@@ -6,12 +6,18 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, literal, or_, select, tuple_, update
 
-from support_service.giving import Checkout, Clock, Frequency, Intent, PlanTerms
+from support_service.giving import (
+    Checkout,
+    Clock,
+    Frequency,
+    Intent,
+    PlanTerms,
+)
 from support_service.ledger import canonical
 from support_service.ledger.accept import keep_apart
+from support_service.ledger.accept.aliases import read_plan_row
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import LedgerError
-from support_service.ledger.names import read_plan_row
 from support_service.ledger.queries import LISTED_MAX, Listed, donations_with_people
 from support_service.ledger.rows import read_donation
 from support_service.ledger.tables import (

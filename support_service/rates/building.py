@@ -5,10 +5,10 @@ from importlib import import_module
 
 from support_service.giving import Clock
 from support_service.rates import RateSource
-from support_service.rates.choices import Choices
 from support_service.rates.market import Market
 from support_service.rates.nbu import NationalBank
-from support_service.rates.stamping import Finder, Valuation
+from support_service.rates.settings import Choices
+from support_service.rates.valuation import Finder, Valuation
 
 
 def build_valuation(

@@ -17,7 +17,7 @@ from decimal import Decimal
 from support_service.giving import Clock, utc_now
 from support_service.rails import SourceDown, SourceLied
 from support_service.rates import Asked, Rate, checked
-from support_service.rates.wire import JsonPlace, Pause
+from support_service.rates.http import JsonPlace, Pause
 
 PATH = "/0/public/OHLC"
 # The market's own names; every other asset goes by its usual code.

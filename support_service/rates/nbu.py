@@ -14,7 +14,7 @@ from babel.dates import get_timezone
 
 from support_service.rails import SourceLied
 from support_service.rates import Asked, Rate, checked
-from support_service.rates.wire import JsonPlace, Pause
+from support_service.rates.http import JsonPlace, Pause
 
 PATH = "/NBUStatService/v1/statdirectory/exchange"
 HRYVNIA = "UAH"

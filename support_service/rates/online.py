@@ -6,8 +6,8 @@ from support_service.giving import Clock
 from support_service.rails import Mistake, SourceError
 from support_service.rates import Asked
 from support_service.rates.building import build_source
-from support_service.rates.choices import Choices
 from support_service.rates.conversion import PIVOT, rate_text
+from support_service.rates.settings import Choices
 
 
 def ask_rates(

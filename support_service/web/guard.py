@@ -23,8 +23,8 @@ from urllib.parse import urlsplit
 from flask import Response, abort, g, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from support_service.ledger.people import Role, Session, address_key
-from support_service.text_file import Unreadable, read_text_file
+from support_service.ledger.staff import Role, Session, address_key
+from support_service.settings.text_file import Unreadable, read_text_file
 from support_service.web.service import service
 
 log = logging.getLogger(__name__)

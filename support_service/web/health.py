@@ -10,13 +10,19 @@ from flask import Blueprint, Response, jsonify
 
 from support_service.assembly import Assembly, sweeps, unwatched_networks
 from support_service.giving import SetAside
-from support_service.ledger import Health, LedgerError, LedgerOutdated, SourceHealth, Total
+from support_service.ledger import (
+    Health,
+    LedgerError,
+    LedgerOutdated,
+    SourceHealth,
+    Total,
+)
 from support_service.money import Asset, Money, plain
 from support_service.rails.asides import WATCH
-from support_service.rails.processors import SWEEP_POLL_SECONDS
+from support_service.rails.processor import SWEEP_POLL_SECONDS
 from support_service.web.metrics import card_metrics, metric, webhook_metrics
 from support_service.web.service import Service, service
-from support_service.web.telling import rfc3339
+from support_service.web.staff.words import rfc3339
 
 blueprint = Blueprint("health", __name__)
 

@@ -13,8 +13,8 @@ from support_service.door.shelf import Depends
 from support_service.giving import PaymentMethod, QrText, Row
 from support_service.qr import svg
 from support_service.web import civil_dates
-from support_service.web.answers import for_other_sites, public
 from support_service.web.i18n import LANGUAGE_NAMES, chosen_language, say
+from support_service.web.public import for_other_sites, public
 from support_service.web.service import service
 
 STATIC = Path(__file__).parent / "static"

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
-from support_service.web.card_guard import Mode, look
-from support_service.web.cards import find_cards
+from support_service.web.card.guard import Mode, look
+from support_service.web.card.offer import find_cards
 from support_service.web.service import Service
 from support_service.web.webhooks import counts
 

@@ -14,10 +14,10 @@ from support_service.ledger import Ledger
 from support_service.origin import BaseUrl
 from support_service.web import civil_dates
 from support_service.web.breaker import PublicReads
-from support_service.web.checkouts import Checkouts
+from support_service.web.card.checkouts import Checkouts
 
 if TYPE_CHECKING:
-    from support_service.rails.processors import Processor
+    from support_service.rails.processor import Processor
 
 EXTENSION = "support"
 

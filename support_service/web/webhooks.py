@@ -14,7 +14,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from support_service.giving import Report, SetAside
 from support_service.ledger import LedgerError
-from support_service.rails.processors import NotGenuine
+from support_service.rails.processor import NotGenuine
 from support_service.web.service import service
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from support_service import watcher
-from support_service.demo_tron import CHAIN_ID, TronNode
-from support_service.demo_tron_ports import TronPorts
+from support_service.demo.tron_node import CHAIN_ID, TronNode
+from support_service.demo.tron_ports import TronPorts
 from support_service.giving import Watch, utc_now
 from support_service.ledger import Ledger, migrate
 from support_service.money import Asset

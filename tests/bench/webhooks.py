@@ -26,8 +26,8 @@ from random import Random
 import psutil
 import psycopg
 
-from support_service.demo_stripe import KEY, SECRET, StripeFake
-from support_service.demo_stripe.table import stripe_table
+from support_service.demo.stripe import KEY, SECRET, StripeFake
+from support_service.demo.stripe.table import stripe_table
 from support_service.ledger import Ledger, migrate
 from tests.load.gifts import Moving, Teller, begin_time
 from tests.load.sender import Delivery, Sender

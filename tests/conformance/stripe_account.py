@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import stripe
 
-from support_service.demo_stripe import KEY, StripeFake
+from support_service.demo.stripe import KEY, StripeFake
 from tests.fixtures.stripe import order, plan_order
 from tests.fixtures.stripe_schema import check
 

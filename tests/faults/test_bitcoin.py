@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support_service.assembly import assemble
-from support_service.demo_bitcoin_tx import Lock, payment, push
+from support_service.demo.bitcoin_transactions import Lock, payment, push
 from support_service.rails import SourceDown
 from support_service.settings import SettingsError
 from tests.fixtures.bitcoin import KINDS, BitcoinWorld, MakeBitcoin, new_lock

@@ -2,7 +2,7 @@
 
 import pytest
 
-from support_service.demo_bitcoin_tx import Transaction
+from support_service.demo.bitcoin_transactions import Transaction
 from support_service.ledger import SourceFrozen, Thaw
 from support_service.rails import MustFreeze, SourceDown
 from tests.faults.test_bitcoin import EVERY_STATE, both, is_down_and_nothing_moves

@@ -282,7 +282,7 @@ def test_n11_without_old_state_the_gap_is_read_block_by_block_and_that_is_told(n
 def test_n11_a_gap_of_many_steps_is_held_against_the_first_balance_that_is_kept(
     node: Node, books: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("support_service.rails.evm.gap.BLOCKS_MAX", 6)
+    monkeypatch.setattr("support_service.rails.evm.without_archive.BLOCKS_MAX", 6)
     coin, payer = node.deploy("PlainToken"), node.deploy("Payer")
     with Proxy(node.url) as lite:
         here = rich_world(node, books, coin, [lite.url])

@@ -12,11 +12,11 @@ from typing import Any, TypeAlias
 import pytest
 
 from support_service.assembly import assemble, build_sweeps
-from support_service.demo_stripe import KEY, SECRET, StripeFake
+from support_service.demo.stripe import KEY, SECRET, StripeFake
 from support_service.giving import Frequency, Intent, State
 from support_service.ledger import Ledger, migrate
 from support_service.money import Asset
-from support_service.rails.processors import NotGenuine, ProcessorAccount
+from support_service.rails.processor import NotGenuine, ProcessorAccount
 from support_service.rails.stripe.processor import StripeProcessor, build_processor
 from support_service.watcher import run_once
 from tests.fixtures.cards import CardHouse, books, card_house, given, told

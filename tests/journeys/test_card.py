@@ -12,7 +12,7 @@ from flask import Flask
 from playwright.sync_api import Page
 
 from support_service.assembly import assemble
-from support_service.demo_stripe import SECRET, Endpoint, StripeFake
+from support_service.demo.stripe import SECRET, Endpoint, StripeFake
 from support_service.ledger import Ledger, migrate
 from support_service.settings import resource
 from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit, Visitor

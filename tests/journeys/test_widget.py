@@ -7,9 +7,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask, Response
 
+from support_service.demo.article import create_sample_app
 from support_service.supervisor import reserve_port
-from support_service.web.sample import create_sample_app
-from support_service.web.widget import FRAME_HEIGHT, FRAME_WIDTH
+from support_service.web.reader.widget import FRAME_HEIGHT, FRAME_WIDTH
 from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit
 from tests.fixtures.site import OWN_URL, site
 

@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode
 
-from support_service.demo_stripe import StripeFake
+from support_service.demo.stripe import StripeFake
 from support_service.ledger import migrate
-from support_service.web.card_guard import LIMITS
+from support_service.web.card.guard import LIMITS
 from tests.fixtures.staff import forms
 from tests.load.serving import WebServer
 

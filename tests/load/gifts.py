@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, TypeAlias
 
-from support_service.demo_stripe import StripeFake, checkout, invoices
+from support_service.demo.stripe import StripeFake, checkout, invoices
 from support_service.giving import Frequency, Intent
 from support_service.ledger import Ledger
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from stripe import WebhookSignature
 
-from support_service.demo_stripe import SECRET
+from support_service.demo.stripe import SECRET
 
 THREADS = 16
 ANSWER_SECONDS_MAX = 30

@@ -25,7 +25,7 @@ from urllib.parse import urlencode
 
 import psutil
 
-from support_service.demo_stripe import StripeFake
+from support_service.demo.stripe import StripeFake
 from support_service.ledger import migrate
 from tests.fixtures.service import ROOT, until
 from tests.fixtures.staff import forms

@@ -19,8 +19,8 @@ from random import Random
 
 from sqlalchemy import create_engine, text
 
-from support_service.demo_stripe import KEY, SECRET, StripeFake
-from support_service.demo_stripe.table import stripe_table
+from support_service.demo.stripe import KEY, SECRET, StripeFake
+from support_service.demo.stripe.table import stripe_table
 from support_service.ledger import Ledger, migrate
 from tests.fixtures.database import postgresql
 from tests.load.gifts import Gift, Moving, Teller, Truth, begin_time

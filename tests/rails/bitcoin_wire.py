@@ -22,8 +22,8 @@ from support_service import watcher
 from support_service.giving import Watch
 from support_service.ledger import Ledger, migrate
 from support_service.money import Asset
-from support_service.rails.bitcoin.chain import GENESIS
 from support_service.rails.bitcoin.network import read_network
+from support_service.rails.bitcoin.node import GENESIS
 from support_service.rails.bitcoin.source import BitcoinSource
 from tests.fixtures.world import fixed_clock
 

@@ -4,7 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support_service.giving import Direction, Kind
-from support_service.rails.bitcoin.moves import Coin, Input, Move, Transaction, moves, net
+from support_service.rails.bitcoin.movements import (
+    Coin,
+    Input,
+    Movement,
+    Transaction,
+    moves,
+    net,
+)
 
 OWN = {"aa": "A", "bb": "B", "cc": "C"}
 TXID = "12" * 32
@@ -17,7 +24,7 @@ def transaction(spends: list[Coin | None], pays: list[Coin], *, is_coinbase: boo
     return Transaction(TXID, is_coinbase, inputs, tuple(pays))
 
 
-def told(found: dict[str, list[Move]]) -> dict[str, list[tuple[str, str, str, int]]]:
+def told(found: dict[str, list[Movement]]) -> dict[str, list[tuple[str, str, str, int]]]:
     return {
         address: [(str(m.direction), str(m.kind), m.locator.removeprefix(f"{TXID}:"), m.units) for m in rows]
         for address, rows in found.items()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from support_service.ledger import Ledger, migrate
-from support_service.rails.evm import lens
+from support_service.rails.evm import multicall as lens
 from tests.fixtures.node import ACCOUNTS, OURS, Json, Node
 from tests.fixtures.wire import Proxy
 from tests.fixtures.world import World, fixed_clock, token, watch

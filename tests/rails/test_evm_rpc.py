@@ -9,8 +9,11 @@ from contextlib import contextmanager
 import pytest
 
 from support_service.rails import SourceDown
-from support_service.rails.evm import answers, calls, wire
-from support_service.rails.evm.refusals import (
+from support_service.rails.evm import http as wire
+from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm import rpc_schema as answers
+from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Call, Node
+from support_service.rails.evm.rpc_errors import (
     Behind,
     NoState,
     RangeTooBig,
@@ -20,7 +23,6 @@ from support_service.rails.evm.refusals import (
     refusal,
     suggested_blocks,
 )
-from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Call, Node
 from tests.fixtures.wire import Json, Reply, Server, each
 
 ADDRESS = "0x" + "ab" * 20

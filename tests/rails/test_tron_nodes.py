@@ -11,16 +11,16 @@ from click.testing import CliRunner
 
 from support_service import watcher
 from support_service.assembly import Assembly, assemble
-from support_service.auditing import compare
-from support_service.checks import ask_nodes
-from support_service.demo_tron import CHAIN_ID
-from support_service.freezing import unfreeze
+from support_service.commands.check import ask_nodes
+from support_service.commands.freezes import unfreeze
+from support_service.commands.rehearse import rehearse
+from support_service.commands.rescan import rescan
+from support_service.commands.verify_online import compare
+from support_service.demo.tron_node import CHAIN_ID
 from support_service.ledger import Health, SourceFrozen
 from support_service.rails import Mistake, MustFreeze, SourceDown
 from support_service.rails.tron.network import read_network
 from support_service.rails.tron.source import TronSource
-from support_service.rehearse import rehearse
-from support_service.rescanning import rescan
 from tests.fixtures.node import OURS, Json, Node
 from tests.fixtures.tron import MINE, NETWORK, SEND, MakeTron, TronWorld, table, token, watch
 from tests.fixtures.wire import Proxy

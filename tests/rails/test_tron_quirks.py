@@ -2,7 +2,7 @@
 
 import pytest
 
-from support_service.demo_tron import CHAIN_ID
+from support_service.demo.tron_node import CHAIN_ID
 from support_service.rails import SourceDown, SourceLied
 from tests.fixtures.node import ACCOUNTS, OURS, Json, Node
 from tests.fixtures.tron import MINE, SEND, MakeTron, TronWorld, token, watch

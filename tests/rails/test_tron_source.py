@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from support_service.demo_tron import TronNode
-from support_service.demo_tron_ports import TronPorts
+from support_service.demo.tron_node import TronNode
+from support_service.demo.tron_ports import TronPorts
 from support_service.giving import Cursor
 from support_service.rails import Holding, SourceDown
-from support_service.rails.tron import books
-from support_service.rails.tron.books import Book, Gap, Sample
-from support_service.rails.tron.forms import read_books
+from support_service.rails.tron import balance_samples as books
+from support_service.rails.tron.address_forms import read_books
+from support_service.rails.tron.balance_samples import BalanceSample, BalanceSamples, Gap
 from tests.fixtures.node import ACCOUNTS, OURS, Json, Node
 from tests.fixtures.tron import MINE, SEND, MakeTron, TronWorld, token, watch
 from tests.fixtures.wire import Proxy
@@ -282,8 +282,10 @@ def test_balances_of_another_chain_prove_nothing_and_that_is_told(tron: MakeTron
 
 def test_what_is_kept_beside_the_memo_comes_back_as_it_was() -> None:
     held = {
-        ("0x00", "USDT"): Book(Sample(9, "0xab", 2**255), -5, Sample(3, "0xcd", 0), (Gap(3, 7, 10**30), Gap(8, 9, -1))),
-        ("0x01", "USDT"): Book(),
+        ("0x00", "USDT"): BalanceSamples(
+            BalanceSample(9, "0xab", 2**255), -5, BalanceSample(3, "0xcd", 0), (Gap(3, 7, 10**30), Gap(8, 9, -1))
+        ),
+        ("0x01", "USDT"): BalanceSamples(),
     }
     told = json.dumps({"tron": books.write(held)})
     assert read_books(Cursor(1, None, None, fixed_clock(), memo=told)) == held

@@ -11,7 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from support_service.giving import Watch, utc_now
-from support_service.ledger import Ledger, LedgerError, Wanted, migrate
+from support_service.ledger import (
+    Ledger,
+    LedgerError,
+    Wanted,
+    migrate,
+)
 from support_service.money import Asset
 from support_service.rails import MustFreeze, SourceDown, SourceError
 from support_service.rails.evm.network import read_network
@@ -29,7 +34,11 @@ STEPS = 24
 # Tokens are held against their balance a few in a turn; after so many turns each of them was.
 ROUNDS_AT_END = 6
 QUORUM_EVERY = 5
-QUIET = ("support_service.rails.evm.turn", "support_service.rails.evm.native", "support_service.rails.roster")
+QUIET = (
+    "support_service.rails.evm.poll",
+    "support_service.rails.evm.native_coin",
+    "support_service.rails.chain.node_pool",
+)
 
 
 @dataclass

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from support_service.demo_tron import CHAIN_ID, TronNode
-from support_service.demo_tron_ports import TronPorts
+from support_service.demo.tron_node import CHAIN_ID, TronNode
+from support_service.demo.tron_ports import TronPorts
 from support_service.giving import Watch, utc_now
 from support_service.ledger import Ledger, LedgerError, migrate
 from support_service.money import Asset
@@ -230,7 +230,7 @@ class TronPlayer(Player):
 def play(seed: int, *, steps: int = STEPS, kills: int = 0) -> Ending:
     """Play a TRON world to its end. kills: how often a real watcher process is killed."""
     started = time.monotonic()
-    logging.getLogger("support_service.rails.tron.turn").setLevel(logging.ERROR)
+    logging.getLogger("support_service.rails.tron.poll").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory(prefix="world-tron-") as folder, _quiet():
         world = TronWorld.begin(seed)
         here = None

@@ -11,18 +11,23 @@ from datetime import datetime
 
 from support_service.giving import State, Watch
 from support_service.rails import SourceError
-from support_service.rails.bitcoin.chain import Chain
-from support_service.rails.bitcoin.draft import Draft
-from support_service.rails.bitcoin.memo import Memo, Recent, Waiting, WatchKey
-from support_service.rails.bitcoin.moves import Move, Transaction
+from support_service.rails.bitcoin.cursor_state import (
+    CursorState,
+    Recent,
+    Waiting,
+    WatchKey,
+)
+from support_service.rails.bitcoin.movements import Movement, Transaction
+from support_service.rails.bitcoin.node import Chain
+from support_service.rails.bitcoin.report_builder import ReportBuilder
 
 # Enough for honest traffic; of a flood of dust most payments are left unlinked.
 TRANSACTIONS_MAX, ROWS_MAX, OUTPOINTS_MAX = 50, 4, 4
 
 
 def noted(
-    memo: Memo, told: Transaction, rows: Iterable[tuple[WatchKey, Move]], at: datetime, *, height: int | None
-) -> Memo:
+    memo: CursorState, told: Transaction, rows: Iterable[tuple[WatchKey, Movement]], at: datetime, *, height: int | None
+) -> CursorState:
     """Remember a transaction that may still be undone; one that is here is not lost."""
     known = memo.recent.get(told.txid)
     before = {} if known is None or known.height != height else {(key, row.move): row for key, row in known.rows}
@@ -35,19 +40,19 @@ def noted(
     return replace(memo, recent={**others, told.txid: Recent(kept, outpoints, height)})
 
 
-def undone(memo: Memo, above: int) -> Memo:
+def undone(memo: CursorState, above: int) -> CursorState:
     """Mark what stood in blocks above a height as lost, until it is met again."""
     marked = {txid: replace(one, lost_at=one.height) for txid, one in memo.recent.items() if (one.height or 0) > above}
     return replace(memo, recent={**memo.recent, **marked})
 
 
-def forgotten(memo: Memo, txids: Iterable[str], height: int) -> Memo:
+def forgotten(memo: CursorState, txids: Iterable[str], height: int) -> CursorState:
     """Mark what the pool knows no more as lost, at the height that the chain has then."""
     marked = {txid: replace(memo.recent[txid], lost_at=height) for txid in txids if txid in memo.recent}
     return replace(memo, recent={**memo.recent, **marked})
 
 
-def settled(memo: Memo, deep: int) -> Memo:
+def settled(memo: CursorState, deep: int) -> CursorState:
     """Forget what can be undone no more, what was lost long ago, and what waits no more."""
     waits = {one.move.txid for rows in memo.waiting.values() for one in rows}
     kept = {txid: one for txid, one in memo.recent.items() if _is_recent(one, deep, waits=txid in waits)}
@@ -59,7 +64,7 @@ def _is_recent(one: Recent, deep: int, *, waits: bool) -> bool:
     return waits if at is None else at > deep
 
 
-def linked(chain: Chain, memo: Memo, watches: Mapping[WatchKey, Watch], draft: Draft) -> Memo:
+def linked(chain: Chain, memo: CursorState, watches: Mapping[WatchKey, Watch], draft: ReportBuilder) -> CursorState:
     """Name who took the coins of what was lost. A node that cannot tell stops nothing."""
     recent = dict(memo.recent)
     for txid, one in memo.recent.items():

@@ -8,12 +8,24 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from support_service.rails import SourceDown, SourceLied
-from support_service.rails.bitcoin import answers
-from support_service.rails.bitcoin.answers import BadAnswer, Object
-from support_service.rails.bitcoin.chain import Balance, Unspent, Wanted, check_genesis, check_linked, touching
-from support_service.rails.bitcoin.moves import Block, Coin, Script, Transaction
+from support_service.rails.bitcoin import rpc_schema as answers
+from support_service.rails.bitcoin.movements import (
+    Block,
+    Coin,
+    Script,
+    Transaction,
+)
+from support_service.rails.bitcoin.node import (
+    Balance,
+    Unspent,
+    Wanted,
+    check_genesis,
+    check_linked,
+    touching,
+)
 from support_service.rails.bitcoin.rpc import INVALID_PARAMETER, Refusal, Rpc
-from support_service.rails.scan import Mark
+from support_service.rails.bitcoin.rpc_schema import BadAnswer, Object
+from support_service.rails.chain.search import BlockRef
 
 # A header or two without its block is a block on its way; more is a node that is not up to date.
 HEADERS_AHEAD_MAX = 1
@@ -57,11 +69,11 @@ class CoreChain:
         """Drop what was noted on the way through blocks."""
         self._takers.clear()
 
-    def tip(self) -> Mark:
+    def tip(self) -> BlockRef:
         """The highest block. SourceDown while the node starts or catches up, SourceLied from another chain."""
         told = self._object(self._ask("getblockchaininfo"))
         try:
-            mark = Mark(answers.whole(answers.field(told, "blocks")), answers.block_hash(told.get("bestblockhash")))
+            mark = BlockRef(answers.whole(answers.field(told, "blocks")), answers.block_hash(told.get("bestblockhash")))
             headers = answers.whole(told.get("headers", mark.height))
             self._prune_height = answers.whole(told.get("pruneheight") or 0) if told.get("pruned") is True else 0
         except BadAnswer as error:
@@ -84,7 +96,7 @@ class CoreChain:
         except BadAnswer as error:
             raise self._bad("getblockhash", error) from None
 
-    def time_of(self, mark: Mark) -> datetime:
+    def time_of(self, mark: BlockRef) -> datetime:
         """A block's own time."""
         try:
             return answers.time(self._object(self._ask("getblockheader", mark.block_hash)).get("time"))
@@ -115,7 +127,7 @@ class CoreChain:
             below = digest
         return touching(found)
 
-    def again(self, marks: Sequence[Mark], wanted: Wanted) -> list[Block]:
+    def again(self, marks: Sequence[BlockRef], wanted: Wanted) -> list[Block]:
         """These blocks once more; what is gone from the chain is still told by many nodes, so the caller checks."""
         return touching(self._block(mark.block_hash, wanted)[0] for mark in sorted(set(marks)))
 
@@ -132,7 +144,7 @@ class CoreChain:
         try:
             if told.get("success") is False:
                 raise SourceDown(f"{self.host}: broke off its search for unspent outputs")
-            mark = Mark(answers.whole(told.get("height")), answers.block_hash(told.get("bestblock")))
+            mark = BlockRef(answers.whole(told.get("height")), answers.block_hash(told.get("bestblock")))
             coins = tuple(_unspent(one, script) for one in answers.sequence(told.get("unspents")))
             total = answers.amount(told.get("total_amount"))
         except BadAnswer as error:

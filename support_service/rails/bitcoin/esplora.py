@@ -9,12 +9,18 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from support_service.rails import SourceDown
-from support_service.rails.bitcoin import answers, text
-from support_service.rails.bitcoin.answers import BadAnswer, Object
-from support_service.rails.bitcoin.chain import Balance, Wanted, check_genesis, touching
-from support_service.rails.bitcoin.moves import Block, Script, Transaction
-from support_service.rails.bitcoin.wire import Answer, Wire
-from support_service.rails.scan import Mark
+from support_service.rails.bitcoin import bounded_json as text
+from support_service.rails.bitcoin import rpc_schema as answers
+from support_service.rails.bitcoin.http import Answer, Wire
+from support_service.rails.bitcoin.movements import Block, Script, Transaction
+from support_service.rails.bitcoin.node import (
+    Balance,
+    Wanted,
+    check_genesis,
+    touching,
+)
+from support_service.rails.bitcoin.rpc_schema import BadAnswer, Object
+from support_service.rails.chain.search import BlockRef
 
 # Transactions of a whole history are 25 a page; more than a million have no place in memory.
 PAGES_MAX = 40_000
@@ -31,7 +37,7 @@ class _Confirmed:
         if status.get("confirmed") is not True:
             raise BadAnswer("an unconfirmed transaction in the history of blocks")
         self.transaction = answers.esplora_transaction(told)
-        self.mark = Mark(answers.whole(status.get("block_height")), answers.block_hash(status.get("block_hash")))
+        self.mark = BlockRef(answers.whole(status.get("block_height")), answers.block_hash(status.get("block_hash")))
         self.occurred_at: datetime = answers.time(status.get("block_time"))
 
 
@@ -44,7 +50,7 @@ class EsploraChain:
     def __init__(self, url: str, chain: str) -> None:
         self.wire, self._chain = Wire(url), chain
         self._is_checked = False
-        self._tip: Mark | None = None
+        self._tip: BlockRef | None = None
         # What was read in this turn: newest first, down to the height beside it.
         self._histories: dict[Script, tuple[int, list[_Confirmed]]] = {}
 
@@ -57,13 +63,13 @@ class EsploraChain:
         """Drop the histories of this turn."""
         self._histories.clear()
 
-    def tip(self) -> Mark:
+    def tip(self) -> BlockRef:
         """The highest block; SourceLied from a server of another chain."""
         digest = self._hash("/blocks/tip/hash")
         if digest is None:
             raise SourceDown(f"{self.host}: has no blocks yet")
         if self._tip is None or self._tip.block_hash != digest:
-            self._tip = Mark(self._height(digest), digest)
+            self._tip = BlockRef(self._height(digest), digest)
         if not self._is_checked:
             check_genesis(self.host, self._chain, self.hash_at(0) or "none")
             self._is_checked = True
@@ -73,7 +79,7 @@ class EsploraChain:
         """The block at a height now; None above the head."""
         return self._hash(f"/block-height/{height}")
 
-    def time_of(self, mark: Mark) -> datetime:
+    def time_of(self, mark: BlockRef) -> datetime:
         """A block's own time."""
         try:
             return answers.time(answers.mapping(self._json(f"/block/{mark.block_hash}")).get("timestamp"))
@@ -84,7 +90,7 @@ class EsploraChain:
         """All blocks of first..last that touch us."""
         return self._blocks(first, last, wanted, None)
 
-    def again(self, marks: Sequence[Mark], wanted: Wanted) -> list[Block]:
+    def again(self, marks: Sequence[BlockRef], wanted: Wanted) -> list[Block]:
         """These blocks once more."""
         heights = [mark.height for mark in marks]
         return self._blocks(min(heights), max(heights), wanted, set(marks)) if marks else []
@@ -145,9 +151,9 @@ class EsploraChain:
         except BadAnswer as error:
             raise self._bad(error) from None
 
-    def _blocks(self, first: int, last: int, wanted: Wanted, marks: set[Mark] | None) -> list[Block]:
+    def _blocks(self, first: int, last: int, wanted: Wanted, marks: set[BlockRef] | None) -> list[Block]:
         """Blocks of first..last from the histories of all scripts; what touches two of them comes once."""
-        by_mark: dict[Mark, dict[str, _Confirmed]] = {}
+        by_mark: dict[BlockRef, dict[str, _Confirmed]] = {}
         for script in wanted.scripts:
             for one in self._history(script, first):
                 if first <= one.mark.height <= last and (marks is None or one.mark in marks):

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from support_service.rails import Mistake, SourceError
-from support_service.rails.bitcoin.chain import check_genesis
 from support_service.rails.bitcoin.core import CoreChain
 from support_service.rails.bitcoin.esplora import EsploraChain
 from support_service.rails.bitcoin.network import BitcoinNetwork, read_network
+from support_service.rails.bitcoin.node import check_genesis
 
 
 def ask_nodes(name: str, table: Mapping[str, object]) -> list[str | Mistake]:

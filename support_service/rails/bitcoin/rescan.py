@@ -9,16 +9,17 @@ from collections.abc import Iterator
 
 from support_service.giving import Cursor, Report
 from support_service.rails import Holding, Rescan
-from support_service.rails.bitcoin import memo, sight
-from support_service.rails.bitcoin.chain import Chain, Wanted
+from support_service.rails.bitcoin import cursor_state as memo
+from support_service.rails.bitcoin import reorg as sight
 from support_service.rails.bitcoin.coins import Coins
-from support_service.rails.bitcoin.draft import Draft
-from support_service.rails.bitcoin.memo import Memo, WatchKey
-from support_service.rails.bitcoin.post import Post, tell
-from support_service.rails.scan import Mark
+from support_service.rails.bitcoin.cursor_state import CursorState, WatchKey
+from support_service.rails.bitcoin.node import Chain, Wanted
+from support_service.rails.bitcoin.report_builder import ReportBuilder
+from support_service.rails.bitcoin.source_context import SourceContext, tell
+from support_service.rails.chain.search import BlockRef
 
 
-def read_again(post: Post, chain: Chain, task: Rescan, after: Cursor | None) -> Iterator[Report]:
+def read_again(post: SourceContext, chain: Chain, task: Rescan, after: Cursor | None) -> Iterator[Report]:
     """Yield reports from block task.first up to what is confirmed for the live source, too.
 
     Money that came before a watch's start is its opening and stays that. Raises SourceDown and SourceLied.
@@ -44,21 +45,21 @@ def read_again(post: Post, chain: Chain, task: Rescan, after: Cursor | None) -> 
             begin = end
             if end > low:
                 step += 1
-                yield draft.report(post.name, step, (reading.mark, Memo()), post.clock())
+                yield draft.report(post.name, step, (reading.mark, CursorState()), post.clock())
 
 
 class _Reading:
     """One watch read again."""
 
-    def __init__(self, post: Post, chain: Chain, key: WatchKey, coins: Coins) -> None:
+    def __init__(self, post: SourceContext, chain: Chain, key: WatchKey, coins: Coins) -> None:
         self._post, self._chain, self._key, self._coins = post, chain, key, coins
-        self.mark: Mark | None = None
+        self.mark: BlockRef | None = None
 
-    def step(self, span: tuple[int, int], low: int, task: Rescan, tip: Mark) -> Draft:
+    def step(self, span: tuple[int, int], low: int, task: Rescan, tip: BlockRef) -> ReportBuilder:
         """Read blocks above span[0] up to span[1], and state those above `low`."""
-        key, draft = self._key, Draft(self._post.network.name)
-        digest = sight.hashes(self._chain, [Mark(span[1], "")], tip.height)[span[1]]
-        self.mark = Mark(span[1], str(digest))
+        key, draft = self._key, ReportBuilder(self._post.network.name)
+        digest = sight.hashes(self._chain, [BlockRef(span[1], "")], tip.height)[span[1]]
+        self.mark = BlockRef(span[1], str(digest))
         blocks = self._chain.scan(span[0] + 1, span[1], Wanted(self._post.scripts([key]), self._coins))
         told = [
             (block, one) for block in blocks if block.height > low for one in tell(self._post, block, [key], tip.height)
@@ -66,7 +67,7 @@ class _Reading:
         for block, one in told:
             draft.prove(block)
             draft.add(one.story, one.states)
-        held = {Mark(h, digest) for a, code, h, digest in task.blocks if (a, code) == key}
+        held = {BlockRef(h, digest) for a, code, h, digest in task.blocks if (a, code) == key}
         silent = {mark for mark in held if max(low, span[0]) < mark.height <= span[1]} - draft.marks
         now = sight.hashes(self._chain, [*silent, *draft.marks, self.mark], tip.height)
         sight.check_still_there(self._chain, [*draft.marks, self.mark], tip.height)
@@ -75,7 +76,7 @@ class _Reading:
         return draft
 
 
-def holdings(post: Post, chain: Chain, after: Cursor) -> list[Holding]:
+def holdings(post: SourceContext, chain: Chain, after: Cursor) -> list[Holding]:
     """What every watch held at the last block of which all its money is confirmed; raises SourceDown and SourceLied."""
     held = memo.read(after)
     chain.forget()
@@ -83,7 +84,7 @@ def holdings(post: Post, chain: Chain, after: Cursor) -> list[Holding]:
     return [_holding(post, chain, (key, held), tip) for key in post.watches if key in held.progress and held.final]
 
 
-def _holding(post: Post, chain: Chain, what: tuple[WatchKey, Memo], tip: Mark) -> Holding:
+def _holding(post: SourceContext, chain: Chain, what: tuple[WatchKey, CursorState], tip: BlockRef) -> Holding:
     key, held = what
     watch, item = post.watches[key], held.progress[key]
     assert held.final is not None

@@ -2,19 +2,30 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from support_service.giving import Clock, Cursor, Report, Watch, utc_now
-from support_service.rails import Holding, Rescan, Source, SourceDown
-from support_service.rails.bitcoin import memo
-from support_service.rails.bitcoin.chain import Chain
+from support_service.giving import (
+    Clock,
+    Cursor,
+    Report,
+    Watch,
+    utc_now,
+)
+from support_service.rails import (
+    Holding,
+    Rescan,
+    Source,
+    SourceDown,
+)
+from support_service.rails.bitcoin import cursor_state as memo
 from support_service.rails.bitcoin.core import CoreChain
 from support_service.rails.bitcoin.esplora import EsploraChain
 from support_service.rails.bitcoin.network import BitcoinNetwork, read_network
-from support_service.rails.bitcoin.panel import Panel
-from support_service.rails.bitcoin.post import Post
+from support_service.rails.bitcoin.node import Chain
+from support_service.rails.bitcoin.node_quorum import NodeQuorum
+from support_service.rails.bitcoin.poll import Poll
 from support_service.rails.bitcoin.rescan import holdings, read_again
-from support_service.rails.bitcoin.thaw import StoodIn, step_back
-from support_service.rails.bitcoin.turn import Turn
-from support_service.rails.roster import Roster
+from support_service.rails.bitcoin.source_context import SourceContext
+from support_service.rails.bitcoin.step_back import StoodIn, step_back
+from support_service.rails.chain.node_pool import NodePool
 
 
 def build_sources(
@@ -41,7 +52,7 @@ class BitcoinSource:
             *(CoreChain(url, network.chain) for url in network.rpc),
             *(EsploraChain(url, network.chain) for url in network.esplora),
         ]
-        self._roster = Roster(self.nodes, clock)
+        self._roster = NodePool(self.nodes, clock)
 
     def reports(self, after: Cursor | None) -> Iterator[Report]:
         """Yield reports from the cursor to the head."""
@@ -59,13 +70,13 @@ class BitcoinSource:
         """Ask what every watch held at its last confirmed block; raises SourceDown and SourceLied."""
         return holdings(self._post(self.name), self._asked(), after)
 
-    def _post(self, name: str) -> Post:
-        return Post(name, self._network, self._watches, self._clock)
+    def _post(self, name: str) -> SourceContext:
+        return SourceContext(name, self._network, self._watches, self._clock)
 
     def _asked(self) -> Chain:
         """Whom to ask outside of turns: the first node that is ready, or a quorum."""
         ready = self._roster.ready(at_least=self._network.quorum)
-        return Panel(ready, self._network.quorum, lambda *_: None) if self._network.quorum > 1 else ready[0]
+        return NodeQuorum(ready, self._network.quorum, lambda *_: None) if self._network.quorum > 1 else ready[0]
 
     def _from_one(self, after: Cursor | None) -> Iterator[Report]:
         """Read from the first node that can be read; where it fails half way, the next goes on from there."""
@@ -93,7 +104,7 @@ class BitcoinSource:
             self._roster.failed(node, str(error), error.retry_after_seconds)
 
         ready = self._roster.ready(at_least=self._network.quorum)
-        yield from self._turn(Panel(ready, self._network.quorum, on_failure), after)
+        yield from self._turn(NodeQuorum(ready, self._network.quorum, on_failure), after)
         for node in ready:
             if node not in silent:
                 self._roster.worked(node)
@@ -104,6 +115,6 @@ class BitcoinSource:
         return [other for other in ready if isinstance(other, EsploraChain)]
 
     def _turn(self, chain: Chain, after: Cursor | None, tellers: Sequence[Chain] = ()) -> Iterator[Report]:
-        turn = Turn(self._post(self.name), chain, after, tellers)
+        turn = Poll(self._post(self.name), chain, after, tellers)
         yield from turn.reports()
         self.warning = turn.warning

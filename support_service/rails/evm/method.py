@@ -2,9 +2,17 @@
 
 from collections.abc import Mapping
 
-from support_service.giving import Link, PaymentMethod, Phrase, QrText, Row, Watch
+from support_service.giving import (
+    Link,
+    PaymentMethod,
+    Phrase,
+    QrText,
+    Row,
+    Watch,
+)
 from support_service.money import Asset
-from support_service.rails import Options, Surroundings, choices
+from support_service.rails import Options, Surroundings
+from support_service.rails import shared_options as choices
 from support_service.rails.evm.address import read_address
 from support_service.rails.evm.network import take_network
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from support_service.rails import Mistake, SourceError
-from support_service.rails.evm import calls
+from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm.network import EvmNetwork, read_network
-from support_service.rails.evm.refusals import Refusal
 from support_service.rails.evm.rpc import Node
+from support_service.rails.evm.rpc_errors import Refusal
 
 
 def ask_nodes(name: str, table: Mapping[str, object]) -> list[str | Mistake]:

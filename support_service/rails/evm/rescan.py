@@ -10,25 +10,50 @@ from dataclasses import replace
 
 from support_service.giving import Cursor, Report, State
 from support_service.rails import Rescan, SourceDown
-from support_service.rails.evm import calls, memo, native, passes, rows, sight, tokens
-from support_service.rails.evm.draft import Draft
-from support_service.rails.evm.memo import Memo, Point, Progress, WatchKey
-from support_service.rails.evm.passes import Findings, Range
-from support_service.rails.evm.reader import Reader
-from support_service.rails.evm.sight import mark_of
-from support_service.rails.evm.thaw import Block
-from support_service.rails.evm.turn import Post
-from support_service.rails.scan import Mark
+from support_service.rails.chain.search import BlockRef
+from support_service.rails.evm import (
+    cursor_state as memo,
+)
+from support_service.rails.evm import (
+    movements as rows,
+)
+from support_service.rails.evm import (
+    native_coin as native,
+)
+from support_service.rails.evm import (
+    range_reader as passes,
+)
+from support_service.rails.evm import (
+    reorg as sight,
+)
+from support_service.rails.evm import (
+    rpc_requests as calls,
+)
+from support_service.rails.evm import (
+    tokens,
+)
+from support_service.rails.evm.cursor_state import (
+    BalanceAt,
+    CursorState,
+    WatchKey,
+    WatchState,
+)
+from support_service.rails.evm.poll import SourceContext
+from support_service.rails.evm.range_reader import Range, RangeResult
+from support_service.rails.evm.reorg import mark_of
+from support_service.rails.evm.report_builder import ReportBuilder
+from support_service.rails.evm.rpc_cache import RpcCache
+from support_service.rails.evm.step_back import Block
 
 
-def read_again(post: Post, reader: Reader, task: Rescan, after: Cursor | None) -> Iterator[Report]:
+def read_again(post: SourceContext, reader: RpcCache, task: Rescan, after: Cursor | None) -> Iterator[Report]:
     """Yield reports from block task.first up to what is final for the live source, too.
 
     Money that came before a watch's start is its opening and stays that: each watch is read from its
     start on. Raises SourceDown, SourceLied and Refusal.
     """
     held = memo.read(task.live).progress
-    seen = sight.look(reader, post.network, Memo(), None)
+    seen = sight.look(reader, post.network, CursorState(), None)
     mine = {key: held[key] for key, watch in post.watched.all.items() if watch.method == task.method and key in held}
     lows = {key: max(task.first - 1, item.start) for key, item in mine.items() if item.final is not None}
     high = min([seen.final_height or 0, *(item.final.height for item in mine.values() if item.final is not None)])
@@ -37,12 +62,12 @@ def read_again(post: Post, reader: Reader, task: Rescan, after: Cursor | None) -
         group = {key: mine[key] for key in lows if lows[key] == low}
         for draft, mark in _read(post, reader, (group, task.blocks), Range(low, high, high)):
             step += 1
-            yield draft.report(post.name, step, (mark, Memo()), post.clock())
+            yield draft.report(post.name, step, (mark, CursorState()), post.clock())
 
 
 def _read(
-    post: Post, reader: Reader, what: tuple[Mapping[WatchKey, Progress], Iterable[Block]], whole: Range
-) -> Iterator[tuple[Draft, Mark]]:
+    post: SourceContext, reader: RpcCache, what: tuple[Mapping[WatchKey, WatchState], Iterable[Block]], whole: Range
+) -> Iterator[tuple[ReportBuilder, BlockRef]]:
     group, blocks = what
     group = {key: _from(reader, post, (key, item), whole.low) for key, item in group.items()}
     low = whole.low
@@ -52,7 +77,7 @@ def _read(
         if header is None:
             raise SourceDown(f"{reader.node.host}: does not know its own final block {high}")
         found = passes.read_range(reader, post.watched, group, Range(low, high, high), is_final=True)
-        draft = Draft(post.network.name, State.CONFIRMED)
+        draft = ReportBuilder(post.network.name, State.CONFIRMED)
         draft.add(found.stories)
         group = {key: _advanced(item, key, found) for key, item in group.items()}
         if high == whole.high:
@@ -63,22 +88,24 @@ def _read(
         reader.forget()
 
 
-def _from(reader: Reader, post: Post, held: tuple[WatchKey, Progress], height: int) -> Progress:
+def _from(reader: RpcCache, post: SourceContext, held: tuple[WatchKey, WatchState], height: int) -> WatchState:
     key, item = held
     watch = post.watched.all[key]
     if watch.asset.contract:
-        point = Point(height, reader.get(calls.token_balance(watch.asset.contract, watch.address, height)))
+        point = BalanceAt(height, reader.get(calls.token_balance(watch.asset.contract, watch.address, height)))
         return replace(item, final=point, proof=height, booked=())
     return replace(item, final=native.point(height, native.account(reader, watch.address, height)))
 
 
-def _advanced(item: Progress, key: WatchKey, found: Findings) -> Progress:
+def _advanced(item: WatchState, key: WatchKey, found: RangeResult) -> WatchState:
     told = [story for story in found.stories if memo.key_of(story.watch) == key]
     booked = [(story.header.height, rows.net(story.rows)) for story in told]
     return replace(item, final=found.points[key], booked=(*item.booked, *booked))
 
 
-def _reconcile(post: Post, reader: Reader, group: Mapping[WatchKey, Progress], draft: Draft) -> None:
+def _reconcile(
+    post: SourceContext, reader: RpcCache, group: Mapping[WatchKey, WatchState], draft: ReportBuilder
+) -> None:
     """Find what tokens gained or lost without a log."""
     for key, item in group.items():
         watch = post.watched.all[key]
@@ -87,10 +114,10 @@ def _reconcile(post: Post, reader: Reader, group: Mapping[WatchKey, Progress], d
             draft.add(stories)
 
 
-def _restate(post: Post, reader: Reader, draft: Draft, blocks: Iterable[Block]) -> None:
+def _restate(post: SourceContext, reader: RpcCache, draft: ReportBuilder, blocks: Iterable[Block]) -> None:
     """State blocks with our money that brought no story: the block is gone, or nothing is there, or no log tells."""
     told = draft.marks
-    silent = [(Mark(height, digest), (address, asset)) for address, asset, height, digest in blocks]
+    silent = [(BlockRef(height, digest), (address, asset)) for address, asset, height, digest in blocks]
     silent = [(mark, key) for mark, key in silent if key not in told.get(mark, frozenset())]
     # All of them were final once: a node that knows none of that height has nothing to say about it.
     marks = [mark for mark, _ in silent]

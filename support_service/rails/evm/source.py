@@ -2,22 +2,42 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from support_service.giving import Clock, Cursor, Report, Watch, utc_now
-from support_service.rails import Holding, Rescan, Source, SourceDown, SourceLied
+from support_service.giving import (
+    Clock,
+    Cursor,
+    Report,
+    Watch,
+    utc_now,
+)
+from support_service.rails import (
+    Holding,
+    Rescan,
+    Source,
+    SourceDown,
+    SourceLied,
+)
 from support_service.rails.asides import WATCH, Asides
-from support_service.rails.evm import memo, passes, tokens
-from support_service.rails.evm.by_height import PatientNode
+from support_service.rails.chain.node_pool import NodePool
+from support_service.rails.evm import cursor_state as memo
+from support_service.rails.evm import range_reader as passes
+from support_service.rails.evm import tokens
 from support_service.rails.evm.network import EvmNetwork, read_network
-from support_service.rails.evm.panel import Panel, too_few
-from support_service.rails.evm.passes import Watched
-from support_service.rails.evm.reader import Reader
-from support_service.rails.evm.refusals import Behind, NoState, Refusal, TokenSilent, Unreadable
+from support_service.rails.evm.poll import Poll, SourceContext
+from support_service.rails.evm.range_reader import Watched
+from support_service.rails.evm.reorg import check_chain, look
 from support_service.rails.evm.rescan import read_again
 from support_service.rails.evm.rpc import Asked, Node
-from support_service.rails.evm.sight import check_chain, look
-from support_service.rails.evm.thaw import Block, step_back
-from support_service.rails.evm.turn import Post, Turn
-from support_service.rails.roster import Roster
+from support_service.rails.evm.rpc_cache import RpcCache
+from support_service.rails.evm.rpc_errors import (
+    Behind,
+    NoState,
+    Refusal,
+    TokenSilent,
+    Unreadable,
+)
+from support_service.rails.evm.rpc_quorum import RpcQuorum, too_few
+from support_service.rails.evm.rpc_without_hashes import HashlessNode
+from support_service.rails.evm.step_back import Block, step_back
 
 
 def build_sources(
@@ -41,13 +61,13 @@ class EvmSource:
         watches: tuple[Watch, ...],
         *,
         clock: Clock = utc_now,
-        node: Callable[[str], Node] = PatientNode,
+        node: Callable[[str], Node] = HashlessNode,
     ) -> None:
         self.name, self.poll_seconds = f"evm:{network.name}", float(network.poll_seconds)
         self._network, self._clock = network, clock
         self.warning = ""
         self.nodes = [node(url) for url in network.rpc]
-        self._roster = Roster(self.nodes, clock)
+        self._roster = NodePool(self.nodes, clock)
         # Nodes differ in the ranges of logs they take, so each has a watched set; the last is for all together.
         self._watched = {one: Watched(watches) for one in self.nodes}
         self._watched_together = Watched(watches)
@@ -67,7 +87,7 @@ class EvmSource:
         """
         asked = self._asked()
         try:
-            return step_back(self._post(self.name, self._watched_together), Reader(asked), after, blocks)
+            return step_back(self._post(self.name, self._watched_together), RpcCache(asked), after, blocks)
         except Refusal as error:
             raise SourceDown(f"{asked.host}: {_in_words(error)}") from error
 
@@ -75,14 +95,14 @@ class EvmSource:
         """Read blocks once more, for one method; raises SourceDown and SourceLied."""
         asked = self._asked()
         try:
-            yield from read_again(self._post(name, self._watched_together), Reader(asked), task, after)
+            yield from read_again(self._post(name, self._watched_together), RpcCache(asked), task, after)
         except Refusal as error:
             raise SourceDown(f"{asked.host}: {_in_words(error)}") from error
 
     def holdings(self, after: Cursor) -> list[Holding]:
         """Ask what every watch held at its last final block; raises SourceDown and SourceLied."""
         asked = self._asked()
-        reader = Reader(asked)
+        reader = RpcCache(asked)
         try:
             look(reader, self._network, memo.read(after), None)
             return passes.holdings(reader, self._watched_together, memo.read(after).progress)
@@ -92,10 +112,10 @@ class EvmSource:
     def _asked(self) -> Asked:
         """Whom to ask outside of turns: the first node that is ready, or a quorum."""
         ready = self._roster.ready(at_least=self._network.quorum)
-        return Panel(ready, self._network.quorum, lambda *_: None) if self._network.quorum > 1 else ready[0]
+        return RpcQuorum(ready, self._network.quorum, lambda *_: None) if self._network.quorum > 1 else ready[0]
 
-    def _post(self, name: str, watched: Watched) -> Post:
-        return Post(name, self._network, watched, self._clock, self.asides)
+    def _post(self, name: str, watched: Watched) -> SourceContext:
+        return SourceContext(name, self._network, watched, self._clock, self.asides)
 
     def _from_one(self, after: Cursor | None) -> Iterator[Report]:
         """Read from the first node that can be read; where it fails half way, the next goes on from there.
@@ -140,7 +160,7 @@ class EvmSource:
         sound = [node for node in ready if node not in silent]
         if len(sound) < self._network.quorum:
             raise too_few(len(sound), self._network.quorum, silent.values())
-        yield from self._turn(Panel(sound, self._network.quorum, on_failure), self._watched_together, after)
+        yield from self._turn(RpcQuorum(sound, self._network.quorum, on_failure), self._watched_together, after)
         for node in ready:
             if node not in silent:
                 self._roster.worked(node)
@@ -172,7 +192,7 @@ class EvmSource:
 
     def _one_turn(self, asked: Asked, watched: Watched, after: Cursor | None) -> Iterator[Report]:
         """Take one turn for what can be read; raises Refusal."""
-        turn = Turn(self._post(self.name, watched), Reader(asked, goes_on=watched.may_scan), after)
+        turn = Poll(self._post(self.name, watched), RpcCache(asked, goes_on=watched.may_scan), after)
         yield from turn.reports()
         self.warning = turn.warning
 
@@ -212,8 +232,8 @@ class EvmSource:
         if node in self._checked and not self._is_doubted(node):
             return
         try:
-            check_chain(Reader(node), self._network)
-            self._odd[node] = tokens.odd_contracts(Reader(node), self._watched[node].tokens)
+            check_chain(RpcCache(node), self._network)
+            self._odd[node] = tokens.odd_contracts(RpcCache(node), self._watched[node].tokens)
         except Refusal as error:
             raise SourceDown(f"{node.host}: {_in_words(error)}") from error
         self._checked.add(node)

@@ -7,15 +7,30 @@ fee from transfers, logs say more than arrives; for one that changes balances si
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from support_service.giving import Direction, Flag, Kind, Watch
+from support_service.giving import (
+    Direction,
+    Flag,
+    Kind,
+    Watch,
+)
 from support_service.money import share
 from support_service.rails import SourceDown
-from support_service.rails.evm import calls
-from support_service.rails.evm.answers import ZERO_ADDRESS, Header, Log, Receipt
-from support_service.rails.evm.reader import Reader
-from support_service.rails.evm.refusals import NoState, Refusal, Unreadable
-from support_service.rails.evm.rows import Row, Story, net, unexplained
+from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm.movements import (
+    BlockMovements,
+    Movement,
+    net,
+    unexplained,
+)
 from support_service.rails.evm.rpc import Call
+from support_service.rails.evm.rpc_cache import RpcCache
+from support_service.rails.evm.rpc_errors import NoState, Refusal, Unreadable
+from support_service.rails.evm.rpc_schema import (
+    ZERO_ADDRESS,
+    Header,
+    Log,
+    Receipt,
+)
 
 # A topic holds an address in its last 20 bytes; the rest must be zero.
 _TOPIC_PREFIX = "0x" + "0" * 24
@@ -47,7 +62,7 @@ class Touch:
     height: int
 
 
-def odd_contracts(reader: Reader, watches: Iterable[Watch]) -> dict[str, str]:
+def odd_contracts(reader: RpcCache, watches: Iterable[Watch]) -> dict[str, str]:
     """Compare every token's own number of decimals with the settings; say of each contract what is wrong with it.
 
     A wrong exponent would show, total and export every amount wrongly, so nothing of that token is read then. One
@@ -66,7 +81,7 @@ def odd_contracts(reader: Reader, watches: Iterable[Watch]) -> dict[str, str]:
     return found
 
 
-def _decimals(reader: Reader, contract: str) -> int | None:
+def _decimals(reader: RpcCache, contract: str) -> int | None:
     """A token's own word about its decimals; None where it has none to say."""
     try:
         told = reader.get(calls.decimals(contract))
@@ -104,12 +119,14 @@ def touches(logs: Iterable[Log], watches: Sequence[Watch]) -> list[Touch]:
     return list(found)
 
 
-def stories(reader: Reader, touched: Sequence[Touch], logs: Sequence[Log], own: frozenset[str]) -> list[Story]:
+def stories(
+    reader: RpcCache, touched: Sequence[Touch], logs: Sequence[Log], own: frozenset[str]
+) -> list[BlockMovements]:
     """Explain every touched block. `logs` are those found so far; `own` are all our addresses in lower case."""
     headers = _headers(reader, touched, logs)
     _fetch_balances(reader, touched, headers)
     receipts, unread = _receipts(reader, [log for log in logs if log.height in headers], headers)
-    told: list[Story] = []
+    told: list[BlockMovements] = []
     for touch in touched:
         header = headers[touch.height]
         delta = _delta(reader, touch.watch, header)
@@ -124,11 +141,11 @@ def stories(reader: Reader, touched: Sequence[Touch], logs: Sequence[Log], own: 
             rows = rows + unexplained(touch.watch, touch.height, delta - net(rows))
         lacking = () if is_whole else tuple(why for (_, height), why in unread.items() if height == touch.height)
         raws = tuple(receipt.raw for receipt in evidence)
-        told.append(Story(touch.watch, header, tuple(rows), delta, raws, lacking))
+        told.append(BlockMovements(touch.watch, header, tuple(rows), delta, raws, lacking))
     return told
 
 
-def rest_story(reader: Reader, touch: Touch, units: int, own: frozenset[str]) -> Story:
+def rest_story(reader: RpcCache, touch: Touch, units: int, own: frozenset[str]) -> BlockMovements:
     """The story of a block at whose end a difference is booked that no node can place any more.
 
     units are what the block's rows add up to with that difference; they may be negative.
@@ -139,19 +156,19 @@ def rest_story(reader: Reader, touch: Touch, units: int, own: frozenset[str]) ->
     return replace(story, rows=tuple(rows), delta_units=None)
 
 
-def _logs_at(reader: Reader, watch: Watch, height: int) -> list[Log]:
+def _logs_at(reader: RpcCache, watch: Watch, height: int) -> list[Log]:
     header = reader.get(calls.header(height))
     if header is None:
         raise SourceDown(f"{reader.node.host}: does not know its own block {height}")
     return _logs_in(reader, watch, header)
 
 
-def _needs_more(rows: list[Row], delta: int) -> bool:
+def _needs_more(rows: list[Movement], delta: int) -> bool:
     is_exact = net(rows) == delta and not any(Flag.ESTIMATED in row.flags for row in rows)
     return not is_exact
 
 
-def _headers(reader: Reader, touched: Sequence[Touch], logs: Iterable[Log]) -> dict[int, Header]:
+def _headers(reader: RpcCache, touched: Sequence[Touch], logs: Iterable[Log]) -> dict[int, Header]:
     heights = sorted({touch.height for touch in touched})
     told = reader.get_all([calls.header(height) for height in heights])
     headers = {header.height: header for header in told if header is not None}
@@ -169,11 +186,11 @@ def _balance_questions(watch: Watch, header: Header) -> list[Call[int]]:
     return [calls.token_balance(contract, address, digest) for digest in digests]
 
 
-def _fetch_balances(reader: Reader, touched: Sequence[Touch], headers: Mapping[int, Header]) -> None:
+def _fetch_balances(reader: RpcCache, touched: Sequence[Touch], headers: Mapping[int, Header]) -> None:
     reader.fetch(call for touch in touched for call in _balance_questions(touch.watch, headers[touch.height]))
 
 
-def _delta(reader: Reader, watch: Watch, header: Header) -> int | None:
+def _delta(reader: RpcCache, watch: Watch, header: Header) -> int | None:
     """What the block changed; None where the node keeps no state so old: then only the logs speak."""
     try:
         before, after = reader.get_all(_balance_questions(watch, header))
@@ -182,14 +199,14 @@ def _delta(reader: Reader, watch: Watch, header: Header) -> int | None:
     return after - before
 
 
-def _logs_in(reader: Reader, watch: Watch, header: Header) -> list[Log]:
+def _logs_in(reader: RpcCache, watch: Watch, header: Header) -> list[Log]:
     where, contracts, addresses = calls.in_block(header.block_hash), [watch.asset.contract], [watch.address]
     questions = [calls.transfers_to(contracts, addresses, where), calls.transfers_from(contracts, addresses, where)]
     return [log for logs in reader.get_all(questions) for log in logs]
 
 
 def _receipts(
-    reader: Reader, logs: Iterable[Log], headers: Mapping[int, Header]
+    reader: RpcCache, logs: Iterable[Log], headers: Mapping[int, Header]
 ) -> tuple[list[Receipt], dict[tuple[str, int], str]]:
     """The receipts behind logs: they give a log's ordinal, and all logs of the transaction.
 
@@ -211,7 +228,7 @@ def _receipts(
 
 def _rows(
     touch: Touch, receipts: Iterable[Receipt], delta: int | None, own: frozenset[str]
-) -> tuple[list[Row], list[Receipt]]:
+) -> tuple[list[Movement], list[Receipt]]:
     us, contract = touch.watch.address.lower(), touch.watch.asset.contract.lower()
     moved: list[Transfer] = []
     evidence: list[Receipt] = []
@@ -231,7 +248,7 @@ def _transfers(receipt: Receipt, height: int) -> list[Transfer]:
     return [item for item in read if item is not None]
 
 
-def rows_of(moved: Sequence[Transfer], us: str, delta: int | None, own: frozenset[str]) -> list[Row]:
+def rows_of(moved: Sequence[Transfer], us: str, delta: int | None, own: frozenset[str]) -> list[Movement]:
     """Rows for one token, one address, one block; delta is the proven change, None if not known.
 
     Where the balance gained less than the logs say, credits are what it gained: exact for one
@@ -249,14 +266,14 @@ def rows_of(moved: Sequence[Transfer], us: str, delta: int | None, own: frozense
     return rows + [_credit(item, units, flags, own) for item, units in zip(gifts, said, strict=True) if units]
 
 
-def _debit(item: Transfer, own: frozenset[str]) -> Row:
+def _debit(item: Transfer, own: frozenset[str]) -> Movement:
     kind = Kind.INTERNAL if item.recipient in own else Kind.OUTFLOW
-    return Row(Direction.OUT, kind, item.locator, item.units, item.tx)
+    return Movement(Direction.OUT, kind, item.locator, item.units, item.tx)
 
 
-def _credit(item: Transfer, units: int, flags: frozenset[Flag], own: frozenset[str]) -> Row:
+def _credit(item: Transfer, units: int, flags: frozenset[Flag], own: frozenset[str]) -> Movement:
     kind = Kind.INTERNAL if item.sender in own else Kind.DONATION
     is_mint = item.sender == ZERO_ADDRESS
     if is_mint:
         flags = flags | {Flag.MINT}
-    return Row(Direction.IN, kind, item.locator, units, item.tx, None if is_mint else item.sender, flags)
+    return Movement(Direction.IN, kind, item.locator, units, item.tx, None if is_mint else item.sender, flags)

@@ -7,7 +7,16 @@ contract's code on the caller's own money, so they move none. SELFDESTRUCT does.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from support_service.rails.evm.answers import BadAnswer, Object, address, block_hash, field, mapping, quantity, sequence
+from support_service.rails.evm.rpc_schema import (
+    BadAnswer,
+    Object,
+    address,
+    block_hash,
+    field,
+    mapping,
+    quantity,
+    sequence,
+)
 
 # EVM call depth ends at 1024; what is deeper is no trace.
 DEPTH_MAX = 1024
@@ -15,7 +24,7 @@ _MOVING = frozenset({"CALL", "CREATE", "CREATE2", "SELFDESTRUCT"})
 
 
 @dataclass(frozen=True, slots=True)
-class Movement:
+class InternalTransfer:
     """Wei moved by one inner call. path is the call's place in its transaction's tree: "0", "2.0.1"."""
 
     tx: str
@@ -26,16 +35,16 @@ class Movement:
     block_hash: str | None = None
 
 
-def read_call_tracer(value: object) -> tuple[Movement, ...]:
+def read_call_tracer(value: object) -> tuple[InternalTransfer, ...]:
     """Read debug_traceBlock...: per transaction {txHash, result: nested frames}."""
-    movements: list[Movement] = []
+    movements: list[InternalTransfer] = []
     for item in sequence(value):
         told = mapping(item)
         movements += _inside(block_hash(field(told, "txHash")), mapping(field(told, "result")))
     return tuple(movements)
 
 
-def _inside(tx: str, outermost: Object) -> Iterator[Movement]:
+def _inside(tx: str, outermost: Object) -> Iterator[InternalTransfer]:
     waiting: list[tuple[tuple[int, ...], Object]] = [((), outermost)]
     while waiting:
         path, frame = waiting.pop()
@@ -56,16 +65,16 @@ def _told(frame: Object) -> tuple[str, object, object, object]:
 
 def _movement(
     tx: str, path: tuple[int, ...], told: tuple[str, object, object, object], block: str | None = None
-) -> Iterator[Movement]:
+) -> Iterator[InternalTransfer]:
     kind, sender, recipient, value = told
     units = quantity(value) if value is not None else 0
     if kind in _MOVING and units:
-        yield Movement(tx, ".".join(map(str, path)), address(sender), address(recipient), units, block)
+        yield InternalTransfer(tx, ".".join(map(str, path)), address(sender), address(recipient), units, block)
 
 
-def read_trace_block(value: object) -> tuple[Movement, ...]:
+def read_trace_block(value: object) -> tuple[InternalTransfer, ...]:
     """Read trace_block: a flat list of actions with their `traceAddress`; rewards are left out."""
-    movements: list[Movement] = []
+    movements: list[InternalTransfer] = []
     failed: set[tuple[str, tuple[int, ...]]] = set()
     for item in sequence(value):
         told = mapping(item)

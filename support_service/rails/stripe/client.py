@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, TypeVar
 
-from support_service.rails.processors import CheckoutDown, CheckoutRefused, CheckoutSilent
+from support_service.rails.processor import CheckoutDown, CheckoutRefused, CheckoutSilent
 
 CONNECT_SECONDS, ANSWER_SECONDS = 3, 10
 RETRIES = 2

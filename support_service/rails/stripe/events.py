@@ -8,9 +8,15 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from support_service.giving import Decline, Report
-from support_service.rails.stripe.fields import Json, NotReadable, intent_ref, moment, name
-from support_service.rails.stripe.lifecycle import MICROS, At, Said
+from support_service.rails.stripe.fields import (
+    Json,
+    NotReadable,
+    intent_ref,
+    moment,
+    name,
+)
 from support_service.rails.stripe.objects import Reader
+from support_service.rails.stripe.ranks import MICROS, EventTime, Said
 
 SOURCE = "stripe"
 # Who reads again what was pushed and not understood.
@@ -18,7 +24,7 @@ SWEEP = f"{SOURCE}:sweep"
 # Keeps such an event; its own id stays free for the report that understands it.
 UNREAD = "unread:"
 
-_Handler: TypeAlias = Callable[[Reader, Json, At], Said]
+_Handler: TypeAlias = Callable[[Reader, Json, EventTime], Said]
 
 _HANDLERS: dict[str, _Handler] = {
     "checkout.session.completed": Reader.session,
@@ -74,7 +80,7 @@ def event_report(event: Json, raw: str, reader: Reader, *, is_live: bool) -> Rep
         raise NotReadable("the event lacks a type, an object or its mode")
     # Only events of connected accounts name one; we work with our own alone.
     is_ours = is_live_event == is_live and event.get("account") is None
-    at = At(int(moment(event).timestamp()) * MICROS, is_ours)
+    at = EventTime(int(moment(event).timestamp()) * MICROS, is_ours)
     handler = _HANDLERS.get(kind)
     return report_of(name(event), handler(reader, of, at) if handler else Said(), raw)
 

@@ -5,8 +5,15 @@ What is found is said by the same readers as what an event tells, so that told o
 
 from datetime import datetime
 
-from support_service.giving import PAYMENT_PART, DisputeClaim, PaymentClaim, RefundClaim, State, is_open
-from support_service.rails.processors import OpenMoney, RunningPlan
+from support_service.giving import (
+    PAYMENT_PART,
+    DisputeClaim,
+    PaymentClaim,
+    RefundClaim,
+    State,
+    is_open,
+)
+from support_service.rails.processor import OpenMoney, RunningPlan
 from support_service.rails.stripe.api import Api
 from support_service.rails.stripe.fields import (
     Json,
@@ -18,8 +25,8 @@ from support_service.rails.stripe.fields import (
     optional_id,
     subscription_details,
 )
-from support_service.rails.stripe.lifecycle import MICROS, At, Said
 from support_service.rails.stripe.objects import Reader
+from support_service.rails.stripe.ranks import MICROS, EventTime, Said
 
 # What a payment intent or an invoice says when nothing will come of it.
 _OVER = frozenset({"canceled", "requires_payment_method", "void", "uncollectible"})
@@ -31,7 +38,7 @@ class Lookup:
 
     def __init__(self, api: Api, reader: Reader, now: datetime) -> None:
         self._api, self._reader = api, reader
-        self._now = At(int(now.timestamp()) * MICROS)
+        self._now = EventTime(int(now.timestamp()) * MICROS)
         self.read: list[Json] = []
 
     def payment(self, known_as: str) -> Said:
@@ -120,10 +127,10 @@ class Lookup:
         return found
 
 
-def _made(of: Json) -> At:
+def _made(of: Json) -> EventTime:
     """Stand at the object's own time: whoever reads it again says the same at the same rank."""
     name(of)
-    return At(int(moment(of).timestamp()) * MICROS)
+    return EventTime(int(moment(of).timestamp()) * MICROS)
 
 
 def _unheld(said: Said, held: OpenMoney) -> Said:

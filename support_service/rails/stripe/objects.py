@@ -48,7 +48,8 @@ from support_service.rails.stripe.fields import (
     was_withdrawn,
     whole,
 )
-from support_service.rails.stripe.lifecycle import (
+from support_service.rails.stripe.method import KEY, RAIL
+from support_service.rails.stripe.ranks import (
     DISPUTES,
     FAILED,
     FREQUENCIES,
@@ -61,10 +62,9 @@ from support_service.rails.stripe.lifecycle import (
     REFUNDS,
     STRANGE,
     UNPAID,
-    At,
+    EventTime,
     Said,
 )
-from support_service.rails.stripe.method import KEY, RAIL
 
 FindIntent: TypeAlias = Callable[[str], Intent | None]
 
@@ -95,7 +95,7 @@ class Reader:
         self._assets = {asset.code: asset for asset in assets if not asset.network}
         self._find_intent = find_intent
 
-    def session(self, of: Json, at: At, *, is_failed: bool = False) -> Said:
+    def session(self, of: Json, at: EventTime, *, is_failed: bool = False) -> Said:
         """Read a Checkout session: nothing until it is complete; complete is not paid."""
         if of.get("status") != "complete" or str(of.get("mode")) not in {"payment", "subscription"}:
             return Said()
@@ -121,7 +121,7 @@ class Reader:
         )
         return self._payment(charged, at, (name(of),) if is_plan else (name(of), locator))
 
-    def payment_intent(self, of: Json, at: At) -> Said:
+    def payment_intent(self, of: Json, at: EventTime) -> Said:
         """Read a payment intent that has succeeded or is processing; a declined one is no money.
 
         One without our reference may belong to an invoice, which only another object tells: it waits, also with
@@ -145,7 +145,7 @@ class Reader:
             return self._nameless(charged, at) if is_paid else Said()
         return self._payment(charged, at, (charged.locator,))
 
-    def failed(self, of: Json, at: At) -> Said:
+    def failed(self, of: Json, at: EventTime) -> Said:
         """Say that a payment that was under way did not come: its payment intent, or its plan's invoice, is over."""
         is_plan = of.get("object") == "invoice"
         held = subscription_details(of).get("metadata") if is_plan else of.get("metadata")
@@ -154,11 +154,11 @@ class Reader:
         claim = self._claim(State.ORPHANED, money, moment(of), self._intent(intent_ref(held)))
         return Said((Observation(identity, claim, rank=(FAILED, at.micros)),))
 
-    def foreign_intent(self, of: Json, at: At) -> Said:
+    def foreign_intent(self, of: Json, at: EventTime) -> Said:
         """Read a payment that is neither ours nor an invoice's: quarantined, under its own name."""
         return self._payment(self._foreign(of, at), at, (name(of),))
 
-    def invoice(self, of: Json, at: At) -> Said:
+    def invoice(self, of: Json, at: EventTime) -> Said:
         """Read an invoice of a plan that was paid; one that costs nothing is no money.
 
         Raises NotReadable for one of an older version of the API, which names its plan elsewhere: what would be
@@ -180,7 +180,7 @@ class Reader:
         )
         return self._payment(charged, at, ())
 
-    def invoice_payment(self, of: Json, at: At) -> Said:
+    def invoice_payment(self, of: Json, at: EventTime) -> Said:
         """Read which payment intent or charge pays an invoice: another name of the same money."""
         paid_by = of.get("payment")
         told = paid_by if isinstance(paid_by, Mapping) else {}
@@ -190,7 +190,7 @@ class Reader:
             return Said()
         return Said(aliases=((paying, self._identity(invoice, currency(of))),))
 
-    def charge(self, of: Json, at: At) -> Said:
+    def charge(self, of: Json, at: EventTime) -> Said:
         """Read a charge without a payment intent: never one of ours, so it is quarantined."""
         if of.get("status") != "succeeded" or of.get("payment_intent"):
             return Said()
@@ -200,15 +200,15 @@ class Reader:
         """Read a charge of a payment that nothing else is known of: it waits for somebody to tell."""
         created = moment(of)
         charged = _Charged(payment, currency(of), whole(of, "amount"), None, created, is_plan=False)
-        return self._nameless(charged, At(int(created.timestamp()) * MICROS))
+        return self._nameless(charged, EventTime(int(created.timestamp()) * MICROS))
 
-    def refund(self, of: Json, at: At) -> Said:
+    def refund(self, of: Json, at: EventTime) -> Said:
         """Read a refund: part or all, on its way, done, or come back."""
         place, outcome = REFUNDS.get(str(of.get("status")), (1, Outcome.PENDING))
         units, code = self._told(of)
         return self._about_payment(of, at, (place, at.micros), (RefundClaim(units, outcome), code))
 
-    def dispute(self, of: Json, at: At) -> Said:
+    def dispute(self, of: Json, at: EventTime) -> Said:
         """Read a dispute; a prevented one was settled before it began, with or without money going back."""
         status = str(of.get("status"))
         place, outcome, is_withdrawn = DISPUTES.get(status, (3, Outcome.PENDING, True))
@@ -231,7 +231,7 @@ class Reader:
         claim = FeeClaim(units if fee > 0 else -units)
         return Said(waiting=(Named(payment, f"fee:{name(of)}", (1, 0), claim, code),))
 
-    def subscription(self, of: Json, at: At) -> Said:
+    def subscription(self, of: Json, at: EventTime) -> Said:
         """Read a plan that was begun on our page; others are none of ours."""
         intent = self._intent(intent_ref(of.get("metadata")))
         status = str(of.get("status"))
@@ -254,7 +254,7 @@ class Reader:
         )
         return Said(plans=(plan,))
 
-    def _payment(self, charged: _Charged, at: At, names: tuple[str, ...]) -> Said:
+    def _payment(self, charged: _Charged, at: EventTime, names: tuple[str, ...]) -> Said:
         intent = self._intent(charged.ref)
         identity = self._identity(charged.locator, charged.code)
         money = self.units(identity.asset, charged.amount)
@@ -266,16 +266,16 @@ class Reader:
         aliases = tuple((known, identity) for known in names) if at.is_ours else ()
         return Said((Observation(identity, claim, rank=(place, micros)),), aliases)
 
-    def _nameless(self, charged: _Charged, at: At) -> Said:
+    def _nameless(self, charged: _Charged, at: EventTime) -> Said:
         claim = self._claim(State.SEEN, self.units(charged.code.upper(), charged.amount), charged.created, None)
         named = Named(charged.locator, PAYMENT_PART, (NAMELESS, at.micros), claim, charged.code.upper())
         return Said(waiting=(named,))
 
-    def _foreign(self, of: Json, at: At) -> _Charged:
+    def _foreign(self, of: Json, at: EventTime) -> _Charged:
         amount, rank = whole(of, "amount"), (STRANGE, at.micros)
         return _Charged(name(of), currency(of), amount, None, moment(of), is_plan=False, rank=rank)
 
-    def _about_payment(self, of: Json, at: At, rank: Rank, what: tuple[RefundClaim | DisputeClaim, str]) -> Said:
+    def _about_payment(self, of: Json, at: EventTime, rank: Rank, what: tuple[RefundClaim | DisputeClaim, str]) -> Said:
         """Let a claim, told with its own currency, find its payment: of another currency it is people's to judge."""
         payment = optional_id(of, "payment_intent") or optional_id(of, "charge")
         if payment is None:

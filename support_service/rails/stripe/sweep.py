@@ -10,15 +10,20 @@ from collections.abc import Iterator
 
 from support_service.giving import Clock, Cursor, Report
 from support_service.rails.asides import Asides
-from support_service.rails.processors import SWEEP_POLL_SECONDS, Believed, HeldPayment, ProcessorAccount
+from support_service.rails.processor import (
+    SWEEP_POLL_SECONDS,
+    Believed,
+    HeldPayment,
+    ProcessorAccount,
+)
 from support_service.rails.stripe.api import Api
 from support_service.rails.stripe.events import SWEEP
-from support_service.rails.stripe.marks import Marks
 from support_service.rails.stripe.method import KEY
 from support_service.rails.stripe.objects import Reader
 from support_service.rails.stripe.online import held_payments
 from support_service.rails.stripe.processor import is_live_key
-from support_service.rails.stripe.turn import Account, Memory, Turn
+from support_service.rails.stripe.sweep_poll import Account, Memory, SweepPoll
+from support_service.rails.stripe.sweep_state import SweepState
 
 
 def build_sweep(account: ProcessorAccount, believed: Believed, *, clock: Clock) -> "StripeSweep":
@@ -43,14 +48,14 @@ class StripeSweep:
     def reports(self, after: Cursor | None) -> Iterator[Report]:
         """Yield what is new since the cursor; raise SourceDown where Stripe does not answer."""
         at = self._account
-        marks = Marks.read(after.memo) if after else None
+        marks = SweepState.read(after.memo) if after else None
         if marks is None:
             first = at.believed.first_intent_at(KEY)
             if first is None:
                 yield self._idle(after)
                 return
-            marks = Marks.first(first)
-        turn = Turn(self.asides, at, self._memory, (after, marks.with_gap(at.clock())))
+            marks = SweepState.first(first)
+        turn = SweepPoll(self.asides, at, self._memory, (after, marks.with_gap(at.clock())))
         yield from turn.reports()
         self.warning = "; ".join(turn.warnings)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from importlib import import_module
 from typing import Any
 
-from support_service.rails.processors import NotGenuine
+from support_service.rails.processor import NotGenuine
 
 # Stripe's own default. Its library looks back only; a time to come is refused here as well.
 TOLERANCE_SECONDS = 300

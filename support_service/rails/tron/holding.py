@@ -4,18 +4,18 @@ from collections.abc import Mapping
 
 from support_service.giving import Watch
 from support_service.rails import Holding
-from support_service.rails.evm import calls
-from support_service.rails.evm.memo import Progress, WatchKey
-from support_service.rails.evm.passes import Watched
-from support_service.rails.evm.reader import Reader
-from support_service.rails.evm.rows import net
+from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm.cursor_state import WatchKey, WatchState
+from support_service.rails.evm.movements import net
+from support_service.rails.evm.range_reader import Watched
+from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.tron import reconcile
-from support_service.rails.tron.balances import Sampler
-from support_service.rails.tron.books import Sample
+from support_service.rails.tron.balance_samples import BalanceSample
+from support_service.rails.tron.balance_sampling import Sampler
 
 
 def holdings(
-    reader: Reader, watched: Watched, progress: Mapping[WatchKey, Progress], sampler: Sampler
+    reader: RpcCache, watched: Watched, progress: Mapping[WatchKey, WatchState], sampler: Sampler
 ) -> list[Holding]:
     """The newest balance of every watch that is read up to finality, less what logs tell since then."""
     finals = {key: item.final.height for key, item in progress.items() if key in watched.all and item.final is not None}
@@ -24,7 +24,7 @@ def holdings(
     return [_holding(reader, watched, key, (height, told.get(pairs[key]))) for key, height in finals.items()]
 
 
-def _holding(reader: Reader, watched: Watched, key: WatchKey, what: tuple[int, Sample | None]) -> Holding:
+def _holding(reader: RpcCache, watched: Watched, key: WatchKey, what: tuple[int, BalanceSample | None]) -> Holding:
     watch, (height, sample) = watched.all[key], what
     if sample is None:
         return Holding(watch, height, None, "no node told its balance")
@@ -36,5 +36,5 @@ def _holding(reader: Reader, watched: Watched, key: WatchKey, what: tuple[int, S
     return Holding(watch, height, sample.units - moved if high == sample.height else sample.units + moved)
 
 
-def _moved(reader: Reader, watch: Watch, span: tuple[int, int], own: frozenset[str]) -> int:
+def _moved(reader: RpcCache, watch: Watch, span: tuple[int, int], own: frozenset[str]) -> int:
     return sum(net(story.rows) for story in reconcile.look_again(reader, watch, span, own))

@@ -9,14 +9,16 @@ from dataclasses import dataclass, replace
 
 from support_service.giving import Watch
 from support_service.rails import SourceDown
-from support_service.rails.evm import calls, rows, tokens
-from support_service.rails.evm.answers import Header, Log
-from support_service.rails.evm.memo import Point, Progress
-from support_service.rails.evm.reader import LogSearch, Reader
-from support_service.rails.evm.rows import Story, net
-from support_service.rails.scan import RangeSize
-from support_service.rails.tron import questions
-from support_service.rails.tron.books import Book, Gap, Sample
+from support_service.rails.chain.search import RangeSize
+from support_service.rails.evm import movements as rows
+from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm import tokens
+from support_service.rails.evm.cursor_state import BalanceAt, WatchState
+from support_service.rails.evm.movements import BlockMovements, net
+from support_service.rails.evm.rpc_cache import LogSearch, RpcCache
+from support_service.rails.evm.rpc_schema import Header, Log
+from support_service.rails.tron import rpc_requests as questions
+from support_service.rails.tron.balance_samples import BalanceSample, BalanceSamples, Gap
 
 # Up to here blocks are read with all their logs, which needs no index: some 200 kB each.
 WHOLE_BLOCKS_MAX = 60
@@ -28,9 +30,9 @@ RANGE_BLOCKS_MAX = 5_000
 class Verdict:
     """What became of a sample: how far the watch is proven now, and the stories that are new or better."""
 
-    progress: Progress
-    book: Book
-    stories: tuple[Story, ...] = ()
+    progress: WatchState
+    book: BalanceSamples
+    stories: tuple[BlockMovements, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,13 @@ class Case:
     """
 
     watch: Watch
-    progress: Progress
-    book: Book
-    sample: Sample
-    again: Callable[[], Sample | None]
+    progress: WatchState
+    book: BalanceSamples
+    sample: BalanceSample
+    again: Callable[[], BalanceSample | None]
 
 
-def judge(reader: Reader, case: Case, own: frozenset[str]) -> Verdict:
+def judge(reader: RpcCache, case: Case, own: frozenset[str]) -> Verdict:
     """Hold a sample against the logs; its block is final. Raises SourceDown and Refusal."""
     progress, sample = case.progress, case.sample
     settled = replace(case.book, sample=None)
@@ -70,7 +72,7 @@ def judge(reader: Reader, case: Case, own: frozenset[str]) -> Verdict:
     return _named(reader, replace(case, progress=progress), (header, found), stories)
 
 
-def look_again(reader: Reader, watch: Watch, span: tuple[int, int], own: frozenset[str]) -> list[Story]:
+def look_again(reader: RpcCache, watch: Watch, span: tuple[int, int], own: frozenset[str]) -> list[BlockMovements]:
     """Read the logs of blocks above span[0] up to span[1] anew: few blocks without the index, many with it."""
     low, high = span
     reader.forget()
@@ -86,24 +88,24 @@ def look_again(reader: Reader, watch: Watch, span: tuple[int, int], own: frozens
     return stories_of(reader, watch, logs, own)
 
 
-def stories_of(reader: Reader, watch: Watch, logs: Iterable[Log], own: frozenset[str]) -> list[Story]:
+def stories_of(reader: RpcCache, watch: Watch, logs: Iterable[Log], own: frozenset[str]) -> list[BlockMovements]:
     """The stories that logs of any kind tell of one watch."""
     mine = [log for log in logs if tokens.touches([log], [watch])]
     return tokens.stories(reader, tokens.touches(mine, [watch]), mine, own)
 
 
-def opening(reader: Reader, watch: Watch, start: int, units: int) -> Story:
+def opening(reader: RpcCache, watch: Watch, start: int, units: int) -> BlockMovements:
     """The story of what lay there at the end of block `start`."""
     return rows.opening(watch, block(reader, start), units)
 
 
-def with_unexplained(watch: Watch, header: Header, known: Iterable[Story], units: int) -> Story:
+def with_unexplained(watch: Watch, header: Header, known: Iterable[BlockMovements], units: int) -> BlockMovements:
     """The story of a block with what nothing explains; known are the stories that logs told."""
-    told = next((story for story in known if story.header == header), Story(watch, header, (), None))
+    told = next((story for story in known if story.header == header), BlockMovements(watch, header, (), None))
     return replace(told, rows=(*told.rows, *rows.unexplained(watch, header.height, units)))
 
 
-def block(reader: Reader, height: int) -> Header:
+def block(reader: RpcCache, height: int) -> Header:
     """A block below one that the node has; null for it is no answer."""
     header = reader.get(calls.header(height))
     if header is None:
@@ -111,38 +113,40 @@ def block(reader: Reader, height: int) -> Header:
     return header
 
 
-def _low(progress: Progress) -> int:
+def _low(progress: WatchState) -> int:
     return progress.start if progress.proof is None else progress.proof
 
 
-def _said(progress: Progress, height: int) -> int:
+def _said(progress: WatchState, height: int) -> int:
     """What logs say the balance was at the end of a block; without an opening, what it changed since the start."""
     assert progress.final is not None
     return progress.final.units - sum(units for at, units in progress.booked if at > height)
 
 
-def _proven(progress: Progress, sample: Sample) -> Progress:
+def _proven(progress: WatchState, sample: BalanceSample) -> WatchState:
     assert progress.final is not None
     later = tuple(item for item in progress.booked if item[0] > sample.height)
     units = sample.units + sum(units for _, units in later)
-    return replace(progress, final=Point(progress.final.height, units), proof=sample.height, booked=later)
+    return replace(progress, final=BalanceAt(progress.final.height, units), proof=sample.height, booked=later)
 
 
-def _corrected(progress: Progress, found: Iterable[Story]) -> tuple[Progress, list[Story]]:
+def _corrected(progress: WatchState, found: Iterable[BlockMovements]) -> tuple[WatchState, list[BlockMovements]]:
     """Take in what a second reading found; the stories that say something new."""
     assert progress.final is not None
-    booked, news = dict(progress.booked), list[Story]()
+    booked, news = dict(progress.booked), list[BlockMovements]()
     for story in found:
         height, units = story.header.height, net(story.rows)
         if booked.get(height) != units:
             news.append(story)
             booked[height] = units
     gained = sum(booked.values()) - sum(units for _, units in progress.booked)
-    final = Point(progress.final.height, progress.final.units + gained)
+    final = BalanceAt(progress.final.height, progress.final.units + gained)
     return replace(progress, final=final, booked=tuple(sorted(booked.items()))), news
 
 
-def _named(reader: Reader, case: Case, place: tuple[Header, list[Story]], stories: list[Story]) -> Verdict:
+def _named(
+    reader: RpcCache, case: Case, place: tuple[Header, list[BlockMovements]], stories: list[BlockMovements]
+) -> Verdict:
     """Book what no log tells: as the opening where there is none yet, else as unexplained in the sample's block."""
     progress, sample, (header, found) = case.progress, case.sample, place
     said = _said(progress, sample.height)
@@ -157,5 +161,5 @@ def _named(reader: Reader, case: Case, place: tuple[Header, list[Story]], storie
     return Verdict(_proven(progress, sample), book, (*stories, story))
 
 
-def _gained(progress: Progress, height: int) -> int:
+def _gained(progress: WatchState, height: int) -> int:
     return sum(units for at, units in progress.booked if at <= height)

@@ -8,20 +8,28 @@ by as much as this reading finds, and nothing is taken back that no reading expl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from support_service.giving import Cursor, Report, State, Watch
+from support_service.giving import (
+    Cursor,
+    Report,
+    State,
+    Watch,
+)
 from support_service.rails import Rescan
-from support_service.rails.evm import memo, sight
-from support_service.rails.evm.draft import Draft
-from support_service.rails.evm.memo import Memo, Progress, key_of
-from support_service.rails.evm.reader import LogSearch, Reader
-from support_service.rails.evm.rows import Story, net
-from support_service.rails.evm.sight import mark_of
-from support_service.rails.evm.thaw import Block
-from support_service.rails.evm.turn import Post
-from support_service.rails.scan import Mark, RangeSize
-from support_service.rails.tron import canary, questions, reconcile
-from support_service.rails.tron.books import Book
-from support_service.rails.tron.forms import Forms, read_books
+from support_service.rails.chain.search import BlockRef, RangeSize
+from support_service.rails.evm import cursor_state as memo
+from support_service.rails.evm import reorg as sight
+from support_service.rails.evm.cursor_state import CursorState, WatchState, key_of
+from support_service.rails.evm.movements import BlockMovements, net
+from support_service.rails.evm.poll import SourceContext
+from support_service.rails.evm.reorg import mark_of
+from support_service.rails.evm.report_builder import ReportBuilder
+from support_service.rails.evm.rpc_cache import LogSearch, RpcCache
+from support_service.rails.evm.step_back import Block
+from support_service.rails.tron import log_index as canary
+from support_service.rails.tron import reconcile
+from support_service.rails.tron import rpc_requests as questions
+from support_service.rails.tron.address_forms import Forms, read_books
+from support_service.rails.tron.balance_samples import BalanceSamples
 from support_service.rails.tron.reconcile import RANGE_BLOCKS_MAX
 
 # A step that survives a kill.
@@ -33,8 +41,8 @@ class _Again:
     """One watch that is read again above block `low`; nets are what each block changed by its logs."""
 
     watch: Watch
-    progress: Progress
-    book: Book
+    progress: WatchState
+    book: BalanceSamples
     low: int
     nets: dict[int, int] = field(default_factory=dict)
 
@@ -43,17 +51,19 @@ class _Again:
         return sum(units for height, units in self.nets.items() if low < height <= high)
 
 
-def read_again(post: Post, reader: Reader, task: Rescan, after: Cursor | None, *, forms: Forms) -> Iterator[Report]:
+def read_again(
+    post: SourceContext, reader: RpcCache, task: Rescan, after: Cursor | None, *, forms: Forms
+) -> Iterator[Report]:
     """Yield reports from block task.first up to what is final for the live source, too.
 
     Reading begins earlier where a proof from a balance reaches further back. Raises SourceDown,
     SourceLied and Refusal.
     """
     held, books = memo.read(task.live).progress, read_books(task.live)
-    seen = sight.look(reader, post.network, Memo(), None)
+    seen = sight.look(reader, post.network, CursorState(), None)
     blocks, step = forms.blocks(task.blocks), 0 if after is None else after.step
     for key, watch in post.watched.all.items():
-        item, book = held.get(key), books.get(key, Book())
+        item, book = held.get(key), books.get(key, BalanceSamples())
         if watch.method != task.method or item is None or item.final is None:
             continue
         one = _Again(watch, item, book, _low(task.first, item, book))
@@ -61,10 +71,10 @@ def read_again(post: Post, reader: Reader, task: Rescan, after: Cursor | None, *
         mine = [block for block in blocks if block[:2] == key]
         for draft, mark in _read(post, reader, one, (mine, high)):
             step += 1
-            yield forms.told(draft.report(post.name, step, (mark, Memo()), post.clock()), {})
+            yield forms.told(draft.report(post.name, step, (mark, CursorState()), post.clock()), {})
 
 
-def _low(first: int, progress: Progress, book: Book) -> int:
+def _low(first: int, progress: WatchState, book: BalanceSamples) -> int:
     """Where reading begins: no proof from a balance may be cut in two."""
     low = max(first - 1, progress.start)
     proofs = [(gap.low, gap.high) for gap in book.gaps]
@@ -74,7 +84,9 @@ def _low(first: int, progress: Progress, book: Book) -> int:
     return low
 
 
-def _read(post: Post, reader: Reader, one: _Again, what: tuple[list[Block], int]) -> Iterator[tuple[Draft, Mark]]:
+def _read(
+    post: SourceContext, reader: RpcCache, one: _Again, what: tuple[list[Block], int]
+) -> Iterator[tuple[ReportBuilder, BlockRef]]:
     blocks, high = what
     search = LogSearch([one.watch.asset.contract], [one.watch.address])
     search.size = RangeSize(most=RANGE_BLOCKS_MAX)
@@ -84,7 +96,7 @@ def _read(post: Post, reader: Reader, one: _Again, what: tuple[list[Block], int]
         header = reconcile.block(reader, top)
         for height in {low + 1, top}:
             canary.is_alive(reader, [one.watch.asset.contract], height)
-        draft = Draft(post.network.name, State.CONFIRMED)
+        draft = ReportBuilder(post.network.name, State.CONFIRMED)
         found = reconcile.stories_of(reader, one.watch, search.read(reader, low + 1, top), post.watched.own)
         found += _silent(post, reader, one, (draft, [b for b in blocks if low < b[2] <= top], found))
         one.nets |= {story.header.height: net(story.rows) for story in found}
@@ -95,14 +107,16 @@ def _read(post: Post, reader: Reader, one: _Again, what: tuple[list[Block], int]
         low = top
 
 
-def _silent(post: Post, reader: Reader, one: _Again, what: tuple[Draft, list[Block], list[Story]]) -> list[Story]:
+def _silent(
+    post: SourceContext, reader: RpcCache, one: _Again, what: tuple[ReportBuilder, list[Block], list[BlockMovements]]
+) -> list[BlockMovements]:
     """State blocks with our money in which the search found nothing; what they hold is read without the index."""
     draft, blocks, found = what
     told = {(story.header.height, story.header.block_hash) for story in found}
     told |= {(gap.high, digest) for gap in one.book.gaps for _, _, height, digest in blocks if height == gap.high}
-    marks = [Mark(height, digest) for _, _, height, digest in blocks if (height, digest) not in told]
+    marks = [BlockRef(height, digest) for _, _, height, digest in blocks if (height, digest) not in told]
     now = sight.hashes(reader, marks, head=max((mark.height for mark in marks), default=-1))
-    missed: list[Story] = []
+    missed: list[BlockMovements] = []
     for mark in marks:
         if now[mark.height] != mark.block_hash:
             draft.empty(key_of(one.watch), mark, is_canonical=False)
@@ -115,7 +129,9 @@ def _silent(post: Post, reader: Reader, one: _Again, what: tuple[Draft, list[Blo
     return missed
 
 
-def _restate_proofs(reader: Reader, one: _Again, draft: Draft, what: tuple[int, int, list[Story]]) -> None:
+def _restate_proofs(
+    reader: RpcCache, one: _Again, draft: ReportBuilder, what: tuple[int, int, list[BlockMovements]]
+) -> None:
     """State the opening and the unexplained rows whose proof ends in these blocks, as this reading leaves them."""
     low, top, found = what
     start, first = one.progress.start, one.book.first
@@ -131,6 +147,6 @@ def _restate_proofs(reader: Reader, one: _Again, draft: Draft, what: tuple[int, 
             draft.add([_unexplained(reader, one.watch, (gap.high, rest), found)])
 
 
-def _unexplained(reader: Reader, watch: Watch, what: tuple[int, int], found: list[Story]) -> Story:
+def _unexplained(reader: RpcCache, watch: Watch, what: tuple[int, int], found: list[BlockMovements]) -> BlockMovements:
     height, units = what
     return reconcile.with_unexplained(watch, reconcile.block(reader, height), found, units)

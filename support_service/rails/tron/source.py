@@ -9,26 +9,48 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from support_service.giving import Clock, Cursor, Report, Watch, utc_now
-from support_service.rails import Holding, Rescan, Source, SourceDown, SourceLied
-from support_service.rails.evm import memo, tokens
-from support_service.rails.evm.passes import Watched
-from support_service.rails.evm.reader import Reader
-from support_service.rails.evm.refusals import Refusal
+from support_service.giving import (
+    Clock,
+    Cursor,
+    Report,
+    Watch,
+    utc_now,
+)
+from support_service.rails import (
+    Holding,
+    Rescan,
+    Source,
+    SourceDown,
+    SourceLied,
+)
+from support_service.rails.chain.search import RangeSize
+from support_service.rails.evm import cursor_state as memo
+from support_service.rails.evm import tokens
+from support_service.rails.evm.range_reader import Watched
+from support_service.rails.evm.reorg import check_chain, look
 from support_service.rails.evm.rpc import Asked, Node
-from support_service.rails.evm.sight import check_chain, look
+from support_service.rails.evm.rpc_cache import RpcCache
+from support_service.rails.evm.rpc_errors import Refusal
 from support_service.rails.evm.source import EvmSource
-from support_service.rails.evm.thaw import Block
-from support_service.rails.scan import RangeSize
-from support_service.rails.tron import canary, holding, rescan, thaw
-from support_service.rails.tron.asked import NewestOnly
-from support_service.rails.tron.balances import Beside, Sampler, Within
-from support_service.rails.tron.forms import Forms
-from support_service.rails.tron.history import Histories
-from support_service.rails.tron.native import Results
+from support_service.rails.evm.step_back import Block
+from support_service.rails.tron import (
+    holding,
+    rescan,
+)
+from support_service.rails.tron import (
+    log_index as canary,
+)
+from support_service.rails.tron import (
+    step_back as thaw,
+)
+from support_service.rails.tron.address_forms import Forms
+from support_service.rails.tron.balance_sampling import Beside, Sampler, Within
+from support_service.rails.tron.contract_results import Results
 from support_service.rails.tron.network import TronNetwork, read_network
+from support_service.rails.tron.poll import Helpers, TronPoll
 from support_service.rails.tron.reconcile import RANGE_BLOCKS_MAX
-from support_service.rails.tron.turn import Helpers, TronTurn
+from support_service.rails.tron.rpc_requests_refused import NewestOnly
+from support_service.rails.tron.second_opinion import Histories
 
 # A log index that was alive may die with the node's next start.
 CANARY_EVERY = timedelta(hours=1)
@@ -78,10 +100,10 @@ class TronSource(EvmSource):
     def _one_turn(self, asked: Asked, watched: Watched, after: Cursor | None) -> Iterator[Report]:
         """Take one turn for what can be read; raises Refusal."""
         self._trouble = ""
-        reader = Reader(NewestOnly(asked, self._witness), goes_on=watched.may_scan)
-        turn = TronTurn(self._post(self.name, watched), reader, after, Helpers(self._forms, self._sampler()))
+        reader = RpcCache(NewestOnly(asked, self._witness), goes_on=watched.may_scan)
+        turn = TronPoll(self._post(self.name, watched), reader, after, Helpers(self._forms, self._sampler()))
         yield from turn.reports()
-        self._histories.compare(Reader(NewestOnly(asked)), tuple(watched.all.values()), turn.final_height)
+        self._histories.compare(RpcCache(NewestOnly(asked)), tuple(watched.all.values()), turn.final_height)
         self.warning = "; ".join(filter(None, (turn.warning, self._trouble, self._histories.warning)))
 
     def step_back(self, after: Cursor, blocks: Iterable[Block]) -> Report | None:
@@ -108,11 +130,11 @@ class TronSource(EvmSource):
         return [self._forms.holding(one) for one in told]
 
     @contextmanager
-    def _told_as_down(self) -> Iterator[Reader]:
+    def _told_as_down(self) -> Iterator[RpcCache]:
         """A reader outside of turns; a Refusal without a remedy is SourceDown here."""
         asked = self._asked()
         try:
-            yield Reader(NewestOnly(asked, self._witness))
+            yield RpcCache(NewestOnly(asked, self._witness))
         except Refusal as error:
             raise SourceDown(f"{asked.host}: {error}") from error
 
@@ -122,7 +144,7 @@ class TronSource(EvmSource):
         is_proven = node in self._checked and now - self._proven_at[node] < CANARY_EVERY
         if is_proven and not self._is_doubted(node):
             return
-        reader = Reader(node)
+        reader = RpcCache(node)
         try:
             check_chain(reader, self._network)
             odd = tokens.odd_contracts(reader, self._watched[node].tokens)

@@ -40,7 +40,12 @@ from support_service.rails.bank.statements.values import (
     usual_asset,
     which_account,
 )
-from support_service.rails.bank.statements.xml_elements import Began, Element, Ended, read_trees
+from support_service.rails.bank.statements.xml_elements import (
+    Began,
+    Element,
+    Ended,
+    read_trees,
+)
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:camt.053.001."
 _PARENTS = frozenset({"BkToCstmrStmt", "Stmt"})

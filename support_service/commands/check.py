@@ -1,0 +1,144 @@
+"""What `check` says: every method as a reader will see it, and which chain every node is on."""
+
+import stat
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol, cast
+
+from support_service.assembly import Assembly, accounts, unwatched_networks
+from support_service.giving import PaymentMethod, Phrase, utc_now
+from support_service.ledger.address import read_database_url
+from support_service.rails import PROCESSORS, RAILS, Mistake
+from support_service.rails.processor import ProcessorAccount
+from support_service.settings import Settings
+from support_service.settings.text_file import Unreadable, read_text_file
+
+NODE_KEYS = ("rpc", "esplora")
+
+
+class OnlineAccount(Protocol):
+    """A processor that can be asked whether our key works: `rails/<name>/online.py`."""
+
+    def ask_account(self, account: ProcessorAccount) -> str | Mistake:
+        """Ask for what the sweep reads; a text says in which mode the key works, a Mistake what is wrong."""
+        ...
+
+
+class OnlineHalf(Protocol):
+    """A rail that can ask its nodes who they are: `rails/<rail>/online.py`."""
+
+    def ask_nodes(self, name: str, table: Mapping[str, object]) -> list[str | Mistake]:
+        """Ask each node of a network; a text is what a right one said, a Mistake what is wrong."""
+        ...
+
+
+def method_lines(assembly: Assembly) -> list[str]:
+    """Write one line per method: key, rail, what is shown, the QR payload, and who hears of the money."""
+    unwatched = set(unwatched_networks(assembly))
+    return [_method_line(assembly, method, unwatched) for method in assembly.methods]
+
+
+def warning_lines(assembly: Assembly) -> list[str]:
+    """Write what is allowed, but worth a second look by the publisher."""
+    settings = assembly.settings
+    said = [(f"methods.{method.key}", _said(warning)) for method in assembly.methods for warning in method.warnings]
+    said += [*_web_warnings(settings), *_open_files(settings)]
+    return [f"{settings.file}: {key}: warning: {text}" for key, text in said]
+
+
+def file_mistakes(assembly: Assembly) -> list[Mistake]:
+    """Look at the places on this disk that the service will need: a command fails there, or the staff pages do."""
+    found = []
+    url = read_database_url(assembly.settings.database_url)
+    file = Path(str(url.database))
+    if url.get_backend_name() == "sqlite":
+        if not file.parent.is_dir():
+            found.append(Mistake("database.url", f"there is no folder {file.parent}; make it"))
+        elif file.is_dir():
+            found.append(Mistake("database.url", f"{file} is a folder; name a file"))
+    secret = assembly.settings.web.secret_file
+    if not secret.parent.is_dir():
+        found.append(Mistake("web.secret_file", f"there is no folder {secret.parent}; make it"))
+    elif secret.exists():
+        try:
+            read_text_file(secret)
+        except Unreadable as error:
+            found.append(Mistake("web.secret_file", f"{secret} {error}"))
+    return found
+
+
+def _web_warnings(settings: Settings) -> Iterator[tuple[str, str]]:
+    base, web = settings.publisher.base, settings.web
+    if base.site.scheme == "https" and web.proxy_hops == 0:
+        text = "is 0 though publisher.url is https: behind a proxy all readers are one address, and share its limits"
+        yield "web.proxy_hops", text
+    if base.site.scheme == "http" and not base.site.host.is_loopback:
+        yield "publisher.url", "is not https: what readers see and staff type can be read and changed on the way"
+    if web.trusted_hosts and base.site.host.name not in {host.name for host in web.trusted_hosts}:
+        text = f"does not name {base.site.host.shown}: right only where the proxy asks us by another name"
+        yield "web.trusted_hosts", text
+
+
+def _open_files(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Name files with secrets that every account of this machine may read."""
+    for key, file in settings.secret_files:
+        try:
+            mode = stat.S_IMODE(file.stat().st_mode)
+        except OSError:
+            continue
+        if mode & stat.S_IROTH:
+            yield key, f"{file} can be read by everybody on this machine: chmod 600"
+
+
+def ask_nodes(assembly: Assembly) -> list[str | Mistake]:
+    """Ask every node which chain it is on, every processor whether the key works, every source of rates for one."""
+    found: list[str | Mistake] = []
+    for name, table in assembly.settings.networks.items():
+        rail = str(table["rail"])
+        if any(table.get(key) for key in NODE_KEYS):
+            half = _online_half(rail)
+            found += half.ask_nodes(name, table) if half else [f"{name}: not asked; not built yet for {rail}"]
+    for name, account in accounts(assembly.settings).items():
+        found.append(cast("OnlineAccount", import_module(f"{PROCESSORS[name]}.online")).ask_account(account))
+    if assembly.value is not None:
+        # Late: what asks for rates loads more than `check` alone needs.
+        ask_rates = import_module("support_service.rates.online").ask_rates
+        found += ask_rates(assembly.value, assembly.settings.networks, clock=utc_now)
+    return found
+
+
+def _online_half(rail: str) -> OnlineHalf | None:
+    name = f"{RAILS[rail]}.online"
+    return cast("OnlineHalf", import_module(name)) if find_spec(name) else None
+
+
+def _method_line(assembly: Assembly, method: PaymentMethod, unwatched: set[str]) -> str:
+    shown = "; ".join(row.shown for row in method.rows)
+    # A payload of several lines (EPC) stays one line here.
+    payload = "QR " + method.qr.text.replace("\r", "\\r").replace("\n", "\\n") if method.qr else "no QR"
+    return f"{method.key}\t{method.rail}\t{shown}\t{payload}\t{_listener(assembly, method, unwatched)}"
+
+
+def _listener(assembly: Assembly, method: PaymentMethod, unwatched: set[str]) -> str:
+    networks = list(dict.fromkeys(watch.network for watch in method.watches))
+    if method.card is not None:
+        return f"heard at {assembly.settings.publisher.base.url}/webhooks/{method.key}, and asked by `watch`"
+    if not networks:
+        return "shown, not watched: booked by staff"
+    deaf = [name for name in networks if name in unwatched]
+    watched = [name for name in networks if name not in unwatched]
+    told = [f"watched on {', '.join(watched)}"] if watched else []
+    return "; ".join([*told, *(f"shown, not watched: {_why_deaf(assembly, name)}" for name in deaf)])
+
+
+def _why_deaf(assembly: Assembly, network: str) -> str:
+    table = assembly.settings.networks[network]
+    if any(table.get(key) for key in NODE_KEYS):
+        return f"watching {network} is not built yet for {table['rail']}"
+    return f"no node set for {network}"
+
+
+def _said(phrase: Phrase) -> str:
+    return phrase.text % dict(phrase.values)

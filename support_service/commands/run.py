@@ -1,0 +1,123 @@
+"""`run` and `watch`: the web part and the watcher, as processes of one machine."""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from support_service import watcher
+from support_service.assembly import (
+    Assembly,
+    build_sources,
+    build_sweeps,
+    build_valuation,
+    sweeps,
+    unwatched_networks,
+)
+from support_service.giving import utc_now
+from support_service.ledger import Ledger, migrate
+from support_service.settings import worker_environment
+from support_service.supervisor import Child, Supervisor, accepts_connections
+
+Say = Callable[[str], object]
+
+# Starting Python and building the methods takes about a second; a busy machine needs more.
+WEB_START_SECONDS_MAX = 60
+
+
+def run_service(assembly: Assembly, host: str, port: int, *, say: Say) -> None:
+    """Bring the database forward, then keep the page and the watcher running until a signal comes.
+
+    Raises LedgerError where there is no database to be had. A node that cannot be reached stops nothing.
+    """
+    file = assembly.settings.file
+    applied = migrate(assembly.settings.database_url)
+    say(f"Database: {'brought forward' if applied else 'ready'}.")
+    supervisor = Supervisor()
+    supervisor.stop_on_signals()
+    try:
+        supervisor.start(web_child(file, host, port))
+        if watched_networks(assembly) or sweeps(assembly) or assembly.value is not None:
+            supervisor.start(watch_child(file))
+        if supervisor.wait_until(lambda: accepts_connections(host, port), WEB_START_SECONDS_MAX):
+            _say_where(assembly, page_address(host, port), say)
+        supervisor.run()
+    finally:
+        supervisor.stop()
+    say("Stopped.")
+
+
+def watch(assembly: Assembly, ledger: Ledger, *, once: bool, say: Say) -> int:
+    """Watch every source until a signal comes, or once; return the exit code.
+
+    Raises LedgerDown or LedgerOutdated, which say what to do: a watcher never migrates.
+    """
+    ledger.cursors()
+    # Values come last: in one look they find what those before them have just confirmed.
+    sources = [
+        *build_sources(assembly, clock=utc_now),
+        *build_sweeps(assembly, ledger, clock=utc_now),
+        *build_valuation(assembly, ledger.unvalued, clock=utc_now),
+    ]
+    if not sources:
+        say(
+            "nothing to watch: no method has a network with a node (rpc or esplora in [networks.NAME]), and no [stripe]"
+        )
+        return 0
+    if once:
+        outcomes = watcher.run_once(sources, ledger)
+        for outcome in outcomes:
+            say(_outcome_line(outcome))
+        return 0 if all(outcome.is_good for outcome in outcomes) else 1
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    watcher.run(sources, ledger, stop)
+    return 0
+
+
+def web_child(file: Path, host: str, port: int, *, is_demo: bool = False) -> Child:
+    """Describe the web part as a child process."""
+    return own_child("web", file, "web", "--host", host, "--port", str(port), is_demo=is_demo)
+
+
+def watch_child(file: Path, *, is_demo: bool = False) -> Child:
+    """Describe the watcher as a child process."""
+    return own_child("watch", file, "watch", is_demo=is_demo)
+
+
+def own_child(name: str, file: Path, *arguments: str, is_demo: bool) -> Child:
+    """Describe one of our own commands as a child process, with the same settings file."""
+    # -P: what lies in the folder we were started from must not stand in for our own modules.
+    command = [sys.executable, "-P", "-m", "support_service", "--config", str(file.absolute()), *arguments]
+    return Child(name, command, worker_environment(file, is_demo=is_demo))
+
+
+def watched_networks(assembly: Assembly) -> tuple[str, ...]:
+    """Name the networks that a method is on and a node is set for."""
+    deaf = set(unwatched_networks(assembly))
+    return tuple(name for name in dict.fromkeys(watch.network for watch in assembly.watches) if name not in deaf)
+
+
+def page_address(host: str, port: int) -> str:
+    """Write where this machine reaches the service; every address of the machine is named by loopback."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{shown}:{port}"
+
+
+def _outcome_line(outcome: watcher.Outcome) -> str:
+    if not outcome.is_good:
+        return f"{outcome.source}: not read to its end: {outcome.reason}"
+    reach = "" if outcome.height is None else f"read up to {outcome.height}; "
+    return f"{outcome.source}: {reach}{outcome.donations_changed} changes"
+
+
+def _say_where(assembly: Assembly, address: str, say: Say) -> None:
+    watched, deaf = watched_networks(assembly), unwatched_networks(assembly)
+    say(f"Support page:  {address}/support")
+    say(f"Staff:         {address}/staff/  (let somebody in: support-service staff add EMAIL --role admin)")
+    say(f"Watching:      {', '.join(watched) or 'nothing; no method has a network with a node'}")
+    if deaf:
+        say(f"Not watched:   {', '.join(deaf)} (shown to readers; set rpc or esplora in [networks.NAME])")
+    say("Stop with Ctrl-C.")

@@ -1,0 +1,153 @@
+"""Donation: what we believe now about one piece of money: a fold over its observations. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from support_service.giving.reports import (
+    PAYMENT_PART,
+    Claim,
+    DisputeClaim,
+    FeeClaim,
+    Identity,
+    PaymentClaim,
+    Rank,
+    RefundClaim,
+    ValueClaim,
+    value_part,
+)
+from support_service.giving.states import COUNTED_KINDS, Direction, Outcome, State
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """An observation as the ledger keeps it: numbered, and with the time of its report."""
+
+    report_number: int
+    accepted_at: datetime
+    part: str
+    rank: Rank
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Donation:
+    """What we believe now about one piece of money; field names are those of the export.
+
+    refunded_units is what went back to the payer: refunds, and disputes that were lost.
+    withheld_units is what the processor holds back while a dispute is open. open_parts counts
+    refunds and disputes whose end is not known.
+    """
+
+    identity: Identity
+    payment: PaymentClaim
+    state: State
+    refunded_units: int
+    counted_units: int
+    seen_at: datetime
+    confirmed_at: datetime | None
+    value: ValueClaim | None = None
+    fee_units: int | None = None
+    withheld_units: int = 0
+    open_parts: int = 0
+
+    @property
+    def net_units(self) -> int | None:
+        """What is left after the processor's fee; None where no fee is known."""
+        return None if self.fee_units is None else self.payment.units - self.fee_units
+
+
+class NoPayment(ValueError):
+    """Observations of refunds or disputes without the payment they belong to."""
+
+
+def live(observations: Iterable[Observed]) -> dict[str, Observed]:
+    """Pick the observation that counts for each part: the highest rank, then the newest report."""
+    best: dict[str, Observed] = {}
+    for seen in observations:
+        held = best.get(seen.part)
+        if held is None or (held.rank, held.report_number) < (seen.rank, seen.report_number):
+            best[seen.part] = seen
+    return best
+
+
+def fold(identity: Identity, observations: Iterable[Observed]) -> Donation:
+    """Turn all observations of one piece of money into what we believe; their order does not matter."""
+    history = list(observations)
+    parts = live(history)
+    if PAYMENT_PART not in parts:
+        raise NoPayment(f"{identity.locator}: no payment among {sorted(parts)}")
+    payment = parts[PAYMENT_PART].claim
+    assert isinstance(payment, PaymentClaim)
+    refunded = min(_refunded_units(parts), payment.units)
+    withheld = min(_withheld_units(parts), payment.units - refunded)
+    state = _state(payment, parts, refunded)
+    is_gift = payment.kind in COUNTED_KINDS and identity.direction is Direction.IN
+    counts = is_gift and state in {State.CONFIRMED, State.PARTIALLY_REFUNDED}
+    return Donation(
+        identity=identity,
+        payment=payment,
+        state=state,
+        refunded_units=refunded,
+        counted_units=payment.units - refunded if counts else 0,
+        seen_at=min(seen.accepted_at for seen in history),
+        confirmed_at=_confirmed_at(history),
+        value=_value(parts, payment.units),
+        fee_units=_fee_units(payment, parts),
+        withheld_units=withheld,
+        open_parts=sum(is_open(seen.claim) for seen in parts.values()),
+    )
+
+
+def is_open(claim: Claim) -> bool:
+    """Tell whether the end of a refund or dispute is not known yet."""
+    return isinstance(claim, RefundClaim | DisputeClaim) and claim.outcome is Outcome.PENDING
+
+
+def _refunded_units(parts: dict[str, Observed]) -> int:
+    """Sum what went back to the payer; a lost dispute did so for good, like a refund."""
+    back = [seen.claim for seen in parts.values() if isinstance(seen.claim, RefundClaim | DisputeClaim)]
+    return sum(claim.units for claim in back if claim.outcome is Outcome.SUCCEEDED)
+
+
+def _withheld_units(parts: dict[str, Observed]) -> int:
+    disputes = [seen.claim for seen in parts.values() if isinstance(seen.claim, DisputeClaim)]
+    return sum(claim.units for claim in disputes if claim.is_withdrawn and claim.outcome is Outcome.PENDING)
+
+
+def _fee_units(payment: PaymentClaim, parts: dict[str, Observed]) -> int | None:
+    """Sum all fees; None where none is known."""
+    fees = [seen.claim.units for seen in parts.values() if isinstance(seen.claim, FeeClaim)]
+    fees += [] if payment.fee_units is None else [payment.fee_units]
+    return sum(fees) if fees else None
+
+
+def _value(parts: dict[str, Observed], units: int) -> ValueClaim | None:
+    seen = parts.get(value_part(units))
+    return seen.claim if seen is not None and isinstance(seen.claim, ValueClaim) else None
+
+
+def _state(payment: PaymentClaim, parts: dict[str, Observed], refunded: int) -> State:
+    """Disputed: while the payer objects, and for good where all that was left was lost that way.
+
+    Where a lost dispute took only a part, the rest is ours and counts: partially_refunded.
+    """
+    if payment.state is not State.CONFIRMED:
+        return payment.state
+    outcomes = {seen.claim.outcome for seen in parts.values() if isinstance(seen.claim, DisputeClaim)}
+    is_gone = bool(refunded) and refunded == payment.units
+    if Outcome.PENDING in outcomes or (Outcome.SUCCEEDED in outcomes and is_gone):
+        return State.DISPUTED
+    if is_gone:
+        return State.REFUNDED
+    return State.PARTIALLY_REFUNDED if refunded else State.CONFIRMED
+
+
+def _confirmed_at(history: list[Observed]) -> datetime | None:
+    """The first moment of the unbroken run of confirmations that ends in the live payment claim."""
+    run: list[datetime] = []
+    payments = [seen for seen in history if isinstance(seen.claim, PaymentClaim)]
+    for seen in sorted(payments, key=lambda seen: (seen.rank, seen.report_number)):
+        assert isinstance(seen.claim, PaymentClaim)
+        run = [*run, seen.accepted_at] if seen.claim.state is State.CONFIRMED else []
+    return min(run, default=None)

@@ -1,0 +1,130 @@
+"""PaymentMethod: what a reader sees, and what a machine watches for it. Pure."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from support_service.money import Asset
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Text for people in English, to be translated where it is shown; values fill %(name)s."""
+
+    text: str
+    values: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line to read and copy: `shown` is grouped for eyes, `copied` is what the clipboard gets.
+
+    is_typed is False for what nobody pastes anywhere, such as the name of a network: no copy button.
+    """
+
+    label: Phrase
+    shown: str
+    copied: str
+    is_typed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class QrText:
+    """What a QR symbol holds and how it is drawn; `caption` says honestly what a scan does."""
+
+    text: str
+    caption: Phrase
+    level: str = "M"
+    version_min: int = 1
+    has_hryvnia_sign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link that opens a wallet or bank app on the reader's own device."""
+
+    href: str
+    label: Phrase
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The unit of watching: one asset at one address of one network, and the method it belongs to.
+
+    start_block is the first block whose credits count; None means the head at first sight.
+    """
+
+    network: str
+    address: str
+    asset: Asset
+    method: str
+    start_block: int | None = None
+    is_off_route: bool = False
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Network, address and asset code: two methods may not share it."""
+        return (self.network, self.address, self.asset.code)
+
+
+class Frequency(StrEnum):
+    """How often a reader gives."""
+
+    ONCE = "once"
+    MONTHLY = "monthly"
+    YEARLY = "yearly"
+
+
+@dataclass(frozen=True, slots=True)
+class CardCurrency:
+    """A currency that cards may be charged in: bounds and offered sums, in units, by frequency.
+
+    What a processor takes of each payment is fee_basis_points (hundredths of a percent) plus
+    fee_fixed_units; both 0 where nobody estimated it. Sums are charged in whole steps of step_units.
+    """
+
+    asset: Asset
+    minimum_units: int
+    maximum_units: int
+    presets: tuple[tuple[Frequency, tuple[int, ...]], ...]
+    fee_basis_points: int = 0
+    fee_fixed_units: int = 0
+    step_units: int = 1
+
+    def covering_fee(self, units: int) -> int:
+        """Return what must be added so that units are left after the fee, rounded up; 0 without an estimate."""
+        share = (10_000 - self.fee_basis_points) * self.step_units
+        return -(-(units + self.fee_fixed_units) * 10_000 // share) * self.step_units - units
+
+
+@dataclass(frozen=True, slots=True)
+class CardChoice:
+    """What a card form offers; checkout_origins are the only places a payment page may lie at."""
+
+    currencies: tuple[CardCurrency, ...]
+    checkout_origins: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentMethod:
+    """One way to give, as the page, the widget and the manifest show it. Built once, from settings.
+
+    `card` stands where cards are charged through a processor; such a method has no code to scan.
+
+    `facts` are the machine-readable truths for /.well-known/support-methods.json, in order.
+    `books` are the assets staff may book by hand for this method (empty where a chain tells).
+    `warnings` are for the publisher (`check`), not for readers: allowed, but worth a second look.
+    """
+
+    key: str
+    rail: str
+    title: Phrase
+    rows: tuple[Row, ...]
+    qr: QrText | None
+    facts: tuple[tuple[str, str], ...]
+    subtitle: Phrase | None = None
+    notes: tuple[Phrase, ...] = ()
+    link: Link | None = None
+    watches: tuple[Watch, ...] = ()
+    books: tuple[Asset, ...] = ()
+    warnings: tuple[Phrase, ...] = ()
+    card: CardChoice | None = None

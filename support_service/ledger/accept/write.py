@@ -1,0 +1,208 @@
+"""Writes what accept decided: donations refolded, observations, postings and totals."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from support_service.giving import Donation, Identity, Observed
+from support_service.ledger import canonical
+from support_service.ledger.accept.aliases import Claimed
+from support_service.ledger.accept.new_claims import Held, News
+from support_service.ledger.postings import Leg, postings_for
+from support_service.ledger.rows import (
+    Kept,
+    believed,
+    donation_values,
+    identity_values,
+    no_values,
+)
+from support_service.ledger.tables import (
+    donation,
+    observation,
+    posting,
+    total,
+)
+
+TotalKey: TypeAlias = tuple[str, str, str, str, int]
+
+# Built once: to build a statement costs more than to run it.
+_AS_READ = update(donation).where(
+    donation.c.id == bindparam("held_id"), donation.c.last_report == bindparam("held_report")
+)
+_NEW_DONATION, _NEW_OBSERVATION, _NEW_POSTING = insert(donation), insert(observation), insert(posting)
+_TOTAL_NAMES = ("method", "rail", "network", "asset", "exponent")
+_IS_TOTAL = [total.c[name] == bindparam(f"held_{name}") for name in _TOTAL_NAMES]
+_TOTAL = select(total.c.units, total.c.count.label("gifts")).where(*_IS_TOTAL)
+_TOTAL_MOVED = update(total).where(*_IS_TOTAL)
+_TOTAL_EMPTY = delete(total).where(*_IS_TOTAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the next of everything goes: its number, and the hash that the report links to."""
+
+    report: int
+    last_hash: str
+    donation: int
+    observation: int
+    posting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """The open transaction, the place in it of what is written, and the time."""
+
+    tx: Connection
+    place: Place
+    now: datetime
+
+    @property
+    def number(self) -> int:
+        """The number of the report that is written."""
+        return self.place.report
+
+
+@dataclass(frozen=True, slots=True)
+class _Refolded:
+    """One piece of money before and after the report, with the values of its row."""
+
+    id: int
+    identity: Identity
+    held: Held
+    before: Donation | None
+    after: Donation | None
+    values: dict[str, Any]
+
+
+def store(at: Writing, found: News) -> tuple[Donation, ...]:
+    """Write the claims of a remembered report, and bring all that they touch up to date."""
+    ids = _numbered(at.place, found)
+    fresh = [_kept(at, at.place.observation + offset, claim) for offset, claim in enumerate(found.claims)]
+    by_ref: dict[str, list[Kept]] = {ref: [] for ref in ids}
+    for claim, kept in zip(found.claims, fresh, strict=True):
+        by_ref[claim.identity.ref].append(kept)
+    identities = {claim.identity.ref: claim.identity for claim in found.claims}
+    # In the order of their numbers, so that the postings of one report have one possible order.
+    touched = [
+        _refold(identities[ref], number, found.held.get(ref, Held()), by_ref[ref])
+        for ref, number in sorted(ids.items(), key=lambda item: item[1])
+    ]
+    _write_donations(at, touched)
+    if fresh:
+        at.tx.execute(_NEW_OBSERVATION, [_observation_row(kept, ids, claim) for claim, kept in _pairs(found, fresh)])
+    _write_postings(at, touched)
+    _move_totals(at.tx, touched)
+    return tuple(one.after for one in touched if one.after is not None)
+
+
+def _numbered(place: Place, found: News) -> dict[str, int]:
+    """Give each piece of money its number in the list; numbers have no gaps, so that a missing row is noticed."""
+    ids, coming = dict[str, int](), place.donation
+    for claim in found.claims:
+        ref = claim.identity.ref
+        if ref in ids:
+            continue
+        held = found.held.get(ref, Held()).id
+        ids[ref] = coming if held is None else held
+        coming += held is None
+    return ids
+
+
+def _kept(at: Writing, number: int, claim: Claimed) -> Kept:
+    rank = claim.rank or (0, at.number)
+    return Kept(number, claim.text, Observed(at.number, at.now, claim.part, rank, canonical.read_claim(claim.text)))
+
+
+def _pairs(found: News, fresh: Sequence[Kept]) -> Iterable[tuple[Claimed, Kept]]:
+    return zip(found.claims, fresh, strict=True)
+
+
+def _observation_row(kept: Kept, ids: dict[str, int], claim: Claimed) -> dict[str, Any]:
+    major, minor = kept.observed.rank
+    return {
+        "id": kept.id,
+        "report_number": kept.observed.report_number,
+        "donation_id": ids[claim.identity.ref],
+        "part": claim.part,
+        "rank_major": major,
+        "rank_minor": minor,
+        "claim": claim.text,
+    }
+
+
+def _refold(identity: Identity, number: int, held: Held, fresh: list[Kept]) -> _Refolded:
+    before = believed(identity, held.history)
+    after = believed(identity, [*held.history, *fresh])
+    values = no_values() if after is None else donation_values(*after)
+    return _Refolded(number, identity, held, before and before[0], after and after[0], values)
+
+
+def _write_donations(at: Writing, touched: list[_Refolded]) -> None:
+    new = [
+        {"id": one.id, **identity_values(one.identity), **one.values, "last_report": at.number}
+        for one in touched
+        if one.held.id is None
+    ]
+    if new:
+        at.tx.execute(_NEW_DONATION, new)
+    for one in touched:
+        if one.held.id is not None:
+            as_read = {"held_id": one.id, "held_report": one.held.last_report}
+            moved = at.tx.execute(_AS_READ, {**as_read, **one.values, "last_report": at.number})
+            assert moved.rowcount == 1, "writers are serial"
+
+
+def _write_postings(at: Writing, touched: list[_Refolded]) -> None:
+    rows: list[dict[str, Any]] = []
+    number = at.place.posting
+    for one in touched:
+        legs = postings_for(one.before, one.after) if one.after is not None else ()
+        rows += posting_rows(number, at.number, one.id, legs)
+        number += bool(legs)
+    if rows:
+        at.tx.execute(_NEW_POSTING, rows)
+
+
+def posting_rows(number: int, report_number: int, donation_id: int, legs: Iterable[Leg]) -> list[dict[str, Any]]:
+    """Write one posting as the rows of its legs."""
+    where = {"posting_number": number, "report_number": report_number, "donation_id": donation_id}
+    return [
+        {**where, "leg": place, "account": leg.account, "network": leg.network, "asset": leg.asset, "units": leg.units}
+        for place, leg in enumerate(legs, 1)
+    ]
+
+
+def total_key(found: Donation) -> TotalKey:
+    """Name the sum that a donation counts in: method, rail, network, asset, exponent."""
+    payment, identity = found.payment, found.identity
+    return (payment.method, payment.rail, identity.network, identity.asset, payment.exponent)
+
+
+def _move_totals(tx: Connection, touched: list[_Refolded]) -> None:
+    """Keep the sums that pages show; verify derives them anew."""
+    units: Counter[TotalKey] = Counter()
+    count: Counter[TotalKey] = Counter()
+    for one in touched:
+        for found, sign in ((one.before, -1), (one.after, 1)):
+            if found is not None and found.counted_units:
+                units[total_key(found)] += sign * found.counted_units
+                count[total_key(found)] += sign
+    for key in units:
+        if units[key] or count[key]:
+            _move_total(tx, key, units[key], count[key])
+
+
+def _move_total(tx: Connection, key: TotalKey, units: int, count: int) -> None:
+    names = dict(zip(_TOTAL_NAMES, key, strict=True))
+    here = {f"held_{name}": part for name, part in names.items()}
+    held = tx.execute(_TOTAL, here).one_or_none()
+    if held is None:
+        tx.execute(insert(total), {**names, "units": units, "count": count})
+    elif held.gifts + count:
+        tx.execute(_TOTAL_MOVED, {**here, "units": held.units + units, "count": held.gifts + count})
+    else:
+        tx.execute(_TOTAL_EMPTY, here)

@@ -1,0 +1,188 @@
+"""Verify, last part: names, claims that waited for theirs, plans and intents.
+
+Names and waiting claims are rows of history: they must be those that the reports claim. Plans follow
+from the reports. An intent is held against its own seal, and money against the intent it names.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, and_, or_, select
+
+from support_service.ledger import canonical
+from support_service.ledger.accept.aliases import identity_of_alias, plan_place, plan_values
+from support_service.ledger.engine import Database
+from support_service.ledger.intents import intent_hash
+from support_service.ledger.tables import (
+    alias,
+    donation,
+    intent,
+    observation,
+    plan,
+    report,
+    waiting_claim,
+)
+from support_service.ledger.verify.parts import (
+    CHUNK_ROWS,
+    Moment,
+    as_stored,
+    raw_units,
+)
+from support_service.ledger.verify.reports import check_personal
+
+
+def check_names(database: Database, moment: Moment) -> Iterator[str]:
+    """See that no claim waits whose money is known, that plans follow from reports, and that intents are sealed."""
+    yield from _check_told(database, moment)
+    with database.read() as tx:
+        problems = [*_check_found(tx, moment), *_check_plans(tx, moment)]
+    yield from problems
+    yield from _check_intents(database)
+
+
+def _check_told(database: Database, moment: Moment) -> Iterator[str]:
+    """Hold the stored names and waiting claims against what the reports say; note what they say of plans."""
+    for after in range(0, moment.last_report, CHUNK_ROWS):
+        until = min(after + CHUNK_ROWS, moment.last_report)
+        with database.read() as tx:
+            asked = select(report.c.number, report.c.body).where(report.c.number.between(after + 1, until))
+            bodies = {row.number: _names_in(row.body) for row in tx.execute(asked)}
+            held = {"aliases": _aliases(tx, after, until), "waiting": _waits(tx, after, until)}
+        for number in sorted({*bodies, *held["aliases"], *held["waiting"]}):
+            told = bodies.get(number, {})
+            for what, table in (("aliases", "alias"), ("waiting", "waiting_claim")):
+                stored = held[what].get(number, [])
+                moment.reach(f"{table} of report", len(stored))
+                if sorted(map(canonical.dumps, told.get(what, []))) != sorted(map(canonical.dumps, stored)):
+                    yield f"report {number}: the rows of {table} are not those it claims"
+            for one in told.get("plans", []):
+                yield from _note_plan(moment, one, number)
+
+
+def _names_in(body: str) -> dict[str, Any]:
+    """Read what a report's body says by name; most say nothing, and a damaged one was told of before."""
+    if not any(f'"{key}":[' in body for key in ("aliases", "waiting", "plans")):
+        return {}
+    held = _json(body)
+    return held if isinstance(held, dict) else {}
+
+
+def _aliases(tx: Connection, after: int, until: int) -> dict[int, list[Any]]:
+    found: dict[int, list[Any]] = {}
+    for row in tx.execute(select(alias).where(alias.c.report_number.between(after + 1, until))).mappings():
+        told = [row["name"], canonical.identity_body(identity_of_alias(row))]
+        found.setdefault(row["report_number"], []).append(told)
+    return found
+
+
+def _waits(tx: Connection, after: int, until: int) -> dict[int, list[Any]]:
+    found: dict[int, list[Any]] = {}
+    asked = select(waiting_claim).where(waiting_claim.c.report_number.between(after + 1, until))
+    for row in tx.execute(asked).mappings():
+        told = {"name": row["name"], "part": row["part"], "rank": [row["rank_major"], row["rank_minor"]]}
+        told |= {} if row["asset"] is None else {"asset": row["asset"]}
+        found.setdefault(row["report_number"], []).append({**told, "claim": _json(row["claim"])})
+    return found
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _note_plan(moment: Moment, told: dict[str, Any], number: int) -> Iterator[str]:
+    try:
+        claim = canonical.read_plan(told)
+    except (KeyError, TypeError, ValueError, AssertionError, OverflowError, IndexError):
+        yield f"report {number}: what it says of a plan cannot be read"
+        return
+    held = moment.plans.get(claim.name)
+    if held is None or plan_place(held[0]) < plan_place(claim):
+        moment.plans[claim.name] = (claim, number)
+
+
+def _check_found(tx: Connection, moment: Moment) -> Iterator[str]:
+    """A claim that waited must stand with its money, or something said later about the same part.
+
+    One that is counted in another asset than the money waits for people, and must not stand there.
+    """
+    names = ("network", "asset", "address", "direction", "locator")
+    is_same = and_(*(donation.c[name] == alias.c[name] for name in names))
+    joined = waiting_claim.join(alias, alias.c.name == waiting_claim.c.name).outerjoin(donation, is_same)
+    joined = joined.outerjoin(
+        observation, (observation.c.donation_id == donation.c.id) & (observation.c.part == waiting_claim.c.part)
+    )
+    asked = select(
+        waiting_claim.c.report_number,
+        waiting_claim.c.name,
+        waiting_claim.c.part,
+        waiting_claim.c.rank_major,
+        waiting_claim.c.rank_minor,
+        observation.c.rank_major.label("seen_major"),
+        observation.c.rank_minor.label("seen_minor"),
+    ).select_from(joined)
+    is_found: dict[tuple[int, str, str], bool] = {}
+    fits = or_(waiting_claim.c.asset.is_(None), waiting_claim.c.asset == alias.c.asset)
+    for row in tx.execute(asked.where(waiting_claim.c.report_number <= moment.last_report, fits)):
+        key = (row.report_number, row.name, row.part)
+        seen = row.seen_major is not None and (row.seen_major, row.seen_minor) >= (row.rank_major, row.rank_minor)
+        is_found[key] = is_found.get(key, False) or seen
+    for (number, name, part), is_so in is_found.items():
+        if not is_so:
+            yield f"report {number}: what it says of {part} of {name} never found its money, though the name is known"
+
+
+def _check_plans(tx: Connection, moment: Moment) -> Iterator[str]:
+    rows = {row["name"]: row for row in tx.execute(select(*(raw_units(column) for column in plan.c))).mappings()}
+    for name, (claim, number) in moment.plans.items():
+        row = rows.pop(name, None)
+        if row is None:
+            yield f"plan {name} is missing"
+        elif row["report_number"] <= moment.last_report:
+            expected = {**plan_values(claim), "report_number": number}
+            for column, value in expected.items():
+                if as_stored(row[column]) != as_stored(value):
+                    yield f"plan {name}: {column} is stored as {row[column]!r}, but reports say {as_stored(value)!r}"
+    yield from (
+        f"no report speaks of plan {name}" for name, row in rows.items() if row["report_number"] <= moment.last_report
+    )
+
+
+def _check_intents(database: Database) -> Iterator[str]:
+    after = ""
+    while True:
+        with database.read() as tx:
+            asked = select(intent).where(intent.c.ref > after).order_by(intent.c.ref).limit(CHUNK_ROWS)
+            rows = list(tx.execute(asked).mappings().all())
+            problems = list(_check_intent_rows(tx, rows))
+        yield from problems
+        if len(rows) < CHUNK_ROWS:
+            break
+        after = rows[-1]["ref"]
+    with database.read() as tx:
+        missing = select(donation.c.id, donation.c.ref, donation.c.intent).outerjoin(
+            intent, intent.c.ref == donation.c.intent
+        )
+        gone = list(tx.execute(missing.where(donation.c.intent.is_not(None), intent.c.ref.is_(None))))
+    yield from (f"donation {row.id} ({row.ref}): the intent it names is gone" for row in gone)
+
+
+def _check_intent_rows(tx: Connection, rows: list[RowMapping]) -> Iterator[str]:
+    for row in rows:
+        is_sealed = row["hash"] == intent_hash(row["nonce"], row["body"], row["personal_digest"])
+        if not is_sealed or not _says(row):
+            yield f"intent {row['ref']} was changed: its hash does not fit its contents"
+    wanted = {row["personal_digest"]: f"intent {row['ref']}" for row in rows if row["personal_digest"] is not None}
+    yield from check_personal(tx, "personal", wanted)
+
+
+def _says(row: RowMapping) -> bool:
+    """Tell whether the columns that are looked up by say what the sealed body says."""
+    try:
+        held = json.loads(row["body"])
+        return (held["ref"], held["method"], held["made_at"]) == (row["ref"], row["method"], row["made_at"])
+    except (KeyError, TypeError, ValueError):
+        return False

@@ -1,0 +1,132 @@
+"""Verify, second part: every donation is what its observations say, and its postings follow from them."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any, TypeAlias
+
+from sqlalchemy import Connection, RowMapping, select
+
+from support_service.giving import Donation, Identity
+from support_service.ledger.accept.write import total_key
+from support_service.ledger.canonical import personal_digest
+from support_service.ledger.engine import Database
+from support_service.ledger.errors import BadRecord
+from support_service.ledger.postings import Leg, postings_for
+from support_service.ledger.rows import (
+    Kept,
+    believed,
+    donation_values,
+    histories,
+    identity_of,
+    identity_values,
+    no_values,
+)
+from support_service.ledger.tables import donation, posting
+from support_service.ledger.verify.parts import (
+    CHUNK_ROWS,
+    Moment,
+    as_stored,
+    raw_units,
+)
+from support_service.ledger.verify.reports import check_personal
+
+Booked: TypeAlias = tuple[int, str, str, str, str]
+
+
+def check_donations(database: Database, moment: Moment) -> Iterator[str]:
+    """Fold every donation anew; rows that came after the start are left to the next check."""
+    after = 0
+    while after < moment.donations_count:
+        with database.read() as tx:
+            rows = _rows(tx, after)
+            problems = list(_check_chunk(tx, rows, moment))
+        yield from problems
+        for expected, row in enumerate(rows, after + 1):
+            if row["id"] != expected and (expected == after + 1 or row["id"] != rows[expected - after - 2]["id"] + 1):
+                yield f"a donation is missing before number {row['id']}"
+        if not rows:
+            yield f"donations after number {after} are missing"
+            return
+        moment.progress(len(rows))
+        after = rows[-1]["id"]
+
+
+def _rows(tx: Connection, after: int) -> list[RowMapping]:
+    asked = select(*(raw_units(column) for column in donation.c)).where(donation.c.id > after)
+    return list(tx.execute(asked.order_by(donation.c.id).limit(CHUNK_ROWS)).mappings().all())
+
+
+def _check_chunk(tx: Connection, rows: list[RowMapping], moment: Moment) -> Iterator[str]:
+    ids = [row["id"] for row in rows]
+    legs: dict[int, list[Booked]] = {number: [] for number in ids}
+    asked = select(*(raw_units(column) for column in posting.c)).where(posting.c.donation_id.in_(ids))
+    for leg in tx.execute(asked.order_by(posting.c.posting_number, posting.c.leg)).mappings():
+        held = (leg["report_number"], leg["account"], leg["network"], leg["asset"], leg["units"])
+        legs[leg["donation_id"]].append(held)
+    named: dict[str, str] = {}
+    stories = _histories(tx, ids)
+    for row in rows:
+        name = f"donation {row['id']} ({row['ref']})"
+        if (kept := stories.get(row["id"])) is None:
+            yield f"{name}: an observation of it cannot be read"
+            continue
+        try:
+            yield from _check_donation(name, row, kept, legs[row["id"]], moment=moment)
+        except (ValueError, AssertionError):
+            yield f"{name}: what is stored of it cannot be read"
+        named |= {digest: name for one in kept if (digest := personal_digest(one.text)) is not None}
+    yield from check_personal(tx, "personal", named)
+
+
+def _histories(tx: Connection, ids: list[int]) -> dict[int, list[Kept]]:
+    """Read the observations of these donations; where one is damaged, those of all the others."""
+    try:
+        return histories(tx, ids)
+    except BadRecord:
+        if len(ids) == 1:
+            return {}
+        half = len(ids) // 2
+        return _histories(tx, ids[:half]) | _histories(tx, ids[half:])
+
+
+def _check_donation(
+    name: str, row: RowMapping, kept: list[Kept], legs: list[Booked], *, moment: Moment
+) -> Iterator[str]:
+    identity = identity_of(row)
+    moment.reach("observation of donation", sum(one.observed.report_number <= moment.last_report for one in kept))
+    moment.reach("posting of donation", sum(leg[0] <= moment.last_report for leg in legs))
+    if not kept:
+        yield f"{name}: no observation speaks of it"
+        return
+    folded = believed(identity, kept)
+    expected: dict[str, Any] = no_values() if folded is None else donation_values(*folded)
+    expected |= identity_values(identity) | {"last_report": max(one.observed.report_number for one in kept)}
+    for column, value in expected.items():
+        if as_stored(row[column]) != as_stored(value):
+            yield f"{name}: {column} is stored as {row[column]!r}, but its observations say {as_stored(value)!r}"
+    story = list(_story(identity, kept))
+    if legs != [_booked(number, leg) for number, before, after in story for leg in postings_for(before, after)]:
+        yield f"{name}: its postings are not those that follow from its observations"
+    then = [after for number, _, after in story if number <= moment.last_report]
+    if then and then[-1].counted_units:
+        moment.count(total_key(then[-1]), then[-1].counted_units)
+
+
+def _booked(report_number: int, leg: Leg) -> Booked:
+    return (report_number, leg.account, leg.network, leg.asset, str(leg.units))
+
+
+def _story(identity: Identity, kept: list[Kept]) -> Iterator[tuple[int, Donation | None, Donation]]:
+    """Tell, for every report that spoke of it, what was believed before and after."""
+    before: Donation | None = None
+    known: list[Kept] = []
+    for number, fresh in groupby(sorted(kept, key=_report_number), key=_report_number):
+        known += fresh
+        folded = believed(identity, known)
+        if folded is not None:
+            yield number, before, folded[0]
+            before = folded[0]
+
+
+def _report_number(one: Kept) -> int:
+    return one.observed.report_number

@@ -1,0 +1,156 @@
+"""Blocks and transactions as far as they touch us, and what one transaction did to our addresses. Pure.
+
+An address is known by its script (scriptPubKey): nodes write one address in several ways, a script in one.
+Units are satoshi.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from support_service.giving import Direction, Kind
+
+# Every coin there will ever be, in satoshi: no honest amount is larger.
+UNITS_MAX = 21_000_000 * 10**8
+
+Script: TypeAlias = str
+Outpoint: TypeAlias = str
+
+
+@dataclass(frozen=True, slots=True)
+class Coin:
+    """An output: which script may spend it, and how much it holds."""
+
+    script: Script
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What a transaction spends: `<txid>:<vout>`; coin is None where nobody told whose it was."""
+
+    outpoint: Outpoint
+    coin: Coin | None
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A transaction; inputs are empty for a coinbase. Outputs stand in their order."""
+
+    txid: str
+    is_coinbase: bool
+    inputs: tuple[Input, ...]
+    outputs: tuple[Coin, ...]
+
+    def touches(self, scripts: Mapping[Script, str]) -> bool:
+        """Tell whether one of the scripts gets or spends something here."""
+        return any(coin.script in scripts for coin in self.outputs) or any(
+            spent.coin is not None and spent.coin.script in scripts for spent in self.inputs
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block with those of its transactions that touch us, in their order; it may have none."""
+
+    height: int
+    block_hash: str
+    occurred_at: datetime
+    transactions: tuple[Transaction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """What one transaction did to one of our addresses, as one row of the ledger."""
+
+    direction: Direction
+    kind: Kind
+    locator: str
+    units: int
+    txid: str
+    is_coinbase: bool = False
+
+    @property
+    def signed_units(self) -> int:
+        """What it adds to the balance."""
+        return self.units if self.direction is Direction.IN else -self.units
+
+
+def net(moves: Iterable[Movement]) -> int:
+    """What moves add to the balance together."""
+    return sum(move.signed_units for move in moves)
+
+
+# What one address gets by one transaction: (vout, units).
+Credit: TypeAlias = tuple[int, int]
+
+
+def moves(transaction: Transaction, own: Mapping[Script, str]) -> dict[str, list[Movement]]:
+    """Tell what a transaction did to each of our addresses; own maps script -> address.
+
+    An address that loses is a payer: change that comes back to it is no gift. What it pays to
+    another address of ours is internal on both sides, what else it loses (fee included) is its
+    outflow. An address that gains is credited output by output, or, where it spent as well (several
+    people's coins in one transaction), with its gain alone.
+    """
+    spent, gifts = _spent(transaction, own), _credits(transaction, own)
+    gained = {a: sum(units for _, units in gifts.get(a, [])) - spent.get(a, 0) for a in spent | gifts}
+    found: dict[str, list[Movement]] = {}
+    left = {address: -units for address, units in sorted(gained.items()) if units < 0}
+    for address in sorted(address for address, units in gained.items() if units > 0):
+        items = gifts[address] if address not in spent else [(gifts[address][0][0], gained[address])]
+        for vout, units in items:
+            found.setdefault(address, []).append(
+                _credit(transaction, (vout, units), _pay(found, left, transaction, (vout, units)))
+            )
+    for address, units in left.items():
+        if units:
+            locator = f"{transaction.txid}:spend"
+            found.setdefault(address, []).append(
+                Movement(Direction.OUT, Kind.OUTFLOW, locator, units, transaction.txid)
+            )
+    return found
+
+
+def _spent(transaction: Transaction, own: Mapping[Script, str]) -> dict[str, int]:
+    spent: dict[str, int] = {}
+    for one in transaction.inputs:
+        address = None if one.coin is None else own.get(one.coin.script)
+        if address is not None and one.coin is not None:
+            spent[address] = spent.get(address, 0) + one.coin.units
+    return spent
+
+
+def _credits(transaction: Transaction, own: Mapping[Script, str]) -> dict[str, list[Credit]]:
+    gifts: dict[str, list[Credit]] = {}
+    for vout, coin in enumerate(transaction.outputs):
+        address = own.get(coin.script)
+        # An output of nothing is no gift.
+        if address is not None and coin.units:
+            gifts.setdefault(address, []).append((vout, coin.units))
+    return gifts
+
+
+def _pay(
+    found: dict[str, list[Movement]], left: dict[str, int], transaction: Transaction, credit: Credit
+) -> Literal[Kind.INTERNAL, Kind.DONATION]:
+    """Let our own payers pay a credit as far as they can; what none of them pays for is somebody's gift."""
+    vout, owed = credit
+    if sum(left.values()) < owed:
+        return Kind.DONATION
+    for address, able in list(left.items()):
+        paid = min(owed, able)
+        if paid:
+            move = Movement(Direction.OUT, Kind.INTERNAL, f"{transaction.txid}:{vout}", paid, transaction.txid)
+            found.setdefault(address, []).append(move)
+            left[address] -= paid
+            owed -= paid
+    return Kind.INTERNAL
+
+
+def _credit(transaction: Transaction, credit: Credit, kind: Kind) -> Movement:
+    vout, units = credit
+    is_coinbase = transaction.is_coinbase
+    kind = Kind.PROTOCOL if is_coinbase else kind
+    return Movement(Direction.IN, kind, f"{transaction.txid}:{vout}", units, transaction.txid, is_coinbase)

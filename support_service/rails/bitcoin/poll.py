@@ -1,0 +1,314 @@
+"""One turn of the Bitcoin source: rewind if the chain moved, read up to the head, confirm what got deep enough."""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from support_service.giving import Cursor, Direction, Report
+from support_service.rails import SourceDown, SourceError
+from support_service.rails.bitcoin import (
+    conflicts,
+)
+from support_service.rails.bitcoin import (
+    cursor_state as memo,
+)
+from support_service.rails.bitcoin import (
+    mempool as waiting,
+)
+from support_service.rails.bitcoin import (
+    reorg as sight,
+)
+from support_service.rails.bitcoin import report_builder as drafts
+from support_service.rails.bitcoin.cursor_state import WatchKey, WatchState
+from support_service.rails.bitcoin.movements import Block
+from support_service.rails.bitcoin.node import Balance, Chain, Wanted
+from support_service.rails.bitcoin.report_builder import ReportBuilder
+from support_service.rails.bitcoin.source_context import (
+    SourceContext,
+    Told,
+    judge,
+    tell,
+)
+from support_service.rails.chain.search import BlockRef, remember
+
+# A long catch-up tells where it is this often, not once per step.
+TOLD_EVERY = timedelta(seconds=10)
+
+log = logging.getLogger(__name__)
+
+
+class Poll:
+    """Reads from one chain, once. Raises SourceDown and SourceLied; what was yielded stays good.
+
+    tellers are asked what waits for a block, where the chain itself does not tell.
+    """
+
+    def __init__(self, post: SourceContext, chain: Chain, after: Cursor | None, tellers: Sequence[Chain] = ()) -> None:
+        self._post, self._chain, self._tellers = post, chain, tellers
+        self._memo, self._mark = memo.read(after), _placed(after)
+        self._step = 0 if after is None else after.step
+        self._told_at: datetime | None = None
+        # Transactions told of with their block in this turn.
+        self._in_blocks: set[str] = set()
+        # What people should hear of though all was read; "" if nothing.
+        self.warning = ""
+
+    def reports(self) -> Iterator[Report]:
+        """Yield what is new; at least one report, which says that we looked."""
+        self._chain.forget()
+        tip = self._chain.tip()
+        if sight.is_moved(self._chain, self._memo, tip, self._mark):
+            yield self._rewind(tip)
+        draft = ReportBuilder(self._post.network.name)
+        self._begin(tip, draft)
+        is_behind = self._is_behind(tip)
+        yield from self._read(tip, draft)
+        self._open(tip, draft)
+        differing = self._differing(tip) if is_behind else []
+        if differing:
+            log.warning("read_again_from_start", extra={"source": self._post.name, "node": self._chain.host})
+            self._start_again(differing)
+            yield from self._read(tip, draft)
+            if self._differing(tip):
+                raise SourceDown(f"{self._chain.host}: its history and its sums differ; reading again")
+        self._settle(tip, draft)
+        self._memo = self._waiting(tip, draft)
+        if is_behind:
+            self._memo = conflicts.linked(self._chain, self._memo, self._post.watches, draft)
+        self._finish(tip)
+        self._warn()
+        yield self._report(draft)
+
+    def _waiting(self, tip: BlockRef, draft: ReportBuilder) -> memo.CursorState:
+        """Say what waits for a block, by a node at the same head: an older one would call waiting what is confirmed.
+
+        It is hearsay: a teller that fails stops nothing.
+        """
+        told = len(draft.loose)
+        for teller in self._tellers:
+            try:
+                if teller.tip() == tip:
+                    return self._told(teller, draft, tip)
+            except SourceError as error:
+                # What it said half is not remembered, so it must not be told either: nobody would take it back.
+                del draft.loose[told:]
+                log.info("waiting_not_told", extra={"source": self._post.name, "reason": str(error)})
+        return self._told(self._chain, draft, tip)
+
+    def _told(self, teller: Chain, draft: ReportBuilder, tip: BlockRef) -> memo.CursorState:
+        return waiting.told(self._post, teller, self._memo, draft, in_blocks=self._in_blocks, height=tip.height)
+
+    def _mine(self) -> list[tuple[WatchKey, WatchState]]:
+        return [(key, self._memo.progress[key]) for key in self._post.watches]
+
+    def _report(self, draft: ReportBuilder) -> Report:
+        self._step += 1
+        return draft.report(self._post.name, self._step, (self._mark, self._memo), self._post.clock())
+
+    def _rewind(self, tip: BlockRef) -> Report:
+        """Go back to the highest block that we read and the chain still has; say which blocks are gone."""
+        told = sight.rewind(self._chain, self._memo, self._post.network.name, tip)
+        facts = {"from_height": self._mark and self._mark.height, "to_height": told.base and told.base.height}
+        log.warning("chain_reorganised", extra={"source": self._post.name, "blocks_gone": len(told.gone), **facts})
+        draft = ReportBuilder(self._post.network.name)
+        for one in told.gone:
+            for key in sorted(one.moved):
+                draft.empty(key, one.mark, is_canonical=False)
+        self._memo, self._mark = conflicts.undone(told.memo, told.base.height if told.base else -1), told.base
+        return self._report(draft)
+
+    def _begin(self, tip: BlockRef, draft: ReportBuilder) -> None:
+        """Give new watches their start; start anew the ones whose start was moved to an earlier block.
+
+        A later start never unbooks money that was booked. An opening that an earlier start makes
+        void is taken back.
+        """
+        for key, watch in self._post.watches.items():
+            wanted = watch.start_block
+            # Nothing happened before block 0, so what lies there is an opening, too: it is no gift.
+            start = tip.height if wanted is None else max(wanted - 1, 0)
+            known = self._memo.progress.get(key)
+            if known is not None and (wanted is None or wanted == known.wanted or start >= known.start):
+                continue
+            if known is not None and known.opening and known.start <= tip.height:
+                mark = BlockRef(
+                    known.start, str(sight.hashes(self._chain, [BlockRef(known.start, "")], tip.height)[known.start])
+                )
+                draft.empty(key, mark, is_canonical=True)
+            self._memo = self._memo.with_progress({key: WatchState(start, wanted, read=start)})
+            log.info("watch_begins", extra={"source": self._post.name, "asset": key[1], "block": start + 1})
+
+    def _is_behind(self, tip: BlockRef) -> bool:
+        return any(item.read < tip.height for _, item in self._mine())
+
+    def _read(self, tip: BlockRef, draft: ReportBuilder) -> Iterator[Report]:
+        """Read up to the head, in steps that each survive a kill; the last one is left in the draft."""
+        while behind := [item.read for _, item in self._mine() if item.read < tip.height]:
+            low = min(behind)
+            group = [key for key, item in self._mine() if item.read == low]
+            nexts = [height for height in behind if height > low]
+            high = min([tip.height, low + self._chain.blocks_per_step, *nexts])
+            end = tip if high == tip.height else self._at(high, tip)
+            self._step_on(group, (low + 1, end), draft, tip)
+            if high < tip.height:
+                self._tell_progress(high, tip.height)
+                self._advance(end, tip)
+                yield self._report(draft)
+                draft.clear()
+
+    def _step_on(
+        self, group: Sequence[WatchKey], span: tuple[int, BlockRef], draft: ReportBuilder, tip: BlockRef
+    ) -> None:
+        first, end = span
+        wanted = Wanted(self._post.scripts(group), self._memo.coins, self._memo.lost_coins)
+        blocks = self._chain.scan(first, end.height, wanted)
+        told = [(block, one) for block in blocks for one in tell(self._post, block, group, tip.height)]
+        sight.check_still_there(self._chain, [end, *(one.story.mark for _, one in told)], tip.height)
+        if self._chain.tells_spends:
+            self._memo.coins.drop()
+        moved = dict.fromkeys(group, 0)
+        for block, one in told:
+            draft.prove(block)
+            self._take(one, draft)
+            self._remember(block, one, tip)
+            moved[memo.key_of(one.story.watch)] += one.story.units
+        done = {key: self._memo.progress[key] for key in group}
+        self._memo = self._memo.with_progress(
+            {
+                key: replace(item, read=end.height, moved=None if item.moved is None else item.moved + moved[key])
+                for key, item in done.items()
+            }
+        )
+
+    def _remember(self, block: Block, told: Told, tip: BlockRef) -> None:
+        """Keep in mind what is not deep yet, with its coins: a reorg may give them to another payment."""
+        if block.height <= tip.height - self._post.network.confirmations:
+            return
+        for one in block.transactions:
+            key, gifts = memo.key_of(told.story.watch), [m for m in told.story.moves if m.txid == one.txid]
+            rows = [(key, move) for move in gifts if move.direction is Direction.IN]
+            if rows:
+                self._memo = conflicts.noted(self._memo, one, rows, told.story.occurred_at, height=block.height)
+
+    def _take(self, told: Told, draft: ReportBuilder) -> None:
+        story = told.story
+        draft.add(story, told.states)
+        self._in_blocks |= {move.txid for move in story.moves}
+        if told.due is not None:
+            is_opening = self._memo.progress[memo.key_of(story.watch)].start == story.mark.height
+            moved = {memo.key_of(story.watch): 0 if is_opening else story.units}
+            self._memo = self._memo.with_pending(story.mark, told.due, moved)
+
+    def _at(self, height: int, tip: BlockRef) -> BlockRef:
+        return BlockRef(height, str(sight.hashes(self._chain, [BlockRef(height, "")], tip.height)[height]))
+
+    def _advance(self, end: BlockRef, tip: BlockRef) -> None:
+        """Move the cursor's place, and what counts as deep enough, up to a block that was read."""
+        deep = tip.height - self._post.network.confirmations + 1
+        if self._mark is None or end.height > self._mark.height:
+            self._mark = end
+        held = -1 if self._memo.final is None else self._memo.final.height
+        deepest = min(deep, end.height, min((item.read for _, item in self._mine()), default=end.height))
+        if deepest > held:
+            known = {mark.height: mark for mark in (*self._memo.marks, end)}
+            final = known.get(deepest) or self._at(deepest, tip)
+            self._memo = replace(self._memo, final=final)
+            held = final.height
+        self._memo = replace(self._memo, marks=remember(self._memo.marks, self._mark, above=held))
+
+    def _tell_progress(self, height: int, target: int) -> None:
+        now = self._post.clock()
+        if self._told_at is None or now - self._told_at >= TOLD_EVERY:
+            self._told_at = now
+            log.info("catching_up", extra={"source": self._post.name, "height": height, "target": target})
+
+    def _open(self, tip: BlockRef, draft: ReportBuilder) -> None:
+        """Book what lay there before credits count: what is there now, less all that came since."""
+        for key, item in self._mine():
+            if item.is_open or item.read != tip.height or item.moved is None:
+                continue
+            mark = self._at(item.start, tip)
+            told = Balance(tip, item.moved) if item.start == 0 else self._chain.balance(self._post.script(key))
+            if told is not None and told.mark != tip:
+                raise SourceDown(f"{self._chain.host}: the chain moved while the opening was asked for; asking again")
+            opening = None if told is None else told.units - item.moved
+            if opening is not None and opening < 0:
+                raise SourceDown(f"{self._chain.host}: says that {key[0]} holds less than came there; reading again")
+            self._memo = self._memo.with_progress({key: replace(item, opening=opening, is_open=True)})
+            for one in told.coins if told else ():
+                self._memo.coins.add(one.outpoint, one.coin, one.height)
+            if opening:
+                self._take(self._opening(key, mark, opening, tip), draft)
+
+    def _opening(self, key: WatchKey, mark: BlockRef, units: int, tip: BlockRef) -> Told:
+        occurred_at = self._chain.time_of(mark)
+        return judge(self._post, drafts.opening(self._post.watches[key], mark, occurred_at, units), tip.height)
+
+    def _differing(self, tip: BlockRef) -> list[WatchKey]:
+        """Watches whose sums, where the node tells them in passing, are not what we read."""
+        found = []
+        for key, item in self._mine():
+            if item.opening is None or item.read != tip.height:
+                continue
+            told = self._chain.checked_balance(self._post.script(key))
+            if told is not None and told.mark != tip:
+                raise SourceDown(f"{self._chain.host}: the chain moved while it was read; reading again")
+            if told is not None and item.moved is None:
+                self._memo = self._memo.with_progress({key: replace(item, moved=told.units - item.opening)})
+            elif told is not None and item.moved is not None and told.units != item.opening + item.moved:
+                found.append(key)
+        return found
+
+    def _start_again(self, keys: Iterable[WatchKey]) -> None:
+        """Read some watches from their start: the node left something out, then or now."""
+        self._chain.forget()
+        again = {key: self._memo.progress[key] for key in keys}
+        self._memo = self._memo.with_progress(
+            {key: replace(item, read=item.start, moved=0) for key, item in again.items()}
+        )
+
+    def _settle(self, tip: BlockRef, draft: ReportBuilder) -> None:
+        """Read blocks again of which something got deep enough, and say it."""
+        due = {mark: one for mark, one in self._memo.pending.items() if one.due <= tip.height}
+        if not due:
+            return
+        sight.check_still_there(self._chain, due, tip.height)
+        keys = {key for one in due.values() for key in one.moved if key in self._post.watches}
+        found = self._chain.again(list(due), Wanted(self._post.scripts(keys), self._memo.coins.copy()))
+        self._memo = self._memo.without_pending(set(due))
+        told = {
+            (memo.key_of(one.story.watch), one.story.mark): one
+            for block in found
+            for one in tell(self._post, block, keys, tip.height)
+        }
+        for mark, held in sorted(due.items()):
+            for key in sorted(set(held.moved) & keys):
+                item, one = self._memo.progress[key], told.get((key, mark))
+                if item.start == mark.height and item.opening:
+                    one = self._opening(key, mark, item.opening, tip)
+                if one is None:
+                    draft.empty(key, mark, is_canonical=True)
+                else:
+                    self._take(one, draft)
+
+    def _finish(self, tip: BlockRef) -> None:
+        """Leave the cursor at the head."""
+        self._advance(tip, tip)
+        settled = min([*(mark.height for mark in self._memo.pending), (self._memo.final or tip).height + 1])
+        self._memo.coins.settle(lambda height: height < settled)
+        self._memo = conflicts.settled(self._memo, self._memo.final.height if self._memo.final else -1)
+
+    def _warn(self) -> None:
+        unknown = [key[0] for key, item in self._mine() if item.is_open and item.opening is None]
+        if unknown:
+            self.warning = (
+                f"what lay at {', '.join(unknown)} before it was watched is not known (the node has no scantxoutset):"
+                " sums begin at nothing"
+            )
+
+
+def _placed(cursor: Cursor | None) -> BlockRef | None:
+    if cursor is None or cursor.height is None or cursor.block_hash is None:
+        return None
+    return BlockRef(cursor.height, cursor.block_hash)

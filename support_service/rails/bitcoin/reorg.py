@@ -1,0 +1,92 @@
+"""Looking at the chain before reading it: whether what we read still stands, and how far to go back."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from support_service.rails import MustFreeze, SourceDown
+from support_service.rails.bitcoin.cursor_state import (
+    CursorState,
+    Pending,
+    WatchKey,
+    WatchState,
+)
+from support_service.rails.bitcoin.node import Chain
+from support_service.rails.chain.search import BlockRef, highest_canonical
+
+
+def is_moved(chain: Chain, memo: CursorState, tip: BlockRef, last: BlockRef | None) -> bool:
+    """Tell whether the block that we read last has left the chain; SourceDown where the node only lags behind us."""
+    if last is None or tip == last:
+        return False
+    if tip.height < last.height:
+        below = [mark for mark in memo.marks if mark.height <= tip.height]
+        below += [memo.final] if memo.final and memo.final.height <= tip.height else []
+        now = hashes(chain, below, tip.height)
+        if all(now[mark.height] == mark.block_hash for mark in below):
+            raise SourceDown(f"{chain.host}: its head went back to {tip.height}, we have read {last.height}")
+        return True
+    return hashes(chain, [last], tip.height)[last.height] != last.block_hash
+
+
+def hashes(chain: Chain, marks: Iterable[BlockRef], head: int) -> dict[int, str | None]:
+    """The blocks at the heights of marks as the chain has them now; None above head.
+
+    SourceDown where the node does not know one below it.
+    """
+    found: dict[int, str | None] = {}
+    for height in sorted({mark.height for mark in marks}):
+        found[height] = chain.hash_at(height) if height <= head else None
+        if found[height] is None and height <= head:
+            raise SourceDown(f"{chain.host}: does not know block {height}, but has {head}; reading again")
+    return found
+
+
+def check_still_there(chain: Chain, marks: Iterable[BlockRef], head: int) -> None:
+    """See that blocks told about are on one chain still: they were read one after another."""
+    known = list(marks)
+    now = hashes(chain, known, head)
+    if any(now[mark.height] != mark.block_hash for mark in known):
+        raise SourceDown(f"{chain.host}: the chain moved while it was read; reading again")
+
+
+@dataclass(frozen=True, slots=True)
+class Rewind:
+    """Where a reorg takes us: the highest block that we read and the chain still has, and the blocks it lost."""
+
+    base: BlockRef | None
+    gone: tuple[Pending, ...]
+    memo: CursorState
+
+
+def rewind(chain: Chain, memo: CursorState, name: str, tip: BlockRef) -> Rewind:
+    """Find how far to go back. MustFreeze where a block is gone that was deep enough: only a person can judge that."""
+    final = memo.final
+    known = [*memo.marks, *([final] if final else [])]
+    now = hashes(chain, [*known, *memo.pending], tip.height)
+    base = highest_canonical(known, now)
+    if base is None and final is not None:
+        if now[final.height] is None:
+            raise SourceDown(f"{chain.host}: has not got to block {final.height}, which we have read")
+        raise MustFreeze(
+            f"{chain.host}: block {final.height} of {name} was deep enough to count as {final.block_hash} and is"
+            f" {now[final.height]} now; nothing is booked from this network until a person has looked",
+            {"height": str(final.height), "final_before": final.block_hash, chain.host: str(now[final.height])},
+        )
+    gone = tuple(one for mark, one in sorted(memo.pending.items()) if now[mark.height] != mark.block_hash)
+    floor = -1 if base is None else base.height
+    kept = memo.without_pending({one.mark for one in gone})
+    kept.coins.rewind(floor)
+    kept = replace(kept, marks=tuple(mark for mark in kept.marks if base and mark.height <= base.height))
+    back = {key: _rewound(memo, (key, item), floor) for key, item in memo.progress.items()}
+    return Rewind(base, gone, kept.with_progress(back))
+
+
+def _rewound(memo: CursorState, held: tuple[WatchKey, WatchState], floor: int) -> WatchState:
+    """Take back what was read above a block. All money there is pending still, so its sums are known."""
+    key, item = held
+    if item.read <= floor:
+        return item
+    if floor < item.start:
+        return WatchState(item.start, item.wanted, read=item.start)
+    above = sum(one.moved.get(key, 0) for mark, one in memo.pending.items() if mark.height > floor)
+    return replace(item, read=floor, moved=None if item.moved is None else item.moved - above)

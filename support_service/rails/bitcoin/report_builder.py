@@ -1,0 +1,158 @@
+"""A report in the making: stories by block and watch, and the statements that go with them. Pure."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from support_service.giving import (
+    Cursor,
+    Direction,
+    Flag,
+    Identity,
+    Kind,
+    Observation,
+    PaymentClaim,
+    Report,
+    State,
+    Statement,
+    Watch,
+)
+from support_service.rails.bitcoin import cursor_state as memo
+from support_service.rails.bitcoin.cursor_state import CursorState, Waiting, WatchKey
+from support_service.rails.bitcoin.movements import Block, Movement, net
+from support_service.rails.chain.search import BlockRef
+
+RAIL = "bitcoin"
+# A longer script is data of some stranger; who wants it has the txid.
+SCRIPT_CHARS_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class BlockMovements:
+    """Everything one block did to one watch; it is complete."""
+
+    watch: Watch
+    mark: BlockRef
+    occurred_at: datetime
+    moves: tuple[Movement, ...]
+
+    @property
+    def units(self) -> int:
+        """What the block changed in the balance."""
+        return net(self.moves)
+
+
+@dataclass(slots=True)
+class ReportBuilder:
+    """What one report will say."""
+
+    network: str
+    stories: dict[tuple[WatchKey, str], BlockMovements] = field(default_factory=dict)
+    states: dict[tuple[WatchKey, str], tuple[State, ...]] = field(default_factory=dict)
+    statements: list[Statement] = field(default_factory=list)
+    loose: list[Observation] = field(default_factory=list)
+    evidence: list[object] = field(default_factory=list)
+
+    def add(self, story: BlockMovements, states: Iterable[State]) -> None:
+        """Take a story in, with the state of each of its rows; a later one about the same block is the better one."""
+        place = (memo.key_of(story.watch), story.mark.block_hash)
+        self.stories[place], self.states[place] = story, tuple(states)
+
+    def empty(self, key: WatchKey, mark: BlockRef, *, is_canonical: bool) -> None:
+        """Say that a block did nothing to a watch: what stands there is replaced, or orphaned if the block is gone."""
+        self.statements.append(Statement(self.network, *key, mark.block_hash, is_canonical=is_canonical))
+
+    def wait(self, watch: Watch, one: Waiting, state: State) -> None:
+        """Say what became of a row without a block."""
+        self.loose.append(_observation(watch, one.move, (state, one.since), None))
+
+    def link(self, watch: Watch, one: Waiting, state: State, taken: tuple[str, str]) -> None:
+        """Say that a lost payment's coin went another way: (the coin, the transaction that took it)."""
+        lost = _observation(watch, one.move, (state, one.since), None)
+        assert isinstance(lost.claim, PaymentClaim)
+        flags = tuple(sorted({*lost.claim.flags, Flag.CONFLICT}))
+        self.loose.append(replace(lost, claim=replace(lost.claim, flags=flags)))
+        self.evidence.append({"lost": one.move.txid, "coin": taken[0], "taken_by": taken[1]})
+
+    def prove(self, block: Block) -> None:
+        """Keep a block's transactions as evidence."""
+        told = [
+            {
+                "txid": one.txid,
+                "vin": [
+                    [i.outpoint, *([] if i.coin is None else [i.coin.script, str(i.coin.units)])] for i in one.inputs
+                ],
+                "vout": [[coin.script[:SCRIPT_CHARS_MAX], str(coin.units)] for coin in one.outputs],
+            }
+            for one in block.transactions
+        ]
+        self.evidence.append({"block": block.block_hash, "height": block.height, "tx": told})
+
+    def clear(self) -> None:
+        """Begin the next report."""
+        for part in (self.stories, self.states, self.statements, self.loose, self.evidence):
+            part.clear()
+
+    @property
+    def claims_nothing(self) -> bool:
+        """Tell whether only the cursor would move."""
+        return not self.stories and not self.statements and not self.loose
+
+    @property
+    def marks(self) -> set[BlockRef]:
+        """The blocks told about."""
+        return {story.mark for story in self.stories.values()}
+
+    def report(self, source: str, step: int, place: tuple[BlockRef | None, CursorState], at: datetime) -> Report:
+        """Write the report that follows step - 1 and leaves the cursor at a place."""
+        mark, remembered = place
+        claims: list[Observation] = []
+        told: list[Statement] = []
+        for where in sorted(self.stories, key=lambda where: (self.stories[where].mark, where)):
+            story = self.stories[where]
+            claims += [
+                _observation(story.watch, move, (state, story.occurred_at), story.mark)
+                for move, state in zip(story.moves, self.states[where], strict=True)
+            ]
+            told.append(Statement(self.network, *where[0], story.mark.block_hash, delta_units=story.units))
+        cursor = Cursor(
+            step=step,
+            height=None if mark is None else mark.height,
+            block_hash=None if mark is None else mark.block_hash,
+            checked_at=at,
+            memo=memo.write(remembered),
+        )
+        return Report(
+            source=source,
+            key=str(step),
+            observations=(*self.loose, *claims),
+            statements=(*self.statements, *told),
+            cursor=cursor,
+            raw=json.dumps(self.evidence, separators=(",", ":")) if self.evidence else None,
+        )
+
+
+def opening(watch: Watch, mark: BlockRef, occurred_at: datetime, units: int) -> BlockMovements:
+    """The story of what lay there before credits count."""
+    locator = f"block:{mark.height}:{watch.asset.code}:{watch.address}:opening"
+    moves = (Movement(Direction.IN, Kind.OPENING, locator, units, ""),) if units else ()
+    return BlockMovements(watch, mark, occurred_at, moves)
+
+
+def _observation(watch: Watch, move: Movement, said: tuple[State, datetime], mark: BlockRef | None) -> Observation:
+    state, occurred_at = said
+    claim = PaymentClaim(
+        state=state,
+        kind=move.kind,
+        rail=RAIL,
+        method=watch.method,
+        units=move.units,
+        exponent=watch.asset.exponent,
+        occurred_at=occurred_at,
+        block_height=None if mark is None else mark.height,
+        block_hash=None if mark is None else mark.block_hash,
+        tx=move.txid or None,
+        flags=(Flag.OFF_ROUTE,) if watch.is_off_route else (),
+    )
+    return Observation(Identity(watch.network, watch.asset.code, watch.address, move.direction, move.locator), claim)

@@ -1,0 +1,146 @@
+"""What a node may say, read strictly: what is not exactly the expected form raises BadAnswer. Pure.
+
+Hashes are kept in lower case, in the order people write them. `null` where a value is owed is an
+error, never an empty value.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TypeAlias, cast
+
+from support_service.rails.bitcoin.movements import (
+    UNITS_MAX,
+    Coin,
+    Input,
+    Transaction,
+)
+
+HEIGHT_MAX = 2**31 - 1
+# 20999999.97690000 has 16 digits; a longer number is no amount, and arithmetic would round it.
+_AMOUNT_DIGITS_MAX = 20
+
+_HASH = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
+_HEX = re.compile(r"(?:[0-9a-fA-F]{2})*", re.ASCII)
+
+# An answer as it came.
+Object: TypeAlias = Mapping[str, object]
+
+
+class BadAnswer(ValueError):
+    """The node's answer has the wrong form; the text says what was expected."""
+
+
+def mapping(value: object) -> Object:
+    """Read a JSON object; null is refused."""
+    if not isinstance(value, dict):
+        raise BadAnswer("null where an object is owed" if value is None else "not an object")
+    return cast("Object", value)
+
+
+def sequence(value: object) -> Sequence[object]:
+    """Read a JSON list; null is refused: it does not mean empty."""
+    if not isinstance(value, list):
+        raise BadAnswer("null where a list is owed" if value is None else "not a list")
+    return cast("Sequence[object]", value)
+
+
+def field(source: Object, name: str) -> object:
+    """Take a member that must be there."""
+    if name not in source:
+        raise BadAnswer(f"the answer lacks {name!r}")
+    return source[name]
+
+
+def block_hash(value: object) -> str:
+    """Read a hash of a block or transaction."""
+    if not isinstance(value, str) or _HASH.fullmatch(value) is None:
+        raise BadAnswer(f"{str(value)[:80]!r} is not a 32-byte hash")
+    return value.lower()
+
+
+def script(value: object) -> str:
+    """Read a script's bytes as hex."""
+    if not isinstance(value, str) or _HEX.fullmatch(value) is None:
+        raise BadAnswer(f"{str(value)[:80]!r} is not a script")
+    return value.lower()
+
+
+def whole(value: object, most: int = HEIGHT_MAX) -> int:
+    """Read a whole number from 0 to most: a height, an index, satoshi."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
+        raise BadAnswer(f"{str(value)[:80]!r} is not a whole number from 0 to {most}")
+    return value
+
+
+def satoshi(value: object) -> int:
+    """Read an amount in satoshi (Esplora)."""
+    return whole(value, UNITS_MAX)
+
+
+def amount(value: object) -> int:
+    """Read an amount in BTC (Bitcoin Core), exactly: 0.1 is 10,000,000 satoshi."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise BadAnswer(f"{str(value)[:80]!r} is not an amount")
+    told = Decimal(value)
+    if not told.is_finite() or len(told.as_tuple().digits) > _AMOUNT_DIGITS_MAX or told.adjusted() > 8:
+        raise BadAnswer(f"{str(value)[:80]!r} is not an amount")
+    units = told.scaleb(8)
+    if units != units.to_integral_value():
+        raise BadAnswer(f"{str(value)[:80]!r} has more than 8 decimals")
+    return satoshi(int(units))
+
+
+def time(value: object) -> datetime:
+    """Read a block's time, seconds since 1970."""
+    return datetime.fromtimestamp(whole(value, 2**32 - 1), UTC)
+
+
+def core_transaction(value: object) -> Transaction:
+    """Read one transaction of a block as Bitcoin Core tells it; an input's coin only where `prevout` is given."""
+    told = mapping(value)
+    txid, sources = block_hash(field(told, "txid")), [mapping(one) for one in sequence(field(told, "vin"))]
+    is_coinbase = any("coinbase" in one for one in sources)
+    outputs = [mapping(one) for one in sequence(field(told, "vout"))]
+    for place, output in enumerate(outputs):
+        if whole(field(output, "n")) != place:
+            raise BadAnswer(f"the outputs of {txid} are not in order")
+    return Transaction(
+        txid,
+        is_coinbase,
+        () if is_coinbase else tuple(_core_input(one) for one in sources),
+        tuple(_core_coin(output) for output in outputs),
+    )
+
+
+def _core_input(told: Object) -> Input:
+    earlier = told.get("prevout")
+    outpoint = f"{block_hash(field(told, 'txid'))}:{whole(field(told, 'vout'))}"
+    return Input(outpoint, None if earlier is None else _core_coin(mapping(earlier)))
+
+
+def _core_coin(told: Object) -> Coin:
+    return Coin(script(field(mapping(field(told, "scriptPubKey")), "hex")), amount(field(told, "value")))
+
+
+def esplora_transaction(value: object) -> Transaction:
+    """Read a transaction as Esplora tells it: amounts in satoshi, and every input with the output it spends."""
+    told = mapping(value)
+    sources = [mapping(one) for one in sequence(field(told, "vin"))]
+    is_coinbase = any(one.get("is_coinbase") is True for one in sources)
+    return Transaction(
+        block_hash(field(told, "txid")),
+        is_coinbase,
+        () if is_coinbase else tuple(_esplora_input(one) for one in sources),
+        tuple(_esplora_coin(mapping(one)) for one in sequence(field(told, "vout"))),
+    )
+
+
+def _esplora_input(told: Object) -> Input:
+    outpoint = f"{block_hash(field(told, 'txid'))}:{whole(field(told, 'vout'))}"
+    return Input(outpoint, _esplora_coin(mapping(field(told, "prevout"))))
+
+
+def _esplora_coin(told: Object) -> Coin:
+    return Coin(script(field(told, "scriptpubkey")), satoshi(field(told, "value")))

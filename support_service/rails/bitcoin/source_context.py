@@ -1,0 +1,82 @@
+"""Where a source stands, and how sure each row of a block is: by the depth its amount needs. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from support_service.giving import (
+    Clock,
+    Direction,
+    State,
+    Watch,
+)
+from support_service.rails.bitcoin.address import read_address
+from support_service.rails.bitcoin.cursor_state import WatchKey
+from support_service.rails.bitcoin.movements import (
+    Block,
+    Movement,
+    Script,
+    moves,
+)
+from support_service.rails.bitcoin.network import BitcoinNetwork
+from support_service.rails.bitcoin.report_builder import BlockMovements
+from support_service.rails.chain.search import BlockRef
+
+
+@dataclass(frozen=True, slots=True)
+class SourceContext:
+    """Where a source stands: its name, its network, what it watches, and its clock."""
+
+    name: str
+    network: BitcoinNetwork
+    watches: Mapping[WatchKey, Watch]
+    clock: Clock
+
+    @property
+    def own(self) -> dict[Script, str]:
+        """Every script of ours, and the address it belongs to."""
+        return {self.script(key): key[0] for key in self.watches}
+
+    def script(self, key: WatchKey) -> Script:
+        """The script of a watch's address."""
+        return read_address(key[0], self.network.chain).script.hex()
+
+    def scripts(self, keys: Iterable[WatchKey]) -> dict[Script, str]:
+        """The scripts of some watches."""
+        return {self.script(key): key[0] for key in keys}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A block's story for one watch, the state of each of its rows, and when the next of them is confirmed."""
+
+    story: BlockMovements
+    states: tuple[State, ...]
+    due: int | None
+
+
+def tell(post: SourceContext, block: Block, keys: Iterable[WatchKey], head: int) -> list[Told]:
+    """What a block did to some watches, as sure as it is while the chain's head is at a height."""
+    own, mark = post.own, BlockRef(block.height, block.block_hash)
+    by_address: dict[str, list[Movement]] = {}
+    for transaction in block.transactions:
+        for address, found in moves(transaction, own).items():
+            by_address.setdefault(address, []).extend(found)
+    return [
+        judge(post, BlockMovements(post.watches[key], mark, block.occurred_at, tuple(by_address[key[0]])), head)
+        for key in sorted(keys)
+        if by_address.get(key[0])
+    ]
+
+
+def judge(post: SourceContext, story: BlockMovements, head: int) -> Told:
+    """Say of each row whether its block is deep enough for it. What one transaction brings counts as one amount."""
+    gained: dict[str, int] = {}
+    for move in story.moves:
+        if move.direction is Direction.IN:
+            gained[move.txid] = gained.get(move.txid, 0) + move.units
+    dues = [
+        story.mark.height + post.network.confirmations_for(gained.get(move.txid, 0), is_coinbase=move.is_coinbase) - 1
+        for move in story.moves
+    ]
+    states = tuple(State.CONFIRMED if due <= head else State.SEEN for due in dues)
+    return Told(story, states, min((due for due in dues if due > head), default=None))

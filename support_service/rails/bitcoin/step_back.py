@@ -1,0 +1,68 @@
+"""Going on after a freeze: a person said that the chain is what it is now, so step back to what is common.
+
+The step ends at the highest block with known hash that the chain still has: one we read, or one in
+which the ledger holds money. All money above it that stands in blocks of the lost branch is
+orphaned, and the next turn reads everything from there again.
+"""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TypeAlias
+
+from support_service.giving import Cursor, Report
+from support_service.rails import SourceDown
+from support_service.rails.bitcoin import cursor_state as memo
+from support_service.rails.bitcoin import reorg as sight
+from support_service.rails.bitcoin.cursor_state import CursorState, WatchState
+from support_service.rails.bitcoin.node import Chain
+from support_service.rails.bitcoin.report_builder import ReportBuilder
+from support_service.rails.bitcoin.source_context import SourceContext
+from support_service.rails.chain.search import BlockRef, highest_canonical
+
+# Where the ledger holds money: (address, asset code, height, block hash).
+StoodIn: TypeAlias = tuple[str, str, int, str]
+
+log = logging.getLogger(__name__)
+
+
+def step_back(post: SourceContext, chain: Chain, after: Cursor, blocks: Iterable[StoodIn]) -> Report | None:
+    """Report the step back; None where the final block is still there: then the nodes were mended, and we go on.
+
+    Raises SourceDown and SourceLied.
+    """
+    held, booked = memo.read(after), list(blocks)
+    chain.forget()
+    tip = chain.tip()
+    known = {*held.marks, *([held.final] if held.final else []), *held.pending}
+    known |= {BlockRef(height, digest) for _, _, height, digest in booked}
+    now = sight.hashes(chain, known, tip.height)
+    if held.final is None or now[held.final.height] == held.final.block_hash:
+        return None
+    if now[held.final.height] is None:
+        raise SourceDown(f"{chain.host}: has not got to block {held.final.height} yet, which was read")
+    base = highest_canonical(known, now)
+    draft = ReportBuilder(post.network.name)
+    for address, asset, height, digest in booked:
+        if now[height] != digest:
+            draft.empty((address, asset), BlockRef(height, digest), is_canonical=False)
+    log.warning("stepped_back", extra={"source": post.name, "height": base and base.height})
+    floor = -1 if base is None else base.height
+    held.coins.rewind(floor)
+    at = CursorState(
+        final=base,
+        # Not confirmed yet though deep enough for others: rewards and large amounts.
+        pending={m: one for m, one in held.pending.items() if m.height <= floor and now[m.height] == m.block_hash},
+        progress={key: _progress(item, floor) for key, item in held.progress.items()},
+        waiting=held.waiting,
+        coins=held.coins,
+    )
+    return draft.report(post.name, after.step + 1, (base, at), post.clock())
+
+
+def _progress(item: WatchState, floor: int) -> WatchState:
+    """How far a watch has come at the common block; before its opening it begins anew."""
+    if floor <= item.start or not item.is_open:
+        return WatchState(item.start, item.wanted, read=item.start)
+    # What moved up to there is not known here any more; it follows from the balance where a node tells it.
+    return item if item.read <= floor else replace(item, read=floor, moved=None)

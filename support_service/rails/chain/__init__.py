@@ -1,0 +1,1 @@
+"""What every polled chain needs, once: nodes in turn or together, bounded answers, the search for changes."""

@@ -1,0 +1,357 @@
+"""One turn along the chain, from the stored cursor up to its present head, as Reports.
+
+Order: look; rewind if the block we read last is gone; begin new watches; read what became final
+(stated as confirmed, from scratch); read what is new above it (stated as seen).
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from support_service.giving import (
+    Clock,
+    Cursor,
+    Report,
+    State,
+    Watch,
+)
+from support_service.rails import MustFreeze, SourceDown
+from support_service.rails.asides import Asides
+from support_service.rails.chain.search import BlockRef, remember
+from support_service.rails.evm import (
+    cursor_state as memo,
+)
+from support_service.rails.evm import (
+    movements as rows,
+)
+from support_service.rails.evm import (
+    native_coin as native,
+)
+from support_service.rails.evm import (
+    prefetch as ahead,
+)
+from support_service.rails.evm import (
+    range_reader as passes,
+)
+from support_service.rails.evm import (
+    remembered_balances as recall,
+)
+from support_service.rails.evm import (
+    reorg as sight,
+)
+from support_service.rails.evm import (
+    rpc_requests as calls,
+)
+from support_service.rails.evm import (
+    stall_warnings as standing,
+)
+from support_service.rails.evm import (
+    unread_blocks as aside,
+)
+from support_service.rails.evm.cursor_state import WatchKey, WatchState
+from support_service.rails.evm.multicall import BALANCES_MAX
+from support_service.rails.evm.network import EvmNetwork
+from support_service.rails.evm.range_reader import Range, RangeResult, Watched
+from support_service.rails.evm.reorg import ChainHead, mark_of
+from support_service.rails.evm.report_builder import ReportBuilder
+from support_service.rails.evm.rpc import BATCH_CALLS_MAX
+from support_service.rails.evm.rpc_cache import RpcCache
+from support_service.rails.evm.rpc_errors import NoState
+
+TOLD_EVERY = timedelta(seconds=10)  # a long catch-up tells where it is so often, not once per step
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceContext:
+    """Where a source stands: its name, its network, what it watches, its clock, and what it could not read."""
+
+    name: str
+    network: EvmNetwork
+    watched: Watched
+    clock: Clock
+    asides: Asides
+
+
+class Poll:
+    """Reads from one node, once. Raises SourceDown, SourceLied and Refusal; what was yielded stays good."""
+
+    def __init__(self, post: SourceContext, reader: RpcCache, after: Cursor | None) -> None:
+        self._post, self._watched, self._reader = post, post.watched, reader
+        self._memo, self._mark = memo.read(after), sight.placed(after)
+        self._step = 0 if after is None else after.step
+        # Tokens whose balance is proven in this turn; the prefetch lowers it to what one batch has room for.
+        self._proofs_max = len(self._watched.tokens)
+        self._told_at: datetime | None = None
+        self._relied_on: set[BlockRef] = set()  # read by height near the head: at the end all are on one chain with it
+        self.warning = ""  # what people should hear of though all was read
+
+    def reports(self) -> Iterator[Report]:
+        """Yield what is new; at least one report, which says that we looked. MustFreeze where old balances changed."""
+        try:
+            yield from self._reports()
+        except passes.BaseDiffers as error:
+            raise MustFreeze(
+                f"{self._reader.node.host}: {error}; a node lied then or lies now. `unfreeze` goes on from what is"
+                " said now; `rescan` from before that block mends what was booked",
+                {"height": str(error.height), "was": str(error.was), self._reader.node.host: str(error.now)},
+            ) from error
+
+    def _reports(self) -> Iterator[Report]:
+        seen = sight.look(self._reader, self._post.network, self._memo, self._mark)
+        if seen.is_moved or self._is_half_rewound():
+            yield self._rewind(seen.head.height)
+        draft = self._draft(State.CONFIRMED)
+        self._begin(seen, draft)
+        self._prefetch(seen)
+        yield from self._read_final(self._target(seen), draft)
+        if not (mended := aside.mended(self._reader, self._post, self._memo)).claims_nothing:
+            yield self._report(mended)
+        at = self._post.clock()
+        self._memo, stands = standing.noted(self._memo, seen, at, poll_seconds=self._post.network.poll_seconds)
+        with aside.near_head(self._post, self._reader):
+            newest = self._read_head(seen.head)
+        yield newest
+        self.warning = "; ".join(filter(None, (stands, standing.told_of_scan(self._memo, at))))
+
+    def _is_half_rewound(self) -> bool:
+        """Tell whether a turn ended just after a rewind: what it kept above may be gone by now, too."""
+        reached = -1 if self._mark is None else self._mark.height
+        return any(pending.mark.height > reached for pending in self._memo.pending)
+
+    def _draft(self, state: State) -> ReportBuilder:
+        return ReportBuilder(self._post.network.name, state)
+
+    def _report(self, draft: ReportBuilder) -> Report:
+        self._step += 1
+        return draft.report(self._post.name, self._step, (self._mark, self._memo), self._post.clock())
+
+    def _rewind(self, head: int) -> Report:
+        """Go back to the highest block that we read and the chain still has; say which blocks are gone."""
+        told = sight.rewind(self._reader, self._memo, self._post.network.name, head)
+        places = {"from_height": self._mark and self._mark.height, "to_height": told.base and told.base.height}
+        log.warning("chain_reorganised", extra={"source": self._post.name, "blocks_gone": len(told.gone), **places})
+        draft = self._draft(State.SEEN)
+        for pending in told.gone:
+            for key in sorted(pending.keys):
+                draft.empty(key, pending.mark, is_canonical=False)
+        self._memo, self._mark = told.memo, told.base
+        return self._report(draft)
+
+    def _begin(self, seen: ChainHead, draft: ReportBuilder) -> None:
+        """Give new watches their start; start anew the ones whose start was moved to an earlier block.
+
+        A later start never unbooks money that was booked. An opening that an earlier start makes
+        void is taken back.
+        """
+        for key, watch in self._watched.all.items():
+            wanted = watch.start_block
+            # Nothing happened before block 0, so what lies there is an opening, too: it is no gift.
+            # At the head, not at finality: the contract says so, and the opening follows the chain until it is final.
+            start = seen.head.height if wanted is None else max(wanted - 1, 0)
+            known = self._memo.progress.get(key)
+            if known is not None and (wanted is None or wanted == known.wanted or start >= known.start):
+                continue
+            if known is not None and known.final is not None:
+                header = self._reader.get(calls.header(known.start))
+                if header is not None:
+                    draft.empty(key, mark_of(header), is_canonical=True)
+            self._memo = self._memo.with_progress({key: WatchState(start, wanted)})
+            log.info("watch_begins", extra={"source": self._post.name, "asset": key[1], "block": start + 1})
+
+    def _mine(self) -> list[tuple[WatchKey, WatchState]]:
+        return [(key, self._memo.progress[key]) for key in self._watched.all]
+
+    def _prefetch(self, seen: ChainHead) -> None:
+        """Ask for all that an ordinary turn needs in one go; only for speed."""
+        target = seen.final_height
+        wanted, is_whole = ahead.questions(self._watched, self._mine(), seen)
+        if is_whole and target is not None:
+            if at_once := self._at_once():
+                wanted.append(passes.lens_question(at_once, target))
+            else:
+                self._proofs_max = max(1, BATCH_CALLS_MAX - len(wanted))
+                wanted += [passes.balance_question(watch, target) for watch in self._due()]
+        self._reader.fetch(wanted)
+
+    def _due(self) -> list[Watch]:
+        """The tokens whose balance was held against the books longest ago."""
+        proofs = {key: item.proof for key, item in self._mine()}
+        begun = [watch for watch in self._watched.tokens if proofs[memo.key_of(watch)] is not None]
+        return sorted(begun, key=lambda watch: proofs[memo.key_of(watch)] or 0)[: self._proofs_max]
+
+    def _at_once(self) -> list[Watch]:
+        """The tokens whose balances are asked for together; none for a node that does not do that."""
+        due = self._due()
+        return due[:BALANCES_MAX] if self._watched.has_lens and len(due) > 1 else []
+
+    def _target(self, seen: ChainHead) -> int:
+        """Up to where to read what is final: -1 for nowhere. A balance must be known there."""
+        target = -1 if seen.final_height is None else seen.final_height
+        due = [key[0] for key, item in self._mine() if key[0] in self._watched.native and item.is_behind(target)]
+        self._reader.fetch(call for address in due for call in native.account_questions(address, target))
+        try:
+            native.account(self._reader, due[0], target) if due else None
+        except NoState:
+            # Some nodes keep the newest balances only: then up to a block whose balances we met when it was new.
+            final = -1 if self._memo.final is None else self._memo.final.height
+            return max((mark.height for mark in self._memo.marks if mark.height <= target), default=final)
+        return target
+
+    def _read_final(self, target: int, draft: ReportBuilder) -> Iterator[Report]:
+        """Read everything that became final, in steps that each survive a kill."""
+        self._watched.is_scanning = False
+        self._open([key for key, item in self._mine() if item.final is None and item.start <= target], draft)
+        while behind := [item.final.height for _, item in self._mine() if item.final and item.final.height < target]:
+            low = min(behind)
+            group = {key: item for key, item in self._mine() if item.final and item.final.height == low}
+            nexts = [height for height in behind if height > low]
+            high = min([target, low + self._watched.stride(group.values()), *nexts])
+            try:
+                self._step_final(group, Range(low, high, high), draft, target=target)
+            except NoState:
+                if self._watched.is_scanning or not self._watched.may_scan:
+                    raise
+                self._watched.is_scanning = True
+                continue
+            if high < target:
+                self._tell_progress(high, target)
+                yield self._report(draft)
+                draft = self._draft(State.CONFIRMED)
+                self._reader.forget()
+        if not draft.claims_nothing:
+            yield self._report(draft)
+
+    def _tell_progress(self, height: int, target: int) -> None:
+        now = self._post.clock()
+        if self._told_at is None or now - self._told_at >= TOLD_EVERY:
+            self._told_at = now
+            log.info("catching_up", extra={"source": self._post.name, "height": height, "target": target})
+
+    def _open(self, keys: Iterable[WatchKey], draft: ReportBuilder) -> None:
+        """Book what lay there before credits count."""
+        for key in keys:
+            item = self._memo.progress[key]
+            recall.opening(self._reader, self._memo, key, self._watched.all[key])
+            story, point, has_code = passes.open_watch(self._reader, self._watched.all[key], item.start)
+            if draft.state is State.CONFIRMED:
+                proof = point.height if self._watched.all[key].asset.contract else None
+                item = replace(item, final=point, proof=proof, has_code=has_code)
+            else:
+                item = replace(item, head=point, has_code=has_code)
+            draft.add([story] if story.rows else [])
+            self._relied_on.add(mark_of(story.header))
+            self._memo = self._memo.with_progress({key: item})
+        if draft.state is State.CONFIRMED:
+            for key in keys:
+                self._settle(draft, {key}, self._memo.progress[key].start)
+
+    def _step_final(
+        self, group: Mapping[WatchKey, WatchState], span: Range, draft: ReportBuilder, *, target: int
+    ) -> None:
+        header = self._reader.get(calls.header(span.high))
+        if header is None:
+            raise SourceDown(f"{self._reader.node.host}: does not know its own final block {span.high}")
+        natives = [key for key in group if not self._watched.all[key].asset.contract]
+        recall.balances(self._reader, self._memo, natives, header, at=span.high)
+        found = passes.read_range(self._reader, self._watched, group, span, is_final=True)
+        self._note_scan(found, span)
+        draft.add(found.stories)
+        aside.note(self._post, found.stories, is_final=True)
+        self._advance(group, found)
+        if span.high == target:
+            self._prove(group, draft, target)
+        self._settle(draft, set(group), span.high)
+        mark = mark_of(header)
+        if self._memo.final is None or mark.height > self._memo.final.height:
+            marks = tuple(known for known in self._memo.marks if known.height > mark.height)
+            self._memo = replace(self._memo, final=mark, marks=marks)
+        if self._mark is None or mark.height > self._mark.height:
+            self._mark = mark
+
+    def _note_scan(self, found: RangeResult, span: Range) -> None:
+        """Remember which blocks were read one by one, for telling people."""
+        if not found.is_scanned:
+            return
+        before = self._memo.scanned
+        self._memo = standing.scanned(self._memo, (span.low + 1, span.high), self._post.clock())
+        if before is None:
+            log.warning("reading_without_balances", extra={"source": self._post.name, "from_block": span.low + 1})
+
+    def _advance(self, group: Mapping[WatchKey, WatchState], found: RangeResult) -> None:
+        changed: dict[WatchKey, WatchState] = {}
+        for key, item in group.items():
+            told = [story for story in found.stories if memo.key_of(story.watch) == key]
+            is_token = bool(self._watched.all[key].asset.contract)
+            booked = [(story.header.height, rows.net(story.rows)) for story in told if is_token]
+            has_code = item.has_code or key in found.coded
+            changed[key] = replace(
+                item,
+                final=found.points[key],
+                has_code=has_code,
+                booked=(*item.booked, *booked),
+                is_unproven=key in found.unproven,
+            )
+        self._memo = self._memo.with_progress(changed)
+
+    def _prove(self, group: Mapping[WatchKey, WatchState], draft: ReportBuilder, height: int) -> None:
+        """Hold tokens' balances at finality against the books: all of them, or those whose proof is oldest."""
+        at_once = self._at_once()
+        if at_once:
+            learned = {watch: self._memo.progress[memo.key_of(watch)] for watch in at_once}
+            passes.learn_balances(self._reader, self._watched, learned, height)
+            if not self._watched.has_lens:
+                self._proofs_max = min(self._proofs_max, BATCH_CALLS_MAX)
+        due = [watch for watch in self._due() if memo.key_of(watch) in group]
+        self._reader.fetch(passes.balance_question(watch, height) for watch in due)
+        for watch in due:
+            key = memo.key_of(watch)
+            stories, proven = passes.reconcile(self._reader, watch, self._memo.progress[key], self._watched.own)
+            draft.add(stories)
+            aside.note(self._post, stories, is_final=True)
+            self._memo = self._memo.with_progress({key: proven})
+
+    def _settle(self, draft: ReportBuilder, keys: set[WatchKey], height: int) -> None:
+        """Close what was seen up to a final height: confirmed just now, else replaced or orphaned."""
+        due = {p.mark: p.keys & keys for p in self._memo.pending if p.mark.height <= height and p.keys & keys}
+        told = draft.marks
+        silent = {mark: due[mark] - told.get(mark, frozenset()) for mark in due}
+        now = sight.hashes(self._reader, [mark for mark in silent if silent[mark]], head=height)
+        for mark, left in silent.items():
+            for key in sorted(left):
+                draft.empty(key, mark, is_canonical=now[mark.height] == mark.block_hash)
+        self._memo = self._memo.without_pending(due)
+
+    def _read_head(self, head: BlockRef) -> Report:
+        """Read what is above finality; it may still vanish, so it is only seen."""
+        draft = self._draft(State.SEEN)
+        self._open([key for key, item in self._mine() if item.base is None and item.start <= head.height], draft)
+        while behind := [item.base.height for _, item in self._mine() if item.base and item.base.height < head.height]:
+            low = min(behind)
+            group = {key: item for key, item in self._mine() if item.base and item.base.height == low}
+            span = Range(low, head.height, head.block_hash)
+            try:
+                found = passes.read_range(self._reader, self._watched, group, span, is_final=False)
+            except passes.BaseDiffers as error:
+                if all(item.head is None for item in group.values()):
+                    raise
+                # What is not final yet is not worth a stop: read it again from where it is.
+                log.warning("balance_differs", extra={"source": self._post.name, "reason": str(error)})
+                self._memo = self._memo.with_progress({key: replace(item, head=None) for key, item in group.items()})
+                continue
+            self._note_scan(found, span)
+            draft.add(found.stories)
+            aside.note(self._post, found.stories, is_final=False)
+            points = {key: replace(item, head=found.points[key]) for key, item in group.items()}
+            coded = {key: replace(item, has_code=True) for key, item in points.items() if key in found.coded}
+            self._memo = self._memo.with_progress(points | coded)
+        met = {key: item.met(item.base) for key, item in self._mine() if item.base and item.base.height == head.height}
+        self._memo = self._memo.with_progress(met)
+        sight.check_still_there(self._reader, self._relied_on | draft.marks.keys(), head)
+        for mark, keys in draft.marks.items():
+            self._memo = self._memo.with_pending(mark, keys)
+        final = self._memo.final.height if self._memo.final else -1
+        self._memo = replace(self._memo, marks=remember(self._memo.marks, head, above=final))
+        self._mark = head
+        return self._report(draft)

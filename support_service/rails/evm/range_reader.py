@@ -1,0 +1,329 @@
+"""Reading one range of blocks for some watches: what changed, and why. Used near the head and at finality."""
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from dataclasses import field as member
+
+from support_service.giving import Watch
+from support_service.rails import Holding, SourceDown, SourceLied
+from support_service.rails.chain.search import (
+    Question,
+    Span,
+    bisect,
+    run,
+)
+from support_service.rails.evm import (
+    movements as rows,
+)
+from support_service.rails.evm import (
+    native_coin as native,
+)
+from support_service.rails.evm import (
+    rpc_requests as calls,
+)
+from support_service.rails.evm import (
+    tokens,
+)
+from support_service.rails.evm import (
+    without_archive as gap,
+)
+from support_service.rails.evm.cursor_state import (
+    BalanceAt,
+    WatchKey,
+    WatchState,
+    key_of,
+)
+from support_service.rails.evm.movements import BlockMovements, net
+from support_service.rails.evm.native_coin import Account
+from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Call
+from support_service.rails.evm.rpc_cache import LogSearch, RpcCache
+from support_service.rails.evm.rpc_errors import NoState, Refusal
+
+# A range is also a step that survives a kill; the first may span this many ranges of logs.
+STRIDE_RANGES = 5
+# Without tokens a long range costs nothing: equal balances at its ends prove all of it.
+STRIDE_BLOCKS_NATIVE = 100_000
+# Accounts with code are read block by block.
+STRIDE_BLOCKS_CODED = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Blocks above `low` up to `high`. at says how to name the block `high` to the node: by height or hash."""
+
+    low: int
+    high: int
+    at: calls.At
+
+
+class Watched:
+    """The watches of one network, sorted by what they need."""
+
+    def __init__(self, watches: Iterable[Watch]) -> None:
+        self.all = {key_of(watch): watch for watch in watches}
+        self.native = {watch.address: watch for watch in self.all.values() if not watch.asset.contract}
+        self.tokens = [watch for watch in self.all.values() if watch.asset.contract]
+        # Whether the node answered for all tokens at once; unknown is taken for yes.
+        self.has_lens = True
+        # Where the node keeps no balances so old: whether blocks may be read one by one instead, and whether they are.
+        self.may_scan, self.is_scanning = True, False
+        self.own = frozenset(watch.address.lower() for watch in self.all.values())
+        self.logs = LogSearch({watch.asset.contract for watch in self.tokens}, {watch.address for watch in self.tokens})
+
+    def without(self, contracts: Container[str]) -> "Watched":
+        """The same without some tokens, for as long as they cannot be read."""
+        going = [watch for watch in self.all.values() if watch.asset.contract not in contracts]
+        if len(going) == len(self.all):
+            return self
+        left = Watched(going)
+        left.has_lens, left.may_scan, left.own = self.has_lens, self.may_scan, self.own
+        left.logs.size = self.logs.size
+        return left
+
+    def stride(self, progress: Iterable[WatchState]) -> int:
+        """How many blocks to read in one step."""
+        if self.is_scanning:
+            return gap.BLOCKS_MAX
+        if any(item.has_code for item in progress):
+            return STRIDE_BLOCKS_CODED
+        return STRIDE_BLOCKS_NATIVE if self.logs.is_idle else STRIDE_RANGES * self.logs.size.blocks
+
+
+class BaseDiffers(SourceLied):
+    """A balance that we once read of a block is not what is said of that block now. Units are the asset's smallest."""
+
+    def __init__(self, address: str, height: int, was: int, now: int) -> None:
+        super().__init__(f"the balance of {address} at block {height} was read as {was} and is {now} now")
+        self.address, self.height, self.was, self.now = address, height, was, now
+
+
+@dataclass(slots=True)
+class RangeResult:
+    """What a range brought: stories, lowest block first, and how far each watch has come by it."""
+
+    stories: list[BlockMovements]
+    points: dict[WatchKey, BalanceAt]
+    coded: set[WatchKey]
+    unproven: set[WatchKey] = member(default_factory=set)
+    is_scanned: bool = False
+
+
+def questions(watched: Watched, keys: Iterable[WatchKey], span: Range) -> Iterator[Call[object]]:
+    """What reading a range asks at least, for fetching it together with other things."""
+    for key in keys:
+        if not watched.all[key].asset.contract:
+            yield from native.account_questions(key[0], span.at)
+    if span.high - span.low <= watched.logs.size.blocks:
+        yield from watched.logs.questions(span.low + 1, span.high)
+
+
+def read_range(
+    reader: RpcCache, watched: Watched, bases: Mapping[WatchKey, WatchState], span: Range, *, is_final: bool
+) -> RangeResult:
+    """Read a range for the watches in `bases`, whose values at span.low are known."""
+    found = RangeResult([], {}, set())
+    _read_native(reader, watched, bases, (span, found), is_final=is_final)
+    listed = [watched.all[key] for key in bases if watched.all[key].asset.contract]
+    if listed:
+        logs = watched.logs.read(reader, span.low + 1, span.high)
+        touched = tokens.touches(logs, listed)
+        found.stories += tokens.stories(reader, touched, logs, watched.own)
+    for watch in listed:
+        base = _base(bases[key_of(watch)], is_final=is_final)
+        gained = sum(net(story.rows) for story in found.stories if story.watch == watch)
+        found.points[key_of(watch)] = BalanceAt(span.high, base.units + gained)
+    found.stories.sort(key=lambda story: story.header.height)
+    return found
+
+
+def _base(progress: WatchState, *, is_final: bool) -> BalanceAt:
+    point = progress.final if is_final else progress.base
+    assert point is not None, "a range is read from a proven point on"
+    return point
+
+
+def _read_native(
+    reader: RpcCache,
+    watched: Watched,
+    bases: Mapping[WatchKey, WatchState],
+    into: tuple[Range, RangeResult],
+    *,
+    is_final: bool,
+) -> None:
+    span, found = into
+    keys = {key[0]: key for key in bases if not watched.all[key].asset.contract}
+    if not keys:
+        return
+    befores = {address: _base(bases[key], is_final=is_final) for address, key in keys.items()}
+    accounts = {address: (point.units, point.nonce) for address, point in befores.items()}
+    is_known = not (is_final and any(bases[key].is_unproven for key in keys.values()))
+    try:
+        if is_known:
+            coded = {address for address, key in keys.items() if bases[key].has_code}
+            _read_changes(reader, watched, (accounts, coded), into, is_final=is_final)
+            return
+    except NoState:
+        if not watched.may_scan:
+            raise
+    if is_final and span.high - span.low > gap.BLOCKS_MAX:
+        raise NoState("eth_getBalance", 0, f"of more than {gap.BLOCKS_MAX} blocks")
+    told = gap.read(reader, watched.native, accounts, (span.low, span.high, span.at))
+    found.stories += told.stories
+    found.points |= {keys[address]: point for address, point in told.points.items()}
+    found.unproven |= {keys[address] for address in told.unproven}
+    found.is_scanned = True
+
+
+def _read_changes(
+    reader: RpcCache,
+    watched: Watched,
+    befores: tuple[Mapping[str, Account], set[str]],
+    into: tuple[Range, RangeResult],
+    *,
+    is_final: bool,
+) -> None:
+    """Find the blocks that changed balances, and explain them; befores also names the accounts with code."""
+    span, found = into
+    accounts, known_code = befores
+    reader.fetch(call for address in accounts for call in native.account_questions(address, span.at))
+    afters = {address: native.account(reader, address, span.at) for address in accounts}
+    spans = [Span(address, span.low, span.high, accounts[address], after) for address, after in afters.items()]
+    moved = [span.key for span in spans if span.before != span.after]
+    bases = [call for address in moved for call in native.account_questions(address, span.low)]
+    coded = _coded(reader, spans, known_code, span.at)
+    changes = native.changed_blocks(reader, spans, coded, also=bases)
+    reader.fetch(bases)
+    _check_bases(reader, spans)
+    found.stories += native.stories(reader, changes, watched.native, is_near_head=not is_final)
+    keys = {address: key_of(watched.native[address]) for address in accounts}
+    found.points |= {keys[address]: native.point(span.high, after) for address, after in afters.items()}
+    found.coded |= {keys[address] for address in coded}
+
+
+def _check_bases(reader: RpcCache, spans: Sequence[Span[str, Account]]) -> None:
+    """Before a difference is explained: see that it is one, and not what another node once said of a block."""
+    for span in spans:
+        if span.before == span.after:
+            continue
+        try:
+            now = native.account(reader, span.key, span.low)
+        except Refusal:
+            # State so old is seldom kept, and what is read now is held against the balance after it anyway.
+            continue
+        if now != span.before:
+            raise BaseDiffers(span.key, span.low, span.before[0], now[0])
+
+
+def _coded(reader: RpcCache, spans: Sequence[Span[str, Account]], known: set[str], at: calls.At) -> frozenset[str]:
+    """Name the accounts with code. It never appears without the nonce growing (EIP-161, EIP-7702)."""
+    suspects = [span.key for span in spans if span.before[1] != span.after[1] and span.key not in known]
+    codes = reader.get_all([calls.code(address, at) for address in suspects])
+    return frozenset(known | {address for address, code in zip(suspects, codes, strict=True) if code})
+
+
+def open_watch(reader: RpcCache, watch: Watch, start: int) -> tuple[BlockMovements, BalanceAt, bool]:
+    """Read what lay there at the end of block `start`; also whether the account has code."""
+    contract = watch.asset.contract
+    header = reader.get(calls.header(start))
+    if header is None:
+        raise SourceDown(f"{reader.node.host}: does not know block {start}, where {watch.asset.code} begins")
+    if contract:
+        units = reader.get(calls.token_balance(contract, watch.address, header.block_hash))
+        return rows.opening(watch, header, units), BalanceAt(start, units), False
+    account = native.account(reader, watch.address, header.block_hash)
+    has_code = bool(reader.get(calls.code(watch.address, header.block_hash)))
+    return rows.opening(watch, header, account[0]), native.point(start, account), has_code
+
+
+def holdings(reader: RpcCache, watched: Watched, progress: Mapping[WatchKey, WatchState]) -> list[Holding]:
+    """What the chain says each watch held at its own final block; watches without one are left out."""
+    points = {key: progress[key].final for key in watched.all if key in progress}
+    known = {key: point.height for key, point in points.items() if point is not None}
+    asked = {key: _holding_question(watched.all[key], height) for key, height in known.items()}
+    reader.fetch(asked.values())
+    told: list[Holding] = []
+    for key, height in known.items():
+        try:
+            told.append(Holding(watched.all[key], height, reader.get(asked[key])))
+        except Refusal as error:
+            told.append(Holding(watched.all[key], height, None, str(error)))
+    return told
+
+
+def _holding_question(watch: Watch, height: int) -> Call[int]:
+    return balance_question(watch, height) if watch.asset.contract else calls.balance(watch.address, height)
+
+
+def balance_question(watch: Watch, height: int) -> Call[int]:
+    """A token watch's balance at the end of a block."""
+    return calls.token_balance(watch.asset.contract, watch.address, height)
+
+
+def lens_question(watches: Sequence[Watch], height: int) -> Call[tuple[int | None, ...]]:
+    """The balances of several token watches at the end of a block."""
+    return calls.token_balances([(watch.asset.contract, watch.address) for watch in watches], height)
+
+
+def learn_balances(reader: RpcCache, watched: Watched, progress: Mapping[Watch, WatchState], height: int) -> None:
+    """Ask for all these balances at once; notes in `watched` that the node does not do that.
+
+    Nothing where something was held is not learned: the contract may be gone, and each must say so for itself.
+    """
+    watches = list(progress)
+    try:
+        told = reader.get(lens_question(watches, height))
+    except Refusal:
+        told = ()
+    known = {watch: units for watch, units in zip(watches, told, strict=False) if units is not None}
+    watched.has_lens = bool(known)
+    for watch, units in known.items():
+        final = progress[watch].final
+        if not units and final is not None and final.units:
+            continue
+        reader.learn(balance_question(watch, height), units)
+
+
+def reconcile(
+    reader: RpcCache, watch: Watch, progress: WatchState, own: frozenset[str]
+) -> tuple[list[BlockMovements], WatchState]:
+    """Hold a token's balance at its final point against everything booked; find what no log told.
+
+    Returns stories for blocks whose balance change was not booked, and the progress with a new proof.
+    """
+    point, proof = progress.final, progress.proof
+    assert point is not None and proof is not None
+    try:
+        actual = reader.get(balance_question(watch, point.height))
+    except NoState:
+        # Held against the books at the next block whose balance the node still has.
+        return [], progress
+    proven = replace(progress, final=BalanceAt(point.height, actual), proof=point.height, booked=())
+    if actual == point.units or point.height == proof:
+        return [], proven
+
+    def unbooked(height: int, units: int) -> int:
+        return units - sum(booked for at, booked in progress.booked if at <= height)
+
+    def ask(asked: list[Question[str]]) -> Mapping[Question[str], int]:
+        told = reader.get_all([balance_question(watch, height) for _, height in asked])
+        return {item: unbooked(item[1], units) for item, units in zip(asked, told, strict=True)}
+
+    before = point.units - sum(booked for _, booked in progress.booked)
+    _check_proof(reader, watch, proof, before)
+    span = Span(watch.address, proof, point.height, before, unbooked(point.height, actual))
+    try:
+        touched = [tokens.Touch(watch, change.high) for change in run(bisect([span], BATCH_CALLS_MAX), ask)]
+        return tokens.stories(reader, touched, [], own), proven
+    except NoState:
+        last = tokens.Touch(watch, point.height)
+        booked = sum(units for at, units in progress.booked if at == point.height)
+        return [tokens.rest_story(reader, last, actual - point.units + booked, own)], proven
+
+
+def _check_proof(reader: RpcCache, watch: Watch, proof: int, before: int) -> None:
+    try:
+        now = reader.get(balance_question(watch, proof))
+    except Refusal:
+        return
+    if now != before:
+        raise BaseDiffers(watch.address, proof, before, now)

@@ -1,0 +1,44 @@
+"""Balances that we heard when a block was new, for nodes that do not keep them until it is final."""
+
+from collections.abc import Iterable
+
+from support_service.giving import Watch
+from support_service.rails.chain.search import BlockRef
+from support_service.rails.evm import native_coin as native
+from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm.cursor_state import CursorState, WatchKey
+from support_service.rails.evm.rpc_cache import RpcCache
+from support_service.rails.evm.rpc_schema import Header
+
+
+def balances(reader: RpcCache, memo: CursorState, keys: Iterable[WatchKey], header: Header, *, at: calls.At) -> None:
+    """Let the reader answer for the accounts at a block that we met as the head, where the node does not.
+
+    at is how the block will be named in questions.
+    """
+    if BlockRef(header.height, header.block_hash) not in memo.marks:
+        return
+    mine = list(keys)
+    reader.fetch(call for key in mine for call in native.account_questions(key[0], at))
+    for key in mine:
+        point = memo.progress[key].at(header.height)
+        if point is not None:
+            balance, nonce = native.account_questions(key[0], at)
+            reader.remind(balance, point.units)
+            reader.remind(nonce, point.nonce)
+
+
+def opening(reader: RpcCache, memo: CursorState, key: WatchKey, watch: Watch) -> None:
+    """The same for a watch's opening: code too, and a token's balance, if it is known of that very block."""
+    item = memo.progress[key]
+    point = item.at(item.start)
+    if point is None:
+        return
+    header = reader.get(calls.header(item.start))
+    if header is None or BlockRef(header.height, header.block_hash) not in memo.marks:
+        return
+    if watch.asset.contract:
+        reader.remind(calls.token_balance(watch.asset.contract, watch.address, header.block_hash), point.units)
+        return
+    balances(reader, memo, [key], header, at=header.block_hash)
+    reader.remind(calls.code(watch.address, header.block_hash), b"\1" if item.has_code else b"")

@@ -1,0 +1,161 @@
+"""Looking at the chain before reading it: its head, its finality, and whether what we read still stands."""
+
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from support_service.giving import Cursor
+from support_service.rails import MustFreeze, SourceDown, SourceLied
+from support_service.rails.chain.search import BlockRef, highest_canonical
+from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm.cursor_state import CursorState, Pending, WatchState
+from support_service.rails.evm.network import EvmNetwork
+from support_service.rails.evm.rpc_cache import RpcCache
+from support_service.rails.evm.rpc_errors import Refusal
+from support_service.rails.evm.rpc_schema import Header
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHead:
+    """The chain at the beginning of a turn.
+
+    final_height is None while nothing is final; is_moved tells that the block we read last is gone;
+    head_at is the head's own time.
+    """
+
+    head: BlockRef
+    final_height: int | None
+    is_moved: bool
+    head_at: datetime
+
+
+def look(reader: RpcCache, network: EvmNetwork, memo: CursorState, last: BlockRef | None) -> ChainHead:
+    """See head and finality in one request. SourceLied on another chain, SourceDown if the node lags behind us."""
+    here = [] if last is None else [calls.header(last.height)]
+    tips = [calls.tip("latest"), *([calls.tip("finalized")] if network.confirm == "finalized" else [])]
+    reader.fetch([calls.chain_id(), *tips, *here])
+    check_chain(reader, network)
+    head = reader.get(calls.tip("latest"))
+    if head is None:
+        raise SourceDown(f"{reader.node.host}: has no blocks yet")
+    now = reader.get(here[0]) if here else None
+    if last is not None and now is None:
+        _check_known(reader, last.height, head.height)
+        _check_behind(reader, memo, head, last)
+    is_moved = last is not None and (now is None or now.block_hash != last.block_hash)
+    return ChainHead(mark_of(head), _final_height(reader, network, head), is_moved, head.occurred_at)
+
+
+def check_chain(reader: RpcCache, network: EvmNetwork) -> None:
+    """See that the node is on the chain that the settings name: else all its money would be false."""
+    told = reader.get(calls.chain_id())
+    if told != network.chain_id:
+        raise SourceLied(f"{reader.node.host}: is on chain {told}, settings say chain_id = {network.chain_id}")
+
+
+def _final_height(reader: RpcCache, network: EvmNetwork, head: Header) -> int | None:
+    if network.confirm != "finalized":
+        return head.height - network.confirm if head.height >= network.confirm else None
+    try:
+        final = reader.get(calls.tip("finalized"))
+    except Refusal as error:
+        hint = "set `confirm` to a number of blocks if this chain has no finality"
+        raise SourceDown(f"{reader.node.host}: does not tell the finalized block ({error}); {hint}") from error
+    if final is not None and final.height > head.height:
+        raise SourceDown(f"{reader.node.host}: its finalized block is above its head; several nodes behind it?")
+    return None if final is None else final.height
+
+
+def _check_behind(reader: RpcCache, memo: CursorState, head: Header, last: BlockRef) -> None:
+    """A head below ours is a shorter fork, or only a node that lags: then wait, nothing has changed."""
+    below = [mark for mark in memo.marks if mark.height <= head.height]
+    now = hashes(reader, below)
+    if all(now[mark.height] == mark.block_hash for mark in below):
+        raise SourceDown(f"{reader.node.host}: its head went back to {head.height}, we have read {last.height}")
+
+
+def _check_known(reader: RpcCache, unknown: int, head: int) -> None:
+    """Null for a block that must be there is no answer: nothing is gone because of it."""
+    if unknown <= head:
+        raise SourceDown(f"{reader.node.host}: does not know block {unknown}, but has {head}; reading again")
+
+
+def hashes(reader: RpcCache, marks: Iterable[BlockRef], *, head: int = -1) -> dict[int, str | None]:
+    """The hashes that the chain has now at the heights of marks; None above its head.
+
+    head, where known, is a height that the node said it has: SourceDown if it then lacks a block below.
+    """
+    heights = sorted({mark.height for mark in marks})
+    headers = reader.get_all([calls.header(height) for height in heights])
+    found = dict(zip(heights, headers, strict=True))
+    for height in [height for height, header in found.items() if header is None]:
+        _check_known(reader, height, head)
+    return {height: None if header is None else header.block_hash for height, header in found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Rewind:
+    """Where a reorg takes us: the highest block that we read and the chain still has, and the blocks it lost."""
+
+    base: BlockRef | None
+    gone: tuple[Pending, ...]
+    memo: CursorState
+
+
+def rewind(reader: RpcCache, memo: CursorState, name: str, head: int) -> Rewind:
+    """Find how far to go back. MustFreeze where a block is gone that was final: only a person can judge that."""
+    final = memo.final
+    known = [*memo.marks, *([final] if final else [])]
+    now = hashes(reader, [*known, *(pending.mark for pending in memo.pending)], head=head)
+    base = highest_canonical(known, now)
+    if base is None and final is not None:
+        if now[final.height] is None:
+            raise SourceDown(f"{reader.node.host}: does not know the final block {final.height}")
+        raise MustFreeze(
+            f"{reader.node.host}: block {final.height} of {name} was final as {final.block_hash} and is"
+            f" {now[final.height]} now; nothing is booked from this network until a person has looked",
+            {"height": str(final.height), "final_before": final.block_hash, reader.node.host: str(now[final.height])},
+        )
+    gone = tuple(pending for pending in memo.pending if now[pending.mark.height] != pending.mark.block_hash)
+    kept = memo.without_pending({pending.mark: pending.keys for pending in gone})
+    kept = replace(kept, marks=tuple(mark for mark in kept.marks if base and mark.height <= base.height))
+    back = {key: _rewound(item, base) for key, item in kept.progress.items()}
+    if memo.scanned is not None and base is not None:
+        # Balances in between cannot be asked for: go on from what the common block held when it was the head.
+        back = {key: item if item.base is None else _held(item, base) for key, item in back.items()}
+    return Rewind(base, gone, kept.with_progress(back))
+
+
+def _rewound(progress: WatchState, base: BlockRef | None) -> WatchState:
+    """Forget what was read above a rewind; the blocks down to finality are cheap to read again."""
+    if progress.head is None or (base is not None and progress.head.height <= base.height):
+        return progress
+    known = tuple(point for point in progress.known if base is not None and point.height <= base.height)
+    return replace(progress, head=None, known=known)
+
+
+def _held(progress: WatchState, base: BlockRef) -> WatchState:
+    is_read = progress.base is not None and progress.base.height >= base.height
+    return progress if is_read else replace(progress, head=progress.at(base.height))
+
+
+def check_still_there(reader: RpcCache, marks: Set[BlockRef], head: BlockRef) -> None:
+    """See that blocks that were read one after another are on one chain still; SourceDown if not."""
+    if not marks:
+        return
+    reader.forget()
+    now = hashes(reader, [*marks, head])
+    if any(now[mark.height] != mark.block_hash for mark in [*marks, head]):
+        raise SourceDown(f"{reader.node.host}: the chain moved while it was read; reading again")
+
+
+def mark_of(header: Header) -> BlockRef:
+    """A header's height and hash."""
+    return BlockRef(header.height, header.block_hash)
+
+
+def placed(cursor: Cursor | None) -> BlockRef | None:
+    """The block that a cursor stands at; None before the first."""
+    if cursor is None or cursor.height is None or cursor.block_hash is None:
+        return None
+    return BlockRef(cursor.height, cursor.block_hash)

@@ -1,0 +1,138 @@
+"""Going on after a freeze: a person said that the chain is what it is now, so step back below finality.
+
+The step ends at the highest block with known hash that the chain still has: one we read, or one in
+which the ledger holds money. All money above it that stands in blocks of the lost branch is
+orphaned, and the next turn reads everything from there again.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from support_service.giving import Cursor, Report, State
+from support_service.rails import SourceDown
+from support_service.rails.chain.search import BlockRef, highest_canonical
+from support_service.rails.evm import (
+    cursor_state as memo,
+)
+from support_service.rails.evm import (
+    native_coin as native,
+)
+from support_service.rails.evm import (
+    reorg as sight,
+)
+from support_service.rails.evm import (
+    rpc_requests as calls,
+)
+from support_service.rails.evm.cursor_state import (
+    BalanceAt,
+    CursorState,
+    WatchKey,
+    WatchState,
+)
+from support_service.rails.evm.poll import SourceContext
+from support_service.rails.evm.report_builder import ReportBuilder
+from support_service.rails.evm.rpc_cache import RpcCache
+from support_service.rails.evm.rpc_errors import NoState
+
+# Where the ledger holds money: (address, asset code, height, block hash).
+Block: TypeAlias = tuple[str, str, int, str]
+# How far a watch has come at a block; None stands for the chain's beginning.
+At: TypeAlias = Callable[[RpcCache, SourceContext, tuple[WatchKey, WatchState], BlockRef | None], WatchState]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The common block, and every known hash as the chain has it now."""
+
+    base: BlockRef | None
+    now: dict[int, str | None]
+
+
+def step_back(
+    post: SourceContext, reader: RpcCache, after: Cursor, blocks: Iterable[Block], *, progress: At | None = None
+) -> Report | None:
+    """Report the step back.
+
+    Where the final block is still there, the nodes were mended and we go on: with a report where a
+    balance that was read is another one now, else with None.
+
+    progress tells how far a watch has come at the common block, where a chain cannot be asked for balances of then.
+    Raises SourceDown, SourceLied and Refusal, also where a node keeps no state of the common block.
+    """
+    held = memo.read(after)
+    booked = list(blocks)
+    reader.fetch([calls.chain_id(), calls.tip("latest")])
+    sight.check_chain(reader, post.network)
+    place = _place(reader, held, booked)
+    if held.final is None or place.now[held.final.height] == held.final.block_hash:
+        return None if progress is not None else _rebased(post, reader, after)
+    if place.now[held.final.height] is None:
+        raise SourceDown(f"{reader.node.host}: has not got to block {held.final.height} yet, which was final")
+    draft = ReportBuilder(post.network.name, State.SEEN)
+    for address, asset, height, digest in booked:
+        if place.now[height] != digest:
+            draft.empty((address, asset), BlockRef(height, digest), is_canonical=False)
+    log.warning("stepped_back", extra={"source": post.name, "height": place.base and place.base.height})
+    come = progress or _progress
+    held_there = {key: come(reader, post, (key, item), place.base) for key, item in held.progress.items()}
+    at = (place.base, CursorState(final=place.base, progress=held_there))
+    return draft.report(post.name, after.step + 1, at, post.clock())
+
+
+def _rebased(post: SourceContext, reader: RpcCache, after: Cursor) -> Report | None:
+    """Where the blocks are those that were read: take balances as they are told now, if they were told otherwise.
+
+    What was booked by the wrong ones is for `rescan` to mend; None where nothing differs.
+    """
+    held = memo.read(after)
+    mended = {key: _mended(reader, post, key, item) for key, item in held.progress.items()}
+    changed = {key: item for key, item in mended.items() if item != held.progress[key]}
+    if not changed or after.height is None or after.block_hash is None:
+        return None
+    for address, asset in sorted(changed):
+        log.warning("balance_taken_anew", extra={"source": post.name, "asset": asset, "address": address})
+    at = (BlockRef(after.height, after.block_hash), held.with_progress(changed))
+    return ReportBuilder(post.network.name, State.SEEN).report(post.name, after.step + 1, at, post.clock())
+
+
+def _mended(reader: RpcCache, post: SourceContext, key: WatchKey, item: WatchState) -> WatchState:
+    watch, final = post.watched.all.get(key), item.final
+    if watch is None or final is None or item.is_unproven:
+        return item
+    try:
+        if watch.asset.contract and item.proof is not None:
+            # From the proof on logs alone were read: what they told stays.
+            proven = reader.get(calls.token_balance(watch.asset.contract, watch.address, item.proof))
+            point = BalanceAt(final.height, proven + sum(units for _, units in item.booked))
+        else:
+            point = native.point(final.height, native.account(reader, watch.address, final.height))
+    except NoState:
+        return item
+    return item if point == final else replace(item, final=point, head=None, known=())
+
+
+def _place(reader: RpcCache, held: CursorState, booked: list[Block]) -> _Place:
+    known = [*held.marks, *([held.final] if held.final else []), *(pending.mark for pending in held.pending)]
+    known += [BlockRef(height, digest) for _, _, height, digest in booked]
+    now = sight.hashes(reader, known)
+    return _Place(highest_canonical(known, now), now)
+
+
+def _progress(
+    reader: RpcCache, post: SourceContext, held: tuple[WatchKey, WatchState], base: BlockRef | None
+) -> WatchState:
+    """How far a watch has come at the common block; before its opening it begins anew."""
+    key, item = held
+    watch = post.watched.all.get(key)
+    if base is None or watch is None or base.height <= item.start:
+        return WatchState(item.start, item.wanted)
+    if watch.asset.contract:
+        units = reader.get(calls.token_balance(watch.asset.contract, watch.address, base.block_hash))
+        return WatchState(item.start, item.wanted, final=BalanceAt(base.height, units), proof=base.height)
+    account = native.account(reader, watch.address, base.block_hash)
+    fresh = WatchState(item.start, item.wanted, final=native.point(base.height, account))
+    return replace(fresh, has_code=item.has_code)

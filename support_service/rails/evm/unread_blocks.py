@@ -1,0 +1,105 @@
+"""Blocks of which something could not be read: booked as far as balances prove, and read again until all is named."""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from support_service.giving import State
+from support_service.rails import SourceDown
+from support_service.rails.chain.search import Span
+from support_service.rails.evm import native_coin as native
+from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm import tokens
+from support_service.rails.evm.cursor_state import CursorState, key_of
+from support_service.rails.evm.movements import BlockMovements, net
+from support_service.rails.evm.report_builder import ReportBuilder
+from support_service.rails.evm.rpc_cache import RpcCache
+from support_service.rails.evm.rpc_errors import Refusal, Unreadable
+
+if TYPE_CHECKING:
+    from support_service.rails.evm.poll import SourceContext
+
+# Blocks read again in one turn: each costs a few questions.
+AGAIN_MAX = 20
+NEWEST = "the newest blocks"
+
+
+@contextmanager
+def near_head(post: "SourceContext", reader: RpcCache) -> Iterator[None]:
+    """Read what is not final: what is unreadable there is mostly late: it is waited for, not for ever."""
+    tolerant, is_known = reader.goes_on, any(item.key == NEWEST for item in post.asides.due())
+    reader.goes_on = tolerant and is_known
+    try:
+        yield
+    except Unreadable as error:
+        if tolerant:
+            post.asides.note(NEWEST, str(error))
+        raise
+    else:
+        post.asides.solve(NEWEST)
+    finally:
+        reader.goes_on = tolerant
+
+
+def note(post: "SourceContext", stories: Iterable[BlockMovements], *, is_final: bool) -> None:
+    """Set aside the blocks of which something could not be read, and drop those that are whole now.
+
+    What is not final yet is read again anyway; only a block whose proven change is known can be stated anew.
+    """
+    for story in stories:
+        if not story.unread:
+            post.asides.solve(_name(story))
+            continue
+        can_mend = is_final and story.delta_units is not None
+        post.asides.note(_name(story), "; ".join(story.unread), _memo(story) if can_mend else "")
+
+
+def mended(reader: RpcCache, post: "SourceContext", memo: CursorState) -> ReportBuilder:
+    """Read again what is due, and state the blocks anew that are whole now."""
+    draft = ReportBuilder(post.network.name, State.CONFIRMED)
+    for item in [one for one in post.asides.due() if one.memo][:AGAIN_MAX]:
+        try:
+            story = _again(reader, post, memo, json.loads(item.memo))
+        except (Refusal, SourceDown) as error:
+            post.asides.note(item.key, str(error))
+            continue
+        if story is None:
+            # The chain has another block there now, and what it does was stated with it.
+            post.asides.solve(item.key)
+        elif story.unread:
+            note(post, [story], is_final=True)
+        else:
+            draft.add([story])
+            post.asides.solve(item.key)
+    return draft
+
+
+def _again(reader: RpcCache, post: "SourceContext", memo: CursorState, held: dict[str, Any]) -> BlockMovements | None:
+    key, height, delta = (held["address"], held["asset"]), held["height"], int(held["delta"])
+    watch, point = post.watched.all.get(key), memo.progress.get(key)
+    if watch is None or point is None or point.final is None or point.final.height < height:
+        raise SourceDown("is not watched as final now")
+    header = reader.get(calls.header(height))
+    if header is None or header.block_hash != held["hash"]:
+        return None
+    if watch.asset.contract:
+        (story,) = tokens.stories(reader, [tokens.Touch(watch, height)], [], post.watched.own)
+    else:
+        # A proven change is all that is needed of the balances, which a node may not keep any more.
+        change = Span(key[0], height - 1, height, (0, 0), (delta, 0))
+        (story,) = native.stories(reader, [change], post.watched.native, is_near_head=False)
+    if net(story.rows) != delta or story.delta_units != delta:
+        raise SourceDown("its balances are not told any more, so that nothing proves what it did")
+    return story
+
+
+def _name(story: BlockMovements) -> str:
+    watch = story.watch
+    return f"{watch.asset.code} in block {story.header.height} at {watch.address}"
+
+
+def _memo(story: BlockMovements) -> str:
+    address, asset = key_of(story.watch)
+    held = {"address": address, "asset": asset, "height": story.header.height, "hash": story.header.block_hash}
+    return json.dumps({**held, "delta": str(story.delta_units)})

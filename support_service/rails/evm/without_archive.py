@@ -1,0 +1,175 @@
+"""Blocks whose balances no node keeps any more: each is read whole, and the sum is held against the end's balance.
+
+A node without an archive forgets balances after some 128 blocks. What its blocks tell (values, gas,
+withdrawals, rewards) is booked as ever; what they do not tell (value moved by contracts, where
+nobody traces) is the difference to the next balance that is known, and is booked there as unexplained.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from support_service.giving import Watch
+from support_service.rails import SourceDown
+from support_service.rails.evm import native_coin as native
+from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm.cursor_state import BalanceAt
+from support_service.rails.evm.movements import (
+    BlockMovements,
+    Movement,
+    net,
+    unexplained,
+)
+from support_service.rails.evm.native_coin import Account
+from support_service.rails.evm.rpc import BATCH_CALLS_MAX
+from support_service.rails.evm.rpc_cache import RpcCache
+from support_service.rails.evm.rpc_errors import NoState, Unreadable
+from support_service.rails.evm.rpc_schema import Block, Header, Receipt
+
+# A block, the receipts in it that concern us, and why others cannot be read.
+_Read: TypeAlias = tuple[Block, dict[str, Receipt], dict[str, str]]
+
+# One step reads so many whole blocks, and is kept: on Ethereum some 100 MB.
+BLOCKS_MAX = 500
+
+
+@dataclass(slots=True)
+class _Told:
+    """What blocks said of one address."""
+
+    watch: Watch
+    before: Account
+    rows: dict[int, list[Movement]] = field(default_factory=dict)
+    evidence: dict[int, list[Mapping[str, object]]] = field(default_factory=dict)
+    unread: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    sent: int = 0
+
+    @property
+    def net(self) -> int:
+        """The change that is explained so far, in wei."""
+        return sum(net(rows) for rows in self.rows.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Stories of a gap, what each address held at its end, and which of these are sums that nobody proved."""
+
+    stories: list[BlockMovements]
+    points: dict[str, BalanceAt]
+    unproven: frozenset[str]
+
+
+def read(
+    reader: RpcCache, watches: Mapping[str, Watch], befores: Mapping[str, Account], span: tuple[int, int, calls.At]
+) -> Gap:
+    """Read the blocks above span[0] up to span[1], which is also called span[2].
+
+    SourceDown where they are not one chain. The stories name no change of balance, for no single one is proven.
+    """
+    low, high, at = span
+    own = frozenset(address.lower() for address in watches)
+    tales = {address: _Told(watches[address], before) for address, before in befores.items()}
+    blocks: list[Block] = []
+    for block, receipts, unread in _blocks(reader, low, high, own):
+        _check_follows(reader, blocks, block)
+        for tale in tales.values():
+            _tell(tale, block, receipts, own)
+            if odd := native.unread_of(block, receipts, unread, us=tale.watch.address.lower()):
+                tale.unread[block.header.height] = odd
+                tale.rows.setdefault(block.header.height, [])
+        # Their transactions are large, and only those that may have moved value inside are needed again.
+        blocks.append(block.without(native.cannot_call))
+    if isinstance(at, str) and blocks[-1].header.block_hash != at:
+        raise _moved(reader)
+    headers = {block.header.height: block.header for block in blocks}
+    afters = {address: _after(reader, address, at) for address in tales}
+    for address, tale in tales.items():
+        after = afters[address]
+        if after is not None:
+            _explain_rest(reader, (tale, after[0] - tale.before[0]), blocks, own)
+    points = {address: _point(tale, afters[address], high) for address, tale in tales.items()}
+    stories = [story for tale in tales.values() for story in _stories(tale, headers)]
+    return Gap(stories, points, frozenset(address for address, after in afters.items() if after is None))
+
+
+def _blocks(reader: RpcCache, low: int, high: int, own: frozenset[str]) -> Iterator[_Read]:
+    for first in range(low + 1, high + 1, BATCH_CALLS_MAX):
+        heights = range(first, min(high, first + BATCH_CALLS_MAX - 1) + 1)
+        blocks = reader.ask_all([calls.block(height) for height in heights])
+        touched = [(sent.hash, block) for block in blocks for sent in native.touching(block, own)]
+        told = reader.ask_each([calls.receipt(tx) for tx, _ in touched])
+        receipts, unread = dict[str, Receipt](), dict[str, str]()
+        for (tx, block), receipt in zip(touched, told, strict=True):
+            if isinstance(receipt, Unreadable):
+                unread[tx] = str(receipt)
+                continue
+            if (receipt.tx, receipt.block_hash) != (tx, block.header.block_hash):
+                raise _moved(reader)
+            receipts[tx] = receipt
+        for block in blocks:
+            yield block, receipts, unread
+
+
+def _check_follows(reader: RpcCache, blocks: Sequence[Block], block: Block) -> None:
+    if blocks and block.header.parent_hash != blocks[-1].header.block_hash:
+        raise _moved(reader)
+
+
+def _moved(reader: RpcCache) -> SourceDown:
+    return SourceDown(f"{reader.node.host}: the chain moved while it was read; reading again")
+
+
+def _tell(tale: _Told, block: Block, receipts: Mapping[str, Receipt], own: frozenset[str]) -> None:
+    height, us = block.header.height, tale.watch.address.lower()
+    rows = native.explained(block, receipts, tale.watch, own)
+    tale.sent += sum(sent.sender == us for sent in block.transactions)
+    if rows:
+        named = {row.tx for row in rows}
+        tale.rows[height] = rows
+        tale.evidence[height] = [sent.raw for sent in block.transactions if sent.hash in named]
+        tale.evidence[height] += [receipts[tx].raw for tx in named if tx is not None and tx in receipts]
+
+
+def _after(reader: RpcCache, address: str, at: calls.At) -> Account | None:
+    try:
+        return native.account(reader, address, at)
+    except NoState:
+        return None
+
+
+def _explain_rest(reader: RpcCache, what: tuple[_Told, int], blocks: Sequence[Block], own: frozenset[str]) -> None:
+    """Find what moved inside transactions, where a node traces such old blocks; the rest is unexplained."""
+    tale, delta = what
+    if tale.net != delta:
+        traced = _traced(reader, tale, blocks, own)
+        # A trace is one node's word: all of it together may not claim more than the balances leave open.
+        if native.believable([row for rows in traced.values() for row in rows], delta - tale.net):
+            for height, rows in traced.items():
+                tale.rows[height] = tale.rows.get(height, []) + rows
+    rest = unexplained(tale.watch, blocks[-1].header.height, delta - tale.net)
+    if rest:
+        height = blocks[-1].header.height
+        tale.rows[height] = tale.rows.get(height, []) + rest
+
+
+def _traced(reader: RpcCache, tale: _Told, blocks: Sequence[Block], own: frozenset[str]) -> dict[int, list[Movement]]:
+    found: dict[int, list[Movement]] = {}
+    for block in blocks:
+        movements = native.movements(reader, block) if block.transactions else ()
+        if movements is None:
+            return {}
+        rows = native.moved_inside(movements, tale.watch.address.lower(), own)
+        if rows:
+            found[block.header.height] = rows
+    return found
+
+
+def _point(tale: _Told, after: Account | None, high: int) -> BalanceAt:
+    balance, nonce = tale.before
+    return native.point(high, after if after is not None else (balance + tale.net, nonce + tale.sent))
+
+
+def _stories(tale: _Told, headers: Mapping[int, Header]) -> Iterator[BlockMovements]:
+    for height, rows in sorted(tale.rows.items()):
+        evidence = tuple(tale.evidence.get(height, ()))
+        yield BlockMovements(tale.watch, headers[height], tuple(rows), None, evidence, tale.unread.get(height, ()))

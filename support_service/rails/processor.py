@@ -1,0 +1,245 @@
+"""The seam to whoever charges cards: a payment page, messages pushed to us, refunds, the end of a plan."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from support_service.giving import (
+    Checkout,
+    Claim,
+    Clock,
+    Decline,
+    Identity,
+    Intent,
+    PlanTerms,
+    Report,
+    SetAside,
+)
+from support_service.money import Asset
+from support_service.rails import Source
+
+# Finds what a reader chose, by its reference; raises what its ledger raises.
+FindIntent: TypeAlias = Callable[[str], Intent | None]
+
+# How often a sweep looks for what was not pushed.
+SWEEP_POLL_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorAccount:
+    """Our account with a processor: what it needs to know to work for us. payee is who is given to.
+
+    checkout_origins are the only places where its payment pages may lie.
+    """
+
+    payee: str
+    api_base: str
+    key: str = field(repr=False)
+    webhook_secrets: tuple[str, ...] = field(repr=False)
+    assets: tuple[Asset, ...] = ()
+    checkout_origins: tuple[str, ...] = ()
+
+
+def checkout_switch(processor: str) -> str:
+    """Name the switch of card payments through a processor, as the ledger's freezes know it."""
+    return f"checkout:{processor}"
+
+
+class CheckoutDown(Exception):
+    """No answer, or a passing fault: the same attempt may be tried again, under the same key."""
+
+
+class CheckoutSilent(CheckoutDown):
+    """No answer at all, or not in time."""
+
+
+class CheckoutRefused(Exception):
+    """A definite no; only a new attempt may succeed. The text is for the log and names no donor."""
+
+
+class StrangePage(CheckoutRefused):
+    """The payment page lies at an address that the settings do not name: no reader is sent there, whoever tries."""
+
+
+class NotGenuine(ValueError):
+    """A pushed message that is not the processor's, or is none at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a pushed message says, and the card that was declined, if it tells of one.
+
+    aside names a message that is the processor's and was not understood: its report keeps it under a key of its
+    own and claims nothing, so that whoever reads it again may still book it under the message's key.
+    """
+
+    report: Report
+    declined: Decline | None = None
+    aside: SetAside | None = None
+
+
+class Processor(Protocol):
+    """One processor of cards; key is the method's key, the rail, and the name in /webhooks/<name>."""
+
+    key: str
+
+    def open_checkout(
+        self, intent: Intent, attempt: int, *, started_at: datetime, thanks_url: str, back_url: str
+    ) -> Checkout:
+        """Open a payment page, one for each intent and attempt; raise CheckoutDown or CheckoutRefused.
+
+        The page closes a fixed time after started_at, when the attempt was started: asking again must ask the same.
+        """
+        ...
+
+    def hear(self, body: bytes, headers: Mapping[str, str]) -> Heard:
+        """Read a pushed message, without asking anybody; raise NotGenuine."""
+        ...
+
+    def refund(self, locator: str, units: int, key: str) -> None:
+        """Give a payment back in part or in full, once for each key; raise CheckoutDown or CheckoutRefused."""
+        ...
+
+    def cancel_plan(self, plan: str, key: str) -> None:
+        """Charge a plan no more, once for each key; raise CheckoutDown or CheckoutRefused."""
+        ...
+
+
+class OpenMoney(Protocol):
+    """Money that has not come to its end; claims are the live ones by part."""
+
+    @property
+    def number(self) -> int:
+        """Its place in the ledger's list."""
+        ...
+
+    @property
+    def identity(self) -> Identity:
+        """Which money it is."""
+        ...
+
+    @property
+    def claims(self) -> Mapping[str, Claim]:
+        """What is believed of it."""
+        ...
+
+
+class RunningPlan(Protocol):
+    """A gift that repeats, as the ledger believes it; number is the report that changed it last."""
+
+    @property
+    def name(self) -> str:
+        """The processor's name for it."""
+        ...
+
+    @property
+    def units(self) -> int:
+        """What is charged each time."""
+        ...
+
+    @property
+    def state(self) -> str:
+        """The processor's own word."""
+        ...
+
+    @property
+    def terms(self) -> PlanTerms | None:
+        """How it charges."""
+        ...
+
+    @property
+    def number(self) -> int:
+        """Its place in the ledger's list."""
+        ...
+
+
+class WaitingName(Protocol):
+    """A name that stands for no money yet, though something was said about it."""
+
+    @property
+    def name(self) -> str:
+        """The processor's name."""
+        ...
+
+    @property
+    def since(self) -> datetime:
+        """When it was first heard of."""
+        ...
+
+    @property
+    def place(self) -> tuple[int, str, str]:
+        """Where it stands in the ledger's list."""
+        ...
+
+
+class Believed(Protocol):
+    """What a sweep asks of the ledger: what is known already, and what is not over. Raises what the ledger raises."""
+
+    def intent(self, ref: str) -> Intent | None:
+        """Find what a reader chose."""
+        ...
+
+    def first_intent_at(self, method: str) -> datetime | None:
+        """Tell when a reader first chose to give by this method."""
+        ...
+
+    def known_reports(self, source: str, keys: Sequence[str]) -> frozenset[str]:
+        """Tell which messages were accepted already."""
+        ...
+
+    def known_names(self, names: Sequence[str]) -> frozenset[str]:
+        """Tell which names stand for money whose payment is known."""
+        ...
+
+    def note_decline(self, told: Decline) -> None:
+        """Count a card that was declined, once whoever tells of it."""
+        ...
+
+    def inbox(self, after: tuple[int, str, str] | None = None) -> Sequence[WaitingName]:
+        """List the names that wait, oldest first, from behind a place."""
+        ...
+
+    def open_money(self, rail: str, *, after: int = 0) -> Sequence[OpenMoney]:
+        """List money that is not over, by number, from above one."""
+        ...
+
+    def plans(self, limit: int, before: tuple[int, str] | None) -> Sequence[RunningPlan]:
+        """List plans, the newest change first, from below the one of a number and name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPayment:
+    """What a processor's books hold of one payment, known by one of its names: before fees, in its own currency."""
+
+    name: str
+    currency: str
+    exponent: int
+    units: int
+    newest_at: datetime
+
+
+@runtime_checkable
+class TellsPayments(Protocol):
+    """A source that can say what the processor's books hold, to hold the ledger against."""
+
+    def held_payments(self) -> Iterable[HeldPayment]:
+        """Ask for all payments since the first gift; raise SourceDown."""
+        ...
+
+
+class SweepHalf(Protocol):
+    """The half of a processor that reads again what was not pushed: `rails/<name>/sweep.py`."""
+
+    def build_sweep(self, account: ProcessorAccount, believed: Believed, *, clock: Clock) -> Source:
+        """Build the source `<name>:sweep`; nobody is asked yet."""
+        ...
+
+
+class ProcessorHalf(Protocol):
+    """The half of a processor that charges and hears: `rails/<name>/processor.py`."""
+
+    def build_processor(self, account: ProcessorAccount, intents: FindIntent, *, clock: Clock) -> Processor:
+        """Build it; nobody is asked yet."""
+        ...

@@ -1,0 +1,67 @@
+"""Going on after a freeze, where balances of old blocks cannot be asked for."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from support_service.giving import Cursor, Report, Statement
+from support_service.rails.chain.search import BlockRef
+from support_service.rails.evm import cursor_state as memo
+from support_service.rails.evm import step_back as thaw
+from support_service.rails.evm.cursor_state import BalanceAt, WatchKey, WatchState
+from support_service.rails.evm.poll import SourceContext
+from support_service.rails.evm.rpc_cache import RpcCache
+from support_service.rails.evm.step_back import Block
+from support_service.rails.tron import reconcile
+from support_service.rails.tron.address_forms import Forms, read_books
+from support_service.rails.tron.balance_samples import BalanceSamples
+
+
+def step_back(
+    post: SourceContext, reader: RpcCache, after: Cursor, blocks: Iterable[Block], *, forms: Forms
+) -> Report | None:
+    """Report the step back to the last common block; None where the chain is as we read it.
+
+    A watch whose last proof lies above that block is read anew from its start. Raises SourceDown,
+    SourceLied and Refusal.
+    """
+    held, books = memo.read(after).progress, read_books(after)
+    report = thaw.step_back(post, reader, after, forms.blocks(blocks), progress=_progress)
+    if report is None or report.cursor is None:
+        return None
+    now = memo.read(report.cursor).progress
+    restarted = {key for key, item in now.items() if item.final is None}
+    base = -1 if report.cursor.height is None else report.cursor.height
+    taken_back = _taken_back(post, reader, [(key, books.get(key, BalanceSamples())) for key in sorted(restarted)], base)
+    kept = {key: _kept(book, base) for key, book in books.items() if key in held and key not in restarted}
+    return forms.told(replace(report, statements=(*report.statements, *taken_back)), kept)
+
+
+def _progress(
+    reader: RpcCache,  # noqa: ARG001 - as on chains whose nodes keep balances of old blocks
+    post: SourceContext,  # noqa: ARG001
+    held: tuple[WatchKey, WatchState],
+    base: BlockRef | None,
+) -> WatchState:
+    _, item = held
+    is_proven = item.proof is not None and item.final is not None and base is not None and item.proof <= base.height
+    if not is_proven or base is None or item.final is None or base.height <= item.start:
+        return WatchState(item.start, item.wanted)
+    booked = tuple(one for one in item.booked if one[0] <= base.height)
+    later = sum(units for height, units in item.booked if height > base.height)
+    final = BalanceAt(base.height, item.final.units - later)
+    return WatchState(item.start, item.wanted, final=final, proof=item.proof, booked=booked)
+
+
+def _taken_back(
+    post: SourceContext, reader: RpcCache, books: Iterable[tuple[WatchKey, BalanceSamples]], base: int
+) -> list[Statement]:
+    """What was booked as unexplained below the common block is found again, or it is part of the opening."""
+    told: list[Statement] = []
+    for key, book in books:
+        there = [reconcile.block(reader, gap.high) for gap in book.gaps if gap.high <= base]
+        told += [Statement(post.network.name, *key, header.block_hash) for header in there]
+    return told
+
+
+def _kept(book: BalanceSamples, base: int) -> BalanceSamples:
+    return replace(book, sample=None, doubt=None, gaps=tuple(gap for gap in book.gaps if gap.high <= base))

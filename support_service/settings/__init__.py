@@ -1,0 +1,283 @@
+"""TOML file + environment + secret files -> frozen Settings; the only reader of the environment.
+
+The whole file is read before anything is refused: a publisher sees every mistake at once.
+Rails' own tables (methods, networks) are carried as plain mappings; the rail checks them.
+"""
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as PydanticSettingsError
+
+from support_service.money import Asset
+from support_service.rails import Mistake
+from support_service.settings.schema import (
+    AssetTable,
+    Database,
+    MethodEntry,
+    Publisher,
+    Secrets,
+    Stripe,
+    Value,
+    Web,
+    method_entries,
+    read_secrets,
+    told,
+    without_refused,
+)
+from support_service.settings.text_file import Unreadable, read_text_file
+
+DEFAULT_FILE = Path("config/support.toml")
+# Settings of a network that name its nodes; such an address often holds a key.
+NODE_KEYS = ("rpc", "rpc_solid", "native", "trongrid", "esplora")
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; `mistakes` holds all of them, `lines` as text for people."""
+
+    def __init__(self, file: Path, mistakes: list[Mistake]) -> None:
+        self.file, self.mistakes = file, mistakes
+        self.lines = [f"{file}: {mistake.key}: {mistake.reason}" for mistake in mistakes]
+        super().__init__("\n".join(self.lines))
+
+
+class _File(BaseSettings):
+    """The shape of the settings file; environment variables SUPPORT__SECTION__KEY come first."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SUPPORT__", env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
+    )
+
+    publisher: Publisher
+    database: Database = Database()
+    web: Web = Web()
+    methods: tuple[dict[str, Any], ...] = ()
+    networks: dict[str, dict[str, Any]] = {}
+    assets: tuple[AssetTable, ...] = ()
+    value: Value | None = None
+    stripe: Stripe | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *_: PydanticBaseSettingsSource, **sources: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del settings_cls  # the environment was merged in before, see read_settings
+        return (sources["init_settings"],)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that was set, with defaults filled in and relative paths counted from the file."""
+
+    file: Path
+    publisher: Publisher
+    database_url: str
+    web: Web
+    methods: tuple[MethodEntry, ...]
+    networks: Mapping[str, Mapping[str, object]]
+    assets: tuple[Asset, ...]
+    value: Value | None = None
+    stripe: Stripe | None = None
+    stripe_secrets: Secrets | None = None
+    is_demo: bool = False
+    # Files that hold secrets, each by the setting that names it.
+    secret_files: tuple[tuple[str, Path], ...] = ()
+
+
+def settings_path(given: Path | None) -> Path:
+    """Choose the settings file: the one given, else $SUPPORT_CONFIG, else config/support.toml."""
+    return given or Path(os.environ.get("SUPPORT_CONFIG") or DEFAULT_FILE)
+
+
+def is_demo_process() -> bool:
+    """Tell whether this process serves the demo (set for the workers that `demo` starts)."""
+    return os.environ.get("SUPPORT_DEMO") == "1"
+
+
+def is_child_process() -> bool:
+    """Tell whether a supervisor of ours started this process, and reads its exit code."""
+    return os.environ.get("SUPPORT_CHILD") == "1"
+
+
+def worker_environment(file: Path, *, is_demo: bool = False) -> dict[str, str]:
+    """Build the environment for a worker process that must read the same settings file.
+
+    A demo's workers get no SUPPORT__ variables: they would lead to the publisher's own database.
+    """
+    kept = {name: value for name, value in os.environ.items() if not (is_demo and name.upper().startswith("SUPPORT__"))}
+    told = {"SUPPORT_CONFIG": str(file.absolute()), "SUPPORT_DEMO": "1" if is_demo else "0", "SUPPORT_CHILD": "1"}
+    return {**kept, **told}
+
+
+def read_settings(file: Path) -> tuple[Settings | None, list[Mistake]]:
+    """Read the file and the environment; return what could be read and every mistake found.
+
+    Settings are None only where the file cannot be read at all; with mistakes, nothing may start from them.
+    """
+    values, mistakes = _read_toml(file)
+    if mistakes:
+        return None, mistakes
+    base = file.absolute().parent
+    mistakes += _unknown_environment()
+    try:
+        values = _merged(values, _read_environment())
+    except PydanticSettingsError as error:
+        return None, [*mistakes, Mistake("environment", f'cannot be read: {error}; a list is written as ["a", "b"]')]
+    named = _named_files(values)
+    for table_name, table in _tables_with_secrets(values):
+        mistakes += _fill_from_files(table_name, table, base)
+    try:
+        parsed = _File(**values)
+    except ValidationError as error:
+        mistakes += told(error)
+        parsed = _File(**without_refused(values, error))
+    assets = _merge_assets(_packaged_assets(), parsed.assets)
+    settings = Settings(
+        file=file,
+        publisher=parsed.publisher,
+        database_url=_resolve_database(parsed.database.url, base),
+        web=parsed.web.model_copy(update={"secret_file": base / parsed.web.secret_file}),
+        methods=method_entries(parsed.methods, mistakes),
+        networks=parsed.networks,
+        assets=assets,
+        value=parsed.value,
+        stripe=parsed.stripe,
+        stripe_secrets=read_secrets(parsed.stripe, base, mistakes) if parsed.stripe else None,
+        is_demo=is_demo_process(),
+        secret_files=_secret_files(parsed, named, base),
+    )
+    return settings, mistakes
+
+
+def resource(name: str) -> Path:
+    """Find a packaged folder or file (`templates`, `config/assets.toml`) in a checkout or a wheel."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / name
+    return inside if inside.exists() else package.parent / name
+
+
+def packaged_block() -> Path:
+    """Find the settings file that shows what a publisher's own could be; the demo is built from it."""
+    config = resource("config")
+    return config / str(tomllib.loads((config / "demo.toml").read_text(encoding="utf-8"))["block"])
+
+
+def _read_toml(file: Path) -> tuple[dict[str, Any], list[Mistake]]:
+    if not file.exists():
+        return {}, [Mistake("file", "does not exist; copy config/support.example.toml or name one with --config")]
+    try:
+        return tomllib.loads(read_text_file(file).replace("\r\n", "\n")), []
+    except Unreadable as error:
+        return {}, [Mistake("file", str(error))]
+    except tomllib.TOMLDecodeError as error:
+        return {}, [Mistake("file", f"is not TOML: {error}")]
+
+
+def _read_environment() -> dict[str, Any]:
+    """Read SUPPORT__SECTION__KEY. Only rails know their keys' types, so a network's value that reads
+    as a JSON number or list is one, and a node's address may stand alone.
+    """
+    found = EnvSettingsSource(_File)()
+    for table in found.get("networks", {}).values():
+        for key, text in table.items() if isinstance(table, dict) else ():
+            value = _json_or_text(text)
+            table[key] = [value] if key in NODE_KEYS and isinstance(value, str) else value
+    return found
+
+
+def _json_or_text(text: object) -> object:
+    try:
+        value = json.loads(str(text))
+    except ValueError:
+        return text
+    return value if isinstance(value, int | list) else text
+
+
+def _merged(below: Any, above: Any) -> Any:
+    """Lay one tree of tables over another; a value above also takes the place of its `_file` below."""
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    kept = {key: value for key, value in below.items() if key.removesuffix("_file") not in above or key in above}
+    return {**kept, **{key: _merged(below.get(key), value) for key, value in above.items()}}
+
+
+def _tables_with_secrets(values: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """List the tables whose values may come from a file beside them (`url_file`, `rpc_file`)."""
+    networks = values.get("networks")
+    named = [("database", values.get("database"))]
+    if isinstance(networks, dict):
+        named += [(f"networks.{name}", table) for name, table in networks.items()]
+    return [(name, table) for name, table in named if isinstance(table, dict)]
+
+
+def _named_files(values: dict[str, Any]) -> list[tuple[str, object]]:
+    return [
+        (f"{where}.{key}_file", table[f"{key}_file"])
+        for where, table in _tables_with_secrets(values)
+        for key in ("url", *NODE_KEYS)
+        if f"{key}_file" in table
+    ]
+
+
+def _secret_files(parsed: _File, named: list[tuple[str, object]], base: Path) -> tuple[tuple[str, Path], ...]:
+    found: list[tuple[str, object | None]] = [*named, ("web.secret_file", parsed.web.secret_file)]
+    if parsed.stripe is not None:
+        found.append(("stripe.secret_key_file", parsed.stripe.secret_key_file))
+        found.append(("stripe.webhook_secret_file", parsed.stripe.webhook_secret_file))
+    return tuple((key, base / str(file)) for key, file in found if file is not None)
+
+
+def _fill_from_files(where: str, table: dict[str, Any], base: Path) -> list[Mistake]:
+    """Replace `url_file`, `rpc_file` and `esplora_file` by what the file holds: one value a line."""
+    mistakes = []
+    for key in ("url", *NODE_KEYS):
+        name = f"{key}_file"
+        path = table.pop(name, None)
+        if path is None:
+            continue
+        try:
+            lines = read_text_file(base / str(path)).split()
+        except Unreadable as error:
+            mistakes.append(Mistake(f"{where}.{name}", str(error)))
+            continue
+        if not lines or (key == "url" and len(lines) > 1):
+            mistakes.append(Mistake(f"{where}.{name}", "must hold one line" if lines else "names an empty file"))
+            continue
+        table[key] = lines[0] if key == "url" else lines
+    return mistakes
+
+
+def _unknown_environment() -> list[Mistake]:
+    """Name every SUPPORT__... variable whose section does not exist; pydantic skips those."""
+    sections = set(_File.model_fields)
+    names = [name for name in os.environ if name.upper().startswith("SUPPORT__")]
+    unknown = [name for name in sorted(names) if name.split("__")[1].lower() not in sections]
+    return [Mistake(f"environment {name}", "names no section of the settings") for name in unknown]
+
+
+def _resolve_database(url: str, base: Path) -> str:
+    """Count a relative SQLite path from the settings file: a ledger must not depend on the folder."""
+    prefix = "sqlite:///"
+    path = url.removeprefix(prefix)
+    # What names no file is left as it is, for the ledger to refuse.
+    if not url.startswith(prefix) or path.startswith(("/", "?", ":memory:")) or not path:
+        return url
+    return f"{prefix}{(base / path).absolute()}{'/' if path.endswith('/') else ''}"
+
+
+def _packaged_assets() -> tuple[AssetTable, ...]:
+    tables = tomllib.loads(resource("config/assets.toml").read_text(encoding="utf-8"))["assets"]
+    return tuple(AssetTable(**table) for table in tables)
+
+
+def _merge_assets(packaged: tuple[AssetTable, ...], own: tuple[AssetTable, ...]) -> tuple[Asset, ...]:
+    """Let the publisher's assets add to the packaged ones or override them by code and network."""
+    merged = {(table.code, table.network): table for table in (*packaged, *own)}
+    return tuple(Asset(table.code, table.exponent, table.network, table.contract) for table in merged.values())

@@ -1,0 +1,316 @@
+"""The shape of the settings: one class for each section, and what can be checked without a rail. Pure."""
+
+import copy
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+
+from support_service.origin import (
+    BadAddress,
+    BaseUrl,
+    Host,
+    Origin,
+    read_base_url,
+    read_host,
+    read_origin,
+)
+from support_service.rails import Mistake
+from support_service.settings.text_file import Unreadable, read_text_file
+
+LANGUAGES = ("uk", "en")
+# Files among the time zones that name no zone: one is whatever the machine is set to, one stands for none.
+NO_PLACES = {"localtime", "Factory"}
+
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", re.ASCII)
+_SECRET_KEY = re.compile(r"(?:sk|rk)_(?:test|live)_[A-Za-z0-9_]+", re.ASCII)
+_WEBHOOK_SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_-]+", re.ASCII)
+# A header's name is a token (RFC 9110, 5.6.2). Without "_": a server makes of it what it makes of "-", so that
+# a reader could send the same header under another spelling.
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^`|~-]{1,64}", re.ASCII)
+
+
+class Table(BaseModel):
+    """A section: unknown keys are refused, and a refused value is never repeated."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Publisher(Table):
+    """[publisher]: who asks, where readers reach the service, who may embed it."""
+
+    name: str = Field(min_length=1, max_length=200)
+    url: str = "http://127.0.0.1:8000"
+    languages: tuple[str, ...] = LANGUAGES
+    sites: tuple[Origin, ...] = ()
+    timezone: str = ""
+
+    @field_validator("name")
+    @classmethod
+    def _is_one_line(cls, name: str) -> str:
+        # It goes into titles, file names of exports and Stripe's orders.
+        if not name.strip() or any(unicodedata.category(sign) in {"Cc", "Cs"} for sign in name):
+            raise ValueError("must be one line of text, without control characters")
+        return name
+
+    @field_validator("url")
+    @classmethod
+    def _is_base_url(cls, url: str) -> str:
+        read_base_url(url)
+        return url
+
+    @field_validator("languages")
+    @classmethod
+    def _are_ours(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
+        if not languages or set(languages) - set(LANGUAGES) or len(set(languages)) < len(languages):
+            raise ValueError(f"must be some of {', '.join(LANGUAGES)}, each once")
+        return languages
+
+    @field_validator("sites", mode="before")
+    @classmethod
+    def _read_sites(cls, sites: object) -> object:
+        return _each_read(sites, _read_site)
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, name: str) -> str:
+        if name and name not in available_timezones() - NO_PLACES:
+            raise ValueError(f"{name[:80]!r} is no time zone; write its IANA name, such as Europe/Kyiv or UTC")
+        return name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone whose calendar people read and write here."""
+        return ZoneInfo(self.timezone or ("Europe/Kyiv" if self.languages[:1] == ("uk",) else "UTC"))
+
+    @cached_property
+    def base(self) -> BaseUrl:
+        """Where readers reach the service, as a value: its origin, and the path that all addresses begin with."""
+        return read_base_url(self.url)
+
+
+class Database(Table):
+    """[database]: SQLite by default, PostgreSQL when one machine is not enough."""
+
+    url: str = "sqlite:///support.db"
+
+
+class Web(Table):
+    """[web]: the secret of sessions and tokens, host names and proxies in front."""
+
+    secret_file: Path = Path("web.secret")
+    trusted_hosts: tuple[Host, ...] = ()
+    proxy_hops: int = Field(default=0, ge=0, le=10)
+    client_address_header: str = "X-Forwarded-For"
+
+    @field_validator("trusted_hosts", mode="before")
+    @classmethod
+    def _read_hosts(cls, hosts: object) -> object:
+        return _each_read(hosts, read_host)
+
+    @field_validator("client_address_header")
+    @classmethod
+    def _is_header_name(cls, name: str) -> str:
+        if "_" in name:
+            raise ValueError('must not hold "_": servers take it for "-", and readers could send the other spelling')
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError("must be the name of a header: letters, digits and hyphens")
+        return name
+
+
+class FeedTable(Table):
+    """One [[value.feeds]] table: a Chainlink price feed on a network whose node is set."""
+
+    network: str = ""
+    contract: str = ""
+    asset: str = ""
+    currency: str = "USD"
+
+
+class Value(Table):
+    """[value]: what gifts were worth when they came, and who is asked; without it nobody is."""
+
+    currency: str = "UAH"
+    sources: tuple[str, ...] = ("nbu", "market")
+    nbu_url: str = "https://bank.gov.ua"
+    market_url: str = "https://api.kraken.com"
+    feeds: tuple[FeedTable, ...] = ()
+
+
+class OfferTable(Table):
+    """One [stripe.offers.CODE] table: what the card form offers in a currency; amounts in whole units, as text."""
+
+    once: tuple[str, ...] | None = None
+    monthly: tuple[str, ...] | None = None
+    yearly: tuple[str, ...] | None = None
+    minimum: str = ""
+    maximum: str = ""
+    fee: str = ""
+
+
+class Stripe(Table):
+    """[stripe]: card payments through Stripe; without it none are offered."""
+
+    secret_key_file: Path | None = None
+    webhook_secret_file: Path | None = None
+    api_base: str = "https://api.stripe.com"
+    checkout_origins: tuple[str, ...] = ()
+    currencies: tuple[str, ...] = ("EUR", "USD", "UAH")
+    offers: dict[str, OfferTable] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What a processor gave us: the key we ask with, and what its messages are signed with. Never shown."""
+
+    key: str = field(repr=False)
+    webhook: tuple[str, ...] = field(repr=False)
+
+
+def read_secrets(table: Stripe, base: Path, mistakes: list[Mistake]) -> Secrets | None:
+    """Read the two files that [stripe] names, relative to `base`; a mistake repeats nothing of what they hold."""
+    keys = _secret_lines("secret_key_file", table.secret_key_file, base, mistakes)
+    webhook = _secret_lines("webhook_secret_file", table.webhook_secret_file, base, mistakes)
+    if keys and (len(keys) > 1 or not _SECRET_KEY.fullmatch(keys[0])):
+        mistakes.append(
+            Mistake("stripe.secret_key_file", _why_not("one secret key, which begins with sk_ or rk_", keys))
+        )
+        return None
+    if webhook and not all(_WEBHOOK_SECRET.fullmatch(line) for line in webhook):
+        mistakes.append(Mistake("stripe.webhook_secret_file", _why_not("lines that begin with whsec_", webhook)))
+        return None
+    return Secrets(keys[0], tuple(webhook)) if keys and webhook else None
+
+
+def _why_not(wanted: str, lines: list[str]) -> str:
+    """Say what a file must hold, and where signs that nobody sees are why it does not; nothing of it is repeated."""
+    is_hidden = not all(line.isascii() and line.isprintable() for line in lines)
+    return f"must hold {wanted}" + ("; it holds signs that no key has, perhaps unseen ones" if is_hidden else "")
+
+
+def _secret_lines(name: str, file: Path | None, base: Path, mistakes: list[Mistake]) -> list[str]:
+    if file is None:
+        mistakes.append(Mistake(f"stripe.{name}", "is missing; name the file that holds it"))
+        return []
+    try:
+        lines = read_text_file(base / file).split()
+    except Unreadable as error:
+        mistakes.append(Mistake(f"stripe.{name}", str(error)))
+        return []
+    if not lines:
+        mistakes.append(Mistake(f"stripe.{name}", "names an empty file"))
+    return lines
+
+
+class AssetTable(Table):
+    """One [[assets]] table; its own words are in config/assets.toml."""
+
+    code: str = Field(min_length=1, max_length=20)
+    network: str = ""
+    contract: str = ""
+    exponent: int = Field(ge=0, le=36)
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MethodEntry:
+    """One [[methods]] table: its key, its rail, and the options that only the rail understands."""
+
+    key: str
+    rail: str
+    where: str
+    options: Mapping[str, object]
+
+
+def _each_read(texts: object, read: Callable[[str], object]) -> object:
+    """Read each text of a list; all that are wrong are told in one ValueError. What is no list is left to pydantic."""
+    if not isinstance(texts, list | tuple):
+        return texts
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("must be a list of texts")
+    values, reasons = [], []
+    for position, text in enumerate(texts, 1):
+        try:
+            values.append(read(text))
+        except BadAddress as error:
+            # What stands before an @ may be a password.
+            reasons.append(f"{repr(text[:80]) if '@' not in text else f'entry {position}'} {error}")
+    if reasons:
+        raise ValueError("; ".join(reasons))
+    return values
+
+
+def _read_site(text: str) -> Origin:
+    """Read who may frame us. Plain http carries no promise about who answers; beyond this machine only https may."""
+    hint = "it must be an https origin such as https://example.com"
+    try:
+        site = read_origin(text)
+    except BadAddress as error:
+        raise BadAddress(f"{error}; {hint}") from error
+    if site.scheme != "https" and not site.host.is_loopback:
+        raise BadAddress(f"is not https; {hint}")
+    if not site.is_sayable_in_policy:
+        raise BadAddress("has an IPv6 address, which no browser reads in the list of who may frame a page")
+    return site
+
+
+def method_entries(tables: tuple[dict[str, Any], ...], mistakes: list[Mistake]) -> tuple[MethodEntry, ...]:
+    """Read the key and the rail of every [[methods]] table, noting mistakes; the rail checks the rest."""
+    entries: list[MethodEntry] = []
+    for index, table in enumerate(tables, 1):
+        key, rail = table.get("key"), table.get("rail")
+        where = f"methods.{key}" if isinstance(key, str) and key else f"methods[{index}]"
+        if not isinstance(key, str) or not _KEY.fullmatch(key):
+            mistakes.append(Mistake(f"{where}.key", "must be 1 to 40 letters, digits, - or _"))
+        elif any(entry.key == key for entry in entries):
+            mistakes.append(Mistake(f"{where}.key", f"is used by two methods; the second is number {index}"))
+        if not isinstance(rail, str):
+            mistakes.append(Mistake(f"{where}.rail", "is missing"))
+            continue
+        options = {name: value for name, value in table.items() if name not in {"key", "rail"}}
+        entries.append(MethodEntry(str(key), rail, where, options))
+    return tuple(entries)
+
+
+def told(error: ValidationError) -> list[Mistake]:
+    """Turn pydantic's findings into our mistakes; the refused value is never repeated."""
+    return [
+        Mistake(".".join(str(part) for part in found["loc"]) or "file", _reason(found))
+        for found in error.errors(include_url=False, include_input=False)
+    ]
+
+
+def _reason(found: ErrorDetails) -> str:
+    match found["type"]:
+        case "extra_forbidden":
+            return "is not a known setting"
+        case "value_error":
+            return str(found["ctx"]["error"])
+        case _:
+            return found["msg"].lower()
+
+
+def without_refused(values: dict[str, Any], error: ValidationError) -> dict[str, Any]:
+    """Take out what was refused, so that what is left can be checked, too, and all is told at once.
+
+    A refused entry of a list goes whole; a publisher without a name gets a stand-in.
+    """
+    kept, refused = copy.deepcopy(values), [found["loc"] for found in error.errors(include_input=False)]
+    for section, *rest in refused:
+        if not rest:
+            kept.pop(str(section), None)
+        elif isinstance(kept[str(section)], dict):
+            kept[str(section)].pop(str(rest[0]), None)
+    for section in ("methods", "assets"):
+        gone = {rest[0] for name, *rest in refused if name == section and rest}
+        if section in kept:
+            kept[section] = [entry for index, entry in enumerate(kept[section]) if index not in gone]
+    kept.setdefault("publisher", {}).setdefault("name", "-")
+    return kept

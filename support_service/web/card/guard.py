@@ -1,0 +1,244 @@
+"""Card testing: how many payment pages are opened, for whom, and when none is.
+
+A tester tries stolen cards by the thousand. What is counted: payment pages opened by one address,
+by its network (IPv4 /24, IPv6 /48), by the wide network around that (/16, /32) and by everybody, and
+the cards that were declined. Nothing is counted by address: the buckets are keyed digests whose key
+changes daily.
+
+- A place or a network that opens many answers a question, for half a town may share the address of a
+  phone network; one that opens far too many waits.
+- Too many in all: everybody answers a question and takes a little longer. Networks that opened none
+  lately pass at once, up to a cap for all. From there on, and for networks that are busy, one page
+  is opened every few seconds; quiet networks and busy ones have each a lane of their own, so that a flood
+  from a few does not hold up a reader from elsewhere. Whoever meets a full lane waits a moment.
+- Too many declines, of many payments and from several networks: card payments close for all, alone
+  and for as long as the declines last.
+- Staff can close them by hand (a freeze of `checkout:<processor>`).
+"""
+
+import logging
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from support_service.ledger.rate_limits import DECLINED, DECLINES_WINDOW, Asked
+from support_service.rails.processor import checkout_switch
+from support_service.web.card.token import Token
+from support_service.web.guard import keys
+from support_service.web.service import Service
+
+log = logging.getLogger(__name__)
+
+OPENED = "card opened"
+QUIET_LANE, BUSY_LANE = "card opened in turn, quiet", "card opened in turn, busy"
+
+
+class Mode(StrEnum):
+    """How card payments are taken now."""
+
+    OPEN = "open"
+    SLOWED = "slowed"
+    PAUSED = "paused"
+    OFF = "off"
+
+
+class Verdict(StrEnum):
+    """What becomes of one attempt."""
+
+    ADMIT = "admit"
+    ASK = "ask"
+    HURRIED = "hurried"
+    CROWDED = "crowded"
+    WAIT = "wait"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Payment pages opened per window: from the first number on a question is asked, from the second on one waits.
+
+    No place and no network alone, answering all the way, opens as many as slow everybody down.
+    """
+
+    window: timedelta = DECLINES_WINDOW
+    long_window: timedelta = timedelta(hours=12)
+    place_max: int = 6
+    place_most: int = 30
+    place_long_max: int = 20
+    place_long_most: int = 120
+    net_max: int = 20
+    net_most: int = 60
+    net_long_max: int = 120
+    net_long_most: int = 300
+    all_max: int = 100
+    # While all are slowed: how many pass at once in all and from one wide network; then one every so often.
+    all_most: int = 200
+    wide_max: int = 25
+    quiet_pace: timedelta = timedelta(seconds=6)
+    busy_pace: timedelta = timedelta(seconds=30)
+    declines_min: int = 20
+    # Nobody reads a sum and confirms it faster than this.
+    dwell: timedelta = timedelta(seconds=2)
+    dwell_slowed: timedelta = timedelta(seconds=6)
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class CardState:
+    """How card payments are taken now, and the counts of the last window that say so."""
+
+    mode: Mode
+    opened: int
+    declined: int
+    # Who switched them off and why; "" where nobody did.
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One press of the button: from where, with which token, and whether its question was answered."""
+
+    address: str
+    token: Token
+    is_answered: bool = False
+
+
+def look(at: Service, processor: str, limits: Limits = LIMITS) -> CardState:
+    """Tell how card payments are taken now; raises LedgerError."""
+    asked = ((OPENED, limits.window), (DECLINED, limits.window))
+    counts, freezes = at.read(lambda ledger: (ledger.attempts.count(asked), ledger.freezes()))
+    opened, declined = (counts[one] for one in asked)
+    held = next((one for one in freezes if one.source == checkout_switch(processor)), None)
+    if held is not None:
+        return CardState(Mode.OFF, opened, declined, held.reason)
+    if _is_attack(opened, declined, limits):
+        return CardState(Mode.PAUSED, opened, declined)
+    return CardState(Mode.SLOWED if opened >= limits.all_max else Mode.OPEN, opened, declined)
+
+
+def admit(at: Service, processor: str, attempt: Attempt, limits: Limits = LIMITS) -> Verdict:
+    """Judge an attempt, and count it where a payment page may be opened; raises LedgerError.
+
+    A token that was admitted before stays so and is not counted again: a double click is one attempt.
+    What is refused is not counted either, and costs no write: a flood must not fill the database.
+    """
+    state = look(at, processor, limits)
+    if state.mode in {Mode.PAUSED, Mode.OFF}:
+        return Verdict.CLOSED
+    names = _Buckets.of(attempt, at)
+    if remaining(at, attempt.token, state.mode, limits) > timedelta():
+        return Verdict.HURRIED
+    asked = names.asked(limits)
+    verdict = _judge(at.ledger.attempts.count(asked), names, limits, is_answered=attempt.is_answered)
+    if verdict is not Verdict.ADMIT:
+        return verdict
+
+    def judge_again(counts: Mapping[Asked, int]) -> Iterable[str]:
+        nonlocal verdict
+        verdict = _judge(counts, names, limits, is_answered=attempt.is_answered)
+        is_new = verdict is Verdict.ADMIT and not counts[names.token, limits.long_window]
+        return (*names.all, *_lane(counts, names, limits)) if is_new else ()
+
+    at.ledger.attempts.note_if(asked, judge_again)
+    return verdict
+
+
+def remaining(at: Service, token: Token, mode: Mode, limits: Limits = LIMITS) -> timedelta:
+    """Tell how much of the time that a person takes to read a form is still to come."""
+    dwell = limits.dwell_slowed if mode is Mode.SLOWED and token.question else limits.dwell
+    return max(dwell - (at.clock() - token.issued_at), timedelta())
+
+
+def place_and_net(address: str) -> tuple[str, str]:
+    """Name where an attempt comes from: the address (IPv6: its /64) and its network (/24, IPv6: /48)."""
+    place, net, _ = _networks(address)
+    return place, net
+
+
+def net_digest(address: str, at: Service) -> str:
+    """Name the network of an address by a digest whose key changes daily."""
+    return keys().digest("card network", at.clock().date().isoformat(), _networks(address)[1])
+
+
+def _networks(address: str) -> tuple[str, str, str]:
+    """Name the place, its network, and the wide network around it: what an internet provider has (/16, IPv6: /32)."""
+    try:
+        place: IPv4Address | IPv6Address = ip_address(address)
+    except ValueError:
+        return address, address, address
+    if isinstance(place, IPv6Address):
+        if place.ipv4_mapped is None:
+            return f"{int(place) >> 64:x}/64", f"{int(place) >> 80:x}/48", f"{int(place) >> 96:x}/32"
+        place = place.ipv4_mapped
+    return str(place), f"{int(place) >> 8:x}/24", f"{int(place) >> 16:x}/16"
+
+
+@dataclass(frozen=True, slots=True)
+class _Buckets:
+    """The names under which one attempt is counted."""
+
+    place: str
+    net: str
+    wide: str
+    token: str
+
+    @classmethod
+    def of(cls, attempt: Attempt, at: Service) -> "_Buckets":
+        day = at.clock().date().isoformat()
+        place, _, wide = _networks(attempt.address)
+        digest = keys().digest
+        return cls(
+            place=digest("card place", day, place),
+            net=net_digest(attempt.address, at),
+            wide=digest("card wide network", day, wide),
+            token=f"card token {attempt.token.nonce}",
+        )
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return (self.place, self.net, self.wide, self.token, OPENED)
+
+    def asked(self, limits: Limits) -> tuple[Asked, ...]:
+        near = tuple((name, limits.window) for name in (self.place, self.net, self.wide, OPENED))
+        far = tuple((name, limits.long_window) for name in (self.place, self.net, self.token))
+        return (*near, *far, (QUIET_LANE, limits.quiet_pace), (BUSY_LANE, limits.busy_pace))
+
+
+def _judge(counts: Mapping[Asked, int], names: _Buckets, limits: Limits, *, is_answered: bool) -> Verdict:
+    if counts[names.token, limits.long_window]:
+        return Verdict.ADMIT
+    bounds = {
+        (names.place, limits.window): (limits.place_max, limits.place_most),
+        (names.place, limits.long_window): (limits.place_long_max, limits.place_long_most),
+        (names.net, limits.window): (limits.net_max, limits.net_most),
+        (names.net, limits.long_window): (limits.net_long_max, limits.net_long_most),
+        # Nobody waits for what everybody does together: they take turns.
+        (OPENED, limits.window): (limits.all_max, sys.maxsize),
+    }
+    if any(counts[one] >= most for one, (_, most) in bounds.items()):
+        return Verdict.WAIT
+    if not is_answered and any(counts[one] >= least for one, (least, _) in bounds.items()):
+        return Verdict.ASK
+    paces = {QUIET_LANE: limits.quiet_pace, BUSY_LANE: limits.busy_pace}
+    is_full = any(counts[lane, paces[lane]] for lane in _lane(counts, names, limits))
+    return Verdict.CROWDED if is_full else Verdict.ADMIT
+
+
+def _lane(counts: Mapping[Asked, int], names: _Buckets, limits: Limits) -> tuple[str, ...]:
+    """Name the lane in which an attempt takes its turn; none where it need not."""
+    opened = counts[OPENED, limits.window]
+    if opened < limits.all_max:
+        return ()
+    if counts[names.net, limits.window] or counts[names.wide, limits.window] >= limits.wide_max:
+        return (BUSY_LANE,)
+    return (QUIET_LANE,) if opened >= limits.all_most else ()
+
+
+def _is_attack(opened: int, declined: int, limits: Limits) -> bool:
+    """A tester's cards are declined nine times of ten, and one payment page takes many; readers' seldom are."""
+    return declined >= limits.declines_min and 2 * declined > opened

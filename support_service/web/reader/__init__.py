@@ -1,0 +1,1 @@
+"""What readers see: the support page, the widget, thanks."""

@@ -1,0 +1,115 @@
+"""What readers see: the support page, its QR codes, the privacy page, the machine-readable list.
+
+Nothing here asks the ledger or a node: the page lives when all of them are down.
+"""
+
+from collections.abc import Iterator
+
+from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response as BaseResponse
+
+from support_service import qr
+from support_service.assembly import Assembly
+from support_service.door.shelf import Depends
+from support_service.giving import PaymentMethod, QrText
+from support_service.web.i18n import say
+from support_service.web.public import for_other_sites, public
+from support_service.web.reader.articles import allowed_article, article_label, article_slot
+from support_service.web.service import Service, service
+
+blueprint = Blueprint("reader", __name__)
+
+
+def shelved(assembly: Assembly) -> Iterator[tuple[str, Depends]]:
+    """Tell the door what each answer depends on."""
+    publisher = assembly.settings.publisher
+    spoken = {"lang": publisher.languages}
+    yield "/support", Depends(choices=spoken, slot=article_slot(publisher.sites))
+    yield "/privacy", Depends(choices=spoken)
+    yield "/.well-known/support-methods.json", Depends(choices=spoken)
+    for method in assembly.methods:
+        if method.qr is not None:
+            yield f"/qr/{method.key}.svg", Depends(choices=spoken, is_versioned=True)
+            yield f"/qr/{method.key}.png", Depends(is_versioned=True)
+
+
+@blueprint.get("/")
+def front() -> BaseResponse:
+    """Send the reader to the page, keeping article and language."""
+    return redirect(url_for("reader.support", article=request.args.get("article"), lang=request.args.get("lang")))
+
+
+@blueprint.get("/support")
+def support() -> Response:
+    """Show every way to give."""
+    sites = service().assembly.settings.publisher.sites
+    return public(_page("support.html", allowed_article(request.args.get("article", ""), sites)))
+
+
+@blueprint.get("/privacy")
+def privacy() -> Response:
+    """Tell what is stored, why and how long."""
+    return public(_page("privacy.html", None))
+
+
+@blueprint.get("/qr/<key>.svg")
+def qr_svg(key: str) -> Response:
+    """Draw the QR code of one method; never of text from a request."""
+    method, code = _method_with_code(key)
+    name = gettext("QR code: %(what)s", what=say(method.title))
+    return for_other_sites(public(qr.svg(code, name), "image/svg+xml"), to_read=False)
+
+
+@blueprint.get("/qr/<key>.png")
+def qr_png(key: str) -> Response:
+    """Draw the QR code of one method for programs that read no SVG."""
+    _, code = _method_with_code(key)
+    return for_other_sites(public(qr.png(code), "image/png"), to_read=False)
+
+
+@blueprint.get("/.well-known/support-methods.json")
+def manifest() -> Response:
+    """List every method and address for machines; published, so anybody may read it from anywhere."""
+    return for_other_sites(public(current_app.json.dumps(_manifest(service())), "application/json"))
+
+
+def _page(template: str, article: str | None) -> str:
+    at = service()
+    return render_template(
+        template,
+        publisher=at.assembly.settings.publisher,
+        base_url=at.base_url,
+        methods=at.assembly.methods,
+        article=article,
+        article_label=article_label(article) if article else None,
+    )
+
+
+def _method_with_code(key: str) -> tuple[PaymentMethod, QrText]:
+    method = next((method for method in service().assembly.methods if method.key == key), None)
+    if method is None or method.qr is None:
+        abort(404)
+    return method, method.qr
+
+
+def _manifest(at: Service) -> dict[str, object]:
+    settings = at.assembly.settings
+    return {
+        "version": 1,
+        "publisher": {"name": settings.publisher.name, "url": at.base_url},
+        "demo": settings.is_demo,
+        "methods": [_described(method) for method in at.assembly.methods],
+    }
+
+
+def _described(method: PaymentMethod) -> dict[str, object]:
+    return {
+        "key": method.key,
+        "rail": method.rail,
+        "title": say(method.title),
+        "facts": dict(method.facts),
+        "qr": method.qr.text if method.qr else None,
+        "link": method.link.href if method.link else None,
+        "qr_svg": url_for("reader.qr_svg", key=method.key) if method.qr else None,
+    }

@@ -1,0 +1,333 @@
+"""What staff see: who they are, the donations, one donation's story, health, exports.
+
+Booking by hand is in web/staff_entry.py, under this blueprint's guard. Nothing here edits a row.
+"""
+
+import logging
+from collections.abc import Iterator
+from typing import Literal
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask.blueprints import BlueprintSetupState
+from werkzeug.exceptions import Forbidden
+from werkzeug.wrappers import Response as BaseResponse
+
+from support_service.giving import Phrase
+from support_service.ledger import LedgerError, LedgerOutdated, write_export
+from support_service.ledger.login_limits import Knock
+from support_service.ledger.staff import LoginRefused, Role, TooManyAttempts
+from support_service.web import guard
+from support_service.web.card import guard as card_guard
+from support_service.web.card.offer import find_cards
+from support_service.web.guard import login_required
+from support_service.web.health import not_watched, source_views
+from support_service.web.i18n import LANGUAGE_NAMES, chosen_language, say
+from support_service.web.service import service
+from support_service.web.staff import cards as staff_cards
+from support_service.web.staff import devices
+from support_service.web.staff import entry as staff_entry
+from support_service.web.staff.filter import NAMES, choices, read_filter
+from support_service.web.staff.manual_gift import may_withdraw
+from support_service.web.staff.sums import by_asset, count_on_the_way
+from support_service.web.staff.words import (
+    FLAG_WORDS,
+    exact,
+    grouped,
+    plan_word,
+    rfc3339,
+    tell,
+    word_for,
+)
+
+log = logging.getLogger(__name__)
+
+blueprint = Blueprint("staff", __name__, url_prefix="/staff")
+blueprint.register_blueprint(staff_entry.blueprint)
+blueprint.register_blueprint(staff_cards.blueprint)
+
+PAGE_ROWS = 50
+# What the query of a staff page may hold, and a link to the same page keeps.
+KEPT = (*NAMES, "before", "below", "told", "next")
+
+PAGES = (
+    ("staff.donations", Phrase("Donations"), Role.VIEWER),
+    ("staff.cards.overview", Phrase("Card gifts"), Role.VIEWER),
+    ("staff.entry.form", Phrase("Book a gift"), Role.BOOKKEEPER),
+    ("staff.exports", Phrase("Exports"), Role.BOOKKEEPER),
+    ("staff.health", Phrase("Health"), Role.VIEWER),
+)
+WRONG = Phrase("This e-mail and password do not fit together, or the account is closed.")
+TOO_MANY = Phrase("Too many attempts. Wait a minute and try again.")
+SESSION_ENDED = Phrase("Your session has ended. Please sign in again; nothing was changed.")
+FORM_TOO_OLD = Phrase("This form was too old. Please try again.")
+TOLD = {
+    "booked": Phrase("Booked. If it was a mistake, withdraw it below."),
+    "already": Phrase("This form was booked before: nothing was booked again."),
+    "withdrawn": Phrase("Withdrawn. It no longer counts; the history keeps both."),
+}
+
+
+@blueprint.before_request
+def check_form() -> None:
+    """Refuse unsafe requests that are not from our own forms, before any view runs."""
+    is_login = request.endpoint == "staff.login"
+    guard.refuse_forgery(guard.login_token if is_login else guard.form_token)
+
+
+@blueprint.after_request
+def bind_login_form(response: Response) -> Response:
+    """Send the cookie that a login form in this answer needs."""
+    guard.keep_login_seed(response)
+    return response
+
+
+@blueprint.after_app_request
+def keep_private(response: Response) -> Response:
+    """Let no cache and no search engine keep a staff answer."""
+    return guard.keep_private(response)
+
+
+@blueprint.url_defaults
+def keep_language(_endpoint: str, values: dict[str, object]) -> None:
+    """Carry a chosen language along every staff link; it is kept nowhere else."""
+    if "lang" in request.args:
+        values.setdefault("lang", chosen_language())
+
+
+@blueprint.record_once
+def teach_templates(state: BlueprintSetupState) -> None:
+    """Give templates the words and the figures of the ledger."""
+    state.app.add_template_filter(exact)
+    state.app.add_template_filter(grouped)
+    state.app.add_template_filter(lambda value: say(word_for(value)), "word")
+    state.app.add_template_filter(rfc3339)
+    state.app.add_template_filter(lambda value: say(plan_word(value)), "plan_word")
+
+
+@blueprint.context_processor
+def about_staff() -> dict[str, object]:
+    """Give staff templates the person, the pages open to them, and what forms need."""
+    session = guard.known_session()
+    person = session.person if session else None
+    # Where no cards are taken, a page about them would only stand in the way.
+    hidden = set() if find_cards(service()) else {"staff.cards.overview"}
+    pages = [(endpoint, name) for endpoint, name, role in PAGES if person and person.role.covers(role)]
+    return {
+        "person": person,
+        "can_book": bool(person and person.role.covers(Role.BOOKKEEPER)),
+        "pages": [(endpoint, name) for endpoint, name in pages if endpoint not in hidden],
+        "form_token": guard.form_token,
+        "login_token": guard.login_token,
+        "other_languages": _other_languages(),
+    }
+
+
+@blueprint.route("/login", methods=["GET", "POST"])
+def login() -> BaseResponse | tuple[str, int]:
+    """Let a person in; every refusal reads the same, whoever was asked for."""
+    if request.method in guard.SAFE_METHODS:
+        return redirect(_next_page()) if guard.current_session() else (_login_page(), 200)
+    email, at = request.form.get("email", ""), service()
+    account, place, net = guard.attempt_buckets(email, at.clock().date())
+    # They tell one attacker from many, and lead to nobody.
+    where = {"account": account[:12], "place": place[:12], "network": net[:12]}
+    knock = Knock(account, place, net, lambda held: devices.bucket_of(held, at.clock()))
+    try:
+        password = request.form.get("password", "")
+        signed_in = at.ledger.people.log_in(email, password, knock, old_token=guard.token_in_cookie())
+    except TooManyAttempts:
+        log.warning("staff_login_throttled", extra=where)
+        return _login_page(TOO_MANY), 429
+    except LoginRefused:
+        log.warning("staff_login_refused", extra=where)
+        return _login_page(WRONG), 403
+    log.info("staff_signed_in", extra=where)
+    response = redirect(_next_page(), 303)
+    guard.set_cookie(response, guard.COOKIE, signed_in.token)
+    devices.remember(response, signed_in.account, at.clock())
+    return response
+
+
+@blueprint.post("/logout")
+def logout() -> BaseResponse:
+    """End the session here and in the database."""
+    service().ledger.people.log_out(guard.token_in_cookie())
+    response = redirect(url_for("staff.login"), 303)
+    guard.drop_cookie(response, guard.COOKIE)
+    return response
+
+
+@blueprint.get("/")
+@login_required(Role.VIEWER)
+def donations() -> str:
+    """List donations, newest first, a page at a time, below the totals."""
+    at, chosen = service(), read_filter(request.args)
+    listed = at.ledger.donations(chosen.wanted, before=chosen.before, limit=PAGE_ROWS + 1)
+    page = listed[:PAGE_ROWS]
+    return render_template(
+        "staff/donations.html",
+        listed=page,
+        older=page[-1].number if len(listed) > PAGE_ROWS else None,
+        is_later_page=chosen.before is not None,
+        is_filtered=bool(chosen.query),
+        sums=by_asset(at.ledger.totals()),
+        on_the_way=count_on_the_way(at.ledger),
+        chosen=chosen,
+        mistakes=chosen.mistakes,
+        choices=choices(at.assembly),
+        is_bookkeeper=_is_bookkeeper(),
+    )
+
+
+@blueprint.get("/donations/<ref>")
+@login_required(Role.VIEWER)
+def donation(ref: str) -> str:
+    """Show what we believe of one donation, and how we came to believe it."""
+    history = staff_entry.history_or_404(ref)
+    held, is_bookkeeper = history.donation, _is_bookkeeper()
+    return render_template(
+        "staff/donation.html",
+        history=history,
+        donation=held,
+        payment=held.payment,
+        story=tell(history.observations, held.payment.exponent),
+        flags=[FLAG_WORDS[flag] for flag in held.payment.flags],
+        is_bookkeeper=is_bookkeeper,
+        raws=[(number, facts.raw) for number, facts in sorted(history.sources.items()) if facts.raw and is_bookkeeper],
+        told=(TOLD | staff_cards.TOLD).get(request.args.get("told", "")),
+        can_refund=staff_cards.may_refund(held) and is_bookkeeper,
+        can_withdraw=may_withdraw(held) and is_bookkeeper,
+        withdrawal_nonce=staff_entry.new_nonce(),
+    )
+
+
+@blueprint.get("/health")
+@login_required(Role.VIEWER)
+def health() -> str:
+    """Tell whether the ledger and every source work, and why not."""
+    at = service()
+    views, noted, cards = source_views(at), at.ledger.health(), find_cards(at)
+    return render_template(
+        "staff/health.html",
+        head=at.ledger.head(),
+        sources=views,
+        card_state=card_guard.look(at, cards.processor.key) if cards else None,
+        set_aside=at.ledger.set_aside(),
+        reasons={view.name: noted[view.name].reason if view.name in noted else "" for view in views},
+        not_watched=not_watched(at),
+        by_hand=[method.key for method in at.assembly.methods if method.books],
+    )
+
+
+@blueprint.get("/exports")
+@login_required(Role.BOOKKEEPER)
+def exports() -> str:
+    """Offer the ledger as a file."""
+    chosen = read_filter(request.args)
+    return render_template(
+        "staff/exports.html", chosen=chosen, mistakes=chosen.mistakes, choices=choices(service().assembly)
+    )
+
+
+@blueprint.get("/exports/donations.<any(jsonl, csv):form>")
+@login_required(Role.BOOKKEEPER)
+def download(form: Literal["jsonl", "csv"]) -> Response | tuple[str, int]:
+    """Stream the ledger as a file, filtered as asked; a filter that cannot be read is told, not ignored."""
+    at, chosen = service(), read_filter(request.args)
+    if chosen.mistakes:
+        page = render_template(
+            "staff/exports.html", chosen=chosen, mistakes=chosen.mistakes, choices=choices(at.assembly)
+        )
+        return page, 400
+    lines = _begun(write_export(at.ledger.export(chosen.wanted), form=form))
+    response = Response(lines, mimetype="text/csv" if form == "csv" else "application/x-ndjson")
+    response.headers["Content-Disposition"] = f'attachment; filename="donations-{at.today()}.{form}"'
+    log.info("staff_export", extra={"form": form})
+    return response
+
+
+@blueprint.errorhandler(guard.NotSignedIn)
+def ask_to_sign_in(_error: guard.NotSignedIn) -> BaseResponse | tuple[str, int]:
+    """Send readers of a page to the login and back; what a form wanted is not done."""
+    if request.method in guard.SAFE_METHODS:
+        return redirect(url_for("staff.login", next=request.path), 303)
+    return _login_page(SESSION_ENDED), 403
+
+
+@blueprint.errorhandler(guard.Forged)
+def refuse_form(_error: guard.Forged) -> tuple[str, int]:
+    """Tell that nothing was done, and offer a fresh form."""
+    if request.endpoint == "staff.login":
+        return _login_page(FORM_TOO_OLD), 403
+    heading = Phrase("Nothing was changed")
+    text = Phrase("The form was too old, or it did not come from this page. Open it again and send it once more.")
+    return render_template("staff/notice.html", heading=heading, text=text, command=None), 403
+
+
+@blueprint.errorhandler(Forbidden)
+def refuse_role(_error: Forbidden) -> tuple[str, int]:
+    """Tell that this person's role does not cover the page."""
+    heading, text = Phrase("This is not open to your role"), Phrase("Ask an admin, if your work needs it.")
+    return render_template("staff/notice.html", heading=heading, text=text, command=None), 403
+
+
+@blueprint.errorhandler(LedgerError)
+def tell_ledger_down(error: LedgerError) -> tuple[str, int, dict[str, str]]:
+    """Say what to run. The reason goes to the log alone: whoever reads this need not be signed in."""
+    log.error("staff_ledger_down", extra={"error": str(error)})
+    if isinstance(error, LedgerOutdated):
+        text = Phrase("The database is not at this version. Nothing is lost. On the server, run:")
+        command = "support-service migrate"
+    else:
+        text, command = Phrase("The database does not answer. Nothing is lost; please look again in a minute."), None
+    heading = Phrase("The ledger cannot be read now")
+    page = render_template("staff/notice.html", heading=heading, text=text, command=command)
+    return page, 503, {"Retry-After": "30"}
+
+
+@blueprint.errorhandler(guard.SecretUnusable)
+def tell_secret_unusable(error: guard.SecretUnusable) -> tuple[str, int]:
+    """Say that the secret file is at fault; where it lies is for the log."""
+    log.error("secret_file_unusable", extra={"error": str(error)})
+    heading = Phrase("Signing in does not work now")
+    text = Phrase("The secret file (web.secret_file in the settings) cannot be used; the server's log says why.")
+    return render_template("staff/notice.html", heading=heading, text=text, command=None), 503
+
+
+def _is_bookkeeper() -> bool:
+    """Tell whether this person may book, give back, and see who gave: on the pages as in the exports."""
+    return guard.signed_in().person.role.covers(Role.BOOKKEEPER)
+
+
+def _login_page(message: Phrase | None = None) -> str:
+    return render_template("staff/login.html", message=message, next=guard.next_path(request.args.get("next", "")))
+
+
+def _next_page() -> str:
+    path = guard.next_path(request.args.get("next", ""))
+    if path is None:
+        return url_for("staff.donations")
+    return f"{path}?lang={chosen_language()}" if "lang" in request.args else path
+
+
+def _other_languages() -> list[tuple[str, str, str]]:
+    """Link this very page in every language; an answer to a form has no address to go to."""
+    languages = service().assembly.settings.publisher.languages
+    if len(languages) < 2 or request.method not in guard.SAFE_METHODS or request.endpoint is None:
+        return []
+    # Ours alone: a name from the query such as "_scheme" would be an order to url_for.
+    here = {name: request.args[name] for name in KEPT if name in request.args} | (request.view_args or {})
+    return [(code, LANGUAGE_NAMES[code], url_for(request.endpoint, **{**here, "lang": code})) for code in languages]
+
+
+def _begun(lines: Iterator[str]) -> Iterator[bytes]:
+    """Take the first line at once: a ledger that is down must answer 503, not break off a download."""
+    first = next(lines, None)
+
+    def rest() -> Iterator[bytes]:
+        if first is not None:
+            yield first.encode()
+        for line in lines:
+            yield line.encode()
+
+    return rest()
