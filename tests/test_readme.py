@@ -66,7 +66,7 @@ def test_the_settings_work(tmp_path: Path) -> None:
 
 
 def test_the_snippets_name_what_the_widget_is() -> None:
-    script = (ROOT / "support_service" / "web" / "widget.js").read_text(encoding="utf-8")
+    script = (ROOT / "support_service" / "web" / "reader" / "widget.js").read_text(encoding="utf-8")
     element = re.search(r'customElements\.define\("([a-z-]+)"', script)
     assert element
     embedded, framed = snippets("html")
