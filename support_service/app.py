@@ -11,14 +11,7 @@ from support_service.door.live import Patience
 from support_service.giving import Clock, utc_now
 from support_service.ledger import Ledger
 from support_service.settings import resource, settings_path
-from support_service.web import (
-    errors,
-    headers,
-    health,
-    i18n,
-    layout,
-    webhooks,
-)
+from support_service.web import errors, headers, health, i18n, layout, webhooks
 from support_service.web.breaker import PublicReads
 from support_service.web.card import views as card
 from support_service.web.card.checkouts import Checkouts

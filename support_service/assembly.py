@@ -21,14 +21,7 @@ from support_service.rails import (
     processor_method_half,
     source_half,
 )
-from support_service.rails.processor import (
-    Believed,
-    FindIntent,
-    Processor,
-    ProcessorAccount,
-    ProcessorHalf,
-    SweepHalf,
-)
+from support_service.rails.processor import Believed, FindIntent, Processor, ProcessorAccount, ProcessorHalf, SweepHalf
 from support_service.rails.stripe.method import checkout_origins
 from support_service.rates.settings import Choices, read_value
 from support_service.rates.valuation import Finder

@@ -13,31 +13,16 @@ import click
 
 from support_service import __version__
 from support_service.assembly import Assembly, assemble
-from support_service.commands import (
-    check as checks,
-)
-from support_service.commands import (
-    freezes as freezing,
-)
-from support_service.commands import (
-    rescan as rescanning,
-)
-from support_service.commands import (
-    run as running,
-)
-from support_service.commands import (
-    verify_online as auditing,
-)
+from support_service.commands import check as checks
+from support_service.commands import freezes as freezing
+from support_service.commands import rescan as rescanning
+from support_service.commands import run as running
+from support_service.commands import verify_online as auditing
 from support_service.commands.errors import NotBuilt, Telling, tell_bug
 from support_service.commands.output import write_lines
 from support_service.commands.passwords import chosen_password
 from support_service.giving import State, utc_now
-from support_service.ledger import (
-    Ledger,
-    Wanted,
-    migrate,
-    write_export,
-)
+from support_service.ledger import Ledger, Wanted, migrate, write_export
 from support_service.log import configure_logging
 from support_service.rails import Mistake
 from support_service.settings import SettingsError, settings_path

@@ -23,14 +23,7 @@ from support_service.ledger import (
     SourceContradiction,
     SourceFrozen,
 )
-from support_service.rails import (
-    MustFreeze,
-    Source,
-    SourceDown,
-    SourceError,
-    SourceLied,
-    Warns,
-)
+from support_service.rails import MustFreeze, Source, SourceDown, SourceError, SourceLied, Warns
 from support_service.rails.asides import SetsAside
 
 BACKOFF_SECONDS_FIRST = 1.0

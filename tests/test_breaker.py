@@ -11,12 +11,7 @@ import pytest
 from support_service.ledger import Ledger, LedgerDown, migrate
 from support_service.rails.processor import CheckoutDown, CheckoutRefused, CheckoutSilent
 from support_service.web.breaker import Breaker, PublicReads, Resting
-from support_service.web.card.checkouts import (
-    AT_ONCE_MAX,
-    FAILURES_MAX,
-    RESTS,
-    Checkouts,
-)
+from support_service.web.card.checkouts import AT_ONCE_MAX, FAILURES_MAX, RESTS, Checkouts
 from tests.fixtures.staff import FrozenClock
 
 

@@ -3,12 +3,7 @@
 import pytest
 
 from support_service.money import Asset, BadAmount, Money
-from support_service.web.amounts import (
-    SeveralMeanings,
-    read_exact,
-    read_typed,
-    sum_text,
-)
+from support_service.web.amounts import SeveralMeanings, read_exact, read_typed, sum_text
 
 UAH, JPY, KWD = Asset("UAH", 2), Asset("JPY", 0), Asset("KWD", 3)
 

@@ -10,12 +10,7 @@ import pytest
 
 from support_service.assembly import assemble
 from support_service.settings import SettingsError
-from support_service.web.civil_dates import (
-    day_of,
-    first_moment,
-    moment_within,
-    written,
-)
+from support_service.web.civil_dates import day_of, first_moment, moment_within, written
 from tests.fixtures.service import SEED, write_settings
 from tests.fixtures.staff import House, build_house
 

@@ -6,14 +6,7 @@ import pytest
 
 from support_service.demo import bitcoin_chain as demo_bitcoin
 from support_service.demo.bitcoin_chain import GIFTS, LocalBitcoin, on_this_chain
-from support_service.demo.bitcoin_transactions import (
-    Coin,
-    Lock,
-    Transaction,
-    compact,
-    payment,
-    witness_script,
-)
+from support_service.demo.bitcoin_transactions import Coin, Lock, Transaction, compact, payment, witness_script
 from support_service.supervisor import ProcessError
 from tests.fixtures.bitcoin_node import BitcoinNode, new_process, stop_process
 

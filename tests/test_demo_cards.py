@@ -5,13 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support_service.demo.card_readers import (
-    MONTH_SECONDS,
-    READ_SECONDS,
-    REST_SECONDS,
-    CardReaders,
-    form_fields,
-)
+from support_service.demo.card_readers import MONTH_SECONDS, READ_SECONDS, REST_SECONDS, CardReaders, form_fields
 from support_service.demo.stripe import StripeFake
 from tests.fixtures.browser import Serve
 from tests.fixtures.cards import CardHouse, card_house

@@ -8,12 +8,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 import pytest
 import stripe
 
-from support_service.demo.stripe import (
-    KEY,
-    SECRET,
-    StripeFake,
-    Terms,
-)
+from support_service.demo.stripe import KEY, SECRET, StripeFake, Terms
 from tests.fixtures.stripe import Hearer, order, plan_order
 from tests.fixtures.stripe_schema import check
 

@@ -12,12 +12,7 @@ from typing import Any
 import pytest
 import stripe
 
-from support_service.demo.stripe import (
-    KEY,
-    SECRET,
-    Endpoint,
-    StripeFake,
-)
+from support_service.demo.stripe import KEY, SECRET, Endpoint, StripeFake
 from support_service.demo.stripe.errors import Refusal
 from tests.fixtures.stripe import Hearer, order, plan_order
 from tests.fixtures.stripe_schema import VECTORS, check, document, problems, schema_name

@@ -9,13 +9,7 @@ from eth_utils.address import to_checksum_address
 from support_service import watcher
 from support_service.assembly import Assembly, assemble
 from support_service.commands.freezes import freeze_lines, unfreeze
-from support_service.ledger import (
-    Health,
-    Ledger,
-    LedgerError,
-    SourceFrozen,
-    migrate,
-)
+from support_service.ledger import Health, Ledger, LedgerError, SourceFrozen, migrate
 from support_service.rails import MustFreeze
 from tests.fixtures.door import create_site
 from tests.fixtures.node import ETHER, OURS, Node

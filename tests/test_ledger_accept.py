@@ -4,14 +4,7 @@ from typing import Any
 
 import pytest
 
-from support_service.giving import (
-    Direction,
-    Flag,
-    Kind,
-    Outcome,
-    Personal,
-    State,
-)
+from support_service.giving import Direction, Flag, Kind, Outcome, Personal, State
 from support_service.ledger import CursorMoved, Ledger, SourceContradiction
 from tests.fixtures.reports import (
     OURS,

@@ -11,14 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 import support_service.ledger.migrations
 from support_service.giving import State
-from support_service.ledger import (
-    Health,
-    Ledger,
-    LedgerDown,
-    LedgerError,
-    LedgerOutdated,
-    migrate,
-)
+from support_service.ledger import Health, Ledger, LedgerDown, LedgerError, LedgerOutdated, migrate
 from support_service.ledger.engine import SCHEMA_REVISION, Database
 from support_service.ledger.tables import metadata
 from tests.fixtures.database import Cluster

@@ -9,13 +9,7 @@ from typing import Literal
 
 import pytest
 
-from support_service.giving import (
-    Direction,
-    Flag,
-    Kind,
-    Personal,
-    State,
-)
+from support_service.giving import Direction, Flag, Kind, Personal, State
 from support_service.ledger import Ledger, Wanted, write_export
 from support_service.ledger import export as export_module
 from tests.fixtures.reports import NOON, Chain, gift, polled, pushed, refund, statement, transfer

@@ -11,15 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support_service.giving import (
-    Direction,
-    Donation,
-    Kind,
-    Observation,
-    Outcome,
-    Report,
-    State,
-)
+from support_service.giving import Direction, Donation, Kind, Observation, Outcome, Report, State
 from support_service.ledger import Ledger
 from tests.fixtures.database import SteppingClock
 from tests.fixtures.reports import Chain, dispute, gift, polled, pushed, refund, statement, transfer

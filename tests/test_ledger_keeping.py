@@ -6,23 +6,10 @@ import json
 import pytest
 from sqlalchemy import TextClause, text
 
-from support_service.giving import (
-    Direction,
-    Identity,
-    Personal,
-    State,
-)
+from support_service.giving import Direction, Identity, Personal, State
 from support_service.ledger import BadReport, Ledger
 from support_service.ledger.engine import Database
-from tests.fixtures.reports import (
-    NOON,
-    Chain,
-    gift,
-    polled,
-    pushed,
-    statement,
-    transfer,
-)
+from tests.fixtures.reports import NOON, Chain, gift, polled, pushed, statement, transfer
 
 
 def test_personal_data_and_raw_messages_are_outside_the_chained_rows(chain: Chain, database_url: str) -> None:

@@ -2,12 +2,7 @@
 
 import pytest
 
-from support_service.giving import (
-    Direction,
-    Kind,
-    Outcome,
-    State,
-)
+from support_service.giving import Direction, Kind, Outcome, State
 from support_service.ledger import Ledger
 from tests.fixtures.reports import OURS, Chain, dispute, gift, pushed, refund, statement, transfer
 

@@ -11,12 +11,7 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, Table, create_engine, make_url, select
 
-from support_service.giving import (
-    Direction,
-    Kind,
-    Personal,
-    State,
-)
+from support_service.giving import Direction, Kind, Personal, State
 from support_service.ledger import Ledger, tables
 from support_service.ledger.canonical import chain_hash
 from support_service.ledger.verify import donations as verify_donations

@@ -4,14 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support_service.origin import (
-    BadAddress,
-    BaseUrl,
-    origin_of,
-    read_base_url,
-    read_host,
-    read_origin,
-)
+from support_service.origin import BadAddress, BaseUrl, origin_of, read_base_url, read_host, read_origin
 
 SPELLINGS = {
     "https://example.com": [

@@ -15,19 +15,9 @@ from sqlalchemy import create_engine, text, update
 from support_service.ledger import Ledger, migrate
 from support_service.ledger import password_hashes as hashing
 from support_service.ledger import staff as people_module
-from support_service.ledger.login_limits import (
-    ATTEMPTS_MAX,
-    NET_ATTEMPTS_MAX,
-    STRANGERS_SLOWED,
-    Knock,
-)
+from support_service.ledger.login_limits import ATTEMPTS_MAX, NET_ATTEMPTS_MAX, STRANGERS_SLOWED, Knock
 from support_service.ledger.rate_limits import CLEARED_MAX
-from support_service.ledger.staff import (
-    LoginRefused,
-    PeopleError,
-    Role,
-    TooManyAttempts,
-)
+from support_service.ledger.staff import LoginRefused, PeopleError, Role, TooManyAttempts
 from support_service.ledger.tables import staff
 from tests.fixtures.staff import ANNA, BOB, PASSWORD, FrozenClock
 

@@ -15,14 +15,7 @@ from hypothesis import strategies as st
 
 from support_service import watcher
 from support_service.assembly import assemble, build_valuation
-from support_service.giving import (
-    Cursor,
-    Direction,
-    Kind,
-    Report,
-    State,
-    ValueClaim,
-)
+from support_service.giving import Cursor, Direction, Kind, Report, State, ValueClaim
 from support_service.ledger import Health, Ledger, write_export
 from support_service.money import Asset
 from support_service.rails import SourceDown, SourceLied

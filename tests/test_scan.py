@@ -7,12 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support_service.rails.chain import search as scan
-from support_service.rails.chain.search import (
-    BlockRef,
-    RangeSize,
-    Search,
-    Span,
-)
+from support_service.rails.chain.search import BlockRef, RangeSize, Search, Span
 
 histories = st.lists(st.integers(min_value=0, max_value=2), min_size=2, max_size=80)
 

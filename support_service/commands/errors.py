@@ -12,12 +12,7 @@ from support_service.ledger.errors import LedgerOutdated
 from support_service.log import without_secrets
 from support_service.rails import SourceError
 from support_service.settings import SettingsError, is_child_process
-from support_service.supervisor import (
-    PERMANENT_CODE,
-    NoSuchHost,
-    Permanent,
-    ProcessError,
-)
+from support_service.supervisor import PERMANENT_CODE, NoSuchHost, Permanent, ProcessError
 
 log = logging.getLogger(__name__)
 

@@ -7,14 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from support_service import watcher
-from support_service.assembly import (
-    Assembly,
-    build_sources,
-    build_sweeps,
-    build_valuation,
-    sweeps,
-    unwatched_networks,
-)
+from support_service.assembly import Assembly, build_sources, build_sweeps, build_valuation, sweeps, unwatched_networks
 from support_service.giving import utc_now
 from support_service.ledger import Ledger, migrate
 from support_service.settings import worker_environment

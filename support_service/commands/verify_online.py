@@ -5,21 +5,10 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from support_service.assembly import Assembly, build_sources, build_sweeps
-from support_service.giving import (
-    Clock,
-    Donation,
-    Identity,
-    State,
-    utc_now,
-)
+from support_service.giving import Clock, Donation, Identity, State, utc_now
 from support_service.ledger import Ledger, Wanted
 from support_service.money import Asset, Money, plain
-from support_service.rails import (
-    Holding,
-    Source,
-    SourceError,
-    TellsHoldings,
-)
+from support_service.rails import Holding, Source, SourceError, TellsHoldings
 from support_service.rails.processor import HeldPayment, TellsPayments
 
 # A processor's message about its newest entries may still be on its way.

@@ -12,12 +12,7 @@ import click
 
 from support_service.commands.errors import Telling
 from support_service.conformance import Fails, Unknown, run
-from support_service.conformance.bitcoin_core import (
-    CORE_CHECKS,
-    CoreBench,
-    read_block,
-    transactions,
-)
+from support_service.conformance.bitcoin_core import CORE_CHECKS, CoreBench, read_block, transactions
 from support_service.conformance.esplora import ESPLORA_CHECKS, EsploraBench
 from support_service.rails import SourceDown, SourceLied
 from support_service.rails.bitcoin.address import CHAINS

@@ -16,37 +16,16 @@ from support_service.commands import run as running
 from support_service.demo import bitcoin_chain as demo_bitcoin
 from support_service.demo.bitcoin_chain import LocalBitcoin
 from support_service.demo.card_readers import CardReaders
-from support_service.demo.evm_chain import (
-    GIFTS,
-    Gift,
-    LocalChain,
-    node_child,
-)
-from support_service.demo.settings import (
-    Chains,
-    Places,
-    demo_settings,
-    receiver,
-)
+from support_service.demo.evm_chain import GIFTS, Gift, LocalChain, node_child
+from support_service.demo.settings import Chains, Places, demo_settings, receiver
 from support_service.demo.stripe import StripeFake
 from support_service.demo.tron_node import TronNode
 from support_service.demo.tron_ports import TronPorts
 from support_service.giving import Kind, State
-from support_service.ledger import (
-    Ledger,
-    LedgerDown,
-    Listed,
-    migrate,
-)
+from support_service.ledger import Ledger, LedgerDown, Listed, migrate
 from support_service.money import Asset, Money
 from support_service.settings import worker_environment
-from support_service.supervisor import (
-    Child,
-    ProcessError,
-    Supervisor,
-    accepts_connections,
-    reserve_port,
-)
+from support_service.supervisor import Child, ProcessError, Supervisor, accepts_connections, reserve_port
 
 GIFT_SECONDS = 5
 # One of each kind comes at once, so that a newcomer need not wait to see them.

@@ -10,13 +10,7 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 from urllib.request import HTTPBasicAuthHandler, HTTPPasswordMgrWithPriorAuth, ProxyHandler, Request, build_opener
 
-from support_service.demo.bitcoin_transactions import (
-    Coin,
-    Lock,
-    payment,
-    with_prefix,
-    witness_script,
-)
+from support_service.demo.bitcoin_transactions import Coin, Lock, payment, with_prefix, witness_script
 from support_service.demo.evm_chain import Gift
 from support_service.supervisor import Child, ProcessError
 

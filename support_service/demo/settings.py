@@ -8,12 +8,7 @@ from pathlib import Path
 from support_service.commands import run as running
 from support_service.demo import bitcoin_chain as demo_bitcoin
 from support_service.demo.bitcoin_chain import LocalBitcoin, on_this_chain
-from support_service.demo.evm_chain import (
-    CHAIN_ID,
-    TOKEN_EXPONENT,
-    TOKENS,
-    LocalChain,
-)
+from support_service.demo.evm_chain import CHAIN_ID, TOKEN_EXPONENT, TOKENS, LocalChain
 from support_service.demo.stripe import CURRENCIES, StripeFake
 from support_service.demo.tron_node import CHAIN_ID as TRON_CHAIN_ID
 from support_service.demo.tron_ports import TronPorts

@@ -16,22 +16,11 @@ from support_service.door.body import Bodies, Refused, limit_of
 from support_service.door.finished import Captured, Finished
 from support_service.door.live import Live, Patience
 from support_service.door.negotiation import coding, holds
-from support_service.door.pools import (
-    Busy,
-    Kind,
-    Pool,
-    kind_of,
-)
+from support_service.door.pools import Busy, Kind, Pool, kind_of
 from support_service.door.rsgi import Exchange, HeaderList, Scope
 from support_service.door.shelf import Depends, Shelf
 from support_service.door.visitor import OwnHosts, client_address
-from support_service.door.wsgi import (
-    Piecewise,
-    Request,
-    begin,
-    call,
-    send_rest,
-)
+from support_service.door.wsgi import Piecewise, Request, begin, call, send_rest
 from support_service.origin import BaseUrl, Host
 
 if TYPE_CHECKING:

@@ -5,22 +5,9 @@ the Observations it claims. Donation: what we believe now about one piece of mon
 a donation, are in ledger/postings.py.) Money enters by one verb only, `ledger.accept(report)`.
 """
 
-from support_service.giving.clock import (
-    Clock,
-    utc_now,
-)
-from support_service.giving.donations import (
-    Donation,
-    NoPayment,
-    Observed,
-    fold,
-    is_open,
-    live,
-)
-from support_service.giving.intents import (
-    Checkout,
-    Intent,
-)
+from support_service.giving.clock import Clock, utc_now
+from support_service.giving.donations import Donation, NoPayment, Observed, fold, is_open, live
+from support_service.giving.intents import Checkout, Intent
 from support_service.giving.methods import (
     CardChoice,
     CardCurrency,
@@ -54,15 +41,7 @@ from support_service.giving.reports import (
     ValueClaim,
     value_part,
 )
-from support_service.giving.states import (
-    COUNTED_KINDS,
-    PAYMENT_STATES,
-    Direction,
-    Flag,
-    Kind,
-    Outcome,
-    State,
-)
+from support_service.giving.states import COUNTED_KINDS, PAYMENT_STATES, Direction, Flag, Kind, Outcome, State
 
 __all__ = [
     "COUNTED_KINDS",

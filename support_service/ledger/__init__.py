@@ -4,13 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 
-from support_service.giving import (
-    Clock,
-    Cursor,
-    Report,
-    SetAside,
-    utc_now,
-)
+from support_service.giving import Clock, Cursor, Report, SetAside, utc_now
 from support_service.ledger.accept import Change, accept_report, frozen_text
 from support_service.ledger.asides import read_asides, read_unfit, write_asides
 from support_service.ledger.engine import BRIEF_SECONDS_MAX, WAIT_SECONDS_MAX, Database
@@ -26,22 +20,9 @@ from support_service.ledger.errors import (
     SourceFrozen,
 )
 from support_service.ledger.export import ExportRow, export_rows, write_export
-from support_service.ledger.freezes import (
-    Freeze,
-    Thaw,
-    end_freeze,
-    read_blocks,
-    read_freezes,
-    read_held,
-    write_freeze,
-)
+from support_service.ledger.freezes import Freeze, Thaw, end_freeze, read_blocks, read_freezes, read_held, write_freeze
 from support_service.ledger.health import Health, SourceHealth, write_health
-from support_service.ledger.intents import (
-    Attempt,
-    Intents,
-    Plan,
-    Waiting,
-)
+from support_service.ledger.intents import Attempt, Intents, Plan, Waiting
 from support_service.ledger.postings import Leg
 from support_service.ledger.queries import (
     Head,

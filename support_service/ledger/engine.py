@@ -11,13 +11,7 @@ from urllib.parse import quote
 from weakref import finalize
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, inspect, text
-from sqlalchemy.exc import (
-    DatabaseError,
-    DataError,
-    IntegrityError,
-    InterfaceError,
-    ProgrammingError,
-)
+from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, InterfaceError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from support_service.ledger.address import read_database_url

@@ -10,19 +10,9 @@ from typing import Literal, TypeAlias
 
 from sqlalchemy import Connection, RowMapping, and_, or_, select
 
-from support_service.giving import (
-    Donation,
-    NoPayment,
-    ValueClaim,
-    fold,
-)
+from support_service.giving import Donation, NoPayment, ValueClaim, fold
 from support_service.ledger.engine import Database
-from support_service.ledger.queries import (
-    Wanted,
-    conditions,
-    is_wanted,
-    read_head,
-)
+from support_service.ledger.queries import Wanted, conditions, is_wanted, read_head
 from support_service.ledger.rows import histories, identity_of, read_donation
 from support_service.ledger.tables import donation, personal_data
 from support_service.money import Asset, Money, plain

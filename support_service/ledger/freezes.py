@@ -11,12 +11,7 @@ from support_service.giving import Direction, Report, State
 from support_service.ledger.accept import accept_report
 from support_service.ledger.accept.new_claims import GONE
 from support_service.ledger.errors import LedgerError
-from support_service.ledger.tables import (
-    donation,
-    from_micros,
-    source_freeze,
-    to_micros,
-)
+from support_service.ledger.tables import donation, from_micros, source_freeze, to_micros
 
 
 @dataclass(frozen=True, slots=True)

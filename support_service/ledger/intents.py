@@ -6,13 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, literal, or_, select, tuple_, update
 
-from support_service.giving import (
-    Checkout,
-    Clock,
-    Frequency,
-    Intent,
-    PlanTerms,
-)
+from support_service.giving import Checkout, Clock, Frequency, Intent, PlanTerms
 from support_service.ledger import canonical
 from support_service.ledger.accept import keep_apart
 from support_service.ledger.accept.aliases import read_plan_row

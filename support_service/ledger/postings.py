@@ -23,12 +23,7 @@ equity:opening                  what was there before we began to watch
 from collections import Counter
 from dataclasses import dataclass
 
-from support_service.giving import (
-    Direction,
-    Donation,
-    Kind,
-    State,
-)
+from support_service.giving import Direction, Donation, Kind, State
 
 
 @dataclass(frozen=True, slots=True)

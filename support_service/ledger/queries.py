@@ -7,15 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, select
 
-from support_service.giving import (
-    COUNTED_KINDS,
-    Cursor,
-    Direction,
-    Donation,
-    Kind,
-    Observed,
-    State,
-)
+from support_service.giving import COUNTED_KINDS, Cursor, Direction, Donation, Kind, Observed, State
 from support_service.ledger.canonical import read_raw
 from support_service.ledger.health import Health, SourceHealth
 from support_service.ledger.postings import Leg

@@ -22,20 +22,8 @@ from support_service.giving import (
     fold,
     live,
 )
-from support_service.ledger.canonical import (
-    personal_digest,
-    read_claim,
-    read_personal,
-    value_text,
-)
-from support_service.ledger.tables import (
-    donation,
-    from_micros,
-    observation,
-    personal_data,
-    report,
-    to_micros,
-)
+from support_service.ledger.canonical import personal_digest, read_claim, read_personal, value_text
+from support_service.ledger.tables import donation, from_micros, observation, personal_data, report, to_micros
 
 # SQLite takes 32,766 parameters in one statement, PostgreSQL 65,535.
 KEYS_PER_QUESTION = 1_000

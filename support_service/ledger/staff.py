@@ -19,27 +19,10 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, delete, in
 from support_service.giving import Clock
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import LedgerError
-from support_service.ledger.login_limits import (
-    ATTEMPTS_WINDOW,
-    Knock,
-    buckets_of,
-    is_too_often,
-)
-from support_service.ledger.password_hashes import (
-    HASH_OF_NOBODY,
-    PASSWORD_CHARS_MAX,
-    Hashing,
-    TooBusy,
-    prepared,
-)
+from support_service.ledger.login_limits import ATTEMPTS_WINDOW, Knock, buckets_of, is_too_often
+from support_service.ledger.password_hashes import HASH_OF_NOBODY, PASSWORD_CHARS_MAX, Hashing, TooBusy, prepared
 from support_service.ledger.rate_limits import note_attempt
-from support_service.ledger.tables import (
-    from_micros,
-    login_attempt,
-    staff,
-    staff_session,
-    to_micros,
-)
+from support_service.ledger.tables import from_micros, login_attempt, staff, staff_session, to_micros
 from support_service.ledger.weak_passwords import is_weak
 
 PASSWORD_CHARS_MIN = 12

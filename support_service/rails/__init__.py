@@ -11,13 +11,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Protocol, cast, runtime_checkable
 
-from support_service.giving import (
-    Clock,
-    Cursor,
-    PaymentMethod,
-    Report,
-    Watch,
-)
+from support_service.giving import Clock, Cursor, PaymentMethod, Report, Watch
 from support_service.money import Asset
 
 RAILS = {

@@ -5,17 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from support_service.giving import (
-    Checkout,
-    Claim,
-    Clock,
-    Decline,
-    Identity,
-    Intent,
-    PlanTerms,
-    Report,
-    SetAside,
-)
+from support_service.giving import Checkout, Claim, Clock, Decline, Identity, Intent, PlanTerms, Report, SetAside
 from support_service.money import Asset
 from support_service.rails import Source
 

@@ -10,25 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
-from support_service.giving import (
-    Clock,
-    Cursor,
-    Donation,
-    Observation,
-    Report,
-    ValueClaim,
-    utc_now,
-    value_part,
-)
+from support_service.giving import Clock, Cursor, Donation, Observation, Report, ValueClaim, utc_now, value_part
 from support_service.money import Asset
 from support_service.rails import SourceDown, SourceError, SourceLied
 from support_service.rates import Asked, Rate, RateSource
-from support_service.rates.conversion import (
-    Conversion,
-    convert,
-    rate_text,
-    worth,
-)
+from support_service.rates.conversion import Conversion, convert, rate_text, worth
 
 # A gift need not be valued the minute it is confirmed, and rates change slower than blocks.
 POLL_SECONDS = 60.0

@@ -2,15 +2,7 @@
 
 import re
 
-from support_service.money import (
-    AmbiguousAmount,
-    Asset,
-    BadAmount,
-    Money,
-    parse_plain,
-    parse_typed,
-    plain,
-)
+from support_service.money import AmbiguousAmount, Asset, BadAmount, Money, parse_plain, parse_typed, plain
 
 AMOUNT_CHARS_MAX = 30
 # Narrow and unbreakable: a sum is one word for the eyes.

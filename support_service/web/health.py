@@ -10,14 +10,7 @@ from flask import Blueprint, Response, jsonify
 
 from support_service.assembly import Assembly, sweeps, unwatched_networks
 from support_service.giving import SetAside
-from support_service.ledger import (
-    Health,
-    Ledger,
-    LedgerError,
-    LedgerOutdated,
-    SourceHealth,
-    Total,
-)
+from support_service.ledger import Health, Ledger, LedgerError, LedgerOutdated, SourceHealth, Total
 from support_service.money import Asset, Money, plain
 from support_service.rails.asides import WATCH
 from support_service.rails.processor import SWEEP_POLL_SECONDS

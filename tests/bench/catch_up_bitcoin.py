@@ -25,12 +25,7 @@ from typing import Any, Self
 import requests
 
 from support_service import watcher
-from support_service.demo.bitcoin_transactions import (
-    Coin,
-    Lock,
-    Transaction,
-    payment,
-)
+from support_service.demo.bitcoin_transactions import Coin, Lock, Transaction, payment
 from support_service.giving import utc_now
 from support_service.ledger import Ledger, migrate
 from support_service.rails.bitcoin.network import read_network

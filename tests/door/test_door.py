@@ -10,20 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support_service.app import build_door, create_app
-from support_service.door import (
-    Door,
-    Place,
-    Routes,
-    body,
-)
+from support_service.door import Door, Place, Routes, body
 from support_service.door.finished import Captured
 from support_service.door.live import Live, Patience
-from support_service.door.pools import (
-    THREADS,
-    WAITING_A_THREAD,
-    Kind,
-    kind_of,
-)
+from support_service.door.pools import THREADS, WAITING_A_THREAD, Kind, kind_of
 from support_service.ledger import migrate
 from support_service.origin import read_base_url
 from tests.fixtures.door import Asked, Fields, Heard, ask, loop

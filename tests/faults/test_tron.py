@@ -3,13 +3,7 @@
 import pytest
 
 from support_service.rails import BadOption
-from support_service.rails.tron.address import (
-    any_form,
-    from_evm,
-    read_address,
-    to_evm,
-    to_hex,
-)
+from support_service.rails.tron.address import any_form, from_evm, read_address, to_evm, to_hex
 from tests.fixtures.node import ACCOUNTS, OURS, Node, call_data
 from tests.fixtures.tron import MINE, SEND, MakeTron, token, watch
 

@@ -4,14 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support_service.giving import Direction, Kind
-from support_service.rails.bitcoin.movements import (
-    Coin,
-    Input,
-    Movement,
-    Transaction,
-    moves,
-    net,
-)
+from support_service.rails.bitcoin.movements import Coin, Input, Movement, Transaction, moves, net
 
 OWN = {"aa": "A", "bb": "B", "cc": "C"}
 TXID = "12" * 32

@@ -11,12 +11,7 @@ import pytest
 import stripe
 
 from support_service.assembly import assemble, build_sweeps
-from support_service.demo.stripe import (
-    KEY,
-    StripeFake,
-    Terms,
-    Trouble,
-)
+from support_service.demo.stripe import KEY, StripeFake, Terms, Trouble
 from support_service.giving import State
 from support_service.ledger import CursorMoved
 from support_service.ledger.rate_limits import DECLINED, DECLINES_WINDOW

@@ -16,12 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from support_service.demo.bitcoin_transactions import (
-    Coin,
-    Lock,
-    Transaction,
-    payment,
-)
+from support_service.demo.bitcoin_transactions import Coin, Lock, Transaction, payment
 from support_service.giving import utc_now
 from support_service.ledger import Ledger, LedgerError, migrate
 from support_service.rails import MustFreeze, SourceDown, SourceError

@@ -11,12 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from support_service.giving import Watch, utc_now
-from support_service.ledger import (
-    Ledger,
-    LedgerError,
-    Wanted,
-    migrate,
-)
+from support_service.ledger import Ledger, LedgerError, Wanted, migrate
 from support_service.money import Asset
 from support_service.rails import MustFreeze, SourceDown, SourceError
 from support_service.rails.evm.network import read_network

@@ -11,13 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from support_service.demo.stripe import (
-    checkout,
-    disputes,
-    payouts,
-    plans,
-    refunds,
-)
+from support_service.demo.stripe import checkout, disputes, payouts, plans, refunds
 from support_service.demo.stripe.account import Account, Terms
 from support_service.demo.stripe.api import Api, Check, check_nothing
 from support_service.demo.stripe.errors import Json

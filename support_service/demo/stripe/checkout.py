@@ -6,22 +6,8 @@ from urllib.parse import urlsplit
 from support_service.demo.stripe import payments, plans
 from support_service.demo.stripe.account import Account, change
 from support_service.demo.stripe.amounts import check_amount
-from support_service.demo.stripe.errors import (
-    Json,
-    invalid,
-    missing,
-    refused,
-)
-from support_service.demo.stripe.form import (
-    Form,
-    chosen,
-    listed,
-    metadata,
-    needed,
-    parts,
-    whole,
-    word,
-)
+from support_service.demo.stripe.errors import Json, invalid, missing, refused
+from support_service.demo.stripe.form import Form, chosen, listed, metadata, needed, parts, whole, word
 from support_service.demo.stripe.payments import Order, Payer
 from support_service.demo.stripe.samples import sample
 

@@ -8,18 +8,8 @@ from operator import itemgetter
 
 from support_service.demo.stripe import checkout, invoices
 from support_service.demo.stripe.account import Account
-from support_service.demo.stripe.errors import (
-    Json,
-    Refusal,
-    invalid,
-    missing,
-)
-from support_service.demo.stripe.form import (
-    Form,
-    listed,
-    whole,
-    word,
-)
+from support_service.demo.stripe.errors import Json, Refusal, invalid, missing
+from support_service.demo.stripe.form import Form, listed, whole, word
 
 PAGE_DEFAULT, PAGE_MAX = 10, 100
 _PAGING = {"limit", "starting_after", "ending_before", "expand"}

@@ -6,15 +6,7 @@ from datetime import UTC, datetime, timedelta
 from support_service.demo.stripe import invoices, payments
 from support_service.demo.stripe.account import Account, change
 from support_service.demo.stripe.errors import Json, invalid, refused
-from support_service.demo.stripe.form import (
-    Form,
-    chosen,
-    metadata,
-    needed,
-    parts,
-    whole,
-    word,
-)
+from support_service.demo.stripe.form import Form, chosen, metadata, needed, parts, whole, word
 from support_service.demo.stripe.payments import Payer
 from support_service.demo.stripe.samples import sample
 

@@ -3,13 +3,7 @@
 from support_service.demo.stripe import payments
 from support_service.demo.stripe.account import Account, change
 from support_service.demo.stripe.errors import Json, invalid, refused
-from support_service.demo.stripe.form import (
-    Form,
-    chosen,
-    metadata,
-    whole,
-    word,
-)
+from support_service.demo.stripe.form import Form, chosen, metadata, whole, word
 
 # A dispute that was won, or that only asked, leaves the money where it may be given back.
 _HARMLESS = ("won", "warning_closed", "warning_needs_response")

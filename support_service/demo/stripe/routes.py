@@ -3,23 +3,10 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
-from support_service.demo.stripe import (
-    checkout,
-    disputes,
-    lists,
-    payouts,
-    plans,
-    refunds,
-    simple,
-)
+from support_service.demo.stripe import checkout, disputes, lists, payouts, plans, refunds, simple
 from support_service.demo.stripe.account import Account, change
 from support_service.demo.stripe.errors import Json
-from support_service.demo.stripe.form import (
-    Form,
-    metadata,
-    parts,
-    word,
-)
+from support_service.demo.stripe.form import Form, metadata, parts, word
 
 _TOLD_WHEN_UPDATED = {
     "charge": ("charge.updated",),

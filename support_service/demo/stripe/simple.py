@@ -3,23 +3,8 @@
 from support_service.demo.stripe import disputes, payments, plans
 from support_service.demo.stripe.account import Account, change
 from support_service.demo.stripe.amounts import check_amount
-from support_service.demo.stripe.errors import (
-    Json,
-    Refusal,
-    invalid,
-    missing,
-    refused,
-)
-from support_service.demo.stripe.form import (
-    Form,
-    is_true,
-    listed,
-    metadata,
-    needed,
-    parts,
-    whole,
-    word,
-)
+from support_service.demo.stripe.errors import Json, Refusal, invalid, missing, refused
+from support_service.demo.stripe.form import Form, is_true, listed, metadata, needed, parts, whole, word
 from support_service.demo.stripe.payments import DECLINED, Order, Payer
 
 # Test means of payment of https://docs.stripe.com/testing that decline; all others succeed.

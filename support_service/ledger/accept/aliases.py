@@ -11,24 +11,10 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
-from support_service.giving import (
-    Direction,
-    Frequency,
-    Identity,
-    Named,
-    PlanClaim,
-    Rank,
-    Report,
-)
+from support_service.giving import Direction, Frequency, Identity, Named, PlanClaim, Rank, Report
 from support_service.ledger import canonical
 from support_service.ledger.rows import ByKeys
-from support_service.ledger.tables import (
-    alias,
-    from_micros,
-    plan,
-    to_micros,
-    waiting_claim,
-)
+from support_service.ledger.tables import alias, from_micros, plan, to_micros, waiting_claim
 
 _ALIASES = ByKeys(select(alias), alias.c.name)
 _WAITING = ByKeys(select(waiting_claim).order_by(waiting_claim.c.report_number), waiting_claim.c.name)

@@ -19,12 +19,7 @@ from support_service.giving import (
 from support_service.ledger import canonical
 from support_service.ledger.accept.aliases import Claimed, Names, names_of
 from support_service.ledger.errors import BadReport, SourceContradiction
-from support_service.ledger.rows import (
-    Kept,
-    donation_rows,
-    histories,
-    identity_of,
-)
+from support_service.ledger.rows import Kept, donation_rows, histories, identity_of
 from support_service.ledger.tables import donation
 
 GONE = frozenset({State.ORPHANED, State.REPLACED})

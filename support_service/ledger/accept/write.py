@@ -13,19 +13,8 @@ from support_service.ledger import canonical
 from support_service.ledger.accept.aliases import Claimed
 from support_service.ledger.accept.new_claims import Held, News
 from support_service.ledger.postings import Leg, postings_for
-from support_service.ledger.rows import (
-    Kept,
-    believed,
-    donation_values,
-    identity_values,
-    no_values,
-)
-from support_service.ledger.tables import (
-    donation,
-    observation,
-    posting,
-    total,
-)
+from support_service.ledger.rows import Kept, believed, donation_values, identity_values, no_values
+from support_service.ledger.tables import donation, observation, posting, total
 
 TotalKey: TypeAlias = tuple[str, str, str, str, int]
 

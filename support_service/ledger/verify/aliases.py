@@ -14,21 +14,8 @@ from support_service.ledger import canonical
 from support_service.ledger.accept.aliases import identity_of_alias, plan_place, plan_values
 from support_service.ledger.engine import Database
 from support_service.ledger.intents import intent_hash
-from support_service.ledger.tables import (
-    alias,
-    donation,
-    intent,
-    observation,
-    plan,
-    report,
-    waiting_claim,
-)
-from support_service.ledger.verify.parts import (
-    CHUNK_ROWS,
-    Moment,
-    as_stored,
-    raw_units,
-)
+from support_service.ledger.tables import alias, donation, intent, observation, plan, report, waiting_claim
+from support_service.ledger.verify.parts import CHUNK_ROWS, Moment, as_stored, raw_units
 from support_service.ledger.verify.reports import check_personal
 
 

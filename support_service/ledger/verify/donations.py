@@ -22,12 +22,7 @@ from support_service.ledger.rows import (
     no_values,
 )
 from support_service.ledger.tables import donation, posting
-from support_service.ledger.verify.parts import (
-    CHUNK_ROWS,
-    Moment,
-    as_stored,
-    raw_units,
-)
+from support_service.ledger.verify.parts import CHUNK_ROWS, Moment, as_stored, raw_units
 from support_service.ledger.verify.reports import check_personal
 
 Booked: TypeAlias = tuple[int, str, str, str, str]

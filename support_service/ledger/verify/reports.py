@@ -10,12 +10,7 @@ from sqlalchemy import Connection, RowMapping, select
 from support_service.ledger import canonical
 from support_service.ledger.engine import Database
 from support_service.ledger.rows import in_chunks
-from support_service.ledger.tables import (
-    donation,
-    observation,
-    personal_data,
-    report,
-)
+from support_service.ledger.tables import donation, observation, personal_data, report
 from support_service.ledger.verify.parts import CHUNK_ROWS, Moment
 
 Said: TypeAlias = list[dict[str, Any]]

@@ -8,22 +8,10 @@ from dataclasses import dataclass
 
 from stdnum.ua import edrpou, rntrc
 
-from support_service.giving import (
-    Link,
-    PaymentMethod,
-    Phrase,
-    QrText,
-    Row,
-)
+from support_service.giving import Link, PaymentMethod, Phrase, QrText, Row
 from support_service.money import Asset
-from support_service.rails import (
-    BadOption,
-    Options,
-    Surroundings,
-)
-from support_service.rails import (
-    shared_options as choices,
-)
+from support_service.rails import BadOption, Options, Surroundings
+from support_service.rails import shared_options as choices
 from support_service.rails.bank import epc, nbu
 from support_service.rails.bank.account import Account, read_bic, read_iban
 

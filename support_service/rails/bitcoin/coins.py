@@ -7,13 +7,7 @@ is known by its outpoint: we remember every output to us until it is spent for g
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from support_service.rails.bitcoin.movements import (
-    Coin,
-    Input,
-    Outpoint,
-    Script,
-    Transaction,
-)
+from support_service.rails.bitcoin.movements import Coin, Input, Outpoint, Script, Transaction
 
 
 @dataclass(frozen=True, slots=True)

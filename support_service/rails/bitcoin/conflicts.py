@@ -11,12 +11,7 @@ from datetime import datetime
 
 from support_service.giving import State, Watch
 from support_service.rails import SourceError
-from support_service.rails.bitcoin.cursor_state import (
-    CursorState,
-    Recent,
-    Waiting,
-    WatchKey,
-)
+from support_service.rails.bitcoin.cursor_state import CursorState, Recent, Waiting, WatchKey
 from support_service.rails.bitcoin.movements import Movement, Transaction
 from support_service.rails.bitcoin.node import Chain
 from support_service.rails.bitcoin.report_builder import ReportBuilder

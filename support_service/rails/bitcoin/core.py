@@ -9,20 +9,8 @@ from datetime import datetime
 
 from support_service.rails import SourceDown, SourceLied
 from support_service.rails.bitcoin import rpc_schema as answers
-from support_service.rails.bitcoin.movements import (
-    Block,
-    Coin,
-    Script,
-    Transaction,
-)
-from support_service.rails.bitcoin.node import (
-    Balance,
-    Unspent,
-    Wanted,
-    check_genesis,
-    check_linked,
-    touching,
-)
+from support_service.rails.bitcoin.movements import Block, Coin, Script, Transaction
+from support_service.rails.bitcoin.node import Balance, Unspent, Wanted, check_genesis, check_linked, touching
 from support_service.rails.bitcoin.rpc import INVALID_PARAMETER, Refusal, Rpc
 from support_service.rails.bitcoin.rpc_schema import BadAnswer, Object
 from support_service.rails.chain.search import BlockRef

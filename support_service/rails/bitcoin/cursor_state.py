@@ -6,12 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-from support_service.giving import (
-    Cursor,
-    Direction,
-    Kind,
-    Watch,
-)
+from support_service.giving import Cursor, Direction, Kind, Watch
 from support_service.rails.bitcoin.coins import Coins, Held
 from support_service.rails.bitcoin.movements import Coin, Movement, Outpoint
 from support_service.rails.chain.search import BlockRef

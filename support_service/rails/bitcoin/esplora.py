@@ -13,12 +13,7 @@ from support_service.rails.bitcoin import bounded_json as text
 from support_service.rails.bitcoin import rpc_schema as answers
 from support_service.rails.bitcoin.http import Answer, Wire
 from support_service.rails.bitcoin.movements import Block, Script, Transaction
-from support_service.rails.bitcoin.node import (
-    Balance,
-    Wanted,
-    check_genesis,
-    touching,
-)
+from support_service.rails.bitcoin.node import Balance, Wanted, check_genesis, touching
 from support_service.rails.bitcoin.rpc_schema import BadAnswer, Object
 from support_service.rails.chain.search import BlockRef
 

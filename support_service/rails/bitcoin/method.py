@@ -1,13 +1,6 @@
 """A static Bitcoin address, shown as BIP-321 URI."""
 
-from support_service.giving import (
-    Link,
-    PaymentMethod,
-    Phrase,
-    QrText,
-    Row,
-    Watch,
-)
+from support_service.giving import Link, PaymentMethod, Phrase, QrText, Row, Watch
 from support_service.rails import Options, Surroundings
 from support_service.rails import shared_options as choices
 from support_service.rails.bitcoin.address import CHAINS, Address, read_address

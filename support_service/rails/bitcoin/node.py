@@ -7,13 +7,7 @@ from typing import Protocol
 
 from support_service.rails import SourceDown, SourceLied
 from support_service.rails.bitcoin.coins import Coins
-from support_service.rails.bitcoin.movements import (
-    Block,
-    Coin,
-    Outpoint,
-    Script,
-    Transaction,
-)
+from support_service.rails.bitcoin.movements import Block, Coin, Outpoint, Script, Transaction
 from support_service.rails.chain.search import BlockRef
 
 # The first block of each chain; "test" is test network 3 or 4. Source: chainparams.cpp of Bitcoin Core.

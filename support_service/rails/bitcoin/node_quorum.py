@@ -12,12 +12,7 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from support_service.rails import MustFreeze, SourceDown
-from support_service.rails.bitcoin.movements import (
-    Block,
-    Outpoint,
-    Script,
-    Transaction,
-)
+from support_service.rails.bitcoin.movements import Block, Outpoint, Script, Transaction
 from support_service.rails.bitcoin.node import Balance, Chain, Wanted
 from support_service.rails.chain.quorum import agreed, camps, common_height
 from support_service.rails.chain.search import BlockRef

@@ -7,29 +7,16 @@ from datetime import datetime, timedelta
 
 from support_service.giving import Cursor, Direction, Report
 from support_service.rails import SourceDown, SourceError
-from support_service.rails.bitcoin import (
-    conflicts,
-)
-from support_service.rails.bitcoin import (
-    cursor_state as memo,
-)
-from support_service.rails.bitcoin import (
-    mempool as waiting,
-)
-from support_service.rails.bitcoin import (
-    reorg as sight,
-)
+from support_service.rails.bitcoin import conflicts
+from support_service.rails.bitcoin import cursor_state as memo
+from support_service.rails.bitcoin import mempool as waiting
+from support_service.rails.bitcoin import reorg as sight
 from support_service.rails.bitcoin import report_builder as drafts
 from support_service.rails.bitcoin.cursor_state import WatchKey, WatchState
 from support_service.rails.bitcoin.movements import Block
 from support_service.rails.bitcoin.node import Balance, Chain, Wanted
 from support_service.rails.bitcoin.report_builder import ReportBuilder
-from support_service.rails.bitcoin.source_context import (
-    SourceContext,
-    Told,
-    judge,
-    tell,
-)
+from support_service.rails.bitcoin.source_context import SourceContext, Told, judge, tell
 from support_service.rails.chain.search import BlockRef, remember
 
 # A long catch-up tells where it is this often, not once per step.

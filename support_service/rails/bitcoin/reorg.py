@@ -4,12 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from support_service.rails import MustFreeze, SourceDown
-from support_service.rails.bitcoin.cursor_state import (
-    CursorState,
-    Pending,
-    WatchKey,
-    WatchState,
-)
+from support_service.rails.bitcoin.cursor_state import CursorState, Pending, WatchKey, WatchState
 from support_service.rails.bitcoin.node import Chain
 from support_service.rails.chain.search import BlockRef, highest_canonical
 

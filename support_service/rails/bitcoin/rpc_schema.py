@@ -10,12 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TypeAlias, cast
 
-from support_service.rails.bitcoin.movements import (
-    UNITS_MAX,
-    Coin,
-    Input,
-    Transaction,
-)
+from support_service.rails.bitcoin.movements import UNITS_MAX, Coin, Input, Transaction
 
 HEIGHT_MAX = 2**31 - 1
 # 20999999.97690000 has 16 digits; a longer number is no amount, and arithmetic would round it.

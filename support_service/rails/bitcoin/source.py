@@ -2,19 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from support_service.giving import (
-    Clock,
-    Cursor,
-    Report,
-    Watch,
-    utc_now,
-)
-from support_service.rails import (
-    Holding,
-    Rescan,
-    Source,
-    SourceDown,
-)
+from support_service.giving import Clock, Cursor, Report, Watch, utc_now
+from support_service.rails import Holding, Rescan, Source, SourceDown
 from support_service.rails.bitcoin import cursor_state as memo
 from support_service.rails.bitcoin.core import CoreChain
 from support_service.rails.bitcoin.esplora import EsploraChain

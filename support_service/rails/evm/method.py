@@ -2,14 +2,7 @@
 
 from collections.abc import Mapping
 
-from support_service.giving import (
-    Link,
-    PaymentMethod,
-    Phrase,
-    QrText,
-    Row,
-    Watch,
-)
+from support_service.giving import Link, PaymentMethod, Phrase, QrText, Row, Watch
 from support_service.money import Asset
 from support_service.rails import Options, Surroundings
 from support_service.rails import shared_options as choices

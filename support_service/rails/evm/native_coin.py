@@ -13,22 +13,10 @@ from typing import TypeAlias
 
 from support_service.giving import Direction, Kind, Watch
 from support_service.rails import SourceDown
-from support_service.rails.chain.search import (
-    Question,
-    Span,
-    bisect,
-    every_block,
-    run,
-)
+from support_service.rails.chain.search import Question, Span, bisect, every_block, run
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm.cursor_state import BalanceAt
-from support_service.rails.evm.movements import (
-    BlockMovements,
-    Movement,
-    block_locator,
-    net,
-    unexplained,
-)
+from support_service.rails.evm.movements import BlockMovements, Movement, block_locator, net, unexplained
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Call
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import Refusal, Unreadable

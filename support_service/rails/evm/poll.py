@@ -9,46 +9,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from support_service.giving import (
-    Clock,
-    Cursor,
-    Report,
-    State,
-    Watch,
-)
+from support_service.giving import Clock, Cursor, Report, State, Watch
 from support_service.rails import MustFreeze, SourceDown
 from support_service.rails.asides import Asides
 from support_service.rails.chain.search import BlockRef, remember
-from support_service.rails.evm import (
-    cursor_state as memo,
-)
-from support_service.rails.evm import (
-    movements as rows,
-)
-from support_service.rails.evm import (
-    native_coin as native,
-)
-from support_service.rails.evm import (
-    prefetch as ahead,
-)
-from support_service.rails.evm import (
-    range_reader as passes,
-)
-from support_service.rails.evm import (
-    remembered_balances as recall,
-)
-from support_service.rails.evm import (
-    reorg as sight,
-)
-from support_service.rails.evm import (
-    rpc_requests as calls,
-)
-from support_service.rails.evm import (
-    stall_warnings as standing,
-)
-from support_service.rails.evm import (
-    unread_blocks as aside,
-)
+from support_service.rails.evm import cursor_state as memo
+from support_service.rails.evm import movements as rows
+from support_service.rails.evm import native_coin as native
+from support_service.rails.evm import prefetch as ahead
+from support_service.rails.evm import range_reader as passes
+from support_service.rails.evm import remembered_balances as recall
+from support_service.rails.evm import reorg as sight
+from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm import stall_warnings as standing
+from support_service.rails.evm import unread_blocks as aside
 from support_service.rails.evm.cursor_state import WatchKey, WatchState
 from support_service.rails.evm.multicall import BALANCES_MAX
 from support_service.rails.evm.network import EvmNetwork

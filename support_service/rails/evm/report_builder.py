@@ -4,13 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from support_service.giving import (
-    Cursor,
-    Observation,
-    Report,
-    State,
-    Statement,
-)
+from support_service.giving import Cursor, Observation, Report, State, Statement
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.evm import cursor_state as memo
 from support_service.rails.evm import movements as rows

@@ -11,33 +11,14 @@ from dataclasses import replace
 from support_service.giving import Cursor, Report, State
 from support_service.rails import Rescan, SourceDown
 from support_service.rails.chain.search import BlockRef
-from support_service.rails.evm import (
-    cursor_state as memo,
-)
-from support_service.rails.evm import (
-    movements as rows,
-)
-from support_service.rails.evm import (
-    native_coin as native,
-)
-from support_service.rails.evm import (
-    range_reader as passes,
-)
-from support_service.rails.evm import (
-    reorg as sight,
-)
-from support_service.rails.evm import (
-    rpc_requests as calls,
-)
-from support_service.rails.evm import (
-    tokens,
-)
-from support_service.rails.evm.cursor_state import (
-    BalanceAt,
-    CursorState,
-    WatchKey,
-    WatchState,
-)
+from support_service.rails.evm import cursor_state as memo
+from support_service.rails.evm import movements as rows
+from support_service.rails.evm import native_coin as native
+from support_service.rails.evm import range_reader as passes
+from support_service.rails.evm import reorg as sight
+from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm import tokens
+from support_service.rails.evm.cursor_state import BalanceAt, CursorState, WatchKey, WatchState
 from support_service.rails.evm.poll import SourceContext
 from support_service.rails.evm.range_reader import Range, RangeResult
 from support_service.rails.evm.reorg import mark_of

@@ -14,12 +14,7 @@ from typing import Generic, Protocol, TypeVar, cast
 from support_service.rails import SourceDown
 from support_service.rails.evm import bounded_json as text
 from support_service.rails.evm.http import Answer, Wire
-from support_service.rails.evm.rpc_errors import (
-    Refusal,
-    TooFast,
-    Unreadable,
-    refusal,
-)
+from support_service.rails.evm.rpc_errors import Refusal, TooFast, Unreadable, refusal
 from support_service.rails.evm.rpc_schema import BadAnswer, Unplaced
 
 # Providers' smallest usual limit is higher, with one known exception (3), which the halving finds.

@@ -11,13 +11,7 @@ from support_service.rails import SourceDown
 from support_service.rails.chain.search import RangeSize, ranges
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Asked, Call
-from support_service.rails.evm.rpc_errors import (
-    NoState,
-    RangeTooBig,
-    Refusal,
-    TokenSilent,
-    Unreadable,
-)
+from support_service.rails.evm.rpc_errors import NoState, RangeTooBig, Refusal, TokenSilent, Unreadable
 from support_service.rails.evm.rpc_schema import NO_UNITS, Log, token_units
 
 T = TypeVar("T")

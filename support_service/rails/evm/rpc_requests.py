@@ -11,12 +11,7 @@ from support_service.rails.evm import multicall as lens
 from support_service.rails.evm import rpc_schema as answers
 from support_service.rails.evm import traces
 from support_service.rails.evm.rpc import Call
-from support_service.rails.evm.rpc_schema import (
-    Block,
-    Header,
-    Log,
-    Receipt,
-)
+from support_service.rails.evm.rpc_schema import Block, Header, Log, Receipt
 from support_service.rails.evm.traces import InternalTransfer
 
 Tag: TypeAlias = Literal["latest", "finalized"]

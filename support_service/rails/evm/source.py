@@ -2,20 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from support_service.giving import (
-    Clock,
-    Cursor,
-    Report,
-    Watch,
-    utc_now,
-)
-from support_service.rails import (
-    Holding,
-    Rescan,
-    Source,
-    SourceDown,
-    SourceLied,
-)
+from support_service.giving import Clock, Cursor, Report, Watch, utc_now
+from support_service.rails import Holding, Rescan, Source, SourceDown, SourceLied
 from support_service.rails.asides import WATCH, Asides
 from support_service.rails.chain.node_pool import NodePool
 from support_service.rails.evm import cursor_state as memo
@@ -28,13 +16,7 @@ from support_service.rails.evm.reorg import check_chain, look
 from support_service.rails.evm.rescan import read_again
 from support_service.rails.evm.rpc import Asked, Node
 from support_service.rails.evm.rpc_cache import RpcCache
-from support_service.rails.evm.rpc_errors import (
-    Behind,
-    NoState,
-    Refusal,
-    TokenSilent,
-    Unreadable,
-)
+from support_service.rails.evm.rpc_errors import Behind, NoState, Refusal, TokenSilent, Unreadable
 from support_service.rails.evm.rpc_quorum import RpcQuorum, too_few
 from support_service.rails.evm.rpc_without_hashes import HashlessNode
 from support_service.rails.evm.step_back import Block, step_back

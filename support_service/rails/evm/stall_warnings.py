@@ -3,12 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from support_service.rails.evm.cursor_state import (
-    CursorState,
-    Finality,
-    Newest,
-    Scanned,
-)
+from support_service.rails.evm.cursor_state import CursorState, Finality, Newest, Scanned
 from support_service.rails.evm.reorg import ChainHead
 
 # Finality that stands still for longer, while the head goes on, is told loudly; nothing is confirmed by depth instead.

@@ -14,12 +14,7 @@ from support_service.rails import SourceDown
 from support_service.rails.evm import native_coin as native
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm.cursor_state import BalanceAt
-from support_service.rails.evm.movements import (
-    BlockMovements,
-    Movement,
-    net,
-    unexplained,
-)
+from support_service.rails.evm.movements import BlockMovements, Movement, net, unexplained
 from support_service.rails.evm.native_coin import Account
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX
 from support_service.rails.evm.rpc_cache import RpcCache

@@ -10,12 +10,7 @@ from typing import Any
 from support_service.rails import SourceDown
 from support_service.rails.processor import CheckoutDown, CheckoutRefused
 from support_service.rails.stripe.client import asked, build_client
-from support_service.rails.stripe.fields import (
-    ID,
-    Json,
-    NotReadable,
-    name,
-)
+from support_service.rails.stripe.fields import ID, Json, NotReadable, name
 
 PAGE = 100
 _NOT_THERE = 404

@@ -2,13 +2,7 @@
 
 from collections.abc import Mapping
 
-from support_service.rails.stripe.fields import (
-    Json,
-    currency,
-    moment,
-    name,
-    optional_id,
-)
+from support_service.rails.stripe.fields import Json, currency, moment, name, optional_id
 from support_service.rails.stripe.objects import Reader
 from support_service.rails.stripe.ranks import MICROS, EventTime, Said
 

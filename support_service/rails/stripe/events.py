@@ -8,13 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from support_service.giving import Decline, Report
-from support_service.rails.stripe.fields import (
-    Json,
-    NotReadable,
-    intent_ref,
-    moment,
-    name,
-)
+from support_service.rails.stripe.fields import Json, NotReadable, intent_ref, moment, name
 from support_service.rails.stripe.objects import Reader
 from support_service.rails.stripe.ranks import MICROS, EventTime, Said
 

@@ -5,14 +5,7 @@ What is found is said by the same readers as what an event tells, so that told o
 
 from datetime import datetime
 
-from support_service.giving import (
-    PAYMENT_PART,
-    DisputeClaim,
-    PaymentClaim,
-    RefundClaim,
-    State,
-    is_open,
-)
+from support_service.giving import PAYMENT_PART, DisputeClaim, PaymentClaim, RefundClaim, State, is_open
 from support_service.rails.processor import OpenMoney, RunningPlan
 from support_service.rails.stripe.api import Api
 from support_service.rails.stripe.fields import (

@@ -4,13 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import cast
 
-from support_service.giving import (
-    CardChoice,
-    CardCurrency,
-    Frequency,
-    PaymentMethod,
-    Phrase,
-)
+from support_service.giving import CardChoice, CardCurrency, Frequency, PaymentMethod, Phrase
 from support_service.money import Asset, BadAmount, parse_plain
 from support_service.origin import read_origin
 from support_service.rails import Options, Surroundings

@@ -8,13 +8,7 @@ from support_service.rails.processor import HeldPayment, ProcessorAccount
 from support_service.rails.stripe.api import PATHS, Api
 from support_service.rails.stripe.balance_transactions import owner
 from support_service.rails.stripe.checkout import strange_page
-from support_service.rails.stripe.fields import (
-    Json,
-    NotReadable,
-    currency,
-    moment,
-    whole,
-)
+from support_service.rails.stripe.fields import Json, NotReadable, currency, moment, whole
 from support_service.rails.stripe.objects import Reader
 from support_service.rails.stripe.processor import is_live_key
 from support_service.rails.stripe.sweep_state import since

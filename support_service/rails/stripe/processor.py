@@ -7,12 +7,7 @@ from functools import cached_property
 from threading import Lock
 from typing import Any
 
-from support_service.giving import (
-    Checkout,
-    Clock,
-    Intent,
-    SetAside,
-)
+from support_service.giving import Checkout, Clock, Intent, SetAside
 from support_service.money import Asset
 from support_service.rails.asides import REST_FIRST
 from support_service.rails.processor import (
@@ -27,14 +22,7 @@ from support_service.rails.processor import (
 from support_service.rails.stripe.checkout import page_order, strange_page
 from support_service.rails.stripe.client import asked, build_client
 from support_service.rails.stripe.currencies import NotExact, stripe_exponent, to_stripe
-from support_service.rails.stripe.events import (
-    SWEEP,
-    UNREAD,
-    event_report,
-    read_decline,
-    read_event,
-    report_of,
-)
+from support_service.rails.stripe.events import SWEEP, UNREAD, event_report, read_decline, read_event, report_of
 from support_service.rails.stripe.fields import ID, NotReadable, name
 from support_service.rails.stripe.method import KEY
 from support_service.rails.stripe.objects import Reader

@@ -6,14 +6,7 @@ same place the later one.
 
 from dataclasses import dataclass
 
-from support_service.giving import (
-    Frequency,
-    Identity,
-    Named,
-    Observation,
-    Outcome,
-    PlanClaim,
-)
+from support_service.giving import Frequency, Identity, Named, Observation, Outcome, PlanClaim
 
 MICROS = 1_000_000
 # Where a payment stands in its life. A sum that is not what was chosen outranks all else.

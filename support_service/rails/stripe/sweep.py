@@ -10,12 +10,7 @@ from collections.abc import Iterator
 
 from support_service.giving import Clock, Cursor, Report
 from support_service.rails.asides import Asides
-from support_service.rails.processor import (
-    SWEEP_POLL_SECONDS,
-    Believed,
-    HeldPayment,
-    ProcessorAccount,
-)
+from support_service.rails.processor import SWEEP_POLL_SECONDS, Believed, HeldPayment, ProcessorAccount
 from support_service.rails.stripe.api import Api
 from support_service.rails.stripe.events import SWEEP
 from support_service.rails.stripe.method import KEY

@@ -13,22 +13,8 @@ from support_service.rails.asides import Asides
 from support_service.rails.processor import Believed, RunningPlan
 from support_service.rails.stripe.api import PATHS, Api
 from support_service.rails.stripe.balance_transactions import entry_said, owner, unexplained
-from support_service.rails.stripe.events import (
-    DECLINED,
-    HANDLED,
-    SOURCE,
-    SWEEP,
-    UNREAD,
-    event_report,
-    read_decline,
-)
-from support_service.rails.stripe.fields import (
-    Json,
-    NotReadable,
-    moment,
-    name,
-    optional_id,
-)
+from support_service.rails.stripe.events import DECLINED, HANDLED, SOURCE, SWEEP, UNREAD, event_report, read_decline
+from support_service.rails.stripe.fields import Json, NotReadable, moment, name, optional_id
 from support_service.rails.stripe.lookup import Lookup
 from support_service.rails.stripe.method import RAIL
 from support_service.rails.stripe.objects import Reader

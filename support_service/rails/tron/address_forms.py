@@ -9,15 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from support_service.giving import (
-    Cursor,
-    Identity,
-    Observation,
-    PaymentClaim,
-    Report,
-    Statement,
-    Watch,
-)
+from support_service.giving import Cursor, Identity, Observation, PaymentClaim, Report, Statement, Watch
 from support_service.rails import Holding
 from support_service.rails.evm.cursor_state import WatchKey
 from support_service.rails.evm.step_back import Block

@@ -1,12 +1,6 @@
 """TRC-20 tokens at a static TRON address. TRON has no payment URI that wallets agree on."""
 
-from support_service.giving import (
-    PaymentMethod,
-    Phrase,
-    QrText,
-    Row,
-    Watch,
-)
+from support_service.giving import PaymentMethod, Phrase, QrText, Row, Watch
 from support_service.money import Asset
 from support_service.rails import Options, Surroundings
 from support_service.rails import shared_options as choices

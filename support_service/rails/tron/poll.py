@@ -5,12 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from support_service.giving import (
-    Cursor,
-    Report,
-    State,
-    Watch,
-)
+from support_service.giving import Cursor, Report, State, Watch
 from support_service.rails import SourceDown
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.evm import rpc_requests as calls

@@ -8,12 +8,7 @@ by as much as this reading finds, and nothing is taken back that no reading expl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from support_service.giving import (
-    Cursor,
-    Report,
-    State,
-    Watch,
-)
+from support_service.giving import Cursor, Report, State, Watch
 from support_service.rails import Rescan
 from support_service.rails.chain.search import BlockRef, RangeSize
 from support_service.rails.evm import cursor_state as memo

@@ -9,20 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from support_service.giving import (
-    Clock,
-    Cursor,
-    Report,
-    Watch,
-    utc_now,
-)
-from support_service.rails import (
-    Holding,
-    Rescan,
-    Source,
-    SourceDown,
-    SourceLied,
-)
+from support_service.giving import Clock, Cursor, Report, Watch, utc_now
+from support_service.rails import Holding, Rescan, Source, SourceDown, SourceLied
 from support_service.rails.chain.search import RangeSize
 from support_service.rails.evm import cursor_state as memo
 from support_service.rails.evm import tokens
@@ -33,16 +21,9 @@ from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import Refusal
 from support_service.rails.evm.source import EvmSource
 from support_service.rails.evm.step_back import Block
-from support_service.rails.tron import (
-    holding,
-    rescan,
-)
-from support_service.rails.tron import (
-    log_index as canary,
-)
-from support_service.rails.tron import (
-    step_back as thaw,
-)
+from support_service.rails.tron import holding, rescan
+from support_service.rails.tron import log_index as canary
+from support_service.rails.tron import step_back as thaw
 from support_service.rails.tron.address_forms import Forms
 from support_service.rails.tron.balance_sampling import Beside, Sampler, Within
 from support_service.rails.tron.contract_results import Results

@@ -4,20 +4,9 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from support_service.giving import (
-    CardChoice,
-    CardCurrency,
-    Frequency,
-    Personal,
-    Phrase,
-)
+from support_service.giving import CardChoice, CardCurrency, Frequency, Personal, Phrase
 from support_service.money import BadAmount, Money, plain
-from support_service.web.amounts import (
-    SeveralMeanings,
-    read_exact,
-    read_typed,
-    sum_text,
-)
+from support_service.web.amounts import SeveralMeanings, read_exact, read_typed, sum_text
 from support_service.web.card.typed import typed_personal
 
 NAME_CHARS_MAX, MESSAGE_CHARS_MAX = 100, 500

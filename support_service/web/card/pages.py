@@ -7,20 +7,9 @@ from flask import Response, make_response, render_template, request, url_for
 
 from support_service.giving import PaymentMethod, Phrase
 from support_service.money import plain
-from support_service.web.card.form import (
-    HONEYPOT,
-    Confirmed,
-    WishRead,
-    preset_value,
-)
+from support_service.web.card.form import HONEYPOT, Confirmed, WishRead, preset_value
 from support_service.web.card.offer import Cards, cards_or_404
-from support_service.web.card.token import (
-    Question,
-    Token,
-    TokenRefused,
-    read_token,
-    write_token,
-)
+from support_service.web.card.token import Question, Token, TokenRefused, read_token, write_token
 from support_service.web.guard import keys
 from support_service.web.i18n import chosen_language
 from support_service.web.networks import networks_of

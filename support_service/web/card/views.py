@@ -18,13 +18,7 @@ from support_service.ledger import LedgerError
 from support_service.money import Money
 from support_service.web.amounts import sum_text
 from support_service.web.card import guard as card_guard
-from support_service.web.card.checkout import (
-    ChangedSum,
-    Gift,
-    NoCheckout,
-    NotSetUp,
-    checkout_url,
-)
+from support_service.web.card.checkout import ChangedSum, Gift, NoCheckout, NotSetUp, checkout_url
 from support_service.web.card.form import (
     HONEYPOT,
     Confirmed,
@@ -51,12 +45,7 @@ from support_service.web.card.pages import (
     sign,
 )
 from support_service.web.card.token import Token, TokenRefused, read_token
-from support_service.web.card.words import (
-    donate,
-    every,
-    often,
-    standing,
-)
+from support_service.web.card.words import donate, every, often, standing
 from support_service.web.guard import SecretUnusable, is_from_our_page
 from support_service.web.i18n import chosen_language, say
 from support_service.web.service import service

@@ -21,12 +21,7 @@ from support_service.giving import (
     Report,
     State,
 )
-from support_service.money import (
-    Asset,
-    BadAmount,
-    Money,
-    plain,
-)
+from support_service.money import Asset, BadAmount, Money, plain
 from support_service.web import civil_dates
 from support_service.web.amounts import SeveralMeanings, read_exact, read_typed
 from support_service.web.card.typed import typed_personal

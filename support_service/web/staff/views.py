@@ -30,15 +30,7 @@ from support_service.web.staff import entry as staff_entry
 from support_service.web.staff.filter import NAMES, choices, read_filter
 from support_service.web.staff.manual_gift import may_withdraw
 from support_service.web.staff.sums import by_asset, count_on_the_way
-from support_service.web.staff.words import (
-    FLAG_WORDS,
-    exact,
-    grouped,
-    plan_word,
-    rfc3339,
-    tell,
-    word_for,
-)
+from support_service.web.staff.words import FLAG_WORDS, exact, grouped, plan_word, rfc3339, tell, word_for
 
 log = logging.getLogger(__name__)
 

@@ -10,13 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support_service.rails.bank.statements import (
-    FORMATS,
-    Refused,
-    StatementFile,
-    Wanted,
-    read_statements,
-)
+from support_service.rails.bank.statements import FORMATS, Refused, StatementFile, Wanted, read_statements
 from tests.rails.bank.vectors import FOLDER, files
 
 WANTED = Wanted(account="UA043808050000026009999000303")

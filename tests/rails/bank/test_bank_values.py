@@ -8,12 +8,7 @@ from hypothesis import strategies as st
 
 from support_service.money import Asset, Money, plain
 from support_service.rails import BadOption
-from support_service.rails.bank.statements import (
-    Refused,
-    StatementFile,
-    Wanted,
-    read_statements,
-)
+from support_service.rails.bank.statements import Refused, StatementFile, Wanted, read_statements
 from support_service.rails.bank.statements.csv_columns import read_profile
 from support_service.rails.bank.statements.statement import BadField, StatementsRead
 from support_service.rails.bank.statements.values import (

@@ -8,13 +8,7 @@ from types import ModuleType
 import pytest
 
 from support_service.rails.bank import statements
-from support_service.rails.bank.statements import (
-    FORMATS,
-    Refused,
-    StatementFile,
-    Wanted,
-    read_statements,
-)
+from support_service.rails.bank.statements import FORMATS, Refused, StatementFile, Wanted, read_statements
 from support_service.rails.bank.statements.format import Format
 from tests.rails.bank.vectors import FOLDER, Books, files, told
 

@@ -5,23 +5,11 @@
 Nothing is written here and nothing is asked: bytes become proved statements, or Refused says why not.
 """
 
-from support_service.rails.bank.statements import (
-    camt053,
-    csv_columns,
-    monobank,
-    mt940,
-    privatbank,
-)
+from support_service.rails.bank.statements import camt053, csv_columns, monobank, mt940, privatbank
 from support_service.rails.bank.statements.format import Format
 from support_service.rails.bank.statements.intake import StatementFile, refuse_wrong_kinds
 from support_service.rails.bank.statements.proof import Collector
-from support_service.rails.bank.statements.statement import (
-    BadField,
-    Progress,
-    Refused,
-    StatementsRead,
-    Wanted,
-)
+from support_service.rails.bank.statements.statement import BadField, Progress, Refused, StatementsRead, Wanted
 
 __all__ = ["FORMATS", "Format", "Refused", "StatementFile", "StatementsRead", "Wanted", "read_statements"]
 

@@ -33,19 +33,8 @@ from support_service.rails.bank.statements.statement import (
     Refused,
     Wanted,
 )
-from support_service.rails.bank.statements.values import (
-    clock_at,
-    read_asset,
-    read_units,
-    usual_asset,
-    which_account,
-)
-from support_service.rails.bank.statements.xml_elements import (
-    Began,
-    Element,
-    Ended,
-    read_trees,
-)
+from support_service.rails.bank.statements.values import clock_at, read_asset, read_units, usual_asset, which_account
+from support_service.rails.bank.statements.xml_elements import Began, Element, Ended, read_trees
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:camt.053.001."
 _PARENTS = frozenset({"BkToCstmrStmt", "Stmt"})

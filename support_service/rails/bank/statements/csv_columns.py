@@ -13,15 +13,7 @@ from support_service.rails.bank.folding import fold
 from support_service.rails.bank.line import Line, Party
 from support_service.rails.bank.statements.format import Format
 from support_service.rails.bank.statements.intake import StatementFile
-from support_service.rails.bank.statements.statement import (
-    BadField,
-    Note,
-    Part,
-    Problem,
-    Profile,
-    Refused,
-    Wanted,
-)
+from support_service.rails.bank.statements.statement import BadField, Note, Part, Problem, Profile, Refused, Wanted
 from support_service.rails.bank.statements.tables import (
     DELIMITERS,
     BadRow,

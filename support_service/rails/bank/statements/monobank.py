@@ -13,20 +13,8 @@ from support_service.rails.bank.folding import fold
 from support_service.rails.bank.line import Line, Party, Standing
 from support_service.rails.bank.statements.format import Format
 from support_service.rails.bank.statements.intake import StatementFile
-from support_service.rails.bank.statements.json_answers import (
-    Json,
-    read_json,
-    text_of,
-    units_of,
-)
-from support_service.rails.bank.statements.statement import (
-    BadField,
-    Note,
-    Part,
-    Problem,
-    Refused,
-    Wanted,
-)
+from support_service.rails.bank.statements.json_answers import Json, read_json, text_of, units_of
+from support_service.rails.bank.statements.statement import BadField, Note, Part, Problem, Refused, Wanted
 from support_service.rails.bank.statements.tables import (
     BadRow,
     Columns,
