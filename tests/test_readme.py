@@ -52,6 +52,12 @@ def test_every_command_is_told() -> None:
     assert told >= {name for name, command in cli.commands.commands.items() if not command.hidden}
 
 
+def test_the_map_shows_every_room() -> None:
+    (drawn,) = re.findall(r"```\nsupport_service/\n(.*?)```", README, flags=re.DOTALL)
+    rooms = {folder.name for folder in (ROOT / "support_service").iterdir() if (folder / "__init__.py").exists()}
+    assert {word.strip("/") for word in drawn.split() if word.endswith("/")} >= rooms
+
+
 def test_every_make_target_exists() -> None:
     targets = {re.split(r"\s", line)[1] for line in shell_lines() if line.startswith("make ")}
     assert targets >= {"run", "test", "setup", "rehearse"}
