@@ -1,5 +1,7 @@
 """The one place where the web parts meet: settings and methods in, a Flask app behind its door out."""
 
+from typing import cast
+
 from flask import Flask
 from jinja2 import StrictUndefined
 
@@ -8,8 +10,7 @@ from support_service.door import Door, Place, Routes
 from support_service.door.live import Patience
 from support_service.giving import Clock, utc_now
 from support_service.ledger import Ledger
-from support_service.origin import Host
-from support_service.settings import Settings, resource, settings_path
+from support_service.settings import resource, settings_path
 from support_service.web import errors, headers, health, i18n, layout, webhooks
 from support_service.web.breaker import PublicReads
 from support_service.web.card import views as card
@@ -19,9 +20,6 @@ from support_service.web.reader import thanks, widget
 from support_service.web.service import EXTENSION, Service
 from support_service.web.staff import alarm as staff_alarm
 from support_service.web.staff import views as staff
-
-# Every name of this machine that reaches it alone.
-_LOOPBACK = (Host("127.0.0.1"), Host("localhost"), Host("[::1]"))
 
 
 def create_app(assembly: Assembly, *, clock: Clock = utc_now) -> Flask:
@@ -56,7 +54,7 @@ def create_app(assembly: Assembly, *, clock: Clock = utc_now) -> Flask:
 
 def build_door(app: Flask, assembly: Assembly, *, patience: Patience | None = None) -> Door:
     """Put the door in front of the app; `door.warm()` makes what it serves by itself."""
-    place = _place(assembly.settings)
+    place = _place(cast("Service", app.extensions[EXTENSION]))
     shelved = dict((*reader.shelved(assembly), *widget.shelved(assembly), *layout.shelved()))
     routes = Routes(
         error_page=errors.pages(app),
@@ -80,8 +78,6 @@ def warm_door(assembly: Assembly) -> Door:
     return door
 
 
-def _place(settings: Settings) -> Place:
-    base = settings.publisher.base
-    own = _LOOPBACK if base.site.host.is_loopback else (base.site.host,)
-    header = settings.web.client_address_header.lower()
-    return Place(base, settings.web.trusted_hosts or own, settings.web.proxy_hops, header)
+def _place(at: Service) -> Place:
+    web = at.assembly.settings.web
+    return Place(at.base, at.hosts, web.proxy_hops, web.client_address_header.lower())

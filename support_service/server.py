@@ -44,6 +44,8 @@ _M_ARENA_MAX, ARENAS_MAX = -8, 2
 
 # The worker is asked whether it hears, as a reader would ask; after so many silences it is replaced.
 ASK_SECONDS, ANSWER_SECONDS_MAX, SILENCES_MAX = 5.0, 5.0, 3
+# One that was not heard yet may still be starting.
+SILENCES_AT_START_MAX = 12
 
 
 def serve_web(assembly: Assembly, host: str, port: int) -> None:
@@ -110,7 +112,7 @@ def _connections_max() -> int:
 
 
 def _replace_the_deaf(server: MPServer, host: str, port: int) -> None:
-    """End a worker that was heard before and answers no more; the server then starts another."""
+    """End a worker that does not answer; the server then starts another."""
     silences, was_heard = 0, False
     pause = threading.Event()
     while not pause.wait(ASK_SECONDS):
@@ -118,8 +120,7 @@ def _replace_the_deaf(server: MPServer, host: str, port: int) -> None:
             silences, was_heard = 0, True
             continue
         silences += 1
-        # A worker that is still starting has not been heard yet, and is given its time.
-        if not was_heard or silences < SILENCES_MAX:
+        if silences < (SILENCES_MAX if was_heard else SILENCES_AT_START_MAX):
             continue
         log.error("worker_deaf", extra={"silences": silences, "seconds": silences * ASK_SECONDS})
         for worker in server.wrks:

@@ -14,6 +14,7 @@ from support_service.ledger import canonical
 from support_service.web.card.form import currencies, read_wish
 from support_service.web.card.typed import typed_personal
 from tests.fixtures.cards import ASKED, CardHouse, card_house, confirm_fields, session_of
+from tests.fixtures.origins import SAID_BY_BROWSERS, SAID_OF_A_DOMAIN
 from tests.fixtures.site import reader
 from tests.fixtures.staff import FrozenClock, forms
 from tests.fixtures.stripe_schema import check
@@ -30,6 +31,13 @@ def clock() -> FrozenClock:
 def house(tmp_path: Path, database_url: str, clock: FrozenClock) -> Iterator[CardHouse]:
     with StripeFake(check=check, clock=clock) as fake:
         yield card_house(tmp_path, database_url, fake, clock)
+
+
+@pytest.fixture
+def card_site(tmp_path: Path, sqlite_url: str, clock: FrozenClock) -> Iterator[CardHouse]:
+    """The same on one database, for what never depends on it."""
+    with StripeFake(check=check, clock=clock) as fake:
+        yield card_house(tmp_path, sqlite_url, fake, clock)
 
 
 def test_without_a_processor_there_is_no_card_page(tmp_path: Path) -> None:
@@ -245,6 +253,36 @@ def test_a_form_on_another_site_opens_nothing(house: CardHouse, headers: dict[st
     house.clock.advance(seconds=3)
     assert someone.client.post("/card?lang=en", data=fields, headers=headers).status_code == 403
     assert house.sessions == 0
+
+
+@pytest.mark.parametrize(("origin", "site", "is_ours"), SAID_BY_BROWSERS)
+def test_a_form_counts_by_the_origin_as_a_value_and_null_needs_better_evidence(
+    card_site: CardHouse, origin: str, site: str | None, *, is_ours: bool
+) -> None:
+    someone = card_site.reader()
+    fields = someone.fields()
+    card_site.clock.advance(seconds=3)
+    headers = {"Origin": origin} | ({} if site is None else {"Sec-Fetch-Site": site})
+    answer = someone.client.post("/card?lang=en", data=fields, headers=headers)
+    assert (answer.status_code, card_site.sessions) == ((303, 1) if is_ours else (403, 0))
+
+
+@pytest.mark.parametrize("asked_as", ["xn--b1amarcd.xn--j1amh", "www.xn--b1amarcd.xn--j1amh"])
+def test_every_host_of_ours_counts_with_our_scheme_and_port_alone(
+    tmp_path: Path, sqlite_url: str, asked_as: str
+) -> None:
+    hosts = '[web]\ntrusted_hosts = ["новини.укр", "www.новини.укр"]\n\n[database]'
+    changes = {'url = "http://127.0.0.1:8000"': 'url = "https://новини.укр"', "[database]": hosts}
+    here = f"https://{asked_as}"
+    with StripeFake(check=check) as fake:
+        house = card_house(tmp_path, sqlite_url, fake, FrozenClock(), changes=changes)
+        client = house.reader().client
+        fields = confirm_fields(client.get("/card", query_string=ASKED, base_url=here))
+        house.clock.advance(seconds=3)
+        for origin, site, is_ours in SAID_OF_A_DOMAIN:
+            headers = {"Origin": origin} | ({} if site is None else {"Sec-Fetch-Site": site})
+            answer = client.post("/card?lang=en", data=fields, headers=headers, base_url=here)
+            assert (answer.status_code != 403) == is_ours, origin
 
 
 def test_the_sum_of_the_form_is_checked_again(house: CardHouse) -> None:

@@ -11,7 +11,8 @@ import pytest
 from support_service.demo.stripe import StripeFake
 from support_service.giving import Decline
 from support_service.ledger.rate_limits import DECLINES_OF_NET_MAX, DECLINES_OF_PAYMENT_MAX
-from support_service.web.card.guard import LIMITS, Mode, look, place_and_net
+from support_service.web.card.guard import LIMITS, Mode, look
+from support_service.web.networks import networks_of
 from tests.fixtures.cards import CardHouse, CardReader, card_house, confirm_fields
 from tests.fixtures.staff import FrozenClock
 
@@ -280,8 +281,8 @@ def test_the_place_of_a_reader_is_not_kept(house: CardHouse) -> None:
 def test_what_counts_as_one_place_and_one_network(
     one: str, other: str, *, is_same_place: bool, is_same_net: bool
 ) -> None:
-    (place, net), (other_place, other_net) = place_and_net(one), place_and_net(other)
-    assert (place == other_place, net == other_net) == (is_same_place, is_same_net)
+    here, there = networks_of(one), networks_of(other)
+    assert (here.place == there.place, here.near == there.near) == (is_same_place, is_same_net)
 
 
 def test_a_forwarded_address_counts_only_behind_a_proxy_of_ours(house: CardHouse) -> None:

@@ -52,6 +52,12 @@ def test_every_command_is_told() -> None:
     assert told >= {name for name, command in cli.commands.commands.items() if not command.hidden}
 
 
+def test_the_map_shows_every_room() -> None:
+    (drawn,) = re.findall(r"```\nsupport_service/\n(.*?)```", README, flags=re.DOTALL)
+    rooms = {folder.name for folder in (ROOT / "support_service").iterdir() if (folder / "__init__.py").exists()}
+    assert {word.strip("/") for word in drawn.split() if word.endswith("/")} >= rooms
+
+
 def test_every_make_target_exists() -> None:
     targets = {re.split(r"\s", line)[1] for line in shell_lines() if line.startswith("make ")}
     assert targets >= {"run", "test", "setup", "rehearse"}
@@ -66,7 +72,7 @@ def test_the_settings_work(tmp_path: Path) -> None:
 
 
 def test_the_snippets_name_what_the_widget_is() -> None:
-    script = (ROOT / "support_service" / "web" / "widget.js").read_text(encoding="utf-8")
+    script = (ROOT / "support_service" / "web" / "reader" / "widget.js").read_text(encoding="utf-8")
     element = re.search(r'customElements\.define\("([a-z-]+)"', script)
     assert element
     embedded, framed = snippets("html")

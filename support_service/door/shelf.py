@@ -21,6 +21,8 @@ from support_service.door.finished import Captured, Finished
 
 # Answers of endless variety that are kept: articles read most, what embedders ask.
 KEPT_MAX = 64
+# Queries, as they were sent, whose answer is known without reading them; beyond it they are read anew.
+SPELLINGS_MAX = 512
 # Parameters looked at; nobody sends more who means well.
 PARAMETERS_MAX = 64
 # The parameter that names an answer's contents, so that it may be kept for ever.
@@ -69,7 +71,7 @@ class Shelf:
     def __init__(self, rules: Mapping[str, Depends]) -> None:
         self._rules = rules
         self._names = {path: depends.names for path, depends in rules.items()}
-        self._bare: dict[str, Found] = {}
+        self._spelled: dict[tuple[str, str], Found] = {}
         self._fixed: dict[tuple[str, str], Finished] = {}
         self._cut: dict[tuple[str, str], CutPage] = {}
         self._kept: OrderedDict[tuple[str, str], Finished] = OrderedDict()
@@ -88,9 +90,9 @@ class Shelf:
 
     def find(self, path: str, query: str) -> Found | None:
         """Find the answer to a request; None where the app must be asked as the reader asks."""
-        bare = self._bare.get(path)
-        if bare is not None and not query:
-            return bare
+        known = self._spelled.get((path, query))
+        if known is not None:
+            return known
         depends = self._rules.get(path)
         if depends is None:
             return None
@@ -99,7 +101,7 @@ class Shelf:
         value = depends.slot.read(given.get(depends.slot.name, "")) if depends.slot else None
         if value is None and not depends.free:
             version = given.get(VERSION, "") if depends.is_versioned else ""
-            return Found(self._fixed.get((path, chosen)), version, chosen)
+            return self._spell(path, query, Found(self._fixed.get((path, chosen)), version, chosen))
         written = urlencode({depends.slot.name: value}) if depends.slot and value is not None else ""
         question = _joined(chosen, written, _only(given, depends.free))
         return Found(self._endless(path, chosen, question, value), question=question)
@@ -111,9 +113,15 @@ class Shelf:
         if depends.free or question not in set(_choices(depends)):
             return self._remember((path, question), finished)
         self._fixed[path, question] = finished
-        if question == next(_choices(depends)):
-            self._bare[path] = Found(finished)
         return finished
+
+    def _spell(self, path: str, query: str, found: Found) -> Found:
+        """Remember which answer a query as it was sent leads to: the same few are sent again and again."""
+        if found.finished is not None:
+            if len(self._spelled) >= SPELLINGS_MAX:
+                self._spelled.clear()
+            self._spelled[path, query] = found
+        return found
 
     def _endless(self, path: str, chosen: str, question: str, value: str | None) -> Finished | None:
         held = self._kept.get((path, question))

@@ -83,15 +83,31 @@ EVERYTHING = Wanted()
 class Ledger(Intents, SweepQueries):
     """One publisher's books. Making it connects to nothing; any method may raise LedgerDown or LedgerOutdated."""
 
-    def __init__(self, url: str, *, clock: Clock = utc_now, wait_seconds_max: float = WAIT_SECONDS_MAX) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Clock = utc_now,
+        wait_seconds_max: float = WAIT_SECONDS_MAX,
+        answer_seconds_max: float | None = None,
+    ) -> None:
         self._url, self._clock = url, clock
-        self._database = Database(url, wait_seconds_max=wait_seconds_max)
+        self._database = Database(url, wait_seconds_max=wait_seconds_max, answer_seconds_max=answer_seconds_max)
         self.people = People(self._database, clock=clock)
         self.attempts = Attempts(self._database, clock=clock)
 
     @cached_property
     def brief(self) -> "Ledger":
-        """The same books for whoever cannot wait: it raises LedgerDown after BRIEF_SECONDS_MAX. For reading alone."""
+        """The same books for pages of everybody: LedgerDown after BRIEF_SECONDS_MAX, whatever takes longer."""
+        seconds = BRIEF_SECONDS_MAX
+        return Ledger(self._url, clock=self._clock, wait_seconds_max=seconds, answer_seconds_max=seconds)
+
+    @cached_property
+    def prompt(self) -> "Ledger":
+        """The same books for pages of staff: LedgerDown after BRIEF_SECONDS_MAX of waiting for others.
+
+        Its own work may take longer, for a filter may have to look through everything.
+        """
         return Ledger(self._url, clock=self._clock, wait_seconds_max=BRIEF_SECONDS_MAX)
 
     def accept(self, report: Report, *, still: Callable[[History | None], bool] | None = None) -> Change:
@@ -207,8 +223,9 @@ class Ledger(Intents, SweepQueries):
     def dispose(self) -> None:
         """Close every connection."""
         self._database.dispose()
-        if "brief" in vars(self):
-            self.brief.dispose()
+        for one in (vars(self).get("brief"), vars(self).get("prompt")):
+            if one is not None:
+                one.dispose()
 
 
 def migrate(url: str) -> list[str]:

@@ -23,7 +23,7 @@ SCHEMA_REVISION = "0005"
 
 # How long a writer waits for another one before it gives up. An accept takes milliseconds.
 WAIT_SECONDS_MAX = 10
-# How long pages for everybody wait for an answer. What is not there by then is told later.
+# How long whoever looks at a page waits for others. What is not there by then is told later.
 BRIEF_SECONDS_MAX = 0.5
 LOCK_FIRST_MILLIS = 100
 
@@ -38,12 +38,21 @@ class Database:
     Writers are serial on both databases: SQLite by BEGIN IMMEDIATE, PostgreSQL by an advisory lock
     held until the end of the transaction. A reader sees one moment, and must be short: in SQLite's
     rollback-journal mode an open reader holds up the writer's commit.
+
+    wait_seconds_max is for what others hold; answer_seconds_max bounds the work of one question, too.
     """
 
-    def __init__(self, url: str, *, wait_seconds_max: float = WAIT_SECONDS_MAX, creates: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        wait_seconds_max: float = WAIT_SECONDS_MAX,
+        answer_seconds_max: float | None = None,
+        creates: bool = False,
+    ) -> None:
         self._url = read_database_url(url)
         self._creates = creates
-        self._wait_seconds_max = wait_seconds_max
+        self._wait_seconds_max, self._answer_seconds_max = wait_seconds_max, answer_seconds_max
         self._file = None if self._url.get_backend_name() != "sqlite" else Path(str(self._url.database)).absolute()
         self._engines: tuple[Engine, Engine] | None = None
         self._is_current = False
@@ -135,7 +144,7 @@ class Database:
         return _sqlite_engine(self._file, self._wait_seconds_max, creates=self._creates)
 
     def _postgresql_engine(self, *, writes: bool) -> Engine:
-        return _postgresql_engine(self._url, self._wait_seconds_max, writes=writes)
+        return _postgresql_engine(self._url, self._wait_seconds_max, self._answer_seconds_max, writes=writes)
 
     def _require_current(self, connection: Connection) -> None:
         if self._is_current:
@@ -205,7 +214,7 @@ def _sqlite_engine(file: Path, wait_seconds_max: float, *, creates: bool) -> Eng
     )
 
 
-def _postgresql_engine(url: URL, wait_seconds_max: float, *, writes: bool) -> Engine:
+def _postgresql_engine(url: URL, wait_seconds_max: float, answer_seconds_max: float | None, *, writes: bool) -> Engine:
     engine = create_engine(
         url,
         pool_pre_ping=True,
@@ -220,10 +229,9 @@ def _postgresql_engine(url: URL, wait_seconds_max: float, *, writes: bool) -> En
 
     def limit(connection: Any, _record: object) -> None:
         connection.execute(f"SET lock_timeout = {_millis(wait_seconds_max)}")
-        if wait_seconds_max <= BRIEF_SECONDS_MAX:
-            # Whoever waits so briefly waits for answers, too; a longer wait is for other writers alone.
+        if answer_seconds_max is not None:
             # A little later than the lock: of two limits that end together, either may be told.
-            connection.execute(f"SET statement_timeout = {_millis(wait_seconds_max) + LOCK_FIRST_MILLIS}")
+            connection.execute(f"SET statement_timeout = {_millis(answer_seconds_max) + LOCK_FIRST_MILLIS}")
         connection.commit()
         # From here on said with every BEGIN, by the driver and without a question of its own.
         connection.isolation_level = levels.READ_COMMITTED if writes else levels.REPEATABLE_READ

@@ -81,6 +81,7 @@ class Session:
 
     person: Person
     digest: str
+    seen_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,18 +184,20 @@ class People:
         return SignedIn(token, _Account(held.person, checked.hash).digest)
 
     def session(self, token: str) -> Session | None:
-        """Find the living session of a token, and mark that it was used; None where it has ended."""
+        """Find the living session of a token; None where it has ended."""
         digest, now = digest_of(token), self._clock()
         with self._database.read() as tx:
             row = tx.execute(_living_session(digest, now)).mappings().one_or_none()
-        if row is None:
-            return None
-        if now - from_micros(row["seen_at"]) >= SESSION_MARK:
+        return None if row is None else Session(_as_person(row), digest, from_micros(row["seen_at"]))
+
+    def mark_used(self, session: Session) -> None:
+        """Keep a session alive that is used; written once a minute at most."""
+        now = self._clock()
+        if now - session.seen_at >= SESSION_MARK:
             with self._database.write() as tx:
                 # Compared again: a mark must not revive what ended a moment ago.
-                mine = (staff_session.c.token_digest == digest) & staff_session.c.ended_at.is_(None)
+                mine = (staff_session.c.token_digest == session.digest) & staff_session.c.ended_at.is_(None)
                 tx.execute(update(staff_session).where(mine).values(seen_at=to_micros(now)))
-        return Session(_as_person(row), digest)
 
     def log_out(self, token: str) -> None:
         """End a session; a token nobody holds changes nothing."""

@@ -12,33 +12,33 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import lru_cache, wraps
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
-from urllib.parse import urlsplit
 
 from flask import Response, abort, g, request
 from werkzeug.wrappers import Response as BaseResponse
 
+from support_service.ledger import LedgerDown
 from support_service.ledger.staff import Role, Session, address_key
+from support_service.origin import BadAddress, Origin, read_origin
 from support_service.settings.text_file import Unreadable, read_text_file
-from support_service.web.service import service
+from support_service.web.networks import networks_of
+from support_service.web.service import SAFE_METHODS, service
 
 log = logging.getLogger(__name__)
 
 SECRET_BYTES = 32
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 FORM_FIELD = "csrf_token"
 COOKIE = "support_staff"
 LOGIN_COOKIE = "support_staff_login"
 
 # Letters, digits and single slashes below /staff: nothing that a browser may read as another site.
 _STAFF_PATH = re.compile(r"/staff(?:/[a-z0-9]+)*/?", re.ASCII)
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 P = ParamSpec("P")
 Answer = TypeVar("Answer", bound=str | BaseResponse | tuple[str, int])
@@ -119,7 +119,7 @@ def _make_secret(file: Path) -> None:
 
 def is_https() -> bool:
     """Tell whether people reach us over https, also where a proxy in front speaks it for us."""
-    return request.is_secure or urlsplit(service().assembly.settings.publisher.url).scheme == "https"
+    return service().base.site.scheme == "https"
 
 
 def cookie_name(name: str) -> str:
@@ -145,11 +145,23 @@ def token_in_cookie() -> str:
 
 
 def current_session() -> Session | None:
-    """Look up, once a request, whose session this is; raises LedgerDown."""
+    """Look up, once a request, whose session this is; raises LedgerDown, soon where a page is looked at."""
     if "staff_session" not in g:
         token = token_in_cookie()
-        g.staff_session = service().ledger.people.session(token) if token else None
+        g.staff_session = _session_of(token) if token else None
+        if g.staff_session is not None:
+            # While nobody can write, looking goes on; half an hour of that, and one signs in anew.
+            with suppress(LedgerDown):
+                service().ledger.prompt.people.mark_used(g.staff_session)
     return cast("Session | None", g.staff_session)
+
+
+def _session_of(token: str) -> Session | None:
+    at = service()
+    if request.method in SAFE_METHODS:
+        return at.read(lambda ledger: ledger.people.session(token))
+    # What somebody filled in and sent is worth a wait.
+    return at.ledger.people.session(token)
 
 
 def known_session() -> Session | None:
@@ -202,21 +214,23 @@ def is_from_our_page() -> bool:
         return True
     if said == "null":
         return site == "same-origin"
-    # The host was checked against the trusted ones, so it may vouch for itself.
-    ours = (service().assembly.settings.publisher.url, f"{request.scheme}://{request.host}")
-    origin = _origin(said)
-    return origin is not None and origin in {_origin(url) for url in ours}
-
-
-def _origin(url: str) -> tuple[str, str, int | None] | None:
-    """Read scheme, host and port of an address as they are compared; None for what has none of them."""
     try:
-        parts = urlsplit(url)
-        host = (parts.hostname or "").removesuffix(".").encode("idna").decode()
-        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
-    except ValueError:
-        return None
-    return (parts.scheme, host, port) if host and "@" not in parts.netloc and "," not in parts.netloc else None
+        return read_origin(said) in _own_origins()
+    except BadAddress:
+        return False
+
+
+def _own_origins() -> Iterator[Origin]:
+    """Name the origins of our pages: where readers reach us, the other hosts we answer to, and the host asked for.
+
+    The door let the request in for one of our hosts, at whatever port; what no browser can spell otherwise, the
+    scheme, is ours from the settings. A host that is trusted without a port is meant where we are reached.
+    """
+    ours = service().base.site
+    yield ours
+    for host in service().hosts:
+        yield read_origin(f"{ours.scheme}://{host if host.port else replace(host, port=ours.host.port)}")
+    yield read_origin(f"{ours.scheme}://{request.host}")
 
 
 def login_required(role: Role) -> Callable[[Callable[P, Answer]], Callable[P, Answer]]:
@@ -260,25 +274,12 @@ def attempt_buckets(email: str, today: date) -> tuple[str, str, str]:
 
     The key changes daily, so what stands in the database cannot be matched to an address later.
     """
-    day, (place, net) = today.isoformat(), _place_and_net(request.remote_addr or "")
+    day, networks = today.isoformat(), networks_of(request.remote_addr or "")
     return (
         keys().digest("login account", day, address_key(email)),
-        keys().digest("login place", day, place),
-        keys().digest("login network", day, net),
+        keys().digest("login place", day, networks.place),
+        keys().digest("login network", day, networks.near),
     )
-
-
-def _place_and_net(address: str) -> tuple[str, str]:
-    """Name an address (an IPv6 network of 64 bits is one: who has one there has all) and its network (/24, /48)."""
-    try:
-        place: IPv4Address | IPv6Address = ip_address(address)
-    except ValueError:
-        return address, address
-    if isinstance(place, IPv6Address):
-        if place.ipv4_mapped is None:
-            return f"{int(place) >> 64:x}/64", f"{int(place) >> 80:x}/48"
-        place = place.ipv4_mapped
-    return str(place), f"{int(place) >> 8:x}/24"
 
 
 def keep_private(response: Response) -> Response:

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, jsonify
 
 from support_service.assembly import Assembly, sweeps, unwatched_networks
 from support_service.giving import SetAside
-from support_service.ledger import Health, LedgerError, LedgerOutdated, SourceHealth, Total
+from support_service.ledger import Health, Ledger, LedgerError, LedgerOutdated, SourceHealth, Total
 from support_service.money import Asset, Money, plain
 from support_service.rails.asides import WATCH
 from support_service.rails.processor import SWEEP_POLL_SECONDS
@@ -76,7 +76,8 @@ def alive() -> Response:
 def ready() -> tuple[Response, int]:
     """Say whether the ledger works and every source is heard; 503 with the reasons otherwise."""
     try:
-        views, aside = source_views(service()), service().ledger.set_aside()
+        at = service()
+        views, aside = at.read(lambda ledger: (source_views(at, ledger), ledger.set_aside()))
     except LedgerError as error:
         # The error's own text names files and hosts; it is for staff and the log.
         why = OUTDATED if isinstance(error, LedgerOutdated) else DOWN
@@ -98,7 +99,7 @@ def totals() -> tuple[Response, int]:
     """Tell what is confirmed, by asset and method, and how fresh each source is."""
     at = service()
     try:
-        sums, views = at.ledger.totals(), source_views(at)
+        sums, views = at.read(lambda ledger: (ledger.totals(), source_views(at, ledger)))
     except LedgerError:
         # Which database and why is for /readyz and staff; readers' pages only need to know there is none.
         return _fresh(jsonify(error="The ledger cannot be reached; totals are not known now.")), 503
@@ -118,19 +119,19 @@ def totals() -> tuple[Response, int]:
 def metrics() -> Response:
     """Tell the same to Prometheus, in its text format."""
     try:
-        lines = [*_metric_lines(service()), *card_metrics(service())]
+        lines = [*service().read(lambda ledger: [*_metric_lines(service(), ledger)]), *card_metrics(service())]
     except LedgerError:
         lines = [*metric("support_ledger_up", "1 where the ledger answers.", [({}, "0")])]
     lines += webhook_metrics()
     return _fresh(Response("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4; charset=utf-8"))
 
 
-def source_views(at: Service) -> list[SourceView]:
+def source_views(at: Service, ledger: Ledger) -> list[SourceView]:
     """Look at every source that should be heard; raises LedgerError."""
-    cursors, health, now = at.ledger.cursors(), at.ledger.health(), at.clock()
-    frozen = {freeze.source for freeze in at.ledger.freezes()}
+    cursors, health, now = ledger.cursors(), ledger.health(), at.clock()
+    frozen = {freeze.source for freeze in ledger.freezes()}
     # A watch that is stopped is money nobody looks for; any other thing set aside was found, and is told by itself.
-    stopped = {item.source for item in at.ledger.set_aside() if item.key.startswith(WATCH)}
+    stopped = {item.source for item in ledger.set_aside() if item.key.startswith(WATCH)}
     views = []
     for name, network, poll in _expected(at.assembly):
         limit = timedelta(seconds=max(TURNS_MISSED_MAX * poll, SILENCE_SECONDS_MIN))
@@ -227,8 +228,8 @@ def _amount(total: Total) -> str:
     return plain(Money(total.units, Asset(total.asset, total.exponent, total.network)))
 
 
-def _metric_lines(at: Service) -> Iterator[str]:
-    sums, views = at.ledger.totals(), source_views(at)
+def _metric_lines(at: Service, ledger: Ledger) -> Iterator[str]:
+    sums, views = ledger.totals(), source_views(at, ledger)
     yield from metric("support_ledger_up", "1 where the ledger answers.", [({}, "1")])
     states = [({"source": v.name, "state": str(s)}, str(int(v.state is s))) for v in views for s in Freshness]
     yield from metric("support_source_state", "1 for the state a source is in.", states)
@@ -237,7 +238,7 @@ def _metric_lines(at: Service) -> Iterator[str]:
     heights = [({"source": v.name}, str(v.height)) for v in views if v.height is not None]
     yield from metric("support_source_height", "The block a source was read up to.", heights)
     aside = Counter({view.name: 0 for view in views})
-    aside.update(item.source for item in at.ledger.set_aside())
+    aside.update(item.source for item in ledger.set_aside())
     counted = [({"source": name}, str(count)) for name, count in aside.items()]
     about = "Things that cannot be read, count as no money, and are asked for again."
     yield from metric("support_set_aside", about, counted)

@@ -84,11 +84,13 @@ def local_time(moment: datetime) -> str:
 def copy_name(method: PaymentMethod, row: Row) -> str:
     """Name what a copy button copies: three buttons called "Address" are one too many for money.
 
-    Where another method has the same title, the end of the value tells them apart.
+    Methods of the same title are numbered as they stand on the page, and the end of the value is told with them.
     """
     name = f"{say(row.label)}, {say(method.title)}"
-    namesakes = [other for other in service().assembly.methods if other.title == method.title]
-    return name if len(namesakes) == 1 else f"{name}, …{row.copied[-TAIL_CHARS:]}"
+    namesakes = [other.key for other in service().assembly.methods if other.title == method.title]
+    if len(namesakes) == 1:
+        return name
+    return f"{name} {namesakes.index(method.key) + 1}, …{row.copied[-TAIL_CHARS:]}"
 
 
 def language_query(lang: str, article: str | None) -> str:

@@ -6,12 +6,12 @@ from datetime import date
 from typing import TYPE_CHECKING, TypeVar, cast
 from zoneinfo import ZoneInfo
 
-from flask import current_app
+from flask import current_app, request
 
 from support_service.assembly import Assembly
 from support_service.giving import Clock
 from support_service.ledger import Ledger
-from support_service.origin import BaseUrl
+from support_service.origin import BaseUrl, Host
 from support_service.web import civil_dates
 from support_service.web.breaker import PublicReads
 from support_service.web.card.checkouts import Checkouts
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from support_service.rails.processor import Processor
 
 EXTENSION = "support"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+# Every name of this machine that reaches it alone.
+_LOOPBACK = (Host("127.0.0.1"), Host("localhost"), Host("[::1]"))
 
 T = TypeVar("T")
 
@@ -28,7 +31,8 @@ T = TypeVar("T")
 class Service:
     """One publisher's service. Making it touches no database: the ledger connects when it is asked.
 
-    `read` is how pages for everybody ask the ledger; checkouts is how they ask processors.
+    `read` is how pages for everybody ask the ledger, `books` how views of staff do; checkouts is how they ask
+    processors.
     processors take cards, by the key of their method; none where the settings name none.
     """
 
@@ -44,9 +48,20 @@ class Service:
         return self.reads.ask(self.ledger, question)
 
     @property
+    def books(self) -> Ledger:
+        """The ledger for a view of staff: who only looks is told soon that it is held by others; what is done waits."""
+        return self.ledger.prompt if request.method in SAFE_METHODS else self.ledger
+
+    @property
     def base(self) -> BaseUrl:
         """Where readers reach us, as a value."""
         return self.assembly.settings.publisher.base
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """The hosts that we answer to: those of web.trusted_hosts, or else our own."""
+        own = _LOOPBACK if self.base.site.host.is_loopback else (self.base.site.host,)
+        return self.assembly.settings.web.trusted_hosts or own
 
     @property
     def base_url(self) -> str:

@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Page
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from support_service.assembly import assemble
 from support_service.demo.stripe import SECRET, Endpoint, StripeFake
@@ -25,6 +27,7 @@ pytestmark = pytest.mark.browser
 LOOKS = list(itertools.product((PHONE, DESKTOP), ("light", "dark"), ("uk", "en")))
 ARTICLE = "https://example.com/uk/a-story"
 PRESS_SECONDS_MAX = 20
+PRESS_AGAIN_MS = 1_500
 PAGE_BYTES_MAX = 50_000
 
 
@@ -72,11 +75,12 @@ def built(tmp_path: Path, database_url: str, serve: Serve) -> Iterator[Town]:
 
 
 def press(page: Page) -> None:
-    """Press the button as a person does: again, where the page asks to look once more."""
+    """Press the button as a person does: again, where a page asks for a moment and has not gone on by itself."""
     deadline = time.monotonic() + PRESS_SECONDS_MAX
     while "/c/pay/" not in page.url:
         assert time.monotonic() < deadline, page.content()
-        page.click("form.confirm .button")
+        with suppress(PlaywrightTimeout):
+            page.click("form[action^='/card'] .button", timeout=PRESS_AGAIN_MS)
 
 
 def to_the_payment_page(visitor: Visitor, town: Town, lang: str = "en") -> Page:
@@ -180,6 +184,22 @@ def check_calm(visitor: Visitor, address: str, size: tuple[int, int]) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == size[0], f"{address} sticks out sideways"
     found = Axe().run(page)
     assert found.violations_count == 0, f"{address}: {found.generate_report()}"
+
+
+def test_in_forced_colours_what_is_chosen_differs_by_more_than_its_weight(calm_town: Town, visit: Visit) -> None:
+    page = visit(has_forced_colors=True).page
+    page.goto(f"{calm_town.origin}/support")
+    ground = "spans => spans.map(span => getComputedStyle(span).backgroundColor)"
+    chosen = page.eval_on_selector_all(".segments input:checked + span", ground)
+    others = page.eval_on_selector_all(".segments input:not(:checked) + span", ground)
+    assert chosen and others
+    assert not set(chosen) & set(others)
+
+
+def test_no_platform_makes_links_of_numbers_of_a_gift(calm_town: Town) -> None:
+    client = calm_town.app.test_client()
+    for path in ("/card?amount=200&currency=UAH&frequency=once", "/card", "/card?amount=x"):
+        assert '<meta name="format-detection" content="telephone=no' in client.get(path).text, path
 
 
 def test_the_page_with_the_card_form_is_light(town: Town, visit: Visit) -> None:

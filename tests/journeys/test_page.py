@@ -16,7 +16,7 @@ from support_service.ledger import Ledger, migrate
 from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit, Visitor
 from tests.fixtures.fonts import FONTS
 from tests.fixtures.reports import Chain, transfer
-from tests.fixtures.site import NBU, WITH_A_NODE, site
+from tests.fixtures.site import NBU, WITH_A_NODE, reader, site
 
 pytestmark = pytest.mark.browser
 
@@ -110,6 +110,18 @@ def test_every_copy_button_says_what_it_copies(origin: str, visit: Visit) -> Non
     names = page.eval_on_selector_all("[data-copy]", "all => all.map(button => button.ariaLabel)")
     assert len(set(names)) == len(names)
     assert {"Copy: Address, Ethereum (ETH)", "Copy: Address, Bitcoin (BTC)"} < set(names)
+
+
+def test_copy_buttons_of_methods_with_one_title_keep_names_of_their_own(tmp_path: Path) -> None:
+    one = 'key = "usdt"\nrail = "tron"\nnetwork = "tron"\naddress = "TMKUjnNbCN4Bv6Vvtyh7e3mnyz5QB9nu6V"\n'
+    usual = "# receiver, receiver_code and purpose together turn the QR into an NBU code that opens a bank app:\n"
+    details = "".join(f"{line}\n" for line in NBU.values())
+    second = 'key = "iban2"\nrail = "bank"\niban = "UA503052990000026007015020001"\ncurrency = "UAH"\n' + details
+    changes = NBU | {usual: "", one: f"{second}\n[[methods]]\n{one}"}
+    page = reader(tmp_path, changes).get("/support?lang=en").text
+    names = re.findall(r'aria-label="(Copy: [^"]*)"', page)
+    assert sum("IBAN" in name for name in names) >= 2
+    assert sorted(set(names)) == sorted(names)
 
 
 def test_in_forced_colours_nothing_strikes_through_a_number_and_codes_still_read(

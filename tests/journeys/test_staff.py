@@ -1,20 +1,25 @@
 """A bookkeeper's day in a real browser: sign in, book, look, withdraw, download, sign out."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from support_service.giving import State
+from support_service.demo.stripe import StripeFake
+from support_service.giving import SetAside, State
 from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit
-from tests.fixtures.staff import ANNA, PASSWORD, House, build_house, chain_report
+from tests.fixtures.cards import card_house
+from tests.fixtures.fonts import FONTS
+from tests.fixtures.staff import ANNA, NOON, PASSWORD, FrozenClock, House, build_house, chain_report
 
 pytestmark = pytest.mark.browser
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 SIGN_IN = "main form[action*='/login'] button"
+LINE = "a => ({width: getComputedStyle(a).borderBottomWidth, color: getComputedStyle(a).borderBottomColor})"
 BOOK = "form[action*='/entry'] button.button"
 
 
@@ -123,6 +128,45 @@ def test_every_staff_page_is_open_to_everybody(
     for path in paths:
         page.goto(f"{origin}/staff/{path}")
         _check(page, size)
+
+
+@pytest.mark.parametrize("font", FONTS)
+def test_what_is_long_widens_no_staff_page_in_any_font(
+    tmp_path: Path, sqlite_url: str, serve: Serve, visit: Visit, font: str
+) -> None:
+    with StripeFake() as fake:
+        town = card_house(tmp_path, sqlite_url, fake, FrozenClock())
+        town.ledger.people.add(ANNA, "admin", PASSWORD)
+        long = "charge ch_" + "3" * 40
+        aside = SetAside("stripe:sweep", long, "no such field: balance_transaction." + "x" * 60, NOON, NOON, tries=12)
+        town.ledger.note_set_aside([aside, replace(aside, key="plan sub_" + "4" * 40)])
+        town.ledger.accept(chain_report(1, State.CONFIRMED, units=1_234_567_890123456789012345))
+        page, origin = visit(size=PHONE, font=font).page, serve(town.app)
+        sign_in(page, origin)
+        ref = town.ledger.donations()[0].donation.identity.ref
+        for lang in ("en", "uk"):
+            for path in ("", "health", "cards", f"donations/{ref}"):
+                page.goto(f"{origin}/staff/{path}?lang={lang}")
+                page.set_viewport_size({"width": DESKTOP[0], "height": DESKTOP[1]})
+                assert page.evaluate("document.documentElement.scrollWidth") == DESKTOP[0], page.url
+                page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+                assert page.evaluate("document.documentElement.scrollWidth") == PHONE[0], page.url
+                clipped = page.eval_on_selector_all(
+                    "main tbody :is(td, th)",
+                    "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.outerHTML)",
+                )
+                assert clipped == [], page.url
+        town.ledger.dispose()
+
+
+def test_in_forced_colours_the_page_one_is_on_is_underlined_alone(house: House, serve: Serve, visit: Visit) -> None:
+    page = visit(has_forced_colors=True).page
+    sign_in(page, serve(house.app))
+    here = page.eval_on_selector(".staff-nav a[aria-current]", LINE)
+    assert here["width"] == "3px"
+    others = page.eval_on_selector_all(".staff-nav a:not([aria-current])", f"all => all.map({LINE})")
+    assert others
+    assert all(other["color"] != here["color"] for other in others)
 
 
 def _check(page: Page, size: tuple[int, int]) -> None:

@@ -1,10 +1,11 @@
 #!/bin/sh
-# Puts the system packages of the tests in place: a browser, an independent QR reader, fonts to measure with.
+# Puts the system packages of the tests in place: a browser, an independent QR reader, a load generator, fonts to measure with.
 set -u
 
 missing=
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 command -v zbarimg >/dev/null 2>&1 || missing="$missing zbar-tools"
+command -v wrk >/dev/null 2>&1 || missing="$missing wrk"
 ls /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf >/dev/null 2>&1 || missing="$missing fonts-dejavu-core"
 ls /usr/share/fonts/truetype/liberation/LiberationSans-Regular.ttf >/dev/null 2>&1 || missing="$missing fonts-liberation"
 [ -z "$missing" ] && exit 0

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from support_service.giving import Cursor, Direction, Report
 from support_service.rails import SourceDown, SourceError
-from support_service.rails.bitcoin import aside, conflicts
+from support_service.rails.bitcoin import conflicts, unread_blocks
 from support_service.rails.bitcoin import cursor_state as memo
 from support_service.rails.bitcoin import mempool as waiting
 from support_service.rails.bitcoin import reorg as sight
@@ -56,7 +56,7 @@ class Poll:
         self._mend(tip, draft)
         self._open(tip, draft)
         differing = self._differing(tip) if is_behind else []
-        if differing and aside.has_blocks(self._post):
+        if differing and unread_blocks.has_blocks(self._post):
             self._lacking = sorted({key[0] for key in differing})
         elif differing:
             log.warning("read_again_from_start", extra={"source": self._post.name, "node": self._chain.host})
@@ -156,7 +156,7 @@ class Poll:
         wanted = Wanted(self._post.scripts(group), self._memo.coins, self._memo.lost_coins)
         blocks = self._chain.scan(first, end.height, wanted)
         told = [(block, one) for block in blocks for one in tell(self._post, block, group, tip.height)]
-        aside.note(self._post, blocks, told, self._memo)
+        unread_blocks.note(self._post, blocks, told, self._memo)
         sight.check_still_there(self._chain, [end, *(one.story.mark for _, one in told)], tip.height)
         if self._chain.tells_spends:
             self._memo.coins.drop()
@@ -221,7 +221,7 @@ class Poll:
         for key, item in self._mine():
             if item.is_open or item.read != tip.height or item.moved is None:
                 continue
-            if aside.has_blocks(self._post):
+            if unread_blocks.has_blocks(self._post):
                 # What cannot be read would be taken for what lay there before.
                 continue
             mark = self._at(item.start, tip)
@@ -305,7 +305,7 @@ class Poll:
 
     def _mend(self, tip: BlockRef, draft: ReportBuilder) -> None:
         """Read blocks again of which something could not be read, and state them anew as far as they can be now."""
-        for item, mark, before in aside.due(self._post):
+        for item, mark, before in unread_blocks.due(self._post):
             mine = {key: one for key, one in self._mine() if one.start < mark.height <= one.read}
             if sight.hashes(self._chain, [mark], tip.height)[mark.height] != mark.block_hash:
                 self._post.asides.solve(item.key)
@@ -313,7 +313,7 @@ class Poll:
             wanted = Wanted(self._post.scripts(mine), self._memo.coins.copy())
             blocks = self._chain.again([mark], wanted)
             if any(block.unread for block in blocks):
-                self._post.asides.note(item.key, aside.reason(blocks), item.memo)
+                self._post.asides.note(item.key, unread_blocks.reason(blocks), item.memo)
                 continue
             told = [(block, one) for block in blocks for one in tell(self._post, block, mine, tip.height)]
             sight.check_still_there(self._chain, [mark], tip.height)

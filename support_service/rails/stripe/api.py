@@ -17,11 +17,11 @@ _NOT_THERE = 404
 
 # Where an object of a kind lies.
 PATHS = {
+    "event": "/v1/events",
     "balance_transaction": "/v1/balance_transactions",
     "charge": "/v1/charges",
     "checkout.session": "/v1/checkout/sessions",
     "dispute": "/v1/disputes",
-    "event": "/v1/events",
     "invoice": "/v1/invoices",
     "invoice_payment": "/v1/invoice_payments",
     "payment_intent": "/v1/payment_intents",

@@ -37,8 +37,11 @@ def step_back(
 
 
 def _progress(
-    reader: RpcCache, post: SourceContext, held: tuple[WatchKey, WatchState], base: BlockRef | None
-) -> WatchState:  # noqa: ARG001
+    reader: RpcCache,  # noqa: ARG001 - as on chains whose nodes keep balances of old blocks
+    post: SourceContext,  # noqa: ARG001
+    held: tuple[WatchKey, WatchState],
+    base: BlockRef | None,
+) -> WatchState:
     _, item = held
     is_proven = item.proof is not None and item.final is not None and base is not None and item.proof <= base.height
     if not is_proven or base is None or item.final is None or base.height <= item.start:

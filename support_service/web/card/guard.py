@@ -22,12 +22,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from support_service.ledger.rate_limits import DECLINED, DECLINES_WINDOW, Asked
 from support_service.rails.processor import checkout_switch
 from support_service.web.card.token import Token
 from support_service.web.guard import keys
+from support_service.web.networks import networks_of
 from support_service.web.service import Service
 
 log = logging.getLogger(__name__)
@@ -154,28 +154,9 @@ def remaining(at: Service, token: Token, mode: Mode, limits: Limits = LIMITS) ->
     return max(dwell - (at.clock() - token.issued_at), timedelta())
 
 
-def place_and_net(address: str) -> tuple[str, str]:
-    """Name where an attempt comes from: the address (IPv6: its /64) and its network (/24, IPv6: /48)."""
-    place, net, _ = _networks(address)
-    return place, net
-
-
 def net_digest(address: str, at: Service) -> str:
     """Name the network of an address by a digest whose key changes daily."""
-    return keys().digest("card network", at.clock().date().isoformat(), _networks(address)[1])
-
-
-def _networks(address: str) -> tuple[str, str, str]:
-    """Name the place, its network, and the wide network around it: what an internet provider has (/16, IPv6: /32)."""
-    try:
-        place: IPv4Address | IPv6Address = ip_address(address)
-    except ValueError:
-        return address, address, address
-    if isinstance(place, IPv6Address):
-        if place.ipv4_mapped is None:
-            return f"{int(place) >> 64:x}/64", f"{int(place) >> 80:x}/48", f"{int(place) >> 96:x}/32"
-        place = place.ipv4_mapped
-    return str(place), f"{int(place) >> 8:x}/24", f"{int(place) >> 16:x}/16"
+    return keys().digest("card network", at.clock().date().isoformat(), networks_of(address).near)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +171,12 @@ class _Buckets:
     @classmethod
     def of(cls, attempt: Attempt, at: Service) -> "_Buckets":
         day = at.clock().date().isoformat()
-        place, _, wide = _networks(attempt.address)
+        networks = networks_of(attempt.address)
         digest = keys().digest
         return cls(
-            place=digest("card place", day, place),
+            place=digest("card place", day, networks.place),
             net=net_digest(attempt.address, at),
-            wide=digest("card wide network", day, wide),
+            wide=digest("card wide network", day, networks.wide),
             token=f"card token {attempt.token.nonce}",
         )
 

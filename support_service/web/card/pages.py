@@ -8,11 +8,11 @@ from flask import Response, make_response, render_template, request, url_for
 from support_service.giving import PaymentMethod, Phrase
 from support_service.money import plain
 from support_service.web.card.form import HONEYPOT, Confirmed, WishRead, preset_value
-from support_service.web.card.guard import place_and_net
 from support_service.web.card.offer import Cards, cards_or_404
 from support_service.web.card.token import Question, Token, TokenRefused, read_token, write_token
 from support_service.web.guard import keys
 from support_service.web.i18n import chosen_language
+from support_service.web.networks import networks_of
 from support_service.web.reader.articles import allowed_article, article_label
 from support_service.web.service import service
 
@@ -75,9 +75,8 @@ def show_moment(confirmed: Confirmed, token: Token, text: Phrase, seconds: int) 
     return _offer(Phrase("One moment, please"), text, _fields(confirmed, token), 429, seconds=seconds)
 
 
-def offer_again(confirmed: Confirmed, token: Token) -> Response:
-    """Say that the processor does not answer; pressing again tries the same payment page."""
-    text = Phrase("The card processor does not answer. Nothing was charged. Try again, or give in another way.")
+def offer_again(confirmed: Confirmed, token: Token, text: Phrase) -> Response:
+    """Say why no payment page opens, and keep all that was typed; pressing again tries the same payment page."""
     return _offer(Phrase("The payment page does not open now"), text, _fields(confirmed, token), 503)
 
 
@@ -120,7 +119,7 @@ def carried_token() -> Token | None:
 
 def _origin(token: Token) -> str:
     """Name whoever spends a token by a keyed digest: we set no cookie for readers, so address and browser must do."""
-    place, _ = place_and_net(request.remote_addr or "")
+    place = networks_of(request.remote_addr or "").place
     return keys().digest("card way back", token.nonce, place, request.headers.get("User-Agent", ""))
 
 

@@ -79,6 +79,7 @@ CROWDED = Phrase(
     "network that began many waits longest. What you wrote is kept. It is tried again by itself in %(seconds)s s; if "
     "not, press the button then."
 )
+SILENT = Phrase("The card processor does not answer. Nothing was charged. Try again, or give in another way.")
 NOT_NOW = Phrase("Nothing was charged. Please try again in a minute, or give in another way.")
 
 
@@ -152,6 +153,14 @@ def give() -> BaseResponse:
 
 
 def _guarded(cards: Cards, confirmed: Confirmed, token: Token) -> BaseResponse:
+    try:
+        return _judged(cards, confirmed, token)
+    except LedgerError as error:
+        log.warning("card_ledger_down", extra={"error": str(error)})
+        return offer_again(confirmed, token, NOT_NOW)
+
+
+def _judged(cards: Cards, confirmed: Confirmed, token: Token) -> BaseResponse:
     answer = request.form.get("answer", "")
     is_answered = token.question is not None and token.question.is_answered(answer)
     attempt = Attempt(request.remote_addr or "", token, is_answered)
@@ -194,7 +203,7 @@ def _to_checkout(cards: Cards, confirmed: Confirmed, token: Token) -> BaseRespon
     except ChangedSum:
         return show_sum(confirmed, new_token(), CHANGED, 409)
     except NoCheckout:
-        return offer_again(confirmed, token)
+        return offer_again(confirmed, token, SILENT)
     except NotSetUp:
         return show_notice(Phrase("Card payments do not work now"), NOT_NOW, 503)
     # werkzeug's redirect would write the address into a page, too; a browser needs the header alone.

@@ -10,7 +10,7 @@ from threading import Lock
 from flask import Flask, current_app
 
 from support_service.giving import Phrase
-from support_service.ledger import LedgerError
+from support_service.ledger import Ledger, LedgerError
 from support_service.web import civil_dates
 from support_service.web.health import Freshness, SourceView, source_views
 from support_service.web.service import Service, service
@@ -81,16 +81,18 @@ def staff_alarm() -> tuple[Phrase, ...]:
 
 def _look(at: Service) -> tuple[Phrase, ...]:
     try:
-        silent = [view for view in source_views(at) if view.state is not Freshness.OK]
-        return _phrases(at, silent) if silent else ()
+        return at.read(lambda ledger: _tell(at, ledger))
     except LedgerError as error:
         log.warning("staff_alarm_blind", extra={"error": str(error)})
         return _NO_LEDGER
 
 
-def _phrases(at: Service, silent: list[SourceView]) -> tuple[Phrase, ...]:
+def _tell(at: Service, ledger: Ledger) -> tuple[Phrase, ...]:
+    silent = [view for view in source_views(at, ledger) if view.state is not Freshness.OK]
+    if not silent:
+        return ()
     gravest = min(silent, key=lambda view: _GRAVITY.index(view.state))
-    since = _since(at, gravest)
+    since = _since(at, ledger, gravest)
     values = [("source", gravest.name)]
     if since is not None:
         values.append(("since", civil_dates.written(since, at.zone)))
@@ -99,13 +101,13 @@ def _phrases(at: Service, silent: list[SourceView]) -> tuple[Phrase, ...]:
     return (what, _ADVICE[gravest.state], *([others] if len(silent) > 1 else []))
 
 
-def _since(at: Service, view: SourceView) -> datetime | None:
+def _since(at: Service, ledger: Ledger, view: SourceView) -> datetime | None:
     """Tell since when a source is as it is; None for what was never heard."""
     match view.state:
         case Freshness.FROZEN:
-            return next((held.since for held in at.ledger.freezes() if held.source == view.name), at.clock())
+            return next((held.since for held in ledger.freezes() if held.source == view.name), at.clock())
         case Freshness.STALE | Freshness.NEVER:
             return view.checked_at
         case _:
-            noted = at.ledger.health().get(view.name)
+            noted = ledger.health().get(view.name)
             return at.clock() if noted is None else noted.changed_at

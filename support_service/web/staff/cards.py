@@ -55,7 +55,7 @@ def overview() -> str:
     """Show how cards are taken now, plans, and what needs a look."""
     at, cards = service(), cards_or_404()
     number, name = read_number(request.args.get("before", "")), word(request.args.get("below", ""))
-    plans = at.ledger.plans(PAGE_ROWS + 1, None if number is None else (number, name))
+    plans = at.books.plans(PAGE_ROWS + 1, None if number is None else (number, name))
     return render_template(
         "staff/cards.html",
         card_state=card_guard.look(at, cards.processor.key),
@@ -64,7 +64,7 @@ def overview() -> str:
         last_of_page=plans[PAGE_ROWS - 1] if len(plans) > PAGE_ROWS else None,
         disputed=_in_state(State.DISPUTED),
         quarantined=_in_state(State.QUARANTINED),
-        waiting=at.ledger.inbox(),
+        waiting=at.books.inbox(),
         told=TOLD.get(request.args.get("told", "")),
         nonce=staff_entry.new_nonce(),
         plan_is_over=plan_is_over,
@@ -101,7 +101,7 @@ def cancel(name: str) -> BaseResponse | str | tuple[str, int]:
     """Ask once more, then ask the processor to charge this plan no more."""
     cards = cards_or_404()
     # PostgreSQL refuses NUL in a text; what cannot be read names no plan.
-    plan = service().ledger.plan(name) if name.isprintable() else None
+    plan = service().books.plan(name) if name.isprintable() else None
     if plan is None or plan_is_over(plan):
         return _notice(NOTHING, Phrase("This plan is not running.")), 409
     if request.method == "GET" or request.form.get("sure") != "yes":
@@ -159,7 +159,7 @@ def _switched_off(cards: Cards) -> Freeze | None:
 
 def _in_state(state: State) -> tuple[Listed, ...]:
     rail = cards_or_404().method.rail
-    return service().ledger.donations(Wanted(rail=rail, state=state), limit=SHORT_ROWS)
+    return service().books.donations(Wanted(rail=rail, state=state), limit=SHORT_ROWS)
 
 
 def _ask(request_it: Callable[[], None]) -> tuple[str, int] | None:

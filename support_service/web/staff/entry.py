@@ -32,7 +32,7 @@ def new_nonce() -> str:
 
 def history_or_404(ref: str) -> History:
     """Look a donation up by the public id in a URL; 404 for what is none."""
-    history = service().ledger.donation(ref) if _REF.fullmatch(ref) else None
+    history = service().books.donation(ref) if _REF.fullmatch(ref) else None
     if history is None:
         abort(404)
     return history

@@ -5,6 +5,7 @@ Booking by hand is in web/staff_entry.py, under this blueprint's guard. Nothing 
 
 import logging
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Literal
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
@@ -22,7 +23,7 @@ from support_service.web.card.offer import find_cards
 from support_service.web.guard import login_required
 from support_service.web.health import not_watched, source_views
 from support_service.web.i18n import LANGUAGE_NAMES, chosen_language, say
-from support_service.web.service import service
+from support_service.web.service import SAFE_METHODS, service
 from support_service.web.staff import cards as staff_cards
 from support_service.web.staff import devices
 from support_service.web.staff import entry as staff_entry
@@ -117,7 +118,7 @@ def about_staff() -> dict[str, object]:
 @blueprint.route("/login", methods=["GET", "POST"])
 def login() -> BaseResponse | tuple[str, int]:
     """Let a person in; every refusal reads the same, whoever was asked for."""
-    if request.method in guard.SAFE_METHODS:
+    if request.method in SAFE_METHODS:
         return redirect(_next_page()) if guard.current_session() else (_login_page(), 200)
     email, at = request.form.get("email", ""), service()
     account, place, net = guard.attempt_buckets(email, at.clock().date())
@@ -154,7 +155,7 @@ def logout() -> BaseResponse:
 def donations() -> str:
     """List donations, newest first, a page at a time, below the totals."""
     at, chosen = service(), read_filter(request.args)
-    listed = at.ledger.donations(chosen.wanted, before=chosen.before, limit=PAGE_ROWS + 1)
+    listed = at.books.donations(chosen.wanted, before=chosen.before, limit=PAGE_ROWS + 1)
     page = listed[:PAGE_ROWS]
     return render_template(
         "staff/donations.html",
@@ -162,8 +163,8 @@ def donations() -> str:
         older=page[-1].number if len(listed) > PAGE_ROWS else None,
         is_later_page=chosen.before is not None,
         is_filtered=bool(chosen.query),
-        sums=by_asset(at.ledger.totals()),
-        on_the_way=count_on_the_way(at.ledger),
+        sums=by_asset(at.books.totals()),
+        on_the_way=count_on_the_way(at.books),
         chosen=chosen,
         mistakes=chosen.mistakes,
         choices=choices(at.assembly),
@@ -198,13 +199,13 @@ def donation(ref: str) -> str:
 def health() -> str:
     """Tell whether the ledger and every source work, and why not."""
     at = service()
-    views, noted, cards = source_views(at), at.ledger.health(), find_cards(at)
+    views, noted, cards = source_views(at, at.books), at.books.health(), find_cards(at)
     return render_template(
         "staff/health.html",
-        head=at.ledger.head(),
+        head=at.books.head(),
         sources=views,
         card_state=card_guard.look(at, cards.processor.key) if cards else None,
-        set_aside=at.ledger.set_aside(),
+        set_aside=at.books.set_aside(),
         reasons={view.name: noted[view.name].reason if view.name in noted else "" for view in views},
         not_watched=not_watched(at),
         by_hand=[method.key for method in at.assembly.methods if method.books],
@@ -231,6 +232,8 @@ def download(form: Literal["jsonl", "csv"]) -> Response | tuple[str, int]:
             "staff/exports.html", chosen=chosen, mistakes=chosen.mistakes, choices=choices(at.assembly)
         )
         return page, 400
+    # Asked first, for what is begun waits as long as it must: better late than broken off.
+    at.books.donations(limit=1)
     lines = _begun(write_export(at.ledger.export(chosen.wanted), form=form))
     response = Response(lines, mimetype="text/csv" if form == "csv" else "application/x-ndjson")
     response.headers["Content-Disposition"] = f'attachment; filename="donations-{at.today()}.{form}"'
@@ -241,7 +244,7 @@ def download(form: Literal["jsonl", "csv"]) -> Response | tuple[str, int]:
 @blueprint.errorhandler(guard.NotSignedIn)
 def ask_to_sign_in(_error: guard.NotSignedIn) -> BaseResponse | tuple[str, int]:
     """Send readers of a page to the login and back; what a form wanted is not done."""
-    if request.method in guard.SAFE_METHODS:
+    if request.method in SAFE_METHODS:
         return redirect(url_for("staff.login", next=request.path), 303)
     return _login_page(SESSION_ENDED), 403
 
@@ -305,7 +308,7 @@ def _next_page() -> str:
 def _other_languages() -> list[tuple[str, str, str]]:
     """Link this very page in every language; an answer to a form has no address to go to."""
     languages = service().assembly.settings.publisher.languages
-    if len(languages) < 2 or request.method not in guard.SAFE_METHODS or request.endpoint is None:
+    if len(languages) < 2 or request.method not in SAFE_METHODS or request.endpoint is None:
         return []
     # Ours alone: a name from the query such as "_scheme" would be an order to url_for.
     here = {name: request.args[name] for name in KEPT if name in request.args} | (request.view_args or {})
@@ -314,12 +317,5 @@ def _other_languages() -> list[tuple[str, str, str]]:
 
 def _begun(lines: Iterator[str]) -> Iterator[bytes]:
     """Take the first line at once: a ledger that is down must answer 503, not break off a download."""
-    first = next(lines, None)
-
-    def rest() -> Iterator[bytes]:
-        if first is not None:
-            yield first.encode()
-        for line in lines:
-            yield line.encode()
-
-    return rest()
+    first = list(islice(lines, 1))
+    return (line.encode() for line in chain(first, lines))

@@ -1,0 +1,210 @@
+"""What a line of the account means: a gift, or one of fourteen things that are none. Pure.
+
+The rules are a table; the first that fits a line takes it, and its name is shown beside the line. No
+rule hides a credit: what it moves away from the gifts, a person sees and can move back.
+"""
+
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+from support_service.rails.bank.folding import fold
+from support_service.rails.bank.line import Line, Standing
+
+
+class LineClass(StrEnum):
+    """The classes of bank lines, as the export writes them."""
+
+    GIFT = "gift"
+    REVIEW = "review"
+    REGISTRY = "registry"
+    PAYOUT_STRIPE = "payout_stripe"
+    PAYOUT_ACQUIRER = "payout_acquirer"
+    OWN_TRANSFER = "own_transfer"
+    FEE = "fee"
+    SALARY = "salary"
+    TAX = "tax"
+    INTEREST = "interest"
+    RETURNED_IN = "returned_in"
+    REFUND_OUT = "refund_out"
+    REVERSAL = "reversal"
+    CASH = "cash"
+    OTHER_OUT = "other_out"
+
+
+@dataclass(frozen=True, slots=True)
+class Acquirer:
+    """A card processor's bank that pays out to us."""
+
+    name: str = ""
+    code: str = ""
+    accounts: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Who we are and whom we know. transit_codes: banks that carry gifts through accounts of their own.
+
+    paid_accounts are those we have sent money to: what comes back from them may be no gift.
+    """
+
+    own_names: tuple[str, ...] = ()
+    own_codes: frozenset[str] = frozenset()
+    own_accounts: frozenset[str] = frozenset()
+    acquirers: tuple[Acquirer, ...] = ()
+    transit_codes: frozenset[str] = frozenset({"14360570"})
+    paid_accounts: Container[str] = frozenset()
+
+
+class Side(StrEnum):
+    """Who must stand on the other side for a rule to fit."""
+
+    OWN = "own"  # our own account or code
+    OWN_NAME = "own_name"
+    ACQUIRER = "acquirer"
+    STRIPE = "stripe"
+    COMPANY = "company"
+    NOBODY = "nobody"  # no account is named, or a company's: never a person's
+    PAID = "paid"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule; every condition it names must hold.
+
+    sign: 1 for credits, -1 for debits, 0 for both. words and kinds: one of them must stand in the
+    texts, or in the bank's own codes; of both one is enough. Words are compared folded, each as
+    the beginning of a word; one that ends with a space is a whole word.
+    """
+
+    name: str
+    line_class: LineClass
+    sign: int = 0
+    side: Side | None = None
+    words: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    marks: frozenset[str] = frozenset()
+    yields_to_code: bool = False
+
+
+_REFUND_WORDS = ("повернен", "помилково")
+
+RULES: tuple[Rule, ...] = (
+    Rule("taken_back", LineClass.REVERSAL, marks=frozenset({"reversal"})),
+    Rule("own_account", LineClass.OWN_TRANSFER, side=Side.OWN),
+    Rule("own_name", LineClass.OWN_TRANSFER, side=Side.OWN_NAME, words=("переказ власних коштів", "власні кошти")),
+    Rule("own_card", LineClass.OWN_TRANSFER, 1, words=("переказ зі своєї картки",), marks=frozenset({"card"})),
+    Rule("stripe", LineClass.PAYOUT_STRIPE, 1, side=Side.STRIPE),
+    Rule("acquirer", LineClass.PAYOUT_ACQUIRER, 1, side=Side.ACQUIRER, words=(
+        "відшкодування", "еквайринг", "інтернет еквайринг", "екв ", "торг екв", "реєстр виплат", "plata", "liqpay",
+        "wayforpay", "fondy",
+    )),
+    Rule("registry", LineClass.REGISTRY, 1, words=("згідно реєстру №", "згідно з реєстром №")),
+    Rule("bank_fee", LineClass.FEE, -1, words=(
+        "комісі", "за дебетування", "розрахункове обслуговування", "commission", "fee ", "fees ", "service charge",
+        "entgelt", "kontofuehrung", "kontoführung",
+    ), kinds=("CHRG", "COMM", "CHG")),
+    Rule("treasury", LineClass.TAX, -1, side=Side.COMPANY, words=("гук ", "казначейств", "дпс ")),
+    Rule("salary", LineClass.SALARY, -1, words=("заробітн", "зарплат", "аванс ", "відомост"), kinds=("SALA",)),
+    Rule("tax", LineClass.TAX, -1, words=(
+        "єсв ", "пдфо ", "військовий збір", "військового збору", "дпс ", "казначейств", "гук ",
+    ), kinds=("TAXS",)),
+    Rule("interest_code", LineClass.INTEREST, 1, kinds=("INTR",)),
+    Rule("interest", LineClass.INTEREST, 1, side=Side.NOBODY, words=("відсотки", "відсотків", "проценти", "процентів"),
+         yields_to_code=True),
+    Rule("bank_return", LineClass.RETURNED_IN, 1, marks=frozenset({"return"})),
+    Rule("return_code", LineClass.RETURNED_IN, 1, side=Side.PAID, kinds=("RRTN", "RTI")),
+    Rule("return", LineClass.RETURNED_IN, 1, side=Side.PAID, words=_REFUND_WORDS, yields_to_code=True),
+    Rule("refund", LineClass.REFUND_OUT, -1, words=_REFUND_WORDS),
+    Rule("cash", LineClass.CASH, -1, words=("видача готівки", "зняття готівки"), kinds=("CWDL", "6010", "6011")),
+    Rule("debit", LineClass.OTHER_OUT, -1),
+    Rule("batch", LineClass.REVIEW, 1, marks=frozenset({"batch"})),
+    Rule("invoice", LineClass.REVIEW, 1, side=Side.COMPANY, words=(
+        "рахунок №", "рахунку №", "рахунком №", "рах №", "згідно рахунку", "за послуги", "рекламн", "реклам",
+        "договір", "договор", "у т ч пдв", "в т ч пдв", "з пдв", "включно з пдв", "invoice",
+    ), yields_to_code=True),
+    Rule("gift", LineClass.GIFT, 1),
+)  # fmt: skip
+
+_COMPANY_NAMES = (
+    "ТОВ ", "ТЗОВ ", "ТДВ ", "ПП ", "АТ ", "ПАТ ", "ПРАТ ", "ДП ", "КП ", "ФОП ", "LLC ", "LTD ",
+    "ПРИВАТНЕ ПІДПРИЄМСТВО", "GMBH ", "ТОВАРИСТВО", "УК ", "UAB ",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """A line's class and the name of the rule that took it."""
+
+    line_class: LineClass
+    rule: str
+
+
+def classify(line: Line, world: World, *, has_code: bool = False, rules: Iterable[Rule] = RULES) -> Classified:
+    """Take the first rule that fits. has_code: a valid support code stands in the line's texts."""
+    text = f" {_folded(line.purpose, line.counterparty.name, line.paid_through)} "
+    for rule in rules:
+        if has_code and rule.yields_to_code:
+            continue
+        if _fits(rule, line, text) and (rule.side is None or _stands(rule.side, line, world)):
+            return Classified(rule.line_class, rule.name)
+    # Rules of the settings may be fewer than ours; even then no credit is hidden and no debit is a gift.
+    return Classified(LineClass.GIFT if line.is_credit else LineClass.OTHER_OUT, "last")
+
+
+def _fits(rule: Rule, line: Line, text: str) -> bool:
+    if rule.sign and (rule.sign > 0) != line.is_credit:
+        return False
+    if rule.marks and not rule.marks <= _marks(line):
+        return False
+    if not rule.words and not rule.kinds:
+        return True
+    return any(word in text for word in _stems(rule.words)) or any(one in line.kind.split() for one in rule.kinds)
+
+
+def _marks(line: Line) -> frozenset[str]:
+    marks = {
+        "reversal": line.is_reversal or line.standing is Standing.TAKEN_BACK,
+        "return": line.is_return,
+        "batch": line.batch_count > 1,
+        "card": "card" in line.kind.split(),
+    }
+    return frozenset(name for name, holds in marks.items() if holds)
+
+
+def _stands(side: Side, line: Line, world: World) -> bool:
+    party = line.counterparty
+    match side:
+        case Side.OWN:
+            is_transit = line.is_credit and party.code in world.transit_codes
+            stands = party.account in world.own_accounts or (party.code in world.own_codes and not is_transit)
+        case Side.OWN_NAME:
+            stands = bool(party.name) and fold(party.name) in {fold(name) for name in world.own_names}
+        case Side.ACQUIRER:
+            stands = any(
+                party.account in one.accounts or (bool(one.code) and party.code == one.code) for one in world.acquirers
+            )
+        case Side.STRIPE:
+            stands = any(fold(text).startswith("STRIPE") for text in (party.name, line.paid_through, line.purpose))
+        case Side.COMPANY:
+            stands = len(party.code) == 8 or f"{fold(party.name)} ".startswith(_companies())
+        case Side.NOBODY:
+            stands = not party.account or len(party.code) == 8
+        case Side.PAID:
+            stands = bool(party.account) and party.account in world.paid_accounts
+    return stands
+
+
+@cache
+def _stems(words: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f" {fold(word)}{' ' if word.endswith(' ') else ''}" for word in words)
+
+
+@cache
+def _companies() -> tuple[str, ...]:
+    return tuple(f"{fold(name)} " for name in _COMPANY_NAMES)
+
+
+def _folded(*texts: str) -> str:
+    return " | ".join(fold(text) for text in texts if text)

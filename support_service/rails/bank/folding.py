@@ -1,0 +1,20 @@
+"""Fold text before it is compared: case, the Ukrainian і that a bank writes as Latin i, spaces, punctuation. Pure."""
+
+import re
+import unicodedata
+
+# PrivatBank's CSV writes every Ukrainian і as Latin i; its API does not. Only folded are the two equal.
+_LOOK_ALIKE = str.maketrans({"І": "I", "Ї": "I", "Ё": "Е", "Ґ": "Г"})
+_APOSTROPHES = re.compile("['’ʼ`´‘]")
+_NOT_WORD = re.compile(r"[\W_]+")
+
+
+def fold(text: str) -> str:
+    """Write text in upper case words, one space between them: "Комiсiя, за…" and "комісія за" are equal."""
+    upper = unicodedata.normalize("NFKC", text).upper().translate(_LOOK_ALIKE)
+    return _NOT_WORD.sub(" ", _APOSTROPHES.sub("", upper)).strip()
+
+
+def squeeze(text: str) -> str:
+    """Fold and leave no space at all: banks break lines in the middle of a word."""
+    return fold(text).replace(" ", "")

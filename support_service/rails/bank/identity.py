@@ -1,0 +1,293 @@
+"""Say which lines of a file are known already, and give each new one its locator. Pure.
+
+A line has references (the bank's own) and natural keys (what it says of itself); either may be
+missing in one source and present in the next. Both are counted: of m known lines under a key and k
+in the file, max(0, k - m) are new. So a repeated, reordered or overlapping file adds nothing, and two
+equal gifts of one day stay two.
+
+The locator that came first stays; later references become aliases of the same line.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from itertools import islice
+from typing import Protocol
+
+from support_service.rails.bank.folding import squeeze
+from support_service.rails.bank.line import Line, Standing
+
+# One question to the ledger for so many lines.
+LINES_PER_QUESTION = 500
+ACROSS = "~across|"
+
+
+class Outcome(StrEnum):
+    """What a line means for what is known."""
+
+    NEW = "new"
+    KNOWN = "known"
+    CHANGED = "changed"  # known, and further on now: booked, or taken back
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLine:
+    """What must be kept of a line to know it again; keys is all that it may be found by.
+
+    references and partial_references are the bank's, of one family of sources each: two lines of one
+    family with different references are different lines, however alike they look.
+    """
+
+    locator: str
+    family: str
+    standing: Standing
+    references: frozenset[str] = frozenset()
+    partial_references: frozenset[str] = frozenset()
+    entry_parts: int = 1
+    text: str = ""
+
+
+Answers = Mapping[str, Sequence[KnownLine]]
+
+
+class KnownLines(Protocol):
+    """What the ledger serves. Keys hold digests, no names and no purposes."""
+
+    def find(self, keys: Collection[str]) -> Mapping[str, Sequence[KnownLine]]:
+        """The known lines under each key, oldest first; keys without any may be absent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """A line, its locator, and what to keep.
+
+    known is the line as it was; None for a new one. kept replaces it. keys are all that the line is to
+    be found by from now on: the ledger adds those that it has not. conflict says in words why a
+    person should look; "" mostly.
+    """
+
+    line: Line
+    locator: str
+    outcome: Outcome
+    known: KnownLine | None
+    kept: KnownLine
+    keys: tuple[str, ...]
+    conflict: str = ""
+
+
+@dataclass(slots=True)
+class _File:
+    """What one file has used up so far: known lines, and the numbers of new ones."""
+
+    taken: set[str] = field(default_factory=set)
+    parts: dict[str, set[str]] = field(default_factory=dict)
+    by_reference: dict[str, KnownLine] = field(default_factory=dict)
+
+
+def identify(lines: Iterable[Line], known: KnownLines) -> Iterator[Identified]:
+    """Identify the lines of ONE file or one read of an API, in its order."""
+    file, rest = _File(), iter(lines)
+    while chunk := list(islice(rest, LINES_PER_QUESTION)):
+        named = [_named(line) for line in chunk]
+        answers = known.find({key for one in named for key in (*one.keys, *one.sought)})
+        for one in named:
+            yield _identify(one, answers, file)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A line with all its keys, worked out once. home is its locator without the last part."""
+
+    line: Line
+    home: str
+    home_key: str
+    keys: tuple[str, ...]
+    sought: tuple[str, ...]
+
+
+def _named(line: Line) -> _Named:
+    said = _said(line)
+    reference = line.reference or f"~{hashlib.sha256(said[-1].encode()).hexdigest()[:16]}"
+    home_key = f"home|{_digest(line.account, reference)}"
+    across, keys, sought = _across(line), [home_key, *said], list(said)
+    keys += across
+    if said[-1].startswith(("~text|", "~cut|")):
+        keys.append(_text_key("~whole|", line))
+        # A row that was cut off fits any row that it begins.
+        sought.append(_text_key("~whole|" if line.may_be_cut else "~cut|", line))
+    if line.reference:
+        keys += [_reference_key(line), _entry_key(line)]
+    home = f"{line.account}:{reference}:"
+    return _Named(line, home, home_key, tuple(dict.fromkeys(keys)), (*sought, *across))
+
+
+def _identify(named: _Named, answers: Answers, file: _File) -> Identified:
+    line = named.line
+    known, conflict = _find(named, answers, file)
+    if known is None:
+        kept = _kept(_new_locator(named, answers, file), line)
+        outcome = Outcome.NEW
+    else:
+        kept = _merged(known, line)
+        is_further = line.standing.rank > known.standing.rank and not conflict
+        outcome = Outcome.CHANGED if is_further else Outcome.KNOWN
+    file.taken.add(kept.locator)
+    if line.reference and line.is_reference_unique:
+        file.by_reference[_reference_key(line)] = kept
+    return Identified(line, kept.locator, outcome, known, kept, named.keys, conflict)
+
+
+def _find(named: _Named, answers: Answers, file: _File) -> tuple[KnownLine | None, str]:
+    """Find the known line that this one is: by reference, by another split of its entry, by what it says."""
+    line = named.line
+    if line.reference:
+        key = _reference_key(line)
+        # A reference that the bank gives but once is one line, also where a page repeats it.
+        if key in file.by_reference:
+            return file.by_reference[key], ""
+        for one in answers.get(key, ()):
+            if line.is_reference_unique or one.locator not in file.taken:
+                return one, ""
+        for one in answers.get(_entry_key(line), ()):
+            if one.entry_parts != line.entry_parts:
+                return one, "the bank splits this entry otherwise than before"
+    for key in named.sought:
+        fitting = [one for one in answers.get(key, ()) if one.locator not in file.taken and _may_be(line, one, key)]
+        if fitting:
+            text, partial = _text(line), frozenset(line.partial_references)
+            # Any pairing of twins leaves the totals equal; the likeliest one keeps their texts together.
+            return max(fitting, key=lambda one: (bool(one.partial_references & partial), one.text == text)), ""
+    return None, ""
+
+
+def _may_be(line: Line, known: KnownLine, key: str) -> bool:
+    """Tell whether nothing speaks against a line being a known one that says the same of itself."""
+    if _namespace(known.family) != _namespace(line.family):
+        return True
+    if key.startswith(ACROSS):
+        return False  # within one family the family's own key decides
+    references = _references(line)
+    if references and known.references and not references & known.references:
+        return False
+    partial = frozenset(line.partial_references)
+    return not (partial and known.partial_references) or bool(partial & known.partial_references)
+
+
+def _said(line: Line) -> tuple[str, ...]:
+    """What a line says of itself, strongest first.
+
+    Time to the second with the balance after it (monobank, card statements); document with account
+    (PrivatBank, iBank 2); account (CAMT); else all its text. A pending line without reference never
+    becomes a booked one by what it says: its keys are its own.
+    """
+    day, account = _day(line), line.counterparty.account
+    if line.standing is Standing.PENDING and not line.reference:
+        return (_key("~pending|", line, day, account, line.document, _text(line)),)
+    partial = [_key("~bank|", line, one) for one in line.partial_references]
+    if line.balance_after_units is not None and len(line.clock) == len("2026-09-02T21:11:00"):
+        return (*partial, _key("~balance|", line, line.clock, str(line.balance_after_units)))
+    if account:
+        return (*partial, _key("~account|", line, day, line.document, account))
+    if line.may_be_cut:
+        return (*partial, _text_key("~cut|", line))
+    return (*partial, _key("~text|", line, day, line.document, _text(line)))
+
+
+def _across(line: Line) -> tuple[str, ...]:
+    """The key that joins different kinds of sources of one account: day, sum and the other side's account."""
+    if not line.counterparty.account or line.day is None or (line.standing is Standing.PENDING and not line.reference):
+        return ()
+    return (_key(ACROSS, line, _day(line), line.counterparty.account),)
+
+
+def _text_key(kind: str, line: Line) -> str:
+    return _key(kind, line, _day(line), line.document, squeeze(line.counterparty.name))
+
+
+def _reference_key(line: Line) -> str:
+    return _key("reference|", line, line.reference, line.reference_part if line.is_reference_unique else "")
+
+
+def _entry_key(line: Line) -> str:
+    sign = "+" if (line.entry_units or 0) > 0 else "-"
+    return f"entry|{_digest(line.account, line.reference, sign, str(abs(line.entry_units or 0)))}"
+
+
+def _key(kind: str, line: Line, *words: str) -> str:
+    """Kind and digest: account, signed sum and currency are in every key."""
+    return f"{kind}{_digest(line.account, str(line.money.units), line.money.asset.code, *words)}"
+
+
+def _digest(*words: str) -> str:
+    return hashlib.sha256("\x1f".join(words).encode()).hexdigest()[:32]
+
+
+def _references(line: Line) -> frozenset[str]:
+    return frozenset({f"{line.reference}:{line.reference_part}"} if line.reference else ())
+
+
+def _text(line: Line) -> str:
+    """A digest of name and purpose, folded and without spaces: names are kept nowhere but with the line."""
+    words = squeeze(line.counterparty.name), squeeze(line.purpose), line.document
+    return _digest(*words)[:16] if any(words) else ""
+
+
+def _day(line: Line) -> str:
+    return line.day.isoformat() if line.day else ""
+
+
+def _namespace(family: str) -> str:
+    """Whose references are the same: a bank writes one reference into its CAMT and its MT940."""
+    return "swift" if family in {"camt053", "mt940"} else family
+
+
+def _kept(locator: str, line: Line) -> KnownLine:
+    partial = frozenset(line.partial_references)
+    return KnownLine(locator, line.family, line.standing, _references(line), partial, line.entry_parts, _text(line))
+
+
+def _merged(known: KnownLine, line: Line) -> KnownLine:
+    """A known line with what this one adds; nothing is ever taken from it."""
+    is_alike = _namespace(known.family) == _namespace(line.family) or not known.references
+    return replace(
+        known,
+        standing=max(line.standing, known.standing, key=lambda standing: standing.rank),
+        references=known.references | (_references(line) if is_alike else frozenset()),
+        partial_references=known.partial_references | frozenset(line.partial_references),
+        text=known.text or _text(line),
+    )
+
+
+def _new_locator(named: _Named, answers: Answers, file: _File) -> str:
+    """Give "<account>:<reference>:<part>"; the part is the bank's own, or the next free number."""
+    home, line = named.home, named.line
+    if home not in file.parts:
+        locators = (one.locator for one in answers.get(named.home_key, ()))
+        file.parts[home] = {one.removeprefix(home) for one in locators if one.startswith(home)}
+    parts = file.parts[home]
+    part, number = line.reference_part or str(len(parts) + 1), len(parts) + 1
+    while part in parts:
+        number += 1
+        part = f"{line.reference_part}.{number}" if line.reference_part else str(number)
+    parts.add(part)
+    return f"{home}{part}"
+
+
+class RememberedLines:
+    """Known lines in memory: for previews of several files, and for tests of the rules."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[str, dict[str, None]] = {}
+        self.by_locator: dict[str, KnownLine] = {}
+
+    def find(self, keys: Collection[str]) -> Mapping[str, Sequence[KnownLine]]:
+        """The known lines under each key, oldest first."""
+        return {key: [self.by_locator[one] for one in self._by_key[key]] for key in keys if key in self._by_key}
+
+    def remember(self, identified: Identified) -> None:
+        """Keep a line and all that it is found by."""
+        self.by_locator[identified.locator] = identified.kept
+        for key in identified.keys:
+            self._by_key.setdefault(key, {})[identified.locator] = None

@@ -1,0 +1,50 @@
+"""The saved answer of a bank's API: bounded JSON, in UTF-8 or Windows-1251."""
+
+import json
+from typing import Any
+
+from support_service.rails.bank.statements.intake import StatementFile
+from support_service.rails.bank.statements.statement import BadField, Refused
+
+# A row has some 35 values; nothing honest of 20 MB holds more than this.
+VALUES_MAX = 1_200_000
+
+Json = Any
+
+
+def read_json(file: StatementFile) -> Json:
+    """Read the whole answer; Refused where it is damaged, cut off or unreasonably large."""
+    data = file.whole()
+    text = data.decode(file.encoding, "replace")
+    if text.count(",") + text.count("[") + text.count("{") > VALUES_MAX:
+        raise Refused("the JSON holds more values than any statement: this is no statement")
+    try:
+        return json.loads(text, parse_float=str, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, Refused):
+            raise
+        raise Refused("the JSON is damaged or cut off: save the answer again") from error
+
+
+def text_of(item: dict[str, Json], name: str) -> str:
+    """A text field; "" where it is absent or null. BadField for anything else."""
+    value = item.get(name)
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise BadField(name, "is not a text")
+
+
+def units_of(item: dict[str, Json], name: str) -> int:
+    """A sum in smallest units; BadField where it is no whole number."""
+    value = item.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 10**15:
+        raise BadField(name, f"{str(value)[:40]!r} is no whole number of smallest units")
+    return value
+
+
+def _refuse_constant(name: str) -> Json:
+    raise Refused(f"the JSON holds {name}, which is no number")

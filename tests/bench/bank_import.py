@@ -1,0 +1,100 @@
+"""`python -m tests.bench.bank_import [--rows 200000]`: how fast and in how much memory a long statement is read.
+
+A generic CSV and a camt.053 of as many lines, written to a temporary folder, each read in a process of
+its own: proved, packed, and every line identified against nothing known. Leaves nothing behind.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from support_service.rails.bank.identity import RememberedLines, identify
+from support_service.rails.bank.statements import StatementFile, Wanted, read_statements
+
+ROWS = 200_000
+SECONDS_AIM, BYTES_AIM = 60, 200 * 2**20
+ACCOUNT = "UA043808050000026009999000303"
+
+
+def write_csv(path: Path, rows: int) -> None:
+    """Write rows as a bank's table has them."""
+    with path.open("w", encoding="utf-8") as table:
+        table.write("Дата;Сума;Валюта;Контрагент;Рахунок контрагента;Призначення\n")
+        for number in range(rows):
+            payer = f"Глечик Соломія {number};UA0439999200000262099{number:08}"
+            table.write(f"{number % 28 + 1:02}.09.2026;{number % 997 + 1}.50;UAH;{payer};Благодійний внесок {number}\n")
+
+
+def write_camt(path: Path, rows: int) -> None:
+    """Write rows as entries of one statement that closes."""
+    total = sum(number % 997 + 1 for number in range(rows))
+    balance = (
+        '<Bal><Tp><CdOrPrtry><Cd>{}</Cd></CdOrPrtry></Tp><Amt Ccy="UAH">{}.00</Amt><CdtDbtInd>CRDT</CdtDbtInd></Bal>'
+    )
+    with path.open("w", encoding="utf-8") as statement:
+        statement.write(
+            '<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"><BkToCstmrStmt><Stmt><Id>1</Id>'
+            f"<Acct><Id><IBAN>{ACCOUNT}</IBAN></Id><Ccy>UAH</Ccy></Acct>"
+            f"{balance.format('OPBD', 0)}{balance.format('CLBD', total)}\n"
+        )
+        for number in range(rows):
+            statement.write(
+                f'<Ntry><Amt Ccy="UAH">{number % 997 + 1}.00</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts>'
+                f"<BookgDt><Dt>2026-09-{number % 28 + 1:02}</Dt></BookgDt><AcctSvcrRef>RB{number:010}</AcctSvcrRef>"
+                "<BkTxCd><Domn><Cd>PMNT</Cd><Fmly><Cd>RCDT</Cd><SubFmlyCd>ESCT</SubFmlyCd></Fmly></Domn></BkTxCd>"
+                f"<NtryDtls><TxDtls><Refs><EndToEndId>NOTPROVIDED</EndToEndId></Refs><RltdPties><Dbtr><Pty>"
+                f"<Nm>Глечик Соломія {number}</Nm></Pty></Dbtr><DbtrAcct><Id><IBAN>UA0439999200000262099{number:08}"
+                f"</IBAN></Id></DbtrAcct></RltdPties><RmtInf><Ustrd>Благодійний внесок {number}</Ustrd></RmtInf>"
+                "</TxDtls></NtryDtls></Ntry>\n"
+            )
+        statement.write("</Stmt></BkToCstmrStmt></Document>")
+
+
+WRITERS = {"csv": write_csv, "camt053": write_camt}
+
+
+def measure(key: str, path: Path, rows: int) -> None:
+    """Read one file and print what it took; exit 1 where an aim is missed."""
+    # One thread, so its processor time is what the machine needs when nobody else is on it.
+    began, began_cpu = time.monotonic(), time.process_time()
+    read = read_statements(StatementFile(path.name, path), key, Wanted(account=ACCOUNT))
+    proved = time.monotonic() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    began = time.monotonic()
+    new = sum(one.outcome == "new" for one in identify(read.lines, RememberedLines()))
+    identified, busy = time.monotonic() - began, time.process_time() - began_cpu
+    whole = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(
+        f"{key}: {rows} rows, {path.stat().st_size / 2**20:.0f} MB: read and proved in {proved:.1f} s "
+        f"({rows / proved:.0f} rows/s, peak {peak / 2**20:.0f} MB), identified in {identified:.1f} s "
+        f"(peak {whole / 2**20:.0f} MB); processor time of both {busy:.1f} s"
+    )
+    assert new == rows
+    sys.exit(busy > SECONDS_AIM or whole > BYTES_AIM)
+
+
+def main() -> int:
+    """Measure each format in a process of its own."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=ROWS)
+    rows: int = parser.parse_args().rows
+    missed = 0
+    spawn = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as folder:
+        for key, write in WRITERS.items():
+            path = Path(folder) / key
+            write(path, rows)
+            process = spawn.Process(target=measure, args=(key, path, rows))
+            process.start()
+            process.join()
+            missed += process.exitcode != 0
+            path.unlink()
+    return int(missed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

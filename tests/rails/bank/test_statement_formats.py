@@ -1,0 +1,79 @@
+"""The page that says how to add a format holds, and the table of formats is sound."""
+
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from support_service.rails.bank import statements
+from support_service.rails.bank.statements import FORMATS, Refused, StatementFile, Wanted, read_statements
+from support_service.rails.bank.statements.format import Format
+from tests.rails.bank.vectors import FOLDER, Books, files, told
+
+README = Path(str(statements.__file__)).with_name("README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def toybank() -> Format:
+    """The format of README.md, built from its own words."""
+    code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
+    module = ModuleType("toybank")
+    exec(compile(code, "toybank.py", "exec"), module.__dict__)  # our own page, nothing from outside
+    made = module.__dict__["FORMAT"]
+    assert isinstance(made, Format)
+    return made
+
+
+def test_the_format_that_the_page_adds_reads_its_example(toybank: Format) -> None:
+    data = re.findall(r"```\n(TOYBANK.*?)```", README, re.DOTALL)[0].encode()
+    read = read_statements(StatementFile("toy", data), "", Wanted(), formats=(toybank, *FORMATS))
+    assert read.format == "toybank"
+    assert [str(line.money) for line in read.lines] == ["150 UAH"]
+    books = Books()
+    books.take(read.lines)
+    books.take(read.lines)
+    assert len(books.lines) == 1
+
+
+def test_the_format_that_the_page_adds_names_a_bad_row(toybank: Format) -> None:
+    data = b"TOYBANK\tUA043808050000026009999000303\tUAH\n31.02.2026\t1.00\tx\ty\n2026-09-02\t1.00\tx\ty\n"
+    read = read_statements(StatementFile("toy", data), "toybank", Wanted(), formats=(toybank, *FORMATS))
+    assert [problem.row for problem in read.problems] == [2]
+    assert len(list(read.lines)) == 1
+
+
+def test_every_format_is_one_file_with_sniff_and_read() -> None:
+    for one in FORMATS:
+        module = sys.modules[one.read.__module__]
+        assert module.__dict__["FORMAT"] is one
+        assert (one.sniff.__name__, one.read.__name__) == ("sniff", "read")
+    assert len({one.key for one in FORMATS}) == len(FORMATS)
+
+
+@pytest.mark.parametrize("name", files(refused=False))
+def test_a_format_is_known_by_its_content_and_a_wrong_word_is_told(name: str) -> None:
+    file, key = StatementFile("no name", FOLDER / name), told(name)["format"]
+    first = next(one for one in FORMATS if one.sniff(file))
+    assert first.key == key
+    for other in ("camt053", "mt940"):
+        if other != key:
+            with pytest.raises(Refused, match=f"--format {key}"):
+                read_statements(file, other, Wanted())
+
+
+def test_an_unknown_word_names_the_known_ones() -> None:
+    with pytest.raises(Refused, match="camt053, csv, monobank, mt940, privatbank"):
+        read_statements(StatementFile("x", b"a;b\n"), "ofx", Wanted())
+
+
+def test_lines_can_be_read_as_often_as_one_likes_and_progress_is_told() -> None:
+    rows = "".join(f"{day:02}.09.2026;1.00;x\n" for day in range(1, 29)) * 60
+    told_rows: list[int] = []
+    file = StatementFile("long", f"Date;Amount;Name\n{rows}".encode())
+    wanted = Wanted(account="UA043808050000026009999000303")
+    read = read_statements(file, "csv", wanted, progress=told_rows.append)
+    assert told_rows == [1000, 1680]
+    assert list(read.lines) == list(read.lines)
+    assert len(list(read.lines)) == 1680
