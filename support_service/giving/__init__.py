@@ -21,6 +21,12 @@ from support_service.giving.intents import (
     Checkout,
     Intent,
 )
+from support_service.giving.lines import (
+    KeptLine,
+    LineBooks,
+    LineWork,
+    OpenReversal,
+)
 from support_service.giving.methods import (
     CardChoice,
     CardCurrency,
@@ -33,13 +39,16 @@ from support_service.giving.methods import (
     Watch,
 )
 from support_service.giving.reports import (
+    MATCH_PART,
     PAYMENT_PART,
+    BankFacts,
     Claim,
     Cursor,
     Decline,
     DisputeClaim,
     FeeClaim,
     Identity,
+    MatchClaim,
     Named,
     Observation,
     PaymentClaim,
@@ -66,8 +75,10 @@ from support_service.giving.states import (
 
 __all__ = [
     "COUNTED_KINDS",
+    "MATCH_PART",
     "PAYMENT_PART",
     "PAYMENT_STATES",
+    "BankFacts",
     "CardChoice",
     "CardCurrency",
     "Checkout",
@@ -83,12 +94,17 @@ __all__ = [
     "Frequency",
     "Identity",
     "Intent",
+    "KeptLine",
     "Kind",
+    "LineBooks",
+    "LineWork",
     "Link",
+    "MatchClaim",
     "Named",
     "NoPayment",
     "Observation",
     "Observed",
+    "OpenReversal",
     "Outcome",
     "PaymentClaim",
     "PaymentMethod",

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from support_service.giving.reports import (
+    MATCH_PART,
     PAYMENT_PART,
     Claim,
     DisputeClaim,
     FeeClaim,
     Identity,
+    MatchClaim,
     PaymentClaim,
     Rank,
     RefundClaim,
@@ -50,6 +52,22 @@ class Donation:
     fee_units: int | None = None
     withheld_units: int = 0
     open_parts: int = 0
+    match: MatchClaim | None = None
+
+    @property
+    def support_code(self) -> str | None:
+        """The code of the reader whose gift it is, told with the payment or found out later."""
+        return self.payment.support_code or (self.match.support_code if self.match else None)
+
+    @property
+    def intent(self) -> str | None:
+        """The reader's choice that it follows."""
+        return self.payment.intent or (self.match.intent if self.match else None)
+
+    @property
+    def article(self) -> str | None:
+        """What the reader had read."""
+        return self.payment.article or (self.match.article if self.match else None)
 
     @property
     def net_units(self) -> int | None:
@@ -96,6 +114,7 @@ def fold(identity: Identity, observations: Iterable[Observed]) -> Donation:
         fee_units=_fee_units(payment, parts),
         withheld_units=withheld,
         open_parts=sum(is_open(seen.claim) for seen in parts.values()),
+        match=_match(parts),
     )
 
 
@@ -125,6 +144,11 @@ def _fee_units(payment: PaymentClaim, parts: dict[str, Observed]) -> int | None:
 def _value(parts: dict[str, Observed], units: int) -> ValueClaim | None:
     seen = parts.get(value_part(units))
     return seen.claim if seen is not None and isinstance(seen.claim, ValueClaim) else None
+
+
+def _match(parts: dict[str, Observed]) -> MatchClaim | None:
+    seen = parts.get(MATCH_PART)
+    return seen.claim if seen is not None and isinstance(seen.claim, MatchClaim) else None
 
 
 def _state(payment: PaymentClaim, parts: dict[str, Observed], refunded: int) -> State:

@@ -42,6 +42,7 @@ from support_service.ledger.intents import (
     Plan,
     Waiting,
 )
+from support_service.ledger.lines import Lines
 from support_service.ledger.postings import Leg
 from support_service.ledger.queries import (
     Head,
@@ -99,7 +100,7 @@ __all__ = [
 EVERYTHING = Wanted()
 
 
-class Ledger(Intents, SweepQueries):
+class Ledger(Intents, Lines, SweepQueries):
     """One publisher's books. Making it connects to nothing; any method may raise LedgerDown or LedgerOutdated."""
 
     def __init__(self, url: str, *, clock: Clock = utc_now, wait_seconds_max: float = WAIT_SECONDS_MAX) -> None:
