@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from support_service.assembly import assemble
+from support_service.giving import Frequency, Intent
 from support_service.ledger import write_export
 from support_service.settings import SettingsError
 from tests.fixtures.database import Cluster
+from tests.fixtures.reports import NOON
 from tests.fixtures.statements import Bookkeeper, Json, booked_units, bookkeeper, gift_units, said
 from tests.rails.bank.test_bank_orders import OVERLAPPING
 from tests.rails.bank.vectors import FOLDER, expected, files, told
@@ -163,6 +165,58 @@ def test_hostile_text_is_kept_as_text_and_runs_nowhere(books: Bookkeeper) -> Non
     assert any(row["payer"] and "<script>" in str(row["payer"]) for row in rows)
     assert not any(",=HYPERLINK" in line or ',"=HYPERLINK' in line for line in write_export(rows, form="csv"))
     assert books.ledger.verify() == []
+
+
+def intent(ref: str) -> Intent:
+    return Intent(ref * 32, "stripe", "UAH", 2, 25_000, Frequency.ONCE, "uk", NOON, article="https://example.com/a")
+
+
+def issue_all(books: Bookkeeper, codes: set[str]) -> None:
+    for number, code in enumerate(sorted(codes)):
+        made = books.ledger.open_intent(
+            intent(f"{number:x}"), nonce=f"{number:x}" * 32, draw_code=iter([code]).__next__
+        )
+        assert made.support_code == code
+
+
+def test_a_code_in_the_purpose_tells_whose_gift_it_is_and_moves_no_money(books: Bookkeeper) -> None:
+    name = "camt053/v08-purpose-mangled.xml"
+    lines = told(name)["lines"]
+    coded = [line for line in lines if line["support_code"]]
+    assert coded
+    issue_all(books, {line["support_code"] for line in coded})
+    books.bring(name)
+    rows = books.rows()
+    for row, line in zip(rows, lines, strict=True):
+        assert row["support_code"] == line["support_code"]
+        assert row["matched_by"] in (("code", "reference") if line["support_code"] else (None,))
+        assert row["counted_units"] == row["units"]
+        assert row["article"] == ("https://example.com/a" if line["support_code"] else None)
+    head = books.ledger.head()
+    books.bring(name)
+    assert books.ledger.head() == head
+    assert books.ledger.verify() == []
+
+
+def test_a_code_that_only_a_richer_file_holds_is_read_when_that_file_comes(sqlite_books: Bookkeeper) -> None:
+    codes = {line["support_code"] for line in told("monobank/statement.json")["lines"]} - {None}
+    issue_all(sqlite_books, codes)
+    sqlite_books.bring("monobank/app-uk.csv")
+    before = sqlite_books.rows()
+    assert {row["support_code"] for row in before} == {None}
+    assert said(sqlite_books.bring("monobank/statement.json"))[:3] == [0, len(before), 0]
+    after = sqlite_books.rows()
+    assert {row["support_code"] for row in after} - {None} == codes
+    assert [row["counted_units"] for row in after] == [row["counted_units"] for row in before]
+
+
+def test_a_code_is_issued_to_one_choice_only(books: Bookkeeper) -> None:
+    drawn = iter(["2A3C-4E62", "2A3C-4E62", "PTY9-98HC"])
+    first = books.ledger.open_intent(intent("1"), nonce="1" * 32, draw_code=lambda: next(drawn))
+    second = books.ledger.open_intent(intent("2"), nonce="2" * 32, draw_code=lambda: next(drawn))
+    assert (first.support_code, second.support_code) == ("2A3C-4E62", "PTY9-98HC")
+    assert books.ledger.open_intent(intent("3"), nonce="2" * 32, draw_code=lambda: next(drawn)) == second
+    assert books.ledger.issued_codes() == {"2A3C-4E62": "1" * 32, "PTY9-98HC": "2" * 32}
 
 
 def test_two_hundred_lines_in_several_passes_keep_their_order_and_their_twins(sqlite_books: Bookkeeper) -> None:

@@ -54,6 +54,10 @@ class LineBooks(Protocol):
         """What is believed of the money of known lines, by its ref."""
         ...
 
+    def article_of(self, intent: str) -> str | None:
+        """What the reader of a choice had read."""
+        ...
+
     def open_reversals(self, accounts: Collection[str]) -> Sequence[OpenReversal]:
         """Reversals of these accounts that have found no original."""
         ...

@@ -1,5 +1,6 @@
 """Lines of bank accounts: known again by their keys, taken in with their money in one transaction."""
 
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
@@ -12,6 +13,7 @@ from support_service.ledger.errors import Outrun
 from support_service.ledger.queries import donations_with_people
 from support_service.ledger.rows import ByKeys, donation_rows, in_chunks, read_donation
 from support_service.ledger.tables import donation, known_line, line_key, support_code
+from support_service.ledger.tables import intent as made
 
 _FOUND = ByKeys(
     select(known_line, line_key.c.key)
@@ -71,6 +73,11 @@ class TxLineBooks:
         """Tell what is believed of the money of known lines, by its ref; personal data are left out."""
         rows = donation_rows(self._tx, sorted(refs))
         return {row["ref"]: read_donation(row, None) for row in rows if row["state"] is not None}
+
+    def article_of(self, intent: str) -> str | None:
+        """Tell what the reader of a choice had read."""
+        body = self._tx.execute(select(made.c.body).where(made.c.ref == intent)).scalar_one_or_none()
+        return json.loads(body)["article"] if body else None
 
     def open_reversals(self, accounts: Collection[str]) -> Sequence[OpenReversal]:
         """List the reversals of these accounts that have found no original."""

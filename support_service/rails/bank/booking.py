@@ -220,7 +220,9 @@ class _Importer:
         if told.reading.code and is_gift and one.line.books_money:
             by = "reference" if _is_structured(one.line, told.reading.code) else "code"
             reason = f"code {told.reading.code}, read {told.reading.tier}"
-            claim_of = MatchClaim(told.reading.code, by, reason, self._issued.get(told.reading.code))
+            intent = self._issued[told.reading.code]
+            article = self._books.article_of(intent) if self._books else None
+            claim_of = MatchClaim(told.reading.code, by, reason, intent, article)
             yield Observation(identity, claim_of, MATCH_PART, (0, 0))
 
     def _claim(self, one: Identified, classified: Classified, held: Donation | None) -> PaymentClaim:
