@@ -10,6 +10,7 @@ from support_service.giving.clock import (
     utc_now,
 )
 from support_service.giving.donations import (
+    PEOPLE,
     Donation,
     NoPayment,
     Observed,
@@ -39,10 +40,12 @@ from support_service.giving.methods import (
     Watch,
 )
 from support_service.giving.reports import (
+    CLASS_PART,
     MATCH_PART,
     PAYMENT_PART,
     BankFacts,
     Claim,
+    ClassClaim,
     Cursor,
     Decline,
     DisputeClaim,
@@ -74,15 +77,18 @@ from support_service.giving.states import (
 )
 
 __all__ = [
+    "CLASS_PART",
     "COUNTED_KINDS",
     "MATCH_PART",
     "PAYMENT_PART",
     "PAYMENT_STATES",
+    "PEOPLE",
     "BankFacts",
     "CardChoice",
     "CardCurrency",
     "Checkout",
     "Claim",
+    "ClassClaim",
     "Clock",
     "Cursor",
     "Decline",

@@ -1,13 +1,15 @@
 """Donation: what we believe now about one piece of money: a fold over its observations. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from support_service.giving.reports import (
+    CLASS_PART,
     MATCH_PART,
     PAYMENT_PART,
     Claim,
+    ClassClaim,
     DisputeClaim,
     FeeClaim,
     Identity,
@@ -19,6 +21,9 @@ from support_service.giving.reports import (
     value_part,
 )
 from support_service.giving.states import COUNTED_KINDS, Direction, Outcome, State
+
+# Stands for a rule's name where a person said what a bank line is.
+PEOPLE = "staff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,7 @@ def fold(identity: Identity, observations: Iterable[Observed]) -> Donation:
         raise NoPayment(f"{identity.locator}: no payment among {sorted(parts)}")
     payment = parts[PAYMENT_PART].claim
     assert isinstance(payment, PaymentClaim)
+    payment = _as_people_say(payment, parts)
     refunded = min(_refunded_units(parts), payment.units)
     withheld = min(_withheld_units(parts), payment.units - refunded)
     state = _state(payment, parts, refunded)
@@ -144,6 +150,15 @@ def _fee_units(payment: PaymentClaim, parts: dict[str, Observed]) -> int | None:
 def _value(parts: dict[str, Observed], units: int) -> ValueClaim | None:
     seen = parts.get(value_part(units))
     return seen.claim if seen is not None and isinstance(seen.claim, ValueClaim) else None
+
+
+def _as_people_say(payment: PaymentClaim, parts: dict[str, Observed]) -> PaymentClaim:
+    """A person's word about a bank line goes before the rule's, also where the bank tells of the line again."""
+    seen = parts.get(CLASS_PART)
+    if seen is None or not isinstance(seen.claim, ClassClaim) or seen.claim.kind is None or payment.bank is None:
+        return payment
+    bank = replace(payment.bank, line_class=seen.claim.line_class, rule=PEOPLE)
+    return replace(payment, kind=seen.claim.kind, bank=bank)
 
 
 def _match(parts: dict[str, Observed]) -> MatchClaim | None:

@@ -174,16 +174,27 @@ class MatchClaim:
     article: str | None = None
 
 
-Claim: TypeAlias = PaymentClaim | RefundClaim | DisputeClaim | FeeClaim | ValueClaim | MatchClaim
+CLASS_PART = "class"
+
+
+@dataclass(frozen=True, slots=True)
+class ClassClaim:
+    """What a person says a line of a bank account is; kind None: what its rule said before."""
+
+    kind: Kind | None
+    line_class: str
+
+
+Claim: TypeAlias = PaymentClaim | RefundClaim | DisputeClaim | FeeClaim | ValueClaim | MatchClaim | ClassClaim
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
     """One claim about one part of one piece of money.
 
-    part is `payment`, `value:<units>`, `match`, `fee:<entry>`, or the id of a refund, dispute or bank reversal. Per
-    part the highest rank wins. rank None stands for the number of the report (chains: the newer statement is the better
-    one); Stripe gives (position in the lifecycle, event time in microseconds).
+    part is `payment`, `value:<units>`, `match`, `class`, `fee:<entry>`, or the id of a refund, dispute or bank
+    reversal. Per part the highest rank wins. rank None stands for the number of the report (chains: the newer
+    statement is the better one); Stripe gives (position in the lifecycle, event time in microseconds).
     """
 
     identity: Identity

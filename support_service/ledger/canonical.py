@@ -12,6 +12,7 @@ from typing import Any
 from support_service.giving import (
     BankFacts,
     Claim,
+    ClassClaim,
     Direction,
     DisputeClaim,
     FeeClaim,
@@ -100,8 +101,8 @@ def claim_text(identity: Identity, claim: Claim) -> str:
             return dumps({"is": "fee", "units": str(claim.units)})
         case ValueClaim():
             return value_text(claim)
-        case MatchClaim():
-            return match_text(claim)
+        case MatchClaim() | ClassClaim():
+            return match_text(claim) if isinstance(claim, MatchClaim) else _class_text(claim)
 
 
 def value_text(claim: ValueClaim) -> str:
@@ -125,6 +126,16 @@ def match_text(claim: MatchClaim) -> str:
     return dumps({"is": "match", **told, "intent": claim.intent, "article": claim.article})
 
 
+def _class_text(claim: ClassClaim) -> str:
+    return dumps({"is": "class", "kind": claim.kind, "class": claim.line_class})
+
+
+def _read_word(held: dict[str, Any]) -> MatchClaim | ClassClaim:
+    if held["is"] == "class":
+        return ClassClaim(None if held["kind"] is None else Kind(held["kind"]), held["class"])
+    return MatchClaim(**{name: held[name] for name in ("support_code", "by", "reason", "intent", "article")})
+
+
 def personal_digest(text: str) -> str | None:
     """Find which personal data a stored claim names."""
     digest = json.loads(text).get("personal")
@@ -144,9 +155,8 @@ def read_claim(text: str, personal: Personal = Personal()) -> Claim:  # noqa: B0
                 return FeeClaim(int(held["units"]))
             case "value":
                 return _read_value(held)
-            case "match":
-                names = ("support_code", "by", "reason", "intent", "article")
-                return MatchClaim(**{name: held[name] for name in names})
+            case "class" | "match":
+                return _read_word(held)
         return _read_payment(held, personal)
     except (KeyError, TypeError, ValueError, AssertionError, OverflowError) as error:
         raise BadRecord(f"a stored claim cannot be read ({text[:60]!r}); run `support-service verify`") from error

@@ -46,7 +46,8 @@ REFERENCE_CHARACTERS_MAX = 200
 TEXT_CHARACTERS_MAX = 2_000
 RAW_CHARACTERS_MAX = 4_000
 
-_KINDS = {
+# What a class counts as; all others are no gifts.
+KINDS = {
     LineClass.GIFT: Kind.DONATION,
     LineClass.REVIEW: Kind.REVIEW,
     LineClass.REGISTRY: Kind.REVIEW,
@@ -227,11 +228,11 @@ class _Importer:
 
     def _claim(self, one: Identified, classified: Classified, held: Donation | None) -> PaymentClaim:
         line = one.line
-        kind = _KINDS.get(classified.line_class, Kind.OTHER)
+        kind = KINDS.get(classified.line_class, Kind.OTHER)
         if line.standing is Standing.TAKEN_BACK and not line.is_reversal:
             # The line itself is what it was; only its money is gone.
             standing = classify(replace(line, standing=Standing.BOOKED), self._choices.world)
-            kind = held.payment.kind if held else _KINDS.get(standing.line_class, Kind.OTHER)
+            kind = held.payment.kind if held else KINDS.get(standing.line_class, Kind.OTHER)
         place = self._choices.place_of(line.account)
         day = line.day or line.value_day or (date.fromisoformat(line.clock[:10]) if line.clock else self._now.date())
         return PaymentClaim(

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import assert_never
 
 from support_service.giving import (
+    ClassClaim,
     DisputeClaim,
     FeeClaim,
     Flag,
@@ -136,6 +137,10 @@ def tell(history: Iterable[Observed], exponent: int) -> list[Told]:
                 lines.append(Told(_value(claim), observed, None))
             case MatchClaim() as claim:
                 lines.append(Told(_match(claim), observed, None))
+            case ClassClaim(kind=None):
+                lines.append(Told(Phrase("What its rule says again"), observed, None))
+            case ClassClaim(line_class=line_class):
+                lines.append(Told(Phrase("A person says it is: %(class)s", (("class", line_class),)), observed, None))
             case _ as other:
                 assert_never(other)
     return lines
