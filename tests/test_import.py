@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -165,6 +166,23 @@ def test_hostile_text_is_kept_as_text_and_runs_nowhere(books: Bookkeeper) -> Non
     assert any(row["payer"] and "<script>" in str(row["payer"]) for row in rows)
     assert not any(",=HYPERLINK" in line or ',"=HYPERLINK' in line for line in write_export(rows, form="csv"))
     assert books.ledger.verify() == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "told_of"),
+    [
+        ("DELETE FROM line_key", "lost the keys"),
+        ("DELETE FROM line_key; DELETE FROM known_line", "nothing is kept to know this bank line again"),
+    ],
+)
+def test_verify_tells_of_lines_that_would_be_doubled(tmp_path: Path, damage: str, told_of: str) -> None:
+    with bookkeeper(tmp_path, f"sqlite:///{tmp_path}/books.db") as books:
+        books.bring("camt053/v02-plain.xml")
+        with sqlite3.connect(tmp_path / "books.db") as damaged:
+            damaged.executescript(damage)
+        problems = books.ledger.verify()
+    assert len(problems) == 3
+    assert all(told_of in problem for problem in problems)
 
 
 def intent(ref: str) -> Intent:
