@@ -1,6 +1,6 @@
 """Where settings meet rails: every method and network checked, every mistake told at once."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import cast
@@ -21,6 +21,7 @@ from support_service.rails import (
     processor_method_half,
     source_half,
 )
+from support_service.rails.bank.settings import BankChoices, read_banks
 from support_service.rails.processor import Believed, FindIntent, Processor, ProcessorAccount, ProcessorHalf, SweepHalf
 from support_service.rails.stripe.method import checkout_origins
 from support_service.rates.settings import Choices, read_value
@@ -36,6 +37,7 @@ class Assembly:
     settings: Settings
     methods: tuple[PaymentMethod, ...]
     value: Choices | None = None
+    banks: BankChoices = field(default_factory=BankChoices)
 
     @property
     def watches(self) -> tuple[Watch, ...]:
@@ -54,9 +56,11 @@ def assemble(file: Path) -> Assembly:
     mistakes += _shared_keys(methods)
     mistakes += _shared_watches(methods)
     value = _value(settings, mistakes)
+    name, base = settings.publisher.name, settings.file.absolute().parent
+    banks = read_banks(settings.banks, settings.bank, methods, mistakes, own_name=name, base=base)
     if mistakes:
         raise SettingsError(file, mistakes)
-    return Assembly(settings, tuple(methods), value)
+    return Assembly(settings, tuple(methods), value, banks)
 
 
 def build_sources(assembly: Assembly, *, clock: Clock) -> list[Source]:

@@ -15,6 +15,7 @@ from support_service import __version__
 from support_service.assembly import Assembly, assemble
 from support_service.commands import check as checks
 from support_service.commands import freezes as freezing
+from support_service.commands import import_ as importing
 from support_service.commands import rescan as rescanning
 from support_service.commands import run as running
 from support_service.commands import verify_online as auditing
@@ -28,9 +29,10 @@ from support_service.rails import Mistake
 from support_service.settings import SettingsError, settings_path
 from support_service.supervisor import listening_address, reserve_port
 
-COMMANDS_NOT_BUILT = ("import", "backup", "restore")
+COMMANDS_NOT_BUILT = ("backup", "restore")
 FORMS = ("jsonl", "csv")
 FORMS_NOT_BUILT = ("xlsx", "hledger", "beancount")
+STATEMENTS = ("camt053", "mt940", "csv", "privatbank", "monobank")
 RAILS = ("evm", "bitcoin", "tron", "stripe", "bank", "card")
 ROLES = ("viewer", "bookkeeper", "admin")
 
@@ -185,6 +187,19 @@ def export(call: Call, /, form: str, out: Path | None, **wanted: Any) -> None:
     state = wanted.pop("state")
     rows = call.ledger.export(Wanted(**wanted, state=State(state) if state else None))
     write_lines(write_export(rows, form="csv" if form == "csv" else "jsonl"), out)
+
+
+@commands.command(name="import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice(STATEMENTS), required=True, help="What the file is.")
+@click.option("--account", default="", metavar="IBAN", help="Our account, where the file does not name it.")
+@click.option("--profile", default="", metavar="NAME", help="Which columns a CSV has: [bank.profiles.NAME].")
+@click.option("--dry-run", is_flag=True, help="Only tell what would be new; write nothing.")
+@click.pass_obj
+def import_statement(call: Call, /, file: Path, form: str, **wanted: Any) -> int:
+    """Book a bank statement: what is known already stays, so a file can be brought twice."""
+    asked = importing.Asked(file, form, wanted["account"], wanted["profile"], is_dry=wanted["dry_run"])
+    return importing.import_file(call.assembly, call.ledger, asked)
 
 
 @commands.command()

@@ -31,8 +31,9 @@ BUILT = {
     "unfreeze",
     "rescan",
     "cards",
+    "import",
 }
-NOT_BUILT = ["import", "backup", "restore"]
+NOT_BUILT = ["backup", "restore"]
 
 
 @pytest.fixture

@@ -46,7 +46,11 @@ def test_as_it_is_it_can_be_used(tmp_path: Path) -> None:
 
 def test_with_everything_switched_on_it_is_right(tmp_path: Path) -> None:
     text = switched_on(with_files=False)
-    for name, secret in (("stripe_key", "sk_test_example"), ("stripe_webhook", "whsec_example")):
+    for name, secret in (
+        ("stripe_key", "sk_test_example"),
+        ("stripe_webhook", "whsec_example"),
+        ("privat_token", "token"),
+    ):
         (tmp_path / name).write_text(f"{secret}\n", encoding="utf-8")
         text = text.replace(f"/run/secrets/{name}", str(tmp_path / name))
     assembly = assemble(write_settings(tmp_path, text))

@@ -18,6 +18,8 @@ TEN_THOUSAND_ETHER = 10_000 * 10**18
 LARGEST = 2**256 - 1
 FORMS: tuple[Literal["jsonl", "csv"], ...] = ("jsonl", "csv")
 
+ADDED = ["direction", "bank_class", "bank_rule", "booking_date", "matched_by"]
+
 # Written out here on purpose: outsiders' scripts rely on exactly this.
 CONTRACT = [
     "id",
@@ -57,7 +59,7 @@ def lines(ledger: Ledger, form: Literal["jsonl", "csv"]) -> str:
 def test_a_row_has_the_contracts_fields_in_the_contracts_order(chain: Chain) -> None:
     chain.says(transfer(state=State.CONFIRMED, units=25 * 10**17, article="https://example.com/a"), statement())
     (row,) = chain.ledger.export()
-    assert [*row] == [*CONTRACT, "direction"]
+    assert [*row] == [*CONTRACT, *ADDED]
     assert row == {
         "id": transfer().identity.ref,
         "kind": "donation",
@@ -87,6 +89,10 @@ def test_a_row_has_the_contracts_fields_in_the_contracts_order(chain: Chain) -> 
         "fee_units": None,
         "net_units": None,
         "direction": "in",
+        "bank_class": None,
+        "bank_rule": None,
+        "booking_date": None,
+        "matched_by": None,
     }
 
 
@@ -232,6 +238,6 @@ def test_json_lines_stay_one_line_each_for_every_reader(ledger: Ledger) -> None:
 
 def test_an_export_of_nothing_is_a_header_or_nothing(ledger: Ledger) -> None:
     assert lines(ledger, "jsonl") == ""
-    assert lines(ledger, "csv") == ",".join([*CONTRACT, "direction"]) + "\r\n"
+    assert lines(ledger, "csv") == ",".join([*CONTRACT, *ADDED]) + "\r\n"
     ledger.accept(polled(1))
     assert list(ledger.export()) == []

@@ -6,8 +6,9 @@ a donation, are in ledger/postings.py.) Money enters by one verb only, `ledger.a
 """
 
 from support_service.giving.clock import Clock, utc_now
-from support_service.giving.donations import Donation, NoPayment, Observed, fold, is_open, live
+from support_service.giving.donations import PEOPLE, Donation, NoPayment, Observed, fold, is_open, live
 from support_service.giving.intents import Checkout, Intent
+from support_service.giving.lines import KeptLine, LineBooks, LineWork, OpenReversal
 from support_service.giving.methods import (
     CardChoice,
     CardCurrency,
@@ -20,13 +21,18 @@ from support_service.giving.methods import (
     Watch,
 )
 from support_service.giving.reports import (
+    CLASS_PART,
+    MATCH_PART,
     PAYMENT_PART,
+    BankFacts,
     Claim,
+    ClassClaim,
     Cursor,
     Decline,
     DisputeClaim,
     FeeClaim,
     Identity,
+    MatchClaim,
     Named,
     Observation,
     PaymentClaim,
@@ -44,13 +50,18 @@ from support_service.giving.reports import (
 from support_service.giving.states import COUNTED_KINDS, PAYMENT_STATES, Direction, Flag, Kind, Outcome, State
 
 __all__ = [
+    "CLASS_PART",
     "COUNTED_KINDS",
+    "MATCH_PART",
     "PAYMENT_PART",
     "PAYMENT_STATES",
+    "PEOPLE",
+    "BankFacts",
     "CardChoice",
     "CardCurrency",
     "Checkout",
     "Claim",
+    "ClassClaim",
     "Clock",
     "Cursor",
     "Decline",
@@ -62,12 +73,17 @@ __all__ = [
     "Frequency",
     "Identity",
     "Intent",
+    "KeptLine",
     "Kind",
+    "LineBooks",
+    "LineWork",
     "Link",
+    "MatchClaim",
     "Named",
     "NoPayment",
     "Observation",
     "Observed",
+    "OpenReversal",
     "Outcome",
     "PaymentClaim",
     "PaymentMethod",

@@ -1,15 +1,19 @@
 """Donation: what we believe now about one piece of money: a fold over its observations. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from support_service.giving.reports import (
+    CLASS_PART,
+    MATCH_PART,
     PAYMENT_PART,
     Claim,
+    ClassClaim,
     DisputeClaim,
     FeeClaim,
     Identity,
+    MatchClaim,
     PaymentClaim,
     Rank,
     RefundClaim,
@@ -17,6 +21,9 @@ from support_service.giving.reports import (
     value_part,
 )
 from support_service.giving.states import COUNTED_KINDS, Direction, Outcome, State
+
+# Stands for a rule's name where a person said what a bank line is.
+PEOPLE = "staff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,22 @@ class Donation:
     fee_units: int | None = None
     withheld_units: int = 0
     open_parts: int = 0
+    match: MatchClaim | None = None
+
+    @property
+    def support_code(self) -> str | None:
+        """The code of the reader whose gift it is, told with the payment or found out later."""
+        return self.payment.support_code or (self.match.support_code if self.match else None)
+
+    @property
+    def intent(self) -> str | None:
+        """The reader's choice that it follows."""
+        return self.payment.intent or (self.match.intent if self.match else None)
+
+    @property
+    def article(self) -> str | None:
+        """What the reader had read."""
+        return self.payment.article or (self.match.article if self.match else None)
 
     @property
     def net_units(self) -> int | None:
@@ -79,6 +102,7 @@ def fold(identity: Identity, observations: Iterable[Observed]) -> Donation:
         raise NoPayment(f"{identity.locator}: no payment among {sorted(parts)}")
     payment = parts[PAYMENT_PART].claim
     assert isinstance(payment, PaymentClaim)
+    payment = _as_people_say(payment, parts)
     refunded = min(_refunded_units(parts), payment.units)
     withheld = min(_withheld_units(parts), payment.units - refunded)
     state = _state(payment, parts, refunded)
@@ -96,6 +120,7 @@ def fold(identity: Identity, observations: Iterable[Observed]) -> Donation:
         fee_units=_fee_units(payment, parts),
         withheld_units=withheld,
         open_parts=sum(is_open(seen.claim) for seen in parts.values()),
+        match=_match(parts),
     )
 
 
@@ -125,6 +150,20 @@ def _fee_units(payment: PaymentClaim, parts: dict[str, Observed]) -> int | None:
 def _value(parts: dict[str, Observed], units: int) -> ValueClaim | None:
     seen = parts.get(value_part(units))
     return seen.claim if seen is not None and isinstance(seen.claim, ValueClaim) else None
+
+
+def _as_people_say(payment: PaymentClaim, parts: dict[str, Observed]) -> PaymentClaim:
+    """A person's word about a bank line goes before the rule's, also where the bank tells of the line again."""
+    seen = parts.get(CLASS_PART)
+    if seen is None or not isinstance(seen.claim, ClassClaim) or seen.claim.kind is None or payment.bank is None:
+        return payment
+    bank = replace(payment.bank, line_class=seen.claim.line_class, rule=PEOPLE)
+    return replace(payment, kind=seen.claim.kind, bank=bank)
+
+
+def _match(parts: dict[str, Observed]) -> MatchClaim | None:
+    seen = parts.get(MATCH_PART)
+    return seen.claim if seen is not None and isinstance(seen.claim, MatchClaim) else None
 
 
 def _state(payment: PaymentClaim, parts: dict[str, Observed], refunded: int) -> State:

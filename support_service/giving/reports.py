@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TypeAlias
 
 from support_service.giving.methods import Frequency
@@ -45,17 +45,19 @@ class Personal:
 
     salt is made where somebody types it and erased with it, so that the digest left behind confirms no guess.
     None: kept before there were salts, or public anyway, such as the address on a chain.
+    party is what a bank tells of the other side beside its name, as JSON text.
     """
 
     payer: str | None = None
     message: str | None = None
     note: str | None = None
     salt: str | None = field(default=None, compare=False)
+    party: str | None = None
 
     @property
     def is_empty(self) -> bool:
         """Tell whether there is nothing to keep."""
-        return self.payer is None and self.message is None and self.note is None
+        return self.payer is None and self.message is None and self.note is None and self.party is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,15 @@ class Decline:
     payment: str
     at: datetime
     intent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BankFacts:
+    """What is said of a line of a bank account: its class, the rule that took it, the day as the bank names it."""
+
+    line_class: str
+    rule: str
+    day: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +102,7 @@ class PaymentClaim:
     flags: tuple[Flag, ...] = ()
     personal: Personal = field(default=Personal())
     intent: str | None = None
+    bank: BankFacts | None = None
 
     def __post_init__(self) -> None:
         assert self.state in PAYMENT_STATES and self.units >= 0
@@ -148,16 +160,41 @@ def value_part(units: int) -> str:
     return f"value:{units}"
 
 
-Claim: TypeAlias = PaymentClaim | RefundClaim | DisputeClaim | FeeClaim | ValueClaim
+MATCH_PART = "match"
+
+
+@dataclass(frozen=True, slots=True)
+class MatchClaim:
+    """Whose gift it is and how that was found out; it changes no state and no sum. support_code None: nobody's."""
+
+    support_code: str | None
+    by: str
+    reason: str
+    intent: str | None = None
+    article: str | None = None
+
+
+CLASS_PART = "class"
+
+
+@dataclass(frozen=True, slots=True)
+class ClassClaim:
+    """What a person says a line of a bank account is; kind None: what its rule said before."""
+
+    kind: Kind | None
+    line_class: str
+
+
+Claim: TypeAlias = PaymentClaim | RefundClaim | DisputeClaim | FeeClaim | ValueClaim | MatchClaim | ClassClaim
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
     """One claim about one part of one piece of money.
 
-    part is `payment`, `value:<units>`, `fee:<entry>`, or the id of a refund, dispute or bank reversal. Per part the
-    highest rank wins. rank None stands for the number of the report (chains: the newer statement is the better
-    one); Stripe gives (position in the lifecycle, event time in microseconds).
+    part is `payment`, `value:<units>`, `match`, `class`, `fee:<entry>`, or the id of a refund, dispute or bank
+    reversal. Per part the highest rank wins. rank None stands for the number of the report (chains: the newer
+    statement is the better one); Stripe gives (position in the lifecycle, event time in microseconds).
     """
 
     identity: Identity

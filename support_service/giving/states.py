@@ -19,6 +19,9 @@ class Kind(StrEnum):
     UNATTRIBUTED = "unattributed"
     INTERNAL = "internal"
     OPENING = "opening"
+    PAYOUT = "payout"
+    OTHER = "other"
+    REVIEW = "review"
 
 
 COUNTED_KINDS = frozenset({Kind.DONATION, Kind.UNATTRIBUTED})

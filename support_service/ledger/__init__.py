@@ -23,6 +23,7 @@ from support_service.ledger.export import ExportRow, export_rows, write_export
 from support_service.ledger.freezes import Freeze, Thaw, end_freeze, read_blocks, read_freezes, read_held, write_freeze
 from support_service.ledger.health import Health, SourceHealth, write_health
 from support_service.ledger.intents import Attempt, Intents, Plan, Waiting
+from support_service.ledger.lines import Lines
 from support_service.ledger.postings import Leg
 from support_service.ledger.queries import (
     Head,
@@ -80,7 +81,7 @@ __all__ = [
 EVERYTHING = Wanted()
 
 
-class Ledger(Intents, SweepQueries):
+class Ledger(Intents, Lines, SweepQueries):
     """One publisher's books. Making it connects to nothing; any method may raise LedgerDown or LedgerOutdated."""
 
     def __init__(

@@ -6,10 +6,13 @@ data and raw messages enter by digest alone.
 
 import hashlib
 import json
+from datetime import date
 from typing import Any
 
 from support_service.giving import (
+    BankFacts,
     Claim,
+    ClassClaim,
     Direction,
     DisputeClaim,
     FeeClaim,
@@ -18,6 +21,7 @@ from support_service.giving import (
     Identity,
     Intent,
     Kind,
+    MatchClaim,
     Named,
     Outcome,
     PaymentClaim,
@@ -58,6 +62,8 @@ def personal_body(of: str, personal: Personal) -> str | None:
     held = {"payer": _tidy(personal.payer), "message": _tidy(personal.message), "note": _tidy(personal.note)}
     if personal.salt is not None:
         held["salt"] = personal.salt
+    if personal.party is not None:
+        held["party"] = _tidy(personal.party)
     return dumps({"of": of, "personal": held})
 
 
@@ -95,6 +101,8 @@ def claim_text(identity: Identity, claim: Claim) -> str:
             return dumps({"is": "fee", "units": str(claim.units)})
         case ValueClaim():
             return value_text(claim)
+        case MatchClaim() | ClassClaim():
+            return match_text(claim) if isinstance(claim, MatchClaim) else _class_text(claim)
 
 
 def value_text(claim: ValueClaim) -> str:
@@ -110,6 +118,22 @@ def value_text(claim: ValueClaim) -> str:
             "at": to_micros(claim.at),
         }
     )
+
+
+def match_text(claim: MatchClaim) -> str:
+    """Write whose gift it is as it is stored, in its observation and beside its donation."""
+    told = {"support_code": claim.support_code, "by": claim.by, "reason": claim.reason}
+    return dumps({"is": "match", **told, "intent": claim.intent, "article": claim.article})
+
+
+def _class_text(claim: ClassClaim) -> str:
+    return dumps({"is": "class", "kind": claim.kind, "class": claim.line_class})
+
+
+def _read_word(held: dict[str, Any]) -> MatchClaim | ClassClaim:
+    if held["is"] == "class":
+        return ClassClaim(None if held["kind"] is None else Kind(held["kind"]), held["class"])
+    return MatchClaim(**{name: held[name] for name in ("support_code", "by", "reason", "intent", "article")})
 
 
 def personal_digest(text: str) -> str | None:
@@ -131,6 +155,8 @@ def read_claim(text: str, personal: Personal = Personal()) -> Claim:  # noqa: B0
                 return FeeClaim(int(held["units"]))
             case "value":
                 return _read_value(held)
+            case "class" | "match":
+                return _read_word(held)
         return _read_payment(held, personal)
     except (KeyError, TypeError, ValueError, AssertionError, OverflowError) as error:
         raise BadRecord(f"a stored claim cannot be read ({text[:60]!r}); run `support-service verify`") from error
@@ -281,7 +307,20 @@ def _payment(identity: Identity, claim: PaymentClaim) -> dict[str, object]:
         "personal": None if body is None else sha256(body),
         # Left out where there is none: claims made before there were intents read as they always did.
         **({} if claim.intent is None else {"intent": claim.intent}),
+        # Left out of all that is no line of a bank account, for the same reason.
+        **({} if claim.bank is None else {"bank": _bank(claim.bank)}),
     }
+
+
+def _bank(facts: BankFacts) -> dict[str, str | None]:
+    return {"class": facts.line_class, "rule": facts.rule, "day": facts.day.isoformat() if facts.day else None}
+
+
+def read_bank(line_class: str | None, rule: str | None, day: str | None) -> BankFacts | None:
+    """Read what is said of a line of a bank account; None for money that is none."""
+    if line_class is None:
+        return None
+    return BankFacts(line_class, rule or "", None if day is None else date.fromisoformat(day))
 
 
 def _read_value(held: dict[str, Any]) -> ValueClaim:
@@ -313,4 +352,5 @@ def _read_payment(held: dict[str, Any], personal: Personal) -> PaymentClaim:
         flags=tuple(Flag(flag) for flag in held["flags"]),
         personal=personal,
         intent=held.get("intent"),
+        bank=read_bank(held["bank"]["class"], held["bank"]["rule"], held["bank"]["day"]) if "bank" in held else None,
     )

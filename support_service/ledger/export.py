@@ -51,6 +51,10 @@ FIELDS = (
     "fee_units",
     "net_units",
     "direction",
+    "bank_class",
+    "bank_rule",
+    "booking_date",
+    "matched_by",
 )
 
 
@@ -108,7 +112,7 @@ def _as_of(tx: Connection, rows: list[RowMapping], last_report: int) -> list[Don
 
 def export_row(found: Donation) -> ExportRow:
     """Write one donation with the contract's field names, in the contract's order."""
-    payment, identity = found.payment, found.identity
+    payment, identity, bank = found.payment, found.identity, found.payment.bank
     asset = Asset(identity.asset, payment.exponent, identity.network)
     values = (
         identity.ref,
@@ -129,8 +133,8 @@ def export_row(found: Donation) -> ExportRow:
         payment.block_hash,
         payment.tx,
         payment.personal.payer,
-        payment.support_code,
-        payment.article,
+        found.support_code,
+        found.article,
         payment.personal.message,
         _moment(found.seen_at),
         _moment(found.confirmed_at),
@@ -139,6 +143,10 @@ def export_row(found: Donation) -> ExportRow:
         None if found.fee_units is None else str(found.fee_units),
         None if found.net_units is None else str(found.net_units),
         str(identity.direction),
+        bank and bank.line_class,
+        bank and bank.rule,
+        bank.day.isoformat() if bank and bank.day else None,
+        found.match.by if found.match and found.match.support_code else None,
     )
     return dict(zip(FIELDS, values, strict=True))
 

@@ -1,7 +1,8 @@
 """What readers chose, the payment pages opened for it, plans, and claims that wait for their payment."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, literal, or_, select, tuple_, update
@@ -23,6 +24,7 @@ from support_service.ledger.tables import (
     personal_data,
     plan,
     report,
+    support_code,
     to_micros,
     waiting_claim,
 )
@@ -30,6 +32,8 @@ from support_service.ledger.tables import (
 # A try to open a payment page that led to none is given up after this, so that a processor that keeps
 # failing for one key cannot hold up a reader. Pages are opened with more time left than this.
 TRY_LASTS = timedelta(minutes=20)
+# 22 million codes can be issued: a hundred draws in a row that are taken mean that nearly all are.
+CODE_DRAWS_MAX = 100
 
 
 _WITH_PERSON = select(intent, personal_data.c.body.label("personal_body")).select_from(
@@ -86,13 +90,16 @@ class Intents:
     _database: Database
     _clock: Clock
 
-    def open_intent(self, intent: Intent, *, nonce: str) -> Intent:
-        """Keep what was chosen; the same nonce gives the intent first opened with it."""
+    def open_intent(self, intent: Intent, *, nonce: str, draw_code: Callable[[], str] | None = None) -> Intent:
+        """Keep what was chosen; the same nonce gives the intent first opened with it.
+
+        draw_code: gives support codes at random, of which the first that nobody has becomes the intent's.
+        """
         with self._database.write() as tx:
             held = _find(tx, nonce=nonce)
             if held is None:
-                _write_intent(tx, intent, nonce, self._clock())
-                held = intent
+                held = intent if draw_code is None else _with_code(tx, intent, draw_code)
+                _write_intent(tx, held, nonce, self._clock())
             return held
 
     def intent(self, ref: str) -> Intent | None:
@@ -217,6 +224,17 @@ def _find(tx: Connection, **where: str) -> Intent | None:
     ((name, value),) = where.items()
     row = tx.execute(_FIND[name], {"value": value}).mappings().one_or_none()
     return None if row is None else read_intent(row, row["personal_body"])
+
+
+def _with_code(tx: Connection, made: Intent, draw_code: Callable[[], str]) -> Intent:
+    """Give an intent a code of its own, for good: one code never stands for two choices."""
+    for _ in range(CODE_DRAWS_MAX):
+        code = draw_code()
+        if tx.execute(select(support_code.c.code).where(support_code.c.code == code)).first() is None:
+            row = {"code": code, "intent": made.ref, "issued_at": to_micros(made.made_at)}
+            tx.execute(insert(support_code).values(**row))
+            return replace(made, support_code=code)
+    raise LedgerError("no free support code was drawn: too many are issued")
 
 
 def _write_intent(tx: Connection, made: Intent, nonce: str, now: datetime) -> None:

@@ -7,6 +7,10 @@ edited. Debits are positive, and the legs of a posting sum to zero.
 assets:<rail>:<network, or method off chain>[:<address>]   what we hold there
 assets:withheld:<method>        what the processor holds back while a dispute is open
 income:donations:<method>       readers' money; a refund takes it back
+suspense:review:<method>        a bank line that a person has not judged yet
+suspense:returned:<method>      given back by a line of the bank's own: zero once both lines are known
+transfers:payouts:<method>      card money that a processor paid out: its gifts are booked one by one
+other:<class>:<method>          a bank line that is no gift, by its class
 income:protocol:<method>        block rewards and withdrawals
 suspense:unattributed:<method>  proved by a balance, not yet traced to a transaction
 suspense:disputed:<method>      objected to by the payer: ours again only when the dispute is won
@@ -22,6 +26,7 @@ equity:opening                  what was there before we began to watch
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import assert_never
 
 from support_service.giving import Direction, Donation, Kind, State
 
@@ -60,9 +65,12 @@ def book(donation: Donation) -> "Counter[str]":
             counterpart = _counterpart(donation)
     sign = 1 if donation.identity.direction is Direction.IN else -1
     kept = sign * (donation.payment.units - donation.refunded_units)
+    # A bank gives back by a line of its own, which moves what we hold; other refunds have no second row.
+    returned = sign * donation.refunded_units if donation.payment.bank is not None else 0
     fee = donation.fee_units or 0
     withheld = donation.withheld_units
-    balances[_assets(donation)] += kept - withheld - fee
+    balances[_assets(donation)] += kept + returned - withheld - fee
+    balances[f"suspense:returned:{donation.payment.method}"] -= returned
     balances[f"assets:withheld:{donation.payment.method}"] += withheld
     balances[f"expenses:fees:{donation.payment.method}"] += fee
     balances[counterpart] -= kept
@@ -76,18 +84,31 @@ def _assets(donation: Donation) -> str:
 
 
 def _counterpart(donation: Donation) -> str:
-    method = donation.payment.method
-    match donation.payment.kind:
+    payment = donation.payment
+    method = payment.method
+    account = ""
+    match payment.kind:
         case Kind.DONATION:
-            return f"income:donations:{method}"
+            account = f"income:donations:{method}"
         case Kind.PROTOCOL:
-            return f"income:protocol:{method}"
+            account = f"income:protocol:{method}"
         case Kind.UNATTRIBUTED:
-            return f"suspense:unattributed:{method}"
+            account = f"suspense:unattributed:{method}"
         case Kind.OUTFLOW:
             is_gas = donation.identity.locator.endswith(":gas")
-            return f"expenses:gas:{method}" if is_gas else f"expenses:outflow:{method}"
+            account = f"expenses:gas:{method}" if is_gas else f"expenses:outflow:{method}"
         case Kind.INTERNAL:
-            return "transfers:internal"
+            account = "transfers:internal"
         case Kind.OPENING:
-            return "equity:opening"
+            account = "equity:opening"
+        case Kind.PAYOUT:
+            account = f"transfers:payouts:{method}"
+        case Kind.REVIEW:
+            account = f"suspense:review:{method}"
+        case Kind.OTHER:
+            line_class = payment.bank.line_class if payment.bank else "unknown"
+            is_reversal = line_class == "reversal"
+            account = f"suspense:returned:{method}" if is_reversal else f"other:{line_class}:{method}"
+        case _ as other:
+            assert_never(other)
+    return account

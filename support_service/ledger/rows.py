@@ -14,6 +14,7 @@ from support_service.giving import (
     Flag,
     Identity,
     Kind,
+    MatchClaim,
     NoPayment,
     Observed,
     PaymentClaim,
@@ -22,7 +23,14 @@ from support_service.giving import (
     fold,
     live,
 )
-from support_service.ledger.canonical import personal_digest, read_claim, read_personal, value_text
+from support_service.ledger.canonical import (
+    match_text,
+    personal_digest,
+    read_bank,
+    read_claim,
+    read_personal,
+    value_text,
+)
 from support_service.ledger.tables import donation, from_micros, observation, personal_data, report, to_micros
 
 # SQLite takes 32,766 parameters in one statement, PostgreSQL 65,535.
@@ -111,7 +119,7 @@ def no_values() -> dict[str, Any]:
 
 def donation_values(found: Donation, digest: str | None) -> dict[str, Any]:
     """Write a donation as the values of its row; identity and last_report are left out."""
-    payment = found.payment
+    payment, bank = found.payment, found.payment.bank
     return {
         "state": found.state,
         "kind": payment.kind,
@@ -127,16 +135,20 @@ def donation_values(found: Donation, digest: str | None) -> dict[str, Any]:
         "block_height": payment.block_height,
         "block_hash": payment.block_hash,
         "tx": payment.tx,
-        "article": payment.article,
-        "support_code": payment.support_code,
+        "article": found.article,
+        "support_code": found.support_code,
         "personal_digest": digest,
         "seen_at": to_micros(found.seen_at),
         "confirmed_at": None if found.confirmed_at is None else to_micros(found.confirmed_at),
         "occurred_at": to_micros(payment.occurred_at),
         "value": None if found.value is None else value_text(found.value),
-        "intent": payment.intent,
+        "intent": found.intent,
         "withheld_units": found.withheld_units or None,
         "open_parts": found.open_parts or None,
+        "bank_class": bank and bank.line_class,
+        "bank_rule": bank and bank.rule,
+        "booking_date": bank.day.isoformat() if bank and bank.day else None,
+        "match": None if found.match is None else match_text(found.match),
     }
 
 
@@ -160,6 +172,7 @@ def read_donation(row: RowMapping, body: str | None) -> Donation:
         flags=tuple(Flag(flag) for flag in row["flags"].split()),
         personal=read_personal(body),
         intent=row["intent"],
+        bank=read_bank(row["bank_class"], row["bank_rule"], row["booking_date"]),
     )
     confirmed = row["confirmed_at"]
     return Donation(
@@ -174,12 +187,19 @@ def read_donation(row: RowMapping, body: str | None) -> Donation:
         fee_units=row["fee_units"],
         withheld_units=row["withheld_units"] or 0,
         open_parts=row["open_parts"] or 0,
+        match=_match(row["match"]),
     )
 
 
 def _value(text: str | None) -> ValueClaim | None:
     claim = None if text is None else read_claim(text)
     assert claim is None or isinstance(claim, ValueClaim)
+    return claim
+
+
+def _match(text: str | None) -> MatchClaim | None:
+    claim = None if text is None else read_claim(text)
+    assert claim is None or isinstance(claim, MatchClaim)
     return claim
 
 

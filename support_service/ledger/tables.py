@@ -116,6 +116,11 @@ donation = Table(
     Column("intent", Text),
     Column("withheld_units", Units),
     Column("open_parts", Integer),
+    # These, too: what is said of a line of a bank account, and whose gift it is.
+    Column("bank_class", Text),
+    Column("bank_rule", Text),
+    Column("booking_date", Text),
+    Column("match", Text),
 )
 
 observation = Table(
@@ -296,6 +301,32 @@ plan = Table(
     Column("report_number", _Whole, nullable=False),
     # It came later; empty: not told.
     Column("terms", Text),
+)
+
+known_line = Table(
+    "known_line",
+    metadata,
+    Column("number", _Whole, primary_key=True, autoincrement=False),
+    Column("locator", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("ref", Text, nullable=False),
+    Column("memo", Text, nullable=False),
+    Column("reverses", Text),
+)
+
+line_key = Table(
+    "line_key",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("number", _Whole, primary_key=True, autoincrement=False),
+)
+
+support_code = Table(
+    "support_code",
+    metadata,
+    Column("code", Text, primary_key=True),
+    Column("intent", Text, nullable=False),
+    Column("issued_at", _Whole, nullable=False),
 )
 
 login_attempt = Table(

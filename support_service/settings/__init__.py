@@ -8,7 +8,7 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,8 @@ class _File(BaseSettings):
     assets: tuple[AssetTable, ...] = ()
     value: Value | None = None
     stripe: Stripe | None = None
+    banks: tuple[dict[str, Any], ...] = ()
+    bank: dict[str, Any] = {}
 
     @classmethod
     def settings_customise_sources(
@@ -86,6 +88,8 @@ class Settings:
     value: Value | None = None
     stripe: Stripe | None = None
     stripe_secrets: Secrets | None = None
+    banks: tuple[Mapping[str, object], ...] = ()
+    bank: Mapping[str, object] = field(default_factory=dict)
     is_demo: bool = False
     # Files that hold secrets, each by the setting that names it.
     secret_files: tuple[tuple[str, Path], ...] = ()
@@ -150,6 +154,8 @@ def read_settings(file: Path) -> tuple[Settings | None, list[Mistake]]:
         value=parsed.value,
         stripe=parsed.stripe,
         stripe_secrets=read_secrets(parsed.stripe, base, mistakes) if parsed.stripe else None,
+        banks=parsed.banks,
+        bank=parsed.bank,
         is_demo=is_demo_process(),
         secret_files=_secret_files(parsed, named, base),
     )
@@ -231,6 +237,7 @@ def _secret_files(parsed: _File, named: list[tuple[str, object]], base: Path) ->
     if parsed.stripe is not None:
         found.append(("stripe.secret_key_file", parsed.stripe.secret_key_file))
         found.append(("stripe.webhook_secret_file", parsed.stripe.webhook_secret_file))
+    found += [(f"banks.{one.get('key')}.token_file", one.get("token_file")) for one in parsed.banks]
     return tuple((key, base / str(file)) for key, file in found if file is not None)
 
 

@@ -300,7 +300,7 @@ def without_refused(values: dict[str, Any], error: ValidationError) -> dict[str,
             kept.pop(str(section), None)
         elif isinstance(kept[str(section)], dict):
             kept[str(section)].pop(str(rest[0]), None)
-    for section in ("methods", "assets"):
+    for section in ("methods", "assets", "banks"):
         gone = {rest[0] for name, *rest in refused if name == section and rest}
         if section in kept:
             kept[section] = [entry for index, entry in enumerate(kept[section]) if index not in gone]

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+from click.testing import CliRunner
 
+from support_service import cli
 from support_service.assembly import assemble, build_sweeps
 from support_service.demo.stripe import KEY, SECRET, StripeFake
 from support_service.giving import Frequency, Intent, State
@@ -296,3 +298,33 @@ def test_s11_a_delivery_whose_answer_was_lost_changes_nothing_when_it_comes_agai
     before, head = told(house.ledger), house.ledger.head()
     house.deliver_all()
     assert (told(house.ledger), house.ledger.head()) == (before, head)
+
+
+STATEMENT = """Date;Amount;Currency;Purpose;Name;Payer account
+2026-11-20;194.20;UAH;STRIPE PAYOUT po_1;STRIPE PAYMENTS EUROPE;UA633999910000029249999000001
+2026-11-20;100.00;UAH;Thank you;Reader;UA593999910000026209999001001
+2026-11-20;100.00;UAH;Thank you;Reader;UA593999910000026209999001001
+"""
+
+
+def brought(house: CardHouse, file: Path) -> str:
+    line = ["--config", str(house.file), "import", str(file), "--format", "csv"]
+    result = CliRunner().invoke(cli.commands, [*line, "--account", "UA043052990000026007015028783"])
+    assert result.exit_code == 0, result.output
+    return result.stdout.splitlines()[-1]
+
+
+def test_s13_a_bank_file_comes_twice_and_stripes_payout_is_no_second_gift(house: CardHouse, tmp_path: Path) -> None:
+    given(house)
+    house.deliver_all()
+    file = tmp_path / "statement.csv"
+    header, *rows = STATEMENT.splitlines()
+    file.write_text("\n".join([header, *rows[:2]]) + "\n", encoding="utf-8")
+    assert brought(house, file) == "new 2, known 0, changed 0, refused 0"
+    file.write_text("\n".join([header, *reversed(rows)]) + "\n", encoding="utf-8")
+    assert brought(house, file) == "new 1, known 2, changed 0, refused 0"
+    assert brought(house, file) == "new 0, known 3, changed 0, refused 0"
+    kinds = Counter((row["kind"], row["counted_units"]) for row in house.ledger.export())
+    assert kinds == {("donation", str(GIFT)): 1, ("donation", "10000"): 2, ("payout", "0"): 1}
+    assert sum(one.units for one in house.ledger.totals()) == GIFT + 20_000
+    assert house.ledger.verify() == []

@@ -75,9 +75,10 @@ _KEEP_APART = insert(personal_data).from_select(
 )
 
 
-def accept_report(tx: Connection, told: Report, now: datetime) -> Change:
+def accept_report(tx: Connection, told: Report, now: datetime, *, only_news: bool = False) -> Change:
     """Take a report in; the caller holds the one writing transaction, and commits it unless this raises.
 
+    only_news: a pushed report that says nothing new is not remembered either.
     Raises CursorMoved, SourceFrozen, SourceContradiction and BadReport.
     """
     check(told)
@@ -90,7 +91,7 @@ def accept_report(tx: Connection, told: Report, now: datetime) -> Change:
         _refuse_frozen(tx, told.source)
         _follow(tx, told.source, told.cursor)
     found = news(tx, told)
-    if told.cursor is not None and found.is_empty:
+    if (told.cursor is not None or only_news) and found.is_empty:
         return Change()
     place = place or _place(tx, told)[0]
     at = Writing(tx, place, now)

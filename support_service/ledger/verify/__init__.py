@@ -25,6 +25,7 @@ from support_service.ledger.tables import (
 )
 from support_service.ledger.verify.aliases import check_names
 from support_service.ledger.verify.donations import check_donations
+from support_service.ledger.verify.lines import check_lines
 from support_service.ledger.verify.parts import Moment, raw
 from support_service.ledger.verify.postings import check_postings
 from support_service.ledger.verify.reports import check_reports
@@ -57,6 +58,7 @@ def _problems(database: Database, on_progress: Progress) -> Iterator[str]:
     yield from check_donations(database, moment)
     yield from check_postings(database, moment)
     yield from check_names(database, moment)
+    yield from check_lines(database)
     yield from _check_counts(moment)
     yield from _check_totals(moment)
     yield from _check_cursors(moment)

@@ -3,8 +3,10 @@
 import logging
 import secrets
 from dataclasses import dataclass
+from functools import partial
 
 from support_service.giving import Intent
+from support_service.rails.bank.codes import issue
 from support_service.rails.processor import CheckoutDown, CheckoutRefused, StrangePage
 from support_service.web.card.form import Confirmed
 from support_service.web.card.offer import Cards
@@ -45,7 +47,7 @@ def checkout_url(at: Service, cards: Cards, gift: Gift) -> str:
     Raises ChangedSum, NoCheckout, NotSetUp, LedgerError.
     """
     wanted = _intent(at, cards, gift)
-    intent = at.ledger.open_intent(wanted, nonce=gift.nonce)
+    intent = at.ledger.open_intent(wanted, nonce=gift.nonce, draw_code=partial(issue, secrets.randbelow))
     if _charged(intent) != _charged(wanted):
         raise ChangedSum
     thanks_url = f"{at.base_url}/thanks/{intent.ref}?lang={gift.lang}"

@@ -27,6 +27,7 @@ from support_service.web.service import SAFE_METHODS, service
 from support_service.web.staff import cards as staff_cards
 from support_service.web.staff import devices
 from support_service.web.staff import entry as staff_entry
+from support_service.web.staff import lines as staff_lines
 from support_service.web.staff.filter import NAMES, choices, read_filter
 from support_service.web.staff.manual_gift import may_withdraw
 from support_service.web.staff.sums import by_asset, count_on_the_way
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 blueprint = Blueprint("staff", __name__, url_prefix="/staff")
 blueprint.register_blueprint(staff_entry.blueprint)
 blueprint.register_blueprint(staff_cards.blueprint)
+blueprint.register_blueprint(staff_lines.blueprint)
 
 PAGE_ROWS = 50
 # What the query of a staff page may hold, and a link to the same page keeps.
@@ -56,6 +58,7 @@ FORM_TOO_OLD = Phrase("This form was too old. Please try again.")
 TOLD = {
     "booked": Phrase("Booked. If it was a mistake, withdraw it below."),
     "already": Phrase("This form was booked before: nothing was booked again."),
+    "classed": Phrase("Kept. It can be changed again below; the history keeps every word."),
     "withdrawn": Phrase("Withdrawn. It no longer counts; the history keeps both."),
 }
 
@@ -191,6 +194,7 @@ def donation(ref: str) -> str:
         can_refund=staff_cards.may_refund(held) and is_bookkeeper,
         can_withdraw=may_withdraw(held) and is_bookkeeper,
         withdrawal_nonce=staff_entry.new_nonce(),
+        classes=staff_lines.offered_classes(held) if is_bookkeeper else (),
     )
 
 

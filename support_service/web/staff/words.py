@@ -6,10 +6,12 @@ from datetime import datetime
 from typing import assert_never
 
 from support_service.giving import (
+    ClassClaim,
     DisputeClaim,
     FeeClaim,
     Flag,
     Kind,
+    MatchClaim,
     Observed,
     Outcome,
     PaymentClaim,
@@ -37,6 +39,9 @@ KIND_WORDS = {
     Kind.UNATTRIBUTED: Phrase("not yet explained"),
     Kind.INTERNAL: Phrase("between our addresses"),
     Kind.OPENING: Phrase("opening balance"),
+    Kind.PAYOUT: Phrase("payout of card money"),
+    Kind.OTHER: Phrase("no gift"),
+    Kind.REVIEW: Phrase("to be looked at"),
 }
 FLAG_WORDS = {
     Flag.OFF_ROUTE: Phrase("came over another network"),
@@ -130,6 +135,12 @@ def tell(history: Iterable[Observed], exponent: int) -> list[Told]:
                 lines.append(Told(_fee(units, exponent), observed, None))
             case ValueClaim() as claim:
                 lines.append(Told(_value(claim), observed, None))
+            case MatchClaim() as claim:
+                lines.append(Told(_match(claim), observed, None))
+            case ClassClaim(kind=None):
+                lines.append(Told(Phrase("What its rule says again"), observed, None))
+            case ClassClaim(line_class=line_class):
+                lines.append(Told(Phrase("A person says it is: %(class)s", (("class", line_class),)), observed, None))
             case _ as other:
                 assert_never(other)
     return lines
@@ -140,6 +151,13 @@ def _fee(units: int, exponent: int) -> Phrase:
     if units < 0:
         return Phrase("The processor gave %(amount)s of its fee back", amount)
     return Phrase("The processor kept a fee of %(amount)s", amount)
+
+
+def _match(claim: MatchClaim) -> Phrase:
+    values = (("code", claim.support_code or ""), ("reason", claim.reason))
+    if claim.support_code is None:
+        return Phrase("Taken off its reader again", values)
+    return Phrase("Whose gift it is: code %(code)s (%(reason)s)", values)
 
 
 def _value(claim: ValueClaim) -> Phrase:

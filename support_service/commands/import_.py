@@ -1,0 +1,102 @@
+"""`import`: a bank statement becomes lines of the ledger; known ones stay as they are."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from support_service.assembly import Assembly
+from support_service.giving import utc_now
+from support_service.ledger import Ledger
+from support_service.rails import BadOption
+from support_service.rails.bank.booking import Counts, count, import_lines, settle_reversals
+from support_service.rails.bank.settings import UNNAMED, read_account
+from support_service.rails.bank.statements import Refused, StatementFile, StatementsRead, Wanted, read_statements
+from support_service.rails.bank.statements.proof import PROBLEMS_MAX
+
+PROGRESS_SECONDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A command line of `import`."""
+
+    file: Path
+    form: str
+    account: str = ""
+    profile: str = ""
+    is_dry: bool = False
+
+
+def import_file(assembly: Assembly, ledger: Ledger, asked: Asked) -> int:
+    """Import one file; the last line printed is its sum, the exit code 1 where anything was refused."""
+    wanted = _wanted(assembly, asked)
+    progress = _Progress()
+    try:
+        read = read_statements(StatementFile(asked.file.name, asked.file), asked.form, wanted, progress=progress.read)
+    except Refused as error:
+        for problem in error.problems[:PROBLEMS_MAX]:
+            click.echo(f"{asked.file}: {problem}", err=True)
+        click.echo(f"{asked.file}: {error}", err=True)
+        click.echo(_summed(Counts(), max(1, len(error.problems))))
+        return 1
+    return _book(assembly, ledger, (asked, read), progress=progress)
+
+
+def _book(assembly: Assembly, ledger: Ledger, what: tuple[Asked, StatementsRead], *, progress: "_Progress") -> int:
+    asked, read = what
+    for note in read.notes:
+        click.echo(f"{asked.file}: {note}", err=True)
+    counts = Counts()
+    for told in import_lines(read.lines, ledger, assembly.banks, now=utc_now(), is_dry=asked.is_dry):
+        count(told, counts)
+        progress.booked(counts)
+    accounts = {statement.account for statement in read.statements}
+    left = 0 if asked.is_dry else settle_reversals(accounts, ledger)
+    for account in sorted(accounts):
+        if assembly.banks.place_of(account).method == UNNAMED:
+            click.echo(f"{account}: no method has this account, so its lines are booked under {UNNAMED!r}", err=True)
+    if left:
+        click.echo(f"{left} reversals take back a line that is not known: look at them on the staff pages", err=True)
+    for text in (*counts.conflicts[:PROBLEMS_MAX], *(f"{asked.file}: {problem}" for problem in read.problems)):
+        click.echo(text, err=True)
+    if counts.classes:
+        click.echo(", ".join(f"{name} {number}" for name, number in sorted(counts.classes.items())))
+    click.echo(_summed(counts, len(read.problems)))
+    return 1 if read.problems else 0
+
+
+def _wanted(assembly: Assembly, asked: Asked) -> Wanted:
+    try:
+        account = read_account(asked.account) if asked.account else ""
+    except BadOption as error:
+        raise click.UsageError(f"--account {error}.") from error
+    try:
+        return assembly.banks.wanted(account, asked.profile)
+    except BadOption as error:
+        raise click.UsageError(f"--profile {error}.") from error
+
+
+def _summed(counts: Counts, refused: int) -> str:
+    return f"new {counts.new}, known {counts.known}, changed {counts.changed}, refused {refused}"
+
+
+class _Progress:
+    """Tells how far a long file is, every other second."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + PROGRESS_SECONDS
+
+    def read(self, rows: int) -> None:
+        """Tell how many rows were read."""
+        self._tell(f"read {rows} rows")
+
+    def booked(self, counts: Counts) -> None:
+        """Tell how many lines were booked."""
+        self._tell(f"booked {counts.new + counts.known + counts.changed} lines")
+
+    def _tell(self, text: str) -> None:
+        if time.monotonic() >= self._next:
+            click.echo(text, err=True)
+            self._next = time.monotonic() + PROGRESS_SECONDS

@@ -1,0 +1,382 @@
+"""Lines of a statement -> reports for the ledger: known ones are left alone, new ones booked by their class.
+
+A credit is never left out: what is no gift is booked as what it is, and counts nothing. Whatever a later line
+takes back counts nothing either; an older or poorer file never brings it back.
+"""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, date, datetime, time
+from itertools import islice
+from typing import Protocol
+
+from support_service.giving import (
+    MATCH_PART,
+    BankFacts,
+    Direction,
+    Donation,
+    Identity,
+    KeptLine,
+    Kind,
+    LineBooks,
+    LineWork,
+    MatchClaim,
+    Observation,
+    Outcome,
+    PaymentClaim,
+    Personal,
+    RefundClaim,
+    Report,
+    State,
+)
+from support_service.money import Asset, Money
+from support_service.rails.bank import identity as known_by
+from support_service.rails.bank.classes import Classified, LineClass, World, classify
+from support_service.rails.bank.codes import CodeReading, read_code
+from support_service.rails.bank.identity import Identified, KnownLine, identify
+from support_service.rails.bank.line import Line, Party, Standing
+from support_service.rails.bank.reversals import find_original
+from support_service.rails.bank.settings import BankChoices
+
+# A database's index takes keys of some 2,700 bytes; no bank's reference is nearly so long.
+REFERENCE_CHARACTERS_MAX = 200
+TEXT_CHARACTERS_MAX = 2_000
+RAW_CHARACTERS_MAX = 4_000
+
+# What a class counts as; all others are no gifts.
+KINDS = {
+    LineClass.GIFT: Kind.DONATION,
+    LineClass.REVIEW: Kind.REVIEW,
+    LineClass.REGISTRY: Kind.REVIEW,
+    LineClass.PAYOUT_STRIPE: Kind.PAYOUT,
+    LineClass.PAYOUT_ACQUIRER: Kind.PAYOUT,
+}
+_STATES = {
+    Standing.PENDING: State.SEEN,
+    Standing.BOOKED: State.CONFIRMED,
+    Standing.TAKEN_BACK: State.REPLACED,
+}
+_TEXT_FIELDS = tuple(one.name for one in fields(Line) if one.type in ("str", str))
+
+
+class LineLedger(Protocol):
+    """The ledger, as far as statements go."""
+
+    def take_lines(self, work: "Work") -> None:
+        """Take a pass over some lines in."""
+        ...
+
+    def look_at_lines(self, work: "Work") -> LineWork:
+        """Ask what it would mean."""
+        ...
+
+    def issued_codes(self) -> Mapping[str, str]:
+        """Code -> the choice that it stands for."""
+        ...
+
+
+class Work(Protocol):
+    """One bounded pass: asked inside the ledger's transaction."""
+
+    def __call__(self, books: LineBooks) -> LineWork:
+        """Say what is to be written."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One line as a preview shows it."""
+
+    line: Line
+    locator: str
+    outcome: known_by.Outcome
+    classified: Classified
+    reading: CodeReading
+    conflict: str = ""
+
+
+@dataclass(slots=True)
+class Counts:
+    """How many lines of a file were new, known, or further on than before."""
+
+    new: int = 0
+    known: int = 0
+    changed: int = 0
+    gifts: int = 0
+    matched: int = 0
+    classes: dict[str, int] = field(default_factory=dict)
+    conflicts: list[str] = field(default_factory=list)
+
+
+def import_lines(
+    lines: Iterable[Line], ledger: LineLedger, choices: BankChoices, *, now: datetime, is_dry: bool = False
+) -> Iterator[list[Told]]:
+    """Take the lines of ONE file in, some hundred in each transaction; yield what each pass found.
+
+    Raises LedgerError; what was taken in before stays, and the file can be brought again.
+    """
+    importer = _Importer(lines, choices, ledger.issued_codes(), now)
+    while True:
+        if is_dry:
+            ledger.look_at_lines(importer.next_pass)
+        else:
+            ledger.take_lines(importer.next_pass)
+        if not importer.told:
+            return
+        yield importer.told
+
+
+def count(told: Iterable[Told], into: Counts) -> None:
+    """Add a pass to the counts of its file."""
+    for one in told:
+        match one.outcome:
+            case known_by.Outcome.NEW:
+                into.new += 1
+            case known_by.Outcome.KNOWN:
+                into.known += 1
+            case known_by.Outcome.CHANGED:
+                into.changed += 1
+        line_class = str(one.classified.line_class)
+        into.classes[line_class] = into.classes.get(line_class, 0) + 1
+        into.matched += bool(one.reading.code)
+        if one.conflict:
+            into.conflicts.append(f"{one.locator}: {one.conflict}")
+
+
+class _Importer:
+    """Goes through the lines of one file, pass by pass."""
+
+    def __init__(self, lines: Iterable[Line], choices: BankChoices, issued: Mapping[str, str], now: datetime) -> None:
+        self._choices, self._issued, self._now = choices, issued, now
+        self._books: LineBooks | None = None
+        self._identified = identify(map(_clean, lines), self)
+        self._paid: set[str] = set()
+        self.told: list[Told] = []
+
+    def find(self, keys: Collection[str]) -> Mapping[str, Sequence[KnownLine]]:
+        """Serve `identify` from the books of the present pass."""
+        assert self._books is not None
+        found = self._books.find(keys)
+        return {key: [_remembered(one) for one in held] for key, held in found.items()}
+
+    def next_pass(self, books: LineBooks) -> LineWork:
+        """Say what the next lines mean; none are left where nothing is told."""
+        self._books = books
+        chunk = list(islice(self._identified, known_by.LINES_PER_QUESTION))
+        world = self._world(chunk, books)
+        self.told = [self._tell(one, world) for one in chunk]
+        held = books.donations({_ref_of(one) for one in chunk if one.known is not None})
+        reports = self._reports(chunk, held)
+        kept = tuple(
+            KeptLine(
+                one.locator, one.line.account, _ref_of(one), _memo(one.kept),
+                (*one.keys, *_paid_keys(one.line)), one.outcome is known_by.Outcome.NEW,
+            )
+            for one in chunk
+            if one.known != one.kept or one.outcome is not known_by.Outcome.KNOWN or one.known is None
+        )  # fmt: skip
+        return LineWork(reports, kept)
+
+    def _world(self, chunk: Sequence[Identified], books: LineBooks) -> World:
+        """Add whom we paid before, by the lines that were read until now."""
+        self._paid.update(key for one in chunk for key in _paid_keys(one.line))
+        asked = {_paid_key(one.line) for one in chunk if one.line.is_credit and one.line.counterparty.account}
+        paid = self._paid | set(books.find(asked - self._paid))
+        accounts = {one.line.counterparty.account for one in chunk if _paid_key(one.line) in paid}
+        return replace(self._choices.world, paid_accounts=accounts - {""})
+
+    def _tell(self, one: Identified, world: World) -> Told:
+        reading = read_code(one.line.texts, self._issued) if one.line.is_credit else CodeReading()
+        classified = classify(one.line, world, has_code=bool(reading.code))
+        return Told(one.line, one.locator, one.outcome, classified, reading, one.conflict)
+
+    def _reports(self, chunk: Sequence[Identified], held: Mapping[str, Donation]) -> tuple[Report, ...]:
+        """Write one report for each account in the pass."""
+        by_account: dict[str, list[tuple[Observation, str]]] = {}
+        for one, told in zip(chunk, self.told, strict=True):
+            observations = list(self._observations(one, told, held.get(_ref_of(one))))
+            raw = one.line.raw[:RAW_CHARACTERS_MAX] if any(seen.part != MATCH_PART for seen in observations) else ""
+            by_account.setdefault(one.line.account, []).extend((seen, raw) for seen in observations)
+        return tuple(
+            Report(
+                f"bank:{account}",
+                _key(seen for seen, _ in observed),
+                tuple(seen for seen, _ in observed),
+                raw=json.dumps([raw for _, raw in observed if raw], ensure_ascii=False),
+            )
+            for account, observed in by_account.items()
+            if observed
+        )
+
+    def _observations(self, one: Identified, told: Told, held: Donation | None) -> Iterator[Observation]:
+        identity = _identity(one)
+        is_news = one.outcome is not known_by.Outcome.KNOWN
+        if is_news:
+            claim = self._claim(one, told.classified, held)
+            yield Observation(identity, claim, rank=(one.line.standing.rank, 0))
+        is_gift = told.classified.line_class is LineClass.GIFT
+        if told.reading.code and is_gift and one.line.books_money:
+            by = "reference" if _is_structured(one.line, told.reading.code) else "code"
+            reason = f"code {told.reading.code}, read {told.reading.tier}"
+            intent = self._issued[told.reading.code]
+            article = self._books.article_of(intent) if self._books else None
+            claim_of = MatchClaim(told.reading.code, by, reason, intent, article)
+            yield Observation(identity, claim_of, MATCH_PART, (0, 0))
+
+    def _claim(self, one: Identified, classified: Classified, held: Donation | None) -> PaymentClaim:
+        line = one.line
+        kind = KINDS.get(classified.line_class, Kind.OTHER)
+        if line.standing is Standing.TAKEN_BACK and not line.is_reversal:
+            # The line itself is what it was; only its money is gone.
+            standing = classify(replace(line, standing=Standing.BOOKED), self._choices.world)
+            kind = held.payment.kind if held else KINDS.get(standing.line_class, Kind.OTHER)
+        place = self._choices.place_of(line.account)
+        day = line.day or line.value_day or (date.fromisoformat(line.clock[:10]) if line.clock else self._now.date())
+        return PaymentClaim(
+            state=_STATES[line.standing], kind=kind, rail=place.rail, method=place.method,
+            units=abs(line.money.units), exponent=line.money.asset.exponent,
+            occurred_at=datetime.combine(day, time(12), UTC),
+            personal=_personal(line),
+            bank=BankFacts(str(classified.line_class), classified.rule, line.day),
+        )  # fmt: skip
+
+
+def settle_reversals(accounts: Collection[str], ledger: LineLedger) -> int:
+    """Let each reversal lower the one line that it takes back; return how many still find none.
+
+    A reversal may come before its original: whoever brings either asks for all that are open.
+    """
+    left = 0
+
+    def work(books: LineBooks) -> LineWork:
+        nonlocal left
+        settled: list[tuple[str, Identity]] = []
+        reports: list[Report] = []
+        taken: set[str] = set()
+        reversals = books.open_reversals(accounts)
+        for one in reversals:
+            candidates = [found for found in books.opposite(one.donation) if found.identity.ref not in taken]
+            lines = [_line_of(found) for found in candidates]
+            original = find_original(_line_of(one.donation, is_reversal=True), lines)
+            if original is None:
+                continue
+            found = candidates[next(at for at, line in enumerate(lines) if line is original)]
+            taken.add(found.identity.ref)
+            claim = RefundClaim(one.donation.payment.units, Outcome.SUCCEEDED)
+            observed = Observation(found.identity, claim, f"reversal:{one.locator}", (0, 0))
+            settled.append((one.locator, found.identity))
+            source = f"bank:{found.identity.address}"
+            reports.append(Report(source, _key([observed]), (observed,)))
+        left = len(reversals) - len(settled)
+        return LineWork(tuple(reports), (), tuple(settled))
+
+    ledger.take_lines(work)
+    return left
+
+
+def _identity(one: Identified) -> Identity:
+    direction = Direction.IN if one.line.is_credit else Direction.OUT
+    return Identity("", one.line.money.asset.code, one.line.account, direction, one.locator)
+
+
+def _ref_of(one: Identified) -> str:
+    return _identity(one).ref
+
+
+def _is_structured(line: Line, code: str) -> bool:
+    plain = line.structured_reference.replace("-", "").replace(" ", "").upper()
+    return code.replace("-", "") in plain
+
+
+def _key(observed: Iterable[Observation]) -> str:
+    """Name a report by what it claims: of the same lines, as far on as now, there is but one."""
+    digest = hashlib.sha256()
+    for seen in observed:
+        word = str(seen.claim.state) if isinstance(seen.claim, PaymentClaim) else ""
+        digest.update(f"{seen.identity.ref}\x1f{seen.part}\x1f{word}\x1e".encode())
+    return digest.hexdigest()[:40]
+
+
+def _personal(line: Line) -> Personal:
+    party = line.counterparty
+    told = {
+        "account": party.account, "code": party.code, "paid_through": line.paid_through, "document": line.document,
+        "end_to_end": line.end_to_end, "kind": line.kind, "clock": line.clock,
+    }  # fmt: skip
+    held = {name: value for name, value in told.items() if value}
+    name, purpose = line.payer_in_text or party.name, line.purpose
+    if not (held or name or purpose):
+        return Personal()
+    text = json.dumps(held, ensure_ascii=False, sort_keys=True) if held else None
+    return Personal(payer=name or None, message=purpose or None, salt=secrets.token_hex(16), party=text)
+
+
+def _line_of(donation: Donation, *, is_reversal: bool = False) -> Line:
+    """Read a line back as far as a reversal is compared with it."""
+    payment, there = donation.payment, donation.identity
+    party = json.loads(payment.personal.party or "{}")
+    sign = 1 if there.direction is Direction.IN else -1
+    return Line(
+        account=there.address,
+        day=payment.bank.day if payment.bank else None,
+        money=Money(sign * payment.units, Asset(there.asset, payment.exponent)),
+        family="",
+        counterparty=Party(payment.personal.payer or "", str(party.get("account", "")), str(party.get("code", ""))),
+        purpose=payment.personal.message or "",
+        end_to_end=str(party.get("end_to_end", "")),
+        is_reversal=is_reversal,
+    )
+
+
+def _paid_key(line: Line) -> str:
+    text = f"{line.account}\x1f{line.counterparty.account}"
+    return f"paid|{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+def _paid_keys(line: Line) -> tuple[str, ...]:
+    is_paid = not line.is_credit and line.books_money and not line.is_reversal and line.counterparty.account
+    return (_paid_key(line),) if is_paid else ()
+
+
+def _memo(kept: KnownLine) -> str:
+    held = {
+        "family": kept.family, "standing": kept.standing, "references": sorted(kept.references),
+        "partial": sorted(kept.partial_references), "parts": kept.entry_parts, "text": kept.text,
+    }  # fmt: skip
+    return json.dumps(held, ensure_ascii=False)
+
+
+def _remembered(kept: KeptLine) -> KnownLine:
+    held = json.loads(kept.memo)
+    return KnownLine(
+        kept.locator, held["family"], Standing(held["standing"]), frozenset(held["references"]),
+        frozenset(held["partial"]), held["parts"], held["text"],
+    )  # fmt: skip
+
+
+def _clean(line: Line) -> Line:
+    """Make every text one that a database and a digest take; what is longer than any bank writes is cut."""
+    changed: dict[str, object] = {}
+    for name in _TEXT_FIELDS:
+        text = getattr(line, name)
+        if name in ("reference", "reference_part") and len(text) > REFERENCE_CHARACTERS_MAX:
+            text = f"#{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:32]}"
+        text = _text(text)
+        if text != getattr(line, name):
+            changed[name] = text
+    party = Party(*(_text(one) for one in (line.counterparty.name, line.counterparty.account, line.counterparty.code)))
+    if party != line.counterparty:
+        changed["counterparty"] = party
+    partial = tuple(_text(one)[:REFERENCE_CHARACTERS_MAX] for one in line.partial_references)
+    if partial != line.partial_references:
+        changed["partial_references"] = partial
+    return replace(line, **changed) if changed else line  # type: ignore[arg-type]
+
+
+def _text(text: str) -> str:
+    if text.isascii() and "\0" not in text and len(text) <= TEXT_CHARACTERS_MAX:
+        return text
+    return text.encode("utf-8", "replace").decode().replace("\0", "")
