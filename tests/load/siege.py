@@ -47,6 +47,7 @@ class Target:
     port: int
     connections: int
     database: Path
+    worker: int = 0
     ends_at: float = 0.0
     # What a browser brought along from the pages that the forms are on.
     card: dict[str, str] = field(default_factory=dict)
@@ -187,6 +188,22 @@ async def locked_database(target: Target) -> None:
         line.close()
 
 
+async def full_disk(target: Target) -> None:
+    """Let the worker's files grow no more, while people sign in and a processor pushes."""
+    worker = psutil.Process(target.worker)
+    before = worker.rlimit(psutil.RLIMIT_FSIZE)
+    worker.rlimit(psutil.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        login = (
+            f"POST /staff/login\r\nCookie: {target.cookie}\r\n",
+            urlencode(target.login | {"email": "a@b.example"}),
+        )
+        pushed = ("POST /webhooks/stripe", "{}")
+        await flood(target, itertools.cycle([login, pushed, ("GET /totals.json", "")]), at_once=8)
+    finally:
+        worker.rlimit(psutil.RLIMIT_FSIZE, before)
+
+
 async def silent_processor(target: Target) -> None:
     """Press the button for cards while the processor takes connections and says nothing."""
     numbers = itertools.count(1)
@@ -216,6 +233,7 @@ ATTACKS: dict[str, Callable[[Target], Awaitable[None]]] = {
     "large heads": large_heads,
     "logins of strangers": logins,
     "locked database": locked_database,
+    "full disk": full_disk,
     "silent processor": silent_processor,
     "unseen articles": unseen_articles,
 }
@@ -321,7 +339,7 @@ async def besiege(folder: Path, seconds: float, connections: int) -> Ending:
     try:
         await asyncio.to_thread(server.start)
         worker = psutil.Process(server.worker)
-        target = Target(server.port, connections, database)
+        target = Target(server.port, connections, database, worker.pid)
         await bring_forms(target)
         before = worker.num_threads(), worker.memory_info().rss / 2**20
         outcomes = [await attacked(name, attack, target, seconds) for name, attack in ATTACKS.items()]
