@@ -338,7 +338,7 @@ def test_hashing_is_done_by_two_threads_and_a_crowd_is_refused_at_once() -> None
 LOGINS = """
 import sys, psutil
 from concurrent.futures import ThreadPoolExecutor
-from support_service.ledger.hashing import HASH_OF_NOBODY, Hashing
+from support_service.ledger.password_hashes import HASH_OF_NOBODY, Hashing
 work, me = Hashing(), psutil.Process()
 count = int(sys.argv[1])
 before = me.memory_info().rss

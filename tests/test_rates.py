@@ -613,7 +613,7 @@ def test_watch_once_values_gifts_and_names_rates_that_are_down(
     server.bank, up = (lambda _: Reply(None)), server.bank
     down = command("--config", file, "watch", "--once")
     assert down.exit_code == 1
-    assert "rates:UAH: not read to its end: 127.0.0.1: cannot be reached" in down.output
+    assert "rates:UAH: not read to its end: EUR: 127.0.0.1: cannot be reached" in down.output
     assert values(ledger) == [None]
     server.bank = up
     assert command("--config", file, "watch", "--once").output == "rates:UAH: 1 changes\n"

@@ -98,7 +98,7 @@ def test_a_body_that_never_ends_is_refused_and_takes_no_thread(tmp_path: Path, m
         told = post("/webhooks/stripe", content_length="100")
         asyncio.run_coroutine_threadsafe(door.__rsgi__(told, heard), loop()).result(60)
         assert (heard.status, ("connection", "close") in heard.headers) == (408, True)
-    assert "забагато часу" in heard.body.decode()
+    assert "надто довго" in heard.body.decode()
 
 
 @pytest.mark.parametrize(
@@ -169,4 +169,4 @@ def test_one_at_a_time_asks_for_what_changes_and_a_silence_is_not_asked_again() 
         assert not isinstance(late, Captured)
         assert late.body == b"late"
 
-    asyncio.run(play())
+    asyncio.run_coroutine_threadsafe(play(), loop()).result(60)
