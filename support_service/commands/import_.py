@@ -41,11 +41,10 @@ def import_file(assembly: Assembly, ledger: Ledger, asked: Asked) -> int:
         click.echo(f"{asked.file}: {error}", err=True)
         click.echo(_summed(Counts(), max(1, len(error.problems))))
         return 1
-    return _book(assembly, ledger, (asked, read), progress=progress)
+    return _book(assembly, ledger, asked, read, progress=progress)
 
 
-def _book(assembly: Assembly, ledger: Ledger, what: tuple[Asked, StatementsRead], *, progress: "_Progress") -> int:
-    asked, read = what
+def _book(assembly: Assembly, ledger: Ledger, asked: Asked, read: StatementsRead, *, progress: "_Progress") -> int:
     for note in read.notes:
         click.echo(f"{asked.file}: {note}", err=True)
     counts = Counts()
