@@ -8,7 +8,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 LAST = {"E": 12, "T": 14, "R": 9, "N": 13, "X": 9, "B": 13, "S": 14}
 NAMED = re.compile(r"^def test_([etrnxbs]\d+)_", re.MULTILINE)
-ROW = re.compile(r"^\| ([^|]+) \| `([^`]+)` \|$", re.MULTILINE)
+ROW = re.compile(r"^\| ([^|]+) \| (`[^|]+`) \|$", re.MULTILINE)
 REASON = re.compile(r"^- \*\*(\w+)\*\*: .*?(?=^- |^$|\Z)", re.MULTILINE | re.DOTALL)
 README = (Path(__file__).parent / "README.md").read_text(encoding="utf-8")
 ACCOUNTS, _OTHERS = README.split("\n## Bitcoin\n")
@@ -33,8 +33,10 @@ def places(paths: Iterable[Path]) -> dict[str, set[str]]:
 
 
 def named(text: str) -> dict[str, set[str]]:
-    """What a table of the README says: the file of each id."""
-    return {name: {path} for names, path in ROW.findall(text) for name in names.split(", ")}
+    """What a table of the README says: the file of each id, or the files."""
+    return {
+        name: set(re.findall(r"`([^`]+)`", files)) for names, files in ROW.findall(text) for name in names.split(", ")
+    }
 
 
 def test_every_id_is_tested_in_the_file_that_the_readme_names() -> None:
