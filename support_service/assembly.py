@@ -9,20 +9,11 @@ from support_service.giving import Clock, PaymentMethod, Watch
 from support_service.ledger.address import read_database_url
 from support_service.ledger.errors import LedgerError
 from support_service.origin import read_origin
-from support_service.rails import (
-    PROCESSORS,
-    RAILS,
-    Mistake,
-    Options,
-    Source,
-    Surroundings,
-    can_watch,
-    method_half,
-    processor_method_half,
-    source_half,
-)
+from support_service.rails import PROCESSORS, RAILS, can_watch, method_half, processor_method_half, source_half
 from support_service.rails.bank.settings import BankChoices, read_banks
+from support_service.rails.options import Mistake, Options, Surroundings
 from support_service.rails.processor import Believed, FindIntent, Processor, ProcessorAccount, ProcessorHalf, SweepHalf
+from support_service.rails.source import Source
 from support_service.rails.stripe.method import checkout_origins
 from support_service.rates.settings import Choices, read_value
 from support_service.rates.valuation import Finder

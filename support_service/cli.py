@@ -25,7 +25,7 @@ from support_service.commands.passwords import chosen_password
 from support_service.giving import State, utc_now
 from support_service.ledger import Ledger, Wanted, migrate, write_export
 from support_service.log import configure_logging
-from support_service.rails import Mistake
+from support_service.rails.options import Mistake
 from support_service.settings import SettingsError, settings_path
 from support_service.supervisor import listening_address, reserve_port
 

@@ -23,8 +23,8 @@ from support_service.ledger import (
     SourceContradiction,
     SourceFrozen,
 )
-from support_service.rails import MustFreeze, Source, SourceDown, SourceError, SourceLied, Warns
 from support_service.rails.asides import SetsAside
+from support_service.rails.source import MustFreeze, Source, SourceDown, SourceError, SourceLied, Warns
 
 BACKOFF_SECONDS_FIRST = 1.0
 BACKOFF_SECONDS_MAX = 300.0

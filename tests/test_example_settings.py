@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from support_service.assembly import assemble
-from support_service.rails import PROCESSORS, RAILS, Options, Surroundings, method_half
+from support_service.rails import PROCESSORS, RAILS, method_half
+from support_service.rails.options import Options, Surroundings
 from support_service.settings import Settings, read_settings
 from support_service.settings.schema import Database, FeedTable, OfferTable, Publisher, Stripe, Value, Web
 from tests.fixtures.service import ROOT, write_settings

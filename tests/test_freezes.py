@@ -10,7 +10,7 @@ from support_service import watcher
 from support_service.assembly import Assembly, assemble
 from support_service.commands.freezes import freeze_lines, unfreeze
 from support_service.ledger import Health, Ledger, LedgerError, SourceFrozen, migrate
-from support_service.rails import MustFreeze
+from support_service.rails.source import MustFreeze
 from tests.fixtures.door import create_site
 from tests.fixtures.node import ETHER, OURS, Node
 from tests.fixtures.wire import Proxy

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support_service.rails import BadOption
 from support_service.rails.bank.account import read_iban
 from support_service.rails.bitcoin.address import CHAINS
 from support_service.rails.bitcoin.address import read_address as read_bitcoin
 from support_service.rails.card.method import card_number
 from support_service.rails.evm.address import read_address as read_evm
+from support_service.rails.options import BadOption
 from support_service.rails.tron.address import read_address as read_tron
 from tests.fixtures.payments import SEED, build, built, code_of
 from tests.vectors import standards, vectors

@@ -18,7 +18,7 @@ from support_service.assembly import assemble, build_valuation
 from support_service.giving import Cursor, Direction, Kind, Report, State, ValueClaim
 from support_service.ledger import Health, Ledger, write_export
 from support_service.money import Asset
-from support_service.rails import SourceDown, SourceLied
+from support_service.rails.source import SourceDown, SourceLied
 from support_service.rates import Asked, Rate, RateSource
 from support_service.rates.conversion import convert, rate_text, worth
 from support_service.rates.http import ANSWER_BYTES_MAX

@@ -10,8 +10,8 @@ import pytest
 from support_service import watcher
 from support_service.assembly import assemble, build_sources, build_valuation
 from support_service.ledger import Ledger, migrate
-from support_service.rails import SourceDown, SourceLied
 from support_service.rails.evm.address import checksummed
+from support_service.rails.source import SourceDown, SourceLied
 from support_service.rates import Asked, Rate
 from support_service.rates.chainlink import ChainlinkFeeds
 from support_service.rates.settings import Feed

@@ -22,7 +22,7 @@ from support_service.giving import (
     Statement,
 )
 from support_service.ledger import Health, Ledger, migrate
-from support_service.rails import SourceDown, SourceLied
+from support_service.rails.source import SourceDown, SourceLied
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 

@@ -10,7 +10,8 @@ from typing import Protocol, cast
 from support_service.assembly import Assembly, accounts, unwatched_networks
 from support_service.giving import PaymentMethod, Phrase, utc_now
 from support_service.ledger.address import read_database_url
-from support_service.rails import PROCESSORS, RAILS, Mistake
+from support_service.rails import PROCESSORS, RAILS
+from support_service.rails.options import Mistake
 from support_service.rails.processor import ProcessorAccount
 from support_service.settings import Settings
 from support_service.settings.text_file import Unreadable, read_text_file

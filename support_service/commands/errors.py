@@ -10,7 +10,7 @@ import click
 from support_service.ledger import LedgerError
 from support_service.ledger.errors import LedgerOutdated
 from support_service.log import without_secrets
-from support_service.rails import SourceError
+from support_service.rails.source import SourceError
 from support_service.settings import SettingsError, is_child_process
 from support_service.supervisor import PERMANENT_CODE, NoSuchHost, Permanent, ProcessError
 

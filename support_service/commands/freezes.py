@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from support_service.assembly import Assembly, accounts, build_sources
 from support_service.giving import Report, utc_now
 from support_service.ledger import Freeze, Ledger, LedgerError, Thaw
-from support_service.rails import StepsBack
 from support_service.rails.processor import checkout_switch
+from support_service.rails.source import StepsBack
 
 WHO = "cli"
 

@@ -9,11 +9,11 @@ import click
 from support_service.assembly import Assembly
 from support_service.giving import utc_now
 from support_service.ledger import Ledger
-from support_service.rails import BadOption
 from support_service.rails.bank.booking import Counts, count, import_lines, settle_reversals
 from support_service.rails.bank.settings import UNNAMED, read_account
 from support_service.rails.bank.statements import Refused, StatementFile, StatementsRead, Wanted, read_statements
 from support_service.rails.bank.statements.proof import PROBLEMS_MAX
+from support_service.rails.options import BadOption
 
 PROGRESS_SECONDS = 2
 

@@ -18,9 +18,10 @@ from support_service.commands.errors import NotBuilt, Telling
 from support_service.giving import Watch, utc_now
 from support_service.ledger import ExportRow, Ledger, migrate
 from support_service.log import configure_logging
-from support_service.rails import Source, source_half
+from support_service.rails import source_half
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm.rpc import Node
+from support_service.rails.source import Source
 from support_service.settings import packaged_block, settings_path
 from support_service.supervisor import ProcessError
 

@@ -6,7 +6,7 @@ from support_service.assembly import Assembly, build_sources
 from support_service.giving import Donation, utc_now
 from support_service.ledger import Ledger
 from support_service.money import Asset, Money, plain
-from support_service.rails import ReadsAgain, Rescan, Source
+from support_service.rails.source import ReadsAgain, Rescan, Source
 
 Say = Callable[[str], object]
 

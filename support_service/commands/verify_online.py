@@ -8,8 +8,8 @@ from support_service.assembly import Assembly, build_sources, build_sweeps
 from support_service.giving import Clock, Donation, Identity, State, utc_now
 from support_service.ledger import Ledger, Wanted
 from support_service.money import Asset, Money, plain
-from support_service.rails import Holding, Source, SourceError, TellsHoldings
 from support_service.rails.processor import HeldPayment, TellsPayments
+from support_service.rails.source import Holding, Source, SourceError, TellsHoldings
 
 # A processor's message about its newest entries may still be on its way.
 YOUNG = timedelta(minutes=15)

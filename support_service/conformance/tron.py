@@ -13,7 +13,6 @@ import click
 from support_service.commands.errors import Telling
 from support_service.conformance import Differs, Fails, run
 from support_service.giving import utc_now
-from support_service.rails import BadOption, SourceDown
 from support_service.rails.asides import Asides
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm import rpc_schema as answers
@@ -21,6 +20,8 @@ from support_service.rails.evm.rpc import Call, Node
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import Refusal
 from support_service.rails.evm.rpc_schema import Header, Log
+from support_service.rails.options import BadOption
+from support_service.rails.source import SourceDown
 from support_service.rails.tron import log_index as canary
 from support_service.rails.tron import rpc_requests as questions
 from support_service.rails.tron.address import read_address, to_evm

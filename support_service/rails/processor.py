@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from support_service.giving import Checkout, Claim, Clock, Decline, Identity, Intent, PlanTerms, Report, SetAside
 from support_service.money import Asset
-from support_service.rails import Source
+from support_service.rails.source import Source
 
 # Finds what a reader chose, by its reference; raises what its ledger raises.
 FindIntent: TypeAlias = Callable[[str], Intent | None]

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from support_service.money import Asset
 from support_service.origin import BadAddress, read_origin
-from support_service.rails import BadOption, Options, Surroundings
+from support_service.rails.options import BadOption, Options, Surroundings
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Protocol
 
-from support_service.rails import SourceLied
+from support_service.rails.source import SourceLied
 
 # No two things that people give or count in are further apart than this, not even wei and hryvnias.
 RATE_MAX = Decimal(10) ** 18

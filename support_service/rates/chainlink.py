@@ -16,12 +16,12 @@ from typing import Any
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 
-from support_service.rails import SourceDown, SourceLied
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm import rpc_schema as answers
 from support_service.rails.evm.network import EvmNetwork, read_network
 from support_service.rails.evm.rpc import Call, Node
 from support_service.rails.evm.rpc_errors import Refusal
+from support_service.rails.source import SourceDown, SourceLied
 from support_service.rates import Asked, Rate, checked
 from support_service.rates.settings import Feed
 

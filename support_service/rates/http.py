@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from support_service.rails import SourceDown
 from support_service.rails.chain.http import Place
+from support_service.rails.source import SourceDown
 
 # The largest honest answer is a market's 720 candles, some 60 kB and 723 brackets.
 ANSWER_BYTES_MAX = 512 * 1024

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from support_service.giving import Clock, utc_now
-from support_service.rails import SourceDown, SourceLied
+from support_service.rails.source import SourceDown, SourceLied
 from support_service.rates import Asked, Rate, checked
 from support_service.rates.http import JsonPlace, Pause
 

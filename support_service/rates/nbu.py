@@ -12,7 +12,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from babel.dates import get_timezone
 
-from support_service.rails import SourceLied
+from support_service.rails.source import SourceLied
 from support_service.rates import Asked, Rate, checked
 from support_service.rates.http import JsonPlace, Pause
 

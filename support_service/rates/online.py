@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from support_service.giving import Clock
-from support_service.rails import Mistake, SourceError
+from support_service.rails.options import Mistake
+from support_service.rails.source import SourceError
 from support_service.rates import Asked
 from support_service.rates.building import build_source
 from support_service.rates.conversion import PIVOT, rate_text

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from support_service.money import Asset
-from support_service.rails import BadOption, Mistake, Surroundings
 from support_service.rails.evm.address import read_address
+from support_service.rails.options import BadOption, Mistake, Surroundings
 from support_service.settings.schema import FeedTable, Value
 
 SOURCES = ("nbu", "market", "chainlink")

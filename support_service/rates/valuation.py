@@ -12,7 +12,7 @@ from typing import Protocol, TypeAlias
 
 from support_service.giving import Clock, Cursor, Donation, Observation, Report, ValueClaim, utc_now, value_part
 from support_service.money import Asset
-from support_service.rails import SourceDown, SourceError, SourceLied
+from support_service.rails.source import SourceDown, SourceError, SourceLied
 from support_service.rates import Asked, Rate, RateSource
 from support_service.rates.conversion import Conversion, convert, rate_text, worth
 

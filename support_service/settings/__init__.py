@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from pydantic_settings import SettingsError as PydanticSettingsError
 
 from support_service.money import Asset
-from support_service.rails import Mistake
+from support_service.rails.options import Mistake
 from support_service.settings.schema import (
     AssetTable,
     Database,

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import ErrorDetails
 
 from support_service.origin import BadAddress, BaseUrl, Host, Origin, read_base_url, read_host, read_origin
-from support_service.rails import Mistake
+from support_service.rails.options import Mistake
 from support_service.settings.text_file import Unreadable, read_text_file
 
 LANGUAGES = ("uk", "en")

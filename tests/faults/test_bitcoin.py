@@ -8,7 +8,7 @@ import pytest
 
 from support_service.assembly import assemble
 from support_service.demo.bitcoin_transactions import Lock, payment, push
-from support_service.rails import SourceDown
+from support_service.rails.source import SourceDown
 from support_service.settings import SettingsError
 from tests.fixtures.bitcoin import KINDS, BitcoinWorld, MakeBitcoin, new_lock
 from tests.fixtures.bitcoin_node import PURSE, Json

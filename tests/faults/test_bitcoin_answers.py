@@ -10,7 +10,7 @@ from typing import TypeAlias
 import pytest
 
 from support_service.ledger import SourceFrozen
-from support_service.rails import MustFreeze, SourceLied
+from support_service.rails.source import MustFreeze, SourceLied
 from tests.faults.test_bitcoin import EVERY_STATE, both, is_down_and_nothing_moves
 from tests.fixtures.bitcoin import BitcoinWorld, MakeBitcoin, new_lock
 from tests.fixtures.bitcoin_node import Json

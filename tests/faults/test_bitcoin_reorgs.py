@@ -4,7 +4,7 @@ import pytest
 
 from support_service.demo.bitcoin_transactions import Transaction
 from support_service.ledger import SourceFrozen, Thaw
-from support_service.rails import MustFreeze, SourceDown
+from support_service.rails.source import MustFreeze, SourceDown
 from tests.faults.test_bitcoin import EVERY_STATE, both, is_down_and_nothing_moves
 from tests.fixtures.bitcoin import BitcoinWorld, MakeBitcoin, new_lock
 from tests.fixtures.bitcoin_node import PURSE, Json

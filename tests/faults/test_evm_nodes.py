@@ -9,10 +9,10 @@ from typing import TypeAlias
 import pytest
 
 from support_service.ledger import Ledger
-from support_service.rails import MustFreeze, SourceDown, SourceLied
 from support_service.rails.evm.network import read_network
 from support_service.rails.evm.rpc import Node as Asked
 from support_service.rails.evm.source import EvmSource
+from support_service.rails.source import MustFreeze, SourceDown, SourceLied
 from tests.faults.conftest import MakeWorld
 from tests.fixtures.node import ACCOUNTS, ETHER, OURS, Json, Node, start_node
 from tests.fixtures.wire import Proxy, Reply

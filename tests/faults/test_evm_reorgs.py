@@ -3,7 +3,7 @@
 import pytest
 
 from support_service.ledger import Ledger
-from support_service.rails import SourceDown
+from support_service.rails.source import SourceDown
 from tests.faults.conftest import MakeWorld
 from tests.fixtures.node import ACCOUNTS, ETHER, GWEI, OURS, Json, Node, start_node
 from tests.fixtures.wire import Proxy

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support_service.ledger import Ledger, migrate
-from support_service.rails import SourceDown
+from support_service.rails.source import SourceDown
 from tests.fixtures.node import OURS, Json, Node
 from tests.fixtures.wire import Proxy
 from tests.fixtures.world import World, fixed_clock, token, watch

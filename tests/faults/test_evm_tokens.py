@@ -3,7 +3,7 @@
 import pytest
 
 from support_service.ledger import Ledger
-from support_service.rails import SourceLied
+from support_service.rails.source import SourceLied
 from tests.faults.conftest import MakeWorld
 from tests.fixtures.node import ACCOUNTS, ETHER, OURS, Json, Node, start_node
 from tests.fixtures.wire import Proxy

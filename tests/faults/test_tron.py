@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from support_service.rails import BadOption, SourceDown
+from support_service.rails.options import BadOption
+from support_service.rails.source import SourceDown
 from support_service.rails.tron.address import any_form, from_evm, read_address, to_evm, to_hex
 from tests.fixtures.node import ACCOUNTS, OURS, Node, call_data
 from tests.fixtures.tron import MINE, SEND, MakeTron, token, watch

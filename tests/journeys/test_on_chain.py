@@ -15,7 +15,7 @@ from eth_utils.address import to_checksum_address
 
 from support_service import watcher
 from support_service.ledger import Health, Ledger, SourceFrozen, migrate
-from support_service.rails import SourceDown, SourceLied
+from support_service.rails.source import SourceDown, SourceLied
 from tests.fixtures.node import ACCOUNTS, CHAIN_ID, ETHER, OURS, Node, start_node
 from tests.fixtures.wire import Proxy
 from tests.fixtures.world import World, token, watch

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from support_service.money import Asset
-from support_service.rails import BadOption
 from support_service.rails.bank import nbu
 from support_service.rails.bank.account import read_iban
+from support_service.rails.options import BadOption
 from tests.fixtures.payments import NBU_PARTS, build, built, code_of
 from tests.vectors import vectors
 

@@ -9,8 +9,8 @@ import pytest
 
 from support_service.giving import Cursor, Report
 from support_service.ledger import Ledger
-from support_service.rails import SourceDown
 from support_service.rails.bitcoin.source import BitcoinSource
+from support_service.rails.source import SourceDown
 from tests.rails.bitcoin_wire import ALSO_US, STRANGER, US, Books, FakeChain, Made, Tx, script, served, watch
 
 MINE, ALSO_MINE, THEIRS = script(US), script(ALSO_US), script(STRANGER)

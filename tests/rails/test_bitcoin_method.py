@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from embit import base58, bech32
 
-from support_service.rails import BadOption
 from support_service.rails.bitcoin.address import CHAINS, read_address
+from support_service.rails.options import BadOption
 from tests.fixtures.payments import build, built, code_of, network_mistakes
 from tests.fixtures.uris import BadUri, read_bitcoin
 from tests.vectors import vectors

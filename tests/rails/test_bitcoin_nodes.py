@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from support_service.ledger import SourceFrozen
-from support_service.rails import MustFreeze, SourceDown, SourceLied
 from support_service.rails.bitcoin import http as wire
+from support_service.rails.source import MustFreeze, SourceDown, SourceLied
 from tests.rails.bitcoin_wire import COIN, US, Books, FakeChain, Tx, script, served, watch
 
 MINE = script(US)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support_service.giving import Watch
-from support_service.rails import Rescan, SourceDown
+from support_service.rails.source import Rescan, SourceDown
 from tests.fixtures.world import fixed_clock
 from tests.rails.bitcoin_wire import ALSO_US, STRANGER, US, Books, FakeChain, Json, script, served, watch
 

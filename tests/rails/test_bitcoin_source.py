@@ -8,7 +8,7 @@ import pytest
 
 from support_service.giving import Watch
 from support_service.ledger import Thaw
-from support_service.rails import MustFreeze, Rescan, SourceDown, SourceLied
+from support_service.rails.source import MustFreeze, Rescan, SourceDown, SourceLied
 from tests.rails.bitcoin_wire import ALSO_US, COIN, STRANGER, US, Books, FakeChain, script, served, watch
 
 MINE, ALSO_MINE, THEIRS = script(US), script(ALSO_US), script(STRANGER)

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from support_service.money import Asset
-from support_service.rails import BadOption
 from support_service.rails.card.method import card_number, grouped
+from support_service.rails.options import BadOption
 from tests.fixtures.payments import build, built, code_of, network_mistakes
 from tests.vectors import vectors
 

@@ -10,7 +10,7 @@ from eth_utils.address import to_checksum_address
 from support_service.commands.freezes import unfreeze
 from support_service.commands.rescan import rescan
 from support_service.ledger import Ledger, migrate
-from support_service.rails import MustFreeze
+from support_service.rails.source import MustFreeze
 from tests.fixtures.node import OURS, Json, Node
 from tests.fixtures.wire import Proxy
 from tests.fixtures.world import World, fixed_clock, token, watch

@@ -6,9 +6,9 @@ import pytest
 
 from support_service.giving import Watch
 from support_service.money import Asset
-from support_service.rails import BadOption
 from support_service.rails.evm.address import checksummed, read_address
 from support_service.rails.evm.network import EvmNetwork, read_network
+from support_service.rails.options import BadOption
 from tests.fixtures.payments import build, built, code_of, known_assets, network_mistakes
 from tests.fixtures.uris import read_ethereum
 from tests.vectors import vectors

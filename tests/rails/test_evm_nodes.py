@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from support_service.ledger import Ledger, migrate
-from support_service.rails import MustFreeze, SourceDown, SourceLied
 from support_service.rails.evm.network import read_network
 from support_service.rails.evm.source import EvmSource
+from support_service.rails.source import MustFreeze, SourceDown, SourceLied
 from tests.fixtures.node import ETHER, OURS, Json, Node
 from tests.fixtures.wire import Proxy
 from tests.fixtures.world import NETWORK, TRACES, World, fixed_clock, table, token, watch

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from support_service.rails import SourceDown
 from support_service.rails.evm import http as wire
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm import rpc_schema as answers
@@ -23,6 +22,7 @@ from support_service.rails.evm.rpc_errors import (
     refusal,
     suggested_blocks,
 )
+from support_service.rails.source import SourceDown
 from tests.fixtures.wire import Json, Reply, Server, each
 
 ADDRESS = "0x" + "ab" * 20

@@ -7,7 +7,7 @@ import pytest
 
 from support_service.giving import Watch
 from support_service.ledger import Ledger, migrate
-from support_service.rails import SourceLied
+from support_service.rails.source import SourceLied
 from tests.fixtures.node import ACCOUNTS, ETHER, OURS, Json, Node
 from tests.fixtures.wire import Proxy
 from tests.fixtures.world import NATIVE, TRACES, World, fixed_clock, token, watch

@@ -9,7 +9,7 @@ import pytest
 from support_service import watcher
 from support_service.giving import Direction, PaymentClaim, Report
 from support_service.ledger import CursorMoved, Health
-from support_service.rails import Rescan, Source, SourceDown, SourceLied
+from support_service.rails.source import Rescan, Source, SourceDown, SourceLied
 from tests.fixtures.bench_bitcoin import core_bench, esplora_bench
 from tests.fixtures.bench_evm import evm_bench, tron_bench
 from tests.fixtures.source_bench import SECRET, Bench

@@ -15,8 +15,8 @@ from support_service.demo.stripe import KEY, StripeFake, Terms, Trouble
 from support_service.giving import State
 from support_service.ledger import CursorMoved
 from support_service.ledger.rate_limits import DECLINED, DECLINES_WINDOW
-from support_service.rails import Source, SourceDown
 from support_service.rails.processor import CheckoutDown
+from support_service.rails.source import Source, SourceDown
 from support_service.rails.stripe.api import Api
 from support_service.rails.stripe.client import asked, build_client
 from support_service.watcher import run_once

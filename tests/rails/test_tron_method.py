@@ -6,7 +6,7 @@ import pytest
 
 from support_service.giving import Watch
 from support_service.money import Asset
-from support_service.rails import BadOption
+from support_service.rails.options import BadOption
 from support_service.rails.tron.address import read_address, to_hex
 from tests.fixtures.payments import build, built, code_of, network_mistakes
 from tests.vectors import vectors

@@ -18,7 +18,8 @@ from support_service.commands.rescan import rescan
 from support_service.commands.verify_online import compare
 from support_service.demo.tron_node import CHAIN_ID
 from support_service.ledger import Health, SourceFrozen
-from support_service.rails import Mistake, MustFreeze, SourceDown
+from support_service.rails.options import Mistake
+from support_service.rails.source import MustFreeze, SourceDown
 from support_service.rails.tron.network import read_network
 from support_service.rails.tron.source import TronSource
 from tests.fixtures.node import OURS, Json, Node

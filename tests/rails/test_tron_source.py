@@ -8,7 +8,7 @@ import pytest
 from support_service.demo.tron_node import TronNode
 from support_service.demo.tron_ports import TronPorts
 from support_service.giving import Cursor
-from support_service.rails import Holding, SourceDown
+from support_service.rails.source import Holding, SourceDown
 from support_service.rails.tron import balance_samples as books
 from support_service.rails.tron.address_forms import read_books
 from support_service.rails.tron.balance_samples import BalanceSample, BalanceSamples, Gap

@@ -19,9 +19,9 @@ from typing import Any
 from support_service.demo.bitcoin_transactions import Coin, Lock, Transaction, payment
 from support_service.giving import utc_now
 from support_service.ledger import Ledger, LedgerError, migrate
-from support_service.rails import MustFreeze, SourceDown, SourceError
 from support_service.rails.bitcoin.network import read_network
 from support_service.rails.bitcoin.source import BitcoinSource
+from support_service.rails.source import MustFreeze, SourceDown, SourceError
 from tests.fixtures.bitcoin import NETWORK, CoreProxy, Moved, chain_truth, moved, table, watch
 from tests.fixtures.bitcoin_node import COIN, BitcoinNode, start_bitcoin
 from tests.fixtures.esplora import Esplora, Index

@@ -13,10 +13,10 @@ from pathlib import Path
 from support_service.giving import Watch, utc_now
 from support_service.ledger import Ledger, LedgerError, Wanted, migrate
 from support_service.money import Asset
-from support_service.rails import MustFreeze, SourceDown, SourceError
 from support_service.rails.evm.network import read_network
 from support_service.rails.evm.rpc import Node as RpcNode
 from support_service.rails.evm.source import EvmSource
+from support_service.rails.source import MustFreeze, SourceDown, SourceError
 from tests.fixtures.node import CHAIN_ID, OURS
 from tests.worlds.evm import TOKENS, World
 from tests.worlds.evm_truth import Movement

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Protocol
 
 from support_service.ledger import CursorMoved, Ledger
-from support_service.rails import MustFreeze, Source, SourceDown
+from support_service.rails.source import MustFreeze, Source, SourceDown
 
 
 class IsRaced(Protocol):

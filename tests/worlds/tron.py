@@ -18,8 +18,8 @@ from support_service.demo.tron_ports import TronPorts
 from support_service.giving import Watch, utc_now
 from support_service.ledger import Ledger, LedgerError, migrate
 from support_service.money import Asset
-from support_service.rails import SourceError
 from support_service.rails.evm.rpc import Node as RpcNode
+from support_service.rails.source import SourceError
 from support_service.rails.tron.address import from_evm, to_evm
 from support_service.rails.tron.network import read_network
 from support_service.rails.tron.source import TronSource

@@ -14,7 +14,7 @@ from schwifty.exceptions import (
     SchwiftyException,
 )
 
-from support_service.rails import BadOption
+from support_service.rails.options import BadOption
 
 
 @dataclass(frozen=True, slots=True)

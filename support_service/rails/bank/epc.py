@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from stdnum import iso11649
 
 from support_service.money import Asset, Money, plain
-from support_service.rails import BadOption
 from support_service.rails.bank.account import read_iban
+from support_service.rails.options import BadOption
 
 STRUCTURE_BYTES_MAX = 331
 CENTS_MAX = 99_999_999_999

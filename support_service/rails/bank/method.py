@@ -10,10 +10,10 @@ from stdnum.ua import edrpou, rntrc
 
 from support_service.giving import Link, PaymentMethod, Phrase, QrText, Row
 from support_service.money import Asset
-from support_service.rails import BadOption, Options, Surroundings
 from support_service.rails import shared_options as choices
 from support_service.rails.bank import epc, nbu
 from support_service.rails.bank.account import Account, read_bic, read_iban
+from support_service.rails.options import BadOption, Options, Surroundings
 
 NBU_PARTS = ("receiver", "receiver_code", "purpose")
 # A symbol with the hryvnia sign may have version 17 at most, which holds this much at level Q.

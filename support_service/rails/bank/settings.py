@@ -8,11 +8,11 @@ from typing import cast
 
 from support_service.giving import PaymentMethod
 from support_service.origin import BadAddress, read_origin
-from support_service.rails import BadOption, Mistake, Options
 from support_service.rails.bank.account import read_iban
 from support_service.rails.bank.classes import Acquirer, World
 from support_service.rails.bank.statements.csv_columns import PROFILES, read_profile
 from support_service.rails.bank.statements.statement import Profile, Wanted
+from support_service.rails.options import BadOption, Mistake, Options
 
 KINDS = ("privatbank", "monobank", "monobank_business", "file")
 # The account's own rail where no method of the settings says it.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from embit import base58, bech32
 from embit.networks import NETWORKS
 
-from support_service.rails import BadOption
+from support_service.rails.options import BadOption
 
 CHAINS = ("main", "test", "signet", "regtest")
 

@@ -7,7 +7,6 @@ touch us, and only those are read.
 from collections.abc import Sequence
 from datetime import datetime
 
-from support_service.rails import SourceDown, SourceLied
 from support_service.rails.bitcoin import rpc_schema as answers
 from support_service.rails.bitcoin.movements import Block, Coin, Script, Transaction
 from support_service.rails.bitcoin.node import (
@@ -22,6 +21,7 @@ from support_service.rails.bitcoin.node import (
 from support_service.rails.bitcoin.rpc import INVALID_PARAMETER, Refusal, Rpc
 from support_service.rails.bitcoin.rpc_schema import BadAnswer, Object
 from support_service.rails.chain.search import BlockRef
+from support_service.rails.source import SourceDown, SourceLied
 
 # A header or two without its block is a block on its way; more is a node that is not up to date.
 HEADERS_AHEAD_MAX = 1

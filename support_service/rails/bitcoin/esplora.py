@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Container, Sequence
 from datetime import datetime
 
-from support_service.rails import SourceDown
 from support_service.rails.bitcoin import bounded_json as text
 from support_service.rails.bitcoin import rpc_schema as answers
 from support_service.rails.bitcoin.http import Answer, Wire
@@ -16,6 +15,7 @@ from support_service.rails.bitcoin.movements import Block, Script, Transaction
 from support_service.rails.bitcoin.node import Balance, Wanted, WatchSilent, check_genesis, touching
 from support_service.rails.bitcoin.rpc_schema import BadAnswer, Object
 from support_service.rails.chain.search import BlockRef
+from support_service.rails.source import SourceDown
 
 # Transactions of a whole history are 25 a page; more than a million have no place in memory.
 PAGES_MAX = 40_000

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
-from support_service.rails import SourceDown
+from support_service.rails.source import SourceDown
 
 CONNECT_SECONDS_MAX = 3.0
 READ_SECONDS_MAX = 10.0

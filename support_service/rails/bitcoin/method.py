@@ -1,10 +1,10 @@
 """A static Bitcoin address, shown as BIP-321 URI."""
 
 from support_service.giving import Link, PaymentMethod, Phrase, QrText, Row, Watch
-from support_service.rails import Options, Surroundings
 from support_service.rails import shared_options as choices
 from support_service.rails.bitcoin.address import CHAINS, Address, read_address
 from support_service.rails.bitcoin.network import take_network
+from support_service.rails.options import Options, Surroundings
 
 
 def build_method(key: str, options: Options, around: Surroundings) -> PaymentMethod | None:

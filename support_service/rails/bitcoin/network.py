@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from support_service.money import Asset, BadAmount, parse_plain
-from support_service.rails import Options
 from support_service.rails.bitcoin.address import CHAINS
 from support_service.rails.chain import node_settings as nodes
+from support_service.rails.options import Options
 
 CONFIRMATIONS_DEFAULT = 3
 LARGE_CONFIRMATIONS_DEFAULT = 6

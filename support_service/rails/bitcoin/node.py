@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from support_service.rails import SourceDown, SourceLied
 from support_service.rails.bitcoin.coins import Coins
 from support_service.rails.bitcoin.movements import Block, Coin, Outpoint, Script, Transaction
 from support_service.rails.chain.search import BlockRef
+from support_service.rails.source import SourceDown, SourceLied
 
 # The first block of each chain; "test" is test network 3 or 4. Source: chainparams.cpp of Bitcoin Core.
 GENESIS: Mapping[str, tuple[str, ...]] = {

@@ -11,11 +11,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
-from support_service.rails import MustFreeze, SourceDown
 from support_service.rails.bitcoin.movements import Block, Outpoint, Script, Transaction
 from support_service.rails.bitcoin.node import Balance, Chain, Wanted
 from support_service.rails.chain.quorum import agreed, camps, common_height
 from support_service.rails.chain.search import BlockRef
+from support_service.rails.source import MustFreeze, SourceDown
 
 # How far below the common height nodes may have parted and still be read: beyond it one of them is lost.
 FORK_DEPTH_MAX = 10

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-from support_service.rails import Mistake, SourceError
 from support_service.rails.bitcoin.core import CoreChain
 from support_service.rails.bitcoin.esplora import EsploraChain
 from support_service.rails.bitcoin.network import BitcoinNetwork, read_network
 from support_service.rails.bitcoin.node import check_genesis
+from support_service.rails.options import Mistake
+from support_service.rails.source import SourceError
 
 
 def ask_nodes(name: str, table: Mapping[str, object]) -> list[str | Mistake]:

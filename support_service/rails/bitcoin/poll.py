@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from support_service.giving import Cursor, Direction, Report
-from support_service.rails import SourceDown, SourceError
 from support_service.rails.bitcoin import conflicts, unread_blocks
 from support_service.rails.bitcoin import cursor_state as memo
 from support_service.rails.bitcoin import mempool as waiting
@@ -18,6 +17,7 @@ from support_service.rails.bitcoin.node import Balance, Chain, Wanted
 from support_service.rails.bitcoin.report_builder import ReportBuilder
 from support_service.rails.bitcoin.source_context import SourceContext, Told, judge, tell
 from support_service.rails.chain.search import BlockRef, remember
+from support_service.rails.source import SourceDown, SourceError
 
 # A long catch-up tells where it is this often, not once per step.
 TOLD_EVERY = timedelta(seconds=10)

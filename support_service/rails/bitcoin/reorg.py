@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from support_service.rails import MustFreeze, SourceDown
 from support_service.rails.bitcoin.cursor_state import CursorState, Pending, WatchKey, WatchState
 from support_service.rails.bitcoin.node import Chain
 from support_service.rails.chain.search import BlockRef, highest_canonical
+from support_service.rails.source import MustFreeze, SourceDown
 
 
 def is_moved(chain: Chain, memo: CursorState, tip: BlockRef, last: BlockRef | None) -> bool:

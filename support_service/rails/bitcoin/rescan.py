@@ -8,7 +8,6 @@ was missed is added; what the chain does not have becomes `replaced` or `orphane
 from collections.abc import Iterator
 
 from support_service.giving import Cursor, Report
-from support_service.rails import Holding, Rescan
 from support_service.rails.bitcoin import cursor_state as memo
 from support_service.rails.bitcoin import reorg as sight
 from support_service.rails.bitcoin.coins import Coins
@@ -17,6 +16,7 @@ from support_service.rails.bitcoin.node import Chain, Unreadable, Wanted
 from support_service.rails.bitcoin.report_builder import ReportBuilder
 from support_service.rails.bitcoin.source_context import SourceContext, tell
 from support_service.rails.chain.search import BlockRef
+from support_service.rails.source import Holding, Rescan
 
 
 def read_again(post: SourceContext, chain: Chain, task: Rescan, after: Cursor | None) -> Iterator[Report]:

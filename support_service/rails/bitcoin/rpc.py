@@ -3,9 +3,9 @@
 import itertools
 import json
 
-from support_service.rails import SourceDown
 from support_service.rails.bitcoin import bounded_json as text
 from support_service.rails.bitcoin.http import READ_SECONDS_MAX, Answer, Wire
+from support_service.rails.source import SourceDown
 
 # Error codes of Bitcoin Core (rpc/protocol.h).
 IN_WARMUP = -28

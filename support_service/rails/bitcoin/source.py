@@ -4,7 +4,6 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from support_service.giving import Clock, Cursor, Report, Watch, utc_now
-from support_service.rails import Holding, Rescan, Source, SourceDown
 from support_service.rails.asides import WATCH, Asides
 from support_service.rails.bitcoin import cursor_state as memo
 from support_service.rails.bitcoin.core import CoreChain
@@ -17,6 +16,7 @@ from support_service.rails.bitcoin.rescan import holdings, read_again
 from support_service.rails.bitcoin.source_context import SourceContext
 from support_service.rails.bitcoin.step_back import StoodIn, step_back
 from support_service.rails.chain.node_pool import NodePool
+from support_service.rails.source import Holding, Rescan, Source, SourceDown
 
 N = TypeVar("N")
 

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from support_service.giving import Cursor, Report
-from support_service.rails import SourceDown
 from support_service.rails.bitcoin import cursor_state as memo
 from support_service.rails.bitcoin import reorg as sight
 from support_service.rails.bitcoin.cursor_state import CursorState, WatchState
@@ -19,6 +18,7 @@ from support_service.rails.bitcoin.node import Chain
 from support_service.rails.bitcoin.report_builder import ReportBuilder
 from support_service.rails.bitcoin.source_context import SourceContext
 from support_service.rails.chain.search import BlockRef, highest_canonical
+from support_service.rails.source import SourceDown
 
 # Where the ledger holds money: (address, asset code, height, block hash).
 StoodIn: TypeAlias = tuple[str, str, int, str]

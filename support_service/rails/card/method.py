@@ -8,8 +8,8 @@ import re
 from stdnum import luhn
 
 from support_service.giving import PaymentMethod, Phrase, QrText, Row
-from support_service.rails import BadOption, Options, Surroundings
 from support_service.rails import shared_options as choices
+from support_service.rails.options import BadOption, Options, Surroundings
 
 # ISO/IEC 7812: 10 to 19 digits in all; numbers shorter than 12 are not bank cards.
 _DIGITS = re.compile(r"[0-9]{12,19}", re.ASCII)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
-from support_service.rails import SourceDown
+from support_service.rails.source import SourceDown
 
 CONNECT_SECONDS_MAX, READ_SECONDS_MAX, TOTAL_SECONDS_MAX = 3.0, 10.0, 20.0
 CHUNK_BYTES = 16 * 1024

@@ -6,7 +6,7 @@ A node's address may hold a password, so no message here repeats it; mistakes na
 from typing import Literal, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from support_service.rails import Options
+from support_service.rails.options import Options
 
 # "finalized", or how many blocks must stand on top where a chain has no finality.
 Confirm: TypeAlias = int | Literal["finalized"]

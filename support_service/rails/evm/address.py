@@ -4,7 +4,7 @@ import re
 
 from Crypto.Hash import keccak
 
-from support_service.rails import BadOption
+from support_service.rails.options import BadOption
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
 

@@ -4,11 +4,11 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from support_service.rails import MustFreeze, SourceDown
 from support_service.rails.chain.quorum import agreed, common_height
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Node
 from support_service.rails.evm.rpc_schema import Header
+from support_service.rails.source import MustFreeze, SourceDown
 
 # A node that calls blocks final so long before the others do is worth a look: two of Ethereum's epochs.
 FINALITY_APART_MAX = 64

@@ -15,7 +15,7 @@ from urllib3.exceptions import HTTPError
 from web3 import HTTPProvider
 from web3.types import RPCEndpoint
 
-from support_service.rails import SourceDown
+from support_service.rails.source import SourceDown
 
 CONNECT_SECONDS_MAX = 3.0
 READ_SECONDS_MAX = 10.0

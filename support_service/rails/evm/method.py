@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from support_service.giving import Link, PaymentMethod, Phrase, QrText, Row, Watch
 from support_service.money import Asset
-from support_service.rails import Options, Surroundings
 from support_service.rails import shared_options as choices
 from support_service.rails.evm.address import read_address
 from support_service.rails.evm.network import take_network
+from support_service.rails.options import Options, Surroundings
 
 # The names people know the chains by (ethereum-lists/chains); any other shows its name in the settings.
 CHAIN_NAMES = {

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from support_service.giving import Direction, Kind, Watch
-from support_service.rails import SourceDown
 from support_service.rails.chain.search import Question, Span, bisect, every_block, run
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm.cursor_state import BalanceAt
@@ -22,6 +21,7 @@ from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import Refusal, Unreadable
 from support_service.rails.evm.rpc_schema import Block, Receipt, Transaction
 from support_service.rails.evm.traces import InternalTransfer
+from support_service.rails.source import SourceDown
 
 log = logging.getLogger(__name__)
 

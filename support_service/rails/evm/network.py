@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from support_service.rails import Options
 from support_service.rails.chain import node_settings as nodes
+from support_service.rails.options import Options
 
 # Ethereum makes one block in 12 seconds.
 POLL_SECONDS_DEFAULT = 12

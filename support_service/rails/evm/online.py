@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-from support_service.rails import Mistake, SourceError
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm.network import EvmNetwork, read_network
 from support_service.rails.evm.rpc import Node
 from support_service.rails.evm.rpc_errors import Refusal
+from support_service.rails.options import Mistake
+from support_service.rails.source import SourceError
 
 
 def ask_nodes(name: str, table: Mapping[str, object]) -> list[str | Mistake]:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from support_service.giving import Clock, Cursor, Report, State, Watch
-from support_service.rails import MustFreeze, SourceDown
 from support_service.rails.asides import Asides
 from support_service.rails.chain.search import BlockRef, remember
 from support_service.rails.evm import cursor_state as memo
@@ -32,6 +31,7 @@ from support_service.rails.evm.report_builder import ReportBuilder
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import NoState
+from support_service.rails.source import MustFreeze, SourceDown
 
 TOLD_EVERY = timedelta(seconds=10)  # a long catch-up tells where it is so often, not once per step
 log = logging.getLogger(__name__)

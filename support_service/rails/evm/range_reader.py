@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from dataclasses import field as member
 
 from support_service.giving import Watch
-from support_service.rails import Holding, SourceDown, SourceLied
 from support_service.rails.chain.search import Question, Span, bisect, run
 from support_service.rails.evm import movements as rows
 from support_service.rails.evm import native_coin as native
@@ -18,6 +17,7 @@ from support_service.rails.evm.native_coin import Account
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Call
 from support_service.rails.evm.rpc_cache import LogSearch, RpcCache
 from support_service.rails.evm.rpc_errors import NoState, Refusal
+from support_service.rails.source import Holding, SourceDown, SourceLied
 
 # A range is also a step that survives a kill; the first may span this many ranges of logs.
 STRIDE_RANGES = 5

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from support_service.giving import Cursor
-from support_service.rails import MustFreeze, SourceDown, SourceLied
 from support_service.rails.chain.search import BlockRef, highest_canonical
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm.cursor_state import CursorState, Pending, WatchState
@@ -13,6 +12,7 @@ from support_service.rails.evm.network import EvmNetwork
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import Refusal
 from support_service.rails.evm.rpc_schema import Header
+from support_service.rails.source import MustFreeze, SourceDown, SourceLied
 
 
 @dataclass(frozen=True, slots=True)

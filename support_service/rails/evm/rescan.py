@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from support_service.giving import Cursor, Report, State
-from support_service.rails import Rescan, SourceDown
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.evm import cursor_state as memo
 from support_service.rails.evm import movements as rows
@@ -25,6 +24,7 @@ from support_service.rails.evm.reorg import mark_of
 from support_service.rails.evm.report_builder import ReportBuilder
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.step_back import Block
+from support_service.rails.source import Rescan, SourceDown
 
 
 def read_again(post: SourceContext, reader: RpcCache, task: Rescan, after: Cursor | None) -> Iterator[Report]:

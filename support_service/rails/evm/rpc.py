@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar, cast
 
-from support_service.rails import SourceDown
 from support_service.rails.evm import bounded_json as text
 from support_service.rails.evm.http import Answer, Wire
 from support_service.rails.evm.rpc_errors import Refusal, TooFast, Unreadable, refusal
 from support_service.rails.evm.rpc_schema import BadAnswer, Unplaced
+from support_service.rails.source import SourceDown
 
 # Providers' smallest usual limit is higher, with one known exception (3), which the halving finds.
 BATCH_CALLS_MAX = 10

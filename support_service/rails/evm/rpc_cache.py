@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar, cast
 
-from support_service.rails import SourceDown
 from support_service.rails.chain.search import RangeSize, ranges
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Asked, Call
 from support_service.rails.evm.rpc_errors import NoState, RangeTooBig, Refusal, TokenSilent, Unreadable
 from support_service.rails.evm.rpc_schema import NO_HEIGHT, NO_UNITS, Log, token_units
+from support_service.rails.source import SourceDown
 
 T = TypeVar("T")
 

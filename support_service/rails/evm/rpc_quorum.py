@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, TypeVar, cast
 
-from support_service.rails import MustFreeze, SourceDown, SourceLied
 from support_service.rails.chain.quorum import camps
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm.common_head import CommonHead, Tips, meet
 from support_service.rails.evm.rpc import Call, Node
 from support_service.rails.evm.rpc_errors import RangeTooBig, Refusal
 from support_service.rails.evm.rpc_schema import Block, Header, Log, Receipt
+from support_service.rails.source import MustFreeze, SourceDown, SourceLied
 
 ATTRIBUTION = frozenset({"debug_traceBlockByHash", "debug_traceTransaction", "trace_block"})
 # Where in a question the block stands that it is about.

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from support_service.rails import SourceDown
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm.rpc import Call, Node
 from support_service.rails.evm.rpc_errors import Behind, Refusal
 from support_service.rails.evm.rpc_schema import Header
+from support_service.rails.source import SourceDown
 
 # Where each question names its block.
 _PLACE: Final = {"eth_getBalance": 1, "eth_getTransactionCount": 1, "eth_getCode": 1, "eth_call": 1}

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from support_service.giving import Clock, Cursor, Report, Watch, utc_now
-from support_service.rails import Holding, Rescan, Source, SourceDown, SourceLied
 from support_service.rails.asides import WATCH, Asides
 from support_service.rails.chain.node_pool import NodePool
 from support_service.rails.evm import cursor_state as memo
@@ -20,6 +19,7 @@ from support_service.rails.evm.rpc_errors import Behind, NoState, Refusal, Token
 from support_service.rails.evm.rpc_quorum import RpcQuorum, too_few
 from support_service.rails.evm.rpc_without_hashes import HashlessNode
 from support_service.rails.evm.step_back import Block, step_back
+from support_service.rails.source import Holding, Rescan, Source, SourceDown, SourceLied
 
 
 def build_sources(

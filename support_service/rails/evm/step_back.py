@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from support_service.giving import Cursor, Report, State
-from support_service.rails import SourceDown
 from support_service.rails.chain.search import BlockRef, highest_canonical
 from support_service.rails.evm import cursor_state as memo
 from support_service.rails.evm import native_coin as native
@@ -22,6 +21,7 @@ from support_service.rails.evm.poll import SourceContext
 from support_service.rails.evm.report_builder import ReportBuilder
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import NoState
+from support_service.rails.source import SourceDown
 
 # Where the ledger holds money: (address, asset code, height, block hash).
 Block: TypeAlias = tuple[str, str, int, str]

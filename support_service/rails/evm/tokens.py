@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 
 from support_service.giving import Direction, Flag, Kind, Watch
 from support_service.money import share
-from support_service.rails import SourceDown
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm.movements import BlockMovements, Movement, net, unexplained
 from support_service.rails.evm.rpc import Call
 from support_service.rails.evm.rpc_cache import RpcCache, logs_of
 from support_service.rails.evm.rpc_errors import NoState, Refusal, Unreadable
 from support_service.rails.evm.rpc_schema import NO_HEIGHT, ZERO_ADDRESS, Header, Log, Receipt
+from support_service.rails.source import SourceDown
 
 # A topic holds an address in its last 20 bytes; the rest must be zero.
 _TOPIC_PREFIX = "0x" + "0" * 24

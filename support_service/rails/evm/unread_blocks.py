@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from support_service.giving import State
-from support_service.rails import SourceDown
 from support_service.rails.chain.search import Span
 from support_service.rails.evm import native_coin as native
 from support_service.rails.evm import rpc_requests as calls
@@ -16,6 +15,7 @@ from support_service.rails.evm.movements import BlockMovements, net
 from support_service.rails.evm.report_builder import ReportBuilder
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import Refusal, Unreadable
+from support_service.rails.source import SourceDown
 
 if TYPE_CHECKING:
     from support_service.rails.evm.poll import SourceContext

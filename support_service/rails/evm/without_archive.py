@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from support_service.giving import Watch
-from support_service.rails import SourceDown
 from support_service.rails.evm import native_coin as native
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm.cursor_state import BalanceAt
@@ -20,6 +19,7 @@ from support_service.rails.evm.rpc import BATCH_CALLS_MAX
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import NoState, Unreadable
 from support_service.rails.evm.rpc_schema import Block, Header, Receipt
+from support_service.rails.source import SourceDown
 
 # A block, the receipts in it that concern us, and why others cannot be read.
 _Read: TypeAlias = tuple[Block, dict[str, Receipt], dict[str, str]]

@@ -7,8 +7,8 @@ a hundred events takes far longer than to fetch it, and the rail reads JSON anyw
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from support_service.rails import SourceDown
 from support_service.rails.processor import CheckoutDown, CheckoutRefused
+from support_service.rails.source import SourceDown
 from support_service.rails.stripe.client import asked, build_client
 from support_service.rails.stripe.fields import ID, Json, NotReadable, name
 

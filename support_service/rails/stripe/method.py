@@ -7,8 +7,8 @@ from typing import cast
 from support_service.giving import CardChoice, CardCurrency, Frequency, PaymentMethod, Phrase
 from support_service.money import Asset, BadAmount, parse_plain
 from support_service.origin import read_origin
-from support_service.rails import Options, Surroundings
 from support_service.rails import shared_options as choices
+from support_service.rails.options import Options, Surroundings
 from support_service.rails.stripe.currencies import least_units, most_units, step_units
 
 KEY = RAIL = "stripe"

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from support_service.rails import Mistake, SourceDown, SourceError
+from support_service.rails.options import Mistake
 from support_service.rails.processor import HeldPayment, ProcessorAccount
+from support_service.rails.source import SourceDown, SourceError
 from support_service.rails.stripe.api import PATHS, Api
 from support_service.rails.stripe.balance_transactions import owner
 from support_service.rails.stripe.checkout import strange_page

@@ -7,7 +7,7 @@ its Ethereum-like one. Here T... is what is shown and booked; the others are onl
 import hashlib
 import re
 
-from support_service.rails import BadOption
+from support_service.rails.options import BadOption
 
 ADDRESS_CHARACTERS = 34
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"

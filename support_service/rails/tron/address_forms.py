@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from support_service.giving import Cursor, Identity, Observation, PaymentClaim, Report, Statement, Watch
-from support_service.rails import Holding
 from support_service.rails.evm.cursor_state import WatchKey
 from support_service.rails.evm.step_back import Block
+from support_service.rails.source import Holding
 from support_service.rails.tron import balance_samples as books
 from support_service.rails.tron.address import any_form, to_evm
 from support_service.rails.tron.balance_samples import BalanceSamples

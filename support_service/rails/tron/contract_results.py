@@ -6,11 +6,11 @@ also for one that is not SUCCESS. Where the witness is set, nothing is booked th
 
 from collections.abc import Iterable
 
-from support_service.rails import SourceDown
 from support_service.rails.asides import Asides
 from support_service.rails.chain.http import Place
 from support_service.rails.evm.http import host_of
 from support_service.rails.evm.rpc_errors import Unreadable
+from support_service.rails.source import SourceDown
 
 PATH = "/wallet/gettransactioninfobyid"
 # The largest honest answer is a page of 200 transfers of an account's history, some 100 kB.

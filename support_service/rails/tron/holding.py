@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 from support_service.giving import Watch
-from support_service.rails import Holding
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm.cursor_state import WatchKey, WatchState
 from support_service.rails.evm.movements import net
 from support_service.rails.evm.range_reader import Watched
 from support_service.rails.evm.rpc_cache import RpcCache
+from support_service.rails.source import Holding
 from support_service.rails.tron import reconcile
 from support_service.rails.tron.balance_samples import BalanceSample
 from support_service.rails.tron.balance_sampling import Sampler

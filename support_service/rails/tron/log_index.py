@@ -6,11 +6,11 @@ or topic, and knows the logs all the same. So a search that must find something 
 
 from collections.abc import Iterable
 
-from support_service.rails import SourceDown
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import RangeTooBig
 from support_service.rails.evm.rpc_schema import Log
+from support_service.rails.source import SourceDown
 from support_service.rails.tron import rpc_requests as questions
 
 # A token that is in use moves in every block or two; blocks of all logs are large, so few are asked for first.

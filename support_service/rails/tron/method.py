@@ -2,8 +2,8 @@
 
 from support_service.giving import PaymentMethod, Phrase, QrText, Row, Watch
 from support_service.money import Asset
-from support_service.rails import Options, Surroundings
 from support_service.rails import shared_options as choices
+from support_service.rails.options import Options, Surroundings
 from support_service.rails.tron.address import read_address
 from support_service.rails.tron.network import take_network
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from support_service.rails import Options
 from support_service.rails.chain import node_settings as nodes
 from support_service.rails.evm.network import EvmNetwork
+from support_service.rails.options import Options
 
 # TRON makes a block every 3 seconds; a gift is confirmed after some 19 of them, so 4 blocks a look are soon enough.
 POLL_SECONDS_DEFAULT = 12

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from support_service.giving import Cursor, Report, State, Watch
-from support_service.rails import SourceDown
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm.cursor_state import BalanceAt, WatchKey, WatchState
@@ -15,6 +14,7 @@ from support_service.rails.evm.range_reader import Range
 from support_service.rails.evm.reorg import ChainHead, mark_of
 from support_service.rails.evm.report_builder import ReportBuilder
 from support_service.rails.evm.rpc_cache import RpcCache
+from support_service.rails.source import SourceDown
 from support_service.rails.tron import log_index as canary
 from support_service.rails.tron import reconcile
 from support_service.rails.tron import rpc_requests as questions

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from support_service.giving import Watch
-from support_service.rails import SourceDown
 from support_service.rails.chain.search import RangeSize
 from support_service.rails.evm import movements as rows
 from support_service.rails.evm import rpc_requests as calls
@@ -17,6 +16,7 @@ from support_service.rails.evm.cursor_state import BalanceAt, WatchState
 from support_service.rails.evm.movements import BlockMovements, net
 from support_service.rails.evm.rpc_cache import LogSearch, RpcCache
 from support_service.rails.evm.rpc_schema import Header, Log
+from support_service.rails.source import SourceDown
 from support_service.rails.tron import rpc_requests as questions
 from support_service.rails.tron.balance_samples import BalanceSample, BalanceSamples, Gap
 

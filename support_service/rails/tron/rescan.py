@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from support_service.giving import Cursor, Report, State, Watch
-from support_service.rails import Rescan
 from support_service.rails.chain.search import BlockRef, RangeSize
 from support_service.rails.evm import cursor_state as memo
 from support_service.rails.evm import reorg as sight
@@ -20,6 +19,7 @@ from support_service.rails.evm.reorg import mark_of
 from support_service.rails.evm.report_builder import ReportBuilder
 from support_service.rails.evm.rpc_cache import LogSearch, RpcCache
 from support_service.rails.evm.step_back import Block
+from support_service.rails.source import Rescan
 from support_service.rails.tron import log_index as canary
 from support_service.rails.tron import reconcile
 from support_service.rails.tron import rpc_requests as questions

@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 from typing import TypeAlias, cast
 
 from support_service.giving import Clock, Watch
-from support_service.rails import BadOption, SourceDown
 from support_service.rails.chain.http import Place
 from support_service.rails.chain.search import RangeSize
 from support_service.rails.evm import tokens
 from support_service.rails.evm.rpc_cache import LogSearch, RpcCache
+from support_service.rails.options import BadOption
+from support_service.rails.source import SourceDown
 from support_service.rails.tron import reconcile
 from support_service.rails.tron.address import any_form, from_evm
 from support_service.rails.tron.contract_results import witness_at

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from support_service.giving import Clock, Cursor, Report, Watch, utc_now
-from support_service.rails import Holding, Rescan, Source, SourceDown, SourceLied
 from support_service.rails.asides import Asides
 from support_service.rails.chain.search import RangeSize
 from support_service.rails.evm import cursor_state as memo
@@ -22,6 +21,7 @@ from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import Refusal
 from support_service.rails.evm.source import EvmSource
 from support_service.rails.evm.step_back import Block
+from support_service.rails.source import Holding, Rescan, Source, SourceDown, SourceLied
 from support_service.rails.tron import holding, rescan
 from support_service.rails.tron import log_index as canary
 from support_service.rails.tron import step_back as thaw

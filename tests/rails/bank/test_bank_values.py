@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support_service.money import Asset, Money, plain
-from support_service.rails import BadOption
 from support_service.rails.bank.statements import Refused, StatementFile, Wanted, read_statements
 from support_service.rails.bank.statements.csv_columns import read_profile
 from support_service.rails.bank.statements.statement import BadField, StatementsRead
@@ -19,6 +18,7 @@ from support_service.rails.bank.statements.values import (
     usual_asset,
     which_account,
 )
+from support_service.rails.options import BadOption
 
 UAH, YEN = Asset("UAH", 2), Asset("JPY", 0)
 OURS, OTHER = "UA043808050000026009999000303", "UA533052990000026009999000101"

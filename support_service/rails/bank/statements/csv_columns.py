@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from support_service.money import Asset, Money
-from support_service.rails import BadOption
 from support_service.rails.bank.folding import fold
 from support_service.rails.bank.line import Line, Party
 from support_service.rails.bank.statements.format import Format
@@ -33,6 +32,7 @@ from support_service.rails.bank.statements.values import (
     usual_asset,
     which_account,
 )
+from support_service.rails.options import BadOption
 
 # What a column may hold; "date" and a sum ("amount", or "debit" with "credit") are needed.
 FIELDS = frozenset((
