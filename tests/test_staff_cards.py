@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support_service.assembly import assemble, build_sweeps
+from support_service.assembly import assemble, build_sources
 from support_service.demo.stripe import StripeFake, Trouble
 from support_service.giving import Frequency, PlanClaim, Report
 from support_service.ledger import Wanted
@@ -206,7 +206,7 @@ def test_a_gift_that_is_under_way_is_booked_while_cards_are_off(house: CardHouse
 def test_staff_see_what_the_processor_kept_of_a_gift(house: CardHouse) -> None:
     given(house)
     house.deliver_all()
-    run_once(build_sweeps(assemble(house.file), house.ledger, clock=house.clock), house.ledger)
+    run_once(build_sources(assemble(house.file), house.ledger, clock=house.clock), house.ledger)
     (one,) = house.ledger.donations()
     page = house.person().client.get(f"/staff/donations/{one.donation.identity.ref}?lang=en").text
     assert "After the fee" in page and "193.90" in page
