@@ -177,24 +177,24 @@ class Believed(Protocol):
         """Tell which messages were accepted already."""
         ...
 
-    def known_names(self, names: Sequence[str]) -> frozenset[str]:
-        """Tell which names stand for money whose payment is known."""
+    def known_names(self, rail: str, names: Sequence[str]) -> frozenset[str]:
+        """Tell which names of a rail stand for money whose payment is known."""
         ...
 
     def note_decline(self, told: Decline) -> None:
         """Count a card that was declined, once whoever tells of it."""
         ...
 
-    def inbox(self, after: tuple[int, str, str] | None = None) -> Sequence[WaitingName]:
-        """List the names that wait, oldest first, from behind a place."""
+    def inbox(self, after: tuple[int, str, str] | None = None, *, rail: str) -> Sequence[WaitingName]:
+        """List the names of a rail that wait, oldest first, from behind a place."""
         ...
 
     def open_money(self, rail: str, *, after: int = 0) -> Sequence[OpenMoney]:
         """List money that is not over, by number, from above one."""
         ...
 
-    def plans(self, limit: int, before: tuple[int, str] | None) -> Sequence[RunningPlan]:
-        """List plans, the newest change first, from below the one of a number and name."""
+    def plans(self, limit: int, before: tuple[int, str] | None, *, rail: str) -> Sequence[RunningPlan]:
+        """List plans of a rail, the newest change first, from below the one of a number and name."""
         ...
 
 

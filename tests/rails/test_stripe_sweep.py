@@ -14,7 +14,7 @@ from support_service.assembly import assemble, build_sources
 from support_service.demo.stripe import KEY, StripeFake, Terms, Trouble
 from support_service.giving import State
 from support_service.ledger import CursorMoved
-from support_service.ledger.rate_limits import DECLINED, DECLINES_WINDOW
+from support_service.ledger.rate_limits import DECLINES_WINDOW, declined
 from support_service.rails.processor import CheckoutDown
 from support_service.rails.source import Source, SourceDown
 from support_service.rails.stripe.api import Api
@@ -368,7 +368,7 @@ def test_a_key_that_may_not_read_is_told_without_the_key(house: CardHouse) -> No
 
 
 def test_declines_that_no_webhook_told_of_are_counted_once_while_they_are_fresh(house: CardHouse) -> None:
-    asked = (DECLINED, DECLINES_WINDOW)
+    asked = (declined("stripe"), DECLINES_WINDOW)
     house.fake.decline(house.reader().session())
     house.clock.advance(seconds=601)
     house.fake.decline(house.reader().session())
