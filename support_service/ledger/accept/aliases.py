@@ -9,14 +9,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
+from sqlalchemy import BindParameter, Connection, RowMapping, bindparam, insert, select, update
 
 from support_service.giving import Direction, Frequency, Identity, Named, PlanClaim, Rank, Report
 from support_service.ledger import canonical
 from support_service.ledger.rows import ByKeys
 from support_service.ledger.tables import alias, from_micros, plan, to_micros, waiting_claim
 
-_RAIL = bindparam("rail")
+_RAIL: BindParameter[str] = bindparam("rail")
 _ALIASES = ByKeys(select(alias).where(alias.c.rail == _RAIL), alias.c.name)
 _WAITING = ByKeys(
     select(waiting_claim).where(waiting_claim.c.rail == _RAIL).order_by(waiting_claim.c.report_number),

@@ -18,12 +18,12 @@ from support_service.rails.stripe.fields import Json, NotReadable, moment, name,
 from support_service.rails.stripe.lookup import Lookup
 from support_service.rails.stripe.method import RAIL
 from support_service.rails.stripe.objects import Reader
+from support_service.rails.stripe.plan_words import ENDED_PLANS
 from support_service.rails.stripe.ranks import Said
 from support_service.rails.stripe.sweep_state import AGAIN_AFTER, SweepState, since
 
 # What a message may still be on its way about is not judged before that had time to come.
 GRACE = timedelta(minutes=15)
-PLANS_OVER = frozenset({"canceled", "incomplete_expired"})
 # Older ones say nothing about an attack that goes on now.
 DECLINE_IS_FRESH = 600.0
 _PLANS_PAGE = 1_000
@@ -233,7 +233,7 @@ class SweepPoll:
         plans: list[RunningPlan] = []
         before: tuple[int, str] | None = None
         while page := self._account.believed.plans(_PLANS_PAGE, before, rail=RAIL):
-            plans += [one for one in page if one.state not in PLANS_OVER]
+            plans += [one for one in page if one.state not in ENDED_PLANS]
             before = page[-1].number, page[-1].name
         return plans
 
