@@ -16,7 +16,8 @@ from support_service.assembly import assemble, build_sources
 from support_service.commands.check import method_lines
 from support_service.giving import utc_now
 from support_service.ledger import Ledger, migrate
-from support_service.rails import RAILS, Rail
+from support_service.rails import RAILS
+from support_service.rails.rail import Rail
 from support_service.settings import SettingsError
 from tests.fixtures.door import create_site
 from tests.fixtures.service import write_settings
