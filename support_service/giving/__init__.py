@@ -45,6 +45,7 @@ from support_service.giving.reports import (
     SetAside,
     Statement,
     ValueClaim,
+    rail_of,
     value_part,
 )
 from support_service.giving.states import COUNTED_KINDS, PAYMENT_STATES, Direction, Flag, Kind, Outcome, State
@@ -104,6 +105,7 @@ __all__ = [
     "fold",
     "is_open",
     "live",
+    "rail_of",
     "utc_now",
     "value_part",
 ]
