@@ -15,6 +15,7 @@ from support_service.rails.options import Mistake, Options, Surroundings
 from support_service.rails.processor import Believed, FindIntent, Processor, one_card_way
 from support_service.rails.rail import Expected, OwnTables, Rail, RailSettings
 from support_service.rails.source import Source
+from support_service.rates import valuation
 from support_service.rates.settings import Choices, read_value
 from support_service.rates.valuation import Finder
 from support_service.settings import Settings, SettingsError, read_settings
@@ -76,7 +77,10 @@ def build_sources(assembly: Assembly, believed: Believed, *, clock: Clock) -> li
 
 def expected_sources(assembly: Assembly) -> tuple[Expected, ...]:
     """Name those sources, without loading what they need."""
-    return tuple(one for rail in assembly.rails.values() for one in rail.expected(assembly.given(rail.name)))
+    expected = [one for rail in assembly.rails.values() for one in rail.expected(assembly.given(rail.name))]
+    if assembly.value is not None:
+        expected.append(Expected(valuation.source_name(assembly.value.currency), None, valuation.POLL_SECONDS))
+    return tuple(expected)
 
 
 def build_valuation(assembly: Assembly, unvalued: Finder, *, clock: Clock) -> list[Source]:

@@ -9,7 +9,7 @@ from support_service.giving import Clock, Donation, Identity, State, utc_now
 from support_service.ledger import Ledger, Wanted
 from support_service.money import Asset, Money, plain
 from support_service.rails.processor import HeldPayment, TellsPayments
-from support_service.rails.source import Holding, Source, SourceError, TellsHoldings
+from support_service.rails.source import Holding, Source, SourceError
 
 # A processor's message about its newest entries may still be on its way.
 YOUNG = timedelta(minutes=15)
@@ -35,14 +35,11 @@ def compare(assembly: Assembly, ledger: Ledger, *, say: Callable[[str], object],
 
 def _holdings(source: Source, ledger: Ledger, problems: list[str]) -> list[Holding]:
     after = ledger.cursor(source.name)
-    told: object = source
-    if not isinstance(told, TellsHoldings):
-        return []
     if after is None:
         problems.append(f"{source.name}: never read yet, so there is nothing to compare")
         return []
     try:
-        return told.holdings(after)
+        return source.holdings(after)
     except SourceError as error:
         problems.append(f"{source.name}: could not be compared: {error}")
         return []

@@ -12,7 +12,7 @@ from support_service.conformance import Differs, Fails, Unknown
 from support_service.conformance.esplora import HEAD_SECONDS_MAX
 from support_service.giving import utc_now
 from support_service.rails.bitcoin import rpc_schema as answers
-from support_service.rails.bitcoin.core import HEADERS_AHEAD_MAX, SEARCH_SECONDS_MAX
+from support_service.rails.bitcoin.core import HEADERS_AHEAD_MAX, SEARCH_SECONDS_MAX, loading
 from support_service.rails.bitcoin.movements import Input, Transaction
 from support_service.rails.bitcoin.node import check_genesis
 from support_service.rails.bitcoin.rpc import INVALID_PARAMETER, Refusal, Rpc
@@ -76,7 +76,7 @@ def core_ready(bench: CoreBench) -> str:
     """The node has loaded the chain: initialblockdownload is false, and no headers wait for their blocks."""
     info, height = bench.info or {}, bench.head.height
     if info.get("initialblockdownload") is True:
-        raise Fails(f"it still loads the chain: block {height} of {info.get('headers')}; the watcher waits for it")
+        raise Fails(f"{loading(height, answers.whole(info.get('headers', height)))}; the watcher waits for it")
     behind = answers.whole(info.get("headers", height)) - height
     if behind > HEADERS_AHEAD_MAX:
         raise Fails(f"it is {behind} blocks behind its own headers; the watcher waits for it")

@@ -9,6 +9,7 @@ from support_service.giving.clock import Clock, utc_now
 from support_service.giving.donations import PEOPLE, Donation, NoPayment, Observed, fold, is_open, live
 from support_service.giving.intents import Checkout, Intent
 from support_service.giving.lines import KeptLine, LineBooks, LineWork, OpenReversal
+from support_service.giving.listed import Listed, OpenMoney, Plan, WaitingClaim
 from support_service.giving.methods import (
     CardChoice,
     CardCurrency,
@@ -48,6 +49,7 @@ from support_service.giving.reports import (
     rail_of,
     value_part,
 )
+from support_service.giving.source_warnings import SourceWarning, WarningKind
 from support_service.giving.states import COUNTED_KINDS, PAYMENT_STATES, Direction, Flag, Kind, Outcome, State
 
 __all__ = [
@@ -79,17 +81,20 @@ __all__ = [
     "LineBooks",
     "LineWork",
     "Link",
+    "Listed",
     "MatchClaim",
     "Named",
     "NoPayment",
     "Observation",
     "Observed",
+    "OpenMoney",
     "OpenReversal",
     "Outcome",
     "PaymentClaim",
     "PaymentMethod",
     "Personal",
     "Phrase",
+    "Plan",
     "PlanClaim",
     "PlanTerms",
     "QrText",
@@ -98,9 +103,12 @@ __all__ = [
     "Report",
     "Row",
     "SetAside",
+    "SourceWarning",
     "State",
     "Statement",
     "ValueClaim",
+    "WaitingClaim",
+    "WarningKind",
     "Watch",
     "fold",
     "is_open",

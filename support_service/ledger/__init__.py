@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 
-from support_service.giving import Clock, Cursor, Report, SetAside, utc_now
+from support_service.giving import Clock, Cursor, Listed, Report, SetAside, SourceWarning, utc_now
 from support_service.ledger.accept import Change, accept_report, frozen_text
 from support_service.ledger.asides import read_asides, read_unfit, write_asides
 from support_service.ledger.engine import BRIEF_SECONDS_MAX, WAIT_SECONDS_MAX, Database
@@ -21,14 +21,13 @@ from support_service.ledger.errors import (
 )
 from support_service.ledger.export import ExportRow, export_rows, write_export
 from support_service.ledger.freezes import Freeze, Thaw, end_freeze, read_blocks, read_freezes, read_held, write_freeze
-from support_service.ledger.health import Health, SourceHealth, write_health
-from support_service.ledger.intents import Attempt, Intents, Plan, Waiting
+from support_service.ledger.health import Health, SourceHealth, read_health, write_health
+from support_service.ledger.intents import Attempt, Intents
 from support_service.ledger.lines import Lines
 from support_service.ledger.postings import Leg
 from support_service.ledger.queries import (
     Head,
     History,
-    Listed,
     ReportFacts,
     Total,
     Wanted,
@@ -37,12 +36,11 @@ from support_service.ledger.queries import (
     list_unvalued,
     read_cursors,
     read_head,
-    read_health,
     read_totals,
 )
 from support_service.ledger.rate_limits import Attempts
 from support_service.ledger.staff import People
-from support_service.ledger.sweep_queries import OpenMoney, SweepQueries
+from support_service.ledger.sweep_queries import SweepQueries
 from support_service.ledger.verify import find_problems
 
 __all__ = [
@@ -62,17 +60,13 @@ __all__ = [
     "LedgerError",
     "LedgerOutdated",
     "Leg",
-    "Listed",
-    "OpenMoney",
     "Outrun",
-    "Plan",
     "ReportFacts",
     "SourceContradiction",
     "SourceFrozen",
     "SourceHealth",
     "Thaw",
     "Total",
-    "Waiting",
     "Wanted",
     "migrate",
     "write_export",
@@ -133,12 +127,15 @@ class Ledger(Intents, Lines, SweepQueries):
         with self._database.read() as tx:
             return read_cursors(tx)
 
-    def note_health(self, source: str, state: Health, reason: str = "") -> None:
+    def note_health(
+        self, source: str, state: Health, reason: str = "", warnings: tuple[SourceWarning, ...] = ()
+    ) -> None:
         """Keep how a source is; written only when it changed, so that a lasting state costs no write."""
+        now = SourceHealth(state, reason, self._clock(), warnings)
         held = self.health().get(source)
-        if held is None or (held.state, held.reason) != (state, reason):
+        if held is None or held.told != now.told:
             with self._database.write() as tx:
-                write_health(tx, source, SourceHealth(state, reason, self._clock()))
+                write_health(tx, source, now)
 
     def health(self) -> dict[str, SourceHealth]:
         """Tell how every source was at its last turn."""

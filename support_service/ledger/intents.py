@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, literal, or_, select, tuple_, update
 
-from support_service.giving import Checkout, Clock, Frequency, Intent, PlanTerms
+from support_service.giving import Checkout, Clock, Frequency, Intent, Listed, Plan, WaitingClaim
 from support_service.ledger import canonical
 from support_service.ledger.accept import keep_apart
 from support_service.ledger.accept.aliases import read_plan_row
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import LedgerError
-from support_service.ledger.queries import LISTED_MAX, Listed, donations_with_people
+from support_service.ledger.queries import LISTED_MAX, donations_with_people
 from support_service.ledger.rows import read_donation
 from support_service.ledger.tables import (
     alias,
@@ -50,40 +50,6 @@ class Attempt:
     started_at: datetime
     checkout: Checkout | None = None
     is_refused: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A gift that repeats; state is the processor's own word. number is the report that changed it last."""
-
-    rail: str
-    name: str
-    intent: str | None
-    units: int
-    currency: str
-    exponent: int
-    frequency: Frequency
-    state: str
-    changed_at: datetime
-    number: int = 0
-    terms: PlanTerms | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A claim about a payment that was not heard of yet, or is of another asset than the claim (`differs`)."""
-
-    rail: str
-    name: str
-    part: str
-    since: datetime
-    report_number: int
-    differs: bool = False
-
-    @property
-    def place(self) -> tuple[int, str, str]:
-        """Where it stands in the list: what comes after it is asked for by this."""
-        return self.report_number, self.name, self.part
 
 
 class Intents:
@@ -173,7 +139,7 @@ class Intents:
             row = tx.execute(asked).mappings().one_or_none()
             return None if row is None else _read_plan(row)
 
-    def inbox(self, after: tuple[int, str, str] | None = None, *, rail: str | None = None) -> tuple[Waiting, ...]:
+    def inbox(self, after: tuple[int, str, str] | None = None, *, rail: str | None = None) -> tuple[WaitingClaim, ...]:
         """List claims that found no payment of their name and asset, oldest first; `after`: place of the last seen."""
         with self._database.read() as tx:
             return read_inbox(tx, after, rail=rail)
@@ -187,7 +153,7 @@ class Intents:
 
 def read_inbox(
     tx: Connection, after: tuple[int, str, str] | None = None, *, rail: str | None = None
-) -> tuple[Waiting, ...]:
+) -> tuple[WaitingClaim, ...]:
     """Read the claims whose name stands for nothing yet, or for money of another asset, from behind a place."""
     is_same = (alias.c.rail == waiting_claim.c.rail) & (alias.c.name == waiting_claim.c.name)
     joined = waiting_claim.outerjoin(alias, is_same)
@@ -202,7 +168,7 @@ def read_inbox(
     if after is not None:
         asked = asked.where(tuple_(*place) > tuple_(*map(literal, after)))
     return tuple(
-        Waiting(row.rail, row.name, row.part, from_micros(row.accepted_at), row.number, row.asset is not None)
+        WaitingClaim(row.rail, row.name, row.part, from_micros(row.accepted_at), row.number, row.asset is not None)
         for row in tx.execute(asked)
     )
 

@@ -78,7 +78,7 @@ class CoreChain:
             raise self._bad("getblockchaininfo", error) from None
         self._check_chain(told)
         if told.get("initialblockdownload") is True:
-            raise SourceDown(f"{self.host}: still loads the chain (block {mark.height} of {headers})")
+            raise SourceDown(f"{self.host}: {loading(mark.height, headers)}")
         if headers - mark.height > HEADERS_AHEAD_MAX:
             raise SourceDown(f"{self.host}: has block {mark.height} of {headers}: it is not up to date")
         return mark
@@ -274,6 +274,12 @@ class CoreChain:
 
     def _bad(self, method: str, error: BadAnswer) -> SourceDown:
         return SourceDown(f"{self.host}: {method}: {error}")
+
+
+def loading(height: int, headers: int) -> str:
+    """Say how far a node is that loads the chain: headers come first, and no number of blocks is known before."""
+    goal = f"of {headers}" if headers > height else "so far, and it does not know yet how many there are"
+    return f"the node is still loading its chain: block {height} {goal}"
 
 
 def _unspent(value: object, script: Script) -> Unspent:

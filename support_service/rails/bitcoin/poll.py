@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from support_service.giving import Cursor, Direction, Report
+from support_service.giving import Cursor, Direction, Report, SourceWarning, WarningKind
 from support_service.rails.bitcoin import conflicts, unread_blocks
 from support_service.rails.bitcoin import cursor_state as memo
 from support_service.rails.bitcoin import mempool as waiting
@@ -40,8 +40,6 @@ class Poll:
         self._in_blocks: set[str] = set()
         # Addresses whose sums the node tells otherwise, while something of their blocks cannot be read.
         self._lacking: list[str] = []
-        # What people should hear of though all was read; "" if nothing.
-        self.warning = ""
 
     def reports(self) -> Iterator[Report]:
         """Yield what is new; at least one report, which says that we looked."""
@@ -69,8 +67,23 @@ class Poll:
         if is_behind:
             self._memo = conflicts.linked(self._chain, self._memo, self._post.watches, draft)
         self._finish(tip)
-        self._warn()
         yield self._report(draft)
+
+    def warnings(self) -> Iterator[SourceWarning]:
+        """Say what people should hear of though all was read."""
+        if self._lacking:
+            yield SourceWarning(
+                WarningKind.DEGRADED,
+                f"{self._chain.host}: the sums of {', '.join(self._lacking)} hold more than could be read: something of"
+                " their blocks is set aside",
+            )
+        unknown = [key[0] for key, item in self._mine() if item.is_open and item.opening is None]
+        if unknown:
+            yield SourceWarning(
+                WarningKind.UNPROVED,
+                f"what lay at {', '.join(unknown)} before it was watched is not known (the node has no scantxoutset):"
+                " sums begin at nothing",
+            )
 
     def _waiting(self, tip: BlockRef, draft: ReportBuilder) -> memo.CursorState:
         """Say what waits for a block, by a node at the same head: an older one would call waiting what is confirmed.
@@ -327,19 +340,6 @@ class Poll:
                     {key: replace(mine[key], moved=None if moved is None else moved + gained)}
                 )
             self._post.asides.solve(item.key)
-
-    def _warn(self) -> None:
-        if self._lacking:
-            self.warning = (
-                f"{self._chain.host}: the sums of {', '.join(self._lacking)} hold more than could be read: something of"
-                " their blocks is set aside"
-            )
-        unknown = [key[0] for key, item in self._mine() if item.is_open and item.opening is None]
-        if unknown:
-            self.warning = (
-                f"what lay at {', '.join(unknown)} before it was watched is not known (the node has no scantxoutset):"
-                " sums begin at nothing"
-            )
 
 
 def _placed(cursor: Cursor | None) -> BlockRef | None:

@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from support_service.giving import Clock, Cursor, Report, Watch, utc_now
+from support_service.giving import Clock, Cursor, Report, SourceWarning, Watch, utc_now
 from support_service.rails.asides import WATCH, Asides
 from support_service.rails.bitcoin import cursor_state as memo
 from support_service.rails.bitcoin.core import CoreChain
@@ -30,7 +30,7 @@ def build_sources(given: RailSettings, believed: Believed, *, clock: Clock) -> l
     return [BitcoinSource(network, given.watches_on(network.name), clock=clock) for network in networks]
 
 
-class BitcoinSource:
+class BitcoinSource(Source):
     """Tells what happened to our addresses on one Bitcoin network. Thread-bound; connects when `reports` is read.
 
     With quorum = 1 its nodes are asked in the order of the settings (rpc before esplora), each where
@@ -39,7 +39,7 @@ class BitcoinSource:
 
     def __init__(self, network: BitcoinNetwork, watches: tuple[Watch, ...], *, clock: Clock = utc_now) -> None:
         self.name, self.poll_seconds = f"bitcoin:{network.name}", float(network.poll_seconds)
-        self.warning = ""
+        self._warnings: tuple[SourceWarning, ...] = ()
         self._network, self._clock = network, clock
         self._watches = {memo.key_of(watch): watch for watch in watches}
         self.nodes: list[CoreChain | EsploraChain] = [
@@ -47,11 +47,15 @@ class BitcoinSource:
             *(EsploraChain(url, network.chain) for url in network.esplora),
         ]
         self._roster = NodePool(self.nodes, clock)
-        self.asides = Asides(self.name, clock)
+        self.asides: Asides = Asides(self.name, clock)
 
     def reports(self, after: Cursor | None) -> Iterator[Report]:
         """Yield reports from the cursor to the head."""
         return self._from_quorum(after) if self._network.quorum > 1 else self._from_one(after)
+
+    def warnings(self) -> tuple[SourceWarning, ...]:
+        """Say what people should hear of though the last look went well."""
+        return self._warnings
 
     def step_back(self, after: Cursor, blocks: Iterable[StoodIn]) -> Report | None:
         """After a freeze: the step back to the last common block, or None where the chain is as we read it."""
@@ -142,7 +146,7 @@ class BitcoinSource:
                 continue
             for key in post.watches:
                 self.asides.solve(_name(key))
-            self.warning = turn.warning
+            self._warnings = tuple(turn.warnings())
             return
 
 

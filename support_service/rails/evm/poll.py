@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from support_service.giving import Clock, Cursor, Report, State, Watch
+from support_service.giving import Clock, Cursor, Report, SourceWarning, State, Watch
 from support_service.rails.asides import Asides
 from support_service.rails.chain.search import BlockRef, remember
 from support_service.rails.evm import cursor_state as memo
@@ -59,7 +59,7 @@ class Poll:
         self._proofs_max = len(self._watched.tokens)
         self._told_at: datetime | None = None
         self._relied_on: set[BlockRef] = set()  # read by height near the head: at the end all are on one chain with it
-        self.warning = ""  # what people should hear of though all was read
+        self.warnings: tuple[SourceWarning, ...] = ()  # what people should hear of though all was read
 
     def reports(self) -> Iterator[Report]:
         """Yield what is new; at least one report, which says that we looked. MustFreeze where old balances changed."""
@@ -83,11 +83,11 @@ class Poll:
         if not (mended := aside.mended(self._reader, self._post, self._memo)).claims_nothing:
             yield self._report(mended)
         at = self._post.clock()
-        self._memo, stands = standing.noted(self._memo, seen, at, poll_seconds=self._post.network.poll_seconds)
+        self._memo = standing.noted(self._memo, seen, at)
         with aside.near_head(self._post, self._reader):
             newest = self._read_head(seen.head)
         yield newest
-        self.warning = "; ".join(filter(None, (stands, standing.told_of_scan(self._memo, at))))
+        self.warnings = (*standing.told(self._memo, seen, at, poll_seconds=self._post.network.poll_seconds),)
 
     def _is_half_rewound(self) -> bool:
         """Tell whether a turn ended just after a rewind: what it kept above may be gone by now, too."""

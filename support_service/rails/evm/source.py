@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from support_service.giving import Clock, Cursor, Report, Watch, utc_now
+from support_service.giving import Clock, Cursor, Report, SourceWarning, Watch, utc_now
 from support_service.rails.asides import WATCH, Asides
 from support_service.rails.chain.node_pool import NodePool
 from support_service.rails.evm import cursor_state as memo
@@ -31,7 +31,7 @@ def build_sources(given: RailSettings, believed: Believed, *, clock: Clock) -> l
     return [EvmSource(network, given.watches_on(network.name), clock=clock) for network in networks]
 
 
-class EvmSource:
+class EvmSource(Source):
     """Tells what happened to our addresses on one EVM network. Thread-bound; opens no connection before `reports`.
 
     With quorum = 1 its nodes are asked in the order of the settings, each where the ones before it
@@ -48,7 +48,7 @@ class EvmSource:
     ) -> None:
         self.name, self.poll_seconds = f"evm:{network.name}", float(network.poll_seconds)
         self._network, self._clock = network, clock
-        self.warning = ""
+        self._warnings: tuple[SourceWarning, ...] = ()
         self.nodes = [node(url) for url in network.rpc]
         self._roster = NodePool(self.nodes, clock)
         # Nodes differ in the ranges of logs they take, so each has a watched set; the last is for all together.
@@ -57,11 +57,15 @@ class EvmSource:
         self._checked: set[Node] = set()
         # Tokens that a node knows otherwise than the settings, by contract: why.
         self._odd: dict[Node, dict[str, str]] = {}
-        self.asides = Asides(self.name, clock)
+        self.asides: Asides = Asides(self.name, clock)
 
     def reports(self, after: Cursor | None) -> Iterator[Report]:
         """Yield reports from the cursor to the head."""
         return self._from_quorum(after) if self._network.quorum > 1 else self._from_one(after)
+
+    def warnings(self) -> tuple[SourceWarning, ...]:
+        """Say what people should hear of though the last look went well."""
+        return self._warnings
 
     def step_back(self, after: Cursor, blocks: Iterable[Block]) -> Report | None:
         """After a freeze: the step back to the last common block, or None where the chain is as we read it.
@@ -177,7 +181,7 @@ class EvmSource:
         """Take one turn for what can be read; raises Refusal."""
         turn = Poll(self._post(self.name, watched), RpcCache(asked, goes_on=watched.may_scan), after)
         yield from turn.reports()
-        self.warning = turn.warning
+        self._warnings = turn.warnings
 
     def _going(self, watched: Watched) -> Watched:
         """Leave out the tokens that are not what the settings say, and those that could not be read a moment ago."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from support_service.giving import Cursor, Report, State, Watch
+from support_service.giving import Cursor, Report, SourceWarning, State, WarningKind, Watch
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm.cursor_state import BalanceAt, WatchKey, WatchState
@@ -51,16 +51,18 @@ class TronPoll(Poll):
         """Yield what is new; at least one report, which says that we looked."""
         self._ask_ahead()
         yield from super().reports()
-        self.warning = "; ".join(filter(None, (self.warning, *self._doubts())))
+        self.warnings = (*self.warnings, *self._doubts())
 
-    def _doubts(self) -> Iterator[str]:
+    def _doubts(self) -> Iterator[SourceWarning]:
         """Say which balances are not as the logs say, and which were not held against them for long."""
         doubted = {key[1] for key in self._watched.all if self._book(key).doubt is not None}
         if doubted:
-            yield f"{', '.join(sorted(doubted))}: the balance is not what the logs say; it is asked for again"
+            text = f"{', '.join(sorted(doubted))}: the balance is not what the logs say; it is asked for again"
+            yield SourceWarning(WarningKind.UNPROVED, text)
         unproven = {key[1] for key, item in self._mine() if _is_unproven(item)}
         if unproven:
-            yield f"{', '.join(sorted(unproven))}: no balance could be held against the logs for an hour of blocks"
+            text = f"{', '.join(sorted(unproven))}: no balance could be held against the logs for an hour of blocks"
+            yield SourceWarning(WarningKind.UNPROVED, text)
 
     @property
     def final_height(self) -> int | None:

@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, abort, jsonify, make_response, render_template, request
 from flask_babel import gettext
 
-from support_service.giving import Frequency, Intent
-from support_service.ledger import Ledger, LedgerError, Plan
+from support_service.giving import Frequency, Intent, Plan
+from support_service.ledger import Ledger, LedgerError
 from support_service.money import Asset, Money, plain
 from support_service.web.card.form import frequencies
 from support_service.web.card.offer import find_way

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from support_service.giving import Direction, Donation, Phrase, State
-from support_service.ledger import Freeze, Listed, Plan, Thaw, Wanted
+from support_service.giving import Direction, Donation, Listed, Phrase, Plan, State
+from support_service.ledger import Freeze, Thaw, Wanted
 from support_service.ledger.staff import Role
 from support_service.money import Asset, BadAmount, Money, plain
 from support_service.rails.processor import CheckoutDown, CheckoutRefused, checkout_switch

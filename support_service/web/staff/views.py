@@ -13,8 +13,8 @@ from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response as BaseResponse
 
-from support_service.giving import Phrase
-from support_service.ledger import LedgerError, LedgerOutdated, Plan, write_export
+from support_service.giving import Phrase, Plan
+from support_service.ledger import LedgerError, LedgerOutdated, write_export
 from support_service.ledger.login_limits import Knock
 from support_service.ledger.staff import LoginRefused, Role, TooManyAttempts
 from support_service.web import guard

@@ -56,7 +56,7 @@ FRESHNESS_WORDS = {
     "stale": Phrase("late"),
     "never": Phrase("never read yet"),
     "down": Phrase("cannot be reached"),
-    "lied": Phrase("stopped: answered what must not be trusted"),
+    "lied": Phrase("answers what must not be trusted"),
     "stalled": Phrase("works, but nothing becomes final"),
     "partial": Phrase("works, but not for all assets"),
     "frozen": Phrase("frozen until a person has looked"),
