@@ -1,11 +1,14 @@
 """Where settings meet rails: every method and network checked, every mistake told at once."""
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-from support_service.giving import Clock, PaymentMethod, Watch
+from support_service.giving import Clock, PaymentMethod, Phrase, Watch
+from support_service.ledger import ForPeople
 from support_service.ledger.address import read_database_url
 from support_service.ledger.errors import LedgerError
 from support_service.origin import read_origin
@@ -34,6 +37,13 @@ class Assembly:
     def watches(self) -> tuple[Watch, ...]:
         """Every watch of every method."""
         return tuple(watch for method in self.methods for watch in method.watches)
+
+    def for_people(self, say: Callable[[Phrase], str]) -> ForPeople:
+        """Say what files for people need: the publisher's clocks, and what each method is called."""
+        titles = {method.key: say(method.title) for method in self.methods}
+        shared = {title for title, count in Counter(titles.values()).items() if count > 1}
+        named = {key: f"{title} ({key})" if title in shared else title for key, title in titles.items()}
+        return ForPeople(self.settings.publisher.zone, named, say)
 
 
 def assemble(file: Path) -> Assembly:

@@ -19,7 +19,7 @@ from support_service.ledger.errors import (
     SourceContradiction,
     SourceFrozen,
 )
-from support_service.ledger.export import ExportRow, export_rows, write_export
+from support_service.ledger.export import FORMATS, Exported, ExportRow, Format, ForPeople, read_exported
 from support_service.ledger.freezes import Freeze, Thaw, end_freeze, read_blocks, read_freezes, read_held, write_freeze
 from support_service.ledger.health import Health, SourceHealth, write_health
 from support_service.ledger.intents import Attempt, Intents, Plan, Waiting
@@ -47,12 +47,16 @@ from support_service.ledger.verify import find_problems
 
 __all__ = [
     "BRIEF_SECONDS_MAX",
+    "FORMATS",
     "Attempt",
     "BadRecord",
     "BadReport",
     "Change",
     "CursorMoved",
     "ExportRow",
+    "Exported",
+    "ForPeople",
+    "Format",
     "Freeze",
     "Head",
     "Health",
@@ -75,7 +79,6 @@ __all__ = [
     "Waiting",
     "Wanted",
     "migrate",
-    "write_export",
 ]
 
 EVERYTHING = Wanted()
@@ -214,8 +217,12 @@ class Ledger(Intents, Lines, SweepQueries):
             return list_unvalued(tx, after, limit)
 
     def export(self, wanted: Wanted = EVERYTHING) -> Iterator[ExportRow]:
-        """Stream the ledger as it stands now, in the contract's fields; see `export_rows`."""
-        return export_rows(self._database, wanted)
+        """Stream the ledger as it stands now, in the contract's fields; see `read_exported`."""
+        return (one.row for one in self.exported(wanted))
+
+    def exported(self, wanted: Wanted = EVERYTHING) -> Iterator[Exported]:
+        """Stream the ledger as it stands now, for a format to write."""
+        return read_exported(self._database, wanted)
 
     def verify(self, on_progress: Callable[[int, int], None] | None = None) -> list[str]:
         """Check every invariant from the database alone; [] is good, else one line for people per problem."""
