@@ -81,7 +81,7 @@ def test_every_balance_of_beancount_is_ours_to_the_unit(books: Ledger, tmp_path:
     assert errors == []
     names = {entry.account: entry.meta["name"] for entry in entries if isinstance(entry, data.Open)}
     balances = {}
-    for account in realization.iter_children(realization.realize(entries)):
+    for account in realization.iter_children(realization.realize(entries)):  # type: ignore[no-untyped-call]
         for position in account.balance:
             balances[names[account.account], position.units.currency] = position.units.number
     assert balances == ours(books)

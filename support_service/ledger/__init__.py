@@ -7,6 +7,7 @@ from importlib import import_module
 from support_service.giving import Clock, Cursor, Report, SetAside, utc_now
 from support_service.ledger.accept import Change, accept_report, frozen_text
 from support_service.ledger.asides import read_asides, read_unfit, write_asides
+from support_service.ledger.changes import ChangeKind, ChangePlace, DonationChange, read_changes
 from support_service.ledger.engine import BRIEF_SECONDS_MAX, WAIT_SECONDS_MAX, Database
 from support_service.ledger.errors import (
     BadRecord,
@@ -52,7 +53,10 @@ __all__ = [
     "BadRecord",
     "BadReport",
     "Change",
+    "ChangeKind",
+    "ChangePlace",
     "CursorMoved",
+    "DonationChange",
     "ExportRow",
     "Exported",
     "ForPeople",
@@ -210,6 +214,15 @@ class Ledger(Intents, Lines, SweepQueries):
         """Look up everything the ledger holds about one donation."""
         with self._database.read() as tx:
             return find_history(tx, ref)
+
+    def changes(self, after: ChangePlace | int, limit: int = 200) -> tuple[DonationChange, ...]:
+        """List what changed after a report's number, or behind a change's place, oldest first; at most CHANGES_MAX.
+
+        Fewer than asked for may come before the end: go on from the last one's place until nothing comes.
+        """
+        place = ChangePlace(after) if isinstance(after, int) else after
+        with self._database.read() as tx:
+            return read_changes(tx, place, limit)
 
     def unvalued(self, after: int, limit: int) -> tuple[Listed, ...]:
         """List confirmed gifts without a value, oldest first, above a number; personal data are left out."""
