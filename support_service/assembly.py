@@ -1,13 +1,15 @@
 """Where settings meet rails: every method and network checked, every mistake told at once."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from support_service.giving import Clock, PaymentMethod, Watch
+from support_service.giving import Clock, PaymentMethod, Phrase, Watch
+from support_service.ledger import ForPeople
 from support_service.ledger.address import read_database_url
 from support_service.ledger.errors import LedgerError
 from support_service.rails import RAILS
@@ -50,6 +52,13 @@ class Assembly:
         networks = {name: table for name, table in self.settings.networks.items() if table["rail"] == rail}
         watches = tuple(watch for watch in self.watches if watch.network in networks)
         return RailSettings(networks, watches, self.own.get(rail))
+
+    def for_people(self, say: Callable[[Phrase], str]) -> ForPeople:
+        """Say what files for people need: the publisher's clocks, and what each method is called."""
+        titles = {method.key: say(method.title) for method in self.methods}
+        shared = {title for title, count in Counter(titles.values()).items() if count > 1}
+        named = {key: f"{title} ({key})" if title in shared else title for key, title in titles.items()}
+        return ForPeople(self.settings.publisher.zone, named, say)
 
 
 def assemble(file: Path, rails: Mapping[str, Rail] = RAILS) -> Assembly:

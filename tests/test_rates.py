@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from support_service import watcher
 from support_service.assembly import assemble, build_valuation
 from support_service.giving import Direction, Kind, State, ValueClaim
-from support_service.ledger import Health, Ledger, write_export
+from support_service.ledger import ForPeople, Health, Ledger
+from support_service.ledger.export import json_lines
 from support_service.money import Asset
 from support_service.rails.source import Source, SourceDown, SourceLied
 from support_service.rates import Asked, Rate, RateSource
@@ -510,7 +511,7 @@ def test_the_smallest_and_a_huge_gift_come_out_of_the_export_exactly(
     ledger = Ledger(database_url, clock=clock)
     ledger.accept(polled(1, transfer(units=units, state=State.CONFIRMED)))
     watcher.turn(Valuation(UAH, both(server, clock), ledger.unvalued, clock=clock), ledger)
-    (line,) = write_export(ledger.export(), form="jsonl")
+    (line,) = json_lines.write(ledger.exported(), ForPeople())
     row = json.loads(line)
     assert row["units"] == str(units)
     assert row["value"] == {

@@ -7,6 +7,7 @@ from importlib import import_module
 from support_service.giving import Clock, Cursor, Listed, Report, SetAside, SourceWarning, utc_now
 from support_service.ledger.accept import Change, accept_report, frozen_text
 from support_service.ledger.asides import read_asides, read_unfit, write_asides
+from support_service.ledger.changes import ChangeKind, ChangePlace, DonationChange, read_changes
 from support_service.ledger.engine import BRIEF_SECONDS_MAX, WAIT_SECONDS_MAX, Database
 from support_service.ledger.errors import (
     BadRecord,
@@ -19,7 +20,7 @@ from support_service.ledger.errors import (
     SourceContradiction,
     SourceFrozen,
 )
-from support_service.ledger.export import ExportRow, export_rows, write_export
+from support_service.ledger.export import FORMATS, Exported, ExportRow, Format, ForPeople, read_exported
 from support_service.ledger.freezes import Freeze, Thaw, end_freeze, read_blocks, read_freezes, read_held, write_freeze
 from support_service.ledger.health import Health, SourceHealth, read_health, write_health
 from support_service.ledger.intents import Attempt, Intents
@@ -45,12 +46,19 @@ from support_service.ledger.verify import find_problems
 
 __all__ = [
     "BRIEF_SECONDS_MAX",
+    "FORMATS",
     "Attempt",
     "BadRecord",
     "BadReport",
     "Change",
+    "ChangeKind",
+    "ChangePlace",
     "CursorMoved",
+    "DonationChange",
     "ExportRow",
+    "Exported",
+    "ForPeople",
+    "Format",
     "Freeze",
     "Head",
     "Health",
@@ -69,7 +77,6 @@ __all__ = [
     "Total",
     "Wanted",
     "migrate",
-    "write_export",
 ]
 
 EVERYTHING = Wanted()
@@ -205,14 +212,27 @@ class Ledger(Intents, Lines, SweepQueries):
         with self._database.read() as tx:
             return find_history(tx, ref)
 
+    def changes(self, after: ChangePlace | int, limit: int = 200) -> tuple[DonationChange, ...]:
+        """List what changed after a report's number, or behind a change's place, oldest first; at most CHANGES_MAX.
+
+        Fewer than asked for may come before the end: go on from the last one's place until nothing comes.
+        """
+        place = ChangePlace(after) if isinstance(after, int) else after
+        with self._database.read() as tx:
+            return read_changes(tx, place, limit)
+
     def unvalued(self, after: int, limit: int) -> tuple[Listed, ...]:
         """List confirmed gifts without a value, oldest first, above a number; personal data are left out."""
         with self._database.read() as tx:
             return list_unvalued(tx, after, limit)
 
     def export(self, wanted: Wanted = EVERYTHING) -> Iterator[ExportRow]:
-        """Stream the ledger as it stands now, in the contract's fields; see `export_rows`."""
-        return export_rows(self._database, wanted)
+        """Stream the ledger as it stands now, in the contract's fields; see `read_exported`."""
+        return (one.row for one in self.exported(wanted))
+
+    def exported(self, wanted: Wanted = EVERYTHING) -> Iterator[Exported]:
+        """Stream the ledger as it stands now, for a format to write."""
+        return read_exported(self._database, wanted)
 
     def verify(self, on_progress: Callable[[int, int], None] | None = None) -> list[str]:
         """Check every invariant from the database alone; [] is good, else one line for people per problem."""

@@ -1,8 +1,8 @@
 """Rows <-> frozen records: what the tables hold of donations and their observations."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, bindparam, select
 
@@ -39,6 +39,8 @@ KEYS_PER_QUESTION = 1_000
 _FEW = 4
 
 T = TypeVar("T")
+# A row of the table of donations, or what would be one.
+Values: TypeAlias = RowMapping | Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,11 @@ def histories(tx: Connection, ids: Sequence[int], *, with_personal: bool = False
 
 def personal_bodies(tx: Connection, claims: Iterable[str]) -> dict[str, str | None]:
     """Look up the personal data that stored claims name: digest -> body, None where erased."""
-    digests = sorted({digest for digest in map(personal_digest, claims) if digest})
+    return personal_by_digest(tx, sorted({digest for digest in map(personal_digest, claims) if digest}))
+
+
+def personal_by_digest(tx: Connection, digests: Sequence[str]) -> dict[str, str | None]:
+    """Look up personal data: digest -> body, None where erased."""
     return {row["digest"]: row["body"] for row in _PERSONAL.rows(tx, digests)}
 
 
@@ -153,7 +159,7 @@ def donation_values(found: Donation, digest: str | None) -> dict[str, Any]:
     }
 
 
-def read_donation(row: RowMapping, body: str | None) -> Donation:
+def read_donation(row: Values, body: str | None) -> Donation:
     """Read a donation row; body is its personal data, None where there are none (any more)."""
     state = State(row["state"])
     payment = PaymentClaim(
@@ -204,7 +210,7 @@ def _match(text: str | None) -> MatchClaim | None:
     return claim
 
 
-def identity_of(row: RowMapping) -> Identity:
+def identity_of(row: Values) -> Identity:
     """Read the identity of a donation row."""
     return Identity(row["network"], row["asset"], row["address"], Direction(row["direction"]), row["locator"])
 

@@ -63,7 +63,9 @@ class Holding:
 
 
 class Source(ABC):
-    """One place that tells us about money: a node, a card processor, a bank. What it cannot do it leaves at these defaults.
+    """One place that tells us about money: a node, a card processor, a bank.
+
+    What it cannot do it leaves at these defaults.
 
     poll_seconds is how long the watcher rests between two looks. asides is what it could not read and goes on
     without; the watcher keeps that in the ledger.

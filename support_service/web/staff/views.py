@@ -6,7 +6,6 @@ Booking by hand is in web/staff_entry.py, under this blueprint's guard. Nothing 
 import logging
 from collections.abc import Iterator
 from itertools import chain, islice
-from typing import Literal
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.blueprints import BlueprintSetupState
@@ -14,7 +13,7 @@ from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response as BaseResponse
 
 from support_service.giving import Phrase, Plan
-from support_service.ledger import LedgerError, LedgerOutdated, write_export
+from support_service.ledger import FORMATS, LedgerError, LedgerOutdated
 from support_service.ledger.login_limits import Knock
 from support_service.ledger.staff import LoginRefused, Role, TooManyAttempts
 from support_service.web import guard
@@ -24,11 +23,12 @@ from support_service.web.guard import login_required
 from support_service.web.health import not_watched, source_views
 from support_service.web.i18n import LANGUAGE_NAMES, chosen_language, say
 from support_service.web.service import SAFE_METHODS, service
+from support_service.web.spoken import speech
 from support_service.web.staff import cards as staff_cards
 from support_service.web.staff import devices
 from support_service.web.staff import entry as staff_entry
 from support_service.web.staff import lines as staff_lines
-from support_service.web.staff.filter import NAMES, choices, read_filter
+from support_service.web.staff.filter import NAMES, Filter, choices, read_filter
 from support_service.web.staff.manual_gift import may_withdraw
 from support_service.web.staff.sums import by_asset, count_on_the_way
 from support_service.web.staff.words import FLAG_WORDS, exact, grouped, plan_word, rfc3339, tell, word_for
@@ -41,6 +41,8 @@ blueprint.register_blueprint(staff_cards.blueprint)
 blueprint.register_blueprint(staff_lines.blueprint)
 
 PAGE_ROWS = 50
+FORMS = {one.name: one for one in FORMATS}
+_NAMES = ",".join(f'"{name}"' for name in FORMS)
 # What the query of a staff page may hold, and a link to the same page keeps.
 KEPT = (*NAMES, "before", "below", "told", "next")
 
@@ -226,29 +228,32 @@ def health() -> str:
 @login_required(Role.BOOKKEEPER)
 def exports() -> str:
     """Offer the ledger as a file."""
-    chosen = read_filter(request.args)
-    return render_template(
-        "staff/exports.html", chosen=chosen, mistakes=chosen.mistakes, choices=choices(service().assembly)
-    )
+    return _exports_page(read_filter(request.args))
 
 
-@blueprint.get("/exports/donations.<any(jsonl, csv):form>")
+@blueprint.get(f"/exports/donations.<any({_NAMES}):form>")
 @login_required(Role.BOOKKEEPER)
-def download(form: Literal["jsonl", "csv"]) -> Response | tuple[str, int]:
+def download(form: str) -> Response | tuple[str, int]:
     """Stream the ledger as a file, filtered as asked; a filter that cannot be read is told, not ignored."""
-    at, chosen = service(), read_filter(request.args)
+    at, chosen, wanted = service(), read_filter(request.args), FORMS[form]
     if chosen.mistakes:
-        page = render_template(
-            "staff/exports.html", chosen=chosen, mistakes=chosen.mistakes, choices=choices(at.assembly)
-        )
-        return page, 400
+        return _exports_page(chosen), 400
     # Asked first, for what is begun waits as long as it must: better late than broken off.
     at.books.donations(limit=1)
-    lines = _begun(write_export(at.ledger.export(chosen.wanted), form=form))
-    response = Response(lines, mimetype="text/csv" if form == "csv" else "application/x-ndjson")
-    response.headers["Content-Disposition"] = f'attachment; filename="donations-{at.today()}.{form}"'
+    # Words of its own, for the page's are gone when the file is still being written.
+    people = at.assembly.for_people(speech(chosen_language()))
+    file = _begun(wanted.write(at.ledger.exported(chosen.wanted), people))
+    response = Response(file, mimetype=wanted.media_type)
+    response.headers["Content-Disposition"] = f'attachment; filename="donations-{at.today()}.{wanted.suffix}"'
     log.info("staff_export", extra={"form": form})
     return response
+
+
+def _exports_page(chosen: Filter) -> str:
+    offered = choices(service().assembly)
+    return render_template(
+        "staff/exports.html", chosen=chosen, mistakes=chosen.mistakes, choices=offered, formats=FORMATS
+    )
 
 
 @blueprint.errorhandler(guard.NotSignedIn)
@@ -325,7 +330,6 @@ def _other_languages() -> list[tuple[str, str, str]]:
     return [(code, LANGUAGE_NAMES[code], url_for(request.endpoint, **{**here, "lang": code})) for code in languages]
 
 
-def _begun(lines: Iterator[str]) -> Iterator[bytes]:
-    """Take the first line at once: a ledger that is down must answer 503, not break off a download."""
-    first = list(islice(lines, 1))
-    return (line.encode() for line in chain(first, lines))
+def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Take the first bytes at once: a ledger that is down must answer 503, not break off a download."""
+    return chain(list(islice(chunks, 1)), chunks)

@@ -10,7 +10,6 @@ from support_service.giving import (
     DisputeClaim,
     FeeClaim,
     Flag,
-    Kind,
     MatchClaim,
     Observed,
     Outcome,
@@ -20,29 +19,9 @@ from support_service.giving import (
     State,
     ValueClaim,
 )
+from support_service.giving.words import KIND_WORDS, STATE_WORDS
 from support_service.money import Asset, Money, plain
 
-STATE_WORDS = {
-    State.SEEN: Phrase("seen"),
-    State.CONFIRMED: Phrase("confirmed"),
-    State.ORPHANED: Phrase("orphaned"),
-    State.REPLACED: Phrase("replaced"),
-    State.REFUNDED: Phrase("refunded"),
-    State.PARTIALLY_REFUNDED: Phrase("partially refunded"),
-    State.DISPUTED: Phrase("disputed"),
-    State.QUARANTINED: Phrase("quarantined"),
-}
-KIND_WORDS = {
-    Kind.DONATION: Phrase("donation"),
-    Kind.OUTFLOW: Phrase("outflow"),
-    Kind.PROTOCOL: Phrase("block reward"),
-    Kind.UNATTRIBUTED: Phrase("not yet explained"),
-    Kind.INTERNAL: Phrase("between our addresses"),
-    Kind.OPENING: Phrase("opening balance"),
-    Kind.PAYOUT: Phrase("payout of card money"),
-    Kind.OTHER: Phrase("no gift"),
-    Kind.REVIEW: Phrase("to be looked at"),
-}
 FLAG_WORDS = {
     Flag.OFF_ROUTE: Phrase("came over another network"),
     Flag.ESTIMATED: Phrase("amount shared by estimate"),
