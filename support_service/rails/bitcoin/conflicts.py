@@ -32,7 +32,7 @@ def noted(
     if not kept or told.is_coinbase or len(others) >= TRANSACTIONS_MAX:
         return replace(memo, recent=others)
     outpoints = tuple(one.outpoint for one in told.inputs[:OUTPOINTS_MAX])
-    return replace(memo, recent={**others, told.txid: Recent(kept, outpoints, height)})
+    return replace(memo, recent={**others, told.txid: Recent(height, None, outpoints, kept)})
 
 
 def undone(memo: CursorState, above: int) -> CursorState:

@@ -16,6 +16,7 @@ from support_service.rails.bitcoin.movements import Block
 from support_service.rails.bitcoin.node import Balance, Chain, Wanted
 from support_service.rails.bitcoin.report_builder import ReportBuilder
 from support_service.rails.bitcoin.source_context import SourceContext, Told, judge, tell
+from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.search import BlockRef, remember
 from support_service.rails.source import SourceDown, SourceError
 
@@ -109,7 +110,8 @@ class Poll:
 
     def _report(self, draft: ReportBuilder) -> Report:
         self._step += 1
-        return draft.report(self._post.name, self._step, (self._mark, self._memo), self._post.clock())
+        memo = codec.write(self._memo)
+        return draft.report(self._post.name, self._step, mark=self._mark, memo=memo, at=self._post.clock())
 
     def _rewind(self, tip: BlockRef) -> Report:
         """Go back to the highest block that we read and the chain still has; say which blocks are gone."""

@@ -19,7 +19,7 @@ from support_service.giving import (
     Watch,
 )
 from support_service.rails.bitcoin import cursor_state as memo
-from support_service.rails.bitcoin.cursor_state import CursorState, Waiting, WatchKey
+from support_service.rails.bitcoin.cursor_state import Waiting, WatchKey
 from support_service.rails.bitcoin.movements import Block, Movement, net
 from support_service.rails.chain.search import BlockRef
 
@@ -105,9 +105,8 @@ class ReportBuilder:
         """The blocks told about."""
         return {story.mark for story in self.stories.values()}
 
-    def report(self, source: str, step: int, place: tuple[BlockRef | None, CursorState], at: datetime) -> Report:
-        """Write the report that follows step - 1 and leaves the cursor at a place."""
-        mark, remembered = place
+    def report(self, source: str, step: int, *, mark: BlockRef | None, memo: str, at: datetime) -> Report:
+        """Write the report that follows step - 1, and leaves the cursor at a block with what it is to remember."""
         claims: list[Observation] = []
         told: list[Statement] = []
         for where in sorted(self.stories, key=lambda where: (self.stories[where].mark, where)):
@@ -123,7 +122,7 @@ class ReportBuilder:
             height=None if mark is None else mark.height,
             block_hash=None if mark is None else mark.block_hash,
             checked_at=at,
-            memo=memo.write(remembered),
+            memo=memo,
         )
         return Report(
             source=source,

@@ -15,6 +15,7 @@ from support_service.rails.bitcoin.cursor_state import CursorState, WatchKey
 from support_service.rails.bitcoin.node import Chain, Unreadable, Wanted
 from support_service.rails.bitcoin.report_builder import ReportBuilder
 from support_service.rails.bitcoin.source_context import SourceContext, tell
+from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.source import Holding, Rescan
 
@@ -45,7 +46,8 @@ def read_again(post: SourceContext, chain: Chain, task: Rescan, after: Cursor | 
             begin = end
             if end > low:
                 step += 1
-                yield draft.report(post.name, step, (reading.mark, CursorState()), post.clock())
+                remembered = codec.write(CursorState())
+                yield draft.report(post.name, step, mark=reading.mark, memo=remembered, at=post.clock())
 
 
 class _Reading:

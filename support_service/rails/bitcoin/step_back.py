@@ -17,6 +17,7 @@ from support_service.rails.bitcoin.cursor_state import CursorState, WatchState
 from support_service.rails.bitcoin.node import Chain
 from support_service.rails.bitcoin.report_builder import ReportBuilder
 from support_service.rails.bitcoin.source_context import SourceContext
+from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.search import BlockRef, highest_canonical
 from support_service.rails.source import SourceDown
 
@@ -49,7 +50,7 @@ def step_back(post: SourceContext, chain: Chain, after: Cursor, blocks: Iterable
     log.warning("stepped_back", extra={"source": post.name, "height": base and base.height})
     floor = -1 if base is None else base.height
     held.coins.rewind(floor)
-    at = CursorState(
+    state = CursorState(
         final=base,
         # Not confirmed yet though deep enough for others: rewards and large amounts.
         pending={m: one for m, one in held.pending.items() if m.height <= floor and now[m.height] == m.block_hash},
@@ -57,7 +58,7 @@ def step_back(post: SourceContext, chain: Chain, after: Cursor, blocks: Iterable
         waiting=held.waiting,
         coins=held.coins,
     )
-    return draft.report(post.name, after.step + 1, (base, at), post.clock())
+    return draft.report(post.name, after.step + 1, mark=base, memo=codec.write(state), at=post.clock())
 
 
 def _progress(item: WatchState, floor: int) -> WatchState:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from support_service.giving import Clock, Cursor, Report, SourceWarning, State, Watch
 from support_service.rails.asides import Asides
+from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.search import BlockRef, remember
 from support_service.rails.evm import cursor_state as memo
 from support_service.rails.evm import movements as rows
@@ -99,7 +100,11 @@ class Poll:
 
     def _report(self, draft: ReportBuilder) -> Report:
         self._step += 1
-        return draft.report(self._post.name, self._step, (self._mark, self._memo), self._post.clock())
+        memo = self._remembered()
+        return draft.report(self._post.name, self._step, mark=self._mark, memo=memo, at=self._post.clock())
+
+    def _remembered(self) -> str:
+        return codec.write(self._memo)
 
     def _rewind(self, head: int) -> Report:
         """Go back to the highest block that we read and the chain still has; say which blocks are gone."""
@@ -131,7 +136,7 @@ class Poll:
                 header = self._reader.get(calls.header(known.start))
                 if header is not None:
                     draft.empty(key, mark_of(header), is_canonical=True)
-            self._memo = self._memo.with_progress({key: WatchState(start, wanted)})
+            self._memo = self._memo.with_progress({key: WatchState(start, wanted=wanted)})
             log.info("watch_begins", extra={"source": self._post.name, "asset": key[1], "block": start + 1})
 
     def _mine(self) -> list[tuple[WatchKey, WatchState]]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from support_service.giving import Cursor, Report, State
+from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.evm import cursor_state as memo
 from support_service.rails.evm import movements as rows
@@ -43,7 +44,7 @@ def read_again(post: SourceContext, reader: RpcCache, task: Rescan, after: Curso
         group = {key: mine[key] for key in lows if lows[key] == low}
         for draft, mark in _read(post, reader, (group, task.blocks), Range(low, high, high)):
             step += 1
-            yield draft.report(post.name, step, (mark, CursorState()), post.clock())
+            yield draft.report(post.name, step, mark=mark, memo=codec.write(CursorState()), at=post.clock())
 
 
 def _read(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from support_service.giving import Cursor, Report, State
+from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.search import BlockRef, highest_canonical
 from support_service.rails.evm import cursor_state as memo
 from support_service.rails.evm import native_coin as native
@@ -66,8 +67,8 @@ def step_back(
     log.warning("stepped_back", extra={"source": post.name, "height": place.base and place.base.height})
     come = progress or _progress
     held_there = {key: come(reader, post, (key, item), place.base) for key, item in held.progress.items()}
-    at = (place.base, CursorState(final=place.base, progress=held_there))
-    return draft.report(post.name, after.step + 1, at, post.clock())
+    remembered = codec.write(CursorState(final=place.base, progress=held_there))
+    return draft.report(post.name, after.step + 1, mark=place.base, memo=remembered, at=post.clock())
 
 
 def _rebased(post: SourceContext, reader: RpcCache, after: Cursor) -> Report | None:
@@ -82,8 +83,9 @@ def _rebased(post: SourceContext, reader: RpcCache, after: Cursor) -> Report | N
         return None
     for address, asset in sorted(changed):
         log.warning("balance_taken_anew", extra={"source": post.name, "asset": asset, "address": address})
-    at = (BlockRef(after.height, after.block_hash), held.with_progress(changed))
-    return ReportBuilder(post.network.name, State.SEEN).report(post.name, after.step + 1, at, post.clock())
+    mark, remembered = BlockRef(after.height, after.block_hash), codec.write(held.with_progress(changed))
+    draft = ReportBuilder(post.network.name, State.SEEN)
+    return draft.report(post.name, after.step + 1, mark=mark, memo=remembered, at=post.clock())
 
 
 def _mended(reader: RpcCache, post: SourceContext, key: WatchKey, item: WatchState) -> WatchState:
@@ -116,10 +118,10 @@ def _progress(
     key, item = held
     watch = post.watched.all.get(key)
     if base is None or watch is None or base.height <= item.start:
-        return WatchState(item.start, item.wanted)
+        return WatchState(item.start, wanted=item.wanted)
     if watch.asset.contract:
         units = reader.get(calls.token_balance(watch.asset.contract, watch.address, base.block_hash))
-        return WatchState(item.start, item.wanted, final=BalanceAt(base.height, units), proof=base.height)
+        return WatchState(item.start, wanted=item.wanted, final=BalanceAt(base.height, units), proof=base.height)
     account = native.account(reader, watch.address, base.block_hash)
-    fresh = WatchState(item.start, item.wanted, final=native.point(base.height, account))
+    fresh = WatchState(item.start, wanted=item.wanted, final=native.point(base.height, account))
     return replace(fresh, has_code=item.has_code)
