@@ -15,10 +15,10 @@ from support_service.conformance import Fails, Unknown, run
 from support_service.conformance.bitcoin_core import CORE_CHECKS, CoreBench, read_block, transactions
 from support_service.conformance.esplora import ESPLORA_CHECKS, EsploraBench
 from support_service.rails.bitcoin.address import CHAINS
-from support_service.rails.bitcoin.bounded_json import BadJson
 from support_service.rails.bitcoin.http import Wire
 from support_service.rails.bitcoin.rpc import Refusal, Rpc
-from support_service.rails.bitcoin.rpc_schema import BadAnswer
+from support_service.rails.chain.bounded_json import BadJson
+from support_service.rails.chain.strict_fields import BadAnswer
 from support_service.rails.source import SourceDown, SourceLied
 
 FAILURES = (SourceDown, SourceLied, Refusal, BadAnswer, BadJson)

@@ -19,8 +19,9 @@ from support_service.rails.bitcoin.node import (
     touching,
 )
 from support_service.rails.bitcoin.rpc import INVALID_PARAMETER, Refusal, Rpc
-from support_service.rails.bitcoin.rpc_schema import BadAnswer, Object
+from support_service.rails.chain import strict_fields as strict
 from support_service.rails.chain.search import BlockRef
+from support_service.rails.chain.strict_fields import BadAnswer, Object
 from support_service.rails.source import SourceDown, SourceLied
 
 # A header or two without its block is a block on its way; more is a node that is not up to date.
@@ -71,7 +72,7 @@ class CoreChain:
         """The highest block. SourceDown while the node starts or catches up, SourceLied from another chain."""
         told = self._object(self._ask("getblockchaininfo"))
         try:
-            mark = BlockRef(answers.whole(answers.field(told, "blocks")), answers.block_hash(told.get("bestblockhash")))
+            mark = BlockRef(answers.whole(strict.field(told, "blocks")), answers.block_hash(told.get("bestblockhash")))
             headers = answers.whole(told.get("headers", mark.height))
             self._prune_height = answers.whole(told.get("pruneheight") or 0) if told.get("pruned") is True else 0
         except BadAnswer as error:
@@ -143,7 +144,7 @@ class CoreChain:
             if told.get("success") is False:
                 raise SourceDown(f"{self.host}: broke off its search for unspent outputs")
             mark = BlockRef(answers.whole(told.get("height")), answers.block_hash(told.get("bestblock")))
-            coins = tuple(_unspent(one, script) for one in answers.sequence(told.get("unspents")))
+            coins = tuple(_unspent(one, script) for one in strict.sequence(told.get("unspents")))
             total = answers.amount(told.get("total_amount"))
         except BadAnswer as error:
             raise self._bad("scantxoutset", error) from None
@@ -187,7 +188,7 @@ class CoreChain:
         try:
             # A filter index that lags leaves blocks out without a word.
             index = self._object(self.rpc.ask("getindexinfo", _FILTER_INDEX)).get(_FILTER_INDEX)
-            told = answers.mapping(index)
+            told = strict.mapping(index)
             if told.get("synced") is not True or answers.whole(told.get("best_block_height")) < last:
                 return None
             found = self._object(
@@ -197,7 +198,7 @@ class CoreChain:
             is_whole = (found.get("from_height"), found.get("to_height")) == (first, last)
             if not is_whole or found.get("completed") is False:
                 return None
-            return [answers.block_hash(one) for one in answers.sequence(found.get("relevant_blocks"))]
+            return [answers.block_hash(one) for one in strict.sequence(found.get("relevant_blocks"))]
         except (Refusal, BadAnswer):
             self._has_filters = False
             return None
@@ -206,10 +207,10 @@ class CoreChain:
         """One block with what touches us, and the hashes of the blocks below and, where there is one, above it."""
         told = self._whole_block(digest)
         try:
-            height = answers.whole(answers.field(told, "height"))
+            height = answers.whole(strict.field(told, "height"))
             if answers.block_hash(told.get("hash")) != digest:
                 raise SourceDown(f"{self.host}: gave another block than was asked for")
-            occurred_at = answers.time(answers.field(told, "time"))
+            occurred_at = answers.time(strict.field(told, "time"))
             parent = answers.block_hash(told.get("previousblockhash")) if height else ""
             above = told.get("nextblockhash")
             above = None if above is None else answers.block_hash(above)
@@ -265,7 +266,7 @@ class CoreChain:
 
     def _object(self, value: object) -> Object:
         try:
-            return answers.mapping(value)
+            return strict.mapping(value)
         except BadAnswer as error:
             raise SourceDown(f"{self.host}: {error}") from None
 
@@ -283,7 +284,7 @@ def loading(height: int, headers: int) -> str:
 
 
 def _unspent(value: object, script: Script) -> Unspent:
-    told = answers.mapping(value)
+    told = strict.mapping(value)
     if answers.script(told.get("scriptPubKey")) != script:
         raise BadAnswer("a coin of another script")
     outpoint = f"{answers.block_hash(told.get('txid'))}:{answers.whole(told.get('vout'))}"

@@ -3,17 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeAlias
 
-from support_service.giving import Cursor, Watch
+from support_service.giving import Cursor
 from support_service.rails.bitcoin.coins import Coins, Held
 from support_service.rails.bitcoin.movements import Movement, Outpoint
 from support_service.rails.chain import cursor_state as codec
-from support_service.rails.chain.cursor_state import Units, named, through
+from support_service.rails.chain.cursor_state import Units, WatchKey, named, through
 from support_service.rails.chain.search import BlockRef
-
-# (address, asset code) of a watch of this network.
-WatchKey: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +95,6 @@ class CursorState:
     def without_pending(self, marks: set[BlockRef]) -> "CursorState":
         """Forget blocks that are settled or gone."""
         return replace(self, pending={mark: one for mark, one in self.pending.items() if mark not in marks})
-
-
-def key_of(watch: Watch) -> WatchKey:
-    """Name a watch within its network."""
-    return (watch.address, watch.asset.code)
 
 
 def read(cursor: Cursor | None) -> CursorState:

@@ -8,11 +8,13 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError
 
+from support_service.rails.chain import bounded_json
 from support_service.rails.source import SourceDown
 
 CONNECT_SECONDS_MAX = 3.0
@@ -22,6 +24,8 @@ TOTAL_SECONDS_MAX = 60.0
 # The largest honest answer is a full block with all earlier outputs, some 20 MB.
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
+# The deepest honest answer, a block with its transactions and their earlier outputs, nests nine levels.
+DEPTH_MAX = 64
 RETRY_AFTER_SECONDS_MAX = 300.0
 # What a server answers when it is overloaded or still starting.
 STATUS_BUSY = frozenset({429, 502, 503, 504})
@@ -33,6 +37,14 @@ class Answer:
 
     status: int
     body: bytes
+
+
+def parse(body: bytes) -> object:
+    """Read JSON; raise BadJson.
+
+    Amounts are numbers such as 0.1 on this wire: as floats, one in thirteen would be off by a satoshi.
+    """
+    return bounded_json.parse(body, depth_max=DEPTH_MAX, read_fraction=Decimal)
 
 
 def host_of(url: str) -> str:

@@ -10,11 +10,12 @@ from dataclasses import replace
 
 from support_service.giving import Direction, State
 from support_service.rails.bitcoin import conflicts
-from support_service.rails.bitcoin.cursor_state import CursorState, Waiting, WatchKey
+from support_service.rails.bitcoin.cursor_state import CursorState, Waiting
 from support_service.rails.bitcoin.movements import Movement, Transaction, moves
 from support_service.rails.bitcoin.node import Chain
 from support_service.rails.bitcoin.report_builder import ReportBuilder
 from support_service.rails.bitcoin.source_context import SourceContext
+from support_service.rails.chain.cursor_state import WatchKey
 
 # A flood of dust is not asked about one by one, all at once.
 GONE_ASKED_MAX = 20

@@ -11,13 +11,14 @@ from support_service.rails.bitcoin import cursor_state as memo
 from support_service.rails.bitcoin import mempool as waiting
 from support_service.rails.bitcoin import reorg as sight
 from support_service.rails.bitcoin import report_builder as drafts
-from support_service.rails.bitcoin.cursor_state import WatchKey, WatchState
+from support_service.rails.bitcoin.cursor_state import WatchState
 from support_service.rails.bitcoin.movements import Block
 from support_service.rails.bitcoin.node import Balance, Chain, Wanted
 from support_service.rails.bitcoin.report_builder import ReportBuilder
 from support_service.rails.bitcoin.source_context import SourceContext, Told, judge, tell
 from support_service.rails.chain import cursor_state as codec
-from support_service.rails.chain.search import BlockRef, remember
+from support_service.rails.chain.cursor_state import WatchKey, key_of
+from support_service.rails.chain.search import BlockRef, placed, remember
 from support_service.rails.source import SourceDown, SourceError
 
 # A long catch-up tells where it is this often, not once per step.
@@ -34,7 +35,7 @@ class Poll:
 
     def __init__(self, post: SourceContext, chain: Chain, after: Cursor | None, tellers: Sequence[Chain] = ()) -> None:
         self._post, self._chain, self._tellers = post, chain, tellers
-        self._memo, self._mark = memo.read(after), _placed(after)
+        self._memo, self._mark = memo.read(after), placed(after)
         self._step = 0 if after is None else after.step
         self._told_at: datetime | None = None
         # Transactions told of with their block in this turn.
@@ -180,7 +181,7 @@ class Poll:
             draft.prove(block)
             self._take(one, draft)
             self._remember(block, one, tip)
-            moved[memo.key_of(one.story.watch)] += one.story.units
+            moved[key_of(one.story.watch)] += one.story.units
         done = {key: self._memo.progress[key] for key in group}
         self._memo = self._memo.with_progress(
             {
@@ -194,7 +195,7 @@ class Poll:
         if block.height <= tip.height - self._post.network.confirmations:
             return
         for one in block.transactions:
-            key, gifts = memo.key_of(told.story.watch), [m for m in told.story.moves if m.txid == one.txid]
+            key, gifts = key_of(told.story.watch), [m for m in told.story.moves if m.txid == one.txid]
             rows = [(key, move) for move in gifts if move.direction is Direction.IN]
             if rows:
                 self._memo = conflicts.noted(self._memo, one, rows, told.story.occurred_at, height=block.height)
@@ -204,8 +205,8 @@ class Poll:
         draft.add(story, told.states)
         self._in_blocks |= {move.txid for move in story.moves}
         if told.due is not None:
-            is_opening = self._memo.progress[memo.key_of(story.watch)].start == story.mark.height
-            moved = {memo.key_of(story.watch): 0 if is_opening else story.units}
+            is_opening = self._memo.progress[key_of(story.watch)].start == story.mark.height
+            moved = {key_of(story.watch): 0 if is_opening else story.units}
             self._memo = self._memo.with_pending(story.mark, told.due, moved)
 
     def _at(self, height: int, tip: BlockRef) -> BlockRef:
@@ -294,7 +295,7 @@ class Poll:
             if kept:
                 self._memo = self._memo.with_pending(mark, held.due, kept)
         told = {
-            (memo.key_of(one.story.watch), one.story.mark): one
+            (key_of(one.story.watch), one.story.mark): one
             for block in found
             for one in tell(self._post, block, keys, tip.height)
         }
@@ -335,16 +336,10 @@ class Poll:
             for block, one in told:
                 draft.prove(block)
                 self._take(one, draft)
-                key, new = memo.key_of(one.story.watch), one.story.units
+                key, new = key_of(one.story.watch), one.story.units
                 moved = mine[key].moved
                 gained = new - before.get(key[0], 0)
                 self._memo = self._memo.with_progress(
                     {key: replace(mine[key], moved=None if moved is None else moved + gained)}
                 )
             self._post.asides.solve(item.key)
-
-
-def _placed(cursor: Cursor | None) -> BlockRef | None:
-    if cursor is None or cursor.height is None or cursor.block_hash is None:
-        return None
-    return BlockRef(cursor.height, cursor.block_hash)

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from support_service.rails.bitcoin.cursor_state import CursorState, Pending, WatchKey, WatchState
+from support_service.rails.bitcoin.cursor_state import CursorState, Pending, WatchState
 from support_service.rails.bitcoin.node import Chain
+from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.chain.search import BlockRef, highest_canonical
 from support_service.rails.source import MustFreeze, SourceDown
 

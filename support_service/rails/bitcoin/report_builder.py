@@ -18,9 +18,9 @@ from support_service.giving import (
     Statement,
     Watch,
 )
-from support_service.rails.bitcoin import cursor_state as memo
-from support_service.rails.bitcoin.cursor_state import Waiting, WatchKey
+from support_service.rails.bitcoin.cursor_state import Waiting
 from support_service.rails.bitcoin.movements import Block, Movement, net
+from support_service.rails.chain.cursor_state import WatchKey, key_of
 from support_service.rails.chain.search import BlockRef
 
 RAIL = "bitcoin"
@@ -57,7 +57,7 @@ class ReportBuilder:
 
     def add(self, story: BlockMovements, states: Iterable[State]) -> None:
         """Take a story in, with the state of each of its rows; a later one about the same block is the better one."""
-        place = (memo.key_of(story.watch), story.mark.block_hash)
+        place = (key_of(story.watch), story.mark.block_hash)
         self.stories[place], self.states[place] = story, tuple(states)
 
     def empty(self, key: WatchKey, mark: BlockRef, *, is_canonical: bool) -> None:

@@ -11,11 +11,12 @@ from support_service.giving import Cursor, Report
 from support_service.rails.bitcoin import cursor_state as memo
 from support_service.rails.bitcoin import reorg as sight
 from support_service.rails.bitcoin.coins import Coins
-from support_service.rails.bitcoin.cursor_state import CursorState, WatchKey
+from support_service.rails.bitcoin.cursor_state import CursorState
 from support_service.rails.bitcoin.node import Chain, Unreadable, Wanted
 from support_service.rails.bitcoin.report_builder import ReportBuilder
 from support_service.rails.bitcoin.source_context import SourceContext, tell
 from support_service.rails.chain import cursor_state as codec
+from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.source import Holding, Rescan
 

@@ -3,8 +3,8 @@
 import itertools
 import json
 
-from support_service.rails.bitcoin import bounded_json as text
-from support_service.rails.bitcoin.http import READ_SECONDS_MAX, Answer, Wire
+from support_service.rails.bitcoin.http import READ_SECONDS_MAX, Answer, Wire, parse
+from support_service.rails.chain.bounded_json import BadJson
 from support_service.rails.source import SourceDown
 
 # Error codes of Bitcoin Core (rpc/protocol.h).
@@ -48,8 +48,8 @@ class Rpc:
 
     def _decode(self, answer: Answer) -> dict[str, object]:
         try:
-            told = text.parse(answer.body)
-        except text.BadJson:
+            told = parse(answer.body)
+        except BadJson:
             told = None
         if not isinstance(told, dict):
             what = f"HTTP {answer.status} with something that is no JSON-RPC answer; is this address a node?"

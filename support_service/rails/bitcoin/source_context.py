@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from support_service.giving import Clock, Direction, State, Watch
 from support_service.rails.asides import Asides
 from support_service.rails.bitcoin.address import read_address
-from support_service.rails.bitcoin.cursor_state import WatchKey
 from support_service.rails.bitcoin.movements import Block, Movement, Script, moves
 from support_service.rails.bitcoin.network import BitcoinNetwork
 from support_service.rails.bitcoin.report_builder import BlockMovements
+from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.chain.search import BlockRef
 
 

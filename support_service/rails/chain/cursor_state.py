@@ -14,11 +14,14 @@ from functools import cache
 from types import UnionType
 from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from support_service.giving import Cursor
+from support_service.giving import Cursor, Watch
 
 VERSION = 1
 
 Units: TypeAlias = Annotated[int, "as text"]
+
+# (address, asset code) of a watch of one network.
+WatchKey: TypeAlias = tuple[str, str]
 
 R = TypeVar("R")
 Told: TypeAlias = Mapping[str, Any]
@@ -35,6 +38,11 @@ class _Through:
     kind: object
     write: Callable[[Any], object]
     read: Callable[[Any], object]
+
+
+def key_of(watch: Watch) -> WatchKey:
+    """Name a watch within its network."""
+    return (watch.address, watch.asset.code)
 
 
 def named(name: str = "", *, is_left_out: bool = False) -> dict[str, object]:

@@ -7,18 +7,14 @@ some 128 blocks of it, and finality on Ethereum trails by up to 96.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeAlias
 
-from support_service.giving import Cursor, Watch
+from support_service.giving import Cursor
 from support_service.rails.chain import cursor_state as codec
-from support_service.rails.chain.cursor_state import Units, named
+from support_service.rails.chain.cursor_state import Units, WatchKey, named
 from support_service.rails.chain.search import BlockRef
 
 # Values remembered of blocks above finality, one for each block that changed them; the oldest go first.
 KNOWN_MAX = 128
-
-# (address, asset code) of a watch of this network.
-WatchKey: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +132,6 @@ class CursorState:
         """Forget what was settled: confirmed, replaced or orphaned."""
         rest = [Pending(p.mark, p.keys - settled.get(p.mark, frozenset())) for p in self.pending]
         return replace(self, pending=tuple(pending for pending in rest if pending.keys))
-
-
-def key_of(watch: Watch) -> WatchKey:
-    """Name a watch within its network."""
-    return (watch.address, watch.asset.code)
 
 
 def read(cursor: Cursor | None) -> CursorState:

@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from dataclasses import field as member
 
 from support_service.giving import Watch
+from support_service.rails.chain.cursor_state import WatchKey, key_of
 from support_service.rails.chain.search import Question, Span, bisect, run
 from support_service.rails.evm import movements as rows
 from support_service.rails.evm import native_coin as native
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm import tokens
 from support_service.rails.evm import without_archive as gap
-from support_service.rails.evm.cursor_state import BalanceAt, WatchKey, WatchState, key_of
+from support_service.rails.evm.cursor_state import BalanceAt, WatchState
 from support_service.rails.evm.movements import BlockMovements, net
 from support_service.rails.evm.native_coin import Account
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Call

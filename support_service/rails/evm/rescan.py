@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from support_service.giving import Cursor, Report, State
 from support_service.rails.chain import cursor_state as codec
+from support_service.rails.chain.cursor_state import WatchKey, key_of
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.evm import cursor_state as memo
 from support_service.rails.evm import movements as rows
@@ -18,7 +19,7 @@ from support_service.rails.evm import range_reader as passes
 from support_service.rails.evm import reorg as sight
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm import tokens
-from support_service.rails.evm.cursor_state import BalanceAt, CursorState, WatchKey, WatchState
+from support_service.rails.evm.cursor_state import BalanceAt, CursorState, WatchState
 from support_service.rails.evm.poll import SourceContext
 from support_service.rails.evm.range_reader import Range, RangeResult
 from support_service.rails.evm.reorg import mark_of
@@ -80,7 +81,7 @@ def _from(reader: RpcCache, post: SourceContext, held: tuple[WatchKey, WatchStat
 
 
 def _advanced(item: WatchState, key: WatchKey, found: RangeResult) -> WatchState:
-    told = [story for story in found.stories if memo.key_of(story.watch) == key]
+    told = [story for story in found.stories if key_of(story.watch) == key]
     booked = [(story.header.height, rows.net(story.rows)) for story in told]
     return replace(item, final=found.points[key], booked=(*item.booked, *booked))
 

@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar, cast
 
-from support_service.rails.evm import bounded_json as text
+from support_service.rails.chain import bounded_json
+from support_service.rails.chain.bounded_json import BadJson
+from support_service.rails.chain.strict_fields import BadAnswer
 from support_service.rails.evm.http import Answer, Wire
 from support_service.rails.evm.rpc_errors import Refusal, TooFast, Unreadable, refusal
-from support_service.rails.evm.rpc_schema import BadAnswer, Unplaced
+from support_service.rails.evm.rpc_schema import Unplaced
 from support_service.rails.source import SourceDown
 
 # Providers' smallest usual limit is higher, with one known exception (3), which the halving finds.
@@ -23,6 +25,8 @@ ATTEMPTS_MAX = 4
 BACKOFF_SECONDS = 0.25
 # A longer wait is the watcher's business: it can be interrupted there.
 WAIT_SECONDS_MAX = 5.0
+# A call trace nests an object and a list per level of the EVM's 1,024 levels.
+DEPTH_MAX = 2_200
 # What a node may answer to a list when it only takes single questions, or shorter lists.
 _STATUS_BATCH_REFUSED = frozenset({400, 405, 413, 415, 422, 501})
 # Passing troubles of the node or of what stands before it.
@@ -161,8 +165,8 @@ class Node:
         """Read JSON; None stands for "this batch was refused", and anything that is no JSON is SourceDown."""
         is_refused_batch = is_batch and answer.status in _STATUS_BATCH_REFUSED
         try:
-            told = text.parse(answer.body)
-        except text.BadJson:
+            told = bounded_json.parse(answer.body, depth_max=DEPTH_MAX)
+        except BadJson:
             if is_refused_batch:
                 return None
             raise SourceDown(f"{self.host}: {_not_json(answer)}") from None

@@ -12,12 +12,13 @@ from typing import TypeAlias
 
 from support_service.giving import Cursor, Report, State
 from support_service.rails.chain import cursor_state as codec
+from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.chain.search import BlockRef, highest_canonical
 from support_service.rails.evm import cursor_state as memo
 from support_service.rails.evm import native_coin as native
 from support_service.rails.evm import reorg as sight
 from support_service.rails.evm import rpc_requests as calls
-from support_service.rails.evm.cursor_state import BalanceAt, CursorState, WatchKey, WatchState
+from support_service.rails.evm.cursor_state import BalanceAt, CursorState, WatchState
 from support_service.rails.evm.poll import SourceContext
 from support_service.rails.evm.report_builder import ReportBuilder
 from support_service.rails.evm.rpc_cache import RpcCache

@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from support_service.giving import State
+from support_service.rails.chain.cursor_state import key_of
 from support_service.rails.chain.search import Span
 from support_service.rails.evm import native_coin as native
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm import tokens
-from support_service.rails.evm.cursor_state import CursorState, key_of
+from support_service.rails.evm.cursor_state import CursorState
 from support_service.rails.evm.movements import BlockMovements, net
 from support_service.rails.evm.report_builder import ReportBuilder
 from support_service.rails.evm.rpc_cache import RpcCache

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 
 from support_service.giving import Cursor
 from support_service.rails.chain import cursor_state as codec
-from support_service.rails.chain.cursor_state import Units, named
-from support_service.rails.evm.cursor_state import WatchKey
+from support_service.rails.chain.cursor_state import Units, WatchKey, named
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from support_service.giving import Watch
+from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.evm import rpc_requests as calls
-from support_service.rails.evm.cursor_state import WatchKey, WatchState
+from support_service.rails.evm.cursor_state import WatchState
 from support_service.rails.evm.movements import net
 from support_service.rails.evm.range_reader import Watched
 from support_service.rails.evm.rpc_cache import RpcCache

@@ -7,9 +7,10 @@ from functools import partial
 
 from support_service.giving import Cursor, Report, SourceWarning, State, WarningKind, Watch
 from support_service.rails.chain import cursor_state as codec
+from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.evm import rpc_requests as calls
-from support_service.rails.evm.cursor_state import BalanceAt, WatchKey, WatchState
+from support_service.rails.evm.cursor_state import BalanceAt, WatchState
 from support_service.rails.evm.poll import Poll, SourceContext
 from support_service.rails.evm.range_reader import Range
 from support_service.rails.evm.reorg import ChainHead, mark_of

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 
 from support_service.giving import Cursor, Report, State, Watch
 from support_service.rails.chain import cursor_state as codec
+from support_service.rails.chain.cursor_state import key_of
 from support_service.rails.chain.search import BlockRef, RangeSize
 from support_service.rails.evm import cursor_state as memo
 from support_service.rails.evm import reorg as sight
-from support_service.rails.evm.cursor_state import CursorState, WatchState, key_of
+from support_service.rails.evm.cursor_state import CursorState, WatchState
 from support_service.rails.evm.movements import BlockMovements, net
 from support_service.rails.evm.poll import SourceContext
 from support_service.rails.evm.reorg import mark_of

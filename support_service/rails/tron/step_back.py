@@ -5,10 +5,11 @@ from dataclasses import replace
 
 from support_service.giving import Cursor, Report, Statement
 from support_service.rails.chain import cursor_state as codec
+from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.evm import cursor_state as memo
 from support_service.rails.evm import step_back as thaw
-from support_service.rails.evm.cursor_state import BalanceAt, WatchKey, WatchState
+from support_service.rails.evm.cursor_state import BalanceAt, WatchState
 from support_service.rails.evm.poll import SourceContext
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.step_back import Block
