@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from support_service.giving import Clock, Cursor, Report, SourceWarning, Watch, utc_now
+from support_service.giving import Clock, Cursor, MoneyBlock, Report, SourceWarning, Watch, utc_now
 from support_service.rails.asides import WATCH, Asides
 from support_service.rails.bitcoin.core import CoreChain
 from support_service.rails.bitcoin.esplora import EsploraChain
@@ -13,7 +13,7 @@ from support_service.rails.bitcoin.node_quorum import NodeQuorum
 from support_service.rails.bitcoin.poll import Poll
 from support_service.rails.bitcoin.rescan import holdings, read_again
 from support_service.rails.bitcoin.source_context import SourceContext
-from support_service.rails.bitcoin.step_back import StoodIn, step_back
+from support_service.rails.bitcoin.step_back import step_back
 from support_service.rails.chain.cursor_state import WatchKey, key_of
 from support_service.rails.chain.node_pool import NodePool
 from support_service.rails.source import Holding, Rescan, Source, SourceDown
@@ -56,7 +56,7 @@ class BitcoinSource(Source):
         """Say what people should hear of though the last look went well."""
         return self._warnings
 
-    def step_back(self, after: Cursor, blocks: Iterable[StoodIn]) -> Report | None:
+    def step_back(self, after: Cursor, blocks: Iterable[MoneyBlock]) -> Report | None:
         """After a freeze: the step back to the last common block, or None where the chain is as we read it."""
         return step_back(self._post(self.name), self._asked(), after, blocks)
 

@@ -8,9 +8,8 @@ orphaned, and the next turn reads everything from there again.
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TypeAlias
 
-from support_service.giving import Cursor, Report
+from support_service.giving import Cursor, MoneyBlock, Report
 from support_service.rails.bitcoin import cursor_state as memo
 from support_service.rails.bitcoin import reorg as sight
 from support_service.rails.bitcoin.cursor_state import CursorState, WatchState
@@ -21,13 +20,10 @@ from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.search import BlockRef, highest_canonical
 from support_service.rails.source import SourceDown
 
-# Where the ledger holds money: (address, asset code, height, block hash).
-StoodIn: TypeAlias = tuple[str, str, int, str]
-
 log = logging.getLogger(__name__)
 
 
-def step_back(post: SourceContext, chain: Chain, after: Cursor, blocks: Iterable[StoodIn]) -> Report | None:
+def step_back(post: SourceContext, chain: Chain, after: Cursor, blocks: Iterable[MoneyBlock]) -> Report | None:
     """Report the step back; None where the final block is still there: then the nodes were mended, and we go on.
 
     Raises SourceDown and SourceLied.

@@ -8,7 +8,7 @@ missed is added; what the chain does not have becomes `replaced` or `orphaned`.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from support_service.giving import Cursor, Report, State
+from support_service.giving import Cursor, MoneyBlock, Report, State
 from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.cursor_state import WatchKey, key_of
 from support_service.rails.chain.search import BlockRef
@@ -25,7 +25,6 @@ from support_service.rails.evm.range_reader import Range, RangeResult
 from support_service.rails.evm.reorg import mark_of
 from support_service.rails.evm.report_builder import ReportBuilder
 from support_service.rails.evm.rpc_cache import RpcCache
-from support_service.rails.evm.step_back import Block
 from support_service.rails.source import Rescan, SourceDown
 
 
@@ -49,7 +48,10 @@ def read_again(post: SourceContext, reader: RpcCache, task: Rescan, after: Curso
 
 
 def _read(
-    post: SourceContext, reader: RpcCache, what: tuple[Mapping[WatchKey, WatchState], Iterable[Block]], whole: Range
+    post: SourceContext,
+    reader: RpcCache,
+    what: tuple[Mapping[WatchKey, WatchState], Iterable[MoneyBlock]],
+    whole: Range,
 ) -> Iterator[tuple[ReportBuilder, BlockRef]]:
     group, blocks = what
     group = {key: _from(reader, post, (key, item), whole.low) for key, item in group.items()}
@@ -97,7 +99,7 @@ def _reconcile(
             draft.add(stories)
 
 
-def _restate(post: SourceContext, reader: RpcCache, draft: ReportBuilder, blocks: Iterable[Block]) -> None:
+def _restate(post: SourceContext, reader: RpcCache, draft: ReportBuilder, blocks: Iterable[MoneyBlock]) -> None:
     """State blocks with our money that brought no story: the block is gone, or nothing is there, or no log tells."""
     told = draft.marks
     silent = [(BlockRef(height, digest), (address, asset)) for address, asset, height, digest in blocks]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from support_service.giving import Clock, Cursor, Report, SourceWarning, Watch, utc_now
+from support_service.giving import Clock, Cursor, MoneyBlock, Report, SourceWarning, Watch, utc_now
 from support_service.rails.asides import WATCH, Asides
 from support_service.rails.chain.node_pool import NodePool
 from support_service.rails.evm import cursor_state as memo
@@ -18,7 +18,7 @@ from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import Behind, NoState, Refusal, TokenSilent, Unreadable
 from support_service.rails.evm.rpc_quorum import RpcQuorum, too_few
 from support_service.rails.evm.rpc_without_hashes import HashlessNode
-from support_service.rails.evm.step_back import Block, step_back
+from support_service.rails.evm.step_back import step_back
 from support_service.rails.source import Holding, Rescan, Source, SourceDown, SourceLied
 
 
@@ -66,7 +66,7 @@ class EvmSource(Source):
         """Say what people should hear of though the last look went well."""
         return self._warnings
 
-    def step_back(self, after: Cursor, blocks: Iterable[Block]) -> Report | None:
+    def step_back(self, after: Cursor, blocks: Iterable[MoneyBlock]) -> Report | None:
         """After a freeze: the step back to the last common block, or None where the chain is as we read it.
 
         blocks are those the ledger holds money in. Raises SourceDown and SourceLied.

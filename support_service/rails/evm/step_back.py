@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from support_service.giving import Cursor, Report, State
+from support_service.giving import Cursor, MoneyBlock, Report, State
 from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.chain.search import BlockRef, highest_canonical
@@ -25,8 +25,6 @@ from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import NoState
 from support_service.rails.source import SourceDown
 
-# Where the ledger holds money: (address, asset code, height, block hash).
-Block: TypeAlias = tuple[str, str, int, str]
 # How far a watch has come at a block; None stands for the chain's beginning.
 At: TypeAlias = Callable[[RpcCache, SourceContext, tuple[WatchKey, WatchState], BlockRef | None], WatchState]
 
@@ -42,7 +40,7 @@ class _Place:
 
 
 def step_back(
-    post: SourceContext, reader: RpcCache, after: Cursor, blocks: Iterable[Block], *, progress: At | None = None
+    post: SourceContext, reader: RpcCache, after: Cursor, blocks: Iterable[MoneyBlock], *, progress: At | None = None
 ) -> Report | None:
     """Report the step back.
 
@@ -105,7 +103,7 @@ def _mended(reader: RpcCache, post: SourceContext, key: WatchKey, item: WatchSta
     return item if point == final else replace(item, final=point, head=None, known=())
 
 
-def _place(reader: RpcCache, held: CursorState, booked: list[Block]) -> _Place:
+def _place(reader: RpcCache, held: CursorState, booked: list[MoneyBlock]) -> _Place:
     known = [*held.marks, *([held.final] if held.final else []), *(pending.mark for pending in held.pending)]
     known += [BlockRef(height, digest) for _, _, height, digest in booked]
     now = sight.hashes(reader, known)

@@ -7,8 +7,7 @@ beyond this folder meets a hex address of TRON.
 from collections.abc import Iterable
 from dataclasses import replace
 
-from support_service.giving import Identity, Observation, PaymentClaim, Report, Statement, Watch
-from support_service.rails.evm.step_back import Block
+from support_service.giving import Identity, MoneyBlock, Observation, PaymentClaim, Report, Statement, Watch
 from support_service.rails.source import Holding
 from support_service.rails.tron.address import any_form, to_evm
 
@@ -35,12 +34,10 @@ class Forms:
         """Write what a twin holds under the watch as it was set."""
         return replace(holding, watch=self._watch[holding.watch])
 
-    def blocks(self, blocks: Iterable[Block]) -> tuple[Block, ...]:
+    def blocks(self, blocks: Iterable[MoneyBlock]) -> tuple[MoneyBlock, ...]:
         """The ledger's blocks of money in the form that nodes take; those of addresses not watched are left out."""
         inside = {shown: twin for twin, shown in self._shown.items()}
-        return tuple(
-            (inside[address], asset, height, digest) for address, asset, height, digest in blocks if address in inside
-        )
+        return tuple(block._replace(address=inside[block.address]) for block in blocks if block.address in inside)
 
     def spoken(self, text: str) -> str:
         """Write the addresses in a message as people know them."""

@@ -8,7 +8,7 @@ by as much as this reading finds, and nothing is taken back that no reading expl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from support_service.giving import Cursor, Report, State, Watch
+from support_service.giving import Cursor, MoneyBlock, Report, State, Watch
 from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.cursor_state import key_of
 from support_service.rails.chain.search import BlockRef, RangeSize
@@ -20,7 +20,6 @@ from support_service.rails.evm.poll import SourceContext
 from support_service.rails.evm.reorg import mark_of
 from support_service.rails.evm.report_builder import ReportBuilder
 from support_service.rails.evm.rpc_cache import LogSearch, RpcCache
-from support_service.rails.evm.step_back import Block
 from support_service.rails.source import Rescan
 from support_service.rails.tron import balance_samples as samples
 from support_service.rails.tron import log_index as canary
@@ -84,7 +83,7 @@ def _low(first: int, progress: WatchState, book: BalanceSamples) -> int:
 
 
 def _read(
-    post: SourceContext, reader: RpcCache, one: _Again, what: tuple[list[Block], int]
+    post: SourceContext, reader: RpcCache, one: _Again, what: tuple[list[MoneyBlock], int]
 ) -> Iterator[tuple[ReportBuilder, BlockRef]]:
     blocks, high = what
     search = LogSearch([one.watch.asset.contract], [one.watch.address])
@@ -107,7 +106,10 @@ def _read(
 
 
 def _silent(
-    post: SourceContext, reader: RpcCache, one: _Again, what: tuple[ReportBuilder, list[Block], list[BlockMovements]]
+    post: SourceContext,
+    reader: RpcCache,
+    one: _Again,
+    what: tuple[ReportBuilder, list[MoneyBlock], list[BlockMovements]],
 ) -> list[BlockMovements]:
     """State blocks with our money in which the search found nothing; what they hold is read without the index."""
     draft, blocks, found = what

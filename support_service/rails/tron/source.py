@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from support_service.giving import Clock, Cursor, Report, SourceWarning, WarningKind, Watch, utc_now
+from support_service.giving import Clock, Cursor, MoneyBlock, Report, SourceWarning, WarningKind, Watch, utc_now
 from support_service.rails.asides import Asides
 from support_service.rails.chain.search import RangeSize
 from support_service.rails.evm import cursor_state as memo
@@ -20,7 +20,6 @@ from support_service.rails.evm.rpc import Asked, Node
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import Refusal
 from support_service.rails.evm.source import EvmSource
-from support_service.rails.evm.step_back import Block
 from support_service.rails.source import Holding, Rescan, Source, SourceDown, SourceLied
 from support_service.rails.tron import holding, rescan
 from support_service.rails.tron import log_index as canary
@@ -89,7 +88,7 @@ class TronSource(EvmSource):
         self._histories.compare(RpcCache(NewestOnly(asked)), tuple(watched.all.values()), turn.final_height)
         self._warnings = (*turn.warnings, *self._troubles, *self._histories.warnings)
 
-    def step_back(self, after: Cursor, blocks: Iterable[Block]) -> Report | None:
+    def step_back(self, after: Cursor, blocks: Iterable[MoneyBlock]) -> Report | None:
         """After a freeze: the step back to the last common block, or None where the chain is as we read it.
 
         blocks are those the ledger holds money in. Raises SourceDown and SourceLied.

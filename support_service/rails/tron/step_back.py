@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from support_service.giving import Cursor, Report, Statement
+from support_service.giving import Cursor, MoneyBlock, Report, Statement
 from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.chain.search import BlockRef
@@ -12,7 +12,6 @@ from support_service.rails.evm import step_back as thaw
 from support_service.rails.evm.cursor_state import BalanceAt, WatchState
 from support_service.rails.evm.poll import SourceContext
 from support_service.rails.evm.rpc_cache import RpcCache
-from support_service.rails.evm.step_back import Block
 from support_service.rails.tron import balance_samples as samples
 from support_service.rails.tron import reconcile
 from support_service.rails.tron.address_forms import Forms
@@ -20,7 +19,7 @@ from support_service.rails.tron.balance_samples import BalanceSamples, Samples
 
 
 def step_back(
-    post: SourceContext, reader: RpcCache, after: Cursor, blocks: Iterable[Block], *, forms: Forms
+    post: SourceContext, reader: RpcCache, after: Cursor, blocks: Iterable[MoneyBlock], *, forms: Forms
 ) -> Report | None:
     """Report the step back to the last common block; None where the chain is as we read it.
 
