@@ -12,7 +12,7 @@ from http import HTTPStatus
 from support_service.conformance import Differs, Fails, Unknown
 from support_service.giving import utc_now
 from support_service.rails.bitcoin import rpc_schema as answers
-from support_service.rails.bitcoin.http import Wire, parse
+from support_service.rails.bitcoin.http import BitcoinWire, parse
 from support_service.rails.bitcoin.movements import Transaction
 from support_service.rails.bitcoin.node import check_genesis
 from support_service.rails.chain import strict_fields as strict
@@ -29,7 +29,7 @@ _NOBODY = "f" * 64
 class EsploraBench:
     """A server on the bench, and what earlier checks found out about it."""
 
-    wire: Wire
+    wire: BitcoinWire
     chain: str
     head: BlockRef | None = None
     txid: str = ""

@@ -212,7 +212,7 @@ def test_an_answer_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_drip_does_not_outlive_the_deadline() -> None:
     ticks = iter([0.0, 61.0])
     with Server(lambda _: Reply(b"[" + b" " * 10 + b"]")) as server:
-        slow = wire.Wire(server.url, monotonic=lambda: next(ticks))
+        slow = wire.EvmWire(server.url, monotonic=lambda: next(ticks))
         with pytest.raises(SourceDown, match="longer than 60 s"):
             slow.post(b"{}")
 

@@ -45,7 +45,7 @@ def one(chain: str, words: str) -> Cursor:
 
 @pytest.mark.parametrize(("chain", "stored"), EACH)
 def test_what_was_stored_is_read_and_written_as_it_was(chain: str, stored: str) -> None:
-    records = [codec.read(cursor(stored), kind) for kind in KINDS[chain]]
+    records: list[object] = [codec.read(cursor(stored), kind) for kind in KINDS[chain]]
     assert codec.write(*records) == stored
 
 

@@ -9,7 +9,7 @@ from collections.abc import Container, Sequence
 from datetime import datetime
 
 from support_service.rails.bitcoin import rpc_schema as answers
-from support_service.rails.bitcoin.http import Answer, Wire, parse
+from support_service.rails.bitcoin.http import Answer, BitcoinWire, parse
 from support_service.rails.bitcoin.movements import Block, Script, Transaction
 from support_service.rails.bitcoin.node import Balance, Wanted, WatchSilent, check_genesis, touching
 from support_service.rails.chain import strict_fields as strict
@@ -51,7 +51,7 @@ class EsploraChain:
     blocks_per_step = BLOCKS_PER_STEP
 
     def __init__(self, url: str, chain: str) -> None:
-        self.wire, self._chain = Wire(url), chain
+        self.wire, self._chain = BitcoinWire(url), chain
         # Whether what cannot be read is left out and named; else it is a reason to ask another node.
         self.goes_on = False
         self._is_checked = False

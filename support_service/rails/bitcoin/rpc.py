@@ -3,7 +3,7 @@
 import itertools
 import json
 
-from support_service.rails.bitcoin.http import READ_SECONDS_MAX, Answer, Wire, parse
+from support_service.rails.bitcoin.http import READ_SECONDS_MAX, Answer, BitcoinWire, parse
 from support_service.rails.chain.bounded_json import BadJson
 from support_service.rails.source import SourceDown
 
@@ -25,7 +25,7 @@ class Rpc:
     """One node's JSON-RPC."""
 
     def __init__(self, url: str) -> None:
-        self.wire = Wire(url)
+        self.wire = BitcoinWire(url)
         self._numbers = itertools.count(1)
 
     @property

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
 from types import UnionType
-from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeAlias, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from support_service.giving import Cursor, Watch
 
@@ -63,7 +63,8 @@ def write(*records: object) -> str:
     """Write records, objects all of them, as one compact object."""
     told: dict[str, object] = {"v": VERSION}
     for record in records:
-        written = _form(type(record)).write(record)
+        kind: Any = type(record)
+        written = _form(kind).write(record)
         assert isinstance(written, dict), "a record with named fields"
         told |= written
     return json.dumps(told, separators=(",", ":"))
@@ -74,7 +75,8 @@ def read(cursor: Cursor | None, kind: type[R]) -> R:
     told: Told = json.loads(cursor.memo) if cursor is not None else {}
     if told and told["v"] != VERSION:
         raise ValueError(f"the cursor was written by another version ({told['v']}); this one reads {VERSION}")
-    record: R = _form(kind).read(told)
+    form: _Form = _form(cast("Any", kind))
+    record: R = form.read(told)
     return record
 
 

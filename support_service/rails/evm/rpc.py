@@ -13,8 +13,9 @@ from typing import Generic, Protocol, TypeVar, cast
 
 from support_service.rails.chain import bounded_json
 from support_service.rails.chain.bounded_json import BadJson
+from support_service.rails.chain.http import Answer
 from support_service.rails.chain.strict_fields import BadAnswer
-from support_service.rails.evm.http import Answer, Wire
+from support_service.rails.evm.http import EvmWire
 from support_service.rails.evm.rpc_errors import Refusal, TooFast, Unreadable, refusal
 from support_service.rails.evm.rpc_schema import Unplaced
 from support_service.rails.source import SourceDown
@@ -81,7 +82,7 @@ class Node:
     """One JSON-RPC node. Counts what it costs: http_requests and calls."""
 
     def __init__(self, url: str, *, pause: Callable[[float], object] = time.sleep) -> None:
-        self._wire, self._pause = Wire(url), pause
+        self._wire, self._pause = EvmWire(url), pause
         self.host = self._wire.host
         self.batch_calls_max = BATCH_CALLS_MAX
         self.http_requests = self.calls = 0

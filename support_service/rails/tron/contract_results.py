@@ -7,8 +7,7 @@ also for one that is not SUCCESS. Where the witness is set, nothing is booked th
 from collections.abc import Iterable
 
 from support_service.rails.asides import Asides
-from support_service.rails.chain.http import Place
-from support_service.rails.evm.http import host_of
+from support_service.rails.chain.http import Place, host_of
 from support_service.rails.evm.rpc_errors import Unreadable
 from support_service.rails.source import SourceDown
 
