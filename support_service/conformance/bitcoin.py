@@ -16,12 +16,12 @@ from support_service.conformance.bitcoin_core import CORE_CHECKS, CoreBench, rea
 from support_service.conformance.esplora import ESPLORA_CHECKS, EsploraBench
 from support_service.rails.bitcoin.address import CHAINS
 from support_service.rails.bitcoin.http import BitcoinWire
-from support_service.rails.bitcoin.rpc import Refusal, Rpc
+from support_service.rails.bitcoin.rpc import CoreRefusal, Rpc
 from support_service.rails.chain.bounded_json import BadJson
 from support_service.rails.chain.strict_fields import BadAnswer
 from support_service.rails.source import SourceDown, SourceLied
 
-FAILURES = (SourceDown, SourceLied, Refusal, BadAnswer, BadJson)
+FAILURES = (SourceDown, SourceLied, CoreRefusal, BadAnswer, BadJson)
 
 
 class Conformance(Telling):

@@ -15,7 +15,7 @@ from support_service.rails.bitcoin import rpc_schema as answers
 from support_service.rails.bitcoin.core import HEADERS_AHEAD_MAX, SEARCH_SECONDS_MAX, loading
 from support_service.rails.bitcoin.movements import Input, Transaction
 from support_service.rails.bitcoin.node import check_genesis
-from support_service.rails.bitcoin.rpc import INVALID_PARAMETER, Refusal, Rpc
+from support_service.rails.bitcoin.rpc import INVALID_PARAMETER, CoreRefusal, Rpc
 from support_service.rails.chain import strict_fields as strict
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.chain.strict_fields import Object
@@ -163,7 +163,7 @@ def core_above_head(bench: CoreBench) -> str:
     """A block above the head is refused with code -8."""
     try:
         told = bench.hash_at(bench.head.height + 1_000)
-    except Refusal as error:
+    except CoreRefusal as error:
         if error.code != INVALID_PARAMETER:
             raise Fails(f"refused with code {error.code}: the watcher would take the node for broken") from error
         return "refused (-8)"
@@ -182,7 +182,7 @@ def core_filters(bench: CoreBench) -> str:
             raise Differs("it is still being built: until then each block is read whole")
         first = max(0, height - 5)
         told = bench.ask("scanblocks", "start", [f"raw({script})"], first, height, "basic")
-    except Refusal as error:
+    except CoreRefusal as error:
         raise Differs(f"there is none ({error}): each block is read whole") from error
     if (told.get("from_height"), told.get("to_height")) != (first, height):
         raise Fails(
@@ -203,7 +203,7 @@ def core_search(bench: CoreBench) -> str:
         told = strict.mapping(
             bench.rpc.ask("scantxoutset", "start", [f"raw({script})"], read_seconds=SEARCH_SECONDS_MAX)
         )
-    except Refusal as error:
+    except CoreRefusal as error:
         raise Differs(f"there is none ({error}): sums begin at nothing, and the watcher says so") from error
     coins = [strict.mapping(one) for one in strict.sequence(told.get("unspents"))]
     total = sum(answers.amount(one.get("amount")) for one in coins)
@@ -218,7 +218,7 @@ def core_strangers(bench: CoreBench) -> str:
     """A method that a node does not have is refused with an error of its own, and not with a web page."""
     try:
         bench.rpc.ask("nosuchmethod")
-    except Refusal as error:
+    except CoreRefusal as error:
         return f"refused ({error.code})"
     raise Fails("it answers what does not exist")
 
@@ -244,7 +244,7 @@ def read_block(bench: CoreBench, digest: str) -> tuple[Object, bool]:
         told = bench.ask("getblock", digest, 3)
         if all(isinstance(one, dict) for one in strict.sequence(told.get("tx"))):
             return told, True
-    except Refusal:
+    except CoreRefusal:
         pass
     return bench.ask("getblock", digest, *_OLDER_FORM), False
 

@@ -8,7 +8,7 @@ from support_service.giving import Cursor
 from support_service.rails.bitcoin.coins import Coins, Held
 from support_service.rails.bitcoin.movements import Movement, Outpoint
 from support_service.rails.chain import cursor_state as codec
-from support_service.rails.chain.cursor_state import Units, WatchKey, named, through
+from support_service.rails.chain.cursor_state import TextUnits, WatchKey, named, through
 from support_service.rails.chain.search import BlockRef
 
 
@@ -24,8 +24,8 @@ class WatchState:
     start: int
     wanted: int | None
     read: int
-    moved: Units | None = 0
-    opening: Units | None = None
+    moved: TextUnits | None = 0
+    opening: TextUnits | None = None
     is_open: bool = False
 
 
@@ -38,7 +38,7 @@ class Pending:
 
     mark: BlockRef
     due: int
-    moved: Mapping[WatchKey, Units]
+    moved: Mapping[WatchKey, TextUnits]
 
 
 @dataclass(frozen=True, slots=True)

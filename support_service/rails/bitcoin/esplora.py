@@ -11,7 +11,7 @@ from datetime import datetime
 from support_service.rails.bitcoin import rpc_schema as answers
 from support_service.rails.bitcoin.http import Answer, BitcoinWire, parse
 from support_service.rails.bitcoin.movements import Block, Script, Transaction
-from support_service.rails.bitcoin.node import Balance, Wanted, WatchSilent, check_genesis, touching
+from support_service.rails.bitcoin.node import ScriptBalance, WantedMoney, WatchSilent, check_genesis, touching
 from support_service.rails.chain import strict_fields as strict
 from support_service.rails.chain.bounded_json import BadJson
 from support_service.rails.chain.search import BlockRef
@@ -91,25 +91,25 @@ class EsploraChain:
         except BadAnswer as error:
             raise self._bad(error) from None
 
-    def scan(self, first: int, last: int, wanted: Wanted) -> list[Block]:
+    def scan(self, first: int, last: int, wanted: WantedMoney) -> list[Block]:
         """All blocks of first..last that touch us."""
         return self._blocks(first, last, wanted, None)
 
-    def again(self, marks: Sequence[BlockRef], wanted: Wanted) -> list[Block]:
+    def again(self, marks: Sequence[BlockRef], wanted: WantedMoney) -> list[Block]:
         """These blocks once more."""
         heights = [mark.height for mark in marks]
         return self._blocks(min(heights), max(heights), wanted, set(marks)) if marks else []
 
-    def balance(self, script: Script) -> Balance | None:
+    def balance(self, script: Script) -> ScriptBalance | None:
         """What a script holds now, by the server's own sums; the tip is asked anew, for they may be newer."""
         told = self._stats(script)[0]
         try:
             units = answers.satoshi(told.get("funded_txo_sum")) - answers.satoshi(told.get("spent_txo_sum"))
         except BadAnswer as error:
             raise self._silent(script, error) from None
-        return Balance(self.tip(), units)
+        return ScriptBalance(self.tip(), units)
 
-    def checked_balance(self, script: Script) -> Balance | None:
+    def checked_balance(self, script: Script) -> ScriptBalance | None:
         """The same: it costs two small requests."""
         return self.balance(script)
 
@@ -159,7 +159,7 @@ class EsploraChain:
         except BadAnswer as error:
             raise self._silent(script, error) from None
 
-    def _blocks(self, first: int, last: int, wanted: Wanted, marks: set[BlockRef] | None) -> list[Block]:
+    def _blocks(self, first: int, last: int, wanted: WantedMoney, marks: set[BlockRef] | None) -> list[Block]:
         """Blocks of first..last from the histories of all scripts; what touches two of them comes once."""
         by_mark: dict[BlockRef, dict[str, _Confirmed]] = {}
         for script in wanted.scripts:

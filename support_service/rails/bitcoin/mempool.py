@@ -36,7 +36,7 @@ def told(
     """
     for key in post.watches:
         transactions = chain.waiting(post.script(key))
-        rows, gone = _of_watch(post, chain, (key, memo, transactions), draft, in_blocks=in_blocks)
+        rows, gone = _of_watch(post, chain, key, draft, memo=memo, transactions=transactions, in_blocks=in_blocks)
         memo = replace(memo, waiting={**memo.waiting, key: rows})
         memo = _remembered(post, conflicts.forgotten(memo, gone, height), key, transactions or ())
     return replace(memo, waiting={key: rows for key, rows in memo.waiting.items() if rows})
@@ -57,12 +57,13 @@ def _remembered(
 def _of_watch(
     post: SourceContext,
     chain: Chain,
-    what: tuple[WatchKey, CursorState, list[Transaction] | None],
+    key: WatchKey,
     draft: ReportBuilder,
     *,
+    memo: CursorState,
+    transactions: list[Transaction] | None,
     in_blocks: AbstractSet[str],
 ) -> tuple[tuple[Waiting, ...], list[str]]:
-    key, memo, transactions = what
     watch = post.watches[key]
     held = {(one.move.direction, one.move.locator): one for one in memo.waiting.get(key, ())}
     now = _now(post, key, transactions)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from support_service.giving import Direction, Kind
-from support_service.rails.chain.cursor_state import UNKEPT, Units
+from support_service.rails.chain.cursor_state import UNKEPT, TextUnits
 
 # Every coin there will ever be, in satoshi: no honest amount is larger.
 UNITS_MAX = 21_000_000 * 10**8
@@ -24,7 +24,7 @@ class Coin:
     """An output: which script may spend it, and how much it holds."""
 
     script: Script
-    units: Units
+    units: TextUnits
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Movement:
     direction: Direction
     kind: Kind
     locator: str
-    units: Units
+    units: TextUnits
     txid: str
     is_coinbase: bool = field(default=False, metadata=UNKEPT)
 

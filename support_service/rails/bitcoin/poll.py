@@ -13,9 +13,9 @@ from support_service.rails.bitcoin import reorg as sight
 from support_service.rails.bitcoin import report_builder as drafts
 from support_service.rails.bitcoin.cursor_state import WatchState
 from support_service.rails.bitcoin.movements import Block
-from support_service.rails.bitcoin.node import Balance, Chain, Wanted
+from support_service.rails.bitcoin.node import Chain, ScriptBalance, WantedMoney
 from support_service.rails.bitcoin.report_builder import ReportBuilder
-from support_service.rails.bitcoin.source_context import SourceContext, Told, judge, tell
+from support_service.rails.bitcoin.source_context import JudgedBlock, SourceContext, judge, tell
 from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.cursor_state import WatchKey, key_of
 from support_service.rails.chain.search import BlockRef, placed, remember
@@ -169,7 +169,7 @@ class Poll:
         self, group: Sequence[WatchKey], span: tuple[int, BlockRef], draft: ReportBuilder, tip: BlockRef
     ) -> None:
         first, end = span
-        wanted = Wanted(self._post.scripts(group), self._memo.coins, self._memo.lost_coins)
+        wanted = WantedMoney(self._post.scripts(group), self._memo.coins, self._memo.lost_coins)
         blocks = self._chain.scan(first, end.height, wanted)
         told = [(block, one) for block in blocks for one in tell(self._post, block, group, tip.height)]
         unread_blocks.note(self._post, blocks, told, self._memo)
@@ -190,7 +190,7 @@ class Poll:
             }
         )
 
-    def _remember(self, block: Block, told: Told, tip: BlockRef) -> None:
+    def _remember(self, block: Block, told: JudgedBlock, tip: BlockRef) -> None:
         """Keep in mind what is not deep yet, with its coins: a reorg may give them to another payment."""
         if block.height <= tip.height - self._post.network.confirmations:
             return
@@ -200,7 +200,7 @@ class Poll:
             if rows:
                 self._memo = conflicts.noted(self._memo, one, rows, told.story.occurred_at, height=block.height)
 
-    def _take(self, told: Told, draft: ReportBuilder) -> None:
+    def _take(self, told: JudgedBlock, draft: ReportBuilder) -> None:
         story = told.story
         draft.add(story, told.states)
         self._in_blocks |= {move.txid for move in story.moves}
@@ -241,7 +241,7 @@ class Poll:
                 # What cannot be read would be taken for what lay there before.
                 continue
             mark = self._at(item.start, tip)
-            told = Balance(tip, item.moved) if item.start == 0 else self._chain.balance(self._post.script(key))
+            told = ScriptBalance(tip, item.moved) if item.start == 0 else self._chain.balance(self._post.script(key))
             if told is not None and told.mark != tip:
                 raise SourceDown(f"{self._chain.host}: the chain moved while the opening was asked for; asking again")
             opening = None if told is None else told.units - item.moved
@@ -253,7 +253,7 @@ class Poll:
             if opening:
                 self._take(self._opening(key, mark, opening, tip), draft)
 
-    def _opening(self, key: WatchKey, mark: BlockRef, units: int, tip: BlockRef) -> Told:
+    def _opening(self, key: WatchKey, mark: BlockRef, units: int, tip: BlockRef) -> JudgedBlock:
         occurred_at = self._chain.time_of(mark)
         return judge(self._post, drafts.opening(self._post.watches[key], mark, occurred_at, units), tip.height)
 
@@ -287,7 +287,7 @@ class Poll:
             return
         sight.check_still_there(self._chain, due, tip.height)
         keys = {key for one in due.values() for key in one.moved if key in self._post.watches}
-        found = self._chain.again(list(due), Wanted(self._post.scripts(keys), self._memo.coins.copy()))
+        found = self._chain.again(list(due), WantedMoney(self._post.scripts(keys), self._memo.coins.copy()))
         self._memo = self._memo.without_pending(set(due))
         odd = {BlockRef(block.height, block.block_hash) for block in found if block.unread}
         for mark, held in due.items():
@@ -326,7 +326,7 @@ class Poll:
             if sight.hashes(self._chain, [mark], tip.height)[mark.height] != mark.block_hash:
                 self._post.asides.solve(item.key)
                 continue
-            wanted = Wanted(self._post.scripts(mine), self._memo.coins.copy())
+            wanted = WantedMoney(self._post.scripts(mine), self._memo.coins.copy())
             blocks = self._chain.again([mark], wanted)
             if any(block.unread for block in blocks):
                 self._post.asides.note(item.key, unread_blocks.reason(blocks), item.memo)

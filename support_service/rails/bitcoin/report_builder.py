@@ -66,11 +66,11 @@ class ReportBuilder:
 
     def wait(self, watch: Watch, one: Waiting, state: State) -> None:
         """Say what became of a row without a block."""
-        self.loose.append(_observation(watch, one.move, (state, one.since), None))
+        self.loose.append(_observation(watch, one.move, None, state=state, occurred_at=one.since))
 
     def link(self, watch: Watch, one: Waiting, state: State, taken: tuple[str, str]) -> None:
         """Say that a lost payment's coin went another way: (the coin, the transaction that took it)."""
-        lost = _observation(watch, one.move, (state, one.since), None)
+        lost = _observation(watch, one.move, None, state=state, occurred_at=one.since)
         assert isinstance(lost.claim, PaymentClaim)
         flags = tuple(sorted({*lost.claim.flags, Flag.CONFLICT}))
         self.loose.append(replace(lost, claim=replace(lost.claim, flags=flags)))
@@ -112,7 +112,7 @@ class ReportBuilder:
         for where in sorted(self.stories, key=lambda where: (self.stories[where].mark, where)):
             story = self.stories[where]
             claims += [
-                _observation(story.watch, move, (state, story.occurred_at), story.mark)
+                _observation(story.watch, move, story.mark, state=state, occurred_at=story.occurred_at)
                 for move, state in zip(story.moves, self.states[where], strict=True)
             ]
             if story.is_whole:
@@ -141,8 +141,9 @@ def opening(watch: Watch, mark: BlockRef, occurred_at: datetime, units: int) -> 
     return BlockMovements(watch, mark, occurred_at, moves)
 
 
-def _observation(watch: Watch, move: Movement, said: tuple[State, datetime], mark: BlockRef | None) -> Observation:
-    state, occurred_at = said
+def _observation(
+    watch: Watch, move: Movement, mark: BlockRef | None, *, state: State, occurred_at: datetime
+) -> Observation:
     claim = PaymentClaim(
         state=state,
         kind=move.kind,

@@ -13,7 +13,7 @@ INVALID_PARAMETER = -8
 INVALID_ADDRESS_OR_KEY = -5
 
 
-class Refusal(Exception):
+class CoreRefusal(Exception):
     """The node answered with an error of its own."""
 
     def __init__(self, method: str, code: int, message: str) -> None:
@@ -64,4 +64,4 @@ class Rpc:
         message = words if isinstance(words, str) else str(error)
         if code == IN_WARMUP:
             return SourceDown(f"{self.host}: is starting: {message[:200]}")
-        return Refusal(method, code if isinstance(code, int) else 0, message)
+        return CoreRefusal(method, code if isinstance(code, int) else 0, message)

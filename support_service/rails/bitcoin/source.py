@@ -8,7 +8,7 @@ from support_service.rails.asides import WATCH, Asides
 from support_service.rails.bitcoin.core import CoreChain
 from support_service.rails.bitcoin.esplora import EsploraChain
 from support_service.rails.bitcoin.network import BitcoinNetwork, read_network
-from support_service.rails.bitcoin.node import Chain, Unreadable, WatchSilent
+from support_service.rails.bitcoin.node import Chain, UnreadableAnswer, WatchSilent
 from support_service.rails.bitcoin.node_quorum import NodeQuorum
 from support_service.rails.bitcoin.poll import Poll
 from support_service.rails.bitcoin.rescan import holdings, read_again
@@ -96,7 +96,7 @@ class BitcoinSource(Source):
             except SourceDown as error:
                 self._roster.failed(node, str(error), error.retry_after_seconds)
                 troubles.append(error)
-                if isinstance(error, Unreadable) and node not in lacking:
+                if isinstance(error, UnreadableAnswer) and node not in lacking:
                     lacking.append(node)
             else:
                 self._roster.worked(node)

@@ -1,8 +1,8 @@
 """What a polled source keeps in its cursor beside height and hash: JSON, made from the source's own records. Pure.
 
 A record is written as a row of its fields, [height, hash]; a record within a row stands in line with it. Where its
-fields have names for JSON (`named`) it is an object. A mapping is a list of rows that begin with the key. `Units` go
-as text, for other readers of JSON would round them; times go by ISO 8601. What we wrote ourselves is trusted.
+fields have names for JSON (`named`) it is an object. A mapping is a list of rows that begin with the key. `TextUnits`
+go as text, for other readers of JSON would round them; times go by ISO 8601. What we wrote ourselves is trusted.
 """
 
 import json
@@ -18,13 +18,13 @@ from support_service.giving import Cursor, Watch
 
 VERSION = 1
 
-Units: TypeAlias = Annotated[int, "as text"]
+TextUnits: TypeAlias = Annotated[int, "as text"]
 
 # (address, asset code) of a watch of one network.
 WatchKey: TypeAlias = tuple[str, str]
 
 R = TypeVar("R")
-Told: TypeAlias = Mapping[str, Any]
+_Told: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def write(*records: object) -> str:
 
 def read(cursor: Cursor | None, kind: type[R]) -> R:
     """Read the fields of one record from a cursor; what an absent cursor does not tell is at its default."""
-    told: Told = json.loads(cursor.memo) if cursor is not None else {}
+    told: _Told = json.loads(cursor.memo) if cursor is not None else {}
     if told and told["v"] != VERSION:
         raise ValueError(f"the cursor was written by another version ({told['v']}); this one reads {VERSION}")
     form: _Form = _form(cast("Any", kind))
@@ -189,7 +189,7 @@ def _record(kind: Any) -> _Form:
             if field not in left_out or part != left_out[field]
         }
 
-    def read(told: Told) -> object:
+    def read(told: _Told) -> object:
         return kind(**{field: form.read(told[name]) for field, name, form in parts if name in told})
 
     return _single(write, read)

@@ -116,7 +116,7 @@ def _retry_after(response: requests.Response) -> float | None:
     return min(float(text), RETRY_AFTER_SECONDS_MAX) if text.isascii() and text.isdigit() else None
 
 
-class Place:
+class JsonServer:
     """A server that answers by JSON, called `host` in messages; an answer above brackets_max is refused unread."""
 
     def __init__(

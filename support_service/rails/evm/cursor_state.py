@@ -10,7 +10,7 @@ from datetime import datetime
 
 from support_service.giving import Cursor
 from support_service.rails.chain import cursor_state as codec
-from support_service.rails.chain.cursor_state import Units, WatchKey, named
+from support_service.rails.chain.cursor_state import TextUnits, WatchKey, named
 from support_service.rails.chain.search import BlockRef
 
 # Values remembered of blocks above finality, one for each block that changed them; the oldest go first.
@@ -22,7 +22,7 @@ class BalanceAt:
     """What we know of one watch at the end of one block: native balance and nonce, or the token balance."""
 
     height: int
-    units: Units
+    units: TextUnits
     nonce: int = 0
 
 
@@ -44,7 +44,7 @@ class WatchState:
     wanted: int | None = field(default=None, metadata=named(is_left_out=True))
     has_code: bool = field(default=False, metadata=named("code", is_left_out=True))
     proof: int | None = field(default=None, metadata=named(is_left_out=True))
-    booked: tuple[tuple[int, Units], ...] = field(default=(), metadata=named(is_left_out=True))
+    booked: tuple[tuple[int, TextUnits], ...] = field(default=(), metadata=named(is_left_out=True))
     known: tuple[BalanceAt, ...] = field(default=(), metadata=named(is_left_out=True))
     is_unproven: bool = field(default=False, metadata=named("unproven", is_left_out=True))
 

@@ -8,7 +8,7 @@ missed is added; what the chain does not have becomes `replaced` or `orphaned`.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from support_service.giving import Cursor, MoneyBlock, Report, State
+from support_service.giving import Cursor, MoneyBlock, Report, State, Watch
 from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.cursor_state import WatchKey, key_of
 from support_service.rails.chain.search import BlockRef
@@ -54,7 +54,7 @@ def _read(
     whole: Range,
 ) -> Iterator[tuple[ReportBuilder, BlockRef]]:
     group, blocks = what
-    group = {key: _from(reader, post, (key, item), whole.low) for key, item in group.items()}
+    group = {key: _from(reader, post.watched.all[key], item, whole.low) for key, item in group.items()}
     low = whole.low
     while low < whole.high:
         high = min(whole.high, low + post.watched.stride(group.values()))
@@ -73,9 +73,7 @@ def _read(
         reader.forget()
 
 
-def _from(reader: RpcCache, post: SourceContext, held: tuple[WatchKey, WatchState], height: int) -> WatchState:
-    key, item = held
-    watch = post.watched.all[key]
+def _from(reader: RpcCache, watch: Watch, item: WatchState, height: int) -> WatchState:
     if watch.asset.contract:
         point = BalanceAt(height, reader.get(calls.token_balance(watch.asset.contract, watch.address, height)))
         return replace(item, final=point, proof=height, booked=())

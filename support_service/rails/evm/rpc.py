@@ -16,7 +16,7 @@ from support_service.rails.chain.bounded_json import BadJson
 from support_service.rails.chain.http import Answer
 from support_service.rails.chain.strict_fields import BadAnswer
 from support_service.rails.evm.http import EvmWire
-from support_service.rails.evm.rpc_errors import Refusal, TooFast, Unreadable, refusal
+from support_service.rails.evm.rpc_errors import Refusal, TooFast, UnreadableItem, refusal
 from support_service.rails.evm.rpc_schema import Unplaced
 from support_service.rails.source import SourceDown
 
@@ -57,7 +57,7 @@ class Call(Generic[T_co]):
         return json.dumps([self.method, self.params])
 
 
-class Asked(Protocol):
+class Askable(Protocol):
     """Whom a reader asks: one node, or several that must agree."""
 
     @property
@@ -102,7 +102,7 @@ class Node:
             still_open = [place for place in range(len(calls)) if place not in answers]
             wait_seconds, trouble = self._round(calls, still_open, (answers, odd))
             if attempt == ATTEMPTS_MAX - 1:
-                answers |= {place: Unreadable(calls[place].method, 0, why) for place, why in odd.items()}
+                answers |= {place: UnreadableItem(calls[place].method, 0, why) for place, why in odd.items()}
             if len(answers) == len(calls):
                 return [answers[place] for place in range(len(calls))]
             if wait_seconds > WAIT_SECONDS_MAX or attempt == ATTEMPTS_MAX - 1:

@@ -13,9 +13,9 @@ from support_service.rails.evm.poll import Poll, SourceContext
 from support_service.rails.evm.range_reader import Watched
 from support_service.rails.evm.reorg import check_chain, look
 from support_service.rails.evm.rescan import read_again
-from support_service.rails.evm.rpc import Asked, Node
+from support_service.rails.evm.rpc import Askable, Node
 from support_service.rails.evm.rpc_cache import RpcCache
-from support_service.rails.evm.rpc_errors import Behind, NoState, Refusal, TokenSilent, Unreadable
+from support_service.rails.evm.rpc_errors import Behind, NoState, Refusal, TokenSilent, UnreadableItem
 from support_service.rails.evm.rpc_quorum import RpcQuorum, too_few
 from support_service.rails.evm.rpc_without_hashes import HashlessNode
 from support_service.rails.evm.step_back import step_back
@@ -96,7 +96,7 @@ class EvmSource(Source):
         except Refusal as error:
             raise SourceDown(f"{asked.host}: {_in_words(error)}") from error
 
-    def _asked(self) -> Asked:
+    def _asked(self) -> Askable:
         """Whom to ask outside of turns: the first node that is ready, or a quorum."""
         ready = self._roster.ready(at_least=self._network.quorum)
         return RpcQuorum(ready, self._network.quorum, lambda *_: None) if self._network.quorum > 1 else ready[0]
@@ -152,7 +152,7 @@ class EvmSource(Source):
             if node not in silent:
                 self._roster.worked(node)
 
-    def _turn(self, asked: Asked, watched: Watched, after: Cursor | None) -> Iterator[Report]:
+    def _turn(self, asked: Askable, watched: Watched, after: Cursor | None) -> Iterator[Report]:
         """Take one turn; a token that cannot be read is left out, and all others are read.
 
         A Refusal without a remedy is SourceDown here.
@@ -168,7 +168,7 @@ class EvmSource(Source):
                 if not watched.may_scan or not others.all:
                     raise StateGone(f"{asked.host}: {self._named(going, error.contract)}: {error.text}") from error
                 self.asides.note(self._named(going, error.contract), f"{asked.host}: {error.text}")
-            except (NoState, Unreadable) as error:
+            except (NoState, UnreadableItem) as error:
                 raise StateGone(f"{asked.host}: {_in_words(error)}") from error
             except Refusal as error:
                 raise SourceDown(f"{asked.host}: {_in_words(error)}") from error
@@ -177,7 +177,7 @@ class EvmSource(Source):
                     self.asides.solve(self._named(going, watch.asset.contract))
                 return
 
-    def _one_turn(self, asked: Asked, watched: Watched, after: Cursor | None) -> Iterator[Report]:
+    def _one_turn(self, asked: Askable, watched: Watched, after: Cursor | None) -> Iterator[Report]:
         """Take one turn for what can be read; raises Refusal."""
         turn = Poll(self._post(self.name, watched), RpcCache(asked, goes_on=watched.may_scan), after)
         yield from turn.reports()

@@ -26,7 +26,7 @@ from support_service.rails.evm.rpc_errors import NoState
 from support_service.rails.source import SourceDown
 
 # How far a watch has come at a block; None stands for the chain's beginning.
-At: TypeAlias = Callable[[RpcCache, SourceContext, tuple[WatchKey, WatchState], BlockRef | None], WatchState]
+ProgressAt: TypeAlias = Callable[[RpcCache, SourceContext, tuple[WatchKey, WatchState], BlockRef | None], WatchState]
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,12 @@ class _Place:
 
 
 def step_back(
-    post: SourceContext, reader: RpcCache, after: Cursor, blocks: Iterable[MoneyBlock], *, progress: At | None = None
+    post: SourceContext,
+    reader: RpcCache,
+    after: Cursor,
+    blocks: Iterable[MoneyBlock],
+    *,
+    progress: ProgressAt | None = None,
 ) -> Report | None:
     """Report the step back.
 

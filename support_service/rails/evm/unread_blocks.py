@@ -15,7 +15,7 @@ from support_service.rails.evm.cursor_state import CursorState
 from support_service.rails.evm.movements import BlockMovements, net
 from support_service.rails.evm.report_builder import ReportBuilder
 from support_service.rails.evm.rpc_cache import RpcCache
-from support_service.rails.evm.rpc_errors import Refusal, Unreadable
+from support_service.rails.evm.rpc_errors import Refusal, UnreadableItem
 from support_service.rails.source import SourceDown
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def near_head(post: "SourceContext", reader: RpcCache) -> Iterator[None]:
     reader.goes_on = tolerant and is_known
     try:
         yield
-    except Unreadable as error:
+    except UnreadableItem as error:
         if tolerant:
             post.asides.note(NEWEST, str(error))
         raise

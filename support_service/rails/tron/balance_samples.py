@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from support_service.giving import Cursor
 from support_service.rails.chain import cursor_state as codec
-from support_service.rails.chain.cursor_state import Units, WatchKey, named
+from support_service.rails.chain.cursor_state import TextUnits, WatchKey, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class BalanceSample:
 
     height: int
     block_hash: str
-    units: Units
+    units: TextUnits
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Gap:
 
     low: int
     high: int
-    delta: Units
+    delta: TextUnits
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class BalanceSamples:
     """
 
     sample: BalanceSample | None = field(default=None, metadata=named(is_left_out=True))
-    doubt: Units | None = field(default=None, metadata=named(is_left_out=True))
+    doubt: TextUnits | None = field(default=None, metadata=named(is_left_out=True))
     first: BalanceSample | None = field(default=None, metadata=named(is_left_out=True))
     gaps: tuple[Gap, ...] = field(default=(), metadata=named(is_left_out=True))
 

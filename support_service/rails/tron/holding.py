@@ -22,11 +22,13 @@ def holdings(
     finals = {key: item.final.height for key, item in progress.items() if key in watched.all and item.final is not None}
     pairs = {key: (watched.all[key].asset.contract, key[0]) for key in finals}
     told = sampler.take(reader, list(pairs.values())) if pairs else {}
-    return [_holding(reader, watched, key, (height, told.get(pairs[key]))) for key, height in finals.items()]
+    return [_holding(reader, watched, key, height, sample=told.get(pairs[key])) for key, height in finals.items()]
 
 
-def _holding(reader: RpcCache, watched: Watched, key: WatchKey, what: tuple[int, BalanceSample | None]) -> Holding:
-    watch, (height, sample) = watched.all[key], what
+def _holding(
+    reader: RpcCache, watched: Watched, key: WatchKey, height: int, *, sample: BalanceSample | None
+) -> Holding:
+    watch = watched.all[key]
     if sample is None:
         return Holding(watch, height, None, "no node told its balance")
     header = reader.get(calls.header(sample.height))

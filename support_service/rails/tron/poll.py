@@ -11,6 +11,7 @@ from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm.cursor_state import BalanceAt, WatchState
+from support_service.rails.evm.multicall import Pair
 from support_service.rails.evm.poll import Poll, SourceContext
 from support_service.rails.evm.range_reader import Range
 from support_service.rails.evm.reorg import ChainHead, mark_of
@@ -23,7 +24,7 @@ from support_service.rails.tron import reconcile
 from support_service.rails.tron import rpc_requests as questions
 from support_service.rails.tron.address_forms import Forms
 from support_service.rails.tron.balance_samples import BalanceSample, BalanceSamples, Samples
-from support_service.rails.tron.balance_sampling import Pair, Sampler
+from support_service.rails.tron.balance_sampling import Sampler
 from support_service.rails.tron.reconcile import Case
 
 # A node may have had its log index off for some time long ago: longer steps prove it at both ends.

@@ -16,7 +16,7 @@ from support_service.rails.evm import cursor_state as memo
 from support_service.rails.evm import tokens
 from support_service.rails.evm.range_reader import Watched
 from support_service.rails.evm.reorg import check_chain, look
-from support_service.rails.evm.rpc import Asked, Node
+from support_service.rails.evm.rpc import Askable, Node
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import Refusal
 from support_service.rails.evm.source import EvmSource
@@ -80,7 +80,7 @@ class TronSource(EvmSource):
         """A balance that cannot be had holds nothing up, but is told."""
         self._troubles = (SourceWarning(WarningKind.UNPROVED, f"balances are not told: {error}"),)
 
-    def _one_turn(self, asked: Asked, watched: Watched, after: Cursor | None) -> Iterator[Report]:
+    def _one_turn(self, asked: Askable, watched: Watched, after: Cursor | None) -> Iterator[Report]:
         """Take one turn for what can be read; raises Refusal."""
         self._troubles = ()
         reader = RpcCache(NewestOnly(asked, self._witness), goes_on=watched.may_scan)
