@@ -8,10 +8,11 @@ from contextlib import contextmanager
 
 import pytest
 
+from support_service.rails.chain import http as wire
 from support_service.rails.chain.strict_fields import BadAnswer
-from support_service.rails.evm import http as wire
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm import rpc_schema as answers
+from support_service.rails.evm.http import EvmWire
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Call, Node
 from support_service.rails.evm.rpc_errors import (
     Behind,
@@ -212,7 +213,7 @@ def test_an_answer_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_drip_does_not_outlive_the_deadline() -> None:
     ticks = iter([0.0, 61.0])
     with Server(lambda _: Reply(b"[" + b" " * 10 + b"]")) as server:
-        slow = wire.EvmWire(server.url, monotonic=lambda: next(ticks))
+        slow = EvmWire(server.url, monotonic=lambda: next(ticks))
         with pytest.raises(SourceDown, match="longer than 60 s"):
             slow.post(b"{}")
 

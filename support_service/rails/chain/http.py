@@ -52,13 +52,14 @@ class Wire:
         url: str,
         *,
         host: str = "",
-        bytes_max: int = ANSWER_BYTES_MAX,
+        bytes_max: int | None = None,
         total_seconds: float = TOTAL_SECONDS_MAX,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.url, self.host = url, host or host_of(url)
         self.http_requests = 0
-        self._bytes_max, self._total_seconds, self._monotonic = bytes_max, total_seconds, monotonic
+        self._bytes_max = ANSWER_BYTES_MAX if bytes_max is None else bytes_max
+        self._total_seconds, self._monotonic = total_seconds, monotonic
         self.session = requests.Session()
         # Settings alone say how a server is reached: no proxy or .netrc from the environment.
         self.session.trust_env = False
