@@ -144,8 +144,9 @@ def test_a_name_of_a_class_stands_in_one_module_of_the_rails() -> None:
     found: dict[str, list[str]] = {}
     for path in RAIL_FILES:
         for node in tree(path).body:
-            is_alias = isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias"
-            name = node.name if isinstance(node, ast.ClassDef) else ast.unparse(node.target) if is_alias else ""
+            name = node.name if isinstance(node, ast.ClassDef) else ""
+            if isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias":
+                name = ast.unparse(node.target)
             if name and not name.startswith("_"):
                 found.setdefault(name, []).append(named(path))
     several = {name: paths for name, paths in found.items() if len(paths) > 1}

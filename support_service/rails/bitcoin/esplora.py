@@ -9,11 +9,12 @@ from collections.abc import Container, Sequence
 from datetime import datetime
 
 from support_service.rails.bitcoin import rpc_schema as answers
-from support_service.rails.bitcoin.http import Answer, BitcoinWire, parse
+from support_service.rails.bitcoin.http import BitcoinWire, parse
 from support_service.rails.bitcoin.movements import Block, Script, Transaction
 from support_service.rails.bitcoin.node import ScriptBalance, WantedMoney, WatchSilent, check_genesis, touching
 from support_service.rails.chain import strict_fields as strict
 from support_service.rails.chain.bounded_json import BadJson
+from support_service.rails.chain.http import Answer
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.chain.strict_fields import BadAnswer, Object
 from support_service.rails.source import SourceDown

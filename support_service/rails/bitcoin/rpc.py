@@ -3,8 +3,9 @@
 import itertools
 import json
 
-from support_service.rails.bitcoin.http import READ_SECONDS_MAX, Answer, BitcoinWire, parse
+from support_service.rails.bitcoin.http import BitcoinWire, parse
 from support_service.rails.chain.bounded_json import BadJson
+from support_service.rails.chain.http import READ_SECONDS_MAX, Answer
 from support_service.rails.source import SourceDown
 
 # Error codes of Bitcoin Core (rpc/protocol.h).
