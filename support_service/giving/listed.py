@@ -40,6 +40,7 @@ class OpenMoney:
 class Plan:
     """A gift that repeats; state is the processor's own word. number is the report that changed it last."""
 
+    rail: str
     name: str
     intent: str | None
     units: int
@@ -56,6 +57,7 @@ class Plan:
 class WaitingClaim:
     """A claim about a payment that was not heard of yet, or is of another asset than the claim (`differs`)."""
 
+    rail: str
     name: str
     part: str
     since: datetime
