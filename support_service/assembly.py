@@ -17,9 +17,8 @@ from support_service.rails.options import Mistake, Options, Surroundings
 from support_service.rails.processor import Believed, FindIntent, Processor, one_card_way
 from support_service.rails.rail import Expected, OwnTables, Rail, RailSettings
 from support_service.rails.source import Source
-from support_service.rates import valuation
 from support_service.rates.settings import Choices, read_value
-from support_service.rates.valuation import Finder
+from support_service.rates.valuation import POLL_SECONDS, Finder, source_name
 from support_service.settings import Settings, SettingsError, read_settings
 from support_service.settings.schema import MethodEntry
 
@@ -85,11 +84,9 @@ def build_sources(assembly: Assembly, believed: Believed, *, clock: Clock) -> li
 
 
 def expected_sources(assembly: Assembly) -> tuple[Expected, ...]:
-    """Name those sources, without loading what they need."""
-    expected = [one for rail in assembly.rails.values() for one in rail.expected(assembly.given(rail.name))]
-    if assembly.value is not None:
-        expected.append(Expected(valuation.source_name(assembly.value.currency), None, valuation.POLL_SECONDS))
-    return tuple(expected)
+    """Name those sources, and the one of values, without loading what they need."""
+    values = [] if assembly.value is None else [Expected(source_name(assembly.value.currency), None, POLL_SECONDS)]
+    return (*(one for rail in assembly.rails.values() for one in rail.expected(assembly.given(rail.name))), *values)
 
 
 def build_valuation(assembly: Assembly, unvalued: Finder, *, clock: Clock) -> list[Source]:

@@ -119,6 +119,71 @@ def test_only_what_is_everybodys_stands_beside_the_rooms() -> None:
     assert {path.stem for path in PACKAGE.glob("*.py")} == TOP_MODULES, "put it into the folder whose idea it is"
 
 
+RAIL_FILES = [path for path in FILES if part(path) == "rails"]
+# One name stands for one thing, but each chain has a record of its own for these.
+NAMES_OF_EACH_CHAIN = frozenset(
+    {
+        "Block",
+        "BlockMovements",
+        "CursorState",
+        "Movement",
+        "Pending",
+        "Poll",
+        "ReportBuilder",
+        "Rewind",
+        "SourceContext",
+        "Transaction",
+        "WatchState",
+    }
+)
+# Both standards of payment codes call it so.
+NAMES_OF_STANDARDS = frozenset({"Transfer"})
+
+
+def test_a_name_of_a_class_stands_in_one_module_of_the_rails() -> None:
+    found: dict[str, list[str]] = {}
+    for path in RAIL_FILES:
+        for node in tree(path).body:
+            name = node.name if isinstance(node, ast.ClassDef) else ""
+            if isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias":
+                name = ast.unparse(node.target)
+            if name and not name.startswith("_"):
+                found.setdefault(name, []).append(named(path))
+    several = {name: paths for name, paths in found.items() if len(paths) > 1}
+    new = {name: paths for name, paths in several.items() if name not in NAMES_OF_EACH_CHAIN | NAMES_OF_STANDARDS}
+    assert not new, f"say by the name what each of them is: {new}"
+    gone = (NAMES_OF_EACH_CHAIN | NAMES_OF_STANDARDS) - set(several)
+    assert not gone, f"take them off the list, so that they stay one thing: {gone}"
+
+
+# Parameters that pack unlike values into a bare tuple: fewer from change to change, and no new ones.
+PACKED_MAX = 23
+
+
+def test_a_parameter_is_no_bare_tuple_of_unlike_things() -> None:
+    packed = [
+        f"{named(path)}: {function.name}({argument.arg})"
+        for path in [*RAIL_FILES, PACKAGE / "watcher.py"]
+        for function in functions(path)
+        for argument in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
+        if argument.annotation is not None and _is_packed(argument.annotation)
+    ]
+    assert len(packed) <= PACKED_MAX, f"give each value its own name, or make a record of them: {sorted(packed)}"
+
+
+def _is_packed(annotation: ast.expr) -> bool:
+    """Tell of tuple[A, B] with unlike A and B, also where it may be None."""
+    kind = annotation.left if isinstance(annotation, ast.BinOp) else annotation
+    if (
+        not isinstance(kind, ast.Subscript)
+        or ast.unparse(kind.value) != "tuple"
+        or not isinstance(kind.slice, ast.Tuple)
+    ):
+        return False
+    parts = [ast.unparse(part) for part in kind.slice.elts]
+    return "..." not in parts and len(set(parts)) > 1
+
+
 @each(FILES)
 def test_imports_point_one_way(path: Path) -> None:
     if part(path) in TOP:

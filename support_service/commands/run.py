@@ -31,7 +31,7 @@ def run_service(assembly: Assembly, host: str, port: int, *, say: Say) -> None:
     supervisor.stop_on_signals()
     try:
         supervisor.start(web_child(file, host, port))
-        if expected_sources(assembly) or assembly.value is not None:
+        if expected_sources(assembly):
             supervisor.start(watch_child(file))
         if supervisor.wait_until(lambda: accepts_connections(host, port), WEB_START_SECONDS_MAX):
             _say_where(assembly, page_address(host, port), say)

@@ -9,7 +9,7 @@ from support_service.giving.clock import Clock, utc_now
 from support_service.giving.donations import PEOPLE, Donation, NoPayment, Observed, fold, is_open, live
 from support_service.giving.intents import Checkout, Intent
 from support_service.giving.lines import KeptLine, LineBooks, LineWork, OpenReversal
-from support_service.giving.listed import Listed, OpenMoney, Plan, WaitingClaim
+from support_service.giving.listed import Listed, MoneyBlock, OpenMoney, Plan, WaitingClaim
 from support_service.giving.methods import (
     CardChoice,
     CardCurrency,
@@ -83,6 +83,7 @@ __all__ = [
     "Link",
     "Listed",
     "MatchClaim",
+    "MoneyBlock",
     "Named",
     "NoPayment",
     "Observation",

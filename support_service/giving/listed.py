@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from support_service.giving.donations import Donation
 from support_service.giving.methods import Frequency
@@ -15,6 +16,15 @@ class Listed:
 
     number: int
     donation: Donation
+
+
+class MoneyBlock(NamedTuple):
+    """A block in which live money stands, by address and asset of ours."""
+
+    address: str
+    asset: str
+    height: int
+    block_hash: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 
-from support_service.giving import Clock, Cursor, Listed, Report, SetAside, SourceWarning, utc_now
+from support_service.giving import Clock, Cursor, Listed, MoneyBlock, Report, SetAside, SourceWarning, utc_now
 from support_service.ledger.accept import Change, accept_report, frozen_text
 from support_service.ledger.asides import read_asides, read_unfit, write_asides
 from support_service.ledger.changes import ChangeKind, ChangePlace, DonationChange, read_changes
@@ -185,8 +185,8 @@ class Ledger(Intents, Lines, SweepQueries):
         with self._database.read() as tx:
             return read_held(tx, watch, height)
 
-    def blocks(self, network: str) -> list[tuple[str, str, int, str]]:
-        """List the blocks that live money stands in: (address, asset, height, block hash), lowest first."""
+    def blocks(self, network: str) -> list[MoneyBlock]:
+        """List the blocks that live money stands in, lowest first."""
         with self._database.read() as tx:
             return read_blocks(tx, network)
 

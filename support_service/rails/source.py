@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from support_service.giving import Cursor, Report, SourceWarning, Watch
+from support_service.giving import Cursor, MoneyBlock, Report, SourceWarning, Watch
 from support_service.rails.asides import Asides
 
 
@@ -40,13 +40,13 @@ class MustFreeze(SourceLied):
 class Rescan:
     """What is to be read again: a method, from a block on. live is where the live source stands.
 
-    blocks are those the ledger holds money in: (address, asset code, height, block hash).
+    blocks are those the ledger holds money in.
     """
 
     method: str
     first: int
     live: Cursor
-    blocks: tuple[tuple[str, str, int, str], ...]
+    blocks: tuple[MoneyBlock, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +83,10 @@ class Source(ABC):
         """Say what people should hear of though the last look went well."""
         return ()
 
-    def step_back(self, after: Cursor, blocks: Iterable[tuple[str, str, int, str]]) -> Report | None:
+    def step_back(self, after: Cursor, blocks: Iterable[MoneyBlock]) -> Report | None:
         """After a freeze: report the step back to the last block that the chain still has; None where none is needed.
 
-        blocks are those the ledger holds money in: (address, asset code, height, block hash).
+        blocks are those the ledger holds money in.
         """
         del after, blocks
         return None

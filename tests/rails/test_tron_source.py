@@ -1,6 +1,5 @@
 """What the TRON source reports of a real chain behind java-tron's quirks, read through a real ledger."""
 
-import json
 from collections.abc import Iterator
 
 import pytest
@@ -8,10 +7,11 @@ import pytest
 from support_service.demo.tron_node import TronNode
 from support_service.demo.tron_ports import TronPorts
 from support_service.giving import Cursor
+from support_service.rails.chain import cursor_state as codec
+from support_service.rails.evm.cursor_state import CursorState
 from support_service.rails.source import Holding, SourceDown
-from support_service.rails.tron import balance_samples as books
-from support_service.rails.tron.address_forms import read_books
-from support_service.rails.tron.balance_samples import BalanceSample, BalanceSamples, Gap
+from support_service.rails.tron import balance_samples as samples
+from support_service.rails.tron.balance_samples import BalanceSample, BalanceSamples, Gap, Samples
 from tests.fixtures.node import ACCOUNTS, OURS, Json, Node
 from tests.fixtures.tron import MINE, SEND, MakeTron, TronWorld, token, watch
 from tests.fixtures.wire import Proxy
@@ -287,9 +287,9 @@ def test_what_is_kept_beside_the_memo_comes_back_as_it_was() -> None:
         ),
         ("0x01", "USDT"): BalanceSamples(),
     }
-    told = json.dumps({"tron": books.write(held)})
-    assert read_books(Cursor(1, None, None, fixed_clock(), memo=told)) == held
-    assert read_books(None) == read_books(Cursor(1, None, None, fixed_clock())) == {}
+    told = codec.write(CursorState(), Samples(held))
+    assert samples.read(Cursor(1, None, None, fixed_clock(), memo=told)) == held
+    assert samples.read(None) == samples.read(Cursor(1, None, None, fixed_clock())) == {}
 
 
 def history(here: TronWorld) -> str:

@@ -20,7 +20,7 @@ from support_service.rails.stripe.objects import Reader
 from support_service.rails.stripe.online import held_payments
 from support_service.rails.stripe.processor import is_live_key
 from support_service.rails.stripe.settings import own_account
-from support_service.rails.stripe.sweep_poll import Account, Memory, SweepPoll
+from support_service.rails.stripe.sweep_poll import Memory, SweepAccount, SweepPoll
 from support_service.rails.stripe.sweep_state import SweepState
 
 
@@ -38,7 +38,7 @@ class StripeSweep(Source):
     def __init__(self, account: ProcessorAccount, believed: Believed, *, clock: Clock) -> None:
         reader = Reader(account.assets, believed.intent)
         api = Api(account.key, account.api_base, self.name)
-        self._account = Account(api, reader, believed, clock, is_live_key(account.key))
+        self._account = SweepAccount(api, reader, believed, clock, is_live_key(account.key))
         self._memory = Memory()
         self.asides: Asides = Asides(self.name, clock)
         self._warnings: tuple[SourceWarning, ...] = ()

@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class SweepAccount:
     """Whom a turn asks, and who reads the answers."""
 
     api: Api
@@ -61,7 +61,7 @@ class SweepPoll:
     """Reads everything once; what cannot be read goes to `asides`. Raises SourceDown, and what the ledger raises."""
 
     def __init__(
-        self, asides: Asides, account: Account, memory: Memory, after: tuple[Cursor | None, SweepState]
+        self, asides: Asides, account: SweepAccount, memory: Memory, after: tuple[Cursor | None, SweepState]
     ) -> None:
         self._asides, self._account, self._memory = asides, account, memory
         held, self._marks = after

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias, cast
 
 from support_service.giving import Clock, SourceWarning, WarningKind, Watch
-from support_service.rails.chain.http import Place
+from support_service.rails.chain.http import JsonServer
 from support_service.rails.chain.search import RangeSize
 from support_service.rails.evm import tokens
 from support_service.rails.evm.rpc_cache import LogSearch, RpcCache
@@ -76,7 +76,9 @@ def _logged(reader: RpcCache, watch: Watch, span: tuple[int, int]) -> Counter[En
     return found
 
 
-def _compared(place: Place, watch: Watch, times: tuple[int, ...], logged: Counter[Entry]) -> Iterator[SourceWarning]:
+def _compared(
+    place: JsonServer, watch: Watch, times: tuple[int, ...], logged: Counter[Entry]
+) -> Iterator[SourceWarning]:
     """Say how a history differs from the logs."""
     try:
         listed = _listed(place, watch, times)
@@ -99,7 +101,7 @@ def _named(entries: Counter[Entry]) -> str:
     return f"transfers ({', '.join(transactions[:NAMED_MAX])}{more})"
 
 
-def _listed(place: Place, watch: Watch, times: tuple[int, ...]) -> Counter[Entry]:
+def _listed(place: JsonServer, watch: Watch, times: tuple[int, ...]) -> Counter[Entry]:
     """What a history lists after times[0] and up to times[1]; SourceDown where it is no such list."""
     asked = {
         "only_confirmed": "true",
@@ -124,7 +126,7 @@ def _listed(place: Place, watch: Watch, times: tuple[int, ...]) -> Counter[Entry
     raise SourceDown(f"{place.host}: lists more than {PAGES_MAX * PAGE_ENTRIES} transfers of one hour")
 
 
-def _entry(place: Place, item: object, watch: Watch, times: tuple[int, ...]) -> Entry | None:
+def _entry(place: JsonServer, item: object, watch: Watch, times: tuple[int, ...]) -> Entry | None:
     """Read one transfer; None for what is not of this token, not of this time, or of nothing."""
     try:
         told = cast("Mapping[str, object]", item)
