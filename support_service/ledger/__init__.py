@@ -22,6 +22,8 @@ from support_service.ledger.errors import (
 from support_service.ledger.export import ExportRow, export_rows, write_export
 from support_service.ledger.freezes import Freeze, Thaw, end_freeze, read_blocks, read_freezes, read_held, write_freeze
 from support_service.ledger.health import Health, SourceHealth, write_health
+from support_service.ledger.imports import FileBrought, Import, Imports
+from support_service.ledger.inbox import Around, Inbox, InboxLine, Why
 from support_service.ledger.intents import Attempt, Intents, Plan, Waiting
 from support_service.ledger.lines import Lines
 from support_service.ledger.postings import Leg
@@ -47,16 +49,20 @@ from support_service.ledger.verify import find_problems
 
 __all__ = [
     "BRIEF_SECONDS_MAX",
+    "Around",
     "Attempt",
     "BadRecord",
     "BadReport",
     "Change",
     "CursorMoved",
     "ExportRow",
+    "FileBrought",
     "Freeze",
     "Head",
     "Health",
     "History",
+    "Import",
+    "InboxLine",
     "Ledger",
     "LedgerDown",
     "LedgerError",
@@ -74,6 +80,7 @@ __all__ = [
     "Total",
     "Waiting",
     "Wanted",
+    "Why",
     "migrate",
     "write_export",
 ]
@@ -81,7 +88,7 @@ __all__ = [
 EVERYTHING = Wanted()
 
 
-class Ledger(Intents, Lines, SweepQueries):
+class Ledger(Imports, Inbox, Intents, Lines, SweepQueries):
     """One publisher's books. Making it connects to nothing; any method may raise LedgerDown or LedgerOutdated."""
 
     def __init__(
