@@ -25,7 +25,7 @@ blueprint = Blueprint("entry", __name__)
 
 NONCE_BYTES = 16
 
-_REF = re.compile(r"[0-9a-f]{24}")
+REF = re.compile(r"[0-9a-f]{24}")
 
 
 def new_nonce() -> str:
@@ -35,7 +35,7 @@ def new_nonce() -> str:
 
 def history_or_404(ref: str) -> History:
     """Look a donation up by the public id in a URL; 404 for what is none."""
-    history = service().books.donation(ref) if _REF.fullmatch(ref) else None
+    history = service().books.donation(ref) if REF.fullmatch(ref) else None
     if history is None:
         abort(404)
     return history
@@ -137,5 +137,5 @@ def _page(typed: Mapping[str, str], read: booking.FormRead) -> str:
         mistakes=read.mistakes,
         meant=read.meant,
         today=at.today(),
-        booked=request.args.get("ref", "") if _REF.fullmatch(request.args.get("ref", "")) else None,
+        booked=request.args.get("ref", "") if REF.fullmatch(request.args.get("ref", "")) else None,
     )

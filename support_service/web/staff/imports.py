@@ -93,9 +93,9 @@ def upload() -> BaseResponse | tuple[str, int]:
     return redirect(url_for("staff.imports.look", number=number), 303)
 
 
-@blueprint.get("/imports/<int:number>")
+@blueprint.get("/imports/<number>")
 @login_required(Role.BOOKKEEPER)
-def look(number: int) -> str:
+def look(number: str) -> str:
     """Show what a file would mean, or what it meant."""
     held = _import_or_404(number)
     return render_template(
@@ -109,34 +109,34 @@ def look(number: int) -> str:
     )
 
 
-@blueprint.post("/imports/<int:number>/book")
+@blueprint.post("/imports/<number>/book")
 @login_required(Role.BOOKKEEPER)
-def book(number: int) -> BaseResponse | tuple[str, int]:
+def book(number: str) -> BaseResponse | tuple[str, int]:
     """Book the file that was looked at; what was known by then stays as it is."""
     held, at = _import_or_404(number), service()
     form_nonce()
     if held.file.content is None or held.booked_at is not None:
         return _nothing(TOO_LATE)
     read, counts = _read(held.file), Counts()
-    for told in import_lines(read.lines, at.ledger, at.assembly.banks, now=at.clock(), importing=number):
+    for told in import_lines(read.lines, at.ledger, at.assembly.banks, now=at.clock(), importing=held.number):
         count(told, counts)
     refused = len(read.problems)
     text = f"new {counts.new}, known {counts.known}, changed {counts.changed}, refused {refused}"
-    at.ledger.end_import(number, text)
+    at.ledger.end_import(held.number, text)
     settle({statement.account for statement in read.statements}, at.ledger)
     return _to_import(number, "booked")
 
 
-@blueprint.post("/imports/<int:number>/stand")
+@blueprint.post("/imports/<number>/stand")
 @login_required(Role.BOOKKEEPER)
-def stand(number: int) -> BaseResponse | tuple[str, int]:
+def stand(number: str) -> BaseResponse | tuple[str, int]:
     """Take an import back, or put it back: `stands` says which."""
     nonce, source, at = form_nonce(), guard.signed_in().person.source, service()
-    _import_or_404(number)
+    held = _import_or_404(number)
     if request.form.get("stands") == "yes":
-        at.ledger.put_back(number, source, nonce)
+        at.ledger.put_back(held.number, source, nonce)
     else:
-        at.ledger.take_back(number, source, nonce)
+        at.ledger.take_back(held.number, source, nonce)
     settle(at.ledger.line_accounts(), at.ledger)
     return _to_import(number, "again" if request.form.get("stands") == "yes" else "back")
 
@@ -165,8 +165,9 @@ def _plain(units: int, statement: Statement) -> str:
     return plain(Money(units, statement.asset))
 
 
-def _import_or_404(number: int) -> Import:
-    held = service().books.find_import(number) if number < 2**63 else None
+def _import_or_404(number: str) -> Import:
+    row = read_number(number)
+    held = service().books.find_import(row) if row is not None else None
     if held is None:
         abort(404)
     return held

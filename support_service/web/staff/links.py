@@ -42,7 +42,7 @@ from support_service.web import guard
 from support_service.web.card.typed import typed_personal
 from support_service.web.guard import login_required
 from support_service.web.service import service
-from support_service.web.staff.entry import form_nonce, history_or_404
+from support_service.web.staff.entry import REF, form_nonce, history_or_404
 from support_service.web.staff.pasted import PastedRow, read_rows
 
 blueprint = Blueprint("links", __name__)
@@ -243,7 +243,7 @@ def _unlinked(line: Donation) -> list[Observation]:
 
 
 def _held(books: LineBooks, ref: str) -> Donation:
-    found = books.donations({ref}).get(ref)
+    found = books.donations({ref}).get(ref) if REF.fullmatch(ref) else None
     if found is None:
         raise Outrun("there is no such money")
     return found
