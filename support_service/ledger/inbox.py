@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, exists, func, select
+from sqlalchemy import Connection, exists, func, literal_column, select
 
 from support_service.giving import Direction, Donation, Identity, Kind, State, split_identity
 from support_service.ledger.engine import Database
@@ -144,7 +144,9 @@ def _same(tx: Connection, accounts: Sequence[str]) -> list[InboxLine]:
 
 def _reviews(tx: Connection) -> list[InboxLine]:
     asked = donations_with_people().where(
-        donation.c.kind == Kind.REVIEW, donation.c.state == State.CONFIRMED, donation.c.bank_class.is_not(None)
+        donation.c.kind == literal_column("'review'"),
+        donation.c.state == State.CONFIRMED,
+        donation.c.bank_class.is_not(None),
     )
     rows = tx.execute(asked.order_by(donation.c.id).limit(ROWS_MAX)).mappings()
     return [InboxLine(Why.REVIEW, read_donation(row, row["personal_body"])) for row in rows]
@@ -200,7 +202,10 @@ def _fits(line: Donation, row: _Open) -> bool:
 
 def _codes(tx: Connection, completions: Callable[[str, Sequence[str]], Sequence[str]]) -> list[InboxLine]:
     asked = donations_with_people().where(
-        donation.c.match.like('%"by":"hint"%'), donation.c.support_code.is_(None), donation.c.state == State.CONFIRMED
+        donation.c.match.is_not(None),
+        donation.c.support_code.is_(None),
+        donation.c.match.like('%"by":"hint"%'),
+        donation.c.state == State.CONFIRMED,
     )
     rows = tx.execute(asked.order_by(donation.c.id.desc()).limit(ROWS_MAX)).mappings().all()
     lines = [read_donation(row, row["personal_body"]) for row in rows]
@@ -241,14 +246,18 @@ def _others(tx: Connection, found: Donation) -> list[Donation]:
     )
     if payment.bank is not None and identity.direction is Direction.OUT:
         asked = asked.where(
+            donation.c.address == identity.address,
             donation.c.direction == Direction.IN,
             donation.c.state.in_(_STANDS),
-            donation.c.bank_class.is_not(None) if payment.bank.line_class == "reversal" else _is_ours(),
+            donation.c.bank_class.is_not(None),
         )
+        if payment.bank.line_class != "reversal":
+            asked = asked.where(donation.c.kind == Kind.DONATION)
     elif "manual" in payment.flags:
         taken = donation.alias("taken")
         is_taken = exists().where(taken.c.linked_to == donation.c.ref)
         asked = asked.where(
+            donation.c.address.in_(_accounts(tx)),
             donation.c.bank_class.is_not(None),
             donation.c.kind == Kind.DONATION,
             donation.c.method == payment.method,
@@ -260,8 +269,3 @@ def _others(tx: Connection, found: Donation) -> list[Donation]:
     near = func.abs(donation.c.occurred_at - to_micros(payment.occurred_at))
     rows = tx.execute(asked.order_by(near, donation.c.id).limit(CHOICES_MAX)).mappings()
     return [read_donation(row, row["personal_body"]) for row in rows]
-
-
-def _is_ours() -> ColumnElement[bool]:
-    """Money whose way back is a line of the bank: other lines, what was booked by hand, gifts of a split line."""
-    return (donation.c.kind == Kind.DONATION) & (donation.c.network == "") & donation.c.rail.in_(("bank", "card"))

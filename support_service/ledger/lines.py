@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, RowMapping, exists, func, select, update
+from sqlalchemy import Connection, RowMapping, exists, func, literal_column, select, update
 
 from support_service.giving import (
     UNTOLD,
@@ -35,11 +36,29 @@ _FOUND = ByKeys(
 )
 # A person books what an app shows today; the bank books it within some days, also over holidays.
 JOIN_DAYS_MAX = 5
-PAIRS_MAX = 2_000
+# A booking day stands at its noon, one that was typed at any hour: a day more holds both.
+_NEAR_MICROS = timedelta(days=JOIN_DAYS_MAX + 1) // timedelta(microseconds=1)
 _BY_LOCATOR = ByKeys(select(known_line.c.locator, known_line.c.number), known_line.c.locator)
 _TOLD_BY = ByKeys(select(import_line), import_line.c.line)
 _KEYS_OF = ByKeys(select(line_key), line_key.c.number)
+# Said in the statement itself, not bound to it: only so SQLite knows that its partial index serves.
+BY_HAND, _REVERSAL = literal_column("'manual'"), literal_column("'reversal'")
+_OTHER = donation.alias("other")
+_BY_HAND = select(donation.c.ref, donation.c.asset, donation.c.units, donation.c.method, donation.c.occurred_at).where(
+    donation.c.flags == BY_HAND,
+    donation.c.state == State.CONFIRMED,
+    donation.c.link.is_(None) | (donation.c.linked_to.is_(None) & donation.c.link.like(f"%{UNTOLD}%")),
+)
 _STANDS = (State.CONFIRMED, State.PARTIALLY_REFUNDED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A gift booked by hand, or a line, that is joined to nothing yet."""
+
+    ref: str
+    method: str
+    occurred_at: int
 
 
 class Lines:
@@ -113,15 +132,17 @@ class TxLineBooks:
 
     def open_reversals(self, accounts: Collection[str]) -> Sequence[Reversal]:
         """List the lines of these accounts that take something back, while nothing is lowered by it."""
-        asked = donations_with_people().where(
-            donation.c.address.in_(sorted(accounts)),
-            donation.c.state == State.CONFIRMED,
-            donation.c.bank_class.is_not(None),
-        )
+        asked = donations_with_people().where(donation.c.state == State.CONFIRMED, donation.c.bank_class.is_not(None))
         asked = asked.join(known_line, known_line.c.ref == donation.c.ref).where(known_line.c.reverses.is_(None))
+        ours = sorted(accounts)
+        judged = asked.where(
+            donation.c.address.in_(ours), donation.c.bank_class == _REVERSAL, donation.c.link.is_(None)
+        )
+        linked = donation.c.linked_to.is_not(None)
         told = [
-            *self._tx.execute(asked.where(donation.c.bank_class == "reversal", donation.c.link.is_(None))).mappings(),
-            *self._tx.execute(asked.where(donation.c.linked_to.is_not(None))).mappings(),
+            *self._tx.execute(judged.where(donation.c.address.in_(ours))).mappings(),
+            # Few are linked, many are of an account: asked so, the database begins with the few.
+            *self._tx.execute(asked.where(linked, func.coalesce(donation.c.address, "").in_(ours))).mappings(),
         ]
         originals = self.donations({row["linked_to"] for row in told if row["linked_to"]})
         return [_reversal(row, originals.get(row["linked_to"])) for row in sorted(told, key=lambda row: row["id"])]
@@ -202,46 +223,41 @@ class TxLineBooks:
 
 def read_pairs(tx: Connection, accounts: Collection[str]) -> list[Pair]:
     """Pair gifts that were booked by hand with lines of one method and sum, about one day, while nobody joined any."""
-    hand, line = donation.alias("hand"), donation.alias("line")
-    other = donation.alias("other")
-    asked = (
-        select(hand.c.ref.label("by_hand"), line.c.ref.label("line"), known_line.c.locator, known_line.c.memo)
-        .join(
-            line,
-            (line.c.asset == hand.c.asset)
-            & (line.c.units == hand.c.units)
-            & (line.c.method == hand.c.method)
-            & (line.c.direction == hand.c.direction)
-            & line.c.address.in_(sorted(accounts)),
-        )
-        .join(known_line, known_line.c.ref == line.c.ref)
-        .where(
-            hand.c.flags == "manual",
-            hand.c.state == State.CONFIRMED,
-            (hand.c.link.is_(None)) | (hand.c.link.like(f"%{UNTOLD}%") & hand.c.linked_to.is_(None)),
-            line.c.bank_class.is_not(None),
-            line.c.kind == Kind.DONATION,
-            line.c.state == State.CONFIRMED,
-            line.c.occurred_at - hand.c.occurred_at <= _micros(JOIN_DAYS_MAX),
-            hand.c.occurred_at - line.c.occurred_at <= _micros(JOIN_DAYS_MAX),
-            ~exists().where(other.c.linked_to == line.c.ref),
-        )
-        .order_by(hand.c.id, line.c.id)
-        .limit(PAIRS_MAX)
-    )
-    rows = tx.execute(asked).all()
-    refs = sorted({ref for row in rows for ref in (row.by_hand, row.line)})
-    found = {
-        one["ref"]: read_donation(one, one["personal_body"])
-        for chunk in in_chunks(refs)
-        for one in tx.execute(donations_with_people().where(donation.c.ref.in_(chunk))).mappings()
+    by_sum: dict[tuple[str, int], list[_Open]] = {}
+    for row in tx.execute(_BY_HAND):
+        by_sum.setdefault((row.asset, row.units), []).append(_Open(row.ref, row.method, row.occurred_at))
+    pairs = [
+        (one.ref, line)
+        for (asset, units), some in by_sum.items()
+        for line in _lines_of(tx, accounts, asset, units)
+        for one in some
+        if one.method == line.method and abs(one.occurred_at - line.occurred_at) <= _NEAR_MICROS
+    ]
+    found: dict[str, Donation] = {}
+    for chunk in in_chunks(sorted({ref for hand, line in pairs for ref in (hand, line.ref)})):
+        people = tx.execute(donations_with_people().where(donation.c.ref.in_(chunk))).mappings()
+        found |= {row["ref"]: read_donation(row, row["personal_body"]) for row in people}
+    memos = {
+        row.ref: _references(row.locator, row.memo)
+        for chunk in in_chunks(sorted({line.ref for _, line in pairs}))
+        for row in tx.execute(select(known_line).where(known_line.c.ref.in_(chunk)))
     }
-    return [Pair(found[row.by_hand], found[row.line], _references(row.locator, row.memo)) for row in rows]
+    return [Pair(found[hand], found[line.ref], memos[line.ref]) for hand, line in pairs if line.ref in memos]
 
 
-def _micros(days: int) -> int:
-    # A booking day stands at its noon, one that was typed at any hour: a day more holds both.
-    return (days + 1) * 24 * 3600 * 1_000_000
+def _lines_of(tx: Connection, accounts: Collection[str], asset: str, units: int) -> list[_Open]:
+    """Find the gifts among lines of one sum that nothing is joined to."""
+    asked = select(donation.c.ref, donation.c.method, donation.c.occurred_at).where(
+        donation.c.address.in_(sorted(accounts)),
+        donation.c.asset == asset,
+        donation.c.units == units,
+        donation.c.bank_class.is_not(None),
+        donation.c.direction == Direction.IN,
+        donation.c.kind == Kind.DONATION,
+        donation.c.state == State.CONFIRMED,
+        ~exists().where(_OTHER.c.linked_to == donation.c.ref),
+    )
+    return [_Open(row.ref, row.method, row.occurred_at) for row in tx.execute(asked.order_by(donation.c.id))]
 
 
 def _references(locator: str, memo: str) -> frozenset[str]:

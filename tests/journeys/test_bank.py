@@ -1,4 +1,4 @@
-"""Bank lines in a real browser: a statement is brought, its lines judged by the keyboard, on a phone, in both tongues."""
+"""Bank lines in a real browser: a statement is brought, its lines judged by keyboard, on a phone, in both tongues."""
 
 import time
 from collections.abc import Iterator

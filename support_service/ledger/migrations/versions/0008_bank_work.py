@@ -25,6 +25,7 @@ def upgrade() -> None:
         "CREATE INDEX donation_linked ON donation (linked_to) WHERE linked_to IS NOT NULL",
         "CREATE INDEX donation_reversals ON donation (address) WHERE bank_class = 'reversal'",
         "CREATE INDEX donation_to_review ON donation (id) WHERE kind = 'review'",
+        "CREATE INDEX donation_hinted ON donation (id) WHERE match IS NOT NULL AND support_code IS NULL",
         "CREATE INDEX donation_split ON donation (id) WHERE split IS NOT NULL",
         "CREATE INDEX known_line_reverses ON known_line (number) WHERE reverses IS NOT NULL",
         f"""CREATE TABLE statement_import (
