@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, RowMapping, exists, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, exists, func, literal_column, select, update
 
 from support_service.giving import (
     UNTOLD,
@@ -42,7 +42,8 @@ _BY_LOCATOR = ByKeys(select(known_line.c.locator, known_line.c.number), known_li
 _TOLD_BY = ByKeys(select(import_line), import_line.c.line)
 _KEYS_OF = ByKeys(select(line_key), line_key.c.number)
 # Said in the statement itself, not bound to it: only so SQLite knows that its partial index serves.
-BY_HAND, _REVERSAL = literal_column("'manual'"), literal_column("'reversal'")
+BY_HAND: ColumnElement[str] = literal_column("'manual'")
+_REVERSAL: ColumnElement[str] = literal_column("'reversal'")
 _OTHER = donation.alias("other")
 _BY_HAND = select(donation.c.ref, donation.c.asset, donation.c.units, donation.c.method, donation.c.occurred_at).where(
     donation.c.flags == BY_HAND,

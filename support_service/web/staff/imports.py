@@ -124,7 +124,7 @@ def book(number: str) -> BaseResponse | tuple[str, int]:
     text = f"new {counts.new}, known {counts.known}, changed {counts.changed}, refused {refused}"
     at.ledger.end_import(held.number, text)
     settle({statement.account for statement in read.statements}, at.ledger)
-    return _to_import(number, "booked")
+    return _to_import(held.number, "booked")
 
 
 @blueprint.post("/imports/<number>/stand")
@@ -138,7 +138,7 @@ def stand(number: str) -> BaseResponse | tuple[str, int]:
     else:
         at.ledger.take_back(held.number, source, nonce)
     settle(at.ledger.line_accounts(), at.ledger)
-    return _to_import(number, "again" if request.form.get("stands") == "yes" else "back")
+    return _to_import(held.number, "again" if request.form.get("stands") == "yes" else "back")
 
 
 def _account(text: str) -> str:
