@@ -10,8 +10,9 @@ import click
 from support_service.assembly import Assembly
 from support_service.giving import utc_now
 from support_service.ledger import FileBrought, Ledger
+from support_service.rails.bank import BANK
 from support_service.rails.bank.booking import Counts, count, import_lines
-from support_service.rails.bank.settings import UNNAMED, read_account
+from support_service.rails.bank.settings import UNNAMED, BankChoices, read_account
 from support_service.rails.bank.settling import settle
 from support_service.rails.bank.statements import Refused, StatementFile, StatementsRead, Wanted, read_statements
 from support_service.rails.bank.statements.proof import PROBLEMS_MAX
@@ -51,8 +52,9 @@ def _book(assembly: Assembly, ledger: Ledger, asked: Asked, read: StatementsRead
     for note in read.notes:
         click.echo(f"{asked.file}: {note}", err=True)
     counts = Counts()
+    banks = _banks(assembly)
     number = None if asked.is_dry else ledger.open_import(_brought(asked, read))
-    lines = import_lines(read.lines, ledger, assembly.banks, now=utc_now(), is_dry=asked.is_dry, importing=number)
+    lines = import_lines(read.lines, ledger, banks, now=utc_now(), is_dry=asked.is_dry, importing=number)
     for told in lines:
         count(told, counts)
         progress.booked(counts)
@@ -61,7 +63,7 @@ def _book(assembly: Assembly, ledger: Ledger, asked: Asked, read: StatementsRead
     accounts = {statement.account for statement in read.statements}
     left = 0 if asked.is_dry else settle(accounts, ledger)
     for account in sorted(accounts):
-        if assembly.banks.place_of(account).method == UNNAMED:
+        if banks.place_of(account).method == UNNAMED:
             click.echo(f"{account}: no method has this account, so its lines are booked under {UNNAMED!r}", err=True)
     if left:
         click.echo(f"{left} reversals take back a line that is not known: look at them on the staff pages", err=True)
@@ -84,9 +86,15 @@ def _wanted(assembly: Assembly, asked: Asked) -> Wanted:
     except BadOption as error:
         raise click.UsageError(f"--account {error}.") from error
     try:
-        return assembly.banks.wanted(account, asked.profile)
+        return _banks(assembly).wanted(account, asked.profile)
     except BadOption as error:
         raise click.UsageError(f"--profile {error}.") from error
+
+
+def _banks(assembly: Assembly) -> BankChoices:
+    banks = assembly.own[BANK.name]
+    assert isinstance(banks, BankChoices)
+    return banks
 
 
 def _summed(counts: Counts, refused: int) -> str:

@@ -55,6 +55,7 @@ from support_service.giving.reports import (
     ValueClaim,
     Word,
     is_split_off,
+    rail_of,
     split_identity,
     value_part,
 )
@@ -127,6 +128,7 @@ __all__ = [
     "is_open",
     "is_split_off",
     "live",
+    "rail_of",
     "split_identity",
     "utc_now",
     "value_part",

@@ -11,9 +11,9 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from support_service.giving import MatchClaim, Phrase
+from support_service.giving.codes import read_code
 from support_service.ledger import History, Outrun
 from support_service.ledger.staff import Role
-from support_service.rails.bank.codes import read_code
 from support_service.rails.bank.settling import settle
 from support_service.web import guard
 from support_service.web.guard import login_required

@@ -13,8 +13,9 @@ from support_service.giving import Phrase
 from support_service.ledger import FileBrought, Import
 from support_service.ledger.staff import Role
 from support_service.money import Money, plain
+from support_service.rails.bank import BANK
 from support_service.rails.bank.booking import Counts, Told, count, import_lines
-from support_service.rails.bank.settings import read_account
+from support_service.rails.bank.settings import BankChoices, read_account
 from support_service.rails.bank.settling import settle
 from support_service.rails.bank.statements import FORMATS, Refused, StatementFile, StatementsRead, read_statements
 from support_service.rails.bank.statements.proof import PROBLEMS_MAX
@@ -118,7 +119,7 @@ def book(number: str) -> BaseResponse | tuple[str, int]:
     if held.file.content is None or held.booked_at is not None:
         return _nothing(TOO_LATE)
     read, counts = _read(held.file), Counts()
-    for told in import_lines(read.lines, at.ledger, at.assembly.banks, now=at.clock(), importing=held.number):
+    for told in import_lines(read.lines, at.ledger, _banks(), now=at.clock(), importing=held.number):
         count(told, counts)
     refused = len(read.problems)
     text = f"new {counts.new}, known {counts.known}, changed {counts.changed}, refused {refused}"
@@ -141,20 +142,26 @@ def stand(number: str) -> BaseResponse | tuple[str, int]:
     return _to_import(held.number, "again" if request.form.get("stands") == "yes" else "back")
 
 
+def _banks() -> BankChoices:
+    banks = service().assembly.own[BANK.name]
+    assert isinstance(banks, BankChoices)
+    return banks
+
+
 def _account(text: str) -> str:
     return read_account(text) if text.strip() else ""
 
 
 def _read(file: FileBrought) -> StatementsRead:
     assert file.content is not None
-    wanted = service().assembly.banks.wanted(file.account, file.profile)
+    wanted = _banks().wanted(file.account, file.profile)
     return read_statements(StatementFile(file.name, file.content), file.form, wanted)
 
 
 def _preview(held: Import) -> Preview:
     at = service()
     found = Preview(_read(held.file))
-    lines = import_lines(found.read.lines, at.ledger, at.assembly.banks, now=at.clock(), is_dry=True)
+    lines = import_lines(found.read.lines, at.ledger, _banks(), now=at.clock(), is_dry=True)
     for told in lines:
         count(told, found.counts)
         found.lines += told[: LINES_SHOWN_MAX - len(found.lines)]
@@ -176,7 +183,7 @@ def _import_or_404(number: str) -> Import:
 def _overview(problems: tuple[Problem, ...] = (), message: Phrase | None = None) -> str:
     at = service()
     before = read_number(request.args.get("before", ""))
-    banks = at.assembly.banks
+    banks = _banks()
     return render_template(
         "staff/imports.html",
         imports=at.books.imports(before),

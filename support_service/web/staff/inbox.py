@@ -3,9 +3,9 @@
 from flask import Blueprint, render_template, request
 
 from support_service.giving import Phrase
+from support_service.giving.codes import completions
 from support_service.ledger import Why
 from support_service.ledger.staff import Role
-from support_service.rails.bank.codes import completions
 from support_service.web.guard import login_required
 from support_service.web.service import service
 from support_service.web.staff.entry import new_nonce
