@@ -8,7 +8,7 @@ a donation, are in ledger/postings.py.) Money enters by one verb only, `ledger.a
 from support_service.giving.clock import Clock, utc_now
 from support_service.giving.donations import PEOPLE, Donation, NoPayment, Observed, fold, is_open, live
 from support_service.giving.intents import Checkout, Intent
-from support_service.giving.lines import KeptLine, LineBooks, LineWork, OpenReversal
+from support_service.giving.lines import KeptLine, LineBooks, LineWork, Pair, Reversal, Split
 from support_service.giving.listed import Listed, MoneyBlock, OpenMoney, Plan, WaitingClaim
 from support_service.giving.methods import (
     CardChoice,
@@ -23,8 +23,13 @@ from support_service.giving.methods import (
 )
 from support_service.giving.reports import (
     CLASS_PART,
+    LINK_PART,
     MATCH_PART,
     PAYMENT_PART,
+    REVERSAL_PART,
+    SPLIT_PART,
+    STAND_PART,
+    UNTOLD,
     BankFacts,
     Claim,
     ClassClaim,
@@ -33,6 +38,7 @@ from support_service.giving.reports import (
     DisputeClaim,
     FeeClaim,
     Identity,
+    LinkClaim,
     MatchClaim,
     Named,
     Observation,
@@ -44,9 +50,14 @@ from support_service.giving.reports import (
     RefundClaim,
     Report,
     SetAside,
+    SplitClaim,
+    StandClaim,
     Statement,
     ValueClaim,
+    Word,
+    is_split_off,
     rail_of,
+    split_identity,
     value_part,
 )
 from support_service.giving.source_warnings import SourceWarning, WarningKind
@@ -55,10 +66,15 @@ from support_service.giving.states import COUNTED_KINDS, PAYMENT_STATES, Directi
 __all__ = [
     "CLASS_PART",
     "COUNTED_KINDS",
+    "LINK_PART",
     "MATCH_PART",
     "PAYMENT_PART",
     "PAYMENT_STATES",
     "PEOPLE",
+    "REVERSAL_PART",
+    "SPLIT_PART",
+    "STAND_PART",
+    "UNTOLD",
     "BankFacts",
     "CardChoice",
     "CardCurrency",
@@ -81,6 +97,7 @@ __all__ = [
     "LineBooks",
     "LineWork",
     "Link",
+    "LinkClaim",
     "Listed",
     "MatchClaim",
     "MoneyBlock",
@@ -89,8 +106,8 @@ __all__ = [
     "Observation",
     "Observed",
     "OpenMoney",
-    "OpenReversal",
     "Outcome",
+    "Pair",
     "PaymentClaim",
     "PaymentMethod",
     "Personal",
@@ -102,19 +119,26 @@ __all__ = [
     "Rank",
     "RefundClaim",
     "Report",
+    "Reversal",
     "Row",
     "SetAside",
     "SourceWarning",
+    "Split",
+    "SplitClaim",
+    "StandClaim",
     "State",
     "Statement",
     "ValueClaim",
     "WaitingClaim",
     "WarningKind",
     "Watch",
+    "Word",
     "fold",
     "is_open",
+    "is_split_off",
     "live",
     "rail_of",
+    "split_identity",
     "utc_now",
     "value_part",
 ]

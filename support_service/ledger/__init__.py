@@ -23,6 +23,8 @@ from support_service.ledger.errors import (
 from support_service.ledger.export import FORMATS, Exported, ExportRow, Format, ForPeople, read_exported
 from support_service.ledger.freezes import Freeze, Thaw, end_freeze, read_blocks, read_freezes, read_held, write_freeze
 from support_service.ledger.health import Health, SourceHealth, read_health, write_health
+from support_service.ledger.imports import FileBrought, Import, Imports
+from support_service.ledger.inbox import Around, Inbox, InboxLine, Why
 from support_service.ledger.intents import Attempt, Intents
 from support_service.ledger.lines import Lines
 from support_service.ledger.postings import Leg
@@ -47,6 +49,7 @@ from support_service.ledger.verify import find_problems
 __all__ = [
     "BRIEF_SECONDS_MAX",
     "FORMATS",
+    "Around",
     "Attempt",
     "BadRecord",
     "BadReport",
@@ -57,12 +60,15 @@ __all__ = [
     "DonationChange",
     "ExportRow",
     "Exported",
+    "FileBrought",
     "ForPeople",
     "Format",
     "Freeze",
     "Head",
     "Health",
     "History",
+    "Import",
+    "InboxLine",
     "Ledger",
     "LedgerDown",
     "LedgerError",
@@ -76,13 +82,14 @@ __all__ = [
     "Thaw",
     "Total",
     "Wanted",
+    "Why",
     "migrate",
 ]
 
 EVERYTHING = Wanted()
 
 
-class Ledger(Intents, Lines, SweepQueries):
+class Ledger(Imports, Inbox, Intents, Lines, SweepQueries):
     """One publisher's books. Making it connects to nothing; any method may raise LedgerDown or LedgerOutdated."""
 
     def __init__(

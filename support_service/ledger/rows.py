@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, bindparam, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, bindparam, insert, select
 
 from support_service.giving import (
     PAYMENT_PART,
@@ -14,24 +15,27 @@ from support_service.giving import (
     Flag,
     Identity,
     Kind,
+    LinkClaim,
     MatchClaim,
     NoPayment,
     Observed,
     PaymentClaim,
+    SplitClaim,
+    StandClaim,
     State,
     ValueClaim,
     fold,
     live,
 )
 from support_service.ledger.canonical import (
-    match_text,
     personal_digest,
     read_bank,
     read_claim,
     read_personal,
     value_text,
+    word_text,
 )
-from support_service.ledger.tables import donation, from_micros, observation, personal_data, report, to_micros
+from support_service.ledger.tables import Units, donation, from_micros, observation, personal_data, report, to_micros
 
 # SQLite takes 32,766 parameters in one statement, PostgreSQL 65,535.
 KEYS_PER_QUESTION = 1_000
@@ -76,6 +80,30 @@ class ByKeys:
             return list(tx.execute(self._of_few, padded | others).mappings())
         asked = ({"keys": chunk, **others} for chunk in in_chunks(keys))
         return [row for one in asked for row in tx.execute(self._of_many, one).mappings()]
+
+
+def insert_rows(tx: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert rows that name the same columns; many by the driver itself, for SQLAlchemy costs a row as much again."""
+    if len(rows) <= _FEW:
+        tx.execute(insert(table), rows)
+        return
+    is_sqlite = tx.dialect.name == "sqlite"
+    names = list(rows[0])
+    mark = "?" if is_sqlite else "%s"
+    columns, marks = ", ".join(map(_quoted, names)), ", ".join([mark] * len(names))
+    told = f"INSERT INTO {table.name} ({columns}) VALUES ({marks})"  # noqa: S608 - our own names alone
+    amounts = [name for name in names if is_sqlite and isinstance(table.c[name].type, Units)]
+    if amounts:
+        rows = [row | {name: _text(row[name]) for name in amounts} for row in map(dict, rows)]
+    tx.exec_driver_sql(told, list(map(itemgetter(*names), rows)))
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 _HISTORIES = ByKeys(
@@ -155,7 +183,11 @@ def donation_values(found: Donation, digest: str | None) -> dict[str, Any]:
         "bank_class": bank and bank.line_class,
         "bank_rule": bank and bank.rule,
         "booking_date": bank.day.isoformat() if bank and bank.day else None,
-        "match": None if found.match is None else match_text(found.match),
+        "match": None if found.match is None else word_text(found.match),
+        "link": None if found.link is None else word_text(found.link),
+        "linked_to": found.linked_to,
+        "split": None if found.split is None else word_text(found.split),
+        "stand": None if found.stand is None else word_text(found.stand),
     }
 
 
@@ -195,6 +227,9 @@ def read_donation(row: Values, body: str | None) -> Donation:
         withheld_units=row["withheld_units"] or 0,
         open_parts=row["open_parts"] or 0,
         match=_match(row["match"]),
+        link=_link(row["link"]),
+        split=_split(row["split"]),
+        stand=_stand(row["stand"]),
     )
 
 
@@ -207,6 +242,24 @@ def _value(text: str | None) -> ValueClaim | None:
 def _match(text: str | None) -> MatchClaim | None:
     claim = None if text is None else read_claim(text)
     assert claim is None or isinstance(claim, MatchClaim)
+    return claim
+
+
+def _link(text: str | None) -> LinkClaim | None:
+    claim = None if text is None else read_claim(text)
+    assert claim is None or isinstance(claim, LinkClaim)
+    return claim
+
+
+def _split(text: str | None) -> SplitClaim | None:
+    claim = None if text is None else read_claim(text)
+    assert claim is None or isinstance(claim, SplitClaim)
+    return claim
+
+
+def _stand(text: str | None) -> StandClaim | None:
+    claim = None if text is None else read_claim(text)
+    assert claim is None or isinstance(claim, StandClaim)
     return claim
 
 

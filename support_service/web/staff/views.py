@@ -3,6 +3,7 @@
 Booking by hand is in web/staff_entry.py, under this blueprint's guard. Nothing here edits a row.
 """
 
+import json
 import logging
 from collections.abc import Iterator
 from itertools import chain, islice
@@ -13,7 +14,7 @@ from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response as BaseResponse
 
 from support_service.giving import Phrase, Plan
-from support_service.ledger import FORMATS, LedgerError, LedgerOutdated
+from support_service.ledger import FORMATS, LedgerError, LedgerOutdated, ReportFacts
 from support_service.ledger.login_limits import Knock
 from support_service.ledger.staff import LoginRefused, Role, TooManyAttempts
 from support_service.web import guard
@@ -27,7 +28,11 @@ from support_service.web.spoken import speech
 from support_service.web.staff import cards as staff_cards
 from support_service.web.staff import devices
 from support_service.web.staff import entry as staff_entry
+from support_service.web.staff import imports as staff_imports
+from support_service.web.staff import inbox as staff_inbox
 from support_service.web.staff import lines as staff_lines
+from support_service.web.staff import links as staff_links
+from support_service.web.staff import rows as staff_rows
 from support_service.web.staff.filter import NAMES, Filter, choices, read_filter
 from support_service.web.staff.manual_gift import may_withdraw
 from support_service.web.staff.sums import by_asset, count_on_the_way
@@ -39,6 +44,10 @@ blueprint = Blueprint("staff", __name__, url_prefix="/staff")
 blueprint.register_blueprint(staff_entry.blueprint)
 blueprint.register_blueprint(staff_cards.blueprint)
 blueprint.register_blueprint(staff_lines.blueprint)
+blueprint.register_blueprint(staff_links.blueprint)
+blueprint.register_blueprint(staff_inbox.blueprint)
+blueprint.register_blueprint(staff_imports.blueprint)
+blueprint.register_blueprint(staff_rows.blueprint)
 
 PAGE_ROWS = 50
 FORMS = {one.name: one for one in FORMATS}
@@ -49,7 +58,9 @@ KEPT = (*NAMES, "before", "below", "told", "next")
 PAGES = (
     ("staff.donations", Phrase("Donations"), Role.VIEWER),
     ("staff.cards.overview", Phrase("Card gifts"), Role.VIEWER),
+    ("staff.inbox.lines", Phrase("Inbox"), Role.BOOKKEEPER),
     ("staff.entry.form", Phrase("Book a gift"), Role.BOOKKEEPER),
+    ("staff.imports.overview", Phrase("Statements"), Role.BOOKKEEPER),
     ("staff.exports", Phrase("Exports"), Role.BOOKKEEPER),
     ("staff.health", Phrase("Health"), Role.VIEWER),
 )
@@ -68,6 +79,11 @@ TOLD = {
 @blueprint.before_request
 def check_form() -> None:
     """Refuse unsafe requests that are not from our own forms, before any view runs."""
+    if request.endpoint == "staff.imports.upload":
+        # A body that large is read for people of ours alone.
+        if guard.current_session() is None:
+            raise guard.NotSignedIn
+        request.max_content_length = staff_imports.UPLOAD_BYTES_MAX
     is_login = request.endpoint == "staff.login"
     guard.refuse_forgery(guard.login_token if is_login else guard.form_token)
 
@@ -197,13 +213,28 @@ def donation(ref: str) -> str:
         story=tell(history.observations, held.payment.exponent),
         flags=[FLAG_WORDS[flag] for flag in held.payment.flags],
         is_bookkeeper=is_bookkeeper,
-        raws=[(number, facts.raw) for number, facts in sorted(history.sources.items()) if facts.raw and is_bookkeeper],
+        raws=[
+            (number, raw)
+            for number, facts in sorted(history.sources.items())
+            if is_bookkeeper and (raw := own_raw(facts))
+        ],
         told=(TOLD | staff_cards.TOLD).get(request.args.get("told", "")),
         can_refund=staff_cards.may_refund(held) and is_bookkeeper,
         can_withdraw=may_withdraw(held) and is_bookkeeper,
         withdrawal_nonce=staff_entry.new_nonce(),
         classes=staff_lines.offered_classes(held) if is_bookkeeper else (),
+        around=service().books.around(ref),
+        match_seen=staff_links.match_seen(held),
+        can_split=staff_links.may_split(held) and is_bookkeeper,
     )
+
+
+def own_raw(facts: ReportFacts) -> str | None:
+    """Give a report as it came; of one about many lines of the bank nothing, for the others are other people's."""
+    if facts.raw is None or not facts.source.startswith("bank:"):
+        return facts.raw
+    rows = json.loads(facts.raw)
+    return str(rows[0]) if len(rows) == 1 else None
 
 
 @blueprint.get("/health")

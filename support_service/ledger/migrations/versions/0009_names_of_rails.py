@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy import Connection
 
 revision = "0009"
-down_revision = "0006"
+down_revision = "0008"
 
 # Table -> its key. The rail of a row is that of the source whose report told it.
 KEYS = {"alias": "(rail, name)", "waiting_claim": "(report_number, name, part)", "plan": "(rail, name)"}
