@@ -43,6 +43,7 @@ def assemble(file: Path) -> Assembly:
         raise SettingsError(file, mistakes)
     mistakes += _database_mistakes(settings, mistakes)
     mistakes += _network_mistakes(settings)
+    mistakes += _contact_mistakes(settings, mistakes)
     methods = [*_card_methods(settings, mistakes), *_methods(settings, mistakes)]
     mistakes += _shared_keys(methods)
     mistakes += _shared_watches(methods)
@@ -124,6 +125,14 @@ def _database_mistakes(settings: Settings, before: list[Mistake]) -> list[Mistak
     except LedgerError as error:
         return [Mistake("database.url", str(error).removeprefix("database.url").lstrip(": "))]
     return []
+
+
+def _contact_mistakes(settings: Settings, before: list[Mistake]) -> list[Mistake]:
+    """Whoever gives monthly by card must be able to reach somebody: to stop it, to ask for it back."""
+    if settings.stripe is None or settings.publisher.contact or any(one.key == "publisher.contact" for one in before):
+        return []
+    reason = "is missing: whoever gives by card must be able to reach you; set an e-mail address or an https page"
+    return [Mistake("publisher.contact", reason)]
 
 
 def _network_mistakes(settings: Settings) -> list[Mistake]:

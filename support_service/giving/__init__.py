@@ -12,6 +12,8 @@ from support_service.giving.lines import KeptLine, LineBooks, LineWork, OpenReve
 from support_service.giving.methods import (
     CardChoice,
     CardCurrency,
+    Filled,
+    Filling,
     Frequency,
     Link,
     PaymentMethod,
@@ -69,6 +71,8 @@ __all__ = [
     "DisputeClaim",
     "Donation",
     "FeeClaim",
+    "Filled",
+    "Filling",
     "Flag",
     "Frequency",
     "Identity",

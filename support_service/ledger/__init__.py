@@ -1,6 +1,7 @@
 """The only writer of money tables. One door: `Ledger.accept(report)`."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from importlib import import_module
 
@@ -24,6 +25,7 @@ from support_service.ledger.freezes import Freeze, Thaw, end_freeze, read_blocks
 from support_service.ledger.health import Health, SourceHealth, write_health
 from support_service.ledger.intents import Attempt, Intents, Plan, Waiting
 from support_service.ledger.lines import Lines
+from support_service.ledger.month import GIFTS_MAX, CountedGift, read_counted
 from support_service.ledger.postings import Leg
 from support_service.ledger.queries import (
     Head,
@@ -47,10 +49,12 @@ from support_service.ledger.verify import find_problems
 
 __all__ = [
     "BRIEF_SECONDS_MAX",
+    "GIFTS_MAX",
     "Attempt",
     "BadRecord",
     "BadReport",
     "Change",
+    "CountedGift",
     "CursorMoved",
     "ExportRow",
     "Freeze",
@@ -195,6 +199,11 @@ class Ledger(Intents, Lines, SweepQueries):
         """Sum the confirmed money that counts, by method and asset; exact base units."""
         with self._database.read() as tx:
             return read_totals(tx)
+
+    def counted(self, since: datetime, until: datetime) -> tuple[CountedGift, ...]:
+        """List what counts and came in this time, newest first, GIFTS_MAX at most."""
+        with self._database.read() as tx:
+            return read_counted(tx, since, until)
 
     def donations(
         self, wanted: Wanted = EVERYTHING, *, before: int | None = None, limit: int = 50

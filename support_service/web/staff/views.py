@@ -28,6 +28,7 @@ from support_service.web.staff import cards as staff_cards
 from support_service.web.staff import devices
 from support_service.web.staff import entry as staff_entry
 from support_service.web.staff import lines as staff_lines
+from support_service.web.staff import snippets as staff_snippets
 from support_service.web.staff.filter import NAMES, choices, read_filter
 from support_service.web.staff.manual_gift import may_withdraw
 from support_service.web.staff.sums import by_asset, count_on_the_way
@@ -39,6 +40,7 @@ blueprint = Blueprint("staff", __name__, url_prefix="/staff")
 blueprint.register_blueprint(staff_entry.blueprint)
 blueprint.register_blueprint(staff_cards.blueprint)
 blueprint.register_blueprint(staff_lines.blueprint)
+blueprint.register_blueprint(staff_snippets.blueprint)
 
 PAGE_ROWS = 50
 # What the query of a staff page may hold, and a link to the same page keeps.
