@@ -77,7 +77,7 @@ def test_the_button_says_exactly_what_will_be_asked_for(house: CardHouse) -> Non
     assert "Donate €10.50<" in house.reader().look(amount="10,50", currency="EUR", frequency="once").text
     uk = house.reader().look(amount="1 000,00", frequency="yearly", lang="uk").text
     assert "Жертвувати 1\u202f000\u00a0₴ щороку" in uk
-    assert "Та сторінка — англійською." in uk
+    assert "Сторінка Stripe відкриється англійською." in uk
     assert "in English" not in answer.text
     assert len(re.findall(r"\brequired\b", answer.text)) <= 4
 

@@ -37,8 +37,9 @@ class PageSum:
         return self.read.mistake is not None or (self.money is not None and self.money not in presets)
 
     def by_card(self, method: PaymentMethod) -> WishRead | None:
-        """Read the same sum for a method that charges cards, whose bounds are narrower; None while there is none."""
-        if self.money is None or method.card is None:
+        """Read the same sum for a method that charges cards, whose bounds are narrower; None where it takes no such."""
+        taken = {currency.asset for currency in method.card.currencies} if method.card else set()
+        if self.money is None or method.card is None or self.money.asset not in taken:
             return None
         return read_wish({**self.query, "exact": plain(self.money), "amount": ""}, method.card, "")
 

@@ -70,8 +70,10 @@
 
   async function show(section) {
     const answer = await fetch(section.dataset.month, { credentials: "omit" });
+    // Read in any case: an answer that nobody reads keeps its connection.
+    const text = await answer.text();
     if (!answer.ok) return;
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector(".month-body");
+    const fresh = new DOMParser().parseFromString(text, "text/html").querySelector(".month-body");
     section.hidden = !fresh;
     section.replaceChildren(...(fresh ? [document.adoptNode(fresh)] : []));
   }
