@@ -392,7 +392,7 @@ def test_the_prefix_of_our_address_stands_once_in_every_way_back(
         (form,) = forms(client.get("/support").text)
         assert form.action == "/donate/support"
         frame = client.get("/widget?tells=height")
-        assert "script-src http://127.0.0.1:8000/donate/;" in frame.headers["Content-Security-Policy"]
+        assert "script-src 'self' http://127.0.0.1:8000/donate/;" in frame.headers["Content-Security-Policy"]
         assert 'href="http://127.0.0.1:8000/donate/card?' in frame.text
         session = fake.get("checkout.session", house.reader().session())
         assert session["cancel_url"].startswith("http://127.0.0.1:8000/donate/card?")

@@ -95,7 +95,7 @@ def test_the_frame_is_a_page_without_script_that_opens_at_the_top(client: FlaskC
 def test_a_frame_that_is_asked_to_tells_how_high_it_is(client: FlaskClient) -> None:
     answer = client.get("/widget?tells=height")
     assert re.findall(r'<script src="([^"?]+)', answer.text) == ["/static/frame.js"]
-    assert "script-src http://127.0.0.1:8000/;" in answer.headers["Content-Security-Policy"]
+    assert "script-src 'self' http://127.0.0.1:8000/;" in answer.headers["Content-Security-Policy"]
 
 
 def test_the_sums_of_the_frame_lead_to_the_filled_page_at_the_top(tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def _texts(lang: str, at: Service) -> dict[str, object]:
 
 def _frame_policy(at: Service, *, has_script: bool) -> str:
     """Let only the publisher's sites frame us; without a list any https site, as for articles."""
-    ours = at.assembly.settings.publisher.base.policy_source
+    ours = f"'self' {at.assembly.settings.publisher.base.policy_source}"
     # A sandboxed frame has an origin of its own: there 'self' would be nobody.
     policy = PAGE_POLICY | {"script-src": ours, "img-src": ours, "style-src": ours, "form-action": "'none'"}
     for unneeded in ("connect-src", *(() if has_script else ("script-src",))):
