@@ -15,8 +15,8 @@ from support_service.web import errors, headers, health, i18n, layout, webhooks
 from support_service.web.breaker import PublicReads
 from support_service.web.card import views as card
 from support_service.web.card.checkouts import Checkouts
+from support_service.web.reader import for_programs, month, thanks, widget
 from support_service.web.reader import pages as reader
-from support_service.web.reader import thanks, widget
 from support_service.web.service import EXTENSION, Service
 from support_service.web.staff import alarm as staff_alarm
 from support_service.web.staff import views as staff
@@ -43,6 +43,8 @@ def create_app(assembly: Assembly, *, clock: Clock = utc_now) -> Flask:
     errors.install(app)
     webhooks.install(app)
     app.register_blueprint(reader.blueprint)
+    app.register_blueprint(for_programs.blueprint)
+    app.register_blueprint(month.blueprint)
     app.register_blueprint(widget.blueprint)
     app.register_blueprint(card.blueprint)
     app.register_blueprint(thanks.blueprint)
@@ -55,11 +57,18 @@ def create_app(assembly: Assembly, *, clock: Clock = utc_now) -> Flask:
 def build_door(app: Flask, assembly: Assembly, *, patience: Patience | None = None) -> Door:
     """Put the door in front of the app; `door.warm()` makes what it serves by itself."""
     place = _place(cast("Service", app.extensions[EXTENSION]))
-    shelved = dict((*reader.shelved(assembly), *widget.shelved(assembly), *layout.shelved()))
+    shelved = dict(
+        (
+            *reader.shelved(assembly),
+            *for_programs.shelved(assembly),
+            *widget.shelved(assembly),
+            *layout.shelved(assembly),
+        )
+    )
     routes = Routes(
         error_page=errors.pages(app),
         shelved=shelved,
-        live=("/totals.json",),
+        live=("/totals.json", *month.paths(assembly)),
         headers=headers.page_headers(place.base),
         patience=patience or Patience(),
     )

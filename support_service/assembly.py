@@ -68,6 +68,7 @@ def assemble(file: Path, rails: Mapping[str, Rail] = RAILS) -> Assembly:
     mistakes += _database_mistakes(settings, mistakes)
     mistakes += _network_mistakes(settings, rails)
     methods = [*_card_methods(settings, rails, mistakes), *_methods(settings, rails, mistakes)]
+    mistakes += _contact_mistakes(settings, methods, mistakes)
     mistakes += _shared_keys(methods)
     mistakes += _shared_watches(methods)
     value = _value(settings, mistakes)
@@ -126,6 +127,15 @@ def _database_mistakes(settings: Settings, before: list[Mistake]) -> list[Mistak
     except LedgerError as error:
         return [Mistake("database.url", str(error).removeprefix("database.url").lstrip(": "))]
     return []
+
+
+def _contact_mistakes(settings: Settings, methods: list[PaymentMethod], before: list[Mistake]) -> list[Mistake]:
+    """Whoever gives monthly by card must be able to reach somebody: to stop it, to ask for it back."""
+    has_cards = any(method.card is not None for method in methods)
+    if not has_cards or settings.publisher.contact or any(one.key == "publisher.contact" for one in before):
+        return []
+    reason = "is missing: whoever gives by card must be able to reach you; set an e-mail address or an https page"
+    return [Mistake("publisher.contact", reason)]
 
 
 def _network_mistakes(settings: Settings, rails: Mapping[str, Rail]) -> list[Mistake]:

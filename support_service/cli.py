@@ -35,6 +35,7 @@ COMMANDS_NOT_BUILT = ("backup", "restore")
 FORMS = {one.name: one for one in FORMATS}
 STATEMENTS = ("camt053", "mt940", "csv", "privatbank", "monobank")
 ROLES = ("viewer", "bookkeeper", "admin")
+LAYOUTS = ("block", "bar", "button", "compact")
 
 _HOST = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 _PORT = click.option(
@@ -245,6 +246,20 @@ def cards(call: Call, turn: str, note: str) -> None:
     """Switch card payments on or off; every other way to give stays as it is."""
     for line in freezing.switch_cards(call.assembly, call.ledger, is_on=turn == "on", note=note):
         click.echo(line)
+
+
+@commands.command(name="snippet")
+@click.option("--lang", metavar="L", help="Language of the block; the page's first if absent.")
+@click.option("--layout", type=click.Choice(LAYOUTS), default="block", show_default=True, help="Its shape.")
+@click.pass_obj
+def print_snippet(call: Call, lang: str | None, layout: str) -> None:
+    """Print the support block as HTML for articles: it works without script, and the widget's script upgrades it."""
+    # Late: no other command needs the pages.
+    written = import_module("support_service.commands.snippet").snippet_text
+    try:
+        click.echo(written(call.assembly, lang, layout), nl=False)
+    except ValueError as error:
+        raise click.UsageError(f"--lang: {error}.") from error
 
 
 @commands.group()

@@ -32,6 +32,7 @@ BUILT = {
     "rescan",
     "cards",
     "import",
+    "snippet",
 }
 NOT_BUILT = ["backup", "restore"]
 
@@ -296,7 +297,8 @@ def test_check_warns_of_what_works_and_may_be_meant_otherwise(
     settings_file.write_text(text.replace(old, new), encoding="utf-8")
     told = command("--config", settings_file, "check")
     assert told.exit_code == 0
-    assert [line.split(": ")[1:3] for line in told.stderr.splitlines()] == [[key, "warning"]]
+    warned = [line.split(": ")[1:3] for line in told.stderr.splitlines()]
+    assert warned == [["methods.iban", "warning"], [key, "warning"]], "the seed's IBAN opens no bank app"
 
 
 @pytest.mark.parametrize(
@@ -311,4 +313,14 @@ def test_check_looks_at_the_places_that_the_service_needs(
 ) -> None:
     settings_file.write_text(settings_file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
     told = command("--config", settings_file, "check")
-    assert (told.exit_code, told.stderr.split(": ")[1]) == (1, key)
+    wrong = [line for line in told.stderr.splitlines() if ": warning: " not in line]
+    assert (told.exit_code, wrong[0].split(": ")[1]) == (1, key)
+
+
+@pytest.mark.parametrize("layout", ["block", "bar", "button", "compact"])
+def test_the_block_for_articles_is_printed_without_script(command: Command, settings_file: Path, layout: str) -> None:
+    told = command("--config", settings_file, "snippet", "--lang", "en", "--layout", layout)
+    assert told.exit_code == 0
+    assert told.stdout.startswith(f'<support-block lang="en" layout="{layout}">')
+    assert "<script" not in told.stdout
+    assert command("--config", settings_file, "snippet", "--lang", "fr").exit_code == 2

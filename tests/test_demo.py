@@ -64,7 +64,8 @@ def give_by_card(visitor: Visitor, origin: str) -> None:
     """Give as a person does, from the support page to the thanks."""
     page = visitor.page
     page.goto(f"{origin}/support?lang=en")
-    page.click("#method-stripe .presets.for-once.in-0 .preset >> nth=1")
+    page.click("#sum .presets.for-once.in-0 .preset >> nth=1")
+    page.click("#method-stripe .button")
 
     def is_at_payment() -> bool:
         """Press; a page that nobody can have read yet asks for a moment, and goes on by itself."""

@@ -22,7 +22,7 @@ from tests.fixtures.origins import SAID_BY_BROWSERS
 from tests.fixtures.staff import ANNA, BOB, PASSWORD, Form, House, Visitor, build_house, chain_report
 
 HOSTILE = '<script>alert(1)</script>"\'> =HYPERLINK("http://evil.example") \u202egnp.exe\u202c'
-PAGES = ("/staff/", "/staff/entry", "/staff/exports", "/staff/health")
+PAGES = ("/staff/", "/staff/entry", "/staff/exports", "/staff/health", "/staff/snippet")
 
 
 Build = Callable[..., House]
@@ -63,6 +63,16 @@ def test_strangers_are_sent_to_the_login(house: House, path: str) -> None:
     answer = house.visitor().get(path)
     assert answer.status_code == 303
     assert answer.headers["Location"] == f"/staff/login?next={path}"
+
+
+def test_the_block_for_articles_stands_there_to_copy(house: House) -> None:
+    house.ledger.people.add(ANNA, "viewer", PASSWORD)
+    visitor = house.visitor()
+    visitor.sign_in(ANNA)
+    page = visitor.get("/staff/snippet?layout=compact&lang=en").text
+    assert "&lt;support-block lang=&#34;en&#34; layout=&#34;compact&#34;&gt;" in page
+    assert "/widget.js&#34;&gt;&lt;/script&gt;" in page
+    assert "layout=&#34;block&#34;" in visitor.get("/staff/snippet?layout=x").text
 
 
 def test_a_person_signs_in_and_lands_where_they_wanted(house: House) -> None:

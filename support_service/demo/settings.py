@@ -86,6 +86,7 @@ def demo_settings(places: Places, chains: Chains, stripe: StripeFake) -> str:
     changes = {
         'url = "http://127.0.0.1:8000"': f'url = "{places.page}"',
         "sites = []": f'sites = ["{places.article}"]',
+        "# contact = ": "contact = ",
         'url = "sqlite:///support.db"': f'url = "{places.database_url}"',
         "chain_id = 1\n": f'chain_id = {CHAIN_ID}\nrpc = ["{places.node}"]\n{begin}',
         tron_id: f'{tron_id}rpc = ["{chains.tron.rpc}"]\nrpc_solid = ["{chains.tron.solid}"]\n{begin}',

@@ -18,6 +18,7 @@ class Kind(StrEnum):
     """What a request wants; what one kind waits for, no other does."""
 
     SHELF = "shelf"
+    CHOICES = "choices"
     PAGES = "pages"
     PAYMENTS = "payments"
     WEBHOOKS = "webhooks"
@@ -30,6 +31,7 @@ class Kind(StrEnum):
 # Threads of each kind. Payments: four may wait for the processor and others still learn that they cannot.
 THREADS = {
     Kind.SHELF: 2,
+    Kind.CHOICES: 1,
     Kind.PAGES: 4,
     Kind.PAYMENTS: 6,
     Kind.WEBHOOKS: 3,
@@ -86,6 +88,6 @@ def kind_of(method: str, path: str) -> Kind:
         if path.startswith("/staff/login"):
             return Kind.LOGINS
         return Kind.EXPORTS if path.startswith(("/staff/export", "/staff/imports")) else Kind.STAFF
-    if path in {"/readyz", "/metrics", "/totals.json"}:
+    if path in {"/readyz", "/metrics", "/totals.json"} or path.startswith("/month/"):
         return Kind.MACHINES
     return Kind.PAYMENTS if method not in {"GET", "HEAD", "OPTIONS"} else Kind.PAGES

@@ -13,6 +13,8 @@ from support_service.giving.listed import Listed, MoneyBlock, OpenMoney, Plan, W
 from support_service.giving.methods import (
     CardChoice,
     CardCurrency,
+    Filled,
+    Filling,
     Frequency,
     Link,
     PaymentMethod,
@@ -88,6 +90,8 @@ __all__ = [
     "DisputeClaim",
     "Donation",
     "FeeClaim",
+    "Filled",
+    "Filling",
     "Flag",
     "Frequency",
     "Identity",

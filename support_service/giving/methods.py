@@ -1,9 +1,10 @@
 """PaymentMethod: what a reader sees, and what a machine watches for it. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from support_service.money import Asset
+from support_service.money import Asset, Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,18 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class QrText:
-    """What a QR symbol holds and how it is drawn; `caption` says honestly what a scan does."""
+    """What a QR symbol holds and how it is drawn; `caption` says honestly what a scan does.
+
+    mask: which of the eight patterns is laid over it (ISO 18004, 7.8); None: the best one, which takes seven times
+    as long to find. Every reader reads all eight.
+    """
 
     text: str
     caption: Phrase
     level: str = "M"
     version_min: int = 1
     has_hryvnia_sign: bool = False
+    mask: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +116,30 @@ class CardChoice:
 
 
 @dataclass(frozen=True, slots=True)
+class Filled:
+    """Code and link of a method with a sum in them."""
+
+    qr: QrText
+    link: Link | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """How a sum of one asset, up to units_max, is written into a method's code and link; presets are sums to offer."""
+
+    asset: Asset
+    units_max: int
+    presets: tuple[int, ...]
+    write: Callable[[int], Filled] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentMethod:
     """One way to give, as the page, the widget and the manifest show it. Built once, from settings.
 
     `card` stands where cards are charged through a processor; such a method has no code to scan.
+
+    `filling` stands where a sum can be written into its code; elsewhere a reader enters it themselves.
 
     `facts` are the machine-readable truths for /.well-known/support-methods.json, in order.
     `books` are the assets staff may book by hand for this method (empty where a chain tells).
@@ -133,3 +159,12 @@ class PaymentMethod:
     books: tuple[Asset, ...] = ()
     warnings: tuple[Phrase, ...] = ()
     card: CardChoice | None = None
+    filling: Filling | None = None
+
+    def filled(self, money: Money) -> "PaymentMethod":
+        """Write a sum into code and link; the same method where it takes no such sum."""
+        filling = self.filling
+        if filling is None or filling.asset != money.asset or not 0 < money.units <= filling.units_max:
+            return self
+        filled = filling.write(money.units)
+        return replace(self, qr=filled.qr, link=filled.link)

@@ -1,6 +1,7 @@
 """The only writer of money tables. One door: `Ledger.accept(report)`."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from importlib import import_module
 
@@ -27,6 +28,7 @@ from support_service.ledger.imports import FileBrought, Import, Imports
 from support_service.ledger.inbox import Around, Inbox, InboxLine, Why
 from support_service.ledger.intents import Attempt, Intents
 from support_service.ledger.lines import Lines
+from support_service.ledger.month import GIFTS_MAX, CountedGift, read_counted
 from support_service.ledger.postings import Leg
 from support_service.ledger.queries import (
     Head,
@@ -49,6 +51,7 @@ from support_service.ledger.verify import find_problems
 __all__ = [
     "BRIEF_SECONDS_MAX",
     "FORMATS",
+    "GIFTS_MAX",
     "Around",
     "Attempt",
     "BadRecord",
@@ -56,6 +59,7 @@ __all__ = [
     "Change",
     "ChangeKind",
     "ChangePlace",
+    "CountedGift",
     "CursorMoved",
     "DonationChange",
     "ExportRow",
@@ -206,6 +210,11 @@ class Ledger(Imports, Inbox, Intents, Lines, SweepQueries):
         """Sum the confirmed money that counts, by method and asset; exact base units."""
         with self._database.read() as tx:
             return read_totals(tx)
+
+    def counted(self, since: datetime, until: datetime) -> tuple[CountedGift, ...]:
+        """List what counts and came in this time, newest first, GIFTS_MAX at most."""
+        with self._database.read() as tx:
+            return read_counted(tx, since, until)
 
     def donations(
         self, wanted: Wanted = EVERYTHING, *, before: int | None = None, limit: int = 50

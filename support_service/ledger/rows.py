@@ -222,7 +222,7 @@ def read_donation(row: Values, body: str | None) -> Donation:
         counted_units=row["counted_units"],
         seen_at=from_micros(row["seen_at"]),
         confirmed_at=None if confirmed is None else from_micros(confirmed),
-        value=_value(row["value"]),
+        value=read_value(row["value"]),
         fee_units=row["fee_units"],
         withheld_units=row["withheld_units"] or 0,
         open_parts=row["open_parts"] or 0,
@@ -233,7 +233,8 @@ def read_donation(row: Values, body: str | None) -> Donation:
     )
 
 
-def _value(text: str | None) -> ValueClaim | None:
+def read_value(text: str | None) -> ValueClaim | None:
+    """Read what a gift was worth, as it stands beside its donation; None while nobody knows."""
     claim = None if text is None else read_claim(text)
     assert claim is None or isinstance(claim, ValueClaim)
     return claim

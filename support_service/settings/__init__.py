@@ -33,6 +33,9 @@ from support_service.settings.schema import (
 )
 
 DEFAULT_FILE = Path("config/support.toml")
+# Every page shows the logo; a photograph would be larger than the page.
+LOGO_BYTES_MAX = 50_000
+LOGO_KINDS = (".svg", ".png", ".webp", ".jpg")
 
 
 class SettingsError(Exception):
@@ -140,7 +143,7 @@ def read_settings(file: Path, rails: Collection[Rail]) -> tuple[Settings | None,
     assets = _merge_assets(_packaged_assets(), parsed.assets)
     settings = Settings(
         file=file,
-        publisher=parsed.publisher,
+        publisher=_with_logo(parsed.publisher, base, mistakes),
         database_url=_resolve_database(parsed.database.url, base),
         web=parsed.web.model_copy(update={"secret_file": base / parsed.web.secret_file}),
         methods=method_entries(parsed.methods, mistakes),
@@ -165,6 +168,22 @@ def packaged_block() -> Path:
     """Find the settings file that shows what a publisher's own could be; the demo is built from it."""
     config = resource("config")
     return config / str(tomllib.loads((config / "demo.toml").read_text(encoding="utf-8"))["block"])
+
+
+def _with_logo(publisher: Publisher, base: Path, mistakes: list[Mistake]) -> Publisher:
+    """Count the logo's path from the settings file, and look whether it is one that pages can show."""
+    if publisher.logo is None:
+        return publisher
+    file = base / publisher.logo
+    if file.suffix.lower() not in LOGO_KINDS:
+        mistakes.append(Mistake("publisher.logo", f"must be a file that ends in {', '.join(LOGO_KINDS)}"))
+    elif not file.is_file():
+        mistakes.append(Mistake("publisher.logo", f"there is no file {file}"))
+    elif file.stat().st_size > LOGO_BYTES_MAX:
+        mistakes.append(Mistake("publisher.logo", f"is larger than {LOGO_BYTES_MAX // 1000} kB; readers wait for it"))
+    else:
+        return publisher.model_copy(update={"logo": file})
+    return publisher.model_copy(update={"logo": None})
 
 
 def _read_toml(file: Path) -> tuple[dict[str, Any], list[Mistake]]:

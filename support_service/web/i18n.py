@@ -21,9 +21,9 @@ def install(app: Flask) -> None:
 
 
 def chosen_language() -> str:
-    """Take `?lang=` where the publisher offers it, else the publisher's first language."""
+    """Take the language of the address where the publisher offers it, else the publisher's first."""
     languages = service().assembly.settings.publisher.languages
-    wanted = request.args.get("lang", "")
+    wanted = request.args.get("lang") or (request.view_args or {}).get("lang", "")
     return wanted if wanted in languages else languages[0]
 
 

@@ -33,6 +33,7 @@ from support_service.web.staff import inbox as staff_inbox
 from support_service.web.staff import lines as staff_lines
 from support_service.web.staff import links as staff_links
 from support_service.web.staff import rows as staff_rows
+from support_service.web.staff import snippets as staff_snippets
 from support_service.web.staff.filter import NAMES, Filter, choices, read_filter
 from support_service.web.staff.manual_gift import may_withdraw
 from support_service.web.staff.sums import by_asset, count_on_the_way
@@ -48,6 +49,7 @@ blueprint.register_blueprint(staff_links.blueprint)
 blueprint.register_blueprint(staff_inbox.blueprint)
 blueprint.register_blueprint(staff_imports.blueprint)
 blueprint.register_blueprint(staff_rows.blueprint)
+blueprint.register_blueprint(staff_snippets.blueprint)
 
 PAGE_ROWS = 50
 FORMS = {one.name: one for one in FORMATS}
