@@ -7,7 +7,7 @@ a donation, are in ledger/postings.py.) Money enters by one verb only, `ledger.a
 
 from support_service.giving.clock import Clock, utc_now
 from support_service.giving.donations import PEOPLE, Donation, NoPayment, Observed, fold, is_open, live
-from support_service.giving.intents import Checkout, Intent
+from support_service.giving.intents import Answered, Awaiting, Checkout, Intent
 from support_service.giving.lines import KeptLine, LineBooks, LineWork, OpenReversal
 from support_service.giving.methods import (
     CardChoice,
@@ -18,6 +18,7 @@ from support_service.giving.methods import (
     Phrase,
     QrText,
     Row,
+    Wait,
     Watch,
 )
 from support_service.giving.reports import (
@@ -56,6 +57,8 @@ __all__ = [
     "PAYMENT_PART",
     "PAYMENT_STATES",
     "PEOPLE",
+    "Answered",
+    "Awaiting",
     "BankFacts",
     "CardChoice",
     "CardCurrency",
@@ -100,6 +103,7 @@ __all__ = [
     "State",
     "Statement",
     "ValueClaim",
+    "Wait",
     "Watch",
     "fold",
     "is_open",

@@ -1,9 +1,10 @@
 """PaymentMethod: what a reader sees, and what a machine watches for it. Pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from support_service.money import Asset
+from support_service.money import Asset, Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,29 @@ class Watch:
         return (self.network, self.address, self.asset.code)
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How long a transfer takes until it counts: so many blocks, its own included, and roughly so many minutes.
+
+    blocks 0: the network says when, and nobody can count it beforehand; minutes 0: nobody knows. From large_units on
+    it takes large_blocks.
+    """
+
+    blocks: int = 0
+    minutes: int = 0
+    large_units: int | None = None
+    large_blocks: int = 0
+
+    def blocks_for(self, units: int) -> int:
+        """Tell how many blocks make an amount count."""
+        is_large = self.large_units is not None and units >= self.large_units
+        return max(self.large_blocks, self.blocks) if is_large else self.blocks
+
+    def minutes_for(self, units: int) -> int:
+        """Tell roughly how long they take."""
+        return -(-self.minutes * self.blocks_for(units) // self.blocks) if self.blocks else self.minutes
+
+
 class Frequency(StrEnum):
     """How often a reader gives."""
 
@@ -110,6 +134,9 @@ class PaymentMethod:
 
     `card` stands where cards are charged through a processor; such a method has no code to scan.
 
+    `wait` is how long a transfer takes until it counts, where a chain tells of it. `write_gift` writes a gift's
+    support code, and its sum where one is known, into rows, code and link; None where they have no room for it.
+
     `facts` are the machine-readable truths for /.well-known/support-methods.json, in order.
     `books` are the assets staff may book by hand for this method (empty where a chain tells).
     `warnings` are for the publisher (`check`), not for readers: allowed, but worth a second look.
@@ -124,7 +151,13 @@ class PaymentMethod:
     subtitle: Phrase | None = None
     notes: tuple[Phrase, ...] = ()
     link: Link | None = None
+    wait: Wait | None = None
+    write_gift: Callable[["PaymentMethod", str, Money | None], "PaymentMethod"] | None = None
     watches: tuple[Watch, ...] = ()
     books: tuple[Asset, ...] = ()
     warnings: tuple[Phrase, ...] = ()
     card: CardChoice | None = None
+
+    def of_gift(self, code: str, money: Money | None) -> "PaymentMethod":
+        """Return the method as it reads for one gift; as for everybody where nothing of that fits into it."""
+        return self if self.write_gift is None else self.write_gift(self, code, money)

@@ -7,6 +7,7 @@ from importlib import import_module
 from support_service.giving import Clock, Cursor, Report, SetAside, utc_now
 from support_service.ledger.accept import Change, accept_report, frozen_text
 from support_service.ledger.asides import read_asides, read_unfit, write_asides
+from support_service.ledger.awaited import AwaitedSums
 from support_service.ledger.engine import BRIEF_SECONDS_MAX, WAIT_SECONDS_MAX, Database
 from support_service.ledger.errors import (
     BadRecord,
@@ -24,6 +25,7 @@ from support_service.ledger.freezes import Freeze, Thaw, end_freeze, read_blocks
 from support_service.ledger.health import Health, SourceHealth, write_health
 from support_service.ledger.intents import Attempt, Intents, Plan, Waiting
 from support_service.ledger.lines import Lines
+from support_service.ledger.lookups import Lookups
 from support_service.ledger.postings import Leg
 from support_service.ledger.queries import (
     Head,
@@ -81,7 +83,7 @@ __all__ = [
 EVERYTHING = Wanted()
 
 
-class Ledger(Intents, Lines, SweepQueries):
+class Ledger(Intents, AwaitedSums, Lookups, Lines, SweepQueries):
     """One publisher's books. Making it connects to nothing; any method may raise LedgerDown or LedgerOutdated."""
 
     def __init__(

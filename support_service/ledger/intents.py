@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, literal, or_, select, tuple_, update
 
-from support_service.giving import Checkout, Clock, Frequency, Intent, PlanTerms
+from support_service.giving import Awaiting, Checkout, Clock, Frequency, Intent, PlanTerms
 from support_service.ledger import canonical
 from support_service.ledger.accept import keep_apart
 from support_service.ledger.accept.aliases import read_plan_row
+from support_service.ledger.awaited import with_sum_of_its_own
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import LedgerError
 from support_service.ledger.queries import LISTED_MAX, Listed, donations_with_people
@@ -90,15 +91,24 @@ class Intents:
     _database: Database
     _clock: Clock
 
-    def open_intent(self, intent: Intent, *, nonce: str, draw_code: Callable[[], str] | None = None) -> Intent:
+    def open_intent(
+        self,
+        intent: Intent,
+        *,
+        nonce: str,
+        draw_code: Callable[[], str] | None = None,
+        awaiting: Awaiting | None = None,
+    ) -> Intent:
         """Keep what was chosen; the same nonce gives the intent first opened with it.
 
         draw_code: gives support codes at random, of which the first that nobody has becomes the intent's.
+        awaiting: where its sum tells it apart from others that are awaited there.
         """
         with self._database.write() as tx:
             held = _find(tx, nonce=nonce)
             if held is None:
                 held = intent if draw_code is None else _with_code(tx, intent, draw_code)
+                held = held if awaiting is None else with_sum_of_its_own(tx, held, awaiting)
                 _write_intent(tx, held, nonce, self._clock())
             return held
 

@@ -1,10 +1,15 @@
 """A static Bitcoin address, shown as BIP-321 URI."""
 
-from support_service.giving import Link, PaymentMethod, Phrase, QrText, Row, Watch
+from dataclasses import replace
+
+from support_service.giving import Link, PaymentMethod, Phrase, QrText, Row, Wait, Watch
+from support_service.money import Money, plain
 from support_service.rails import shared_options as choices
 from support_service.rails.bitcoin.address import CHAINS, Address, read_address
-from support_service.rails.bitcoin.network import take_network
+from support_service.rails.bitcoin.network import read_network, take_network
 from support_service.rails.options import Options, Surroundings
+
+BLOCK_MINUTES = 10
 
 
 def build_method(key: str, options: Options, around: Surroundings) -> PaymentMethod | None:
@@ -27,6 +32,8 @@ def build_method(key: str, options: Options, around: Surroundings) -> PaymentMet
     return PaymentMethod(
         key=key,
         rail="bitcoin",
+        wait=_wait(network, around),
+        write_gift=_write_gift,
         title=Phrase("Bitcoin (BTC)")
         if chain == "main"
         else Phrase("Bitcoin, test network %(chain)s", (("chain", chain),)),
@@ -41,6 +48,26 @@ def build_method(key: str, options: Options, around: Surroundings) -> PaymentMet
         watches=(Watch(network, address.text, asset, key, start_block),),
         warnings=_warnings(address),
     )
+
+
+def _wait(name: str, around: Surroundings) -> Wait | None:
+    """Tell how long a transfer takes; a wrong table is already a mistake of its own."""
+    try:
+        network = read_network(name, around.networks[name])
+    except ValueError:
+        return None
+    blocks = network.confirmations
+    return Wait(blocks, blocks * BLOCK_MINUTES, network.large_units, network.large_confirmations)
+
+
+def _write_gift(method: PaymentMethod, _code: str, money: Money | None) -> PaymentMethod:
+    """Write the sum into code and link; a transfer carries no words."""
+    if money is None or method.qr is None or method.link is None:
+        return method
+    amount = f"?amount={plain(money)}"
+    caption = Phrase("Scan with a Bitcoin wallet: address and sum are filled in.")
+    qr, link = replace(method.qr, text=method.qr.text + amount, caption=caption), method.link
+    return replace(method, qr=qr, link=replace(link, href=link.href + amount))
 
 
 def check_network(name: str, options: Options) -> None:
