@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def came(ledger: Ledger, *seen: Observation) -> None:
     Chain(ledger).says(*seen)
 
 
-def ether(tx: str = TX, **fields: object) -> Observation:
+def ether(tx: str = TX, **fields: Any) -> Observation:
     return transfer(tx, **({"occurred_at": NOON, "personal": Personal(payer=PAYER, message="Олена")} | fields))
 
 
@@ -109,7 +110,11 @@ def test_one_transaction_may_bring_several(house: House) -> None:
 
 
 def test_what_left_us_and_what_is_no_gift_is_not_told(house: House) -> None:
-    came(house.ledger, ether(direction=Direction.OUT, kind=Kind.OUTFLOW), ether("0x02", kind=Kind.INTERNAL, tx=TX))
+    came(
+        house.ledger,
+        ether(direction=Direction.OUT, kind=Kind.OUTFLOW),
+        ether(TX, kind=Kind.INTERNAL, locator=f"{TX}:log:9"),
+    )
     assert "We do not see it yet" in ask(house, tx=TX)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -60,9 +61,14 @@ def state(house: House, ref: str) -> dict[str, object]:
     return told
 
 
-def sent(units: int, tx: str = "0x01", *, minutes: int = 5, **fields: object) -> Observation:
+def sent(units: int, tx: str = "0x01", *, minutes: int = 5, **fields: Any) -> Observation:
     """A transfer of USDT on Ethereum to the first user's address."""
-    told = {"asset": "USDT", "exponent": 6, "locator": f"{tx}:log:0", "occurred_at": NOON + timedelta(minutes=minutes)}
+    told: dict[str, Any] = {
+        "asset": "USDT",
+        "exponent": 6,
+        "locator": f"{tx}:log:0",
+        "occurred_at": NOON + timedelta(minutes=minutes),
+    }
     return transfer(tx, units=units, **(told | fields))
 
 
@@ -230,7 +236,7 @@ def test_two_transfers_of_one_sum_are_for_people(house: House) -> None:
     ],
     ids=str,
 )
-def test_the_sum_alone_is_not_enough(house: House, fields: dict[str, object]) -> None:
+def test_the_sum_alone_is_not_enough(house: House, fields: dict[str, Any]) -> None:
     intent = house.ledger.intent(begun(house, way="eth:USDT", amount="10"))
     assert intent is not None
     Chain(house.ledger).says(sent(intent.units, **fields))

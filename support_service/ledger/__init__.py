@@ -23,7 +23,7 @@ from support_service.ledger.errors import (
 from support_service.ledger.export import ExportRow, export_rows, write_export
 from support_service.ledger.freezes import Freeze, Thaw, end_freeze, read_blocks, read_freezes, read_held, write_freeze
 from support_service.ledger.health import Health, SourceHealth, write_health
-from support_service.ledger.intents import Attempt, Intents, Plan, Waiting
+from support_service.ledger.intents import Attempt, Intents, Plan, PlanGiver, Waiting
 from support_service.ledger.lines import Lines
 from support_service.ledger.lookups import Lookups
 from support_service.ledger.postings import Leg
@@ -68,6 +68,7 @@ __all__ = [
     "OpenMoney",
     "Outrun",
     "Plan",
+    "PlanGiver",
     "ReportFacts",
     "SourceContradiction",
     "SourceFrozen",

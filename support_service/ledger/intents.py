@@ -1,7 +1,7 @@
 """What readers chose, the payment pages opened for it, plans, and claims that wait for their payment."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -41,6 +41,13 @@ _WITH_PERSON = select(intent, personal_data.c.body.label("personal_body")).selec
     intent.outerjoin(personal_data, personal_data.c.digest == intent.c.personal_digest)
 )
 _FIND = {name: _WITH_PERSON.where(intent.c[name] == bindparam("value")) for name in ("ref", "nonce")}
+# The newest body of personal data of each choice's gifts comes last.
+_PARTIES = (
+    select(donation.c.intent, personal_data.c.body)
+    .join(personal_data, personal_data.c.digest == donation.c.personal_digest)
+    .where(donation.c.intent.in_(bindparam("refs", expanding=True)))
+    .order_by(donation.c.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,15 @@ class Waiting:
     def place(self) -> tuple[int, str, str]:
         """Where it stands in the list: what comes after it is asked for by this."""
         return self.report_number, self.name, self.part
+
+
+@dataclass(frozen=True, slots=True)
+class PlanGiver:
+    """Who gives by a plan, as far as it is known and not erased: name typed with us, e-mail told by the processor."""
+
+    support_code: str | None
+    name: str | None
+    email: str | None
 
 
 class Intents:
@@ -178,6 +194,13 @@ class Intents:
             row = tx.execute(asked).mappings().one_or_none()
             return None if row is None else _read_plan(row)
 
+    def plan_givers(self, intents: Sequence[str]) -> dict[str, PlanGiver]:
+        """Tell who chose each of these, a page of them at most; personal data, for staff alone."""
+        with self._database.read() as tx:
+            parties = {row.intent: row.body for row in tx.execute(_PARTIES, {"refs": list(intents)})}
+            held = [(ref, _find(tx, ref=ref)) for ref in intents]
+        return {ref: _giver(made, parties.get(ref)) for ref, made in held if made is not None}
+
     def inbox(self, after: tuple[int, str, str] | None = None) -> tuple[Waiting, ...]:
         """List claims that found no payment of their name and asset, oldest first; `after`: place of the last seen."""
         with self._database.read() as tx:
@@ -188,6 +211,12 @@ class Intents:
         asked = update(checkout_attempt).where(here, checkout_attempt.c.session.is_(None)).values(**values)
         with self._database.write() as tx:
             tx.execute(asked)
+
+
+def _giver(made: Intent, body: str | None) -> PlanGiver:
+    party = json.loads(canonical.read_personal(body).party or "{}")
+    told = party.get("email") if isinstance(party, dict) else None
+    return PlanGiver(made.support_code, made.personal.payer, told if isinstance(told, str) else None)
 
 
 def read_inbox(tx: Connection, after: tuple[int, str, str] | None = None) -> tuple[Waiting, ...]:

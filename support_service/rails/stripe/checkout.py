@@ -12,7 +12,7 @@ from support_service.giving import Frequency, Intent
 from support_service.money import Asset
 from support_service.origin import BadAddress, origin_of
 from support_service.rails.stripe.currencies import to_stripe
-from support_service.rails.stripe.fields import INTENT_KEY
+from support_service.rails.stripe.fields import CODE_KEY, INTENT_KEY
 
 # Stripe takes 30 minutes to a day from when it hears of it. Attempts are given up after 20 minutes.
 PAGE_LASTS = timedelta(minutes=58)
@@ -37,7 +37,7 @@ def page_order(intent: Intent, started_at: datetime, *, payee: str, thanks_url: 
         "unit_amount": to_stripe(intent.units, asset),
         "product_data": {"name": what},
     }
-    metadata = {INTENT_KEY: intent.ref}
+    metadata = {INTENT_KEY: intent.ref, **({CODE_KEY: intent.support_code} if intent.support_code else {})}
     order: dict[str, Any] = {
         "mode": "payment",
         "submit_type": "donate",
