@@ -39,7 +39,8 @@ def came(ledger: Ledger, *seen: Observation) -> None:
 
 
 def ether(tx: str = TX, **fields: Any) -> Observation:
-    return transfer(tx, **({"occurred_at": NOON, "personal": Personal(payer=PAYER, message="Олена")} | fields))
+    told: dict[str, Any] = {"occurred_at": NOON, "personal": Personal(payer=PAYER, message="Олена")}
+    return transfer(tx, **(told | fields))
 
 
 def banked(ledger: Ledger, *, days: int = 0, locator: str = "1", units: int = 200_00) -> None:
