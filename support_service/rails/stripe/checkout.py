@@ -32,6 +32,8 @@ def page_order(intent: Intent, started_at: datetime, *, payee: str, thanks_url: 
     """
     asset = Asset(intent.currency, intent.exponent)
     what = f"Donation to {payee}"
+    # It stands on Stripe's receipts: whoever lost the link to a regular gift still has its code.
+    described = f"{what}, {intent.support_code}" if intent.support_code else what
     price: dict[str, Any] = {
         "currency": intent.currency.lower(),
         "unit_amount": to_stripe(intent.units, asset),
@@ -52,10 +54,10 @@ def page_order(intent: Intent, started_at: datetime, *, payee: str, thanks_url: 
         "adaptive_pricing": {"enabled": False},
     }
     if intent.frequency is Frequency.ONCE:
-        order["payment_intent_data"] = {"metadata": metadata, "description": what}
+        order["payment_intent_data"] = {"metadata": metadata, "description": described}
         return order
     price["recurring"] = {"interval": _INTERVALS[intent.frequency]}
-    return {**order, "mode": "subscription", "subscription_data": {"metadata": metadata, "description": what}}
+    return {**order, "mode": "subscription", "subscription_data": {"metadata": metadata, "description": described}}
 
 
 def strange_page(url: str, origins: Collection[str]) -> str | None:
