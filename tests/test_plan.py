@@ -93,6 +93,13 @@ def test_the_thank_you_page_leads_there(house: CardHouse, giver: Giver) -> None:
         assert intent.support_code in page
 
 
+def test_the_processor_is_told_the_code_and_writes_it_on_its_receipts(house: CardHouse, giver: Giver) -> None:
+    intent = house.ledger.intent(giver.ref)
+    assert intent is not None and intent.support_code is not None
+    assert giver.held["metadata"]["support_code"] == intent.support_code
+    assert intent.support_code in giver.held["description"]
+
+
 def test_it_says_when_and_how_much_comes_next(giver: Giver) -> None:
     page = giver.look()
     assert "200 UAH" in page
