@@ -25,6 +25,7 @@ from support_service.commands.passwords import chosen_password
 from support_service.giving import State, utc_now
 from support_service.ledger import Ledger, Wanted, migrate, write_export
 from support_service.log import configure_logging
+from support_service.rails import RAILS
 from support_service.rails.options import Mistake
 from support_service.settings import SettingsError, settings_path
 from support_service.supervisor import listening_address, reserve_port
@@ -33,7 +34,6 @@ COMMANDS_NOT_BUILT = ("backup", "restore")
 FORMS = ("jsonl", "csv")
 FORMS_NOT_BUILT = ("xlsx", "hledger", "beancount")
 STATEMENTS = ("camt053", "mt940", "csv", "privatbank", "monobank")
-RAILS = ("evm", "bitcoin", "tron", "stripe", "bank", "card")
 ROLES = ("viewer", "bookkeeper", "admin")
 
 _HOST = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -122,7 +122,9 @@ def watch(call: Call, *, once: bool) -> int:
 
 @commands.command()
 @click.option(
-    "--online", is_flag=True, help="Also ask every node which chain it is on, and Stripe whether the key works."
+    "--online",
+    is_flag=True,
+    help="Also ask every node which chain it is on, and every card processor whether the key works.",
 )
 @click.pass_obj
 def check(call: Call, *, online: bool) -> int:
@@ -179,7 +181,7 @@ class Moment(click.ParamType[datetime]):
 )
 @click.option("--since", type=Moment(), help="From this moment on, by occurred_at, UTC.")
 @click.option("--until", type=Moment(), help="Up to this moment, which itself is left out.")
-@click.option("--rail", type=click.Choice(RAILS), help="Of one rail alone.")
+@click.option("--rail", type=click.Choice(list(RAILS)), help="Of one rail alone.")
 @click.option("--state", type=click.Choice([state.value for state in State]), help="In one state alone.")
 @click.pass_obj
 def export(call: Call, /, form: str, out: Path | None, **wanted: Any) -> None:
@@ -203,7 +205,7 @@ def import_statement(call: Call, /, file: Path, form: str, **wanted: Any) -> int
 
 
 @commands.command()
-@click.option("--online", is_flag=True, help="Also hold what it says against the chains and Stripe.")
+@click.option("--online", is_flag=True, help="Also hold what it says against the chains and card processors.")
 @click.pass_obj
 def verify(call: Call, *, online: bool) -> int:
     """Check every invariant of the ledger, from the database alone or against those who hold the money."""

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-# 2**256 - 1, the largest amount an EVM token can move, has 78 digits.
+# 2**256 - 1, the largest amount a token's contract can move, has 78 digits.
 UNITS_DIGITS_MAX = 78
 
 _PLAIN = re.compile(r"(0|[1-9][0-9]*)(?:\.([0-9]+))?", re.ASCII)

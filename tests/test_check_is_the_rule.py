@@ -4,6 +4,7 @@ import json
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from support_service.app import create_app
 from support_service.assembly import assemble
 from support_service.commands.check import file_mistakes, method_lines, warning_lines
 from support_service.ledger import Ledger, migrate
+from support_service.money import Money, plain
 from support_service.settings import SettingsError
 from tests.fixtures.service import SEED, write_settings
 
@@ -90,6 +92,137 @@ def written(folder: Path, chosen: dict[str, object]) -> Path:
     return write_settings(
         folder, "\n".join(lines) + "\n" + methods.replace("chain_id = 1\n", "chain_id = 1\n" + "".join(nodes))
     )
+
+
+# One value, or another that is wrong, missing or strange, for each key of a way to give.
+IBANS = ["UA043052990000026007015028783", "ua04 3052 9900 0002 6007 0150 28783", "DE89370400440532013000"]
+WRONG_IBANS = ["UA053052990000026007015028783", "UA04", "УА043052990000026007015028783", ""]
+ETHEREUM = ["0x6db6D0E7acCa3a5b5b09c461Ae480DF9A928d0a2", "0x6db6d0e7acca3a5b5b09c461ae480df9a928d0a2"]
+WRONG_ETHEREUM = ["0x6db6D0E7acCa3a5b5b09c461Ae480DF9A928d0a3", "0x0", "6db6", "0x" + "0" * 40]
+BITCOIN = ["bc1qv58uev602j2twgxdtyv4z0mvly44ezq788kwsd", "1BoatSLRHtKNngkdXEeobR76b53LETtpyT"]
+WRONG_BITCOIN = ["bc1qv58uev602j2twgxdtyv4z0mvly44ezq788kwsf", "tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx", ""]
+words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x7f"), min_size=1, max_size=150)
+sums = st.lists(st.sampled_from(["5", "200", "1000", "0.5", "0", "-1", "x", "1e9", "٥"]), max_size=3)
+
+
+def either(right: list[str], wrong: list[str]) -> st.SearchStrategy[str]:
+    """Draw a right value mostly: most settings must reach the app."""
+    return st.sampled_from(right * 8 + wrong)
+
+
+def way(
+    rail: str, keys: dict[str, st.SearchStrategy[object]], **optional: st.SearchStrategy[object]
+) -> st.SearchStrategy[dict[str, object]]:
+    """Draw one [[methods]] table."""
+    key = st.sampled_from(["one", "two", "three", "four", "a-b", "Ä", "stripe", "x" * 80, ""])
+    return st.fixed_dictionaries({"key": key, "rail": st.just(rail)} | keys, optional=optional)
+
+
+ways: st.SearchStrategy[list[dict[str, object]]] = st.lists(
+    st.one_of(
+        way("card", {"number": either(["5169335101647408"], ["5169335101647409", "1", ""])}, bank=words),
+        way(
+            "bank",
+            {"iban": either(IBANS, WRONG_IBANS), "currency": either(["UAH", "EUR"], ["USDT", "XXX", ""])},
+            receiver=words,
+            receiver_code=either(["12345678", "1234567899"], ["1", "x"]),
+            purpose=words,
+        ),
+        way(
+            "evm",
+            {"network": either(["ethereum"], ["tron", "moon"]), "address": either(ETHEREUM, WRONG_ETHEREUM)},
+            assets=st.lists(either(["ETH", "USDT", "USDC"], ["BTC", "?"]), max_size=3),
+            start_block=st.sampled_from([0, 1, 2**63, 10**80, -1]),
+        ),
+        way("bitcoin", {"network": st.just("bitcoin"), "address": either(BITCOIN, WRONG_BITCOIN)}),
+        way("tron", {"network": st.just("tron"), "address": either(["TMKUjnNbCN4Bv6Vvtyh7e3mnyz5QB9nu6V"], ["T", ""])}),
+    ),
+    max_size=4,
+)
+offers = st.dictionaries(
+    either(["EUR", "UAH"], ["JPY", "?"]),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "once": sums,
+            "monthly": sums,
+            "minimum": st.sampled_from(["1", "5", "0", "x"]),
+            "maximum": st.sampled_from(["1000", "5", "99999999999999", "x"]),
+            "fee": st.sampled_from(["2.9% + 0.30", "3%", "100%", "-1%", "x"]),
+        },
+    ),
+    max_size=2,
+)
+cards = st.fixed_dictionaries(
+    {"currencies": st.lists(either(["EUR", "USD", "UAH", "JPY", "KWD"], ["XXX", "", "BTC"]), max_size=3)},
+    optional={
+        "api_base": either(["https://api.stripe.com", "http://127.0.0.1:1"], ["http://example.com", "x"]),
+        "checkout_origins": st.lists(origin, max_size=2),
+        "offers": offers,
+    },
+)
+
+
+def told(value: object) -> str:
+    """Write a value as TOML, tables inline."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)} = {told(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(told(one) for one in value) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def giving_ways(
+    folder: Path, methods: list[dict[str, object]], stripe: dict[str, object] | None, database: str
+) -> Path:
+    """Write settings with these ways to give, and the processor's secrets beside them."""
+    (folder / "key").write_text("sk_test_" + "a" * 24)
+    (folder / "signing").write_text("whsec_" + "b" * 24)
+    tables: list[tuple[str, dict[str, object]]] = [("publisher", {"name": "A paper", "languages": ["uk", "en"]})]
+    tables += [("database", {"url": database})]
+    if stripe is not None:
+        tables += [("stripe", {"secret_key_file": "key", "webhook_secret_file": "signing"} | stripe)]
+    lines = [f"[{name}]\n" + "".join(f"{key} = {told(one)}\n" for key, one in of.items()) for name, of in tables]
+    lines += ["[[methods]]\n" + "".join(f"{key} = {told(one)}\n" for key, one in of.items()) for of in methods]
+    return write_settings(folder, "\n".join([*lines, SEED[SEED.index("[networks.ethereum]") :]]))
+
+
+@pytest.mark.postgres
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(methods=ways, stripe=st.none() | cards, is_large=st.booleans())
+def test_each_way_to_give_that_check_passes_is_shown_with_its_codes(
+    postgresql_url: str, methods: list[dict[str, object]], stripe: dict[str, object] | None, is_large: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        database = postgresql_url if is_large else "sqlite:///support.db"
+        file = giving_ways(Path(folder), methods, stripe, database)
+        refused: SettingsError | None = None
+        try:
+            assembly = assemble(file)
+        except SettingsError as error:
+            refused = error
+        if refused is not None:
+            places = {mistake.key.split(".")[0].split("[")[0] for mistake in refused.mistakes}
+            assert places <= {"methods", "stripe"}, refused.lines
+            assert all(mistake.reason for mistake in refused.mistakes)
+            return
+        assert len(method_lines(assembly)) >= len(methods)
+        if file_mistakes(assembly):
+            return
+        migrate(assembly.settings.database_url)
+        client = create_app(assembly).test_client()
+        card = [
+            f"/card?amount={plain(Money(units[0], currency.asset))}&currency={currency.asset.code}&frequency={often}"
+            for method in assembly.methods
+            if method.card is not None
+            for currency in method.card.currencies
+            for often, units in currency.presets
+            if units
+        ]
+        codes = [f"/qr/{method.key}.{kind}" for method in assembly.methods if method.qr for kind in ("svg", "png")]
+        for asked in ["/support", "/support?lang=en", "/widget", "/totals.json", "/privacy", *card, *codes]:
+            answer = client.get(asked, headers={"Host": "127.0.0.1:8000"})
+            assert answer.status_code == 200, (asked, answer.text[:400])
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

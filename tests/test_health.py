@@ -94,6 +94,22 @@ def test_a_silent_source_makes_us_not_ready(client: FlaskClient, ledger: Ledger,
     assert client.get("/totals.json").get_json()["sources"][0]["state"] == "stale"
 
 
+def test_a_network_is_late_by_the_time_of_its_own_rail(tmp_path: Path, database_url: str, clock: MovingClock) -> None:
+    migrate(database_url)
+    nodes = {'chain = "main"\n': 'chain = "main"\nrpc = ["http://127.0.0.1:2"]\n', "sqlite:///support.db": database_url}
+    app = site(tmp_path, WITH_A_NODE | nodes, clock=clock)
+    for name in ("evm:ethereum", "bitcoin:bitcoin"):
+        app.extensions["support"].ledger.accept(Report(name, "1", cursor=Cursor(1, 100, "0xa", NOON)))
+
+    def states(seconds: int) -> dict[str, str]:
+        clock.now = NOON + timedelta(seconds=seconds)
+        return {one["name"]: one["state"] for one in app.test_client().get("/readyz").get_json()["sources"]}
+
+    assert states(121) == {"evm:ethereum": "stale", "bitcoin:bitcoin": "ok"}
+    assert states(300)["bitcoin:bitcoin"] == "ok", "it looks every 30 seconds, and may miss ten looks"
+    assert states(301)["bitcoin:bitcoin"] == "stale"
+
+
 @pytest.mark.parametrize("state", [Health.DOWN, Health.LIED])
 def test_a_fault_is_told_but_its_reason_is_not(client: FlaskClient, ledger: Ledger, state: Health) -> None:
     Chain(ledger).says(transfer())

@@ -1,6 +1,7 @@
 """The house defends itself: who may import whom, how large things get, what happens at import."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
+from support_service.rails import RAILS
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "support_service"
@@ -51,6 +54,22 @@ IMPURE_MODULES |= {"subprocess", "time", "urllib.request", "web3", "flask", "sql
 
 # A TRON node speaks Ethereum's JSON-RPC, with quirks: that rail is built on the other's.
 SPEAKS_AS = {"tron": "evm"}
+
+# These are names of rails and words of English, too: "bank line", "the card form".
+ENGLISH_WORDS = {"bank", "card"}
+# The folders of rails (which know no other, see above), what is not the product, and history.
+MAY_NAME_RAILS = (*(f"rails/{name}/" for name in RAILS), "demo/", "conformance/", "ledger/migrations/")
+# Who else may name a rail outside its folder, which, and why.
+NAMES_A_RAIL: dict[str, tuple[set[str], str]] = {
+    "rails/__init__.py": ({"bank", "bitcoin", "card", "evm", "stripe", "tron"}, "the one table of rails"),
+    "rates/chainlink.py": ({"evm"}, "a price feed is a contract of an EVM chain, asked as that rail asks its nodes"),
+    "rates/settings.py": ({"evm"}, "the same, in the settings"),
+    "rates/online.py": ({"bitcoin"}, "the network of the coin that every market knows, as config/assets.toml has it"),
+    "commands/import_.py": ({"bank"}, "a statement is a bank's: the command is that rail's own"),
+    "web/staff/lines.py": ({"bank"}, "a line of a statement is a bank's: so is the form that says what it is"),
+    "web/card/views.py": ({"card"}, "the name of its blueprint: the pages at /card"),
+    "ledger/canonical.py": ({"bank"}, "a stored word: the key of what a bank's line says, part of the sealed chain"),
+}
 
 BLANKET_EXCEPTS = {"watcher.py": 1, "web/errors.py": 1}
 ENVIRONMENT_READERS = {"settings/__init__.py"}
@@ -109,13 +128,32 @@ def test_imports_point_one_way(path: Path) -> None:
     assert not stray, f"{named(path)} may not know {stray}; hand it a plain value or a Report instead"
 
 
-@each([path for path in FILES if part(path) == "rails"])
+@each([path for path in FILES if part(path) == "rails" and named(path) != "rails/__init__.py"])
 def test_a_rail_knows_no_other_rail(path: Path) -> None:
     folders = {folder.name for folder in (PACKAGE / "rails").iterdir() if folder.is_dir()}
     own = named(path).split("/")[1]
     folders -= {SPEAKS_AS.get(own, ""), "chain", "__pycache__"}
     others = {name.split(".")[2] for name in imports(path) if name.startswith("support_service.rails.")} & folders
     assert others <= {own}, "what two rails share stands beside them, in rails/"
+
+
+def names_a_rail(path: Path) -> set[str]:
+    """The rails that a file names: by an import, as a text, and but for English words anywhere."""
+    inside = {name.split(".")[2] for name in imports(path) if name.startswith("support_service.rails.")}
+    texts = {node.value for node in ast.walk(tree(path)) if isinstance(node, ast.Constant)}
+    words = set(re.findall(r"[a-z]+", re.sub(r"\w*_\w*", " ", path.read_text(encoding="utf-8").lower())))
+    return set(RAILS) & (inside | texts | (words - ENGLISH_WORDS))
+
+
+@each([path for path in FILES if not named(path).startswith(MAY_NAME_RAILS)])
+def test_a_rail_is_named_in_its_own_folder_alone(path: Path) -> None:
+    allowed = NAMES_A_RAIL[named(path)][0] if named(path) in NAMES_A_RAIL else set()
+    assert names_a_rail(path) <= allowed, "say it in the rail's record, and read it from assembly.rails"
+
+
+def test_every_exception_to_that_is_one() -> None:
+    found = {name: names_a_rail(PACKAGE / name) for name in NAMES_A_RAIL}
+    assert found == {name: rails for name, (rails, reason) in NAMES_A_RAIL.items() if reason}
 
 
 @each([PACKAGE / name for name in PURE] + sorted((PACKAGE / "rails").glob("*/method.py")))
@@ -240,4 +278,4 @@ def test_the_web_process_never_imports_web3() -> None:
     code = "import sys, support_service.server; print(sorted({n.split('.')[0] for n in sys.modules}))"
     loaded = set(ast.literal_eval(python(code)))
     assert {"flask", "granian"} <= loaded
-    assert not loaded & {"web3", "eth_abi", "requests", "aiohttp", "numpy", "alembic"}
+    assert not loaded & {"web3", "eth_abi", "requests", "aiohttp", "numpy", "alembic", "openpyxl", "stripe"}

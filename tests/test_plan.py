@@ -156,7 +156,7 @@ def test_a_sum_that_nobody_agreed_to_is_still_set_aside(house: CardHouse, giver:
 
 
 def test_the_card_is_changed_on_the_processors_own_page(house: CardHouse, giver: Giver) -> None:
-    answer = giver.do("card")
+    answer = giver.do("payment")
     assert answer.status_code == 303
     assert answer.headers["Location"].startswith(f"{house.fake.url}/p/session/bps_")
     assert f"form-action 'self' {house.fake.url}" in answer.headers["Content-Security-Policy"]

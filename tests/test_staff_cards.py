@@ -1,5 +1,6 @@
 """What staff do about card gifts: see them, give back, stop a plan, switch cards off."""
 
+import json
 import re
 from collections.abc import Iterator
 from html import unescape
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support_service.assembly import assemble, build_sweeps
+from support_service.assembly import assemble, build_sources
 from support_service.demo.stripe import StripeFake, Trouble
 from support_service.giving import Frequency, PlanClaim, Report
 from support_service.ledger import Wanted
@@ -46,6 +47,17 @@ def test_the_page_of_card_gifts_stands_in_the_menu_where_cards_are_taken(house: 
     assert "Nobody gives monthly or yearly yet." in page
     assert "/staff/cards" in person.get("/staff/").text
     assert "Switch card payments off" not in page, "only an admin has the switch"
+
+
+def test_gifts_of_a_processor_are_filtered_and_exported_by_its_name(house: CardHouse) -> None:
+    gift(house)
+    person = house.person()
+    assert '<option value="stripe"' in person.get("/staff/").text
+    for rail, count in (("stripe", 1), ("evm", 0)):
+        table = person.get("/staff/", rail=rail).text.partition("<table")[2]
+        assert table.count('<data value="200">') == count
+        lines = person.get("/staff/exports/donations.jsonl", rail=rail).text.splitlines()
+        assert [json.loads(line)["rail"] for line in lines] == ["stripe"] * count
 
 
 @pytest.mark.parametrize("path", ["/staff/cards", "/staff/donations/{ref}/refund", "/staff/cards/plans/sub_x/cancel"])
@@ -206,7 +218,7 @@ def test_a_gift_that_is_under_way_is_booked_while_cards_are_off(house: CardHouse
 def test_staff_see_what_the_processor_kept_of_a_gift(house: CardHouse) -> None:
     given(house)
     house.deliver_all()
-    run_once(build_sweeps(assemble(house.file), house.ledger, clock=house.clock), house.ledger)
+    run_once(build_sources(assemble(house.file), house.ledger, clock=house.clock), house.ledger)
     (one,) = house.ledger.donations()
     page = house.person().client.get(f"/staff/donations/{one.donation.identity.ref}?lang=en").text
     assert "After the fee" in page and "193.90" in page

@@ -9,8 +9,9 @@ import click
 from support_service.assembly import Assembly
 from support_service.giving import utc_now
 from support_service.ledger import Ledger
+from support_service.rails.bank import BANK
 from support_service.rails.bank.booking import Counts, count, import_lines, settle_reversals
-from support_service.rails.bank.settings import UNNAMED, read_account
+from support_service.rails.bank.settings import UNNAMED, BankChoices, read_account
 from support_service.rails.bank.statements import Refused, StatementFile, StatementsRead, Wanted, read_statements
 from support_service.rails.bank.statements.proof import PROBLEMS_MAX
 from support_service.rails.options import BadOption
@@ -48,13 +49,14 @@ def _book(assembly: Assembly, ledger: Ledger, asked: Asked, read: StatementsRead
     for note in read.notes:
         click.echo(f"{asked.file}: {note}", err=True)
     counts = Counts()
-    for told in import_lines(read.lines, ledger, assembly.banks, now=utc_now(), is_dry=asked.is_dry):
+    banks = _banks(assembly)
+    for told in import_lines(read.lines, ledger, banks, now=utc_now(), is_dry=asked.is_dry):
         count(told, counts)
         progress.booked(counts)
     accounts = {statement.account for statement in read.statements}
     left = 0 if asked.is_dry else settle_reversals(accounts, ledger)
     for account in sorted(accounts):
-        if assembly.banks.place_of(account).method == UNNAMED:
+        if banks.place_of(account).method == UNNAMED:
             click.echo(f"{account}: no method has this account, so its lines are booked under {UNNAMED!r}", err=True)
     if left:
         click.echo(f"{left} reversals take back a line that is not known: look at them on the staff pages", err=True)
@@ -72,9 +74,15 @@ def _wanted(assembly: Assembly, asked: Asked) -> Wanted:
     except BadOption as error:
         raise click.UsageError(f"--account {error}.") from error
     try:
-        return assembly.banks.wanted(account, asked.profile)
+        return _banks(assembly).wanted(account, asked.profile)
     except BadOption as error:
         raise click.UsageError(f"--profile {error}.") from error
+
+
+def _banks(assembly: Assembly) -> BankChoices:
+    banks = assembly.own[BANK.name]
+    assert isinstance(banks, BankChoices)
+    return banks
 
 
 def _summed(counts: Counts, refused: int) -> str:

@@ -17,7 +17,7 @@ def rescan(assembly: Assembly, ledger: Ledger, method: str, first: int, *, say: 
     Raises LedgerError (also where the network is frozen) and SourceError; what was read before stays.
     """
     networks = {watch.network for watch in assembly.watches if watch.method == method}
-    sources = [one for one in build_sources(assembly, clock=utc_now) if one.name.partition(":")[2] in networks]
+    sources = [one for one in build_sources(assembly, ledger, clock=utc_now) if one.name.partition(":")[2] in networks]
     if not sources:
         say(f"{method}: no node tells about it; nothing to read again")
     for source in sources:

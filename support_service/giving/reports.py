@@ -194,7 +194,7 @@ class Observation:
 
     part is `payment`, `value:<units>`, `match`, `class`, `fee:<entry>`, or the id of a refund, dispute or bank
     reversal. Per part the highest rank wins. rank None stands for the number of the report (chains: the newer
-    statement is the better one); Stripe gives (position in the lifecycle, event time in microseconds).
+    statement is the better one); card processors give (position in the lifecycle, event time in microseconds).
     """
 
     identity: Identity

@@ -12,7 +12,7 @@ from support_service.ledger.engine import Database
 from support_service.ledger.rows import identity_of
 from support_service.ledger.tables import awaited_sum, donation, to_micros
 
-# A block may say a time before the moment we opened the page: two hours is what Bitcoin lets its miners be off by.
+# A block may say a time before the moment we opened the page: a miner's clock may be off by two hours.
 CLOCKS_DIFFER_MAX = timedelta(hours=2)
 # A watcher that was down for so long still finds whose gift it reads.
 LOOKED_FOR = timedelta(days=14)

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from support_service.giving import Checkout, Claim, Clock, Decline, Identity, Intent, PlanTerms, Report, SetAside
+from support_service.giving import Checkout, Claim, Decline, Identity, Intent, PlanTerms, Report, SetAside
 from support_service.money import Asset
-from support_service.rails.source import Source
 
 # Finds what a reader chose, by its reference; raises what its ledger raises.
 FindIntent: TypeAlias = Callable[[str], Intent | None]
@@ -243,20 +242,4 @@ class TellsPayments(Protocol):
 
     def held_payments(self) -> Iterable[HeldPayment]:
         """Ask for all payments since the first gift; raise SourceDown."""
-        ...
-
-
-class SweepHalf(Protocol):
-    """The half of a processor that reads again what was not pushed: `rails/<name>/sweep.py`."""
-
-    def build_sweep(self, account: ProcessorAccount, believed: Believed, *, clock: Clock) -> Source:
-        """Build the source `<name>:sweep`; nobody is asked yet."""
-        ...
-
-
-class ProcessorHalf(Protocol):
-    """The half of a processor that charges and hears: `rails/<name>/processor.py`."""
-
-    def build_processor(self, account: ProcessorAccount, intents: FindIntent, *, clock: Clock) -> Processor:
-        """Build it; nobody is asked yet."""
         ...

@@ -36,7 +36,7 @@ class MustFreeze(SourceLied):
 
 
 class Source(Protocol):
-    """One place that tells us about money: a node, Stripe, a bank statement.
+    """One place that tells us about money: a node, a card processor, a bank.
 
     poll_seconds is how long the watcher rests between two looks.
     """

@@ -8,12 +8,11 @@ from enum import StrEnum
 
 from flask import Blueprint, Response, jsonify
 
-from support_service.assembly import Assembly, sweeps, unwatched_networks
+from support_service.assembly import expected_sources, unwatched_networks
 from support_service.giving import SetAside
 from support_service.ledger import Health, Ledger, LedgerError, LedgerOutdated, SourceHealth, Total
 from support_service.money import Asset, Money, plain
 from support_service.rails.asides import WATCH
-from support_service.rails.processor import SWEEP_POLL_SECONDS
 from support_service.web.metrics import card_metrics, metric, webhook_metrics
 from support_service.web.service import Service, service
 from support_service.web.staff.words import rfc3339
@@ -23,7 +22,6 @@ blueprint = Blueprint("health", __name__)
 # A source is late after ten missed turns, but never before two minutes: nodes restart.
 TURNS_MISSED_MAX = 10
 SILENCE_SECONDS_MIN = 120
-POLL_SECONDS_DEFAULT = 12
 TOTALS_SECONDS = 5
 
 DOWN = "the database cannot be reached"
@@ -133,8 +131,9 @@ def source_views(at: Service, ledger: Ledger) -> list[SourceView]:
     # A watch that is stopped is money nobody looks for; any other thing set aside was found, and is told by itself.
     stopped = {item.source for item in ledger.set_aside() if item.key.startswith(WATCH)}
     views = []
-    for name, network, poll in _expected(at.assembly):
-        limit = timedelta(seconds=max(TURNS_MISSED_MAX * poll, SILENCE_SECONDS_MIN))
+    for expected in expected_sources(at.assembly):
+        name, network = expected.name, expected.network
+        limit = timedelta(seconds=max(TURNS_MISSED_MAX * expected.poll_seconds, SILENCE_SECONDS_MIN))
         cursor = cursors.get(name)
         age = None if cursor is None else now - cursor.checked_at
         state = Freshness.FROZEN if name in frozen else _state(age, health.get(name), limit)
@@ -154,18 +153,6 @@ def source_views(at: Service, ledger: Ledger) -> list[SourceView]:
             )
         )
     return views
-
-
-def _expected(assembly: Assembly) -> Iterator[tuple[str, str | None, int]]:
-    """Name every source that the settings ask for, its network (None off chain), and its seconds between turns."""
-    tables, unwatched = assembly.settings.networks, unwatched_networks(assembly)
-    for network in dict.fromkeys(watch.network for watch in assembly.watches):
-        poll = tables[network].get("poll_seconds", POLL_SECONDS_DEFAULT)
-        assert isinstance(poll, int)
-        if network not in unwatched:
-            yield f"{tables[network]['rail']}:{network}", network, poll
-    for name in sweeps(assembly):
-        yield name, None, SWEEP_POLL_SECONDS
 
 
 def not_watched(at: Service) -> list[str]:

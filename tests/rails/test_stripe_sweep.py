@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import stripe
 
-from support_service.assembly import assemble, build_sweeps
+from support_service.assembly import assemble, build_sources
 from support_service.demo.stripe import KEY, StripeFake, Terms, Trouble
 from support_service.giving import State
 from support_service.ledger import CursorMoved
@@ -36,7 +36,7 @@ def house(tmp_path: Path) -> Iterator[CardHouse]:
 
 
 def sweep_of(house: CardHouse) -> Source:
-    (sweep,) = build_sweeps(assemble(house.file), house.ledger, clock=house.clock)
+    (sweep,) = build_sources(assemble(house.file), house.ledger, clock=house.clock)
     return sweep
 
 

@@ -32,10 +32,10 @@ from support_service.giving import (
     Report,
     State,
 )
+from support_service.giving.codes import CodeReading, read_code
 from support_service.money import Asset, Money
 from support_service.rails.bank import identity as known_by
 from support_service.rails.bank.classes import Classified, LineClass, World, classify
-from support_service.rails.bank.codes import CodeReading, read_code
 from support_service.rails.bank.identity import Identified, KnownLine, identify
 from support_service.rails.bank.line import Line, Party, Standing
 from support_service.rails.bank.reversals import find_original

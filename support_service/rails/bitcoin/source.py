@@ -1,6 +1,6 @@
 """The Bitcoin rail's I/O half: one Source per network, read from Bitcoin Core and Esplora nodes in turn."""
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from support_service.giving import Clock, Cursor, Report, Watch, utc_now
@@ -16,17 +16,18 @@ from support_service.rails.bitcoin.rescan import holdings, read_again
 from support_service.rails.bitcoin.source_context import SourceContext
 from support_service.rails.bitcoin.step_back import StoodIn, step_back
 from support_service.rails.chain.node_pool import NodePool
+from support_service.rails.processor import Believed
+from support_service.rails.rail import RailSettings
 from support_service.rails.source import Holding, Rescan, Source, SourceDown
 
 N = TypeVar("N")
 
 
-def build_sources(
-    network: str, table: Mapping[str, object], watches: tuple[Watch, ...], *, clock: Clock = utc_now
-) -> list[Source]:
-    """Build the network's source; none where it names no node or nothing is watched."""
-    settings = read_network(network, table)
-    return [BitcoinSource(settings, watches, clock=clock)] if settings.rpc + settings.esplora and watches else []
+def build_sources(given: RailSettings, believed: Believed, *, clock: Clock) -> list[Source]:
+    """Build the source of each network."""
+    del believed  # a chain tells all by itself
+    networks = [read_network(name, table) for name, table in given.networks.items()]
+    return [BitcoinSource(network, given.watches_on(network.name), clock=clock) for network in networks]
 
 
 class BitcoinSource:

@@ -1,6 +1,6 @@
 """The EVM rail's I/O half: one Source per network, read from its nodes in turn."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from support_service.giving import Clock, Cursor, Report, Watch, utc_now
 from support_service.rails.asides import WATCH, Asides
@@ -19,15 +19,16 @@ from support_service.rails.evm.rpc_errors import Behind, NoState, Refusal, Token
 from support_service.rails.evm.rpc_quorum import RpcQuorum, too_few
 from support_service.rails.evm.rpc_without_hashes import HashlessNode
 from support_service.rails.evm.step_back import Block, step_back
+from support_service.rails.processor import Believed
+from support_service.rails.rail import RailSettings
 from support_service.rails.source import Holding, Rescan, Source, SourceDown, SourceLied
 
 
-def build_sources(
-    network: str, table: Mapping[str, object], watches: tuple[Watch, ...], *, clock: Clock = utc_now
-) -> list[Source]:
-    """Build the network's source; none where it names no node or nothing is watched."""
-    settings = read_network(network, table)
-    return [EvmSource(settings, watches, clock=clock)] if settings.rpc and watches else []
+def build_sources(given: RailSettings, believed: Believed, *, clock: Clock) -> list[Source]:
+    """Build the source of each network."""
+    del believed  # a chain tells all by itself
+    networks = [read_network(name, table) for name, table in given.networks.items()]
+    return [EvmSource(network, given.watches_on(network.name), clock=clock) for network in networks]
 
 
 class EvmSource:

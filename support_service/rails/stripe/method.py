@@ -27,7 +27,7 @@ _PRESETS: dict[str, dict[Frequency, tuple[int, ...]]] = {
 _FEE = re.compile(r"([0-9]{1,2})(?:\.([0-9]{1,2}))?\s*%(?:\s*\+\s*([0-9]+(?:\.[0-9]+)?))?", re.ASCII)
 
 
-def build_method(options: Options, around: Surroundings) -> PaymentMethod | None:
+def build_method(key: str, options: Options, around: Surroundings) -> PaymentMethod | None:
     """Read currencies, their offers and the address of the API; None (with mistakes noted) where they are wrong."""
     before = len(options.mistakes)
     origins = _origins(options)
@@ -44,7 +44,7 @@ def build_method(options: Options, around: Surroundings) -> PaymentMethod | None
     if len(options.mistakes) > before or len(found) < len(codes):
         return None
     return PaymentMethod(
-        key=KEY,
+        key=key,
         rail=RAIL,
         title=Phrase("Card, Apple Pay or Google Pay"),
         subtitle=Phrase("%(currencies)s, once or regularly", (("currencies", ", ".join(codes)),)),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from support_service.rails.options import Mistake
 from support_service.rails.processor import HeldPayment, ProcessorAccount
+from support_service.rails.rail import RailSettings
 from support_service.rails.source import SourceDown, SourceError
 from support_service.rails.stripe.api import PATHS, Api
 from support_service.rails.stripe.balance_transactions import owner
@@ -12,10 +13,16 @@ from support_service.rails.stripe.checkout import strange_page
 from support_service.rails.stripe.fields import Json, NotReadable, currency, moment, whole
 from support_service.rails.stripe.objects import Reader
 from support_service.rails.stripe.processor import is_live_key
+from support_service.rails.stripe.settings import own_account
 from support_service.rails.stripe.sweep_state import since
 
 
-def ask_account(account: ProcessorAccount) -> str | Mistake:
+def ask_account(given: RailSettings) -> list[str | Mistake]:
+    """Ask whether the account works as the settings say; nothing to ask without the table."""
+    return [] if given.own is None else [_ask(own_account(given))]
+
+
+def _ask(account: ProcessorAccount) -> str | Mistake:
     """Read a page of everything that the sweep reads: a restricted key may lack the right to some of it."""
     api = Api(account.key, account.api_base, "stripe")
     sessions: list[Json] = []

@@ -11,19 +11,22 @@ from collections.abc import Iterator
 from support_service.giving import Clock, Cursor, Report
 from support_service.rails.asides import Asides
 from support_service.rails.processor import SWEEP_POLL_SECONDS, Believed, HeldPayment, ProcessorAccount
+from support_service.rails.rail import RailSettings
+from support_service.rails.source import Source
 from support_service.rails.stripe.api import Api
 from support_service.rails.stripe.events import SWEEP
 from support_service.rails.stripe.method import KEY
 from support_service.rails.stripe.objects import Reader
 from support_service.rails.stripe.online import held_payments
 from support_service.rails.stripe.processor import is_live_key
+from support_service.rails.stripe.settings import own_account
 from support_service.rails.stripe.sweep_poll import Account, Memory, SweepPoll
 from support_service.rails.stripe.sweep_state import SweepState
 
 
-def build_sweep(account: ProcessorAccount, believed: Believed, *, clock: Clock) -> "StripeSweep":
-    """Build it; nobody is asked yet."""
-    return StripeSweep(account, believed, clock=clock)
+def build_sources(given: RailSettings, believed: Believed, *, clock: Clock) -> list[Source]:
+    """Build the sweep; nobody is asked yet."""
+    return [StripeSweep(own_account(given), believed, clock=clock)]
 
 
 class StripeSweep:

@@ -5,7 +5,7 @@ old blocks, a log index that may be dead, at most 5,000 blocks a question. `valu
 carries votes, stakes and TRC-10 amounts alike.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -21,6 +21,8 @@ from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import Refusal
 from support_service.rails.evm.source import EvmSource
 from support_service.rails.evm.step_back import Block
+from support_service.rails.processor import Believed
+from support_service.rails.rail import RailSettings
 from support_service.rails.source import Holding, Rescan, Source, SourceDown, SourceLied
 from support_service.rails.tron import holding, rescan
 from support_service.rails.tron import log_index as canary
@@ -38,12 +40,11 @@ from support_service.rails.tron.second_opinion import Histories
 CANARY_EVERY = timedelta(hours=1)
 
 
-def build_sources(
-    network: str, table: Mapping[str, object], watches: tuple[Watch, ...], *, clock: Clock = utc_now
-) -> list[Source]:
-    """Build the network's source; none where it names no node or nothing is watched."""
-    settings = read_network(network, table)
-    return [TronSource(settings, watches, clock=clock)] if settings.rpc and watches else []
+def build_sources(given: RailSettings, believed: Believed, *, clock: Clock) -> list[Source]:
+    """Build the source of each network."""
+    del believed  # a chain tells all by itself
+    networks = [read_network(name, table) for name, table in given.networks.items()]
+    return [TronSource(network, given.watches_on(network.name), clock=clock) for network in networks]
 
 
 class TronSource(EvmSource):

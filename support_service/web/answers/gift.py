@@ -16,9 +16,9 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from support_service import qr
 from support_service.giving import Awaiting, Frequency, Intent, PaymentMethod, Phrase
+from support_service.giving.codes import issue
 from support_service.ledger import Ledger, LedgerError
 from support_service.money import plain
-from support_service.rails.bank.codes import issue
 from support_service.web.answers.exact import exact_sums
 from support_service.web.answers.limits import Limit, admit
 from support_service.web.answers.ways import GiftWish, Way, read_gift, ways_of

@@ -166,7 +166,7 @@ _ACTIONS: dict[str, Callable[[Service, Regular, str, str], BaseResponse]] = {
     "pause": _pause,
     "resume": _resume,
     "amount": _amount,
-    "card": _card,
+    "payment": _card,
 }
 
 

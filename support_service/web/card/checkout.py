@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from support_service.giving import Intent
-from support_service.rails.bank.codes import issue
+from support_service.giving.codes import issue
 from support_service.rails.processor import CheckoutDown, CheckoutRefused, StrangePage
 from support_service.web.card.form import Confirmed
 from support_service.web.card.offer import Cards

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from support_service.giving.codes import read_code
 from support_service.ledger import Ledger, Plan, PlanGiver
-from support_service.rails.bank.codes import read_code
 
 # Of the plans that changed last, so many are looked through for a name.
 LOOKED_THROUGH_MAX = 1_000

@@ -12,9 +12,6 @@ from datetime import date, datetime, time
 from itertools import islice
 from xml.etree.ElementTree import ParseError
 
-from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
-
 from support_service.rails.bank.folding import fold
 from support_service.rails.bank.statements.intake import StatementFile
 from support_service.rails.bank.statements.statement import BadField, Refused
@@ -30,7 +27,7 @@ UNPACKED_TIMES_MAX = 200
 ARCHIVE_FILES_MAX = 200
 # The spreadsheet library answers a damaged file with whatever its parts raise; each means the same to us.
 _DAMAGED = (
-    zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, InvalidFileException, ParseError, EOFError, OSError,
+    zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, ParseError, EOFError, OSError,
     KeyError, ValueError, TypeError, IndexError, AttributeError, NotImplementedError, OverflowError, RuntimeError,
     AssertionError,
 )  # fmt: skip
@@ -121,6 +118,9 @@ def find_delimiter(file: StatementFile) -> str:
 
 def sheet_rows(file: StatementFile) -> Iterator[Row]:
     """Read the first sheet of an XLSX: stored values alone, formulas are never worked out."""
+    # Late: the web process checks the settings of formats, and need not carry 6 MiB for what it seldom reads.
+    from openpyxl import load_workbook  # noqa: PLC0415
+
     data = file.whole()
     _refuse_bombs(file)
     try:
