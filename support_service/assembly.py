@@ -12,7 +12,7 @@ from support_service.ledger.address import read_database_url
 from support_service.ledger.errors import LedgerError
 from support_service.rails import RAILS
 from support_service.rails.options import Mistake, Options, Surroundings
-from support_service.rails.processor import Believed, FindIntent, Processor
+from support_service.rails.processor import Believed, FindIntent, Processor, one_card_way
 from support_service.rails.rail import Expected, OwnTables, Rail, RailSettings
 from support_service.rails.source import Source
 from support_service.rates.settings import Choices, read_value
@@ -33,6 +33,11 @@ class Assembly:
     value: Choices | None
     rails: Mapping[str, Rail]
     own: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> tuple[PaymentMethod, ...]:
+        """The methods as readers see them: cards are one way, whoever charges them."""
+        return one_card_way(self.methods)
 
     @property
     def watches(self) -> tuple[Watch, ...]:
@@ -138,9 +143,9 @@ def _methods(settings: Settings, rails: Mapping[str, Rail], mistakes: list[Mista
 
 
 def _card_methods(settings: Settings, rails: Mapping[str, Rail], mistakes: list[Mistake]) -> list[PaymentMethod]:
-    """Build the methods that charge cards; they come first on the page."""
+    """Build the methods that charge cards, in the order of their tables; they come first on the page."""
     around = Surroundings(settings.networks, settings.assets)
-    tables = {rail.name: settings.own_tables.get(rail.name) for rail in rails.values() if rail.processor}
+    tables = {name: table for name, table in settings.own_tables.items() if name in rails and rails[name].processor}
     built = [
         rails[name].build_method(name, Options(name, _plain(table), mistakes), around)
         for name, table in tables.items()

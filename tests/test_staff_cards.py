@@ -60,7 +60,9 @@ def test_gifts_of_a_processor_are_filtered_and_exported_by_its_name(house: CardH
         assert [json.loads(line)["rail"] for line in lines] == ["stripe"] * count
 
 
-@pytest.mark.parametrize("path", ["/staff/cards", "/staff/donations/{ref}/refund", "/staff/cards/plans/sub_x/cancel"])
+@pytest.mark.parametrize(
+    "path", ["/staff/cards", "/staff/donations/{ref}/refund", "/staff/cards/plans/stripe/sub_x/cancel"]
+)
 def test_nobody_comes_in_without_a_name(house: CardHouse, path: str) -> None:
     ref, _ = gift(house)
     client = house.app.test_client()
@@ -72,7 +74,7 @@ def test_a_viewer_gives_nothing_back(house: CardHouse) -> None:
     ref, _ = gift(house)
     person = house.person("viewer")
     assert person.get(f"/staff/donations/{ref}/refund").status_code == 403
-    assert person.get("/staff/cards/plans/sub_x/cancel").status_code == 403
+    assert person.get("/staff/cards/plans/stripe/sub_x/cancel").status_code == 403
     assert "Give back" not in person.get(f"/staff/donations/{ref}", lang="en").text
 
 
@@ -148,7 +150,7 @@ def test_a_plan_is_shown_and_stopped(house: CardHouse) -> None:
     page = person.get("/staff/cards", lang="en").text
     assert name in page
     assert "running" in page
-    path = f"/staff/cards/plans/{name}/cancel"
+    path = f"/staff/cards/plans/stripe/{name}/cancel"
     assert person.fill(path, form="cancel").status_code == 400, "the box is not ticked"
     assert person.fill(path, form="cancel", sure="yes").status_code == 303
     house.deliver_all()

@@ -46,6 +46,7 @@ from support_service.giving.reports import (
     SetAside,
     Statement,
     ValueClaim,
+    rail_of,
     value_part,
 )
 from support_service.giving.states import COUNTED_KINDS, PAYMENT_STATES, Direction, Flag, Kind, Outcome, State
@@ -108,6 +109,7 @@ __all__ = [
     "fold",
     "is_open",
     "live",
+    "rail_of",
     "utc_now",
     "value_part",
 ]

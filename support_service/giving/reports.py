@@ -62,8 +62,9 @@ class Personal:
 
 @dataclass(frozen=True, slots=True)
 class Decline:
-    """A declined card: the message's key, the payment it was tried for, when; intent None where it names none."""
+    """A declined card: by which rail, the message's key, the payment it was tried for, when; intent None: not named."""
 
+    rail: str
     key: str
     payment: str
     at: datetime
@@ -307,6 +308,11 @@ class Cursor:
     memo: str = "{}"
 
 
+def rail_of(source: str) -> str:
+    """Name the rail of a source: what stands before the colon, or all of it."""
+    return source.partition(":")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """One message from one outside source.
@@ -330,6 +336,11 @@ class Report:
     def __post_init__(self) -> None:
         assert self.cursor is None or self.key == str(self.cursor.step)
         assert self.cursor is not None or not self.statements, "only polled sources make statements"
+
+    @property
+    def rail(self) -> str:
+        """Whose names it speaks of: two processors may use one name for two things."""
+        return rail_of(self.source)
 
     @property
     def claims_nothing(self) -> bool:

@@ -64,15 +64,16 @@ class ByKeys:
         self._of_few = asked.where(column.in_(few))
         self._of_many = asked.where(column.in_(bindparam("keys", expanding=True)))
 
-    def rows(self, tx: Connection, keys: Sequence[str] | Sequence[int]) -> list[RowMapping]:
-        """Ask; the question's own order holds among the keys of one statement."""
+    def rows(self, tx: Connection, keys: Sequence[str] | Sequence[int], **others: str) -> list[RowMapping]:
+        """Ask; the question's own order holds among the keys of one statement. others: its other parameters."""
         if not keys:
             return []
         if len(keys) <= _FEW:
             # Filled up with the last key, so that one statement serves any few of them.
             padded = {f"key_{at}": keys[min(at, len(keys) - 1)] for at in range(_FEW)}
-            return list(tx.execute(self._of_few, padded).mappings())
-        return [row for chunk in in_chunks(keys) for row in tx.execute(self._of_many, {"keys": chunk}).mappings()]
+            return list(tx.execute(self._of_few, padded | others).mappings())
+        asked = ({"keys": chunk, **others} for chunk in in_chunks(keys))
+        return [row for one in asked for row in tx.execute(self._of_many, one).mappings()]
 
 
 _HISTORIES = ByKeys(

@@ -42,17 +42,17 @@ class SweepQueries:
                 key for chunk in in_chunks(keys) for key in tx.execute(asked.where(report.c.key.in_(chunk))).scalars()
             )
 
-    def known_names(self, names: Sequence[str]) -> frozenset[str]:
-        """Tell which of these names stand for money whose payment is known: of some the name alone was told."""
-        refs = {name: identity.ref for name, identity in self.named_money(names).items()}
+    def known_names(self, rail: str, names: Sequence[str]) -> frozenset[str]:
+        """Tell which names of a rail stand for money whose payment is known: of some the name alone was told."""
+        refs = {name: identity.ref for name, identity in self.named_money(rail, names).items()}
         with self._database.read() as tx:
             paid = {row["ref"] for row in donation_rows(tx, sorted(set(refs.values()))) if row["state"] is not None}
         return frozenset(name for name, ref in refs.items() if ref in paid)
 
-    def named_money(self, names: Sequence[str]) -> dict[str, Identity]:
-        """Look up what names stand for; those that stand for nothing are left out."""
+    def named_money(self, rail: str, names: Sequence[str]) -> dict[str, Identity]:
+        """Look up what names of a rail stand for; those that stand for nothing are left out."""
         with self._database.read() as tx:
-            return read_aliases(tx, list(names))
+            return read_aliases(tx, rail, list(names))
 
     def first_intent_at(self, method: str) -> datetime | None:
         """Tell when a reader first chose to give by a method; None before that."""

@@ -263,6 +263,7 @@ checkout_attempt = Table(
 alias = Table(
     "alias",
     metadata,
+    Column("rail", Text, primary_key=True),
     Column("name", Text, primary_key=True),
     Column("report_number", _Whole, nullable=False),
     Column("network", Text, nullable=False),
@@ -278,6 +279,7 @@ waiting_claim = Table(
     Column("report_number", _Whole, primary_key=True, autoincrement=False),
     Column("name", Text, primary_key=True),
     Column("part", Text, primary_key=True),
+    Column("rail", Text, nullable=False),
     Column("rank_major", _Whole, nullable=False),
     Column("rank_minor", _Whole, nullable=False),
     Column("claim", Text, nullable=False),
@@ -288,6 +290,7 @@ waiting_claim = Table(
 plan = Table(
     "plan",
     metadata,
+    Column("rail", Text, primary_key=True),
     Column("name", Text, primary_key=True),
     Column("intent", Text),
     Column("units", Units, nullable=False),

@@ -5,7 +5,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from support_service.giving import Checkout, Claim, Decline, Identity, Intent, PlanTerms, Report, SetAside
+from support_service.giving import (
+    CardChoice,
+    Checkout,
+    Claim,
+    Decline,
+    Identity,
+    Intent,
+    PaymentMethod,
+    Phrase,
+    PlanTerms,
+    Report,
+    SetAside,
+)
 from support_service.money import Asset
 
 # Finds what a reader chose, by its reference; raises what its ledger raises.
@@ -28,6 +40,41 @@ class ProcessorAccount:
     webhook_secrets: tuple[str, ...] = field(repr=False)
     assets: tuple[Asset, ...] = ()
     checkout_origins: tuple[str, ...] = ()
+
+
+def card_method(key: str, rail: str, choice: CardChoice) -> PaymentMethod:
+    """Make what readers see of cards, from what a processor offers."""
+    codes = ", ".join(currency.asset.code for currency in choice.currencies)
+    return PaymentMethod(
+        key=key,
+        rail=rail,
+        title=Phrase("Card, Apple Pay or Google Pay"),
+        subtitle=Phrase("%(currencies)s, once or regularly", (("currencies", codes),)),
+        rows=(),
+        qr=None,
+        facts=(("processor", choice.processor), ("currencies", codes)),
+        card=choice,
+    )
+
+
+def one_card_way(methods: Sequence[PaymentMethod]) -> tuple[PaymentMethod, ...]:
+    """Make the ways to give as readers see them: cards are one way, whoever charges them.
+
+    A currency is charged by the first who offers it; where it stands says where the one way stands.
+    """
+    first = next((method for method in methods if method.card is not None), None)
+    if first is None:
+        return tuple(methods)
+    choices = [method.card for method in methods if method.card is not None]
+    currencies = {one.asset.code: one for choice in reversed(choices) for one in choice.currencies}
+    told = dict.fromkeys(one.asset.code for choice in choices for one in choice.currencies)
+    joined = CardChoice(
+        currencies=tuple(currencies[code] for code in told),
+        checkout_origins=tuple(dict.fromkeys(origin for choice in choices for origin in choice.checkout_origins)),
+        processor=", ".join(choice.processor for choice in choices),
+    )
+    way = first if len(choices) == 1 else card_method(first.key, first.rail, joined)
+    return tuple(way if method is first else method for method in methods if method is first or method.card is None)
 
 
 def checkout_switch(processor: str) -> str:
@@ -204,24 +251,24 @@ class Believed(Protocol):
         """Tell which messages were accepted already."""
         ...
 
-    def known_names(self, names: Sequence[str]) -> frozenset[str]:
-        """Tell which names stand for money whose payment is known."""
+    def known_names(self, rail: str, names: Sequence[str]) -> frozenset[str]:
+        """Tell which names of a rail stand for money whose payment is known."""
         ...
 
     def note_decline(self, told: Decline) -> None:
         """Count a card that was declined, once whoever tells of it."""
         ...
 
-    def inbox(self, after: tuple[int, str, str] | None = None) -> Sequence[WaitingName]:
-        """List the names that wait, oldest first, from behind a place."""
+    def inbox(self, after: tuple[int, str, str] | None = None, *, rail: str) -> Sequence[WaitingName]:
+        """List the names of a rail that wait, oldest first, from behind a place."""
         ...
 
     def open_money(self, rail: str, *, after: int = 0) -> Sequence[OpenMoney]:
         """List money that is not over, by number, from above one."""
         ...
 
-    def plans(self, limit: int, before: tuple[int, str] | None) -> Sequence[RunningPlan]:
-        """List plans, the newest change first, from below the one of a number and name."""
+    def plans(self, limit: int, before: tuple[int, str] | None, *, rail: str) -> Sequence[RunningPlan]:
+        """List plans of a rail, the newest change first, from below the one of a number and name."""
         ...
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict
 
-from support_service.giving import Clock, PaymentMethod, Watch
+from support_service.giving import Clock, PaymentMethod, Phrase, Watch
 from support_service.money import Asset
 from support_service.rails.options import Mistake, Options, Surroundings
 from support_service.rails.processor import Believed, FindIntent, Processor
@@ -98,6 +98,7 @@ class Rail:
     - check_online: ask(RailSettings) -> list[str | Mistake]: whether nodes and keys are what the settings say.
     - ask_head: ask(node's address) -> int | None: the height of a node's newest block.
     - processor: build(RailSettings, FindIntent, clock=) -> Processor; "" where it charges no cards.
+    - plan_words: how its plans are, by its own word for it; ended_plans are the words of those that charge no more.
     """
 
     name: str
@@ -113,6 +114,8 @@ class Rail:
     check_online: str = ""
     ask_head: str = ""
     processor: str = ""
+    plan_words: Mapping[str, Phrase] = field(default_factory=dict)
+    ended_plans: frozenset[str] = frozenset()
 
     def read_network(self, name: str, options: Options) -> None:
         """Check one [networks.<name>] table that names this rail, noting mistakes."""

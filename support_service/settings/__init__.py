@@ -81,7 +81,7 @@ class Settings:
     networks: Mapping[str, Mapping[str, object]]
     assets: tuple[Asset, ...]
     value: Value | None = None
-    # The rails' own tables, by name.
+    # The rails' own tables, by name, in the order of the file.
     own_tables: Mapping[str, object] = field(default_factory=dict)
     is_demo: bool = False
     # Files that hold secrets, each by the setting that names it.
@@ -147,7 +147,7 @@ def read_settings(file: Path, rails: Collection[Rail]) -> tuple[Settings | None,
         networks=parsed.networks,
         assets=assets,
         value=parsed.value,
-        own_tables={section.name: getattr(parsed, section.name) for section in shape.sections},
+        own_tables={name: getattr(parsed, name) for name in shape.own_names(values)},
         is_demo=is_demo_process(),
         secret_files=shape.secret_files(parsed, named, base),
     )
@@ -186,6 +186,11 @@ class _Shape:
         self._node_keys = tuple(dict.fromkeys(key for rail in rails for key in (*rail.node_keys, *rail.more_node_keys)))
         own: Any = {section.name: (section.shape, section.default) for section in self.sections}
         self.file: type[_File] = create_model("_File", __base__=_File, **own)
+
+    def own_names(self, values: dict[str, Any]) -> list[str]:
+        """Name the rails' own tables in the order of the file; those that are not in it come last."""
+        places = {name: place for place, name in enumerate(values)}
+        return sorted((section.name for section in self.sections), key=lambda name: places.get(name, len(places)))
 
     def read_environment(self) -> dict[str, Any]:
         """Read SUPPORT__SECTION__KEY. Only rails know their keys' types, so a network's value that reads

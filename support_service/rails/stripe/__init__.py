@@ -2,6 +2,7 @@
 
 from support_service.rails.rail import Rail
 from support_service.rails.stripe.method import RAIL, build_method
+from support_service.rails.stripe.plan_words import ENDED_PLANS, PLAN_WORDS
 from support_service.rails.stripe.settings import SECTIONS, name_sources, read_own
 
 STRIPE = Rail(
@@ -13,4 +14,6 @@ STRIPE = Rail(
     name_sources=name_sources,
     check_online="support_service.rails.stripe.online:ask_account",
     processor="support_service.rails.stripe.processor:build_processor",
+    plan_words=PLAN_WORDS,
+    ended_plans=ENDED_PLANS,
 )

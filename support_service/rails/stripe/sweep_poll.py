@@ -18,12 +18,12 @@ from support_service.rails.stripe.fields import Json, NotReadable, moment, name,
 from support_service.rails.stripe.lookup import Lookup
 from support_service.rails.stripe.method import RAIL
 from support_service.rails.stripe.objects import Reader
+from support_service.rails.stripe.plan_words import ENDED_PLANS
 from support_service.rails.stripe.ranks import Said
 from support_service.rails.stripe.sweep_state import AGAIN_AFTER, SweepState, since
 
 # What a message may still be on its way about is not judged before that had time to come.
 GRACE = timedelta(minutes=15)
-PLANS_OVER = frozenset({"canceled", "incomplete_expired"})
 # Older ones say nothing about an attack that goes on now.
 DECLINE_IS_FRESH = 600.0
 _PLANS_PAGE = 1_000
@@ -182,7 +182,7 @@ class SweepPoll:
         """Say what entries tell; money that nobody told of is looked up, once it is old enough."""
         at, said, done, lookup = self._account, NOTHING, [], self._lookup()
         owners = [(entry, payment) for entry in entries for payment in self._owners(entry)]
-        known = at.believed.known_names(sorted({payment for _, payment in owners if payment}))
+        known = at.believed.known_names(RAIL, sorted({payment for _, payment in owners if payment}))
         young = at.clock() - GRACE
         for entry, payment in owners:
             if payment is not None and payment not in known:
@@ -213,7 +213,7 @@ class SweepPoll:
         """Name what waits since then; read whole, for what is found leaves the list."""
         names: dict[str, None] = {}
         after: tuple[int, str, str] | None = None
-        while page := self._account.believed.inbox(after):
+        while page := self._account.believed.inbox(after, rail=RAIL):
             names |= dict.fromkeys(one.name for one in page if one.since <= until)
             after = page[-1].place
         return list(names)
@@ -232,8 +232,8 @@ class SweepPoll:
         """List plans that still charge; read whole, for what is read of one may move it in the list."""
         plans: list[RunningPlan] = []
         before: tuple[int, str] | None = None
-        while page := self._account.believed.plans(_PLANS_PAGE, before):
-            plans += [one for one in page if one.state not in PLANS_OVER]
+        while page := self._account.believed.plans(_PLANS_PAGE, before, rail=RAIL):
+            plans += [one for one in page if one.state not in ENDED_PLANS]
             before = page[-1].number, page[-1].name
         return plans
 

@@ -178,7 +178,7 @@ def _done(at: Service, regular: Regular, action: str, request_it: Callable[[], N
 def _asked(at: Service, regular: Regular, request_it: Callable[[], None]) -> Response | None:
     """Ask the processor; return the page that says why not, or None."""
     try:
-        at.checkouts.ask(request_it)
+        at.checkouts.ask(regular.processor.key, request_it)
     except CheckoutDown as error:
         log.warning("plan_processor_down", extra={"error": str(error)})
         return _page(regular, DOWN, status=503)

@@ -18,7 +18,7 @@ from support_service.ledger import Ledger, LedgerError, LedgerOutdated, Plan
 from support_service.money import Asset, Money, plain
 from support_service.web.answers.progress import Progress, progress_of
 from support_service.web.card.form import frequencies
-from support_service.web.card.offer import find_cards
+from support_service.web.card.offer import find_way
 from support_service.web.i18n import chosen_language
 from support_service.web.reader.gift_status import Belief, believe
 from support_service.web.service import Service, service
@@ -167,8 +167,8 @@ def _given(at: Service, ledger: Ledger, ref: str) -> Given | None:
 def about(given: Given) -> dict[str, object]:
     """Gather what the pages of a gift tell."""
     is_once = given.intent.frequency is Frequency.ONCE
-    cards = find_cards(service())
-    has_monthly = cards is not None and Frequency.MONTHLY in frequencies(cards.choice)
+    way = find_way(service())
+    has_monthly = way is not None and Frequency.MONTHLY in frequencies(way.choice)
     own_units = given.intent.units - given.intent.covered_fee_units
     return {
         "given": given,

@@ -1,6 +1,6 @@
 """Plans as staff look them up: who gives by each, as far as it is known, and by which code, name or e-mail."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from support_service.giving.codes import read_code
 from support_service.ledger import Ledger, Plan, PlanGiver
@@ -15,7 +15,7 @@ def givers_of(ledger: Ledger, plans: Sequence[Plan]) -> Mapping[str, PlanGiver]:
     return ledger.plan_givers([plan.intent for plan in plans if plan.intent is not None])
 
 
-def find_plans(ledger: Ledger, asked: str) -> tuple[Plan, ...]:
+def find_plans(ledger: Ledger, asked: str, rails: Iterable[str]) -> tuple[Plan, ...]:
     """Find plans by the giver's code, by the processor's name for them, or by a part of a name or an e-mail."""
     text = "".join(sign for sign in asked if sign.isprintable()).strip()
     intents = ledger.issued_codes()
@@ -23,8 +23,8 @@ def find_plans(ledger: Ledger, asked: str) -> tuple[Plan, ...]:
     if code:
         plan = ledger.plan_of(intents[code])
         return () if plan is None else (plan,)
-    named = ledger.plan(text)
-    return _by_person(ledger, text.casefold()) if named is None else (named,)
+    named = tuple(plan for plan in (ledger.plan(rail, text) for rail in rails) if plan is not None)
+    return named or _by_person(ledger, text.casefold())
 
 
 def _by_person(ledger: Ledger, text: str) -> tuple[Plan, ...]:

@@ -14,12 +14,12 @@ from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response as BaseResponse
 
 from support_service.giving import Phrase
-from support_service.ledger import LedgerError, LedgerOutdated, write_export
+from support_service.ledger import LedgerError, LedgerOutdated, Plan, write_export
 from support_service.ledger.login_limits import Knock
 from support_service.ledger.staff import LoginRefused, Role, TooManyAttempts
 from support_service.web import guard
 from support_service.web.card import guard as card_guard
-from support_service.web.card.offer import find_cards
+from support_service.web.card.offer import all_cards
 from support_service.web.guard import login_required
 from support_service.web.health import not_watched, source_views
 from support_service.web.i18n import LANGUAGE_NAMES, chosen_language, say
@@ -97,7 +97,13 @@ def teach_templates(state: BlueprintSetupState) -> None:
     state.app.add_template_filter(grouped)
     state.app.add_template_filter(lambda value: say(word_for(value)), "word")
     state.app.add_template_filter(rfc3339)
-    state.app.add_template_filter(lambda value: say(plan_word(value)), "plan_word")
+    state.app.add_template_filter(say_plan, "plan_word")
+
+
+def say_plan(plan: Plan) -> str:
+    """Say how a plan is; one of a rail that is gone from the settings, too."""
+    rail = service().assembly.rails.get(plan.rail)
+    return say(plan_word(plan.state, rail.plan_words if rail else {}))
 
 
 @blueprint.context_processor
@@ -106,7 +112,7 @@ def about_staff() -> dict[str, object]:
     session = guard.known_session()
     person = session.person if session else None
     # Where no cards are taken, a page about them would only stand in the way.
-    hidden = set() if find_cards(service()) else {"staff.cards.overview"}
+    hidden = set() if all_cards(service()) else {"staff.cards.overview"}
     pages = [(endpoint, name) for endpoint, name, role in PAGES if person and person.role.covers(role)]
     return {
         "person": person,
@@ -203,12 +209,12 @@ def donation(ref: str) -> str:
 def health() -> str:
     """Tell whether the ledger and every source work, and why not."""
     at = service()
-    views, noted, cards = source_views(at, at.books), at.books.health(), find_cards(at)
+    views, noted = source_views(at, at.books), at.books.health()
     return render_template(
         "staff/health.html",
         head=at.books.head(),
         sources=views,
-        card_state=card_guard.look(at, cards.processor.key) if cards else None,
+        card_states=[(cards.choice.processor, card_guard.look(at, cards.processor.key)) for cards in all_cards(at)],
         set_aside=at.books.set_aside(),
         reasons={view.name: noted[view.name].reason if view.name in noted else "" for view in views},
         not_watched=not_watched(at),

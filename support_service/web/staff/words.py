@@ -1,6 +1,6 @@
 """The ledger's facts in words for staff: states, kinds, amounts, and a donation's history as a story. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
@@ -61,17 +61,6 @@ FRESHNESS_WORDS = {
     "partial": Phrase("works, but not for all assets"),
     "frozen": Phrase("frozen until a person has looked"),
 }
-# How a plan is, in the processors' own words; one that we do not know is told as it came.
-PLAN_WORDS = {
-    "active": Phrase("running"),
-    "trialing": Phrase("running"),
-    "past_due": Phrase("the last payment failed"),
-    "unpaid": Phrase("the last payment failed"),
-    "incomplete": Phrase("not paid yet"),
-    "incomplete_expired": Phrase("never paid"),
-    "paused": Phrase("paused"),
-    "canceled": Phrase("stopped"),
-}
 _WORDS: dict[str, Phrase] = {str(name): words for name, words in (*STATE_WORDS.items(), *KIND_WORDS.items())}
 _WORDS |= FRESHNESS_WORDS
 _GROUP_SPACE = "\u202f"
@@ -92,10 +81,9 @@ def word_for(value: str) -> Phrase:
     return _WORDS[value]
 
 
-def plan_word(state: str) -> Phrase:
-    """Say how a plan is."""
-    known = PLAN_WORDS.get(state)
-    return known if known is not None else Phrase("state “%(state)s”", (("state", state),))
+def plan_word(state: str, known: Mapping[str, Phrase]) -> Phrase:
+    """Say how a plan is, in the words of its rail; a state without one is told as it came."""
+    return known[state] if state in known else Phrase("state “%(state)s”", (("state", state),))
 
 
 def rfc3339(moment: datetime) -> str:

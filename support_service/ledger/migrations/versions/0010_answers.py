@@ -6,7 +6,7 @@ This file is frozen: databases in the field were made by it.
 from alembic import op
 
 revision = "0010"
-down_revision = "0006"
+down_revision = "0009"
 
 
 def upgrade() -> None:
