@@ -12,6 +12,7 @@ from support_service.giving import Clock, utc_now
 from support_service.ledger import Ledger
 from support_service.settings import resource, settings_path
 from support_service.web import errors, headers, health, i18n, layout, webhooks
+from support_service.web.answers import arrived, gift, plan
 from support_service.web.breaker import PublicReads
 from support_service.web.card import views as card
 from support_service.web.card.checkouts import Checkouts
@@ -32,6 +33,7 @@ def create_app(assembly: Assembly, *, clock: Clock = utc_now) -> Flask:
         assembly=assembly,
         ledger=ledger,
         reads=PublicReads(clock),
+        writes=PublicReads(clock),
         clock=clock,
         checkouts=Checkouts(clock),
         processors=processors,
@@ -48,6 +50,9 @@ def create_app(assembly: Assembly, *, clock: Clock = utc_now) -> Flask:
     app.register_blueprint(widget.blueprint)
     app.register_blueprint(card.blueprint)
     app.register_blueprint(thanks.blueprint)
+    app.register_blueprint(gift.blueprint)
+    app.register_blueprint(arrived.blueprint)
+    app.register_blueprint(plan.blueprint)
     app.register_blueprint(webhooks.blueprint)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(staff.blueprint)
@@ -57,14 +62,8 @@ def create_app(assembly: Assembly, *, clock: Clock = utc_now) -> Flask:
 def build_door(app: Flask, assembly: Assembly, *, patience: Patience | None = None) -> Door:
     """Put the door in front of the app; `door.warm()` makes what it serves by itself."""
     place = _place(cast("Service", app.extensions[EXTENSION]))
-    shelved = dict(
-        (
-            *reader.shelved(assembly),
-            *for_programs.shelved(assembly),
-            *widget.shelved(assembly),
-            *layout.shelved(assembly),
-        )
-    )
+    of_readers = (*reader.shelved(assembly), *for_programs.shelved(assembly), *widget.shelved(assembly))
+    shelved = dict((*of_readers, *arrived.shelved(assembly), *layout.shelved(assembly)))
     routes = Routes(
         error_page=errors.pages(app),
         shelved=shelved,

@@ -10,6 +10,7 @@ from support_service import watcher
 from support_service.assembly import Assembly, build_sources, build_valuation, expected_sources, unwatched_networks
 from support_service.giving import utc_now
 from support_service.ledger import Ledger, migrate
+from support_service.rails.chain.exact_sums import ExactSums
 from support_service.settings import worker_environment
 from support_service.supervisor import Child, Supervisor, accepts_connections
 
@@ -48,8 +49,10 @@ def watch(assembly: Assembly, ledger: Ledger, *, once: bool, say: Say) -> int:
     """
     ledger.cursors()
     # Values come last: in one look they find what those before them have just confirmed.
+    is_on_chain = any(one.network for one in expected_sources(assembly))
     sources = [
         *build_sources(assembly, ledger, clock=utc_now),
+        *([ExactSums(ledger.answered)] if is_on_chain else []),
         *build_valuation(assembly, ledger.unvalued, clock=utc_now),
     ]
     if not sources:

@@ -7,7 +7,7 @@ a donation, are in ledger/postings.py.) Money enters by one verb only, `ledger.a
 
 from support_service.giving.clock import Clock, utc_now
 from support_service.giving.donations import PEOPLE, Donation, NoPayment, Observed, fold, is_open, live
-from support_service.giving.intents import Checkout, Intent
+from support_service.giving.intents import Answered, Awaiting, Checkout, Intent
 from support_service.giving.lines import KeptLine, LineBooks, LineWork, Pair, Reversal, Split
 from support_service.giving.listed import Listed, MoneyBlock, OpenMoney, Plan, WaitingClaim
 from support_service.giving.methods import (
@@ -21,6 +21,7 @@ from support_service.giving.methods import (
     Phrase,
     QrText,
     Row,
+    Wait,
     Watch,
 )
 from support_service.giving.reports import (
@@ -77,6 +78,8 @@ __all__ = [
     "SPLIT_PART",
     "STAND_PART",
     "UNTOLD",
+    "Answered",
+    "Awaiting",
     "BankFacts",
     "CardChoice",
     "CardCurrency",
@@ -133,6 +136,7 @@ __all__ = [
     "State",
     "Statement",
     "ValueClaim",
+    "Wait",
     "WaitingClaim",
     "WarningKind",
     "Watch",

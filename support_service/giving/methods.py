@@ -72,6 +72,29 @@ class Watch:
         return (self.network, self.address, self.asset.code)
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How long a transfer takes until it counts: so many blocks, its own included, and roughly so many minutes.
+
+    blocks 0: the network says when, and nobody can count it beforehand; minutes 0: nobody knows. From large_units on
+    it takes large_blocks.
+    """
+
+    blocks: int = 0
+    minutes: int = 0
+    large_units: int | None = None
+    large_blocks: int = 0
+
+    def blocks_for(self, units: int) -> int:
+        """Tell how many blocks make an amount count."""
+        is_large = self.large_units is not None and units >= self.large_units
+        return max(self.large_blocks, self.blocks) if is_large else self.blocks
+
+    def minutes_for(self, units: int) -> int:
+        """Tell roughly how long they take."""
+        return -(-self.minutes * self.blocks_for(units) // self.blocks) if self.blocks else self.minutes
+
+
 class Frequency(StrEnum):
     """How often a reader gives."""
 
@@ -140,6 +163,8 @@ class PaymentMethod:
     `card` stands where cards are charged through a processor; such a method has no code to scan.
 
     `filling` stands where a sum can be written into its code; elsewhere a reader enters it themselves.
+    `wait` is how long a transfer takes until it counts, where a chain tells of it. `write_gift` writes a gift's
+    support code, and its sum where one is known, into rows, code and link; None where they have no room for it.
 
     `facts` are the machine-readable truths for /.well-known/support-methods.json, in order.
     `books` are the assets staff may book by hand for this method (empty where a chain tells).
@@ -155,6 +180,8 @@ class PaymentMethod:
     subtitle: Phrase | None = None
     notes: tuple[Phrase, ...] = ()
     link: Link | None = None
+    wait: Wait | None = None
+    write_gift: Callable[["PaymentMethod", str, Money | None], "PaymentMethod"] | None = None
     watches: tuple[Watch, ...] = ()
     books: tuple[Asset, ...] = ()
     warnings: tuple[Phrase, ...] = ()
@@ -168,3 +195,9 @@ class PaymentMethod:
             return self
         filled = filling.write(money.units)
         return replace(self, qr=filled.qr, link=filled.link)
+
+    def of_gift(self, code: str, money: Money | None) -> "PaymentMethod":
+        """Return the method as it reads for one gift; as for everybody where nothing of that fits into it."""
+        if self.write_gift is not None:
+            return self.write_gift(self, code, money)
+        return self if money is None else self.filled(money)

@@ -297,12 +297,16 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class PlanTerms:
-    """How a plan charges: every `count` intervals (day, week, month, year), until `ends_at` where that is told."""
+    """How a plan charges: every `count` intervals (day, week, month, year), until `ends_at` where that is told.
+
+    next_at is when it charges next, as far as the processor told.
+    """
 
     interval: str
     count: int
     ends_at: datetime | None = None
     is_paused: bool = False
+    next_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

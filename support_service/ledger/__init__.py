@@ -8,6 +8,7 @@ from importlib import import_module
 from support_service.giving import Clock, Cursor, Listed, MoneyBlock, Report, SetAside, SourceWarning, utc_now
 from support_service.ledger.accept import Change, accept_report, frozen_text
 from support_service.ledger.asides import read_asides, read_unfit, write_asides
+from support_service.ledger.awaited import AwaitedSums
 from support_service.ledger.changes import ChangeKind, ChangePlace, DonationChange, read_changes
 from support_service.ledger.engine import BRIEF_SECONDS_MAX, WAIT_SECONDS_MAX, Database
 from support_service.ledger.errors import (
@@ -26,8 +27,9 @@ from support_service.ledger.freezes import Freeze, Thaw, end_freeze, read_blocks
 from support_service.ledger.health import Health, SourceHealth, read_health, write_health
 from support_service.ledger.imports import FileBrought, Import, Imports
 from support_service.ledger.inbox import Around, Inbox, InboxLine, Why
-from support_service.ledger.intents import Attempt, Intents
+from support_service.ledger.intents import Attempt, Intents, PlanGiver
 from support_service.ledger.lines import Lines
+from support_service.ledger.lookups import Lookups
 from support_service.ledger.month import GIFTS_MAX, CountedGift, read_counted
 from support_service.ledger.postings import Leg
 from support_service.ledger.queries import (
@@ -79,6 +81,7 @@ __all__ = [
     "LedgerOutdated",
     "Leg",
     "Outrun",
+    "PlanGiver",
     "ReportFacts",
     "SourceContradiction",
     "SourceFrozen",
@@ -93,7 +96,7 @@ __all__ = [
 EVERYTHING = Wanted()
 
 
-class Ledger(Imports, Inbox, Intents, Lines, SweepQueries):
+class Ledger(Imports, Inbox, Intents, AwaitedSums, Lookups, Lines, SweepQueries):
     """One publisher's books. Making it connects to nothing; any method may raise LedgerDown or LedgerOutdated."""
 
     def __init__(

@@ -272,12 +272,15 @@ def _terms(terms: PlanTerms) -> dict[str, object]:
         "count": terms.count,
         "ends_at": None if terms.ends_at is None else to_micros(terms.ends_at),
         "is_paused": terms.is_paused,
+        # Left out where it was not told: terms of older reports read as they always did.
+        **({} if terms.next_at is None else {"next_at": to_micros(terms.next_at)}),
     }
 
 
 def _read_terms(held: dict[str, Any]) -> PlanTerms:
     ends_at = None if held["ends_at"] is None else from_micros(held["ends_at"])
-    return PlanTerms(str(held["interval"]), int(held["count"]), ends_at, bool(held["is_paused"]))
+    next_at = from_micros(held["next_at"]) if "next_at" in held else None
+    return PlanTerms(str(held["interval"]), int(held["count"]), ends_at, bool(held["is_paused"]), next_at)
 
 
 def read_plan(held: dict[str, Any]) -> PlanClaim:

@@ -1,16 +1,17 @@
 """What readers chose, the payment pages opened for it, plans, and claims that wait for their payment."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, literal, or_, select, tuple_, update
 
-from support_service.giving import Checkout, Clock, Frequency, Intent, Listed, Plan, WaitingClaim
+from support_service.giving import Awaiting, Checkout, Clock, Frequency, Intent, Listed, Plan, WaitingClaim
 from support_service.ledger import canonical
 from support_service.ledger.accept import keep_apart
 from support_service.ledger.accept.aliases import read_plan_row
+from support_service.ledger.awaited import with_sum_of_its_own
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import LedgerError
 from support_service.ledger.queries import LISTED_MAX, donations_with_people
@@ -40,6 +41,13 @@ _WITH_PERSON = select(intent, personal_data.c.body.label("personal_body")).selec
     intent.outerjoin(personal_data, personal_data.c.digest == intent.c.personal_digest)
 )
 _FIND = {name: _WITH_PERSON.where(intent.c[name] == bindparam("value")) for name in ("ref", "nonce")}
+# The newest body of personal data of each choice's gifts comes last.
+_PARTIES = (
+    select(donation.c.intent, personal_data.c.body)
+    .join(personal_data, personal_data.c.digest == donation.c.personal_digest)
+    .where(donation.c.intent.in_(bindparam("refs", expanding=True)))
+    .order_by(donation.c.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +60,39 @@ class Attempt:
     is_refused: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class PlanGiver:
+    """Who gives by a plan, as far as it is known and not erased: name typed with us, e-mail told by the processor."""
+
+    support_code: str | None
+    name: str | None
+    email: str | None
+
+
 class Intents:
     """The ledger's side of giving by card; every method may raise LedgerError."""
 
     _database: Database
     _clock: Clock
 
-    def open_intent(self, intent: Intent, *, nonce: str, draw_code: Callable[[], str] | None = None) -> Intent:
+    def open_intent(
+        self,
+        intent: Intent,
+        *,
+        nonce: str,
+        draw_code: Callable[[], str] | None = None,
+        awaiting: Awaiting | None = None,
+    ) -> Intent:
         """Keep what was chosen; the same nonce gives the intent first opened with it.
 
         draw_code: gives support codes at random, of which the first that nobody has becomes the intent's.
+        awaiting: where its sum tells it apart from others that are awaited there.
         """
         with self._database.write() as tx:
             held = _find(tx, nonce=nonce)
             if held is None:
                 held = intent if draw_code is None else _with_code(tx, intent, draw_code)
+                held = held if awaiting is None else with_sum_of_its_own(tx, held, awaiting)
                 _write_intent(tx, held, nonce, self._clock())
             return held
 
@@ -139,6 +165,13 @@ class Intents:
             row = tx.execute(asked).mappings().one_or_none()
             return None if row is None else _read_plan(row)
 
+    def plan_givers(self, intents: Sequence[str]) -> dict[str, PlanGiver]:
+        """Tell who chose each of these, a page of them at most; personal data, for staff alone."""
+        with self._database.read() as tx:
+            parties = {row.intent: row.body for row in tx.execute(_PARTIES, {"refs": list(intents)})}
+            held = [(ref, _find(tx, ref=ref)) for ref in intents]
+        return {ref: _giver(made, parties.get(ref)) for ref, made in held if made is not None}
+
     def inbox(self, after: tuple[int, str, str] | None = None, *, rail: str | None = None) -> tuple[WaitingClaim, ...]:
         """List claims that found no payment of their name and asset, oldest first; `after`: place of the last seen."""
         with self._database.read() as tx:
@@ -149,6 +182,12 @@ class Intents:
         asked = update(checkout_attempt).where(here, checkout_attempt.c.session.is_(None)).values(**values)
         with self._database.write() as tx:
             tx.execute(asked)
+
+
+def _giver(made: Intent, body: str | None) -> PlanGiver:
+    party = json.loads(canonical.read_personal(body).party or "{}")
+    told = party.get("email") if isinstance(party, dict) else None
+    return PlanGiver(made.support_code, made.personal.payer, told if isinstance(told, str) else None)
 
 
 def read_inbox(

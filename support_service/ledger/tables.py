@@ -364,6 +364,18 @@ support_code = Table(
     Column("issued_at", _Whole, nullable=False),
 )
 
+awaited_sum = Table(
+    "awaited_sum",
+    metadata,
+    Column("intent", Text, primary_key=True),
+    Column("network", Text, nullable=False),
+    Column("asset", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("units", Units, nullable=False),
+    Column("since", _Whole, nullable=False),
+    Column("until", _Whole, nullable=False),
+)
+
 login_attempt = Table(
     "login_attempt",
     metadata,

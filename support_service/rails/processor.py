@@ -142,6 +142,33 @@ class Processor(Protocol):
         ...
 
 
+@runtime_checkable
+class ChangesPlans(Protocol):
+    """A processor whose plans the giver may pause, change, and give another card; each once for each key.
+
+    page_origins are the only places where its page for the card may lie. All may raise CheckoutDown or
+    CheckoutRefused.
+    """
+
+    page_origins: tuple[str, ...]
+
+    def pause_plan(self, plan: str, key: str) -> None:
+        """Charge a plan nothing until it is resumed; what falls due meanwhile is not charged later."""
+        ...
+
+    def resume_plan(self, plan: str, key: str) -> None:
+        """Charge a paused plan again from its next date on."""
+        ...
+
+    def change_plan(self, plan: str, units: int, key: str) -> None:
+        """Charge another sum from the next date on; nothing is charged or given back for the time until then."""
+        ...
+
+    def card_page(self, plan: str, return_url: str) -> str:
+        """Open the processor's own page where the giver changes the card, and return its address."""
+        ...
+
+
 class Believed(Protocol):
     """What a sweep asks of the ledger: what is known already, and what is not over. Raises what the ledger raises."""
 

@@ -31,14 +31,15 @@ T = TypeVar("T")
 class Service:
     """One publisher's service. Making it touches no database: the ledger connects when it is asked.
 
-    `read` is how pages for everybody ask the ledger, `books` how views of staff do; checkouts is how they ask
-    processors.
+    `read` is how pages for everybody ask the ledger, `write` how they tell it something, `books` how views of staff
+    do both; checkouts is how they ask processors.
     processors take cards, by the key of their method; none where the settings name none.
     """
 
     assembly: Assembly
     ledger: Ledger
     reads: PublicReads
+    writes: PublicReads
     clock: Clock
     checkouts: Checkouts
     processors: "Mapping[str, Processor]" = field(default_factory=dict)
@@ -46,6 +47,10 @@ class Service:
     def read(self, question: Callable[[Ledger], T]) -> T:
         """Ask the ledger for a page for everybody: briefly, and not at all while it is down; raises LedgerError."""
         return self.reads.ask(self.ledger, question)
+
+    def write(self, change: Callable[[Ledger], T]) -> T:
+        """Change the ledger for a reader: as briefly, and apart from reading, which goes on while others write."""
+        return self.writes.ask(self.ledger, change)
 
     @property
     def books(self) -> Ledger:

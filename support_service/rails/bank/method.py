@@ -14,6 +14,7 @@ from support_service.money import Asset
 from support_service.rails import shared_options as choices
 from support_service.rails.bank import epc, nbu
 from support_service.rails.bank.account import Account, read_bic, read_iban
+from support_service.rails.bank.gift import write_gift
 from support_service.rails.options import BadOption, Options, Surroundings
 
 NBU_PARTS = ("receiver", "receiver_code", "purpose")
@@ -61,6 +62,7 @@ def build_method(key: str, options: Options, around: Surroundings) -> PaymentMet
     return PaymentMethod(
         key=key,
         rail="bank",
+        write_gift=write_gift,
         title=title,
         rows=_rows(account, details),
         qr=qr,

@@ -2,16 +2,17 @@
 
 from functools import partial
 
-from support_service.giving import Filled, Filling, Link, PaymentMethod, Phrase, QrText, Row, Watch
+from support_service.giving import Filled, Filling, Link, PaymentMethod, Phrase, QrText, Row, Wait, Watch
 from support_service.money import Asset, Money, plain
 from support_service.rails import shared_options as choices
 from support_service.rails.bitcoin.address import CHAINS, Address, read_address
-from support_service.rails.bitcoin.network import take_network
+from support_service.rails.bitcoin.network import read_network, take_network
 from support_service.rails.options import Options, Surroundings
 
 # Ten bitcoins: more by a tap is a mistake in typing.
 FILLED_UNITS_MAX = 10**9
 PRESETS = (50_000, 100_000, 500_000)
+BLOCK_MINUTES = 10
 
 
 def build_method(key: str, options: Options, around: Surroundings) -> PaymentMethod | None:
@@ -34,6 +35,7 @@ def build_method(key: str, options: Options, around: Surroundings) -> PaymentMet
     return PaymentMethod(
         key=key,
         rail="bitcoin",
+        wait=_wait(network, around),
         title=Phrase("Bitcoin (BTC)")
         if chain == "main"
         else Phrase("Bitcoin, test network %(chain)s", (("chain", chain),)),
@@ -46,6 +48,16 @@ def build_method(key: str, options: Options, around: Surroundings) -> PaymentMet
         warnings=_warnings(address),
         filling=Filling(asset, FILLED_UNITS_MAX, PRESETS, partial(_filled, address, asset)),
     )
+
+
+def _wait(name: str, around: Surroundings) -> Wait | None:
+    """Tell how long a transfer takes; a wrong table is already a mistake of its own."""
+    try:
+        network = read_network(name, around.networks[name])
+    except ValueError:
+        return None
+    blocks = network.confirmations
+    return Wait(blocks, blocks * BLOCK_MINUTES, network.large_units, network.large_confirmations)
 
 
 def check_network(name: str, options: Options) -> None:
