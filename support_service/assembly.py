@@ -3,13 +3,15 @@
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
-from support_service.giving import Clock, PaymentMethod, Watch
+from support_service.giving import Clock, Cursor, PaymentMethod, Watch
 from support_service.ledger.address import read_database_url
 from support_service.ledger.errors import LedgerError
 from support_service.origin import read_origin
 from support_service.rails import PROCESSORS, RAILS, can_watch, method_half, processor_method_half, source_half
+from support_service.rails.bank.booking import LineLedger
+from support_service.rails.bank.calls import counter
 from support_service.rails.bank.settings import BankChoices, read_banks
 from support_service.rails.options import Mistake, Options, Surroundings
 from support_service.rails.processor import Believed, FindIntent, Processor, ProcessorAccount, ProcessorHalf, SweepHalf
@@ -54,6 +56,14 @@ def assemble(file: Path) -> Assembly:
     return Assembly(settings, tuple(methods), value, banks)
 
 
+class BankLedger(LineLedger, Protocol):
+    """The ledger, as far as banks that are asked go."""
+
+    def cursor(self, source: str) -> Cursor | None:
+        """Tell how far a source was read."""
+        ...
+
+
 def build_sources(assembly: Assembly, *, clock: Clock) -> list[Source]:
     """Build the sources of every network that names a node and is watched by a method."""
     sources: list[Source] = []
@@ -89,6 +99,20 @@ def build_sweeps(assembly: Assembly, believed: Believed, *, clock: Clock) -> lis
         cast("SweepHalf", import_module(f"{PROCESSORS[name]}.sweep")).build_sweep(account, believed, clock=clock)
         for name, account in accounts(assembly.settings).items()
     ]
+
+
+def build_banks(assembly: Assembly, ledger: BankLedger, *, clock: Clock) -> list[Source]:
+    """Build the sources of the accounts that are asked; they book their lines in `ledger`."""
+    if not assembly.banks.live:
+        return []
+    # Late, for the web process asks nobody and need not load what asks.
+    build = import_module("support_service.rails.bank.source").build_sources
+
+    def calls(source: str) -> int:
+        held = ledger.cursor(counter(source))
+        return held.step if held else 0
+
+    return cast("list[Source]", build(assembly.banks, ledger, clock=clock, calls=calls))
 
 
 def sweeps(assembly: Assembly) -> tuple[str, ...]:

@@ -7,7 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from support_service import watcher
-from support_service.assembly import Assembly, build_sources, build_sweeps, build_valuation, sweeps, unwatched_networks
+from support_service.assembly import (
+    Assembly,
+    build_banks,
+    build_sources,
+    build_sweeps,
+    build_valuation,
+    sweeps,
+    unwatched_networks,
+)
 from support_service.giving import utc_now
 from support_service.ledger import Ledger, migrate
 from support_service.settings import worker_environment
@@ -31,7 +39,7 @@ def run_service(assembly: Assembly, host: str, port: int, *, say: Say) -> None:
     supervisor.stop_on_signals()
     try:
         supervisor.start(web_child(file, host, port))
-        if watched_networks(assembly) or sweeps(assembly) or assembly.value is not None:
+        if watched_networks(assembly) or sweeps(assembly) or assembly.banks.live or assembly.value is not None:
             supervisor.start(watch_child(file))
         if supervisor.wait_until(lambda: accepts_connections(host, port), WEB_START_SECONDS_MAX):
             _say_where(assembly, page_address(host, port), say)
@@ -51,11 +59,13 @@ def watch(assembly: Assembly, ledger: Ledger, *, once: bool, say: Say) -> int:
     sources = [
         *build_sources(assembly, clock=utc_now),
         *build_sweeps(assembly, ledger, clock=utc_now),
+        *build_banks(assembly, ledger, clock=utc_now),
         *build_valuation(assembly, ledger.unvalued, clock=utc_now),
     ]
     if not sources:
         say(
-            "nothing to watch: no method has a network with a node (rpc or esplora in [networks.NAME]), and no [stripe]"
+            "nothing to watch: no method has a network with a node (rpc or esplora in [networks.NAME]), no [stripe],"
+            " and no account of [[banks]] has a token_file"
         )
         return 0
     if once:
@@ -110,6 +120,7 @@ def _say_where(assembly: Assembly, address: str, say: Say) -> None:
     watched, deaf = watched_networks(assembly), unwatched_networks(assembly)
     say(f"Support page:  {address}/support")
     say(f"Staff:         {address}/staff/  (let somebody in: support-service staff add EMAIL --role admin)")
+    watched = (*watched, *(bank.source for bank in assembly.banks.live))
     say(f"Watching:      {', '.join(watched) or 'nothing; no method has a network with a node'}")
     if deaf:
         say(f"Not watched:   {', '.join(deaf)} (shown to readers; set rpc or esplora in [networks.NAME])")

@@ -62,6 +62,10 @@ class LineBooks(Protocol):
         """Reversals of these accounts that have found no original."""
         ...
 
+    def pending(self, accounts: Collection[str]) -> Sequence[Donation]:
+        """Lines of these accounts that the bank has told of and not booked."""
+        ...
+
     def opposite(self, of: Donation) -> Sequence[Donation]:
         """Lines of the same account, asset and sum that moved the other way and that nothing takes back yet."""
         ...

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import Connection, func, insert, select, update
 
@@ -22,6 +22,8 @@ _FOUND = ByKeys(
     line_key.c.key,
 )
 _STANDS = (State.CONFIRMED, State.PARTIALLY_REFUNDED)
+# What was given back later did move the account when it came.
+_MOVED = (*_STANDS, State.REFUNDED, State.DISPUTED)
 
 
 class Lines:
@@ -48,6 +50,20 @@ class Lines:
         """Ask what a pass over a file would mean; nothing is written."""
         with self._database.read() as tx:
             return work(TxLineBooks(tx))
+
+    def line_units(self, account: str, asset: str, days: tuple[date, date]) -> int:
+        """Sum what an account's lines of some days moved, both days included: in less out, taken back left out."""
+        first, last = days
+        asked = select(donation.c.units, donation.c.direction).where(
+            donation.c.address == account,
+            donation.c.asset == asset,
+            donation.c.bank_class.is_not(None),
+            donation.c.booking_date.between(first.isoformat(), last.isoformat()),
+            donation.c.state.in_(_MOVED),
+        )
+        with self._database.read() as tx:
+            rows = tx.execute(asked).all()
+        return sum(int(row.units) if row.direction == Direction.IN else -int(row.units) for row in rows)
 
     def issued_codes(self) -> Mapping[str, str]:
         """Tell every support code that was issued, with the reference of the choice that it stands for."""
@@ -89,6 +105,16 @@ class TxLineBooks:
         asked = asked.join(known_line, known_line.c.ref == donation.c.ref).where(known_line.c.reverses.is_(None))
         rows = self._tx.execute(asked.order_by(donation.c.id)).mappings()
         return [OpenReversal(row["locator"], read_donation(row, row["personal_body"])) for row in rows]
+
+    def pending(self, accounts: Collection[str]) -> Sequence[Donation]:
+        """List lines of these accounts that the bank has told of and not booked."""
+        asked = donations_with_people().where(
+            donation.c.address.in_(sorted(accounts)),
+            donation.c.bank_class.is_not(None),
+            donation.c.state == State.SEEN,
+        )
+        rows = self._tx.execute(asked.order_by(donation.c.id)).mappings()
+        return [read_donation(row, row["personal_body"]) for row in rows]
 
     def opposite(self, of: Donation) -> Sequence[Donation]:
         """List lines of the same account, asset and sum that moved the other way and still stand."""

@@ -19,6 +19,10 @@ class SourceDown(SourceError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class SourceRefused(SourceDown):
+    """We are not let in, and only a person can change that: told once, and nobody is asked again until they have."""
+
+
 class SourceLied(SourceError):
     """An answer that must not be trusted: wrong chain, broken proof, contradiction."""
 
@@ -54,6 +58,24 @@ class Warns(Protocol):
     """A source that may have something to say though it was read well; "" if not. Equal troubles have equal texts."""
 
     warning: str
+
+
+@runtime_checkable
+class BooksItself(Protocol):
+    """A source that asks the ledger what its news mean, and takes them in by itself; its reports move the cursor."""
+
+    def booked(self) -> int:
+        """Tell how much changed since this was asked last."""
+        ...
+
+
+@runtime_checkable
+class Wakes(Protocol):
+    """A source that is told from outside that it is worth a look."""
+
+    def is_woken(self) -> bool:
+        """Tell whether it is time for a turn; asked every few seconds while the source rests."""
+        ...
 
 
 @runtime_checkable

@@ -166,6 +166,8 @@ def _expected(assembly: Assembly) -> Iterator[tuple[str, str | None, int]]:
             yield f"{tables[network]['rail']}:{network}", network, poll
     for name in sweeps(assembly):
         yield name, None, SWEEP_POLL_SECONDS
+    for bank in assembly.banks.live:
+        yield bank.source, None, bank.rest_seconds
 
 
 def not_watched(at: Service) -> list[str]:
