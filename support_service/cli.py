@@ -122,7 +122,7 @@ def watch(call: Call, *, once: bool) -> int:
 
 @commands.command()
 @click.option(
-    "--online", is_flag=True, help="Also ask every node which chain it is on, and Stripe whether the key works."
+    "--online", is_flag=True, help="Also ask every node which chain it is on, Stripe and banks whether our keys work."
 )
 @click.pass_obj
 def check(call: Call, *, online: bool) -> int:
@@ -203,7 +203,7 @@ def import_statement(call: Call, /, file: Path, form: str, **wanted: Any) -> int
 
 
 @commands.command()
-@click.option("--online", is_flag=True, help="Also hold what it says against the chains and Stripe.")
+@click.option("--online", is_flag=True, help="Also hold what it says against the chains, Stripe and banks.")
 @click.pass_obj
 def verify(call: Call, *, online: bool) -> int:
     """Check every invariant of the ledger, from the database alone or against those who hold the money."""

@@ -94,7 +94,7 @@ def _open_files(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def ask_nodes(assembly: Assembly) -> list[str | Mistake]:
-    """Ask every node which chain it is on, every processor whether the key works, every source of rates for one."""
+    """Ask every node which chain it is on, every processor and bank whether the key works, all sources of rates."""
     found: list[str | Mistake] = []
     for name, table in assembly.settings.networks.items():
         rail = str(table["rail"])
@@ -103,11 +103,27 @@ def ask_nodes(assembly: Assembly) -> list[str | Mistake]:
             found += half.ask_nodes(name, table) if half else [f"{name}: not asked; not built yet for {rail}"]
     for name, account in accounts(assembly.settings).items():
         found.append(cast("OnlineAccount", import_module(f"{PROCESSORS[name]}.online")).ask_account(account))
+    if assembly.banks.live:
+        ask_banks = import_module("support_service.rails.bank.online").ask_banks
+        found += ask_banks(assembly.banks, clock=utc_now)
+        found += _callers(assembly)
     if assembly.value is not None:
         # Late: what asks for rates loads more than `check` alone needs.
         ask_rates = import_module("support_service.rates.online").ask_rates
         found += ask_rates(assembly.value, assembly.settings.networks, clock=utc_now)
     return found
+
+
+def _callers(assembly: Assembly) -> Iterator[str]:
+    """Say at which address a bank may call us; where the service never ran there is no secret to make one of."""
+    secret = assembly.settings.web.secret_file
+    if not secret.exists():
+        return
+    # Late: it is the web part's, and `check` alone needs nothing else of it.
+    address = import_module("support_service.web.bank_calls").call_address
+    for bank in assembly.banks.live:
+        if bank.can_call:
+            yield f"{bank.source}: may call {address(assembly.settings, bank)}"
 
 
 def _online_half(rail: str) -> OnlineHalf | None:
@@ -127,7 +143,8 @@ def _listener(assembly: Assembly, method: PaymentMethod, unwatched: set[str]) ->
     if method.card is not None:
         return f"heard at {assembly.settings.publisher.base.url}/webhooks/{method.key}, and asked by `watch`"
     if not networks:
-        return "shown, not watched: booked by staff"
+        asked = [bank.source for bank in assembly.banks.live if bank.method == method.key]
+        return f"asked by `watch`: {', '.join(asked)}" if asked else "shown, not watched: booked by staff"
     deaf = [name for name in networks if name in unwatched]
     watched = [name for name in networks if name not in unwatched]
     told = [f"watched on {', '.join(watched)}"] if watched else []

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from importlib import import_module
 
 from support_service.assembly import Assembly, build_sources, build_sweeps
 from support_service.giving import Clock, Donation, Identity, State, utc_now
@@ -31,6 +32,19 @@ def compare(assembly: Assembly, ledger: Ledger, *, say: Callable[[str], object],
             problems += [] if is_equal else [line]
     for sweep in build_sweeps(assembly, ledger, clock=clock):
         problems += _payment_problems(sweep, ledger, say, clock)
+    problems += _bank_problems(assembly, ledger, say, clock)
+    return problems
+
+
+def _bank_problems(assembly: Assembly, ledger: Ledger, say: Callable[[str], object], clock: Clock) -> list[str]:
+    """Hold lines and balances of the accounts that are asked against the books."""
+    if not assembly.banks.live:
+        return []
+    problems = []
+    # Late: what asks banks loads more than anything else here needs.
+    for compared in import_module("support_service.rails.bank.online").compare(assembly.banks, ledger, clock=clock):
+        say(compared.text)
+        problems += [] if compared.is_equal else [compared.text]
     return problems
 
 

@@ -5,7 +5,6 @@ sends it again, and the sweep would find it besides. What is the processor's but
 told to people and answered 200: sent again it would be no clearer.
 """
 
-import hmac
 import logging
 from collections import Counter
 from threading import Lock
@@ -14,11 +13,8 @@ from flask import Blueprint, Flask, Response, abort, current_app, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from support_service.giving import Report, SetAside
-from support_service.ledger import CursorMoved, LedgerError
-from support_service.rails.bank import calls
-from support_service.rails.bank.settings import Bank
+from support_service.ledger import LedgerError
 from support_service.rails.processor import NotGenuine
-from support_service.web.guard import Keys, keys
 from support_service.web.service import service
 
 log = logging.getLogger(__name__)
@@ -91,37 +87,6 @@ def hear(name: str) -> tuple[Response, int]:
     result = "known" if change.report_number is None else "accepted"
     counts().note(name, result)
     return _said(result), 200
-
-
-@blueprint.route(f"{calls.PATH}<secret>", methods=["GET", "POST"])
-def wake(secret: str) -> tuple[Response, int]:
-    """Let the watcher look sooner; nothing that is said here is believed, or read. First monobank asks by GET.
-
-    It is told 200 also while the ledger is down: the next look finds whatever it is, and a bank that hears
-    anything else stops calling.
-    """
-    at = service()
-    bank = next((bank for bank in at.assembly.banks.live if bank.can_call and _is_secret_of(bank, secret)), None)
-    if bank is None:
-        abort(404)
-    if request.method == "POST":
-        counts().note(bank.kind, "accepted")
-        try:
-            at.ledger.accept(calls.call(bank.source, at.ledger.cursor(calls.counter(bank.source)), at.clock()))
-        except CursorMoved:
-            pass  # somebody else has woken it at this very moment
-        except LedgerError as error:
-            log.warning("webhook_delayed", extra={"processor": bank.kind, "error": str(error)})
-    return _said("heard"), 200
-
-
-def _is_secret_of(bank: Bank, secret: str) -> bool:
-    return hmac.compare_digest(call_secret(keys(), bank).encode(), secret.encode("utf-8", "replace"))
-
-
-def call_secret(held: Keys, bank: Bank) -> str:
-    """Make the last part of the address that a bank calls for one account."""
-    return held.digest(calls.SECRET_PURPOSE, bank.key)[: calls.SECRET_CHARACTERS]
 
 
 def _keep(name: str, report: Report, aside: SetAside) -> tuple[Response, int]:

@@ -109,6 +109,10 @@ def _bad_row(body: Json, before: Json) -> Json:  # noqa: ARG001
     return _with_rows(body, [{**first, **wrong}, *rest])
 
 
+def _one_less(body: Json, before: Json) -> Json:  # noqa: ARG001
+    return _with_rows(body, rows_of(body)[:-1])
+
+
 def _other_account(body: Json, before: Json) -> Json:  # noqa: ARG001
     return _with_rows(body, [{**row, "AUT_MY_ACC": "UA713052990000029029999000111"} for row in rows_of(body)])
 
@@ -125,6 +129,7 @@ _SPOILS: Mapping[Trouble, Callable[[Json, Json], Json]] = {
     Trouble.SLID: _slid,
     Trouble.SHUFFLED: _shuffled,
     Trouble.BAD_ROW: _bad_row,
+    Trouble.ONE_LESS: _one_less,
     Trouble.OTHER_ACCOUNT: _other_account,
     Trouble.CLOSING: _closing,
 }

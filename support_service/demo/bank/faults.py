@@ -41,6 +41,7 @@ class Trouble(Enum):
     SLID = auto()  # the last row of the page before comes again
     TEXT_FLAG = auto()  # "true" for true
     SHUFFLED = auto()  # rows in another order
+    ONE_LESS = auto()  # the oldest row is left out
     OTHER_ACCOUNT = auto()
 
 
