@@ -69,7 +69,11 @@ class BankPlace:
         with self._lock:
             token = self._token()
             self._keep_pace()
-            return self._answer(path, asked, token)
+            try:
+                return self._answer(path, asked, token)
+            finally:
+                # Counted from the answer on: a question may have been long on its way to the bank's own clock.
+                self._asked_at = self._timing.monotonic()
 
     def _token(self) -> str:
         token = read_token(self._token_file)
@@ -88,7 +92,6 @@ class BankPlace:
         pace, now = self._manners.pace_seconds, self._timing.monotonic()
         if pace and self._asked_at is not None and (rest := pace - (now - self._asked_at)) > 0:
             self._timing.pause(rest)
-        self._asked_at = self._timing.monotonic()
 
     def _answer(self, path: str, asked: Mapping[str, str], token: str) -> Json:
         headers = {**self._manners.headers, self._manners.token_header: token}
