@@ -34,8 +34,8 @@ def test_gifts_on_iban_and_card_are_seen_then_confirmed_and_codes_find_their_rea
             assert all(one.is_good for one in watcher.run_once(sources, ledger))
         rows = list(ledger.export())
     confirmed = [row for row in rows if row["state"] == "confirmed"]
-    assert sorted(row["method"] for row in confirmed) == ["card", "card", "iban", "iban"]
-    assert sorted(row["matched_by"] or "" for row in confirmed) == ["", "", "code", "code"]
+    assert sorted(str(row["method"]) for row in confirmed) == ["card", "card", "iban", "iban"]
+    assert sorted(str(row["matched_by"] or "") for row in confirmed) == ["", "", "code", "code"]
     assert [row["state"] for row in rows].count("seen") == 1
     assert len(told) == len(rows) == len(GIFTS) + 1
     ledger.dispose()
