@@ -11,7 +11,7 @@ from support_service.door.live import Patience
 from support_service.giving import Clock, utc_now
 from support_service.ledger import Ledger
 from support_service.settings import resource, settings_path
-from support_service.web import errors, headers, health, i18n, layout, webhooks
+from support_service.web import bank_calls, errors, headers, health, i18n, layout, webhooks
 from support_service.web.answers import arrived, gift, plan
 from support_service.web.breaker import PublicReads
 from support_service.web.card import views as card
@@ -54,6 +54,7 @@ def create_app(assembly: Assembly, *, clock: Clock = utc_now) -> Flask:
     app.register_blueprint(arrived.blueprint)
     app.register_blueprint(plan.blueprint)
     app.register_blueprint(webhooks.blueprint)
+    app.register_blueprint(bank_calls.blueprint)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(staff.blueprint)
     return app

@@ -125,7 +125,7 @@ def watch(call: Call, *, once: bool) -> int:
 @click.option(
     "--online",
     is_flag=True,
-    help="Also ask every node which chain it is on, and every card processor whether the key works.",
+    help="Also ask every node which chain it is on, and card processors and banks whether our keys work.",
 )
 @click.pass_obj
 def check(call: Call, *, online: bool) -> int:
@@ -197,7 +197,7 @@ def import_statement(call: Call, /, file: Path, form: str, **wanted: Any) -> int
 
 
 @commands.command()
-@click.option("--online", is_flag=True, help="Also hold what it says against the chains and card processors.")
+@click.option("--online", is_flag=True, help="Also hold what it says against the chains, card processors and banks.")
 @click.pass_obj
 def verify(call: Call, *, online: bool) -> int:
     """Check every invariant of the ledger, from the database alone or against those who hold the money."""

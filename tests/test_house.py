@@ -67,6 +67,7 @@ NAMES_A_RAIL: dict[str, tuple[set[str], str]] = {
     "rates/online.py": ({"bitcoin"}, "the network of the coin that every market knows, as config/assets.toml has it"),
     "commands/import_.py": ({"bank"}, "a statement is a bank's: the command is that rail's own"),
     "web/staff/lines.py": ({"bank"}, "a line of a statement is a bank's: so is the form that says what it is"),
+    "web/bank_calls.py": ({"bank"}, "banks call at an address that their own documents name, as no processor does"),
     "web/staff/imports.py": ({"bank"}, "a statement that staff bring is a bank's, as the command's"),
     "web/staff/links.py": ({"bank", "card"}, "what a bank's line gives back came by a bank's line or card number"),
     "web/staff/entry.py": ({"bank"}, "a gift booked by hand is joined to its line at once"),

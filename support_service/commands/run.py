@@ -58,7 +58,8 @@ def watch(assembly: Assembly, ledger: Ledger, *, once: bool, say: Say) -> int:
     if not sources:
         cards = ", ".join(f"no [{rail.name}]" for rail in assembly.rails.values() if rail.processor)
         nodes = f"{_node_keys(assembly)} in [networks.NAME]"
-        say(f"nothing to watch: no method has a network with a node ({nodes}), and {cards}")
+        accounts = "no account of [[banks]] has a token_file"
+        say(f"nothing to watch: no method has a network with a node ({nodes}), {cards}, and {accounts}")
         return 0
     if once:
         outcomes = watcher.run_once(sources, ledger)
@@ -116,6 +117,7 @@ def _say_where(assembly: Assembly, address: str, say: Say) -> None:
     watched, deaf = watched_networks(assembly), unwatched_networks(assembly)
     say(f"Support page:  {address}/support")
     say(f"Staff:         {address}/staff/  (let somebody in: support-service staff add EMAIL --role admin)")
+    watched = (*watched, *(one.name for one in expected_sources(assembly) if one.network is None))
     say(f"Watching:      {', '.join(watched) or 'nothing; no method has a network with a node'}")
     if deaf:
         say(f"Not watched:   {', '.join(deaf)} (shown to readers; set {_node_keys(assembly)} in [networks.NAME])")

@@ -31,6 +31,10 @@ def compare(assembly: Assembly, ledger: Ledger, *, say: Callable[[str], object],
             say(line)
             problems += [] if is_equal else [line]
         problems += _payment_problems(source, ledger, say, clock)
+    for rail in assembly.rails.values():
+        for compared in rail.compare_online(assembly.given(rail.name), ledger, clock=clock):
+            say(compared.text)
+            problems += [] if compared.is_equal else [compared.text]
     return problems
 
 

@@ -74,6 +74,13 @@ def receiver(rail: str) -> str:
             return address
 
 
+def bank_numbers() -> tuple[str, str]:
+    """Read the IBAN and the card number of the packaged block."""
+    block = tomllib.loads(packaged_block().read_text(encoding="utf-8"))
+    by_rail = {str(method["rail"]): method for method in block["methods"]}
+    return str(by_rail["bank"]["iban"]), str(by_rail["card"]["number"])
+
+
 def demo_settings(places: Places, chains: Chains, stripe: StripeFake) -> str:
     """Write the packaged block anew: where our parts listen, and the local chains under the names of the real ones.
 

@@ -118,6 +118,10 @@ class LineBooks(Protocol):
         """Gifts booked by hand, each with a line of these accounts that may be the same, while nobody said so."""
         ...
 
+    def pending(self, accounts: Collection[str]) -> Sequence[Donation]:
+        """Lines of these accounts that the bank has told of and not booked."""
+        ...
+
     def opposite(self, of: Donation) -> Sequence[Donation]:
         """Lines of the same account, asset and sum that moved the other way and that nothing takes back yet."""
         ...

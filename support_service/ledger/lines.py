@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, exists, func, literal_column, select, update
 
@@ -51,6 +51,8 @@ _BY_HAND = select(donation.c.ref, donation.c.asset, donation.c.units, donation.c
     donation.c.link.is_(None) | (donation.c.linked_to.is_(None) & donation.c.link.like(f"%{UNTOLD}%")),
 )
 _STANDS = (State.CONFIRMED, State.PARTIALLY_REFUNDED)
+# What was given back later did move the account when it came.
+_MOVED = (*_STANDS, State.REFUNDED, State.DISPUTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,20 @@ class Lines:
             return sorted(
                 tx.execute(select(donation.c.address).where(donation.c.bank_class.is_not(None)).distinct()).scalars()
             )
+
+    def line_units(self, account: str, asset: str, days: tuple[date, date]) -> int:
+        """Sum what an account's lines of some days moved, both days included: in less out, taken back left out."""
+        first, last = days
+        asked = select(donation.c.units, donation.c.direction).where(
+            donation.c.address == account,
+            donation.c.asset == asset,
+            donation.c.bank_class.is_not(None),
+            donation.c.booking_date.between(first.isoformat(), last.isoformat()),
+            donation.c.state.in_(_MOVED),
+        )
+        with self._database.read() as tx:
+            rows = tx.execute(asked).all()
+        return sum(int(row.units) if row.direction == Direction.IN else -int(row.units) for row in rows)
 
     def issued_codes(self) -> Mapping[str, str]:
         """Tell every support code that was issued, with the reference of the choice that it stands for."""
@@ -205,6 +221,16 @@ class TxLineBooks:
 
     def _with_people(self, refs: Sequence[str]) -> Sequence[RowMapping]:
         return self._tx.execute(donations_with_people().where(donation.c.ref.in_(refs))).mappings().all()
+
+    def pending(self, accounts: Collection[str]) -> Sequence[Donation]:
+        """List lines of these accounts that the bank has told of and not booked."""
+        asked = donations_with_people().where(
+            donation.c.address.in_(sorted(accounts)),
+            donation.c.bank_class.is_not(None),
+            donation.c.state == State.SEEN,
+        )
+        rows = self._tx.execute(asked.order_by(donation.c.id)).mappings()
+        return [read_donation(row, row["personal_body"]) for row in rows]
 
     def opposite(self, of: Donation) -> Sequence[Donation]:
         """List lines of the same account, asset and sum that moved the other way and still stand."""

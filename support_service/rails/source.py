@@ -20,6 +20,10 @@ class SourceDown(SourceError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class SourceRefused(SourceDown):
+    """We are not let in, and only a person can change that: told once, and nobody is asked again until they have."""
+
+
 class SourceLied(SourceError):
     """An answer that must not be trusted: wrong chain, broken proof, contradiction."""
 
@@ -68,12 +72,13 @@ class Source(ABC):
     What it cannot do it leaves at these defaults.
 
     poll_seconds is how long the watcher rests between two looks. asides is what it could not read and goes on
-    without; the watcher keeps that in the ledger.
+    without; the watcher keeps that in the ledger. can_be_woken: somebody outside may tell it that there is news.
     """
 
     name: str
     poll_seconds: float
     asides: Asides | None = None
+    can_be_woken = False
 
     @abstractmethod
     def reports(self, after: Cursor | None) -> Iterator[Report]:
@@ -82,6 +87,17 @@ class Source(ABC):
     def warnings(self) -> tuple[SourceWarning, ...]:
         """Say what people should hear of though the last look went well."""
         return ()
+
+    def booked(self) -> int:
+        """Tell how much changed since this was asked last, of what the source took in by itself.
+
+        Such a source asks the ledger what its news mean; its reports move the cursor alone.
+        """
+        return 0
+
+    def is_woken(self) -> bool:
+        """Tell whether it is time for a turn; asked every few seconds while a source rests that can_be_woken."""
+        return False
 
     def step_back(self, after: Cursor, blocks: Iterable[MoneyBlock]) -> Report | None:
         """After a freeze: report the step back to the last block that the chain still has; None where none is needed.

@@ -274,6 +274,27 @@ def _is_told_better(one: Identified, told: Told, held: Donation | None) -> bool:
     return is_richer and (is_other or not known.text)
 
 
+def drop_pending(account: str, named: Collection[str], ledger: LineLedger, *, since: date) -> int:
+    """Let go of what was on its way and is no more, from a day on: the bank named all that stands, by these locators.
+
+    A line that is booked later nevertheless stands again: what lets it go ranks below every booking.
+    """
+    gone: list[Observation] = []
+
+    def work(books: LineBooks) -> LineWork:
+        gone.clear()
+        for held in books.pending([account]):
+            day = held.payment.bank.day if held.payment.bank else None
+            if held.identity.locator not in named and (day is None or day >= since):
+                claim = replace(held.payment, state=State.REPLACED)
+                gone.append(Observation(held.identity, claim, rank=(Standing.PENDING.rank, 1)))
+        report = Report(f"bank:{account}", f"gone:{_key(gone)}", tuple(gone))
+        return LineWork((report,) if gone else ())
+
+    ledger.take_lines(work)
+    return len(gone)
+
+
 def _identity(one: Identified) -> Identity:
     direction = Direction.IN if one.line.is_credit else Direction.OUT
     return Identity("", one.line.money.asset.code, one.line.account, direction, one.locator)
