@@ -13,6 +13,7 @@ import click
 
 from support_service import __version__
 from support_service.assembly import Assembly, assemble
+from support_service.commands import backup as backups
 from support_service.commands import check as checks
 from support_service.commands import freezes as freezing
 from support_service.commands import import_ as importing
@@ -23,13 +24,14 @@ from support_service.commands.errors import NotBuilt, Telling, tell_bug
 from support_service.commands.output import write_lines
 from support_service.commands.passwords import chosen_password
 from support_service.giving import State, utc_now
-from support_service.ledger import Ledger, Wanted, migrate, write_export
+from support_service.ledger import Head, Ledger, Wanted, migrate, write_export
+from support_service.ledger.backup import Wanted as WantedBackup
 from support_service.log import configure_logging
 from support_service.rails.options import Mistake
 from support_service.settings import SettingsError, settings_path
 from support_service.supervisor import listening_address, reserve_port
 
-COMMANDS_NOT_BUILT = ("backup", "restore")
+COMMANDS_NOT_BUILT: tuple[str, ...] = ()
 FORMS = ("jsonl", "csv")
 FORMS_NOT_BUILT = ("xlsx", "hledger", "beancount")
 STATEMENTS = ("camt053", "mt940", "csv", "privatbank", "monobank")
@@ -214,6 +216,45 @@ def verify(call: Call, *, online: bool) -> int:
         click.echo(problem, err=True)
     click.echo(f"{len(problems)} problems" if problems else "the ledger is sound")
     return 1 if problems else 0
+
+
+class Report(click.ParamType[Head]):
+    """A report of the ledger, as `backup` prints the newest one: NUMBER:HASH."""
+
+    name = "report"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Head:
+        """Return its number and hash."""
+        number, _, hash_ = str(value).partition(":")
+        if not (number.isdecimal() and len(number) < 20 and hash_):
+            self.fail(f"{value!r} is not NUMBER:HASH, as `backup` prints it.", param, ctx)
+        return Head(int(number), hash_)
+
+
+@commands.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.pass_obj
+def backup(call: Call, file: Path) -> None:
+    """Write the whole ledger into one file, while money comes in.
+
+    Settings and files with secrets are not in it.
+    """
+    backups.write(call.assembly, file, say=click.echo)
+
+
+@commands.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--since", type=Moment(), help="Refuse a backup that was made before.")
+@click.option("--holds", type=Report(), metavar="NUMBER:HASH", help="Refuse a backup without this report.")
+@click.option("--other-publisher", is_flag=True, help="Also restore the ledger of another publisher's name.")
+@click.pass_obj
+def restore(call: Call, file: Path, *, since: datetime | None, holds: Head | None, other_publisher: bool) -> None:
+    """Put a backup in the place of an empty database, proved; stop the service first.
+
+    What is damaged, no backup, too old, or would lose something is refused.
+    """
+    publisher = "" if other_publisher else call.assembly.settings.publisher.name
+    backups.read(call.assembly, file, WantedBackup(publisher, since, holds), say=click.echo)
 
 
 @commands.command()

@@ -18,6 +18,8 @@ from tests.fixtures.reports import NOON, gift, pushed, transfer_report
 from tests.fixtures.service import ROOT, SEED, Command, write_settings
 
 BUILT = {
+    "backup",
+    "restore",
     "run",
     "web",
     "watch",
@@ -33,7 +35,7 @@ BUILT = {
     "cards",
     "import",
 }
-NOT_BUILT = ["backup", "restore"]
+NOT_BUILT: list[str] = []
 
 
 @pytest.fixture
