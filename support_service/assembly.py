@@ -8,6 +8,8 @@ from typing import cast
 from support_service.giving import Clock, PaymentMethod, Watch
 from support_service.ledger.address import read_database_url
 from support_service.ledger.errors import LedgerError
+from support_service.manifest.minisign import BadKey, read_public_key
+from support_service.manifest.proof import Trust, prove
 from support_service.origin import read_origin
 from support_service.rails import PROCESSORS, RAILS, can_watch, method_half, processor_method_half, source_half
 from support_service.rails.bank.settings import BankChoices, read_banks
@@ -29,6 +31,7 @@ class Assembly:
     methods: tuple[PaymentMethod, ...]
     value: Choices | None = None
     banks: BankChoices = field(default_factory=BankChoices)
+    trust: Trust | None = None
 
     @property
     def watches(self) -> tuple[Watch, ...]:
@@ -49,9 +52,15 @@ def assemble(file: Path) -> Assembly:
     value = _value(settings, mistakes)
     name, base = settings.publisher.name, settings.file.absolute().parent
     banks = read_banks(settings.banks, settings.bank, methods, mistakes, own_name=name, base=base)
+    trust = _trust(settings, mistakes)
     if mistakes:
         raise SettingsError(file, mistakes)
-    return Assembly(settings, tuple(methods), value, banks)
+    return Assembly(settings, tuple(methods), value, banks, trust)
+
+
+def shown(assembly: Assembly) -> Assembly:
+    """Return the assembly as readers may see it now: with the methods that the signed manifest proves."""
+    return replace(assembly, methods=prove(assembly.trust, assembly.methods).methods)
 
 
 def build_sources(assembly: Assembly, *, clock: Clock) -> list[Source]:
@@ -124,6 +133,18 @@ def _database_mistakes(settings: Settings, before: list[Mistake]) -> list[Mistak
     except LedgerError as error:
         return [Mistake("database.url", str(error).removeprefix("database.url").lstrip(": "))]
     return []
+
+
+def _trust(settings: Settings, mistakes: list[Mistake]) -> Trust | None:
+    """Read whose signature the methods need; the signed file itself is read when it is looked at."""
+    table = settings.manifest
+    if table is None:
+        return None
+    try:
+        return Trust(read_public_key(table.public_key), settings.file.absolute().parent / table.file)
+    except BadKey as error:
+        mistakes.append(Mistake("manifest.public_key", str(error)))
+        return None
 
 
 def _network_mistakes(settings: Settings) -> list[Mistake]:

@@ -15,8 +15,10 @@ from support_service import __version__
 from support_service.assembly import Assembly, assemble
 from support_service.commands import backup as backups
 from support_service.commands import check as checks
+from support_service.commands import deploy as deploying
 from support_service.commands import freezes as freezing
 from support_service.commands import import_ as importing
+from support_service.commands import manifest as signing
 from support_service.commands import rescan as rescanning
 from support_service.commands import run as running
 from support_service.commands import verify_online as auditing
@@ -126,8 +128,9 @@ def watch(call: Call, *, once: bool) -> int:
 @click.option(
     "--online", is_flag=True, help="Also ask every node which chain it is on, and Stripe whether the key works."
 )
+@click.option("--deploy", is_flag=True, help="Also refuse what is unsafe in production.")
 @click.pass_obj
-def check(call: Call, *, online: bool) -> int:
+def check(call: Call, *, online: bool, deploy: bool) -> int:
     """Check every setting, address and QR code; print one line per method."""
     for line in checks.method_lines(call.assembly):
         click.echo(line)
@@ -135,6 +138,7 @@ def check(call: Call, *, online: bool) -> int:
         click.echo(line, err=True)
     answers = [*checks.file_mistakes(call.assembly), *(checks.ask_nodes(call.assembly) if online else ())]
     mistakes = [answer for answer in answers if isinstance(answer, Mistake)]
+    mistakes += deploying.deploy_mistakes(call.assembly) if deploy else []
     for said in (answer for answer in answers if isinstance(answer, str)):
         click.echo(said)
     if mistakes:
@@ -293,6 +297,60 @@ def cards(call: Call, turn: str, note: str) -> None:
     """Switch card payments on or off; every other way to give stays as it is."""
     for line in freezing.switch_cards(call.assembly, call.ledger, is_on=turn == "on", note=note):
         click.echo(line)
+
+
+_FROM_STDIN = click.option("--password-stdin", is_flag=True, help="Read the key's password from standard input.")
+_KNOWN_KEY = click.option("--public-key", default="", metavar="KEY", help="Who may sign [manifest.public_key].")
+_KNOWN_FILE = click.option("--manifest", type=click.Path(path_type=Path), help="The signed file [manifest.file].")
+
+
+@commands.group()
+def manifest() -> None:
+    """Addresses that nobody swaps unnoticed: signed away from the server."""
+
+
+@manifest.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), default=Path("support-methods.key"))
+@_FROM_STDIN
+def keygen(file: Path, *, password_stdin: bool) -> None:
+    """Make a key pair, FILE and FILE.pub, where you sign; never on the server."""
+    signing.keygen(file, password_from_stdin=password_stdin, say=click.echo)
+
+
+@manifest.command()
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("support-methods.key"),
+    show_default=True,
+    help="The secret key's file.",
+)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The manifest to write [manifest.file].")
+@_FROM_STDIN
+@click.pass_obj
+def sign(call: Call, key: Path, out: Path | None, *, password_stdin: bool) -> None:
+    """Sign every method as the settings have it now; look at what is printed."""
+    signing.sign_methods(call.assembly, key, out, password_from_stdin=password_stdin, say=click.echo)
+
+
+@manifest.command(name="check")
+@_KNOWN_KEY
+@_KNOWN_FILE
+@click.pass_obj
+def check_manifest(call: Call, public_key: str, manifest: Path | None) -> int:
+    """Hold the settings against the signed manifest."""
+    return signing.tell(signing.check_methods(call.assembly, signing.Known(public_key, manifest), say=click.echo))
+
+
+@commands.command()
+@click.argument("urls", nargs=-1, required=True, metavar="URL...")
+@_KNOWN_KEY
+@_KNOWN_FILE
+@click.pass_obj
+def attest(call: Call, urls: tuple[str, ...], public_key: str, manifest: Path | None) -> int:
+    """Fetch live pages, read every address, IBAN, card number and QR code, and name what is not signed."""
+    known = signing.Known(public_key, manifest)
+    return signing.tell(signing.attest_pages(urls, known, lambda: call.assembly, say=click.echo))
 
 
 @commands.group()

@@ -18,7 +18,9 @@ from tests.fixtures.reports import NOON, gift, pushed, transfer_report
 from tests.fixtures.service import ROOT, SEED, Command, write_settings
 
 BUILT = {
+    "attest",
     "backup",
+    "manifest",
     "restore",
     "run",
     "web",

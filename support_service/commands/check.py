@@ -10,6 +10,7 @@ from typing import Protocol, cast
 from support_service.assembly import Assembly, accounts, unwatched_networks
 from support_service.giving import PaymentMethod, Phrase, utc_now
 from support_service.ledger.address import read_database_url
+from support_service.manifest.proof import prove
 from support_service.rails import PROCESSORS, RAILS
 from support_service.rails.options import Mistake
 from support_service.rails.processor import ProcessorAccount
@@ -67,7 +68,7 @@ def file_mistakes(assembly: Assembly) -> list[Mistake]:
             read_text_file(secret)
         except Unreadable as error:
             found.append(Mistake("web.secret_file", f"{secret} {error}"))
-    return found
+    return found + [Mistake("manifest", problem) for problem in prove(assembly.trust, assembly.methods).problems]
 
 
 def _web_warnings(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -21,6 +21,7 @@ from support_service.rails.options import Mistake
 from support_service.settings.schema import (
     AssetTable,
     Database,
+    ManifestTable,
     MethodEntry,
     Publisher,
     Secrets,
@@ -65,6 +66,7 @@ class _File(BaseSettings):
     stripe: Stripe | None = None
     banks: tuple[dict[str, Any], ...] = ()
     bank: dict[str, Any] = {}
+    manifest: ManifestTable | None = None
 
     @classmethod
     def settings_customise_sources(
@@ -90,6 +92,7 @@ class Settings:
     stripe_secrets: Secrets | None = None
     banks: tuple[Mapping[str, object], ...] = ()
     bank: Mapping[str, object] = field(default_factory=dict)
+    manifest: ManifestTable | None = None
     is_demo: bool = False
     # Files that hold secrets, each by the setting that names it.
     secret_files: tuple[tuple[str, Path], ...] = ()
@@ -156,6 +159,7 @@ def read_settings(file: Path) -> tuple[Settings | None, list[Mistake]]:
         stripe_secrets=read_secrets(parsed.stripe, base, mistakes) if parsed.stripe else None,
         banks=parsed.banks,
         bank=parsed.bank,
+        manifest=parsed.manifest,
         is_demo=is_demo_process(),
         secret_files=_secret_files(parsed, named, base),
     )

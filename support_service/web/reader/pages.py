@@ -16,6 +16,7 @@ from support_service.giving import PaymentMethod, QrText
 from support_service.web.i18n import say
 from support_service.web.public import for_other_sites, public
 from support_service.web.reader.articles import allowed_article, article_label, article_slot
+from support_service.web.reader.verify import signed_as_json
 from support_service.web.service import Service, service
 
 blueprint = Blueprint("reader", __name__)
@@ -100,6 +101,7 @@ def _manifest(at: Service) -> dict[str, object]:
         "publisher": {"name": settings.publisher.name, "url": at.base_url},
         "demo": settings.is_demo,
         "methods": [_described(method) for method in at.assembly.methods],
+        "signature": signed_as_json(),
     }
 
 

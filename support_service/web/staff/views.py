@@ -170,7 +170,7 @@ def donations() -> str:
         on_the_way=count_on_the_way(at.books),
         chosen=chosen,
         mistakes=chosen.mistakes,
-        choices=choices(at.assembly),
+        choices=choices(at.configured),
         is_bookkeeper=_is_bookkeeper(),
     )
 
@@ -212,7 +212,7 @@ def health() -> str:
         set_aside=at.books.set_aside(),
         reasons={view.name: noted[view.name].reason if view.name in noted else "" for view in views},
         not_watched=not_watched(at),
-        by_hand=[method.key for method in at.assembly.methods if method.books],
+        by_hand=[method.key for method in at.configured.methods if method.books],
     )
 
 
@@ -233,7 +233,7 @@ def download(form: Literal["jsonl", "csv"]) -> Response | tuple[str, int]:
     at, chosen = service(), read_filter(request.args)
     if chosen.mistakes:
         page = render_template(
-            "staff/exports.html", chosen=chosen, mistakes=chosen.mistakes, choices=choices(at.assembly)
+            "staff/exports.html", chosen=chosen, mistakes=chosen.mistakes, choices=choices(at.configured)
         )
         return page, 400
     # Asked first, for what is begun waits as long as it must: better late than broken off.
