@@ -1,12 +1,12 @@
 # make run    everything set up, then the demo:  http://127.0.0.1:8000/support
-# make test   everything that tests need, then all tests
+# make test   everything that tests need, then all tests; `make test-quick` a minute of them
 # make setup  the part both share; puts the command at .venv/bin/support-service
 #
 # Needed: python3 (3.11 or newer) with venv, make, node and npm. Everything else is set up here.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-setup lint bench bench-catch-up bench-webhooks campaign campaign-stripe flood siege shots rehearse conformance-tron conformance-bitcoin conformance-stripe clean
+.PHONY: help setup run test test-quick test-setup lint bench bench-catch-up bench-webhooks campaign campaign-stripe flood siege shots rehearse conformance-tron conformance-bitcoin conformance-stripe clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -23,9 +23,16 @@ setup: $(STAMPS)/run $(STAMPS)/node $(STAMPS)/self
 run: setup
 	@$(VENV)/bin/support-service demo $(ARGS)
 
-# Two processes, whole files each: much of a test's time is waiting for the nodes and browsers it started.
+# Whole files to each process, and one process more than two cores have: much of a test's time is waiting for the
+# nodes and browsers it started.
+PROCESSES := --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
 test: test-setup
-	@sh tests/tools/in_memory.sh $(PY) -m pytest $(or $(ARGS),--numprocesses 2 --dist loadfile --no-loadscope-reorder)
+	@sh tests/tools/in_memory.sh $(PY) -m pytest $(or $(ARGS),$(PROCESSES))
+
+# The daily loop: no node, no browser, no PostgreSQL, and no file that takes long.
+test-quick: test-setup
+	@sh tests/tools/in_memory.sh $(PY) -m pytest $(PROCESSES) -m "not (node or browser or postgres or long)"
 
 test-setup: setup $(STAMPS)/test
 	@sh tests/tools/system.sh
@@ -50,6 +57,7 @@ bench-webhooks: test-setup
 # 500 random worlds; may be stopped and goes on where it was. ARGS="--seed N" replays one.
 campaign: test-setup
 	@$(PY) -m tests.worlds $(ARGS)
+	@FUZZ_EXAMPLES=2000 BANK_HISTORIES=500 $(PY) -m pytest -q -p no:cacheprovider tests/test_bank_histories.py tests/rails/bank/test_bank_hostile.py
 
 # 20,000 deliveries of 5,000 card gifts to the running server, killed meanwhile. ARGS="--database postgresql".
 campaign-stripe: test-setup

@@ -1,76 +1,96 @@
 """Where settings meet rails: every method and network checked, every mistake told at once."""
 
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import cast
 
-from support_service.giving import Clock, PaymentMethod, Watch
+from pydantic import BaseModel
+
+from support_service.giving import Clock, PaymentMethod, Phrase, Watch
+from support_service.ledger import ForPeople
 from support_service.ledger.address import read_database_url
 from support_service.ledger.errors import LedgerError
 from support_service.manifest.minisign import BadKey, read_public_key
-from support_service.manifest.proof import Trust, prove
-from support_service.origin import read_origin
-from support_service.rails import PROCESSORS, RAILS, can_watch, method_half, processor_method_half, source_half
-from support_service.rails.bank.settings import BankChoices, read_banks
+from support_service.manifest.proof import Trust
+from support_service.rails import RAILS
 from support_service.rails.options import Mistake, Options, Surroundings
-from support_service.rails.processor import Believed, FindIntent, Processor, ProcessorAccount, ProcessorHalf, SweepHalf
+from support_service.rails.processor import Believed, FindIntent, Processor, one_card_way
+from support_service.rails.rail import Expected, OwnTables, Rail, RailSettings
 from support_service.rails.source import Source
-from support_service.rails.stripe.method import checkout_origins
 from support_service.rates.settings import Choices, read_value
-from support_service.rates.valuation import Finder
+from support_service.rates.valuation import POLL_SECONDS, Finder, source_name
 from support_service.settings import Settings, SettingsError, read_settings
 from support_service.settings.schema import MethodEntry
 
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """Checked settings and the payment methods built from them, in the order of the file."""
+    """Checked settings and the payment methods built from them, in the order of the file.
+
+    rails is the table of rails that they were built with; own is what each made of its own tables, by its name.
+    """
 
     settings: Settings
     methods: tuple[PaymentMethod, ...]
-    value: Choices | None = None
-    banks: BankChoices = field(default_factory=BankChoices)
+    value: Choices | None
+    rails: Mapping[str, Rail]
+    own: Mapping[str, object] = field(default_factory=dict)
     trust: Trust | None = None
+
+    @property
+    def shown(self) -> tuple[PaymentMethod, ...]:
+        """The methods as readers see them: cards are one way, whoever charges them."""
+        return one_card_way(self.methods)
 
     @property
     def watches(self) -> tuple[Watch, ...]:
         """Every watch of every method."""
         return tuple(watch for method in self.methods for watch in method.watches)
 
+    def given(self, rail: str) -> RailSettings:
+        """Gather what the settings say to one rail."""
+        networks = {name: table for name, table in self.settings.networks.items() if table["rail"] == rail}
+        watches = tuple(watch for watch in self.watches if watch.network in networks)
+        return RailSettings(networks, watches, self.own.get(rail))
 
-def assemble(file: Path) -> Assembly:
+    def for_people(self, say: Callable[[Phrase], str]) -> ForPeople:
+        """Say what files for people need: the publisher's clocks, and what each method is called."""
+        titles = {method.key: say(method.title) for method in self.methods}
+        shared = {title for title, count in Counter(titles.values()).items() if count > 1}
+        named = {key: f"{title} ({key})" if title in shared else title for key, title in titles.items()}
+        return ForPeople(self.settings.publisher.zone, named, say)
+
+
+def assemble(file: Path, rails: Mapping[str, Rail] = RAILS) -> Assembly:
     """Read the settings file and build every method; raise SettingsError with all mistakes."""
-    settings, mistakes = read_settings(file)
+    settings, mistakes = read_settings(file, rails.values())
     if settings is None:
         raise SettingsError(file, mistakes)
     mistakes += _database_mistakes(settings, mistakes)
-    mistakes += _network_mistakes(settings)
-    methods = [*_card_methods(settings, mistakes), *_methods(settings, mistakes)]
+    mistakes += _network_mistakes(settings, rails)
+    methods = [*_card_methods(settings, rails, mistakes), *_methods(settings, rails, mistakes)]
     mistakes += _shared_keys(methods)
     mistakes += _shared_watches(methods)
     value = _value(settings, mistakes)
-    name, base = settings.publisher.name, settings.file.absolute().parent
-    banks = read_banks(settings.banks, settings.bank, methods, mistakes, own_name=name, base=base)
+    own = _read_own(settings, tuple(methods), rails, mistakes)
     trust = _trust(settings, mistakes)
     if mistakes:
         raise SettingsError(file, mistakes)
-    return Assembly(settings, tuple(methods), value, banks, trust)
+    return Assembly(settings, tuple(methods), value, rails, own, trust)
 
 
-def shown(assembly: Assembly) -> Assembly:
-    """Return the assembly as readers may see it now: with the methods that the signed manifest proves."""
-    return replace(assembly, methods=prove(assembly.trust, assembly.methods).methods)
+def build_sources(assembly: Assembly, believed: Believed, *, clock: Clock) -> list[Source]:
+    """Build every source that the settings ask for; `believed` is the ledger, for those that hold it against others."""
+    rails = assembly.rails.values()
+    return [one for rail in rails for one in rail.build_sources(assembly.given(rail.name), believed, clock=clock)]
 
 
-def build_sources(assembly: Assembly, *, clock: Clock) -> list[Source]:
-    """Build the sources of every network that names a node and is watched by a method."""
-    sources: list[Source] = []
-    for name, table in assembly.settings.networks.items():
-        watches = tuple(watch for watch in assembly.watches if watch.network == name)
-        if watches and can_watch(table):
-            sources += source_half(str(table["rail"])).build_sources(name, table, watches, clock=clock)
-    return sources
+def expected_sources(assembly: Assembly) -> tuple[Expected, ...]:
+    """Name those sources, and the one of values, without loading what they need."""
+    values = [] if assembly.value is None else [Expected(source_name(assembly.value.currency), None, POLL_SECONDS)]
+    return (*(one for rail in assembly.rails.values() for one in rail.expected(assembly.given(rail.name))), *values)
 
 
 def build_valuation(assembly: Assembly, unvalued: Finder, *, clock: Clock) -> list[Source]:
@@ -84,44 +104,21 @@ def build_valuation(assembly: Assembly, unvalued: Finder, *, clock: Clock) -> li
 
 def build_processors(assembly: Assembly, intents: FindIntent, *, clock: Clock) -> dict[str, Processor]:
     """Build who charges cards, by the key of the method; `intents` finds what a reader chose, by its reference."""
-    built = {}
-    for name, account in accounts(assembly.settings).items():
-        # Late, for a processor's own library is loaded only where it is configured.
-        half = cast("ProcessorHalf", import_module(f"{PROCESSORS[name]}.processor"))
-        built[name] = half.build_processor(account, intents, clock=clock)
-    return built
+    rails = assembly.rails.values()
+    built = {rail.name: rail.build_processor(assembly.given(rail.name), intents, clock=clock) for rail in rails}
+    return {name: processor for name, processor in built.items() if processor is not None}
 
 
-def build_sweeps(assembly: Assembly, believed: Believed, *, clock: Clock) -> list[Source]:
-    """Build the sources that read again what processors did not push; `believed` is the ledger."""
-    return [
-        cast("SweepHalf", import_module(f"{PROCESSORS[name]}.sweep")).build_sweep(account, believed, clock=clock)
-        for name, account in accounts(assembly.settings).items()
-    ]
-
-
-def sweeps(assembly: Assembly) -> tuple[str, ...]:
-    """Name those sources, without loading what they need."""
-    return tuple(f"{name}:sweep" for name in accounts(assembly.settings))
-
-
-def accounts(settings: Settings) -> dict[str, ProcessorAccount]:
-    """Gather what each configured processor needs to know."""
-    table, secrets = settings.stripe, settings.stripe_secrets
-    if table is None or secrets is None:
-        return {}
-    national = tuple(asset for asset in settings.assets if not asset.network)
-    account = ProcessorAccount(
-        settings.publisher.name, str(read_origin(table.api_base)), secrets.key, secrets.webhook, national
-    )
-    return {"stripe": replace(account, checkout_origins=checkout_origins(table.api_base, table.checkout_origins))}
+def processor_names(assembly: Assembly) -> tuple[str, ...]:
+    """Name who charges cards here, without loading what they need."""
+    rails = assembly.rails.values()
+    return tuple(rail.name for rail in rails if rail.processor and assembly.own.get(rail.name) is not None)
 
 
 def unwatched_networks(assembly: Assembly) -> tuple[str, ...]:
     """Name the networks whose methods are shown but not watched, for lack of a node or of our code."""
-    names = dict.fromkeys(watch.network for watch in assembly.watches)
-    tables = assembly.settings.networks
-    return tuple(name for name in names if not can_watch(tables[name]))
+    heard = {one.network for one in expected_sources(assembly)}
+    return tuple(name for name in dict.fromkeys(watch.network for watch in assembly.watches) if name not in heard)
 
 
 def _database_mistakes(settings: Settings, before: list[Mistake]) -> list[Mistake]:
@@ -147,16 +144,15 @@ def _trust(settings: Settings, mistakes: list[Mistake]) -> Trust | None:
         return None
 
 
-def _network_mistakes(settings: Settings) -> list[Mistake]:
+def _network_mistakes(settings: Settings, rails: Mapping[str, Rail]) -> list[Mistake]:
     mistakes: list[Mistake] = []
     for name, table in settings.networks.items():
         options = Options(f"networks.{name}", table, mistakes)
         rail = options.required("rail")
-        if rail in RAILS:
-            method_half(rail).check_network(name, options)
-            options.close()
+        if rail in rails:
+            rails[rail].read_network(name, options)
         elif rail:
-            options.reject("rail", f"{rail!r} is not built; known rails are {', '.join(sorted(RAILS))}")
+            options.reject("rail", f"{rail!r} is not built; known rails are {_known(rails)}")
     return mistakes
 
 
@@ -166,21 +162,45 @@ def _value(settings: Settings, mistakes: list[Mistake]) -> Choices | None:
     return read_value(settings.value, Surroundings(settings.networks, settings.assets), mistakes)
 
 
-def _methods(settings: Settings, mistakes: list[Mistake]) -> list[PaymentMethod]:
+def _methods(settings: Settings, rails: Mapping[str, Rail], mistakes: list[Mistake]) -> list[PaymentMethod]:
     around = Surroundings(settings.networks, settings.assets)
-    built = [_method(entry, around, mistakes) for entry in settings.methods]
+    built = [_method(entry, rails, around, mistakes) for entry in settings.methods]
     return [method for method in built if method is not None]
 
 
-def _card_methods(settings: Settings, mistakes: list[Mistake]) -> list[PaymentMethod]:
-    """Build the methods that charge cards; they come first on the page."""
+def _card_methods(settings: Settings, rails: Mapping[str, Rail], mistakes: list[Mistake]) -> list[PaymentMethod]:
+    """Build the methods that charge cards, in the order of their tables; they come first on the page."""
     around = Surroundings(settings.networks, settings.assets)
-    tables = {} if settings.stripe is None else {"stripe": settings.stripe.model_dump(mode="json")}
+    tables = {name: table for name, table in settings.own_tables.items() if name in rails and rails[name].processor}
     built = [
-        processor_method_half(name).build_method(Options(name, table, mistakes), around)
+        rails[name].build_method(name, Options(name, _plain(table), mistakes), around)
         for name, table in tables.items()
+        if table is not None
     ]
     return [method for method in built if method is not None]
+
+
+def _plain(table: object) -> Mapping[str, object]:
+    assert isinstance(table, BaseModel), "a processor's table is a Table"
+    return table.model_dump(mode="json")
+
+
+def _read_own(
+    settings: Settings, methods: tuple[PaymentMethod, ...], rails: Mapping[str, Rail], mistakes: list[Mistake]
+) -> dict[str, object]:
+    """Let each rail read its own tables."""
+    own = {}
+    for rail in rails.values():
+        tables = {section.name: settings.own_tables[section.name] for section in rail.sections}
+        if rail.read_own is not None:
+            base, publisher = settings.file.absolute().parent, settings.publisher.name
+            own[rail.name] = rail.read_own(OwnTables(tables, methods, settings.assets, publisher, base, mistakes))
+    return own
+
+
+def _known(rails: Mapping[str, Rail]) -> str:
+    """Name the rails of [[methods]]; a processor has a table of its own."""
+    return ", ".join(sorted(rail.name for rail in rails.values() if not rail.processor))
 
 
 def _shared_keys(methods: list[PaymentMethod]) -> list[Mistake]:
@@ -193,15 +213,17 @@ def _shared_keys(methods: list[PaymentMethod]) -> list[Mistake]:
     ]
 
 
-def _method(entry: MethodEntry, around: Surroundings, mistakes: list[Mistake]) -> PaymentMethod | None:
+def _method(
+    entry: MethodEntry, rails: Mapping[str, Rail], around: Surroundings, mistakes: list[Mistake]
+) -> PaymentMethod | None:
     options = Options(entry.where, entry.options, mistakes)
-    if entry.rail in PROCESSORS:
+    if entry.rail not in rails:
+        options.reject("rail", f"{entry.rail!r} is not built; known rails are {_known(rails)}")
+        return None
+    if rails[entry.rail].processor:
         options.reject("rail", f"has a table of its own: [{entry.rail}]; remove this one")
         return None
-    if entry.rail not in RAILS:
-        options.reject("rail", f"{entry.rail!r} is not built; known rails are {', '.join(sorted(RAILS))}")
-        return None
-    method = method_half(entry.rail).build_method(entry.key, options, around)
+    method = rails[entry.rail].build_method(entry.key, options, around)
     options.close()
     return method
 

@@ -23,21 +23,21 @@ from support_service.commands import rescan as rescanning
 from support_service.commands import run as running
 from support_service.commands import verify_online as auditing
 from support_service.commands.errors import NotBuilt, Telling, tell_bug
-from support_service.commands.output import write_lines
+from support_service.commands.output import write_chunks
 from support_service.commands.passwords import chosen_password
 from support_service.giving import State, utc_now
-from support_service.ledger import Head, Ledger, Wanted, migrate, write_export
+from support_service.ledger import FORMATS, Head, Ledger, Wanted, migrate
 from support_service.ledger.backup import Wanted as WantedBackup
 from support_service.log import configure_logging
+from support_service.rails import RAILS
 from support_service.rails.options import Mistake
 from support_service.settings import SettingsError, settings_path
 from support_service.supervisor import listening_address, reserve_port
+from support_service.web.spoken import speech
 
 COMMANDS_NOT_BUILT: tuple[str, ...] = ()
-FORMS = ("jsonl", "csv")
-FORMS_NOT_BUILT = ("xlsx", "hledger", "beancount")
+FORMS = {one.name: one for one in FORMATS}
 STATEMENTS = ("camt053", "mt940", "csv", "privatbank", "monobank")
-RAILS = ("evm", "bitcoin", "tron", "stripe", "bank", "card")
 ROLES = ("viewer", "bookkeeper", "admin")
 
 _HOST = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -126,7 +126,9 @@ def watch(call: Call, *, once: bool) -> int:
 
 @commands.command()
 @click.option(
-    "--online", is_flag=True, help="Also ask every node which chain it is on, and Stripe whether the key works."
+    "--online",
+    is_flag=True,
+    help="Also ask every node which chain it is on, and every card processor whether the key works.",
 )
 @click.option("--deploy", is_flag=True, help="Also refuse what is unsafe in production.")
 @click.pass_obj
@@ -154,16 +156,6 @@ def migrate_database(call: Call) -> None:
     click.echo(f"the database is at this version; applied: {', '.join(applied) or 'nothing, it was before'}")
 
 
-class Form(click.Choice[str]):
-    """A format of the export; the contract's formats that are not built yet are told apart from mistakes."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return a format that is built, or end with exit 2."""
-        if value in FORMS_NOT_BUILT:
-            raise NotBuilt(f"export --format {value}")
-        return super().convert(value, param, ctx)
-
-
 class Moment(click.ParamType[datetime]):
     """A date (its midnight) or a time as RFC 3339 writes it; UTC where no offset is given."""
 
@@ -179,20 +171,21 @@ class Moment(click.ParamType[datetime]):
 
 
 @commands.command()
-@click.option("--format", "form", type=Form(FORMS), required=True, help="How to write it.")
+@click.option("--format", "form", type=click.Choice(list(FORMS)), required=True, help="How to write it.")
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write; standard output if absent."
 )
 @click.option("--since", type=Moment(), help="From this moment on, by occurred_at, UTC.")
 @click.option("--until", type=Moment(), help="Up to this moment, which itself is left out.")
-@click.option("--rail", type=click.Choice(RAILS), help="Of one rail alone.")
+@click.option("--rail", type=click.Choice(list(RAILS)), help="Of one rail alone.")
 @click.option("--state", type=click.Choice([state.value for state in State]), help="In one state alone.")
 @click.pass_obj
 def export(call: Call, /, form: str, out: Path | None, **wanted: Any) -> None:
-    """Write every gift, oldest first, one a line."""
+    """Write every gift, oldest first."""
     state = wanted.pop("state")
-    rows = call.ledger.export(Wanted(**wanted, state=State(state) if state else None))
-    write_lines(write_export(rows, form="csv" if form == "csv" else "jsonl"), out)
+    rows = call.ledger.exported(Wanted(**wanted, state=State(state) if state else None))
+    say = speech(call.assembly.settings.publisher.languages[0])
+    write_chunks(FORMS[form].write(rows, call.assembly.for_people(say)), out)
 
 
 @commands.command(name="import")
@@ -209,7 +202,7 @@ def import_statement(call: Call, /, file: Path, form: str, **wanted: Any) -> int
 
 
 @commands.command()
-@click.option("--online", is_flag=True, help="Also hold what it says against the chains and Stripe.")
+@click.option("--online", is_flag=True, help="Also hold what it says against the chains and card processors.")
 @click.pass_obj
 def verify(call: Call, *, online: bool) -> int:
     """Check every invariant of the ledger, from the database alone or against those who hold the money."""

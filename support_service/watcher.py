@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from support_service.giving import Clock, SetAside, utc_now
+from support_service.giving import Clock, SetAside, SourceWarning, utc_now
 from support_service.ledger import (
     BadReport,
     CursorMoved,
@@ -23,8 +23,7 @@ from support_service.ledger import (
     SourceContradiction,
     SourceFrozen,
 )
-from support_service.rails.asides import SetsAside
-from support_service.rails.source import MustFreeze, Source, SourceDown, SourceError, SourceLied, Warns
+from support_service.rails.source import MustFreeze, Source, SourceDown, SourceError, SourceLied
 
 BACKOFF_SECONDS_FIRST = 1.0
 BACKOFF_SECONDS_MAX = 300.0
@@ -99,8 +98,7 @@ class _Beside:
     """What a source sets aside in one turn, kept in the ledger as far as it changes."""
 
     def __init__(self, source: Source, ledger: Ledger) -> None:
-        told: object = source
-        self._asides = told.asides if isinstance(told, SetsAside) else None
+        self._asides = source.asides
         self._name, self._ledger = source.name, ledger
         self._held: dict[str, SetAside] = {}
         if self._asides is not None:
@@ -140,26 +138,31 @@ def _one(source: Source, ledger: Ledger) -> Outcome:
     if isinstance(taken.error, LedgerDown | LedgerOutdated):
         raise taken.error
     if taken.state is not None:
-        ledger.note_health(source.name, taken.state, taken.reason or _warning(source))
+        ledger.note_health(source.name, taken.state, taken.reason, taken.warnings)
     held = ledger.cursor(source.name)
     return Outcome(source.name, held.height if held else None, taken.donations_changed, taken.reason)
 
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """One turn: what changed, or what was wrong. state is None where the fault says nothing about the source."""
+    """One turn: what changed and what is to be told of it, or what was wrong.
+
+    state is None where the fault says nothing about the source.
+    """
 
     donations_changed: int = 0
     error: Exception | None = None
     reason: str = ""
     state: Health | None = Health.OK
     rest_seconds: float = 0.0
+    warnings: tuple[SourceWarning, ...] = ()
 
 
 def _take_turn(source: Source, ledger: Ledger, is_stopped: Callable[[], bool]) -> _Taken:
     """Take one turn; no fault of a source, of whatever kind, gets past this to the others."""
     try:
-        return _Taken(_changed(source, ledger, is_stopped))
+        changed = _changed(source, ledger, is_stopped)
+        return _Taken(changed, warnings=source.warnings())
     except SourceDown as error:
         return _Taken(0, error, str(error), Health.DOWN, error.retry_after_seconds)
     except (MustFreeze, SourceFrozen) as error:
@@ -173,11 +176,6 @@ def _take_turn(source: Source, ledger: Ledger, is_stopped: Callable[[], bool]) -
         # The one blanket catch: a broken source must not end the others, and is tried again like a silent one.
         log.exception("watcher_broke", extra={"source": source.name})
         return _Taken(0, error, f"internal error ({type(error).__name__}), see the log", Health.DOWN)
-
-
-def _warning(source: Source) -> str:
-    told: object = source
-    return told.warning if isinstance(told, Warns) else ""
 
 
 def run(sources: Sequence[Source], ledger: Ledger, stop: threading.Event, *, clock: Clock = utc_now) -> None:
@@ -244,12 +242,11 @@ class SourceWatch:
             is_frozen = isinstance(taken.error, MustFreeze | SourceFrozen)
             return FROZEN_PAUSE_SECONDS if is_frozen else pause
         self._failures = 0
-        warning = _warning(self._source)
-        if warning:
-            self._fault.note(warning, self._clock())
+        if taken.warnings:
+            self._fault.note("; ".join(warning.text for warning in taken.warnings), self._clock())
         else:
             self._fault.end(self._clock())
-        self._keep_health(Health.OK, warning)
+        self._keep_health(Health.OK, warnings=taken.warnings)
         return self._source.poll_seconds
 
     def _failed(self, state: Health | None, reason: str, *, at_least: float = 0) -> float:
@@ -264,9 +261,9 @@ class SourceWatch:
         growing = min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS_FIRST * (1 << min(self._failures - 1, 16)))
         return max(at_least, growing * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
 
-    def _keep_health(self, state: Health, reason: str) -> None:
+    def _keep_health(self, state: Health, reason: str = "", *, warnings: tuple[SourceWarning, ...] = ()) -> None:
         try:
-            self._ledger.note_health(self.name, state, reason)
+            self._ledger.note_health(self.name, state, reason, warnings)
         except LedgerError as error:
             self._fault.note(str(error), self._clock())
 

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,13 +18,22 @@ pytest_plugins = [
     "tests.fixtures.tron",
 ]
 
+TESTS = Path(__file__).parent
 _LOOPBACK = ("127.", "::1", "localhost")
 
 
+# Files that take more than some seconds, the longest first. One that comes last would leave the other processes idle;
+# `make test-quick` leaves them out.
+LONG = (TESTS / "long_files.txt").read_text(encoding="utf-8").split()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what starts nodes and browsers: a long file that comes last leaves the other process idle."""
-    long = {item.path for item in items if any(item.get_closest_marker(name) for name in ("node", "browser"))}
-    items.sort(key=lambda item: item.path not in long)
+    """Begin with the long files, and mark what is in them."""
+    place = {TESTS / f"{name}.py": number for number, name in enumerate(LONG)}
+    for item in items:
+        if item.path in place:
+            item.add_marker(pytest.mark.long)
+    items.sort(key=lambda item: place.get(item.path, len(place)))
 
 
 @pytest.fixture(autouse=True, scope="session")

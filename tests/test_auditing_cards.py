@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support_service.assembly import assemble, build_sweeps
+from support_service.assembly import assemble, build_sources
 from support_service.commands.verify_online import compare
 from support_service.demo.stripe import StripeFake, Trouble
 from support_service.watcher import run_once
@@ -62,7 +62,7 @@ def test_what_only_one_side_has_is_named(house: CardHouse) -> None:
         ]
     )
     # The sweep mends both; then Stripe loses something that we have.
-    run_once(build_sweeps(assemble(house.file), house.ledger, clock=house.clock), house.ledger)
+    run_once(build_sources(assemble(house.file), house.ledger, clock=house.clock), house.ledger)
     assert compared(house)[1] == []
     entries = house.fake.account.objects["balance_transaction"]
     charge = house.fake.get("payment_intent", kept)["latest_charge"]
@@ -78,7 +78,7 @@ def test_money_that_was_set_aside_is_no_difference(house: CardHouse) -> None:
     for event in house.fake.account.events:
         event["data"]["object"].pop("metadata", None)
     house.deliver_all()
-    run_once(build_sweeps(assemble(house.file), house.ledger, clock=house.clock), house.ledger)
+    run_once(build_sources(assemble(house.file), house.ledger, clock=house.clock), house.ledger)
     house.clock.advance(seconds=901)
     assert compared(house) == ([], [])
 

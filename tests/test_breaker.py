@@ -79,9 +79,9 @@ def test_a_silent_processor_holds_no_request_beyond_the_deadline_and_few_at_all(
     checkouts, over = Checkouts(FrozenClock(), seconds_max=0.01), Event()
     for _ in range(AT_ONCE_MAX):
         with pytest.raises(CheckoutSilent, match="no answer in"):
-            checkouts.ask(held(over))
+            checkouts.ask("stripe", held(over))
     with pytest.raises(CheckoutDown, match="others are asking already"):
-        checkouts.ask(lambda: pytest.fail("not asked"))
+        checkouts.ask("stripe", lambda: pytest.fail("not asked"))
     over.set()
 
 
@@ -94,13 +94,13 @@ def test_after_some_silence_a_processor_is_not_asked_until_a_probe_went_well() -
 
     for _ in range(FAILURES_MAX):
         with pytest.raises(CheckoutSilent):
-            checkouts.ask(silent)
+            checkouts.ask("stripe", silent)
     for _ in range(AT_ONCE_MAX + 1):
         with pytest.raises(CheckoutDown, match="several times in a row"):
-            checkouts.ask(lambda: pytest.fail("not asked"))
+            checkouts.ask("stripe", lambda: pytest.fail("not asked"))
     clock.advance(seconds=RESTS.total_seconds())
-    assert checkouts.ask(lambda: 7) == 7
-    assert checkouts.ask(lambda: 8) == 8
+    assert checkouts.ask("stripe", lambda: 7) == 7
+    assert checkouts.ask("stripe", lambda: 8) == 8
 
 
 def test_an_answer_that_is_a_no_is_no_silence() -> None:
@@ -111,4 +111,4 @@ def test_an_answer_that_is_a_no_is_no_silence() -> None:
 
     for _ in range(FAILURES_MAX + 1):
         with pytest.raises(CheckoutRefused):
-            checkouts.ask(refused)
+            checkouts.ask("stripe", refused)

@@ -74,7 +74,7 @@ def decline(house: CardHouse, times: int, payment: str = "", intent: str | None 
     at = house.app.extensions["support"]
     for _ in range(times):
         key = secrets.token_hex(8)
-        at.ledger.attempts.note_decline(Decline(key, payment or key, house.clock(), intent))
+        at.ledger.attempts.note_decline(Decline("stripe", key, payment or key, house.clock(), intent))
     return look(at, "stripe").declined
 
 
@@ -216,7 +216,7 @@ def test_declines_on_pages_of_many_networks_close_cards(house: CardHouse) -> Non
 def test_a_decline_counts_once_whoever_tells_of_it(either: CardHouse) -> None:
     attempts = either.app.extensions["support"].ledger.attempts
     for at in (either.clock(), either.clock(), either.clock() - timedelta(hours=13)):
-        attempts.note_decline(Decline("evt_1" if at == either.clock() else "evt_old", "pi_1", at))
+        attempts.note_decline(Decline("stripe", "evt_1" if at == either.clock() else "evt_old", "pi_1", at))
     assert decline(either, 0) == 1
 
 

@@ -67,12 +67,6 @@ def test_a_command_that_is_not_built_says_so(command: Command, name: str) -> Non
         assert (told.exit_code, told.stdout, told.stderr) == (2, "", f"support-service: {name}: not built yet\n")
 
 
-@pytest.mark.parametrize("form", ["xlsx", "hledger", "beancount"])
-def test_a_format_that_is_not_built_says_so(command: Command, settings_file: Path, form: str) -> None:
-    told = command("--config", settings_file, "export", "--format", form)
-    assert (told.exit_code, told.stderr) == (2, f"support-service: export --format {form}: not built yet\n")
-
-
 def test_verify_online_compares_nothing_where_no_node_is_set(
     command: Command, settings_file: Path, books: Ledger
 ) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from support_service.assembly import assemble
-from support_service.rails import PROCESSORS, RAILS, method_half
+from support_service.rails import RAILS
 from support_service.rails.options import Options, Surroundings
+from support_service.rails.stripe.settings import OfferTable, StripeTable
 from support_service.settings import Settings, read_settings
-from support_service.settings.schema import Database, FeedTable, OfferTable, Publisher, Stripe, Value, Web
+from support_service.settings.schema import Database, FeedTable, Publisher, Value, Web
 from tests.fixtures.service import ROOT, write_settings
 
 TEXT = (ROOT / "config" / "support.example.toml").read_text(encoding="utf-8")
@@ -29,7 +30,7 @@ TABLES: dict[str, Any] = tomllib.loads(switched_on(with_files=True))
 
 
 def around() -> Surroundings:
-    settings, _ = read_settings(ROOT / "config" / "militarnyi.toml")
+    settings, _ = read_settings(ROOT / "config" / "militarnyi.toml", RAILS.values())
     assert isinstance(settings, Settings)
     return Surroundings(settings.networks, settings.assets)
 
@@ -55,7 +56,7 @@ def test_with_everything_switched_on_it_is_right(tmp_path: Path) -> None:
         (tmp_path / name).write_text(f"{secret}\n", encoding="utf-8")
         text = text.replace(f"/run/secrets/{name}", str(tmp_path / name))
     assembly = assemble(write_settings(tmp_path, text))
-    assert {method.rail for method in assembly.methods} == {*RAILS, *PROCESSORS}
+    assert {method.rail for method in assembly.methods} == set(RAILS)
 
 
 def test_every_section_names_every_setting() -> None:
@@ -64,23 +65,25 @@ def test_every_section_names_every_setting() -> None:
     assert set(TABLES["web"]) == set(Web.model_fields)
     assert set(TABLES["value"]) == set(Value.model_fields)
     assert set(TABLES["value"]["feeds"][0]) == set(FeedTable.model_fields)
-    assert set(TABLES["stripe"]) == set(Stripe.model_fields)
+    assert set(TABLES["stripe"]) == set(StripeTable.model_fields)
     assert set(TABLES["stripe"]["offers"]["EUR"]) == set(OfferTable.model_fields)
     assert set(TABLES["assets"][0]) == {"code", "network", "contract", "exponent", "source"}
 
 
-@pytest.mark.parametrize("rail", RAILS)
+@pytest.mark.parametrize("rail", [rail.name for rail in RAILS.values() if not rail.processor])
 def test_every_rail_names_every_setting_of_a_method(rail: str) -> None:
     options = Options("methods.x", {"no_such_setting": 1})
-    method_half(rail).build_method("x", options, around())
+    RAILS[rail].build_method("x", options, around())
     table = next(table for table in TABLES["methods"] if table["rail"] == rail)
     assert set(table) - {"key", "rail"} == known(options)
 
 
-@pytest.mark.parametrize("rail", ["evm", "bitcoin", "tron"])
+@pytest.mark.parametrize("rail", [rail.name for rail in RAILS.values() if rail.check_network])
 def test_every_rail_names_every_setting_of_a_network(rail: str) -> None:
     options = Options("networks.x", {"rail": rail, "no_such_setting": 1})
-    method_half(rail).check_network("x", options)
+    check = RAILS[rail].check_network
+    assert check is not None
+    check("x", options)
     named = set().union(*(set(table) for table in TABLES["networks"].values() if table["rail"] == rail))
     assert named - FILES == known(options)
 

@@ -1,6 +1,7 @@
 """The house defends itself: who may import whom, how large things get, what happens at import."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
+from support_service.rails import RAILS
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "support_service"
@@ -52,6 +55,26 @@ IMPURE_MODULES |= {"subprocess", "time", "urllib.request", "web3", "flask", "sql
 
 # A TRON node speaks Ethereum's JSON-RPC, with quirks: that rail is built on the other's.
 SPEAKS_AS = {"tron": "evm"}
+
+# These are names of rails and words of English, too: "bank line", "the card form".
+ENGLISH_WORDS = {"bank", "card"}
+# The folders of rails (which know no other, see above), what is not the product, and history.
+MAY_NAME_RAILS = (*(f"rails/{name}/" for name in RAILS), "demo/", "conformance/", "ledger/migrations/")
+# Who else may name a rail outside its folder, which, and why.
+NAMES_A_RAIL: dict[str, tuple[set[str], str]] = {
+    "rails/__init__.py": ({"bank", "bitcoin", "card", "evm", "stripe", "tron"}, "the one table of rails"),
+    "rates/chainlink.py": ({"evm"}, "a price feed is a contract of an EVM chain, asked as that rail asks its nodes"),
+    "rates/settings.py": ({"evm"}, "the same, in the settings"),
+    "rates/online.py": ({"bitcoin"}, "the network of the coin that every market knows, as config/assets.toml has it"),
+    "commands/import_.py": ({"bank"}, "a statement is a bank's: the command is that rail's own"),
+    "web/staff/lines.py": ({"bank"}, "a line of a statement is a bank's: so is the form that says what it is"),
+    "web/staff/imports.py": ({"bank"}, "a statement that staff bring is a bank's, as the command's"),
+    "web/staff/links.py": ({"bank", "card"}, "what a bank's line gives back came by a bank's line or card number"),
+    "web/staff/entry.py": ({"bank"}, "a gift booked by hand is joined to its line at once"),
+    "web/staff/rows.py": ({"bank"}, "the same, of many"),
+    "web/card/views.py": ({"card"}, "the name of its blueprint: the pages at /card"),
+    "ledger/canonical.py": ({"bank"}, "a stored word: the key of what a bank's line says, part of the sealed chain"),
+}
 
 BLANKET_EXCEPTS = {"watcher.py": 1, "web/errors.py": 1}
 ENVIRONMENT_READERS = {"settings/__init__.py"}
@@ -101,6 +124,71 @@ def test_only_what_is_everybodys_stands_beside_the_rooms() -> None:
     assert {path.stem for path in PACKAGE.glob("*.py")} == TOP_MODULES, "put it into the folder whose idea it is"
 
 
+RAIL_FILES = [path for path in FILES if part(path) == "rails"]
+# One name stands for one thing, but each chain has a record of its own for these.
+NAMES_OF_EACH_CHAIN = frozenset(
+    {
+        "Block",
+        "BlockMovements",
+        "CursorState",
+        "Movement",
+        "Pending",
+        "Poll",
+        "ReportBuilder",
+        "Rewind",
+        "SourceContext",
+        "Transaction",
+        "WatchState",
+    }
+)
+# Both standards of payment codes call it so.
+NAMES_OF_STANDARDS = frozenset({"Transfer"})
+
+
+def test_a_name_of_a_class_stands_in_one_module_of_the_rails() -> None:
+    found: dict[str, list[str]] = {}
+    for path in RAIL_FILES:
+        for node in tree(path).body:
+            name = node.name if isinstance(node, ast.ClassDef) else ""
+            if isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias":
+                name = ast.unparse(node.target)
+            if name and not name.startswith("_"):
+                found.setdefault(name, []).append(named(path))
+    several = {name: paths for name, paths in found.items() if len(paths) > 1}
+    new = {name: paths for name, paths in several.items() if name not in NAMES_OF_EACH_CHAIN | NAMES_OF_STANDARDS}
+    assert not new, f"say by the name what each of them is: {new}"
+    gone = (NAMES_OF_EACH_CHAIN | NAMES_OF_STANDARDS) - set(several)
+    assert not gone, f"take them off the list, so that they stay one thing: {gone}"
+
+
+# Parameters that pack unlike values into a bare tuple: fewer from change to change, and no new ones.
+PACKED_MAX = 23
+
+
+def test_a_parameter_is_no_bare_tuple_of_unlike_things() -> None:
+    packed = [
+        f"{named(path)}: {function.name}({argument.arg})"
+        for path in [*RAIL_FILES, PACKAGE / "watcher.py"]
+        for function in functions(path)
+        for argument in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
+        if argument.annotation is not None and _is_packed(argument.annotation)
+    ]
+    assert len(packed) <= PACKED_MAX, f"give each value its own name, or make a record of them: {sorted(packed)}"
+
+
+def _is_packed(annotation: ast.expr) -> bool:
+    """Tell of tuple[A, B] with unlike A and B, also where it may be None."""
+    kind = annotation.left if isinstance(annotation, ast.BinOp) else annotation
+    if (
+        not isinstance(kind, ast.Subscript)
+        or ast.unparse(kind.value) != "tuple"
+        or not isinstance(kind.slice, ast.Tuple)
+    ):
+        return False
+    parts = [ast.unparse(part) for part in kind.slice.elts]
+    return "..." not in parts and len(set(parts)) > 1
+
+
 @each(FILES)
 def test_imports_point_one_way(path: Path) -> None:
     if part(path) in TOP:
@@ -110,13 +198,32 @@ def test_imports_point_one_way(path: Path) -> None:
     assert not stray, f"{named(path)} may not know {stray}; hand it a plain value or a Report instead"
 
 
-@each([path for path in FILES if part(path) == "rails"])
+@each([path for path in FILES if part(path) == "rails" and named(path) != "rails/__init__.py"])
 def test_a_rail_knows_no_other_rail(path: Path) -> None:
     folders = {folder.name for folder in (PACKAGE / "rails").iterdir() if folder.is_dir()}
     own = named(path).split("/")[1]
     folders -= {SPEAKS_AS.get(own, ""), "chain", "__pycache__"}
     others = {name.split(".")[2] for name in imports(path) if name.startswith("support_service.rails.")} & folders
     assert others <= {own}, "what two rails share stands beside them, in rails/"
+
+
+def names_a_rail(path: Path) -> set[str]:
+    """The rails that a file names: by an import, as a text, and but for English words anywhere."""
+    inside = {name.split(".")[2] for name in imports(path) if name.startswith("support_service.rails.")}
+    texts = {node.value for node in ast.walk(tree(path)) if isinstance(node, ast.Constant)}
+    words = set(re.findall(r"[a-z]+", re.sub(r"\w*_\w*", " ", path.read_text(encoding="utf-8").lower())))
+    return set(RAILS) & (inside | texts | (words - ENGLISH_WORDS))
+
+
+@each([path for path in FILES if not named(path).startswith(MAY_NAME_RAILS)])
+def test_a_rail_is_named_in_its_own_folder_alone(path: Path) -> None:
+    allowed = NAMES_A_RAIL[named(path)][0] if named(path) in NAMES_A_RAIL else set()
+    assert names_a_rail(path) <= allowed, "say it in the rail's record, and read it from assembly.rails"
+
+
+def test_every_exception_to_that_is_one() -> None:
+    found = {name: names_a_rail(PACKAGE / name) for name in NAMES_A_RAIL}
+    assert found == {name: rails for name, (rails, reason) in NAMES_A_RAIL.items() if reason}
 
 
 @each([PACKAGE / name for name in PURE] + sorted((PACKAGE / "rails").glob("*/method.py")))
@@ -241,4 +348,4 @@ def test_the_web_process_never_imports_web3() -> None:
     code = "import sys, support_service.server; print(sorted({n.split('.')[0] for n in sys.modules}))"
     loaded = set(ast.literal_eval(python(code)))
     assert {"flask", "granian"} <= loaded
-    assert not loaded & {"web3", "eth_abi", "requests", "aiohttp", "numpy", "alembic", "openpyxl"}
+    assert not loaded & {"web3", "eth_abi", "requests", "aiohttp", "numpy", "alembic", "openpyxl", "stripe"}

@@ -218,7 +218,7 @@ def test_gifts_on_the_chain_are_valued_by_the_feeds_of_the_same_node(
     migrate(url)
     ledger, clock = Ledger(url), lambda: datetime.now(UTC)
     sources = [
-        *build_sources(assembly, clock=clock),
+        *build_sources(assembly, ledger, clock=clock),
         *build_valuation(assembly, ledger.unvalued, clock=clock),
     ]
     outcomes = watcher.run_once(sources, ledger)

@@ -6,6 +6,7 @@ import pytest
 
 from support_service.assembly import Assembly, assemble, unwatched_networks
 from support_service.ledger import Ledger
+from support_service.rails.processor import ProcessorAccount
 from support_service.settings import SettingsError, settings_path
 from tests.fixtures.service import SEED, write_settings
 
@@ -345,12 +346,10 @@ def test_files_from_any_editor_are_read(tmp_path: Path, encoding: str, line_end:
     stripe = '\n[stripe]\nsecret_key_file = "key"\nwebhook_secret_file = "webhook"\n'
     text = SEED.replace('url = "sqlite:///support.db"', 'url_file = "database"') + stripe
     write("support.toml", text.replace("chain_id = 1\n", 'chain_id = 1\nrpc_file = "nodes"\n'))
-    settings = assemble(tmp_path / "support.toml").settings
-    assert settings.stripe_secrets is not None
-    assert (settings.stripe_secrets.key, settings.stripe_secrets.webhook) == (
-        "sk_test_example",
-        ("whsec_one", "whsec_two"),
-    )
+    assembly = assemble(tmp_path / "support.toml")
+    settings, account = assembly.settings, assembly.own["stripe"]
+    assert isinstance(account, ProcessorAccount)
+    assert (account.key, account.webhook_secrets) == ("sk_test_example", ("whsec_one", "whsec_two"))
     assert settings.networks["ethereum"]["rpc"] == ["http://127.0.0.1:8545/key"]
     assert settings.database_url == "sqlite:////tmp/elsewhere.db"
 

@@ -1,5 +1,6 @@
 """What staff do about card gifts: see them, give back, stop a plan, switch cards off."""
 
+import json
 import re
 from collections.abc import Iterator
 from html import unescape
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support_service.assembly import assemble, build_sweeps
+from support_service.assembly import assemble, build_sources
 from support_service.demo.stripe import StripeFake, Trouble
 from support_service.giving import Frequency, PlanClaim, Report
 from support_service.ledger import Wanted
@@ -48,7 +49,20 @@ def test_the_page_of_card_gifts_stands_in_the_menu_where_cards_are_taken(house: 
     assert "Switch card payments off" not in page, "only an admin has the switch"
 
 
-@pytest.mark.parametrize("path", ["/staff/cards", "/staff/donations/{ref}/refund", "/staff/cards/plans/sub_x/cancel"])
+def test_gifts_of_a_processor_are_filtered_and_exported_by_its_name(house: CardHouse) -> None:
+    gift(house)
+    person = house.person()
+    assert '<option value="stripe"' in person.get("/staff/").text
+    for rail, count in (("stripe", 1), ("evm", 0)):
+        table = person.get("/staff/", rail=rail).text.partition("<table")[2]
+        assert table.count('<data value="200">') == count
+        lines = person.get("/staff/exports/donations.jsonl", rail=rail).text.splitlines()
+        assert [json.loads(line)["rail"] for line in lines] == ["stripe"] * count
+
+
+@pytest.mark.parametrize(
+    "path", ["/staff/cards", "/staff/donations/{ref}/refund", "/staff/cards/plans/stripe/sub_x/cancel"]
+)
 def test_nobody_comes_in_without_a_name(house: CardHouse, path: str) -> None:
     ref, _ = gift(house)
     client = house.app.test_client()
@@ -60,7 +74,7 @@ def test_a_viewer_gives_nothing_back(house: CardHouse) -> None:
     ref, _ = gift(house)
     person = house.person("viewer")
     assert person.get(f"/staff/donations/{ref}/refund").status_code == 403
-    assert person.get("/staff/cards/plans/sub_x/cancel").status_code == 403
+    assert person.get("/staff/cards/plans/stripe/sub_x/cancel").status_code == 403
     assert "Give back" not in person.get(f"/staff/donations/{ref}", lang="en").text
 
 
@@ -136,7 +150,7 @@ def test_a_plan_is_shown_and_stopped(house: CardHouse) -> None:
     page = person.get("/staff/cards", lang="en").text
     assert name in page
     assert "running" in page
-    path = f"/staff/cards/plans/{name}/cancel"
+    path = f"/staff/cards/plans/stripe/{name}/cancel"
     assert person.fill(path, form="cancel").status_code == 400, "the box is not ticked"
     assert person.fill(path, form="cancel", sure="yes").status_code == 303
     house.deliver_all()
@@ -206,7 +220,7 @@ def test_a_gift_that_is_under_way_is_booked_while_cards_are_off(house: CardHouse
 def test_staff_see_what_the_processor_kept_of_a_gift(house: CardHouse) -> None:
     given(house)
     house.deliver_all()
-    run_once(build_sweeps(assemble(house.file), house.ledger, clock=house.clock), house.ledger)
+    run_once(build_sources(assemble(house.file), house.ledger, clock=house.clock), house.ledger)
     (one,) = house.ledger.donations()
     page = house.person().client.get(f"/staff/donations/{one.donation.identity.ref}?lang=en").text
     assert "After the fee" in page and "193.90" in page

@@ -9,7 +9,7 @@ import pytest
 
 from support_service.demo.stripe import StripeFake
 from support_service.ledger import Ledger
-from support_service.ledger.rate_limits import DECLINED
+from support_service.ledger.rate_limits import declined
 from support_service.web.card.guard import LIMITS
 from support_service.web.webhooks import BODY_BYTES_MAX
 from tests.fixtures.cards import CardHouse, card_house
@@ -95,9 +95,9 @@ def test_an_unknown_processor_is_not_heard(house: CardHouse) -> None:
 def test_a_declined_card_is_counted_once(house: CardHouse) -> None:
     session = house.reader().session(frequency="once")
     house.fake.decline(session)
-    declined = [event for event in house.fake.events if event["type"] == "payment_intent.payment_failed"]
-    house.deliver(*declined, *declined)
-    asked = (DECLINED, LIMITS.window)
+    events = [event for event in house.fake.events if event["type"] == "payment_intent.payment_failed"]
+    house.deliver(*events, *events)
+    asked = (declined("stripe"), LIMITS.window)
     assert house.ledger.attempts.count([asked])[asked] == 1
 
 

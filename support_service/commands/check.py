@@ -1,39 +1,17 @@
 """What `check` says: every method as a reader will see it, and which chain every node is on."""
 
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol, cast
 
-from support_service.assembly import Assembly, accounts, unwatched_networks
+from support_service.assembly import Assembly, unwatched_networks
 from support_service.giving import PaymentMethod, Phrase, utc_now
 from support_service.ledger.address import read_database_url
 from support_service.manifest.proof import prove
-from support_service.rails import PROCESSORS, RAILS
 from support_service.rails.options import Mistake
-from support_service.rails.processor import ProcessorAccount
+from support_service.rails.text_file import Unreadable, read_text_file
 from support_service.settings import Settings
-from support_service.settings.text_file import Unreadable, read_text_file
-
-NODE_KEYS = ("rpc", "esplora")
-
-
-class OnlineAccount(Protocol):
-    """A processor that can be asked whether our key works: `rails/<name>/online.py`."""
-
-    def ask_account(self, account: ProcessorAccount) -> str | Mistake:
-        """Ask for what the sweep reads; a text says in which mode the key works, a Mistake what is wrong."""
-        ...
-
-
-class OnlineHalf(Protocol):
-    """A rail that can ask its nodes who they are: `rails/<rail>/online.py`."""
-
-    def ask_nodes(self, name: str, table: Mapping[str, object]) -> list[str | Mistake]:
-        """Ask each node of a network; a text is what a right one said, a Mistake what is wrong."""
-        ...
 
 
 def method_lines(assembly: Assembly) -> list[str]:
@@ -96,24 +74,13 @@ def _open_files(settings: Settings) -> Iterator[tuple[str, str]]:
 
 def ask_nodes(assembly: Assembly) -> list[str | Mistake]:
     """Ask every node which chain it is on, every processor whether the key works, every source of rates for one."""
-    found: list[str | Mistake] = []
-    for name, table in assembly.settings.networks.items():
-        rail = str(table["rail"])
-        if any(table.get(key) for key in NODE_KEYS):
-            half = _online_half(rail)
-            found += half.ask_nodes(name, table) if half else [f"{name}: not asked; not built yet for {rail}"]
-    for name, account in accounts(assembly.settings).items():
-        found.append(cast("OnlineAccount", import_module(f"{PROCESSORS[name]}.online")).ask_account(account))
+    rails = assembly.rails.values()
+    found = [told for rail in rails for told in rail.ask_online(assembly.given(rail.name))]
     if assembly.value is not None:
         # Late: what asks for rates loads more than `check` alone needs.
         ask_rates = import_module("support_service.rates.online").ask_rates
         found += ask_rates(assembly.value, assembly.settings.networks, clock=utc_now)
     return found
-
-
-def _online_half(rail: str) -> OnlineHalf | None:
-    name = f"{RAILS[rail]}.online"
-    return cast("OnlineHalf", import_module(name)) if find_spec(name) else None
 
 
 def _method_line(assembly: Assembly, method: PaymentMethod, unwatched: set[str]) -> str:
@@ -137,9 +104,9 @@ def _listener(assembly: Assembly, method: PaymentMethod, unwatched: set[str]) ->
 
 def _why_deaf(assembly: Assembly, network: str) -> str:
     table = assembly.settings.networks[network]
-    if any(table.get(key) for key in NODE_KEYS):
-        return f"watching {network} is not built yet for {table['rail']}"
-    return f"no node set for {network}"
+    rail = assembly.rails[str(table["rail"])]
+    is_asked = bool(rail.sources) and not rail.names_node(table)
+    return f"no node set for {network}" if is_asked else f"watching {network} is not built yet for {rail.name}"
 
 
 def _said(phrase: Phrase) -> str:

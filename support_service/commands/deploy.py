@@ -9,12 +9,13 @@ from pathlib import Path
 from support_service.assembly import Assembly
 from support_service.ledger.address import read_database_url
 from support_service.rails.options import Mistake
+from support_service.rails.text_file import Unreadable, read_text_file
 from support_service.settings import Settings, resource
-from support_service.settings.text_file import Unreadable, read_text_file
 
 SECRET_BYTES_MIN = 16
 _OTHERS = stat.S_IRWXG & ~stat.S_IXGRP | stat.S_IRWXO
 _MINISIGN_SECRET = re.compile(r"^untrusted comment: minisign (?:encrypted )?secret key")
+_TEST_KEY = re.compile(r"^[a-z]+_test_", re.MULTILINE)
 _EXAMPLES = re.compile(r"(?:^|\.)(?:example\.(?:com|org|net)|example|invalid|test|localhost)$")
 
 
@@ -23,7 +24,7 @@ def deploy_mistakes(assembly: Assembly) -> list[Mistake]:
     settings = assembly.settings
     return [
         *_address_mistakes(settings),
-        *_stripe_mistakes(settings),
+        *_processor_mistakes(settings),
         *_secret_mistakes(settings),
         *_file_mistakes(settings),
     ]
@@ -46,20 +47,23 @@ def _address_mistakes(settings: Settings) -> Iterator[Mistake]:
         yield Mistake("web.trusted_hosts", "is empty, and publisher.url names no host of the outside; name the hosts")
     if not publisher.sites:
         yield Mistake("publisher.sites", "is empty: any site may frame the widget; name your own")
-    if not getattr(publisher, "contact", "set"):
+    if not getattr(publisher, "contact", "unknown here"):
         yield Mistake("publisher.contact", "is missing: readers and finders of mistakes must reach somebody")
 
 
-def _stripe_mistakes(settings: Settings) -> Iterator[Mistake]:
-    table, secrets = settings.stripe, settings.stripe_secrets
-    if table is None:
-        return
-    if secrets is not None and "_test_" in secrets.key:
-        yield Mistake("stripe.secret_key_file", "holds a test key: no card is charged; put the live one there")
-    if secrets is not None and secrets.key.startswith("sk_"):
-        yield Mistake("stripe.secret_key_file", "may do everything; make a restricted key (rk_...), see README")
-    if not table.api_base.startswith("https://"):
-        yield Mistake("stripe.api_base", "is not https: it is a stand-in; leave the setting out")
+def _processor_mistakes(settings: Settings) -> Iterator[Mistake]:
+    """Doubt what belongs to trying out: keys of a test mode, stand-ins without TLS."""
+    for key, file in settings.secret_files:
+        try:
+            text = read_text_file(file) if file.exists() else ""
+        except Unreadable:
+            continue
+        if _TEST_KEY.search(text):
+            yield Mistake(key, "holds a key for trying out: nobody is charged; put the live one there")
+    for name, table in settings.own_tables.items():
+        api = getattr(table, "api_base", "")
+        if api and not str(api).startswith("https://"):
+            yield Mistake(f"{name}.api_base", "is not https: it is a stand-in; leave the setting out")
 
 
 def _secret_mistakes(settings: Settings) -> Iterator[Mistake]:

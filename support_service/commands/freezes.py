@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from support_service.assembly import Assembly, accounts, build_sources
+from support_service.assembly import Assembly, build_sources, processor_names
 from support_service.giving import Report, utc_now
 from support_service.ledger import Freeze, Ledger, LedgerError, Thaw
 from support_service.rails.processor import checkout_switch
-from support_service.rails.source import StepsBack
 
 WHO = "cli"
 
@@ -39,9 +38,10 @@ def switch_cards(assembly: Assembly, ledger: Ledger, *, is_on: bool, note: str) 
 
     Raises LedgerError where this publisher takes no cards, or the ledger does not answer.
     """
-    names = tuple(accounts(assembly.settings))
+    names = processor_names(assembly)
     if not names:
-        raise LedgerError("no cards are taken here: the settings have no table of a card processor, such as [stripe]")
+        known = " or ".join(f"[{rail.name}]" for rail in assembly.rails.values() if rail.processor)
+        raise LedgerError(f"no cards are taken here: the settings have no table of a card processor, such as {known}")
     held = {freeze.source: freeze for freeze in ledger.freezes()}
     for name in names:
         source = checkout_switch(name)
@@ -60,7 +60,8 @@ def switch_cards(assembly: Assembly, ledger: Ledger, *, is_on: bool, note: str) 
 
 def _step_back(assembly: Assembly, ledger: Ledger, held: Freeze) -> Report | None:
     after = ledger.cursor(held.source)
-    source: object = next((one for one in build_sources(assembly, clock=utc_now) if one.name == held.source), None)
-    if after is None or not isinstance(source, StepsBack):
+    sources = build_sources(assembly, ledger, clock=utc_now)
+    source = next((one for one in sources if one.name == held.source), None)
+    if after is None or source is None:
         return None
     return source.step_back(after, ledger.blocks(held.network))

@@ -1,5 +1,6 @@
 """`import`: a bank statement becomes lines of the ledger; known ones stay as they are."""
 
+import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,14 +9,17 @@ import click
 
 from support_service.assembly import Assembly
 from support_service.giving import utc_now
-from support_service.ledger import Ledger
-from support_service.rails.bank.booking import Counts, count, import_lines, settle_reversals
-from support_service.rails.bank.settings import UNNAMED, read_account
+from support_service.ledger import FileBrought, Ledger
+from support_service.rails.bank import BANK
+from support_service.rails.bank.booking import Counts, count, import_lines
+from support_service.rails.bank.settings import UNNAMED, BankChoices, read_account
+from support_service.rails.bank.settling import settle
 from support_service.rails.bank.statements import Refused, StatementFile, StatementsRead, Wanted, read_statements
 from support_service.rails.bank.statements.proof import PROBLEMS_MAX
 from support_service.rails.options import BadOption
 
 PROGRESS_SECONDS = 2
+NAME_CHARACTERS_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +52,18 @@ def _book(assembly: Assembly, ledger: Ledger, asked: Asked, read: StatementsRead
     for note in read.notes:
         click.echo(f"{asked.file}: {note}", err=True)
     counts = Counts()
-    for told in import_lines(read.lines, ledger, assembly.banks, now=utc_now(), is_dry=asked.is_dry):
+    banks = _banks(assembly)
+    number = None if asked.is_dry else ledger.open_import(_brought(asked, read))
+    lines = import_lines(read.lines, ledger, banks, now=utc_now(), is_dry=asked.is_dry, importing=number)
+    for told in lines:
         count(told, counts)
         progress.booked(counts)
+    if number is not None:
+        ledger.end_import(number, _summed(counts, len(read.problems)))
     accounts = {statement.account for statement in read.statements}
-    left = 0 if asked.is_dry else settle_reversals(accounts, ledger)
+    left = 0 if asked.is_dry else settle(accounts, ledger)
     for account in sorted(accounts):
-        if assembly.banks.place_of(account).method == UNNAMED:
+        if banks.place_of(account).method == UNNAMED:
             click.echo(f"{account}: no method has this account, so its lines are booked under {UNNAMED!r}", err=True)
     if left:
         click.echo(f"{left} reversals take back a line that is not known: look at them on the staff pages", err=True)
@@ -66,15 +75,26 @@ def _book(assembly: Assembly, ledger: Ledger, asked: Asked, read: StatementsRead
     return 1 if read.problems else 0
 
 
+def _brought(asked: Asked, read: StatementsRead) -> FileBrought:
+    name = asked.file.name[:NAME_CHARACTERS_MAX]
+    return FileBrought(secrets.token_hex(16), "command", name, read.digest, read.format, asked.account, asked.profile)
+
+
 def _wanted(assembly: Assembly, asked: Asked) -> Wanted:
     try:
         account = read_account(asked.account) if asked.account else ""
     except BadOption as error:
         raise click.UsageError(f"--account {error}.") from error
     try:
-        return assembly.banks.wanted(account, asked.profile)
+        return _banks(assembly).wanted(account, asked.profile)
     except BadOption as error:
         raise click.UsageError(f"--profile {error}.") from error
+
+
+def _banks(assembly: Assembly) -> BankChoices:
+    banks = assembly.own[BANK.name]
+    assert isinstance(banks, BankChoices)
+    return banks
 
 
 def _summed(counts: Counts, refused: int) -> str:

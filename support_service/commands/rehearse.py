@@ -18,17 +18,13 @@ from support_service.commands.errors import NotBuilt, Telling
 from support_service.giving import Watch, utc_now
 from support_service.ledger import ExportRow, Ledger, migrate
 from support_service.log import configure_logging
-from support_service.rails import source_half
-from support_service.rails.evm import rpc_requests as calls
-from support_service.rails.evm.rpc import Node
+from support_service.rails.rail import RailSettings
 from support_service.rails.source import Source
 from support_service.settings import packaged_block, settings_path
 from support_service.supervisor import ProcessError
 
 # A full node keeps the state of about 128 blocks; further back only an archive node can answer.
 BLOCKS_DEFAULT = 100
-# Rails whose nodes tell their head by Ethereum's JSON-RPC.
-ASKED_ALIKE = ("evm", "tron")
 
 
 class Rehearsal(Telling):
@@ -57,7 +53,9 @@ def rehearse(network: str, rpc: str, config: Path | None, blocks: int) -> int:
         migrate(url)
         ledger = Ledger(url)
         try:
-            return _book(_sources(assembly, network, rpc, _from_block(watches, max(start, 0))), ledger)
+            table = {**assembly.settings.networks[network], "rpc": [rpc], "quorum": 1}
+            given = RailSettings({network: table}, _from_block(watches, max(start, 0)))
+            return _book(_sources(assembly, given, ledger), ledger)
         finally:
             ledger.dispose()
 
@@ -68,21 +66,22 @@ def _settings_file(given: Path | None) -> Path:
 
 
 def _head(assembly: Assembly, network: str, rpc: str) -> int:
-    if assembly.settings.networks[network]["rail"] not in ASKED_ALIKE:
+    rail = assembly.rails[str(assembly.settings.networks[network]["rail"])]
+    if not rail.ask_head:
         raise NotBuilt(f"a rehearsal on {network}")
-    head = Node(rpc).ask(calls.tip("latest"))
-    if head is None:
+    height = rail.head(rpc)
+    if height is None:
         raise ProcessError("the node has no block yet")
-    return head.height
+    return height
 
 
 def _from_block(watches: tuple[Watch, ...], start: int) -> tuple[Watch, ...]:
     return tuple(replace(watch, start_block=start) for watch in watches)
 
 
-def _sources(assembly: Assembly, network: str, rpc: str, watches: tuple[Watch, ...]) -> list[Source]:
-    table = {**assembly.settings.networks[network], "rpc": [rpc], "quorum": 1}
-    return source_half(str(table["rail"])).build_sources(network, table, watches, clock=utc_now)
+def _sources(assembly: Assembly, given: RailSettings, ledger: Ledger) -> list[Source]:
+    (table,) = given.networks.values()
+    return assembly.rails[str(table["rail"])].build_sources(given, ledger, clock=utc_now)
 
 
 def _book(sources: list[Source], ledger: Ledger) -> int:

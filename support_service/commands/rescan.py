@@ -6,7 +6,7 @@ from support_service.assembly import Assembly, build_sources
 from support_service.giving import Donation, utc_now
 from support_service.ledger import Ledger
 from support_service.money import Asset, Money, plain
-from support_service.rails.source import ReadsAgain, Rescan, Source
+from support_service.rails.source import Rescan, Source
 
 Say = Callable[[str], object]
 
@@ -17,7 +17,7 @@ def rescan(assembly: Assembly, ledger: Ledger, method: str, first: int, *, say: 
     Raises LedgerError (also where the network is frozen) and SourceError; what was read before stays.
     """
     networks = {watch.network for watch in assembly.watches if watch.method == method}
-    sources = [one for one in build_sources(assembly, clock=utc_now) if one.name.partition(":")[2] in networks]
+    sources = [one for one in build_sources(assembly, ledger, clock=utc_now) if one.name.partition(":")[2] in networks]
     if not sources:
         say(f"{method}: no node tells about it; nothing to read again")
     for source in sources:
@@ -27,16 +27,15 @@ def rescan(assembly: Assembly, ledger: Ledger, method: str, first: int, *, say: 
 def _rescan(source: Source, ledger: Ledger, what: tuple[str, int], say: Say) -> None:
     method, first = what
     ledger.refuse_frozen(source.name)
-    reader: object = source
     live = ledger.cursor(source.name)
-    if live is None or not isinstance(reader, ReadsAgain):
+    if live is None:
         say(f"{source.name}: never read yet; `support-service watch --once` reads it")
         return
     network = source.name.partition(":")[2]
     name = f"rescan:{method}:{network}"
     task = Rescan(method, first, live, tuple(ledger.blocks(network)))
     changed, height = 0, None
-    for report in reader.read_again(name, task, ledger.cursor(name)):
+    for report in source.read_again(name, task, ledger.cursor(name)):
         donations = ledger.accept(report).donations
         for donation in donations:
             say(f"  {_told(donation)}")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from support_service import watcher
-from support_service.assembly import Assembly, build_sources, build_sweeps, build_valuation, sweeps, unwatched_networks
+from support_service.assembly import Assembly, build_sources, build_valuation, expected_sources, unwatched_networks
 from support_service.giving import utc_now
 from support_service.ledger import Ledger, migrate
 from support_service.settings import worker_environment
@@ -31,7 +31,7 @@ def run_service(assembly: Assembly, host: str, port: int, *, say: Say) -> None:
     supervisor.stop_on_signals()
     try:
         supervisor.start(web_child(file, host, port))
-        if watched_networks(assembly) or sweeps(assembly) or assembly.value is not None:
+        if expected_sources(assembly):
             supervisor.start(watch_child(file))
         if supervisor.wait_until(lambda: accepts_connections(host, port), WEB_START_SECONDS_MAX):
             _say_where(assembly, page_address(host, port), say)
@@ -49,14 +49,13 @@ def watch(assembly: Assembly, ledger: Ledger, *, once: bool, say: Say) -> int:
     ledger.cursors()
     # Values come last: in one look they find what those before them have just confirmed.
     sources = [
-        *build_sources(assembly, clock=utc_now),
-        *build_sweeps(assembly, ledger, clock=utc_now),
+        *build_sources(assembly, ledger, clock=utc_now),
         *build_valuation(assembly, ledger.unvalued, clock=utc_now),
     ]
     if not sources:
-        say(
-            "nothing to watch: no method has a network with a node (rpc or esplora in [networks.NAME]), and no [stripe]"
-        )
+        cards = ", ".join(f"no [{rail.name}]" for rail in assembly.rails.values() if rail.processor)
+        nodes = f"{_node_keys(assembly)} in [networks.NAME]"
+        say(f"nothing to watch: no method has a network with a node ({nodes}), and {cards}")
         return 0
     if once:
         outcomes = watcher.run_once(sources, ledger)
@@ -99,6 +98,10 @@ def page_address(host: str, port: int) -> str:
     return f"http://{shown}:{port}"
 
 
+def _node_keys(assembly: Assembly) -> str:
+    return " or ".join(dict.fromkeys(key for rail in assembly.rails.values() for key in rail.node_keys))
+
+
 def _outcome_line(outcome: watcher.Outcome) -> str:
     if not outcome.is_good:
         return f"{outcome.source}: not read to its end: {outcome.reason}"
@@ -112,5 +115,5 @@ def _say_where(assembly: Assembly, address: str, say: Say) -> None:
     say(f"Staff:         {address}/staff/  (let somebody in: support-service staff add EMAIL --role admin)")
     say(f"Watching:      {', '.join(watched) or 'nothing; no method has a network with a node'}")
     if deaf:
-        say(f"Not watched:   {', '.join(deaf)} (shown to readers; set rpc or esplora in [networks.NAME])")
+        say(f"Not watched:   {', '.join(deaf)} (shown to readers; set {_node_keys(assembly)} in [networks.NAME])")
     say("Stop with Ctrl-C.")

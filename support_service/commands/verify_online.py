@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-from support_service.assembly import Assembly, build_sources, build_sweeps
+from support_service.assembly import Assembly, build_sources, expected_sources
 from support_service.giving import Clock, Donation, Identity, State, utc_now
 from support_service.ledger import Ledger, Wanted
 from support_service.money import Asset, Money, plain
 from support_service.rails.processor import HeldPayment, TellsPayments
-from support_service.rails.source import Holding, Source, SourceError, TellsHoldings
+from support_service.rails.source import Holding, Source, SourceError
 
 # A processor's message about its newest entries may still be on its way.
 YOUNG = timedelta(minutes=15)
@@ -24,26 +24,23 @@ def compare(assembly: Assembly, ledger: Ledger, *, say: Callable[[str], object],
     included. What could not be compared is a problem, too.
     """
     problems: list[str] = []
-    for source in build_sources(assembly, clock=utc_now):
-        for holding in _holdings(source, ledger, problems):
+    chains = {expected.name for expected in expected_sources(assembly) if expected.network is not None}
+    for source in build_sources(assembly, ledger, clock=clock):
+        for holding in _holdings(source, ledger, problems) if source.name in chains else ():
             line, is_equal = _compared(holding, ledger)
             say(line)
             problems += [] if is_equal else [line]
-    for sweep in build_sweeps(assembly, ledger, clock=clock):
-        problems += _payment_problems(sweep, ledger, say, clock)
+        problems += _payment_problems(source, ledger, say, clock)
     return problems
 
 
 def _holdings(source: Source, ledger: Ledger, problems: list[str]) -> list[Holding]:
     after = ledger.cursor(source.name)
-    told: object = source
     if after is None:
         problems.append(f"{source.name}: never read yet, so there is nothing to compare")
         return []
-    if not isinstance(told, TellsHoldings):
-        return []
     try:
-        return told.holdings(after)
+        return source.holdings(after)
     except SourceError as error:
         problems.append(f"{source.name}: could not be compared: {error}")
         return []
@@ -63,17 +60,17 @@ def _compared(holding: Holding, ledger: Ledger) -> tuple[str, bool]:
     return f"{name}: the ledger says {shown}, the chain has {plain(Money(abs(difference), asset))} {more}", False
 
 
-def _payment_problems(sweep: Source, ledger: Ledger, say: Callable[[str], object], clock: Clock) -> list[str]:
+def _payment_problems(source: Source, ledger: Ledger, say: Callable[[str], object], clock: Clock) -> list[str]:
     """Hold every payment in a processor's books against the ledger, and the other way round."""
-    told: object = sweep
-    rail = sweep.name.partition(":")[0]
+    told: object = source
+    rail = source.name.partition(":")[0]
     if not isinstance(told, TellsPayments):
         return []
     try:
         held = [one for one in told.held_payments() if clock() - one.newest_at >= YOUNG]
     except SourceError as error:
-        return [f"{sweep.name}: could not be compared: {error}"]
-    names = ledger.named_money([one.name for one in held])
+        return [f"{source.name}: could not be compared: {error}"]
+    names = ledger.named_money(rail, [one.name for one in held])
     problems = [
         f"{rail}: {one.name}: the processor holds {_shown(one.units, one)}, the ledger does not know it"
         for one in held

@@ -21,8 +21,8 @@ from support_service.demo.settings import Chains, Places, demo_settings, receive
 from support_service.demo.stripe import StripeFake
 from support_service.demo.tron_node import TronNode
 from support_service.demo.tron_ports import TronPorts
-from support_service.giving import Kind, State
-from support_service.ledger import Ledger, LedgerDown, Listed, migrate
+from support_service.giving import Kind, Listed, State
+from support_service.ledger import Ledger, LedgerDown, migrate
 from support_service.money import Asset, Money
 from support_service.settings import worker_environment
 from support_service.supervisor import Child, ProcessError, Supervisor, accepts_connections, reserve_port

@@ -139,7 +139,8 @@ class Door:
 
     async def _pass_on(self, path: str, scope: Scope, exchange: Exchange) -> None:
         """Let the app answer in a thread of the request's kind."""
-        body = await self._bodies.read(scope.headers, exchange, limit_of(path))
+        limit = limit_of(path)
+        body = await self._bodies.read(scope.headers, exchange, limit)
         try:
             request = Request(
                 method=scope.method,
@@ -154,7 +155,7 @@ class Door:
                 partial(self._call, kind, request, exchange, asyncio.get_running_loop())
             )
         finally:
-            self._bodies.release(len(body))
+            self._bodies.release(len(body), limit)
         if answer is not None:
             exchange.response_bytes(answer.status, answer.headers, answer.body)
 

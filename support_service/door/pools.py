@@ -85,7 +85,7 @@ def kind_of(method: str, path: str) -> Kind:
     if path == "/staff" or path.startswith("/staff/"):
         if path.startswith("/staff/login"):
             return Kind.LOGINS
-        return Kind.EXPORTS if path.startswith("/staff/export") else Kind.STAFF
+        return Kind.EXPORTS if path.startswith(("/staff/export", "/staff/imports")) else Kind.STAFF
     if path in {"/readyz", "/metrics", "/totals.json"}:
         return Kind.MACHINES
     return Kind.PAYMENTS if method not in {"GET", "HEAD", "OPTIONS"} else Kind.PAGES

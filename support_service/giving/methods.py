@@ -98,10 +98,15 @@ class CardCurrency:
 
 @dataclass(frozen=True, slots=True)
 class CardChoice:
-    """What a card form offers; checkout_origins are the only places a payment page may lie at."""
+    """What a card form offers; checkout_origins are the only places a payment page may lie at.
+
+    processor is whoever charges, as people know them; page_languages are those that its payment page speaks.
+    """
 
     currencies: tuple[CardCurrency, ...]
     checkout_origins: tuple[str, ...]
+    processor: str = ""
+    page_languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

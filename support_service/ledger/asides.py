@@ -34,7 +34,8 @@ def read_asides(tx: Connection, source: str | None) -> tuple[SetAside, ...]:
 
 def read_unfit(tx: Connection) -> tuple[SetAside, ...]:
     """Read what is counted in another asset than the payment it names: people judge it, and no sum holds it."""
-    joined = waiting_claim.join(alias, alias.c.name == waiting_claim.c.name)
+    is_same = (alias.c.rail == waiting_claim.c.rail) & (alias.c.name == waiting_claim.c.name)
+    joined = waiting_claim.join(alias, is_same)
     joined = joined.join(report, report.c.number == waiting_claim.c.report_number)
     asked = select(report.c.source, report.c.accepted_at, waiting_claim, alias.c.asset.label("of_payment"))
     asked = asked.select_from(joined).where(waiting_claim.c.asset != alias.c.asset)

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, literal, or_, select, tuple_, update
 
-from support_service.giving import Checkout, Clock, Frequency, Intent, PlanTerms
+from support_service.giving import Checkout, Clock, Frequency, Intent, Listed, Plan, WaitingClaim
 from support_service.ledger import canonical
 from support_service.ledger.accept import keep_apart
 from support_service.ledger.accept.aliases import read_plan_row
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import LedgerError
-from support_service.ledger.queries import LISTED_MAX, Listed, donations_with_people
+from support_service.ledger.queries import LISTED_MAX, donations_with_people
 from support_service.ledger.rows import read_donation
 from support_service.ledger.tables import (
     alias,
@@ -50,38 +50,6 @@ class Attempt:
     started_at: datetime
     checkout: Checkout | None = None
     is_refused: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A gift that repeats; state is the processor's own word. number is the report that changed it last."""
-
-    name: str
-    intent: str | None
-    units: int
-    currency: str
-    exponent: int
-    frequency: Frequency
-    state: str
-    changed_at: datetime
-    number: int = 0
-    terms: PlanTerms | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A claim about a payment that was not heard of yet, or is of another asset than the claim (`differs`)."""
-
-    name: str
-    part: str
-    since: datetime
-    report_number: int
-    differs: bool = False
-
-    @property
-    def place(self) -> tuple[int, str, str]:
-        """Where it stands in the list: what comes after it is asked for by this."""
-        return self.report_number, self.name, self.part
 
 
 class Intents:
@@ -142,12 +110,14 @@ class Intents:
             rows = tx.execute(asked).mappings()
             return tuple(Listed(row["id"], read_donation(row, row["personal_body"])) for row in rows)
 
-    def plans(self, limit: int, before: tuple[int, str] | None) -> tuple[Plan, ...]:
-        """List plans, the newest change first; `before` is number and name of the last one already shown.
+    def plans(self, limit: int, before: tuple[int, str] | None, *, rail: str | None = None) -> tuple[Plan, ...]:
+        """List plans of a rail or of all, the newest change first; `before`: number and name of the last one shown.
 
         The number alone would not do: one report may tell of many plans.
         """
         asked = select(plan).order_by(plan.c.report_number.desc(), plan.c.name).limit(min(limit, LISTED_MAX))
+        if rail is not None:
+            asked = asked.where(plan.c.rail == rail)
         if before is not None:
             number, name = before
             is_next = and_(plan.c.report_number == number, plan.c.name > name)
@@ -155,10 +125,11 @@ class Intents:
         with self._database.read() as tx:
             return tuple(_read_plan(row) for row in tx.execute(asked).mappings())
 
-    def plan(self, name: str) -> Plan | None:
+    def plan(self, rail: str, name: str) -> Plan | None:
         """Look a plan up by the processor's name for it."""
+        asked = select(plan).where(plan.c.rail == rail, plan.c.name == name)
         with self._database.read() as tx:
-            row = tx.execute(select(plan).where(plan.c.name == name)).mappings().one_or_none()
+            row = tx.execute(asked).mappings().one_or_none()
             return None if row is None else _read_plan(row)
 
     def plan_of(self, intent: str) -> Plan | None:
@@ -168,10 +139,10 @@ class Intents:
             row = tx.execute(asked).mappings().one_or_none()
             return None if row is None else _read_plan(row)
 
-    def inbox(self, after: tuple[int, str, str] | None = None) -> tuple[Waiting, ...]:
+    def inbox(self, after: tuple[int, str, str] | None = None, *, rail: str | None = None) -> tuple[WaitingClaim, ...]:
         """List claims that found no payment of their name and asset, oldest first; `after`: place of the last seen."""
         with self._database.read() as tx:
-            return read_inbox(tx, after)
+            return read_inbox(tx, after, rail=rail)
 
     def _note(self, ref: str, number: int, **values: object) -> None:
         here = (checkout_attempt.c.intent_ref == ref) & (checkout_attempt.c.number == number)
@@ -180,18 +151,24 @@ class Intents:
             tx.execute(asked)
 
 
-def read_inbox(tx: Connection, after: tuple[int, str, str] | None = None) -> tuple[Waiting, ...]:
+def read_inbox(
+    tx: Connection, after: tuple[int, str, str] | None = None, *, rail: str | None = None
+) -> tuple[WaitingClaim, ...]:
     """Read the claims whose name stands for nothing yet, or for money of another asset, from behind a place."""
-    joined = waiting_claim.outerjoin(alias, alias.c.name == waiting_claim.c.name)
+    is_same = (alias.c.rail == waiting_claim.c.rail) & (alias.c.name == waiting_claim.c.name)
+    joined = waiting_claim.outerjoin(alias, is_same)
     joined = joined.join(report, report.c.number == waiting_claim.c.report_number)
     place = (report.c.number, waiting_claim.c.name, waiting_claim.c.part)
-    asked = select(waiting_claim.c.name, waiting_claim.c.part, report.c.accepted_at, report.c.number, alias.c.asset)
+    told = (waiting_claim.c.rail, waiting_claim.c.name, waiting_claim.c.part)
+    asked = select(*told, report.c.accepted_at, report.c.number, alias.c.asset)
     is_left = or_(alias.c.name.is_(None), waiting_claim.c.asset != alias.c.asset)
     asked = asked.select_from(joined).where(is_left).order_by(*place).limit(LISTED_MAX)
+    if rail is not None:
+        asked = asked.where(waiting_claim.c.rail == rail)
     if after is not None:
         asked = asked.where(tuple_(*place) > tuple_(*map(literal, after)))
     return tuple(
-        Waiting(row.name, row.part, from_micros(row.accepted_at), row.number, row.asset is not None)
+        WaitingClaim(row.rail, row.name, row.part, from_micros(row.accepted_at), row.number, row.asset is not None)
         for row in tx.execute(asked)
     )
 
@@ -269,6 +246,7 @@ def _is_open(held: Attempt, now: datetime) -> bool:
 def _read_plan(row: RowMapping) -> Plan:
     claim = read_plan_row(row)
     return Plan(
+        rail=row["rail"],
         name=claim.name,
         intent=claim.intent,
         units=claim.units,

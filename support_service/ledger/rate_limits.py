@@ -22,8 +22,8 @@ KEPT = timedelta(hours=12)
 # At most this many go at once, more than any write brings: the writer's turn stays short after a flood.
 CLEARED_MAX = 200
 
-# Cards that were declined, of everybody together: who tries stolen cards shows by them.
-DECLINED, DECLINES_WINDOW = "card declined", timedelta(minutes=10)
+# So far back the declines count that close card payments.
+DECLINES_WINDOW = timedelta(minutes=10)
 # More than this are not written down: card payments are closed long before.
 DECLINES_NOTED_MAX = 500
 # One reader may try a card again and again on one payment page, or open several: that closes nothing for others.
@@ -50,9 +50,9 @@ class Attempts:
             return
         net = self._opened_from(told.intent)
         most = {
-            (f"card decline {told.key}", KEPT): 1,
-            (f"card declines of {told.payment}", KEPT): DECLINES_OF_PAYMENT_MAX,
-            (DECLINED, DECLINES_WINDOW): DECLINES_NOTED_MAX,
+            (f"card decline {told.rail} {told.key}", KEPT): 1,
+            (f"card declines of {told.rail} {told.payment}", KEPT): DECLINES_OF_PAYMENT_MAX,
+            (declined(told.rail), DECLINES_WINDOW): DECLINES_NOTED_MAX,
         }
         if net is not None:
             most[f"card declines from {net}", DECLINES_WINDOW] = DECLINES_OF_NET_MAX
@@ -81,6 +81,11 @@ class Attempts:
         now = self._clock()
         with self._database.write() as tx:
             note_attempt(tx, judge(count_attempts(tx, asked, now)), now)
+
+
+def declined(rail: str) -> str:
+    """Name the bucket of all cards that a processor declined: who tries stolen cards shows by them."""
+    return f"card declined {rail}"
 
 
 def _opened(intent: str) -> str:

@@ -1,27 +1,17 @@
 """What a source that reads again asks of the ledger: what is known already, and what is not over yet."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import func, or_, select
 
-from support_service.giving import Claim, Decline, Identity, State, live
+from support_service.giving import Decline, Identity, OpenMoney, State, live
 from support_service.ledger.accept.aliases import read_aliases
 from support_service.ledger.engine import Database
 from support_service.ledger.queries import LISTED_MAX
 from support_service.ledger.rate_limits import Attempts
 from support_service.ledger.rows import donation_rows, histories, identity_of, in_chunks
 from support_service.ledger.tables import donation, from_micros, intent, report
-
-
-@dataclass(frozen=True, slots=True)
-class OpenMoney:
-    """Money whose payment, refund or dispute has not come to its end; claims are the live ones by part."""
-
-    number: int
-    identity: Identity
-    claims: Mapping[str, Claim]
 
 
 class SweepQueries:
@@ -42,17 +32,17 @@ class SweepQueries:
                 key for chunk in in_chunks(keys) for key in tx.execute(asked.where(report.c.key.in_(chunk))).scalars()
             )
 
-    def known_names(self, names: Sequence[str]) -> frozenset[str]:
-        """Tell which of these names stand for money whose payment is known: of some the name alone was told."""
-        refs = {name: identity.ref for name, identity in self.named_money(names).items()}
+    def known_names(self, rail: str, names: Sequence[str]) -> frozenset[str]:
+        """Tell which names of a rail stand for money whose payment is known: of some the name alone was told."""
+        refs = {name: identity.ref for name, identity in self.named_money(rail, names).items()}
         with self._database.read() as tx:
             paid = {row["ref"] for row in donation_rows(tx, sorted(set(refs.values()))) if row["state"] is not None}
         return frozenset(name for name, ref in refs.items() if ref in paid)
 
-    def named_money(self, names: Sequence[str]) -> dict[str, Identity]:
-        """Look up what names stand for; those that stand for nothing are left out."""
+    def named_money(self, rail: str, names: Sequence[str]) -> dict[str, Identity]:
+        """Look up what names of a rail stand for; those that stand for nothing are left out."""
         with self._database.read() as tx:
-            return read_aliases(tx, list(names))
+            return read_aliases(tx, rail, list(names))
 
     def first_intent_at(self, method: str) -> datetime | None:
         """Tell when a reader first chose to give by a method; None before that."""

@@ -1,5 +1,6 @@
 """What a page shows and where it leads, as plain texts: for whoever looks for addresses in it. Pure."""
 
+import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
@@ -10,8 +11,9 @@ _IMAGES = frozenset({"img", "source", "image", "input", "video", "object", "embe
 _SOURCES = frozenset({"src", "data", "poster", "xlink:href", "href"})
 _LINKS = frozenset({"href", "action", "formaction", "xlink:href"})
 _VOID = frozenset({"img", "source", "input", "embed", "wbr", "br", "hr", "meta", "link"})
-# Links of these schemes open a wallet.
-WALLET_SCHEMES = ("ethereum:", "bitcoin:", "tron:", "tronlink:", "litecoin:", "usdt:", "metamask:", "pay:")
+# Links of any other scheme open a program, such as a wallet.
+_OTHER_SCHEMES = frozenset({"http", "https", "mailto", "tel", "sms", "data", "blob", "about", "javascript", "ftp"})
+_SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 BANK_LINKS = ("https://qr.bank.gov.ua/", "https://bank.gov.ua/qr/")
 
 
@@ -83,4 +85,5 @@ class _Parser(HTMLParser):
 
 def opens_payment(link: str) -> bool:
     """Tell whether a link opens a wallet or a bank's app."""
-    return link.strip().lower().startswith((*WALLET_SCHEMES, *BANK_LINKS))
+    scheme = _SCHEME.match(link)
+    return link.strip().startswith(BANK_LINKS) or bool(scheme and scheme[1].lower() not in _OTHER_SCHEMES)

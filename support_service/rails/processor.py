@@ -5,9 +5,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from support_service.giving import Checkout, Claim, Clock, Decline, Identity, Intent, PlanTerms, Report, SetAside
+from support_service.giving import (
+    CardChoice,
+    Checkout,
+    Decline,
+    Intent,
+    OpenMoney,
+    PaymentMethod,
+    Phrase,
+    Plan,
+    Report,
+    SetAside,
+    WaitingClaim,
+)
 from support_service.money import Asset
-from support_service.rails.source import Source
 
 # Finds what a reader chose, by its reference; raises what its ledger raises.
 FindIntent: TypeAlias = Callable[[str], Intent | None]
@@ -29,6 +40,41 @@ class ProcessorAccount:
     webhook_secrets: tuple[str, ...] = field(repr=False)
     assets: tuple[Asset, ...] = ()
     checkout_origins: tuple[str, ...] = ()
+
+
+def card_method(key: str, rail: str, choice: CardChoice) -> PaymentMethod:
+    """Make what readers see of cards, from what a processor offers."""
+    codes = ", ".join(currency.asset.code for currency in choice.currencies)
+    return PaymentMethod(
+        key=key,
+        rail=rail,
+        title=Phrase("Card, Apple Pay or Google Pay"),
+        subtitle=Phrase("%(currencies)s, once or regularly", (("currencies", codes),)),
+        rows=(),
+        qr=None,
+        facts=(("processor", choice.processor), ("currencies", codes)),
+        card=choice,
+    )
+
+
+def one_card_way(methods: Sequence[PaymentMethod]) -> tuple[PaymentMethod, ...]:
+    """Make the ways to give as readers see them: cards are one way, whoever charges them.
+
+    A currency is charged by the first who offers it; where it stands says where the one way stands.
+    """
+    first = next((method for method in methods if method.card is not None), None)
+    if first is None:
+        return tuple(methods)
+    choices = [method.card for method in methods if method.card is not None]
+    currencies = {one.asset.code: one for choice in reversed(choices) for one in choice.currencies}
+    told = dict.fromkeys(one.asset.code for choice in choices for one in choice.currencies)
+    joined = CardChoice(
+        currencies=tuple(currencies[code] for code in told),
+        checkout_origins=tuple(dict.fromkeys(origin for choice in choices for origin in choice.checkout_origins)),
+        processor=", ".join(choice.processor for choice in choices),
+    )
+    way = first if len(choices) == 1 else card_method(first.key, first.rail, joined)
+    return tuple(way if method is first else method for method in methods if method is first or method.card is None)
 
 
 def checkout_switch(processor: str) -> str:
@@ -96,73 +142,6 @@ class Processor(Protocol):
         ...
 
 
-class OpenMoney(Protocol):
-    """Money that has not come to its end; claims are the live ones by part."""
-
-    @property
-    def number(self) -> int:
-        """Its place in the ledger's list."""
-        ...
-
-    @property
-    def identity(self) -> Identity:
-        """Which money it is."""
-        ...
-
-    @property
-    def claims(self) -> Mapping[str, Claim]:
-        """What is believed of it."""
-        ...
-
-
-class RunningPlan(Protocol):
-    """A gift that repeats, as the ledger believes it; number is the report that changed it last."""
-
-    @property
-    def name(self) -> str:
-        """The processor's name for it."""
-        ...
-
-    @property
-    def units(self) -> int:
-        """What is charged each time."""
-        ...
-
-    @property
-    def state(self) -> str:
-        """The processor's own word."""
-        ...
-
-    @property
-    def terms(self) -> PlanTerms | None:
-        """How it charges."""
-        ...
-
-    @property
-    def number(self) -> int:
-        """Its place in the ledger's list."""
-        ...
-
-
-class WaitingName(Protocol):
-    """A name that stands for no money yet, though something was said about it."""
-
-    @property
-    def name(self) -> str:
-        """The processor's name."""
-        ...
-
-    @property
-    def since(self) -> datetime:
-        """When it was first heard of."""
-        ...
-
-    @property
-    def place(self) -> tuple[int, str, str]:
-        """Where it stands in the ledger's list."""
-        ...
-
-
 class Believed(Protocol):
     """What a sweep asks of the ledger: what is known already, and what is not over. Raises what the ledger raises."""
 
@@ -178,24 +157,24 @@ class Believed(Protocol):
         """Tell which messages were accepted already."""
         ...
 
-    def known_names(self, names: Sequence[str]) -> frozenset[str]:
-        """Tell which names stand for money whose payment is known."""
+    def known_names(self, rail: str, names: Sequence[str]) -> frozenset[str]:
+        """Tell which names of a rail stand for money whose payment is known."""
         ...
 
     def note_decline(self, told: Decline) -> None:
         """Count a card that was declined, once whoever tells of it."""
         ...
 
-    def inbox(self, after: tuple[int, str, str] | None = None) -> Sequence[WaitingName]:
-        """List the names that wait, oldest first, from behind a place."""
+    def inbox(self, after: tuple[int, str, str] | None = None, *, rail: str) -> Sequence[WaitingClaim]:
+        """List the names of a rail that wait, oldest first, from behind a place."""
         ...
 
     def open_money(self, rail: str, *, after: int = 0) -> Sequence[OpenMoney]:
         """List money that is not over, by number, from above one."""
         ...
 
-    def plans(self, limit: int, before: tuple[int, str] | None) -> Sequence[RunningPlan]:
-        """List plans, the newest change first, from below the one of a number and name."""
+    def plans(self, limit: int, before: tuple[int, str] | None, *, rail: str) -> Sequence[Plan]:
+        """List plans of a rail, the newest change first, from below the one of a number and name."""
         ...
 
 
@@ -216,20 +195,4 @@ class TellsPayments(Protocol):
 
     def held_payments(self) -> Iterable[HeldPayment]:
         """Ask for all payments since the first gift; raise SourceDown."""
-        ...
-
-
-class SweepHalf(Protocol):
-    """The half of a processor that reads again what was not pushed: `rails/<name>/sweep.py`."""
-
-    def build_sweep(self, account: ProcessorAccount, believed: Believed, *, clock: Clock) -> Source:
-        """Build the source `<name>:sweep`; nobody is asked yet."""
-        ...
-
-
-class ProcessorHalf(Protocol):
-    """The half of a processor that charges and hears: `rails/<name>/processor.py`."""
-
-    def build_processor(self, account: ProcessorAccount, intents: FindIntent, *, clock: Clock) -> Processor:
-        """Build it; nobody is asked yet."""
         ...

@@ -7,37 +7,33 @@ Rails' own tables (methods, networks) are carried as plain mappings; the rail ch
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError, create_model
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as PydanticSettingsError
 
 from support_service.money import Asset
 from support_service.rails.options import Mistake
+from support_service.rails.rail import Rail
+from support_service.rails.text_file import Unreadable, read_text_file
 from support_service.settings.schema import (
     AssetTable,
     Database,
     ManifestTable,
     MethodEntry,
     Publisher,
-    Secrets,
-    Stripe,
     Value,
     Web,
     method_entries,
-    read_secrets,
     told,
     without_refused,
 )
-from support_service.settings.text_file import Unreadable, read_text_file
 
 DEFAULT_FILE = Path("config/support.toml")
-# Settings of a network that name its nodes; such an address often holds a key.
-NODE_KEYS = ("rpc", "rpc_solid", "native", "trongrid", "esplora")
 
 
 class SettingsError(Exception):
@@ -50,7 +46,9 @@ class SettingsError(Exception):
 
 
 class _File(BaseSettings):
-    """The shape of the settings file; environment variables SUPPORT__SECTION__KEY come first."""
+    """The shape of the settings file without the rails' own tables; environment variables SUPPORT__SECTION__KEY
+    come first.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="SUPPORT__", env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
@@ -63,9 +61,6 @@ class _File(BaseSettings):
     networks: dict[str, dict[str, Any]] = {}
     assets: tuple[AssetTable, ...] = ()
     value: Value | None = None
-    stripe: Stripe | None = None
-    banks: tuple[dict[str, Any], ...] = ()
-    bank: dict[str, Any] = {}
     manifest: ManifestTable | None = None
 
     @classmethod
@@ -88,10 +83,8 @@ class Settings:
     networks: Mapping[str, Mapping[str, object]]
     assets: tuple[Asset, ...]
     value: Value | None = None
-    stripe: Stripe | None = None
-    stripe_secrets: Secrets | None = None
-    banks: tuple[Mapping[str, object], ...] = ()
-    bank: Mapping[str, object] = field(default_factory=dict)
+    # The rails' own tables, by name, in the order of the file.
+    own_tables: Mapping[str, object] = field(default_factory=dict)
     manifest: ManifestTable | None = None
     is_demo: bool = False
     # Files that hold secrets, each by the setting that names it.
@@ -123,28 +116,30 @@ def worker_environment(file: Path, *, is_demo: bool = False) -> dict[str, str]:
     return {**kept, **told}
 
 
-def read_settings(file: Path) -> tuple[Settings | None, list[Mistake]]:
+def read_settings(file: Path, rails: Collection[Rail]) -> tuple[Settings | None, list[Mistake]]:
     """Read the file and the environment; return what could be read and every mistake found.
+
+    The tables of `rails` are in the file beside our own.
 
     Settings are None only where the file cannot be read at all; with mistakes, nothing may start from them.
     """
     values, mistakes = _read_toml(file)
     if mistakes:
         return None, mistakes
-    base = file.absolute().parent
-    mistakes += _unknown_environment()
+    base, shape = file.absolute().parent, _Shape(rails)
+    mistakes += shape.unknown_environment()
     try:
-        values = _merged(values, _read_environment())
+        values = _merged(values, shape.read_environment())
     except PydanticSettingsError as error:
         return None, [*mistakes, Mistake("environment", f'cannot be read: {error}; a list is written as ["a", "b"]')]
-    named = _named_files(values)
+    named = shape.named_files(values)
     for table_name, table in _tables_with_secrets(values):
-        mistakes += _fill_from_files(table_name, table, base)
+        mistakes += shape.fill_from_files(table_name, table, base)
     try:
-        parsed = _File(**values)
+        parsed = shape.file(**values)
     except ValidationError as error:
         mistakes += told(error)
-        parsed = _File(**without_refused(values, error))
+        parsed = shape.file(**without_refused(values, error))
     assets = _merge_assets(_packaged_assets(), parsed.assets)
     settings = Settings(
         file=file,
@@ -155,13 +150,10 @@ def read_settings(file: Path) -> tuple[Settings | None, list[Mistake]]:
         networks=parsed.networks,
         assets=assets,
         value=parsed.value,
-        stripe=parsed.stripe,
-        stripe_secrets=read_secrets(parsed.stripe, base, mistakes) if parsed.stripe else None,
-        banks=parsed.banks,
-        bank=parsed.bank,
+        own_tables={name: getattr(parsed, name) for name in shape.own_names(values)},
         manifest=parsed.manifest,
         is_demo=is_demo_process(),
-        secret_files=_secret_files(parsed, named, base),
+        secret_files=shape.secret_files(parsed, named, base),
     )
     return settings, mistakes
 
@@ -190,16 +182,80 @@ def _read_toml(file: Path) -> tuple[dict[str, Any], list[Mistake]]:
         return {}, [Mistake("file", f"is not TOML: {error}")]
 
 
-def _read_environment() -> dict[str, Any]:
-    """Read SUPPORT__SECTION__KEY. Only rails know their keys' types, so a network's value that reads
-    as a JSON number or list is one, and a node's address may stand alone.
-    """
-    found = EnvSettingsSource(_File)()
-    for table in found.get("networks", {}).values():
-        for key, text in table.items() if isinstance(table, dict) else ():
-            value = _json_or_text(text)
-            table[key] = [value] if key in NODE_KEYS and isinstance(value, str) else value
-    return found
+class _Shape:
+    """The settings file as these rails make it: their own tables, and the keys that name nodes of their networks."""
+
+    def __init__(self, rails: Collection[Rail]) -> None:
+        self.sections = [section for rail in rails for section in rail.sections]
+        self._node_keys = tuple(dict.fromkeys(key for rail in rails for key in (*rail.node_keys, *rail.more_node_keys)))
+        own: Any = {section.name: (section.shape, section.default) for section in self.sections}
+        self.file: type[_File] = create_model("_File", __base__=_File, **own)
+
+    def own_names(self, values: dict[str, Any]) -> list[str]:
+        """Name the rails' own tables in the order of the file; those that are not in it come last."""
+        places = {name: place for place, name in enumerate(values)}
+        return sorted((section.name for section in self.sections), key=lambda name: places.get(name, len(places)))
+
+    def read_environment(self) -> dict[str, Any]:
+        """Read SUPPORT__SECTION__KEY. Only rails know their keys' types, so a network's value that reads
+        as a JSON number or list is one, and a node's address may stand alone.
+        """
+        found = EnvSettingsSource(self.file)()
+        for table in found.get("networks", {}).values():
+            for key, text in table.items() if isinstance(table, dict) else ():
+                value = _json_or_text(text)
+                table[key] = [value] if key in self._node_keys and isinstance(value, str) else value
+        return found
+
+    def unknown_environment(self) -> list[Mistake]:
+        """Name every SUPPORT__... variable whose section does not exist; pydantic skips those."""
+        sections = set(self.file.model_fields)
+        names = [name for name in os.environ if name.upper().startswith("SUPPORT__")]
+        unknown = [name for name in sorted(names) if name.split("__")[1].lower() not in sections]
+        return [Mistake(f"environment {name}", "names no section of the settings") for name in unknown]
+
+    def named_files(self, values: dict[str, Any]) -> list[tuple[str, object]]:
+        """List the files that stand for a value, each by the setting that names it."""
+        return [
+            (f"{where}.{key}_file", table[f"{key}_file"])
+            for where, table in _tables_with_secrets(values)
+            for key in ("url", *self._node_keys)
+            if f"{key}_file" in table
+        ]
+
+    def fill_from_files(self, where: str, table: dict[str, Any], base: Path) -> list[Mistake]:
+        """Replace `url_file`, `rpc_file` and their like by what the file holds: one value a line."""
+        mistakes = []
+        for key in ("url", *self._node_keys):
+            name = f"{key}_file"
+            path = table.pop(name, None)
+            if path is None:
+                continue
+            try:
+                lines = read_text_file(base / str(path)).split()
+            except Unreadable as error:
+                mistakes.append(Mistake(f"{where}.{name}", str(error)))
+                continue
+            if not lines or (key == "url" and len(lines) > 1):
+                mistakes.append(Mistake(f"{where}.{name}", "must hold one line" if lines else "names an empty file"))
+                continue
+            table[key] = lines[0] if key == "url" else lines
+        return mistakes
+
+    def secret_files(self, parsed: _File, named: list[tuple[str, object]], base: Path) -> tuple[tuple[str, Path], ...]:
+        """List all files with secrets, each by the setting that names it."""
+        found: list[tuple[str, object | None]] = [*named, ("web.secret_file", parsed.web.secret_file)]
+        for section in self.sections:
+            for where, table in _entries(section.name, getattr(parsed, section.name)):
+                found += [(f"{where}.{key}", table.get(key)) for key in section.secret_files]
+        return tuple((key, base / str(file)) for key, file in found if file is not None)
+
+
+def _entries(name: str, value: object) -> list[tuple[str, dict[str, object]]]:
+    """Name each table of a section: [name], or each of [[name]] by its key."""
+    tables = value if isinstance(value, tuple) else (value,)
+    entries = [dict(table) for table in tables if isinstance(table, BaseModel | dict)]
+    return [(f"{name}.{table.get('key')}" if isinstance(value, tuple) else name, table) for table in entries]
 
 
 def _json_or_text(text: object) -> object:
@@ -225,52 +281,6 @@ def _tables_with_secrets(values: dict[str, Any]) -> list[tuple[str, dict[str, An
     if isinstance(networks, dict):
         named += [(f"networks.{name}", table) for name, table in networks.items()]
     return [(name, table) for name, table in named if isinstance(table, dict)]
-
-
-def _named_files(values: dict[str, Any]) -> list[tuple[str, object]]:
-    return [
-        (f"{where}.{key}_file", table[f"{key}_file"])
-        for where, table in _tables_with_secrets(values)
-        for key in ("url", *NODE_KEYS)
-        if f"{key}_file" in table
-    ]
-
-
-def _secret_files(parsed: _File, named: list[tuple[str, object]], base: Path) -> tuple[tuple[str, Path], ...]:
-    found: list[tuple[str, object | None]] = [*named, ("web.secret_file", parsed.web.secret_file)]
-    if parsed.stripe is not None:
-        found.append(("stripe.secret_key_file", parsed.stripe.secret_key_file))
-        found.append(("stripe.webhook_secret_file", parsed.stripe.webhook_secret_file))
-    found += [(f"banks.{one.get('key')}.token_file", one.get("token_file")) for one in parsed.banks]
-    return tuple((key, base / str(file)) for key, file in found if file is not None)
-
-
-def _fill_from_files(where: str, table: dict[str, Any], base: Path) -> list[Mistake]:
-    """Replace `url_file`, `rpc_file` and `esplora_file` by what the file holds: one value a line."""
-    mistakes = []
-    for key in ("url", *NODE_KEYS):
-        name = f"{key}_file"
-        path = table.pop(name, None)
-        if path is None:
-            continue
-        try:
-            lines = read_text_file(base / str(path)).split()
-        except Unreadable as error:
-            mistakes.append(Mistake(f"{where}.{name}", str(error)))
-            continue
-        if not lines or (key == "url" and len(lines) > 1):
-            mistakes.append(Mistake(f"{where}.{name}", "must hold one line" if lines else "names an empty file"))
-            continue
-        table[key] = lines[0] if key == "url" else lines
-    return mistakes
-
-
-def _unknown_environment() -> list[Mistake]:
-    """Name every SUPPORT__... variable whose section does not exist; pydantic skips those."""
-    sections = set(_File.model_fields)
-    names = [name for name in os.environ if name.upper().startswith("SUPPORT__")]
-    unknown = [name for name in sorted(names) if name.split("__")[1].lower() not in sections]
-    return [Mistake(f"environment {name}", "names no section of the settings") for name in unknown]
 
 
 def _resolve_database(url: str, base: Path) -> str:

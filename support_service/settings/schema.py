@@ -4,35 +4,27 @@ import copy
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from support_service.origin import BadAddress, BaseUrl, Host, Origin, read_base_url, read_host, read_origin
 from support_service.rails.options import Mistake
-from support_service.settings.text_file import Unreadable, read_text_file
+from support_service.rails.rail import Table
 
 LANGUAGES = ("uk", "en")
 # Files among the time zones that name no zone: one is whatever the machine is set to, one stands for none.
 NO_PLACES = {"localtime", "Factory"}
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", re.ASCII)
-_SECRET_KEY = re.compile(r"(?:sk|rk)_(?:test|live)_[A-Za-z0-9_]+", re.ASCII)
-_WEBHOOK_SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_-]+", re.ASCII)
 # A header's name is a token (RFC 9110, 5.6.2). Without "_": a server makes of it what it makes of "-", so that
 # a reader could send the same header under another spelling.
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^`|~-]{1,64}", re.ASCII)
-
-
-class Table(BaseModel):
-    """A section: unknown keys are refused, and a refused value is never repeated."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Publisher(Table):
@@ -47,7 +39,7 @@ class Publisher(Table):
     @field_validator("name")
     @classmethod
     def _is_one_line(cls, name: str) -> str:
-        # It goes into titles, file names of exports and Stripe's orders.
+        # It goes into titles, file names of exports and the orders of card processors.
         if not name.strip() or any(unicodedata.category(sign) in {"Cc", "Cs"} for sign in name):
             raise ValueError("must be one line of text, without control characters")
         return name
@@ -141,71 +133,6 @@ class Value(Table):
     nbu_url: str = "https://bank.gov.ua"
     market_url: str = "https://api.kraken.com"
     feeds: tuple[FeedTable, ...] = ()
-
-
-class OfferTable(Table):
-    """One [stripe.offers.CODE] table: what the card form offers in a currency; amounts in whole units, as text."""
-
-    once: tuple[str, ...] | None = None
-    monthly: tuple[str, ...] | None = None
-    yearly: tuple[str, ...] | None = None
-    minimum: str = ""
-    maximum: str = ""
-    fee: str = ""
-
-
-class Stripe(Table):
-    """[stripe]: card payments through Stripe; without it none are offered."""
-
-    secret_key_file: Path | None = None
-    webhook_secret_file: Path | None = None
-    api_base: str = "https://api.stripe.com"
-    checkout_origins: tuple[str, ...] = ()
-    currencies: tuple[str, ...] = ("EUR", "USD", "UAH")
-    offers: dict[str, OfferTable] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Secrets:
-    """What a processor gave us: the key we ask with, and what its messages are signed with. Never shown."""
-
-    key: str = field(repr=False)
-    webhook: tuple[str, ...] = field(repr=False)
-
-
-def read_secrets(table: Stripe, base: Path, mistakes: list[Mistake]) -> Secrets | None:
-    """Read the two files that [stripe] names, relative to `base`; a mistake repeats nothing of what they hold."""
-    keys = _secret_lines("secret_key_file", table.secret_key_file, base, mistakes)
-    webhook = _secret_lines("webhook_secret_file", table.webhook_secret_file, base, mistakes)
-    if keys and (len(keys) > 1 or not _SECRET_KEY.fullmatch(keys[0])):
-        mistakes.append(
-            Mistake("stripe.secret_key_file", _why_not("one secret key, which begins with sk_ or rk_", keys))
-        )
-        return None
-    if webhook and not all(_WEBHOOK_SECRET.fullmatch(line) for line in webhook):
-        mistakes.append(Mistake("stripe.webhook_secret_file", _why_not("lines that begin with whsec_", webhook)))
-        return None
-    return Secrets(keys[0], tuple(webhook)) if keys and webhook else None
-
-
-def _why_not(wanted: str, lines: list[str]) -> str:
-    """Say what a file must hold, and where signs that nobody sees are why it does not; nothing of it is repeated."""
-    is_hidden = not all(line.isascii() and line.isprintable() for line in lines)
-    return f"must hold {wanted}" + ("; it holds signs that no key has, perhaps unseen ones" if is_hidden else "")
-
-
-def _secret_lines(name: str, file: Path | None, base: Path, mistakes: list[Mistake]) -> list[str]:
-    if file is None:
-        mistakes.append(Mistake(f"stripe.{name}", "is missing; name the file that holds it"))
-        return []
-    try:
-        lines = read_text_file(base / file).split()
-    except Unreadable as error:
-        mistakes.append(Mistake(f"stripe.{name}", str(error)))
-        return []
-    if not lines:
-        mistakes.append(Mistake(f"stripe.{name}", "names an empty file"))
-    return lines
 
 
 class AssetTable(Table):
@@ -307,9 +234,9 @@ def without_refused(values: dict[str, Any], error: ValidationError) -> dict[str,
             kept.pop(str(section), None)
         elif isinstance(kept[str(section)], dict):
             kept[str(section)].pop(str(rest[0]), None)
-    for section in ("methods", "assets", "banks"):
+    for section, entries in kept.items():
         gone = {rest[0] for name, *rest in refused if name == section and rest}
-        if section in kept:
-            kept[section] = [entry for index, entry in enumerate(kept[section]) if index not in gone]
+        if isinstance(entries, list):
+            kept[section] = [entry for index, entry in enumerate(entries) if index not in gone]
     kept.setdefault("publisher", {}).setdefault("name", "-")
     return kept

@@ -26,7 +26,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from support_service.ledger import LedgerDown
 from support_service.ledger.staff import Role, Session, address_key
 from support_service.origin import BadAddress, Origin, read_origin
-from support_service.settings.text_file import Unreadable, read_text_file
+from support_service.rails.text_file import Unreadable, read_text_file
 from support_service.web.networks import networks_of
 from support_service.web.service import SAFE_METHODS, service
 

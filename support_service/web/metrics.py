@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 from support_service.web.card.guard import Mode, look
-from support_service.web.card.offer import find_cards
+from support_service.web.card.offer import all_cards
 from support_service.web.service import Service
 from support_service.web.webhooks import counts
 
@@ -26,15 +26,17 @@ def metric(name: str, about: str, samples: Iterable[Sample], *, kind: str = "gau
 
 def card_metrics(at: Service) -> Iterator[str]:
     """Tell how cards are taken now, for an alarm on anything but "open"; raises LedgerError."""
-    cards = find_cards(at)
-    if cards is None:
+    states = {cards.processor.key: look(at, cards.processor.key) for cards in all_cards(at)}
+    if not states:
         return
-    state, name = look(at, cards.processor.key), cards.processor.key
-    modes = [({"processor": name, "mode": str(mode)}, str(int(mode is state.mode))) for mode in Mode]
+    modes = [
+        ({"processor": name, "mode": str(mode)}, str(int(mode is state.mode)))
+        for name, state in states.items()
+        for mode in Mode
+    ]
     yield from metric("support_card_mode", "1 for the way in which card payments are taken now.", modes)
-    label = {"processor": name}
     # Not how many were declined: who tries stolen cards would read here how far they may go. Staff see it.
-    opened = [(label, str(state.opened))]
+    opened = [({"processor": name}, str(state.opened)) for name, state in states.items()]
     yield from metric("support_card_pages_opened", "Payment pages opened in the last ten minutes.", opened)
 
 

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 blueprint = Blueprint("webhooks", __name__)
 
-# The largest event that Stripe sends is far below; a flood is refused before it is read.
+# The largest message that a processor sends is far below; a flood is refused before it is read.
 BODY_BYTES_MAX = 256_000
 RESULTS = ("accepted", "known", "refused", "delayed", "set_aside")
 _COUNTS = "support.webhooks"

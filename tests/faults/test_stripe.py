@@ -13,12 +13,13 @@ import pytest
 from click.testing import CliRunner
 
 from support_service import cli
-from support_service.assembly import assemble, build_sweeps
+from support_service.assembly import assemble, build_sources
 from support_service.demo.stripe import KEY, SECRET, StripeFake
 from support_service.giving import Frequency, Intent, State
 from support_service.ledger import Ledger, migrate
 from support_service.money import Asset
 from support_service.rails.processor import NotGenuine, ProcessorAccount
+from support_service.rails.rail import RailSettings
 from support_service.rails.stripe.processor import StripeProcessor, build_processor
 from support_service.watcher import run_once
 from tests.fixtures.cards import CardHouse, books, card_house, given, told
@@ -48,9 +49,8 @@ def embedded(tmp_path: Path) -> Iterator[CardHouse]:
 def processor(house: CardHouse, **account: Any) -> StripeProcessor:
     """The rail alone, over the intents of the house."""
     told_of = {"key": KEY, "webhook_secrets": (SECRET,), "assets": (UAH,), **account}
-    return build_processor(
-        ProcessorAccount("A paper", house.fake.url, **told_of), house.ledger.intent, clock=house.clock
-    )
+    own = RailSettings(own=ProcessorAccount("A paper", house.fake.url, **told_of))
+    return build_processor(own, house.ledger.intent, clock=house.clock)
 
 
 def signed(house: CardHouse, event: Event, secret: str = SECRET) -> tuple[bytes, dict[str, str]]:
@@ -271,7 +271,7 @@ def test_s9_refunds_and_disputes_leave_what_stripe_holds_less_its_fees(house: Ca
 
 
 def test_s10_four_days_without_webhooks_heal_themselves(house: CardHouse) -> None:
-    sweep = build_sweeps(assemble(house.file), house.ledger, clock=house.clock)
+    sweep = build_sources(assemble(house.file), house.ledger, clock=house.clock)
     plan = given(house, frequency="monthly")
     for happen in (refunded, lost, won, None):
         house.clock.advance(seconds=86_400)

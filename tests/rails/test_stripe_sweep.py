@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 import stripe
 
-from support_service.assembly import assemble, build_sweeps
+from support_service.assembly import assemble, build_sources
+from support_service.commands.check import ask_nodes
 from support_service.demo.stripe import KEY, StripeFake, Terms, Trouble
 from support_service.giving import State
 from support_service.ledger import CursorMoved
-from support_service.ledger.rate_limits import DECLINED, DECLINES_WINDOW
+from support_service.ledger.rate_limits import DECLINES_WINDOW, declined
+from support_service.rails.options import Mistake
 from support_service.rails.processor import CheckoutDown
 from support_service.rails.source import Source, SourceDown
 from support_service.rails.stripe.api import Api
@@ -36,7 +38,7 @@ def house(tmp_path: Path) -> Iterator[CardHouse]:
 
 
 def sweep_of(house: CardHouse) -> Source:
-    (sweep,) = build_sweeps(assemble(house.file), house.ledger, clock=house.clock)
+    (sweep,) = build_sources(assemble(house.file), house.ledger, clock=house.clock)
     return sweep
 
 
@@ -368,7 +370,7 @@ def test_a_key_that_may_not_read_is_told_without_the_key(house: CardHouse) -> No
 
 
 def test_declines_that_no_webhook_told_of_are_counted_once_while_they_are_fresh(house: CardHouse) -> None:
-    asked = (DECLINED, DECLINES_WINDOW)
+    asked = (declined("stripe"), DECLINES_WINDOW)
     house.fake.decline(house.reader().session())
     house.clock.advance(seconds=601)
     house.fake.decline(house.reader().session())
@@ -415,3 +417,17 @@ def test_an_inbox_longer_than_a_page_is_looked_up_to_its_end(house: CardHouse, m
     assert swept(house) == ""
     assert {row[0] for row in told(house.ledger) if row[1] is State.QUARANTINED} == set(foreign)
     assert house.ledger.inbox() == ()
+
+
+@pytest.mark.parametrize("trouble", [Trouble.CUT, Trouble.BROKEN, Trouble.BUSY])
+def test_check_online_takes_trouble_on_the_way_for_no_missing_right(house: CardHouse, trouble: Trouble) -> None:
+    house.fake.faults.order(trouble, times=9, path="/v1/events", method="GET")
+    (mistake,) = [told for told in ask_nodes(assemble(house.file)) if isinstance(told, Mistake)]
+    assert mistake.key == "stripe.api_base"
+    assert "nothing is known of the key" in mistake.reason and "restricted" not in mistake.reason
+
+
+def test_check_online_takes_a_refusal_for_a_missing_right(house: CardHouse) -> None:
+    house.fake.faults.order(Trouble.REFUSED, times=9, path="/v1/disputes", method="GET")
+    (mistake,) = [told for told in ask_nodes(assemble(house.file)) if isinstance(told, Mistake)]
+    assert (mistake.key, "restricted key" in mistake.reason) == ("stripe.secret_key_file", True)

@@ -9,28 +9,36 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import BindParameter, Connection, RowMapping, bindparam, insert, select, update
 
-from support_service.giving import Direction, Frequency, Identity, Named, PlanClaim, Rank, Report
+from support_service.giving import Claim, Direction, Frequency, Identity, Named, PlanClaim, Rank, Report
 from support_service.ledger import canonical
 from support_service.ledger.rows import ByKeys
 from support_service.ledger.tables import alias, from_micros, plan, to_micros, waiting_claim
 
-_ALIASES = ByKeys(select(alias), alias.c.name)
-_WAITING = ByKeys(select(waiting_claim).order_by(waiting_claim.c.report_number), waiting_claim.c.name)
-_PLANS = ByKeys(select(plan), plan.c.name)
+_RAIL: BindParameter[str] = bindparam("rail")
+_ALIASES = ByKeys(select(alias).where(alias.c.rail == _RAIL), alias.c.name)
+_WAITING = ByKeys(
+    select(waiting_claim).where(waiting_claim.c.rail == _RAIL).order_by(waiting_claim.c.report_number),
+    waiting_claim.c.name,
+)
+_PLANS = ByKeys(select(plan).where(plan.c.rail == _RAIL), plan.c.name)
 _NEW_ALIAS, _NEW_WAITING = insert(alias), insert(waiting_claim)
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A claim as it will be stored; rank None stands for the number of its report."""
+    """A claim as it will be stored; rank None stands for the number of its report.
+
+    claim is what the text says, without personal data, where it need not be read again.
+    """
 
     identity: Identity
     part: str
     rank: Rank | None
     text: str
     personal: str | None = None
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +51,9 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What of a report's names is new, and the claims that have found their money by it."""
+    """What of a report's names is new, and the claims that have found their money by it; all are names of one rail."""
 
+    rail: str = ""
     aliases: tuple[tuple[str, Identity], ...] = ()
     waits: tuple[Waits, ...] = ()
     found: tuple[Claimed, ...] = ()
@@ -61,10 +70,10 @@ def names_of(tx: Connection, told: Report) -> Names:
     if not (told.aliases or told.waiting or told.plans):
         return Names()
     wanted = {name for name, _ in told.aliases} | {one.name for one in told.waiting}
-    known = read_aliases(tx, sorted(wanted))
+    known = read_aliases(tx, told.rail, sorted(wanted))
     fresh = {name: identity for name, identity in told.aliases if name not in known}
     meanings = known | fresh
-    before = _waiting(tx, sorted(wanted - set(known)))
+    before = _WAITING.rows(tx, sorted(wanted - set(known)), rail=told.rail)
     found = [_claimed(meanings[one.name], one) for one in told.waiting if _fits(meanings.get(one.name), one.asset)]
     found += [
         Claimed(meanings[row["name"]], row["part"], (row["rank_major"], row["rank_minor"]), row["claim"])
@@ -74,21 +83,20 @@ def names_of(tx: Connection, told: Report) -> Names:
     # What is counted in another asset than its money waits on, for people: no unit of it is taken for another's.
     unfit = [one for one in told.waiting if not _fits(meanings.get(one.name), one.asset)]
     unknown = [Waits(one, canonical.named_text(one)) for one in unfit]
-    before += _waiting(tx, sorted({one.name for one in unfit} & set(known)))
-    return Names(tuple(fresh.items()), _new_waits(unknown, before), tuple(found), _new_plans(tx, told.plans))
+    before += _WAITING.rows(tx, sorted({one.name for one in unfit} & set(known)), rail=told.rail)
+    return Names(told.rail, tuple(fresh.items()), _new_waits(unknown, before), tuple(found), _new_plans(tx, told))
 
 
 def write_names(tx: Connection, number: int, names: Names) -> None:
     """Store what is new under the report's number."""
     if names.aliases:
-        rows = [
-            {"name": name, "report_number": number, **identity_columns(identity)} for name, identity in names.aliases
-        ]
+        told = {"rail": names.rail, "report_number": number}
+        rows = [{**told, "name": name, **identity_columns(identity)} for name, identity in names.aliases]
         tx.execute(_NEW_ALIAS, rows)
     if names.waits:
-        tx.execute(_NEW_WAITING, [_waits_row(number, one) for one in names.waits])
+        tx.execute(_NEW_WAITING, [_waits_row(number, names.rail, one) for one in names.waits])
     for claim in names.plans:
-        _write_plan(tx, number, claim)
+        _write_plan(tx, number, names.rail, claim)
 
 
 def bodies(names: Names) -> dict[str, object]:
@@ -101,9 +109,9 @@ def bodies(names: Names) -> dict[str, object]:
     return {key: value for key, value in told.items() if value}
 
 
-def read_aliases(tx: Connection, names: list[str]) -> dict[str, Identity]:
-    """Look up what names stand for."""
-    return {row["name"]: identity_of_alias(row) for row in _ALIASES.rows(tx, names)}
+def read_aliases(tx: Connection, rail: str, names: list[str]) -> dict[str, Identity]:
+    """Look up what names of a rail stand for."""
+    return {row["name"]: identity_of_alias(row) for row in _ALIASES.rows(tx, names, rail=rail)}
 
 
 def identity_of_alias(row: RowMapping) -> Identity:
@@ -123,7 +131,7 @@ def identity_columns(identity: Identity) -> dict[str, str]:
 
 
 def plan_values(claim: PlanClaim) -> dict[str, Any]:
-    """Write what is believed of a plan as column values; name and report number are left out."""
+    """Write what is believed of a plan as column values; rail, name and report number are left out."""
     major, minor = claim.rank
     return {
         "intent": claim.intent,
@@ -153,10 +161,6 @@ def _claimed(identity: Identity, one: Named) -> Claimed:
     return Claimed(identity, one.part, one.rank, canonical.claim_text(identity, one.claim))
 
 
-def _waiting(tx: Connection, names: list[str]) -> list[RowMapping]:
-    return _WAITING.rows(tx, names)
-
-
 def _new_waits(unknown: Iterable[Waits], before: list[RowMapping]) -> tuple[Waits, ...]:
     """Leave out what waits already, said as late or later; of one part said twice keep the higher rank."""
     best: dict[tuple[str, str], Waits] = {}
@@ -173,14 +177,14 @@ def _says_it_too(row: RowMapping, one: Waits) -> bool:
     return is_same and (row["rank_major"], row["rank_minor"]) >= one.told.rank
 
 
-def _new_plans(tx: Connection, told: Iterable[PlanClaim]) -> tuple[PlanClaim, ...]:
+def _new_plans(tx: Connection, told: Report) -> tuple[PlanClaim, ...]:
     best: dict[str, PlanClaim] = {}
-    for claim in told:
+    for claim in told.plans:
         if claim.name not in best or plan_place(best[claim.name]) < plan_place(claim):
             best[claim.name] = claim
     if not best:
         return ()
-    rows = _PLANS.rows(tx, sorted(best))
+    rows = _PLANS.rows(tx, sorted(best), rail=told.rail)
     held = {row["name"]: plan_place(read_plan_row(row)) for row in rows}
     return tuple(claim for name, claim in best.items() if name not in held or held[name] < plan_place(claim))
 
@@ -197,14 +201,14 @@ def read_plan_row(row: RowMapping) -> PlanClaim:
     )
 
 
-def _waits_row(number: int, one: Waits) -> dict[str, Any]:
+def _waits_row(number: int, rail: str, one: Waits) -> dict[str, Any]:
     major, minor = one.told.rank
-    place = {"report_number": number, "name": one.told.name, "part": one.told.part}
+    place = {"report_number": number, "rail": rail, "name": one.told.name, "part": one.told.part}
     return {**place, "rank_major": major, "rank_minor": minor, "claim": one.text, "asset": one.told.asset}
 
 
-def _write_plan(tx: Connection, number: int, claim: PlanClaim) -> None:
+def _write_plan(tx: Connection, number: int, rail: str, claim: PlanClaim) -> None:
     values = {**plan_values(claim), "report_number": number}
-    moved = tx.execute(update(plan).where(plan.c.name == claim.name).values(**values))
+    moved = tx.execute(update(plan).where(plan.c.rail == rail, plan.c.name == claim.name).values(**values))
     if not moved.rowcount:
-        tx.execute(insert(plan).values(name=claim.name, **values))
+        tx.execute(insert(plan).values(rail=rail, name=claim.name, **values))

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, or_, select
 
+from support_service.giving import rail_of
 from support_service.ledger import canonical
 from support_service.ledger.accept.aliases import identity_of_alias, plan_place, plan_values
 from support_service.ledger.engine import Database
@@ -29,22 +30,29 @@ def check_names(database: Database, moment: Moment) -> Iterator[str]:
 
 
 def _check_told(database: Database, moment: Moment) -> Iterator[str]:
-    """Hold the stored names and waiting claims against what the reports say; note what they say of plans."""
+    """Hold the stored names and waiting claims against what the reports say; note what they say of plans.
+
+    The rail of a row is not in the report's body: it is that of the report's source.
+    """
     for after in range(0, moment.last_report, CHUNK_ROWS):
         until = min(after + CHUNK_ROWS, moment.last_report)
         with database.read() as tx:
-            asked = select(report.c.number, report.c.body).where(report.c.number.between(after + 1, until))
-            bodies = {row.number: _names_in(row.body) for row in tx.execute(asked)}
+            asked = select(report.c.number, report.c.source, report.c.body)
+            rows = tx.execute(asked.where(report.c.number.between(after + 1, until))).all()
+            bodies = {row.number: _names_in(row.body) for row in rows}
+            rails = {row.number: rail_of(row.source) for row in rows}
             held = {"aliases": _aliases(tx, after, until), "waiting": _waits(tx, after, until)}
         for number in sorted({*bodies, *held["aliases"], *held["waiting"]}):
             told = bodies.get(number, {})
             for what, table in (("aliases", "alias"), ("waiting", "waiting_claim")):
-                stored = held[what].get(number, [])
+                stored = [row for rail, row in held[what].get(number, []) if rail == rails.get(number)]
                 moment.reach(f"{table} of report", len(stored))
+                if len(stored) < len(held[what].get(number, [])):
+                    yield f"report {number}: rows of {table} are of another rail than its source"
                 if sorted(map(canonical.dumps, told.get(what, []))) != sorted(map(canonical.dumps, stored)):
                     yield f"report {number}: the rows of {table} are not those it claims"
             for one in told.get("plans", []):
-                yield from _note_plan(moment, one, number)
+                yield from _note_plan(moment, one, number, rails[number])
 
 
 def _names_in(body: str) -> dict[str, Any]:
@@ -59,7 +67,7 @@ def _aliases(tx: Connection, after: int, until: int) -> dict[int, list[Any]]:
     found: dict[int, list[Any]] = {}
     for row in tx.execute(select(alias).where(alias.c.report_number.between(after + 1, until))).mappings():
         told = [row["name"], canonical.identity_body(identity_of_alias(row))]
-        found.setdefault(row["report_number"], []).append(told)
+        found.setdefault(row["report_number"], []).append((row["rail"], told))
     return found
 
 
@@ -69,7 +77,7 @@ def _waits(tx: Connection, after: int, until: int) -> dict[int, list[Any]]:
     for row in tx.execute(asked).mappings():
         told = {"name": row["name"], "part": row["part"], "rank": [row["rank_major"], row["rank_minor"]]}
         told |= {} if row["asset"] is None else {"asset": row["asset"]}
-        found.setdefault(row["report_number"], []).append({**told, "claim": _json(row["claim"])})
+        found.setdefault(row["report_number"], []).append((row["rail"], {**told, "claim": _json(row["claim"])}))
     return found
 
 
@@ -80,15 +88,15 @@ def _json(text: str) -> object:
         return text
 
 
-def _note_plan(moment: Moment, told: dict[str, Any], number: int) -> Iterator[str]:
+def _note_plan(moment: Moment, told: dict[str, Any], number: int, rail: str) -> Iterator[str]:
     try:
         claim = canonical.read_plan(told)
     except (KeyError, TypeError, ValueError, AssertionError, OverflowError, IndexError):
         yield f"report {number}: what it says of a plan cannot be read"
         return
-    held = moment.plans.get(claim.name)
+    held = moment.plans.get((rail, claim.name))
     if held is None or plan_place(held[0]) < plan_place(claim):
-        moment.plans[claim.name] = (claim, number)
+        moment.plans[rail, claim.name] = (claim, number)
 
 
 def _check_found(tx: Connection, moment: Moment) -> Iterator[str]:
@@ -98,7 +106,8 @@ def _check_found(tx: Connection, moment: Moment) -> Iterator[str]:
     """
     names = ("network", "asset", "address", "direction", "locator")
     is_same = and_(*(donation.c[name] == alias.c[name] for name in names))
-    joined = waiting_claim.join(alias, alias.c.name == waiting_claim.c.name).outerjoin(donation, is_same)
+    is_named = (alias.c.rail == waiting_claim.c.rail) & (alias.c.name == waiting_claim.c.name)
+    joined = waiting_claim.join(alias, is_named).outerjoin(donation, is_same)
     joined = joined.outerjoin(
         observation, (observation.c.donation_id == donation.c.id) & (observation.c.part == waiting_claim.c.part)
     )
@@ -123,9 +132,10 @@ def _check_found(tx: Connection, moment: Moment) -> Iterator[str]:
 
 
 def _check_plans(tx: Connection, moment: Moment) -> Iterator[str]:
-    rows = {row["name"]: row for row in tx.execute(select(*(raw_units(column) for column in plan.c))).mappings()}
-    for name, (claim, number) in moment.plans.items():
-        row = rows.pop(name, None)
+    stored = tx.execute(select(*(raw_units(column) for column in plan.c))).mappings()
+    rows = {(row["rail"], row["name"]): row for row in stored}
+    for (rail, name), (claim, number) in moment.plans.items():
+        row = rows.pop((rail, name), None)
         if row is None:
             yield f"plan {name} is missing"
         elif row["report_number"] <= moment.last_report:
@@ -134,7 +144,9 @@ def _check_plans(tx: Connection, moment: Moment) -> Iterator[str]:
                 if as_stored(row[column]) != as_stored(value):
                     yield f"plan {name}: {column} is stored as {row[column]!r}, but reports say {as_stored(value)!r}"
     yield from (
-        f"no report speaks of plan {name}" for name, row in rows.items() if row["report_number"] <= moment.last_report
+        f"no report speaks of plan {name}"
+        for (_, name), row in rows.items()
+        if row["report_number"] <= moment.last_report
     )
 
 

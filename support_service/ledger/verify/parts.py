@@ -29,7 +29,7 @@ class Moment:
     reached: dict[str, int] = field(default_factory=dict)
     counted: dict[TotalKey, tuple[int, int]] = field(default_factory=dict)
     polled: dict[str, int] = field(default_factory=dict)
-    plans: dict[str, tuple[PlanClaim, int]] = field(default_factory=dict)
+    plans: dict[tuple[str, str], tuple[PlanClaim, int]] = field(default_factory=dict)
     done: int = 0
 
     def reach(self, what: str, rows: int) -> None:

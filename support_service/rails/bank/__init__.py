@@ -1,1 +1,7 @@
 """A bank account: the IBAN, the NBU and EPC QR codes; money comes by statement or by hand."""
+
+from support_service.rails.bank.method import build_method
+from support_service.rails.bank.settings import SECTIONS, read_own
+from support_service.rails.rail import Rail
+
+BANK = Rail(name="bank", build_method=build_method, sections=SECTIONS, read_own=read_own)

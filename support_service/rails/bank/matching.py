@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
+from support_service.giving.codes import CodeReading, Tier
 from support_service.money import Money
 from support_service.rails.bank.classes import LineClass
-from support_service.rails.bank.codes import CodeReading, Tier
 from support_service.rails.bank.folding import fold
 from support_service.rails.bank.line import Line
 

@@ -62,13 +62,6 @@ def build_method(key: str, options: Options, around: Surroundings) -> PaymentMet
     )
 
 
-def check_network(name: str, options: Options) -> None:
-    """Refuse the table: a bank account lives on no network of ours."""
-    options.reject("rail", f"'bank' has no networks; remove the table [networks.{name}]")
-    for key in options.values:
-        options.anything(key)
-
-
 def _default_currency(account: Account | None) -> str:
     if account is None or account.country == "UA":
         return "UAH"

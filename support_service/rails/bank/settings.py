@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from support_service.giving import PaymentMethod
 from support_service.origin import BadAddress, read_origin
@@ -13,7 +13,12 @@ from support_service.rails.bank.classes import Acquirer, World
 from support_service.rails.bank.statements.csv_columns import PROFILES, read_profile
 from support_service.rails.bank.statements.statement import Profile, Wanted
 from support_service.rails.options import BadOption, Mistake, Options
+from support_service.rails.rail import OwnTables, Section
 
+SECTIONS = (
+    Section("banks", tuple[dict[str, Any], ...], default=(), secret_files=("token_file",)),
+    Section("bank", dict[str, Any], default={}),
+)
 KINDS = ("privatbank", "monobank", "monobank_business", "file")
 # The account's own rail where no method of the settings says it.
 UNNAMED = "bank"
@@ -72,6 +77,13 @@ class BankChoices:
             raise BadOption(f"{name!r} is no profile; known are {', '.join(sorted(self.profiles))}")
         own = tuple(sorted(self.world.own_accounts))
         return Wanted(account, own, profile=self.profiles[name] if name else None)
+
+
+def read_own(own: OwnTables) -> BankChoices:
+    """Read both tables as they stand in the settings."""
+    tables = cast("tuple[Mapping[str, object], ...]", own.tables["banks"])
+    table = cast("Mapping[str, object]", own.tables["bank"])
+    return read_banks(tables, table, own.methods, own.mistakes, own_name=own.publisher, base=own.base)
 
 
 def read_banks(

@@ -39,13 +39,6 @@ def build_method(key: str, options: Options, around: Surroundings) -> PaymentMet
     )
 
 
-def check_network(name: str, options: Options) -> None:
-    """Refuse the table: a card lives on no network of ours."""
-    options.reject("rail", f"'card' has no networks; remove the table [networks.{name}]")
-    for key in options.values:
-        options.anything(key)
-
-
 def card_number(text: str) -> str:
     """Return the digits of a card number, spaces removed; BadOption for anything else.
 

@@ -1,19 +1,24 @@
 """What `check --online` asks of every EVM node: which chain it is on."""
 
-from collections.abc import Mapping
-
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm.network import EvmNetwork, read_network
 from support_service.rails.evm.rpc import Node
 from support_service.rails.evm.rpc_errors import Refusal
 from support_service.rails.options import Mistake
+from support_service.rails.rail import RailSettings
 from support_service.rails.source import SourceError
 
 
-def ask_nodes(name: str, table: Mapping[str, object]) -> list[str | Mistake]:
-    """Ask each node of a checked network; a text is what a right one said, a Mistake what is wrong."""
-    network = read_network(name, table)
-    return [_ask(network, position, url) for position, url in enumerate(network.rpc, 1)]
+def ask_nodes(given: RailSettings) -> list[str | Mistake]:
+    """Ask each node of each network; a text is what a right one said, a Mistake what is wrong."""
+    networks = [read_network(name, table) for name, table in given.networks.items()]
+    return [_ask(network, position, url) for network in networks for position, url in enumerate(network.rpc, 1)]
+
+
+def ask_head(url: str) -> int | None:
+    """Ask a node for the height of its newest block; None where it has none yet."""
+    head = Node(url).ask(calls.tip("latest"))
+    return None if head is None else head.height
 
 
 def _ask(network: EvmNetwork, position: int, url: str) -> str | Mistake:

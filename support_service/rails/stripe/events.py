@@ -104,6 +104,6 @@ def read_decline(event: Json) -> Decline | None:
     if isinstance(error, Mapping) and error.get("type", "card_error") != "card_error":
         return None
     try:
-        return Decline(name(event), name(of), moment(event), intent_ref(of.get("metadata")))
+        return Decline(SOURCE, name(event), name(of), moment(event), intent_ref(of.get("metadata")))
     except NotReadable:
         return None  # nobody can say which payment, and money it moved none

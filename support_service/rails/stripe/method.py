@@ -4,15 +4,18 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import cast
 
-from support_service.giving import CardChoice, CardCurrency, Frequency, PaymentMethod, Phrase
+from support_service.giving import CardChoice, CardCurrency, Frequency, PaymentMethod
 from support_service.money import Asset, BadAmount, parse_plain
 from support_service.origin import read_origin
 from support_service.rails import shared_options as choices
 from support_service.rails.options import Options, Surroundings
+from support_service.rails.processor import card_method
 from support_service.rails.stripe.currencies import least_units, most_units, step_units
 
 KEY = RAIL = "stripe"
 API_BASE = "https://api.stripe.com"
+# Its page speaks no Ukrainian; ours says so before the reader goes there.
+PAGE_LANGUAGES = ("en",)
 CHECKOUT_ORIGIN = "https://checkout.stripe.com"
 
 # Sums to begin with, in whole units; a publisher sets others in [stripe.offers.*].
@@ -27,7 +30,7 @@ _PRESETS: dict[str, dict[Frequency, tuple[int, ...]]] = {
 _FEE = re.compile(r"([0-9]{1,2})(?:\.([0-9]{1,2}))?\s*%(?:\s*\+\s*([0-9]+(?:\.[0-9]+)?))?", re.ASCII)
 
 
-def build_method(options: Options, around: Surroundings) -> PaymentMethod | None:
+def build_method(key: str, options: Options, around: Surroundings) -> PaymentMethod | None:
     """Read currencies, their offers and the address of the API; None (with mistakes noted) where they are wrong."""
     before = len(options.mistakes)
     origins = _origins(options)
@@ -43,16 +46,7 @@ def build_method(options: Options, around: Surroundings) -> PaymentMethod | None
     found = tuple(currency for currency in currencies if currency is not None)
     if len(options.mistakes) > before or len(found) < len(codes):
         return None
-    return PaymentMethod(
-        key=KEY,
-        rail=RAIL,
-        title=Phrase("Card, Apple Pay or Google Pay"),
-        subtitle=Phrase("%(currencies)s, once or regularly", (("currencies", ", ".join(codes)),)),
-        rows=(),
-        qr=None,
-        facts=(("processor", "Stripe"), ("currencies", ", ".join(codes))),
-        card=CardChoice(found, origins),
-    )
+    return card_method(key, RAIL, CardChoice(found, origins, "Stripe", PAGE_LANGUAGES))
 
 
 def checkout_origins(api_base: str, own: Iterable[str]) -> tuple[str, ...]:

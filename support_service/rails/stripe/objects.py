@@ -8,10 +8,9 @@ Money is confirmed only where it is what the reader chose on our page: same mode
 sum. Anything else is quarantined, never dropped; so is money that carries no reference of ours.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeAlias
 
 from support_service.giving import (
     PAYMENT_PART,
@@ -33,6 +32,7 @@ from support_service.giving import (
     State,
 )
 from support_service.money import Asset
+from support_service.rails.processor import FindIntent
 from support_service.rails.stripe.currencies import NotExact, from_stripe, stripe_exponent
 from support_service.rails.stripe.fields import (
     ID,
@@ -65,8 +65,6 @@ from support_service.rails.stripe.ranks import (
     EventTime,
     Said,
 )
-
-FindIntent: TypeAlias = Callable[[str], Intent | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from support_service.rails.options import Mistake
 from support_service.rails.processor import HeldPayment, ProcessorAccount
+from support_service.rails.rail import RailSettings
 from support_service.rails.source import SourceDown, SourceError
 from support_service.rails.stripe.api import PATHS, Api
 from support_service.rails.stripe.balance_transactions import owner
@@ -12,10 +13,19 @@ from support_service.rails.stripe.checkout import strange_page
 from support_service.rails.stripe.fields import Json, NotReadable, currency, moment, whole
 from support_service.rails.stripe.objects import Reader
 from support_service.rails.stripe.processor import is_live_key
+from support_service.rails.stripe.settings import own_account
 from support_service.rails.stripe.sweep_state import since
 
+# Answers that are about the key or what it asks for; all others are trouble on the way.
+_NO = frozenset({400, 401, 403, 404})
 
-def ask_account(account: ProcessorAccount) -> str | Mistake:
+
+def ask_account(given: RailSettings) -> list[str | Mistake]:
+    """Ask whether the account works as the settings say; nothing to ask without the table."""
+    return [] if given.own is None else [_ask(own_account(given))]
+
+
+def _ask(account: ProcessorAccount) -> str | Mistake:
     """Read a page of everything that the sweep reads: a restricted key may lack the right to some of it."""
     api = Api(account.key, account.api_base, "stripe")
     sessions: list[Json] = []
@@ -25,7 +35,7 @@ def ask_account(account: ProcessorAccount) -> str | Mistake:
             if path == PATHS["checkout.session"]:
                 sessions = page
     except SourceError as error:
-        return Mistake("stripe.secret_key_file", f"{error}; a restricted key must be allowed to read that")
+        return _why_not(error)
     # Stripe tells the domain of an account's pages nowhere else: only those that are open have an address.
     for url in (session.get("url") for session in sessions):
         why = strange_page(url, account.checkout_origins) if isinstance(url, str) else None
@@ -33,6 +43,17 @@ def ask_account(account: ProcessorAccount) -> str | Mistake:
             return Mistake("stripe.checkout_origins", why)
     mode = "live: real money" if is_live_key(account.key) else "test: no real money"
     return f"stripe: the key may read all that is needed; {mode}"
+
+
+def _why_not(error: SourceError) -> Mistake:
+    """Say whether the key is at fault or nobody could be asked: only Stripe's own no speaks of the key."""
+    cause: BaseException | None = error
+    while cause is not None and not hasattr(cause, "http_status"):
+        cause = cause.__cause__
+    status = getattr(cause, "http_status", None)
+    if status in _NO:
+        return Mistake("stripe.secret_key_file", f"{error}; a restricted key must be allowed to read that")
+    return Mistake("stripe.api_base", f"{error}; so nothing is known of the key: look at the network, and ask again")
 
 
 def held_payments(api: Api, reader: Reader, first: datetime, source: str) -> Iterator[HeldPayment]:

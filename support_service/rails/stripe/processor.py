@@ -19,6 +19,7 @@ from support_service.rails.processor import (
     ProcessorAccount,
     StrangePage,
 )
+from support_service.rails.rail import RailSettings
 from support_service.rails.stripe.checkout import page_order, strange_page
 from support_service.rails.stripe.client import asked, build_client
 from support_service.rails.stripe.currencies import NotExact, stripe_exponent, to_stripe
@@ -27,12 +28,13 @@ from support_service.rails.stripe.fields import ID, NotReadable, name
 from support_service.rails.stripe.method import KEY
 from support_service.rails.stripe.objects import Reader
 from support_service.rails.stripe.ranks import Said
+from support_service.rails.stripe.settings import own_account
 from support_service.rails.stripe.webhook import checked_body
 
 
-def build_processor(account: ProcessorAccount, intents: FindIntent, *, clock: Clock) -> "StripeProcessor":
+def build_processor(given: RailSettings, intents: FindIntent, *, clock: Clock) -> "StripeProcessor":
     """Build it; nobody is asked yet."""
-    return StripeProcessor(account, intents, clock=clock)
+    return StripeProcessor(own_account(given), intents, clock=clock)
 
 
 def is_live_key(key: str) -> bool:

@@ -1,18 +1,20 @@
 """What `check --online` asks of every TRON node: which chain it is on."""
 
-from collections.abc import Mapping
-
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm.rpc import Node
 from support_service.rails.evm.rpc_errors import Refusal
 from support_service.rails.options import Mistake
+from support_service.rails.rail import RailSettings
 from support_service.rails.source import SourceError
 from support_service.rails.tron.network import TronNetwork, read_network
 
 
-def ask_nodes(name: str, table: Mapping[str, object]) -> list[str | Mistake]:
-    """Ask each node of a checked network; a text is what a right one said, a Mistake what is wrong."""
-    network = read_network(name, table)
+def ask_nodes(given: RailSettings) -> list[str | Mistake]:
+    """Ask each node of each network; a text is what a right one said, a Mistake what is wrong."""
+    return [told for name, table in given.networks.items() for told in _ask_network(read_network(name, table))]
+
+
+def _ask_network(network: TronNetwork) -> list[str | Mistake]:
     ports = {"rpc": network.rpc, "rpc_solid": network.solid}
     return [_ask(network, key, place, url) for key, urls in ports.items() for place, url in enumerate(urls, 1)]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from support_service.giving import Intent
-from support_service.rails.bank.codes import issue
+from support_service.giving.codes import issue
 from support_service.rails.processor import CheckoutDown, CheckoutRefused, StrangePage
 from support_service.web.card.form import Confirmed
 from support_service.web.card.offer import Cards
@@ -59,9 +59,10 @@ def checkout_url(at: Service, cards: Cards, gift: Gift) -> str:
     at.ledger.attempts.note_opened(intent.ref, gift.net)
     try:
         checkout = at.checkouts.ask(
+            cards.processor.key,
             lambda: cards.processor.open_checkout(
                 intent, attempt.number, started_at=attempt.started_at, thanks_url=thanks_url, back_url=gift.back_url
-            )
+            ),
         )
     except StrangePage as error:
         log.warning("checkout_at_strange_origin", extra={"intent": intent.ref, "error": str(error)})

@@ -1,7 +1,7 @@
 """What a reader chose on the card form: typed text in, a wish or questions out. Pure."""
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from support_service.giving import CardChoice, CardCurrency, Frequency, Personal, Phrase
@@ -84,7 +84,7 @@ def _read(asked: Mapping[str, str], choice: CardChoice, lang: str) -> WishRead:
     read = WishRead(currency or currencies(choice, lang)[0], frequency or offered[0], typed[:40])
     if not typed and not asked.get("exact"):
         return read
-    if currency is None or frequency is None:
+    if currency is None or frequency is None or not preset_sums(currency, frequency):
         return _mistaken(read, Phrase("Please choose the currency and how often, and look at the sum once more."))
     return _with_amount(read, typed, asked.get("exact", ""), lang)
 
@@ -152,7 +152,7 @@ def read_confirmed(form: Mapping[str, str], wish: Wish) -> Confirmed:
     return Confirmed(wish, covers, typed_personal(payer=name, message=message), mistakes)
 
 
-def preset_sums(currency: CardCurrency, frequency: Frequency) -> Iterable[Money]:
+def preset_sums(currency: CardCurrency, frequency: Frequency) -> Sequence[Money]:
     """List the sums offered in a currency for a frequency, none where it is not offered."""
     return [
         Money(units, currency.asset)

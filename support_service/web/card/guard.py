@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from support_service.ledger.rate_limits import DECLINED, DECLINES_WINDOW, Asked
+from support_service.ledger.rate_limits import DECLINES_WINDOW, Asked, declined
 from support_service.rails.processor import checkout_switch
 from support_service.web.card.token import Token
 from support_service.web.guard import keys
@@ -31,9 +31,6 @@ from support_service.web.networks import networks_of
 from support_service.web.service import Service
 
 log = logging.getLogger(__name__)
-
-OPENED = "card opened"
-QUIET_LANE, BUSY_LANE = "card opened in turn, quiet", "card opened in turn, busy"
 
 
 class Mode(StrEnum):
@@ -108,17 +105,22 @@ class Attempt:
     is_answered: bool = False
 
 
+def opened_pages(processor: str) -> str:
+    """Name the bucket of all payment pages that were opened at a processor."""
+    return f"card opened {processor}"
+
+
 def look(at: Service, processor: str, limits: Limits = LIMITS) -> CardState:
     """Tell how card payments are taken now; raises LedgerError."""
-    asked = ((OPENED, limits.window), (DECLINED, limits.window))
+    asked = ((opened_pages(processor), limits.window), (declined(processor), limits.window))
     counts, freezes = at.read(lambda ledger: (ledger.attempts.count(asked), ledger.freezes()))
-    opened, declined = (counts[one] for one in asked)
+    opened, refused = (counts[one] for one in asked)
     held = next((one for one in freezes if one.source == checkout_switch(processor)), None)
     if held is not None:
-        return CardState(Mode.OFF, opened, declined, held.reason)
-    if _is_attack(opened, declined, limits):
-        return CardState(Mode.PAUSED, opened, declined)
-    return CardState(Mode.SLOWED if opened >= limits.all_max else Mode.OPEN, opened, declined)
+        return CardState(Mode.OFF, opened, refused, held.reason)
+    if _is_attack(opened, refused, limits):
+        return CardState(Mode.PAUSED, opened, refused)
+    return CardState(Mode.SLOWED if opened >= limits.all_max else Mode.OPEN, opened, refused)
 
 
 def admit(at: Service, processor: str, attempt: Attempt, limits: Limits = LIMITS) -> Verdict:
@@ -130,7 +132,7 @@ def admit(at: Service, processor: str, attempt: Attempt, limits: Limits = LIMITS
     state = look(at, processor, limits)
     if state.mode in {Mode.PAUSED, Mode.OFF}:
         return Verdict.CLOSED
-    names = _Buckets.of(attempt, at)
+    names = _Buckets.of(attempt, processor, at)
     if remaining(at, attempt.token, state.mode, limits) > timedelta():
         return Verdict.HURRIED
     asked = names.asked(limits)
@@ -161,15 +163,18 @@ def net_digest(address: str, at: Service) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Buckets:
-    """The names under which one attempt is counted."""
+    """The names under which one attempt is counted: of a network whoever charges, of everybody by processor."""
 
     place: str
     net: str
     wide: str
     token: str
+    opened: str
+    quiet_lane: str
+    busy_lane: str
 
     @classmethod
-    def of(cls, attempt: Attempt, at: Service) -> "_Buckets":
+    def of(cls, attempt: Attempt, processor: str, at: Service) -> "_Buckets":
         day = at.clock().date().isoformat()
         networks = networks_of(attempt.address)
         digest = keys().digest
@@ -178,16 +183,19 @@ class _Buckets:
             net=net_digest(attempt.address, at),
             wide=digest("card wide network", day, networks.wide),
             token=f"card token {attempt.token.nonce}",
+            opened=opened_pages(processor),
+            quiet_lane=f"card opened in turn, quiet {processor}",
+            busy_lane=f"card opened in turn, busy {processor}",
         )
 
     @property
     def all(self) -> tuple[str, ...]:
-        return (self.place, self.net, self.wide, self.token, OPENED)
+        return (self.place, self.net, self.wide, self.token, self.opened)
 
     def asked(self, limits: Limits) -> tuple[Asked, ...]:
-        near = tuple((name, limits.window) for name in (self.place, self.net, self.wide, OPENED))
+        near = tuple((name, limits.window) for name in (self.place, self.net, self.wide, self.opened))
         far = tuple((name, limits.long_window) for name in (self.place, self.net, self.token))
-        return (*near, *far, (QUIET_LANE, limits.quiet_pace), (BUSY_LANE, limits.busy_pace))
+        return (*near, *far, (self.quiet_lane, limits.quiet_pace), (self.busy_lane, limits.busy_pace))
 
 
 def _judge(counts: Mapping[Asked, int], names: _Buckets, limits: Limits, *, is_answered: bool) -> Verdict:
@@ -199,25 +207,25 @@ def _judge(counts: Mapping[Asked, int], names: _Buckets, limits: Limits, *, is_a
         (names.net, limits.window): (limits.net_max, limits.net_most),
         (names.net, limits.long_window): (limits.net_long_max, limits.net_long_most),
         # Nobody waits for what everybody does together: they take turns.
-        (OPENED, limits.window): (limits.all_max, sys.maxsize),
+        (names.opened, limits.window): (limits.all_max, sys.maxsize),
     }
     if any(counts[one] >= most for one, (_, most) in bounds.items()):
         return Verdict.WAIT
     if not is_answered and any(counts[one] >= least for one, (least, _) in bounds.items()):
         return Verdict.ASK
-    paces = {QUIET_LANE: limits.quiet_pace, BUSY_LANE: limits.busy_pace}
+    paces = {names.quiet_lane: limits.quiet_pace, names.busy_lane: limits.busy_pace}
     is_full = any(counts[lane, paces[lane]] for lane in _lane(counts, names, limits))
     return Verdict.CROWDED if is_full else Verdict.ADMIT
 
 
 def _lane(counts: Mapping[Asked, int], names: _Buckets, limits: Limits) -> tuple[str, ...]:
     """Name the lane in which an attempt takes its turn; none where it need not."""
-    opened = counts[OPENED, limits.window]
+    opened = counts[names.opened, limits.window]
     if opened < limits.all_max:
         return ()
     if counts[names.net, limits.window] or counts[names.wide, limits.window] >= limits.wide_max:
-        return (BUSY_LANE,)
-    return (QUIET_LANE,) if opened >= limits.all_most else ()
+        return (names.busy_lane,)
+    return (names.quiet_lane,) if opened >= limits.all_most else ()
 
 
 def _is_attack(opened: int, declined: int, limits: Limits) -> bool:

@@ -8,7 +8,7 @@ from flask import Response, make_response, render_template, request, url_for
 from support_service.giving import PaymentMethod, Phrase
 from support_service.money import plain
 from support_service.web.card.form import HONEYPOT, Confirmed, WishRead, preset_value
-from support_service.web.card.offer import Cards, cards_or_404
+from support_service.web.card.offer import CardWay, way_or_404
 from support_service.web.card.token import Question, Token, TokenRefused, read_token, write_token
 from support_service.web.guard import keys
 from support_service.web.i18n import chosen_language
@@ -29,11 +29,13 @@ PAUSED = Phrase(
 
 
 def show_sum(confirmed: Confirmed, token: Token, message: Phrase | None = None, status: int = 200) -> Response:
-    """Say the sum once more, with the token in the form and, where something is wrong, what."""
+    """Say the sum once more, who charges it, with the token in the form and, where something is wrong, what."""
+    way = way_or_404()
     typed = {name: request.form.get(name, "") for name in ("name", "message")}
     page = render_template(
         "card.html",
-        method=cards_or_404().method,
+        charging=way.charging(confirmed.wish.currency).choice,
+        way_key=way.key,
         confirmed=confirmed,
         wish=confirmed.wish,
         exact=plain(confirmed.wish.money),
@@ -51,9 +53,9 @@ def show_sum(confirmed: Confirmed, token: Token, message: Phrase | None = None, 
     return response
 
 
-def ask_sum(cards: Cards, read: WishRead, status: int) -> Response:
+def ask_sum(way: CardWay, read: WishRead, status: int) -> Response:
     """Ask for the sum, or which of two a text means."""
-    return make_response(render_template("card_sum.html", method=cards.method, read=read, **_around()), status)
+    return make_response(render_template("card_sum.html", method=way.shown, read=read, **_around()), status)
 
 
 def show_closed() -> Response:

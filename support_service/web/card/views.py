@@ -30,7 +30,7 @@ from support_service.web.card.form import (
     read_wish,
 )
 from support_service.web.card.guard import Attempt, Mode, Verdict
-from support_service.web.card.offer import Cards, cards_or_404, form_policy
+from support_service.web.card.offer import Cards, form_policy, way_or_404
 from support_service.web.card.pages import (
     ask_sum,
     back_url,
@@ -119,24 +119,26 @@ def told_sum(money: Money) -> str:
 @blueprint.get("/card")
 def form() -> Response:
     """Say the sum once more, with a fresh token; or ask for the sum."""
-    cards = cards_or_404()
-    state = card_guard.look(service(), cards.processor.key)
-    if state.mode in {Mode.PAUSED, Mode.OFF}:
+    way = way_or_404()
+    read = read_wish(request.args, way.choice, chosen_language())
+    # Where no currency was chosen yet, the page offers all of them.
+    asked = [way.charging(read.currency)] if read.wish or read.mistake else way.processors
+    states = [card_guard.look(service(), cards.processor.key) for cards in asked]
+    if all(state.mode in {Mode.PAUSED, Mode.OFF} for state in states):
         return show_closed()
-    read = read_wish(request.args, cards.choice, chosen_language())
     if read.wish is None:
-        return ask_sum(cards, read, 400 if read.mistake else 200)
-    token = carried_token() or new_token(is_slowed=state.mode is Mode.SLOWED)
+        return ask_sum(way, read, 400 if read.mistake else 200)
+    token = carried_token() or new_token(is_slowed=states[0].mode is Mode.SLOWED)
     return show_sum(read_confirmed({}, read.wish), token)
 
 
 @blueprint.post("/card")
 def give() -> BaseResponse:
     """Spend the token and lead to the payment page; everything doubtful is asked back, nothing is charged here."""
-    cards = cards_or_404()
-    read = read_wish({**request.form, "exact": request.form.get("amount", "")}, cards.choice, chosen_language())
+    way = way_or_404()
+    read = read_wish({**request.form, "exact": request.form.get("amount", "")}, way.choice, chosen_language())
     if read.wish is None:
-        return ask_sum(cards, read, 400)
+        return ask_sum(way, read, 400)
     confirmed = read_confirmed(request.form, read.wish)
     try:
         token = read_token(request.form.get("token", ""), sign, service().clock())
@@ -149,7 +151,7 @@ def give() -> BaseResponse:
         return show_sum(confirmed, token, LEFT_EMPTY, 400)
     if confirmed.mistakes:
         return show_sum(confirmed, token, LOOK_AGAIN, 400)
-    return _guarded(cards, confirmed, token)
+    return _guarded(way.charging(read.currency), confirmed, token)
 
 
 def _guarded(cards: Cards, confirmed: Confirmed, token: Token) -> BaseResponse:

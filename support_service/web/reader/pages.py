@@ -81,7 +81,8 @@ def _page(template: str, article: str | None) -> str:
         template,
         publisher=at.assembly.settings.publisher,
         base_url=at.base_url,
-        methods=at.assembly.methods,
+        methods=at.assembly.shown,
+        card_processors=[method.card.processor for method in at.assembly.methods if method.card is not None],
         article=article,
         article_label=article_label(article) if article else None,
     )

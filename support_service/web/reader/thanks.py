@@ -13,11 +13,11 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, abort, jsonify, make_response, render_template, request
 from flask_babel import gettext
 
-from support_service.giving import Frequency, Intent
-from support_service.ledger import Ledger, LedgerError, Plan
+from support_service.giving import Frequency, Intent, Plan
+from support_service.ledger import Ledger, LedgerError
 from support_service.money import Asset, Money, plain
 from support_service.web.card.form import frequencies
-from support_service.web.card.offer import find_cards
+from support_service.web.card.offer import find_way
 from support_service.web.reader.gift_status import Belief, believe
 from support_service.web.service import service
 
@@ -125,8 +125,8 @@ def _given(ledger: Ledger, ref: str, now: datetime) -> Given | None:
 
 def _about(given: Given) -> dict[str, object]:
     is_once = given.intent.frequency is Frequency.ONCE
-    cards = find_cards(service())
-    has_monthly = cards is not None and Frequency.MONTHLY in frequencies(cards.choice)
+    way = find_way(service())
+    has_monthly = way is not None and Frequency.MONTHLY in frequencies(way.choice)
     return {
         "given": given,
         "belief": given.belief,

@@ -55,7 +55,7 @@ def frame() -> Response:
     theme = request.args.get("theme")
     page = render_template(
         "widget.html",
-        methods=at.assembly.methods,
+        methods=at.assembly.shown,
         card_method=_card_method(at),
         base_url=at.base_url,
         address=f"{publisher.base.shown}/support",
@@ -148,7 +148,7 @@ def _texts(lang: str, at: Service) -> dict[str, object]:
             "button": gettext("Choose how to give"),
             "waysLabel": gettext("Ways to give"),
             "demo": gettext("Demo. Do not send money."),
-            "ways": [{"key": method.key, "title": say(method.title)} for method in at.assembly.methods],
+            "ways": [{"key": method.key, "title": say(method.title)} for method in at.assembly.shown],
         }
 
 
@@ -167,7 +167,7 @@ def _frame_policy(at: Service) -> str:
 
 
 def _card_method(at: Service) -> PaymentMethod | None:
-    return next((method for method in at.assembly.methods if method.card is not None), None)
+    return next((method for method in at.assembly.shown if method.card is not None), None)
 
 
 def _language_and_article(query: str, at: Service) -> tuple[str, str | None]:

@@ -8,18 +8,18 @@ the request: sent twice, it is done once.
 import logging
 from collections.abc import Callable
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from support_service.giving import Direction, Donation, Phrase, State
-from support_service.ledger import Freeze, Listed, Plan, Thaw, Wanted
+from support_service.giving import Direction, Donation, Listed, Phrase, Plan, State
+from support_service.ledger import Freeze, Thaw, Wanted
 from support_service.ledger.staff import Role
 from support_service.money import Asset, BadAmount, Money, plain
 from support_service.rails.processor import CheckoutDown, CheckoutRefused, checkout_switch
 from support_service.web import guard
 from support_service.web.amounts import SeveralMeanings, read_typed
 from support_service.web.card import guard as card_guard
-from support_service.web.card.offer import Cards, cards_or_404, find_cards
+from support_service.web.card.offer import Cards, all_cards, cards_or_404
 from support_service.web.guard import login_required
 from support_service.web.service import service
 from support_service.web.staff import entry as staff_entry
@@ -33,7 +33,6 @@ blueprint = Blueprint("cards", __name__)
 PAGE_ROWS = 50
 # A list of what needs a look; all of it is a filter of the donations page away.
 SHORT_ROWS = 20
-PLANS_OVER = frozenset({"canceled", "ended", "incomplete_expired"})
 
 TOLD = {
     "refund": Phrase("The refund was asked for. It shows in the history as soon as the processor reports it."),
@@ -53,12 +52,12 @@ SURE_AND_WHY = Phrase("Tick the box and say in a few words why; then it is done.
 @login_required(Role.VIEWER)
 def overview() -> str:
     """Show how cards are taken now, plans, and what needs a look."""
-    at, cards = service(), cards_or_404()
+    at, taken = service(), _taken_or_404()
     number, name = read_number(request.args.get("before", "")), word(request.args.get("below", ""))
     plans = at.books.plans(PAGE_ROWS + 1, None if number is None else (number, name))
     return render_template(
         "staff/cards.html",
-        card_state=card_guard.look(at, cards.processor.key),
+        card_states=[(cards, card_guard.look(at, cards.processor.key)) for cards in taken],
         is_admin=guard.signed_in().person.role.covers(Role.ADMIN),
         plans=plans[:PAGE_ROWS],
         last_of_page=plans[PAGE_ROWS - 1] if len(plans) > PAGE_ROWS else None,
@@ -89,19 +88,20 @@ def refund(ref: str) -> BaseResponse | str | tuple[str, int]:
     money = _read_refund(typed, left)
     if isinstance(money, Phrase):
         return _refund_page(donation, left, typed, money), 400
-    processor = cards_or_404().processor
-    refused = _ask(lambda: processor.refund(donation.identity.locator, money.units, f"{nonce}:{money.units}"))
+    processor = cards_or_404(donation.payment.method).processor
+    locator, key = donation.identity.locator, f"{nonce}:{money.units}"
+    refused = _ask(processor.key, lambda: processor.refund(locator, money.units, key))
     log.info("staff_refund_asked", extra={"donation": ref, "units": money.units, "done": refused is None})
     return refused or redirect(url_for("staff.donation", ref=ref, told="refund"), 303)
 
 
-@blueprint.route("/cards/plans/<name>/cancel", methods=["GET", "POST"])
+@blueprint.route("/cards/plans/<rail>/<name>/cancel", methods=["GET", "POST"])
 @login_required(Role.BOOKKEEPER)
-def cancel(name: str) -> BaseResponse | str | tuple[str, int]:
+def cancel(rail: str, name: str) -> BaseResponse | str | tuple[str, int]:
     """Ask once more, then ask the processor to charge this plan no more."""
-    cards = cards_or_404()
+    processor = cards_or_404(rail).processor
     # PostgreSQL refuses NUL in a text; what cannot be read names no plan.
-    plan = service().books.plan(name) if name.isprintable() else None
+    plan = service().books.plan(rail, name) if name.isprintable() else None
     if plan is None or plan_is_over(plan):
         return _notice(NOTHING, Phrase("This plan is not running.")), 409
     if request.method == "GET" or request.form.get("sure") != "yes":
@@ -109,16 +109,19 @@ def cancel(name: str) -> BaseResponse | str | tuple[str, int]:
         page = render_template("staff/cancel.html", plan=plan, nonce=staff_entry.new_nonce(), message=message)
         return page if message is None else (page, 400)
     nonce = staff_entry.form_nonce()
-    refused = _ask(lambda: cards.processor.cancel_plan(name, nonce))
-    log.info("staff_cancel_asked", extra={"plan": name, "done": refused is None})
+    refused = _ask(rail, lambda: processor.cancel_plan(name, nonce))
+    log.info("staff_cancel_asked", extra={"rail": rail, "plan": name, "done": refused is None})
     return refused or redirect(url_for("staff.cards.overview", told="cancel"), 303)
 
 
 @blueprint.post("/cards/switch")
 @login_required(Role.ADMIN)
 def switch() -> BaseResponse | tuple[str, int]:
-    """Switch card payments off or on, with the reason; all other ways to give stay as they are."""
-    at, cards, person = service(), cards_or_404(), guard.signed_in().person
+    """Switch the payments of one processor off or on, with the reason; all other ways to give stay as they are."""
+    taken = _taken_or_404()
+    # Where there is but one, it need not be named.
+    cards = taken[0] if len(taken) == 1 else cards_or_404(request.form.get("processor", ""))
+    at, person = service(), guard.signed_in().person
     note = read_note(request.form)
     if note is None or request.form.get("sure") != "yes":
         return _notice(NOTHING, SURE_AND_WHY), 400
@@ -128,14 +131,13 @@ def switch() -> BaseResponse | tuple[str, int]:
     if request.form.get("turn") == "on" and held is not None:
         at.ledger.unfreeze(Thaw(held.network, person.email, note))
     turn = "on" if _switched_off(cards) is None else "off"
-    log.warning("cards_switched", extra={"turn": turn})
+    log.warning("cards_switched", extra={"processor": cards.processor.key, "turn": turn})
     return redirect(url_for("staff.cards.overview", told=turn), 303)
 
 
 def may_refund(donation: Donation) -> bool:
     """Tell whether the processor can be asked to give something of this gift back."""
-    cards = find_cards(service())
-    is_ours = cards is not None and donation.payment.method == cards.method.key
+    is_ours = donation.payment.method in {cards.method.key for cards in all_cards(service())}
     stands = donation.state in {State.CONFIRMED, State.PARTIALLY_REFUNDED, State.QUARANTINED}
     is_in = donation.identity.direction is Direction.IN
     return is_ours and stands and is_in and left_to_refund(donation).units > 0
@@ -148,8 +150,13 @@ def left_to_refund(donation: Donation) -> Money:
 
 
 def plan_is_over(plan: Plan) -> bool:
-    """Tell whether a plan charges nothing any more."""
-    return plan.state in PLANS_OVER
+    """Tell whether a plan charges nothing any more, by the words of its rail; one whose rail is gone nobody stops."""
+    rail = service().configured.rails.get(plan.rail)
+    return rail is None or plan.state in rail.ended_plans
+
+
+def _taken_or_404() -> tuple[Cards, ...]:
+    return all_cards(service()) or abort(404)
 
 
 def _switched_off(cards: Cards) -> Freeze | None:
@@ -158,14 +165,15 @@ def _switched_off(cards: Cards) -> Freeze | None:
 
 
 def _in_state(state: State) -> tuple[Listed, ...]:
-    rail = cards_or_404().method.rail
-    return service().books.donations(Wanted(rail=rail, state=state), limit=SHORT_ROWS)
+    rails = [cards.method.rail for cards in all_cards(service())]
+    found = (service().books.donations(Wanted(rail=rail, state=state), limit=SHORT_ROWS) for rail in rails)
+    return tuple(sorted((one for listed in found for one in listed), key=lambda one: -one.number)[:SHORT_ROWS])
 
 
-def _ask(request_it: Callable[[], None]) -> tuple[str, int] | None:
+def _ask(processor: str, request_it: Callable[[], None]) -> tuple[str, int] | None:
     """Ask the processor; return the page that says why not, or None."""
     try:
-        service().checkouts.ask(request_it)
+        service().checkouts.ask(processor, request_it)
     except CheckoutDown as error:
         log.warning("processor_down", extra={"error": str(error)})
         return _notice(Phrase("Not known whether it was done"), DOWN), 503

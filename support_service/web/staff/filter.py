@@ -9,12 +9,11 @@ from datetime import date, datetime
 
 from support_service.assembly import Assembly
 from support_service.giving import Kind, Phrase, State
+from support_service.giving.words import KIND_WORDS, STATE_WORDS
 from support_service.ledger import Wanted
-from support_service.rails import RAILS
 from support_service.web import civil_dates
 from support_service.web.i18n import say
 from support_service.web.service import service
-from support_service.web.staff.words import KIND_WORDS, STATE_WORDS
 
 NAMES = ("state", "rail", "method", "kind", "since", "until")
 # Row numbers are SQLite's: 63 bits.
@@ -85,7 +84,7 @@ def choices(assembly: Assembly) -> Choices:
     """Offer every state and kind, the rails that are built, and the publisher's methods."""
     return Choices(
         states=[(state, say(words)) for state, words in STATE_WORDS.items()],
-        rails=[(rail, rail) for rail in sorted(RAILS)],
+        rails=[(rail, rail) for rail in sorted(assembly.rails)],
         methods=[(method.key, method.key) for method in assembly.methods],
         kinds=[(kind, say(words)) for kind, words in KIND_WORDS.items()],
     )

@@ -5,9 +5,9 @@ from datetime import date, timedelta
 
 import pytest
 
+from support_service.giving.codes import CodeReading, Tier
 from support_service.money import Asset, Money
 from support_service.rails.bank.classes import RULES, LineClass, World, classify
-from support_service.rails.bank.codes import CodeReading, Tier
 from support_service.rails.bank.line import Line, Party, Standing
 from support_service.rails.bank.matching import Around, KnownPayer, OpenIntent, Strength, match
 from support_service.rails.bank.reversals import find_original

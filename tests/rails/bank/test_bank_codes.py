@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support_service.rails.bank.codes import (
+from support_service.giving.codes import (
     ALPHABET,
     Tier,
     completions,

@@ -7,7 +7,7 @@ import mt940
 import pytest
 from mt940.models import Transactions
 
-from support_service.rails.bank.codes import read_code
+from support_service.giving.codes import read_code
 from support_service.rails.bank.folding import squeeze
 from support_service.rails.bank.identity import Outcome
 from support_service.rails.bank.line import Line

@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from support_service.giving.codes import read_code
 from support_service.rails.bank.classes import Acquirer, Classified, World, classify
-from support_service.rails.bank.codes import read_code
 from support_service.rails.bank.identity import Identified, RememberedLines, identify
 from support_service.rails.bank.line import Line
 from support_service.rails.bank.reversals import find_original
