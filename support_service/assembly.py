@@ -12,6 +12,8 @@ from support_service.giving import Clock, PaymentMethod, Phrase, Watch
 from support_service.ledger import ForPeople
 from support_service.ledger.address import read_database_url
 from support_service.ledger.errors import LedgerError
+from support_service.manifest.minisign import BadKey, read_public_key
+from support_service.manifest.proof import Trust
 from support_service.rails import RAILS
 from support_service.rails.options import Mistake, Options, Surroundings
 from support_service.rails.processor import Believed, FindIntent, Processor, one_card_way
@@ -35,6 +37,7 @@ class Assembly:
     value: Choices | None
     rails: Mapping[str, Rail]
     own: Mapping[str, object] = field(default_factory=dict)
+    trust: Trust | None = None
 
     @property
     def shown(self) -> tuple[PaymentMethod, ...]:
@@ -73,9 +76,10 @@ def assemble(file: Path, rails: Mapping[str, Rail] = RAILS) -> Assembly:
     mistakes += _shared_watches(methods)
     value = _value(settings, mistakes)
     own = _read_own(settings, tuple(methods), rails, mistakes)
+    trust = _trust(settings, mistakes)
     if mistakes:
         raise SettingsError(file, mistakes)
-    return Assembly(settings, tuple(methods), value, rails, own)
+    return Assembly(settings, tuple(methods), value, rails, own, trust)
 
 
 def build_sources(assembly: Assembly, believed: Believed, *, clock: Clock) -> list[Source]:
@@ -136,6 +140,18 @@ def _contact_mistakes(settings: Settings, methods: list[PaymentMethod], before: 
         return []
     reason = "is missing: whoever gives by card must be able to reach you; set an e-mail address or an https page"
     return [Mistake("publisher.contact", reason)]
+
+
+def _trust(settings: Settings, mistakes: list[Mistake]) -> Trust | None:
+    """Read whose signature the methods need; the signed file itself is read when it is looked at."""
+    table = settings.manifest
+    if table is None:
+        return None
+    try:
+        return Trust(read_public_key(table.public_key), settings.file.absolute().parent / table.file)
+    except BadKey as error:
+        mistakes.append(Mistake("manifest.public_key", str(error)))
+        return None
 
 
 def _network_mistakes(settings: Settings, rails: Mapping[str, Rail]) -> list[Mistake]:

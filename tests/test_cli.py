@@ -18,6 +18,10 @@ from tests.fixtures.reports import NOON, gift, pushed, transfer_report
 from tests.fixtures.service import ROOT, SEED, Command, write_settings
 
 BUILT = {
+    "attest",
+    "backup",
+    "manifest",
+    "restore",
     "run",
     "web",
     "watch",
@@ -34,7 +38,7 @@ BUILT = {
     "import",
     "snippet",
 }
-NOT_BUILT = ["backup", "restore"]
+NOT_BUILT: list[str] = []
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 from support_service.assembly import Assembly, expected_sources, unwatched_networks
 from support_service.giving import PaymentMethod, Phrase, utc_now
 from support_service.ledger.address import read_database_url
+from support_service.manifest.proof import prove
 from support_service.rails.options import Mistake
 from support_service.rails.text_file import Unreadable, read_text_file
 from support_service.settings import Settings
@@ -45,7 +46,7 @@ def file_mistakes(assembly: Assembly) -> list[Mistake]:
             read_text_file(secret)
         except Unreadable as error:
             found.append(Mistake("web.secret_file", f"{secret} {error}"))
-    return found
+    return found + [Mistake("manifest", problem) for problem in prove(assembly.trust, assembly.methods).problems]
 
 
 def _web_warnings(settings: Settings) -> Iterator[tuple[str, str]]:

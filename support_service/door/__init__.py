@@ -63,6 +63,8 @@ class Routes:
     live: Sequence[str] = ()
     headers: HeaderList = field(default_factory=list)
     patience: Patience = field(default_factory=Patience)
+    # Whether an answer may be given to readers: asked of those of few choices, when the shelf is filled.
+    allows: Callable[[str, Captured], bool] = lambda _path, _answer: True
 
 
 class Door:
@@ -76,11 +78,22 @@ class Door:
         self._held = 0
         self._pools = {kind: Pool(kind) for kind in Kind}
         self._shelf = Shelf(routes.shelved)
+        self._refused: frozenset[str] = frozenset()
         self._live = {path: Live(partial(self._ask, path, ""), routes.patience) for path in routes.live}
 
     def warm(self) -> None:
-        """Fill the shelf, before the first reader comes."""
-        self._shelf.fill(self._ask_now)
+        """Fill the shelf, before the first reader comes; again when answers must change, from any thread."""
+        shelf, refused = Shelf(self._routes.shelved), set[str]()
+
+        def ask(path: str, question: str) -> Captured:
+            answer = call(self._app, self._place.base, Request("GET", path, question))
+            if answer.status == 200 and not self._routes.allows(path, answer):
+                refused.add(path)
+                return self._routes.error_page(503, question)
+            return answer
+
+        shelf.fill(ask)
+        self._shelf, self._refused = shelf, frozenset(refused)
 
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
         """Answer one request."""
@@ -102,11 +115,13 @@ class Door:
             if path == "/healthz":
                 exchange.response_bytes(200, [*ALIVE, *self._routes.headers], b'{"status":"ok"}\n')
                 return
-            found = self._shelf.find(path, scope.query_string)
+            # One shelf to the end: what was asked before the answers changed is not kept on the next one.
+            shelf = self._shelf
+            found = shelf.find(path, scope.query_string)
             if found is not None and found.page is not None:
-                found = await self._make(path, scope.query_string, found.page)
+                found = await self._make(shelf, path, scope.query_string, found.page)
             if found is not None:
-                answer = found.finished or await self._fetch(path, found.question)
+                answer = found.finished or await self._fetch(shelf, path, found.question)
                 _send(answer, scope, exchange, version=found.version)
                 return
             if path in self._live:
@@ -117,17 +132,17 @@ class Door:
                 return
         await self._pass_on(path, scope, exchange)
 
-    async def _make(self, path: str, query: str, page: str) -> Found | None:
+    async def _make(self, shelf: Shelf, path: str, query: str, page: str) -> Found | None:
         """Make the page of a sum that was never asked for, in the one thread for that: no flood of sums takes more."""
-        made = await self._pools[Kind.CHOICES].run(partial(self._shelf.make, self._ask_now, path, page))
+        made = await self._pools[Kind.CHOICES].run(partial(shelf.make, self._ask_now, path, page))
         if made.finished is None:
             return None
-        self._shelf.place(path, page, made)
-        return self._shelf.find(path, query)
+        shelf.place(path, page, made)
+        return shelf.find(path, query)
 
-    async def _fetch(self, path: str, question: str) -> Finished | Captured:
+    async def _fetch(self, shelf: Shelf, path: str, question: str) -> Finished | Captured:
         answer = await self._ask(path, question)
-        return self._shelf.keep(path, question, answer) if answer.status == 200 else answer
+        return shelf.keep(path, question, answer) if answer.status == 200 else answer
 
     async def _ask(self, path: str, question: str) -> Captured:
         """Ask the app as nobody in particular."""
@@ -135,6 +150,8 @@ class Door:
         return await self._pools[kind].run(partial(self._ask_now, path, question))
 
     def _ask_now(self, path: str, question: str) -> Captured:
+        if path in self._refused:
+            return self._routes.error_page(503, question)
         return call(self._app, self._place.base, Request("GET", path, question))
 
     async def _pass_on(self, path: str, scope: Scope, exchange: Exchange) -> None:

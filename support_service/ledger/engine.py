@@ -74,6 +74,12 @@ class Database:
             yield connection
 
     @contextmanager
+    def read_any(self) -> Iterator[Connection]:
+        """Look at one moment of a database whatever revision it is at, for as long as it takes: for backups."""
+        with self._translated(), self._transaction(writes=False) as connection:
+            yield connection
+
+    @contextmanager
     def write(self) -> Iterator[Connection]:
         """Change the ledger; committed at the end of the block, rolled back if it raises."""
         with self._turn(), self._translated(), self._transaction(writes=True) as connection:

@@ -23,6 +23,7 @@ from support_service.rails.text_file import Unreadable, read_text_file
 from support_service.settings.schema import (
     AssetTable,
     Database,
+    ManifestTable,
     MethodEntry,
     Publisher,
     Value,
@@ -63,6 +64,7 @@ class _File(BaseSettings):
     networks: dict[str, dict[str, Any]] = {}
     assets: tuple[AssetTable, ...] = ()
     value: Value | None = None
+    manifest: ManifestTable | None = None
 
     @classmethod
     def settings_customise_sources(
@@ -86,6 +88,7 @@ class Settings:
     value: Value | None = None
     # The rails' own tables, by name, in the order of the file.
     own_tables: Mapping[str, object] = field(default_factory=dict)
+    manifest: ManifestTable | None = None
     is_demo: bool = False
     # Files that hold secrets, each by the setting that names it.
     secret_files: tuple[tuple[str, Path], ...] = ()
@@ -151,6 +154,7 @@ def read_settings(file: Path, rails: Collection[Rail]) -> tuple[Settings | None,
         assets=assets,
         value=parsed.value,
         own_tables={name: getattr(parsed, name) for name in shape.own_names(values)},
+        manifest=parsed.manifest,
         is_demo=is_demo_process(),
         secret_files=shape.secret_files(parsed, named, base),
     )

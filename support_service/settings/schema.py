@@ -181,6 +181,13 @@ class Web(Table):
         return name
 
 
+class ManifestTable(Table):
+    """[manifest]: whose signature the methods need, and the signed file; without it they are shown as set."""
+
+    public_key: str
+    file: Path = Path("support-methods.json")
+
+
 class FeedTable(Table):
     """One [[value.feeds]] table: a Chainlink price feed on a network whose node is set."""
 

@@ -135,6 +135,8 @@ def metrics() -> Response:
         lines = [*service().read(lambda ledger: [*_metric_lines(service(), ledger)]), *card_metrics(service())]
     except LedgerError:
         lines = [*metric("support_ledger_up", "1 where the ledger answers.", [({}, "0")])]
+    problems = str(len(service().addresses.problems))
+    lines += metric("support_addresses_unproved", "What is not as it was signed, and hidden.", [({}, problems)])
     lines += webhook_metrics()
     return _fresh(Response("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4; charset=utf-8"))
 
@@ -146,7 +148,7 @@ def source_views(at: Service, ledger: Ledger) -> list[SourceView]:
     # A watch that is stopped is money nobody looks for; any other thing set aside was found, and is told by itself.
     stopped = {item.source for item in ledger.set_aside() if item.key.startswith(WATCH)}
     views = []
-    for expected in expected_sources(at.assembly):
+    for expected in expected_sources(at.configured):
         name, network = expected.name, expected.network
         limit = timedelta(seconds=max(TURNS_MISSED_MAX * expected.poll_seconds, SILENCE_SECONDS_MIN))
         cursor = cursors.get(name)
@@ -171,8 +173,8 @@ def source_views(at: Service, ledger: Ledger) -> list[SourceView]:
 
 def not_watched(at: Service) -> list[str]:
     """Name the methods that are shown while no node tells about their money."""
-    networks = set(unwatched_networks(at.assembly))
-    return [m.key for m in at.assembly.methods if any(watch.network in networks for watch in m.watches)]
+    networks = set(unwatched_networks(at.configured))
+    return [m.key for m in at.configured.methods if any(watch.network in networks for watch in m.watches)]
 
 
 def _state(age: timedelta | None, health: SourceHealth | None, limit: timedelta) -> Freshness:

@@ -20,6 +20,7 @@ from support_service.web.public import for_other_sites, public
 from support_service.web.reader.articles import allowed_article, article_label, article_slot
 from support_service.web.reader.coins import coins
 from support_service.web.reader.sums import NAMES, canonical, is_for_everybody, offered, read_sum, sum_query
+from support_service.web.reader.verify import signed_as_json
 from support_service.web.service import Service, service
 
 blueprint = Blueprint("reader", __name__)
@@ -131,6 +132,7 @@ def _manifest(at: Service) -> dict[str, object]:
         "publisher": {"name": settings.publisher.name, "url": at.base_url},
         "demo": settings.is_demo,
         "methods": [_described(method) for method in at.assembly.methods],
+        "signature": signed_as_json(),
     }
 
 

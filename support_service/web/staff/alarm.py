@@ -44,6 +44,9 @@ _ADVICE = {
     Freshness.PARTIAL: Phrase("What it cannot read now is booked later."),
     Freshness.STALLED: Phrase("Its gifts are confirmed later."),
 }
+# What readers would send money to comes before what we hear of it.
+_UNPROVED = Phrase("Addresses are not as they were signed, and are hidden from readers (%(count)s): %(problem)s")
+_COMPARE = Phrase("Compare the settings with the signed manifest: support-service manifest check.")
 _NO_LEDGER = (
     Phrase("The ledger does not answer now: another program may hold it."),
     Phrase("Please look again in a minute."),
@@ -82,6 +85,10 @@ def staff_alarm() -> tuple[Phrase, ...]:
 
 
 def _look(at: Service) -> tuple[Phrase, ...]:
+    problems = at.addresses.problems
+    if problems:
+        told = (("problem", problems[0]), ("count", str(len(problems))))
+        return (Phrase(_UNPROVED.text, told), _COMPARE)
     try:
         return at.read(lambda ledger: _tell(at, ledger))
     except LedgerError as error:

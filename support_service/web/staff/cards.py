@@ -156,7 +156,7 @@ def left_to_refund(donation: Donation) -> Money:
 
 def plan_is_over(plan: Plan) -> bool:
     """Tell whether a plan charges nothing any more, by the words of its rail; one whose rail is gone nobody stops."""
-    rail = service().assembly.rails.get(plan.rail)
+    rail = service().configured.rails.get(plan.rail)
     return rail is None or plan.state in rail.ended_plans
 
 

@@ -56,7 +56,7 @@ def book() -> BaseResponse | str | tuple[str, int]:
     """Book what was typed, or ask back; with `action=look` only show what would be booked."""
     at, now = service(), service().clock()
     form_nonce()
-    read = booking.read_entry(request.form, booking.bookables(at.assembly.methods), now, at.zone)
+    read = booking.read_entry(request.form, booking.bookables(at.configured.methods), now, at.zone)
     if read.entry is None:
         return _page(request.form, read), 400
     if request.form.get("action") == "look":
@@ -129,7 +129,7 @@ def _page(typed: Mapping[str, str], read: booking.FormRead) -> str:
     at = service()
     return render_template(
         "staff/entry.html",
-        choices=booking.bookables(at.assembly.methods),
+        choices=booking.bookables(at.configured.methods),
         typed={
             name: typed.get(name, "") for name in ("method", "amount", "date", "payer", "note", "known_as", "nonce")
         },

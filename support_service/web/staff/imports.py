@@ -143,7 +143,7 @@ def stand(number: str) -> BaseResponse | tuple[str, int]:
 
 
 def _banks() -> BankChoices:
-    banks = service().assembly.own[BANK.name]
+    banks = service().configured.own[BANK.name]
     assert isinstance(banks, BankChoices)
     return banks
 

@@ -34,7 +34,7 @@ def paste() -> BaseResponse | str | tuple[str, int]:
     nonce, at = form_nonce(), service()
     method, text = word(request.form.get("method", "")), request.form.get("rows", "")
     typed = {"nonce": nonce, "method": method, "rows": text, "date": word(request.form.get("date", ""))}
-    bookable = next((one for one in booking.bookables(at.assembly.methods) if one.value == method), None)
+    bookable = next((one for one in booking.bookables(at.configured.methods) if one.value == method), None)
     if bookable is None:
         return _page(typed, message=NO_METHOD), 400
     day = _day(typed["date"])
@@ -83,7 +83,7 @@ def _page(typed: dict[str, str], rows: tuple[PastedRow, ...] = (), message: Phra
     at = service()
     return render_template(
         "staff/rows.html",
-        choices=booking.bookables(at.assembly.methods),
+        choices=booking.bookables(at.configured.methods),
         typed={name: typed.get(name, "") for name in ("method", "rows", "date", "nonce")},
         rows=rows,
         total=sum(row.money.units for row in rows if row.money is not None),

@@ -122,7 +122,7 @@ def teach_templates(state: BlueprintSetupState) -> None:
 
 def say_plan(plan: Plan) -> str:
     """Say how a plan is; one of a rail that is gone from the settings, too."""
-    rail = service().assembly.rails.get(plan.rail)
+    rail = service().configured.rails.get(plan.rail)
     return say(plan_word(plan.state, rail.plan_words if rail else {}))
 
 
@@ -196,7 +196,7 @@ def donations() -> str:
         on_the_way=count_on_the_way(at.books),
         chosen=chosen,
         mistakes=chosen.mistakes,
-        choices=choices(at.assembly),
+        choices=choices(at.configured),
         is_bookkeeper=_is_bookkeeper(),
     )
 
@@ -253,7 +253,7 @@ def health() -> str:
         set_aside=at.books.set_aside(),
         reasons={view.name: noted[view.name].reason if view.name in noted else "" for view in views},
         not_watched=not_watched(at),
-        by_hand=[method.key for method in at.assembly.methods if method.books],
+        by_hand=[method.key for method in at.configured.methods if method.books],
     )
 
 
@@ -274,7 +274,7 @@ def download(form: str) -> Response | tuple[str, int]:
     # Asked first, for what is begun waits as long as it must: better late than broken off.
     at.books.donations(limit=1)
     # Words of its own, for the page's are gone when the file is still being written.
-    people = at.assembly.for_people(speech(chosen_language()))
+    people = at.configured.for_people(speech(chosen_language()))
     file = _begun(wanted.write(at.ledger.exported(chosen.wanted), people))
     response = Response(file, mimetype=wanted.media_type)
     response.headers["Content-Disposition"] = f'attachment; filename="donations-{at.today()}.{wanted.suffix}"'
@@ -283,7 +283,7 @@ def download(form: str) -> Response | tuple[str, int]:
 
 
 def _exports_page(chosen: Filter) -> str:
-    offered = choices(service().assembly)
+    offered = choices(service().configured)
     return render_template(
         "staff/exports.html", chosen=chosen, mistakes=chosen.mistakes, choices=offered, formats=FORMATS
     )
@@ -355,7 +355,7 @@ def _next_page() -> str:
 
 def _other_languages() -> list[tuple[str, str, str]]:
     """Link this very page in every language; an answer to a form has no address to go to."""
-    languages = service().assembly.settings.publisher.languages
+    languages = service().configured.settings.publisher.languages
     if len(languages) < 2 or request.method not in SAFE_METHODS or request.endpoint is None:
         return []
     # Ours alone: a name from the query such as "_scheme" would be an order to url_for.
