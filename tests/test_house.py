@@ -74,6 +74,7 @@ NAMES_A_RAIL: dict[str, tuple[set[str], str]] = {
     "web/staff/entry.py": ({"bank"}, "a gift booked by hand is joined to its line at once"),
     "web/staff/rows.py": ({"bank"}, "the same, of many"),
     "web/card/views.py": ({"card"}, "the name of its blueprint: the pages at /card"),
+    "web/reader/block.py": ({"card"}, "the same, as the place that the block's sums lead to"),
     "ledger/canonical.py": ({"bank"}, "a stored word: the key of what a bank's line says, part of the sealed chain"),
 }
 

@@ -1,7 +1,7 @@
 """The sum of the page, one for every way to give: what is offered, and what an address asks for. Pure.
 
 `/support?amount=200&currency=UAH&frequency=once` fills the card's button, the bank's code and link, and a
-Bitcoin code where the currency is BTC. A way that takes no such sum stays as it is.
+coin's code where the currency is its own. A way that takes no such sum stays as it is.
 """
 
 from collections.abc import Iterable, Mapping
