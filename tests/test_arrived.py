@@ -59,7 +59,7 @@ def test_a_transaction_is_found_however_it_is_pasted(house: House, tx: str) -> N
     came(house.ledger, ether(block="A"))
     text = ask(house, tx=tx)
     assert "We see it" in text
-    assert "1 ETH" in text
+    assert "1\u00a0ETH" in text
     assert "2 of 64 blocks" in text
     assert "min more" in text
 
@@ -106,8 +106,8 @@ def test_one_transaction_may_bring_several(house: House) -> None:
     came(house.ledger, *tokens)
     text = ask(house, tx=TX)
     assert "We see it" in text
-    assert "1 USDT" in text
-    assert "2 USDT" in text
+    assert "1\u00a0USDT" in text
+    assert "2\u00a0USDT" in text
 
 
 def test_what_left_us_and_what_is_no_gift_is_not_told(house: House) -> None:

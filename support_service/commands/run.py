@@ -10,6 +10,7 @@ from support_service import watcher
 from support_service.assembly import Assembly, build_sources, build_valuation, expected_sources, unwatched_networks
 from support_service.giving import utc_now
 from support_service.ledger import Ledger, migrate
+from support_service.rails.chain.exact_sums import NAME as EXACT_SUMS
 from support_service.rails.chain.exact_sums import ExactSums
 from support_service.settings import worker_environment
 from support_service.supervisor import Child, Supervisor, accepts_connections
@@ -64,7 +65,9 @@ def watch(assembly: Assembly, ledger: Ledger, *, once: bool, say: Say) -> int:
     if once:
         outcomes = watcher.run_once(sources, ledger)
         for outcome in outcomes:
-            say(_outcome_line(outcome))
+            # What only ties sums to choices is no source of money, and told where it failed.
+            if outcome.source != EXACT_SUMS or not outcome.is_good:
+                say(_outcome_line(outcome))
         return 0 if all(outcome.is_good for outcome in outcomes) else 1
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

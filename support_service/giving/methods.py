@@ -200,4 +200,8 @@ class PaymentMethod:
         """Return the method as it reads for one gift; as for everybody where nothing of that fits into it."""
         if self.write_gift is not None:
             return self.write_gift(self, code, money)
-        return self if money is None else self.filled(money)
+        filling = self.filling
+        if money is None or filling is None or money.asset.code != filling.asset.code:
+            return self
+        # What a reader chose names its asset by code alone; the method knows on which network it is.
+        return self.filled(Money(money.units, filling.asset))

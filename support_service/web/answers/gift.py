@@ -160,7 +160,7 @@ def _ask(wish: GiftWish, status: int, alert: Phrase | None = None) -> Response:
     page = render_template(
         "gift_form.html",
         ways=ways_of(at.assembly.methods),
-        chosen=wish.way.key if wish.way is not None else asked.get("way", ""),
+        chosen_way=wish.way.key if wish.way is not None else asked.get("way", ""),
         wish=wish,
         meant=[(money, plain(money)) for money in wish.meant],
         alert=alert or wish.mistake,
