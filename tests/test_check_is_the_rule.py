@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from support_service.app import create_app
-from support_service.assembly import assemble
+from support_service.assembly import Assembly, assemble
 from support_service.commands.check import file_mistakes, method_lines, warning_lines
 from support_service.ledger import Ledger, migrate
 from support_service.money import Money, plain
@@ -163,6 +163,14 @@ cards = st.fixed_dictionaries(
 )
 
 
+def assembled(file: Path) -> Assembly | SettingsError:
+    """Read the settings, or tell what is wrong with them."""
+    try:
+        return assemble(file)
+    except SettingsError as error:
+        return error
+
+
 def told(value: object) -> str:
     """Write a value as TOML, tables inline."""
     if isinstance(value, dict):
@@ -196,15 +204,11 @@ def test_each_way_to_give_that_check_passes_is_shown_with_its_codes(
     with tempfile.TemporaryDirectory() as folder:
         database = postgresql_url if is_large else "sqlite:///support.db"
         file = giving_ways(Path(folder), methods, stripe, database)
-        refused: SettingsError | None = None
-        try:
-            assembly = assemble(file)
-        except SettingsError as error:
-            refused = error
-        if refused is not None:
-            places = {mistake.key.split(".")[0].split("[")[0] for mistake in refused.mistakes}
-            assert places <= {"methods", "stripe"}, refused.lines
-            assert all(mistake.reason for mistake in refused.mistakes)
+        assembly = assembled(file)
+        if isinstance(assembly, SettingsError):
+            places = {mistake.key.split(".")[0].split("[")[0] for mistake in assembly.mistakes}
+            assert places <= {"methods", "stripe"}, assembly.lines
+            assert all(mistake.reason for mistake in assembly.mistakes)
             return
         assert len(method_lines(assembly)) >= len(methods)
         if file_mistakes(assembly):
@@ -230,15 +234,11 @@ def test_each_way_to_give_that_check_passes_is_shown_with_its_codes(
 def test_what_check_passes_serves_the_page_and_what_it_refuses_is_named(chosen: dict[str, object]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = written(Path(folder), chosen)
-        refused: SettingsError | None = None
-        try:
-            assembly = assemble(file)
-        except SettingsError as error:
-            refused = error
-        if refused is not None:
-            assert {mistake.key for mistake in refused.mistakes} <= set(chosen), refused.lines
-            assert all(line.startswith(f"{file}: ") for line in refused.lines)
-            assert all(mistake.reason for mistake in refused.mistakes)
+        assembly = assembled(file)
+        if isinstance(assembly, SettingsError):
+            assert {mistake.key for mistake in assembly.mistakes} <= set(chosen), assembly.lines
+            assert all(line.startswith(f"{file}: ") for line in assembly.lines)
+            assert all(mistake.reason for mistake in assembly.mistakes)
             return
         assert method_lines(assembly)
         assert all(": warning: " in line for line in warning_lines(assembly))

@@ -6,7 +6,7 @@ This file is frozen: databases in the field were made by it.
 from alembic import op
 from sqlalchemy import Connection
 
-revision = "0009"
+revision = "0007"
 down_revision = "0006"
 
 # Table -> its key. The rail of a row is that of the source whose report told it.
@@ -42,10 +42,10 @@ def _rebuild(connection: Connection, table: str, key: str) -> None:
     rail = "substr(report.source, 1, instr(report.source || ':', ':') - 1)"
     rows = f"SELECT {told}, {rail} FROM {table} JOIN report ON report.number = {table}.report_number"  # noqa: S608
     for statement in (
-        f"CREATE TABLE {table}_0009 {body}, rail TEXT NOT NULL CHECK (rail <> ''), PRIMARY KEY {key}) STRICT",
-        f"INSERT INTO {table}_0009 ({to}, rail) {rows}",
+        f"CREATE TABLE {table}_0007 {body}, rail TEXT NOT NULL CHECK (rail <> ''), PRIMARY KEY {key}) STRICT",
+        f"INSERT INTO {table}_0007 ({to}, rail) {rows}",
         f"DROP TABLE {table}",
-        f"ALTER TABLE {table}_0009 RENAME TO {table}",
+        f"ALTER TABLE {table}_0007 RENAME TO {table}",
     ):
         connection.exec_driver_sql(statement)
     for action in ("UPDATE", "DELETE") if table in APPEND_ONLY else ():
