@@ -1,5 +1,5 @@
 # make run    everything set up, then the demo:  http://127.0.0.1:8000/support
-# make test   everything that tests need, then all tests; `make test-quick` a minute of them
+# make test   everything that tests need, then all tests; `make test-quick` the quick ones alone
 # make setup  the part both share; puts the command at .venv/bin/support-service
 #
 # Needed: python3 (3.11 or newer) with venv, make, node and npm. Everything else is set up here.
