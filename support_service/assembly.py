@@ -1,22 +1,26 @@
 """Where settings meet rails: every method and network checked, every mistake told at once."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from support_service.giving import Clock, PaymentMethod, Watch
+from support_service.giving import Clock, PaymentMethod, Phrase, Watch
+from support_service.ledger import ForPeople
 from support_service.ledger.address import read_database_url
 from support_service.ledger.errors import LedgerError
+from support_service.manifest.minisign import BadKey, read_public_key
+from support_service.manifest.proof import Trust
 from support_service.rails import RAILS
 from support_service.rails.options import Mistake, Options, Surroundings
 from support_service.rails.processor import Believed, FindIntent, Processor, one_card_way
 from support_service.rails.rail import Expected, OwnTables, Rail, RailSettings
 from support_service.rails.source import Source
 from support_service.rates.settings import Choices, read_value
-from support_service.rates.valuation import Finder
+from support_service.rates.valuation import POLL_SECONDS, Finder, source_name
 from support_service.settings import Settings, SettingsError, read_settings
 from support_service.settings.schema import MethodEntry
 
@@ -33,6 +37,7 @@ class Assembly:
     value: Choices | None
     rails: Mapping[str, Rail]
     own: Mapping[str, object] = field(default_factory=dict)
+    trust: Trust | None = None
 
     @property
     def shown(self) -> tuple[PaymentMethod, ...]:
@@ -50,6 +55,13 @@ class Assembly:
         watches = tuple(watch for watch in self.watches if watch.network in networks)
         return RailSettings(networks, watches, self.own.get(rail))
 
+    def for_people(self, say: Callable[[Phrase], str]) -> ForPeople:
+        """Say what files for people need: the publisher's clocks, and what each method is called."""
+        titles = {method.key: say(method.title) for method in self.methods}
+        shared = {title for title, count in Counter(titles.values()).items() if count > 1}
+        named = {key: f"{title} ({key})" if title in shared else title for key, title in titles.items()}
+        return ForPeople(self.settings.publisher.zone, named, say)
+
 
 def assemble(file: Path, rails: Mapping[str, Rail] = RAILS) -> Assembly:
     """Read the settings file and build every method; raise SettingsError with all mistakes."""
@@ -59,13 +71,15 @@ def assemble(file: Path, rails: Mapping[str, Rail] = RAILS) -> Assembly:
     mistakes += _database_mistakes(settings, mistakes)
     mistakes += _network_mistakes(settings, rails)
     methods = [*_card_methods(settings, rails, mistakes), *_methods(settings, rails, mistakes)]
+    mistakes += _contact_mistakes(settings, methods, mistakes)
     mistakes += _shared_keys(methods)
     mistakes += _shared_watches(methods)
     value = _value(settings, mistakes)
     own = _read_own(settings, tuple(methods), rails, mistakes)
+    trust = _trust(settings, mistakes)
     if mistakes:
         raise SettingsError(file, mistakes)
-    return Assembly(settings, tuple(methods), value, rails, own)
+    return Assembly(settings, tuple(methods), value, rails, own, trust)
 
 
 def build_sources(assembly: Assembly, believed: Believed, *, clock: Clock) -> list[Source]:
@@ -75,8 +89,9 @@ def build_sources(assembly: Assembly, believed: Believed, *, clock: Clock) -> li
 
 
 def expected_sources(assembly: Assembly) -> tuple[Expected, ...]:
-    """Name those sources, without loading what they need."""
-    return tuple(one for rail in assembly.rails.values() for one in rail.expected(assembly.given(rail.name)))
+    """Name those sources, and the one of values, without loading what they need."""
+    values = [] if assembly.value is None else [Expected(source_name(assembly.value.currency), None, POLL_SECONDS)]
+    return (*(one for rail in assembly.rails.values() for one in rail.expected(assembly.given(rail.name))), *values)
 
 
 def build_valuation(assembly: Assembly, unvalued: Finder, *, clock: Clock) -> list[Source]:
@@ -116,6 +131,27 @@ def _database_mistakes(settings: Settings, before: list[Mistake]) -> list[Mistak
     except LedgerError as error:
         return [Mistake("database.url", str(error).removeprefix("database.url").lstrip(": "))]
     return []
+
+
+def _contact_mistakes(settings: Settings, methods: list[PaymentMethod], before: list[Mistake]) -> list[Mistake]:
+    """Whoever gives monthly by card must be able to reach somebody: to stop it, to ask for it back."""
+    has_cards = any(method.card is not None for method in methods)
+    if not has_cards or settings.publisher.contact or any(one.key == "publisher.contact" for one in before):
+        return []
+    reason = "is missing: whoever gives by card must be able to reach you; set an e-mail address or an https page"
+    return [Mistake("publisher.contact", reason)]
+
+
+def _trust(settings: Settings, mistakes: list[Mistake]) -> Trust | None:
+    """Read whose signature the methods need; the signed file itself is read when it is looked at."""
+    table = settings.manifest
+    if table is None:
+        return None
+    try:
+        return Trust(read_public_key(table.public_key), settings.file.absolute().parent / table.file)
+    except BadKey as error:
+        mistakes.append(Mistake("manifest.public_key", str(error)))
+        return None
 
 
 def _network_mistakes(settings: Settings, rails: Mapping[str, Rail]) -> list[Mistake]:

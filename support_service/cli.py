@@ -13,28 +13,33 @@ import click
 
 from support_service import __version__
 from support_service.assembly import Assembly, assemble
+from support_service.commands import backup as backups
 from support_service.commands import check as checks
+from support_service.commands import deploy as deploying
 from support_service.commands import freezes as freezing
 from support_service.commands import import_ as importing
+from support_service.commands import manifest as signing
 from support_service.commands import rescan as rescanning
 from support_service.commands import run as running
 from support_service.commands import verify_online as auditing
 from support_service.commands.errors import NotBuilt, Telling, tell_bug
-from support_service.commands.output import write_lines
+from support_service.commands.output import write_chunks
 from support_service.commands.passwords import chosen_password
 from support_service.giving import State, utc_now
-from support_service.ledger import Ledger, Wanted, migrate, write_export
+from support_service.ledger import FORMATS, Head, Ledger, Wanted, migrate
+from support_service.ledger.backup import Wanted as WantedBackup
 from support_service.log import configure_logging
 from support_service.rails import RAILS
 from support_service.rails.options import Mistake
 from support_service.settings import SettingsError, settings_path
 from support_service.supervisor import listening_address, reserve_port
+from support_service.web.spoken import speech
 
-COMMANDS_NOT_BUILT = ("backup", "restore")
-FORMS = ("jsonl", "csv")
-FORMS_NOT_BUILT = ("xlsx", "hledger", "beancount")
+COMMANDS_NOT_BUILT: tuple[str, ...] = ()
+FORMS = {one.name: one for one in FORMATS}
 STATEMENTS = ("camt053", "mt940", "csv", "privatbank", "monobank")
 ROLES = ("viewer", "bookkeeper", "admin")
+LAYOUTS = ("block", "bar", "button", "compact")
 
 _HOST = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 _PORT = click.option(
@@ -124,10 +129,11 @@ def watch(call: Call, *, once: bool) -> int:
 @click.option(
     "--online",
     is_flag=True,
-    help="Also ask every node which chain it is on, and every card processor whether the key works.",
+    help="Also ask every node which chain it is on, and card processors and banks whether our keys work.",
 )
+@click.option("--deploy", is_flag=True, help="Also refuse what is unsafe in production.")
 @click.pass_obj
-def check(call: Call, *, online: bool) -> int:
+def check(call: Call, *, online: bool, deploy: bool) -> int:
     """Check every setting, address and QR code; print one line per method."""
     for line in checks.method_lines(call.assembly):
         click.echo(line)
@@ -135,6 +141,7 @@ def check(call: Call, *, online: bool) -> int:
         click.echo(line, err=True)
     answers = [*checks.file_mistakes(call.assembly), *(checks.ask_nodes(call.assembly) if online else ())]
     mistakes = [answer for answer in answers if isinstance(answer, Mistake)]
+    mistakes += deploying.deploy_mistakes(call.assembly) if deploy else []
     for said in (answer for answer in answers if isinstance(answer, str)):
         click.echo(said)
     if mistakes:
@@ -148,16 +155,6 @@ def migrate_database(call: Call) -> None:
     """Create the database, or bring it to this version."""
     applied = migrate(call.database_url)
     click.echo(f"the database is at this version; applied: {', '.join(applied) or 'nothing, it was before'}")
-
-
-class Form(click.Choice[str]):
-    """A format of the export; the contract's formats that are not built yet are told apart from mistakes."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return a format that is built, or end with exit 2."""
-        if value in FORMS_NOT_BUILT:
-            raise NotBuilt(f"export --format {value}")
-        return super().convert(value, param, ctx)
 
 
 class Moment(click.ParamType[datetime]):
@@ -175,7 +172,7 @@ class Moment(click.ParamType[datetime]):
 
 
 @commands.command()
-@click.option("--format", "form", type=Form(FORMS), required=True, help="How to write it.")
+@click.option("--format", "form", type=click.Choice(list(FORMS)), required=True, help="How to write it.")
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write; standard output if absent."
 )
@@ -185,10 +182,11 @@ class Moment(click.ParamType[datetime]):
 @click.option("--state", type=click.Choice([state.value for state in State]), help="In one state alone.")
 @click.pass_obj
 def export(call: Call, /, form: str, out: Path | None, **wanted: Any) -> None:
-    """Write every gift, oldest first, one a line."""
+    """Write every gift, oldest first."""
     state = wanted.pop("state")
-    rows = call.ledger.export(Wanted(**wanted, state=State(state) if state else None))
-    write_lines(write_export(rows, form="csv" if form == "csv" else "jsonl"), out)
+    rows = call.ledger.exported(Wanted(**wanted, state=State(state) if state else None))
+    say = speech(call.assembly.settings.publisher.languages[0])
+    write_chunks(FORMS[form].write(rows, call.assembly.for_people(say)), out)
 
 
 @commands.command(name="import")
@@ -205,7 +203,7 @@ def import_statement(call: Call, /, file: Path, form: str, **wanted: Any) -> int
 
 
 @commands.command()
-@click.option("--online", is_flag=True, help="Also hold what it says against the chains and card processors.")
+@click.option("--online", is_flag=True, help="Also hold what it says against the chains, card processors and banks.")
 @click.pass_obj
 def verify(call: Call, *, online: bool) -> int:
     """Check every invariant of the ledger, from the database alone or against those who hold the money."""
@@ -216,6 +214,45 @@ def verify(call: Call, *, online: bool) -> int:
         click.echo(problem, err=True)
     click.echo(f"{len(problems)} problems" if problems else "the ledger is sound")
     return 1 if problems else 0
+
+
+class Report(click.ParamType[Head]):
+    """A report of the ledger, as `backup` prints the newest one: NUMBER:HASH."""
+
+    name = "report"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Head:
+        """Return its number and hash."""
+        number, _, hash_ = str(value).partition(":")
+        if not (number.isdecimal() and len(number) < 20 and hash_):
+            self.fail(f"{value!r} is not NUMBER:HASH, as `backup` prints it.", param, ctx)
+        return Head(int(number), hash_)
+
+
+@commands.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.pass_obj
+def backup(call: Call, file: Path) -> None:
+    """Write the whole ledger into one file, while money comes in.
+
+    Settings and files with secrets are not in it.
+    """
+    backups.write(call.assembly, file, say=click.echo)
+
+
+@commands.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--since", type=Moment(), help="Refuse a backup that was made before.")
+@click.option("--holds", type=Report(), metavar="NUMBER:HASH", help="Refuse a backup without this report.")
+@click.option("--other-publisher", is_flag=True, help="Also restore the ledger of another publisher's name.")
+@click.pass_obj
+def restore(call: Call, file: Path, *, since: datetime | None, holds: Head | None, other_publisher: bool) -> None:
+    """Put a backup in the place of an empty database, proved; stop the service first.
+
+    What is damaged, no backup, too old, or would lose something is refused.
+    """
+    publisher = "" if other_publisher else call.assembly.settings.publisher.name
+    backups.read(call.assembly, file, WantedBackup(publisher, since, holds), say=click.echo)
 
 
 @commands.command()
@@ -254,6 +291,74 @@ def cards(call: Call, turn: str, note: str) -> None:
     """Switch card payments on or off; every other way to give stays as it is."""
     for line in freezing.switch_cards(call.assembly, call.ledger, is_on=turn == "on", note=note):
         click.echo(line)
+
+
+@commands.command(name="snippet")
+@click.option("--lang", metavar="L", help="Language of the block; the page's first if absent.")
+@click.option("--layout", type=click.Choice(LAYOUTS), default="block", show_default=True, help="Its shape.")
+@click.pass_obj
+def print_snippet(call: Call, lang: str | None, layout: str) -> None:
+    """Print the support block as HTML for articles: it works without script, and the widget's script upgrades it."""
+    # Late: no other command needs the pages.
+    written = import_module("support_service.commands.snippet").snippet_text
+    try:
+        click.echo(written(call.assembly, lang, layout), nl=False)
+    except ValueError as error:
+        raise click.UsageError(f"--lang: {error}.") from error
+
+
+_FROM_STDIN = click.option("--password-stdin", is_flag=True, help="Read the key's password from standard input.")
+_KNOWN_KEY = click.option("--public-key", default="", metavar="KEY", help="Who may sign [manifest.public_key].")
+_KNOWN_FILE = click.option("--manifest", type=click.Path(path_type=Path), help="The signed file [manifest.file].")
+
+
+@commands.group()
+def manifest() -> None:
+    """Addresses that nobody swaps unnoticed: signed away from the server."""
+
+
+@manifest.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), default=Path("support-methods.key"))
+@_FROM_STDIN
+def keygen(file: Path, *, password_stdin: bool) -> None:
+    """Make a key pair, FILE and FILE.pub, where you sign; never on the server."""
+    signing.keygen(file, password_from_stdin=password_stdin, say=click.echo)
+
+
+@manifest.command()
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("support-methods.key"),
+    show_default=True,
+    help="The secret key's file.",
+)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The manifest to write [manifest.file].")
+@_FROM_STDIN
+@click.pass_obj
+def sign(call: Call, key: Path, out: Path | None, *, password_stdin: bool) -> None:
+    """Sign every method as the settings have it now; look at what is printed."""
+    signing.sign_methods(call.assembly, key, out, password_from_stdin=password_stdin, say=click.echo)
+
+
+@manifest.command(name="check")
+@_KNOWN_KEY
+@_KNOWN_FILE
+@click.pass_obj
+def check_manifest(call: Call, public_key: str, manifest: Path | None) -> int:
+    """Hold the settings against the signed manifest."""
+    return signing.tell(signing.check_methods(call.assembly, signing.Known(public_key, manifest), say=click.echo))
+
+
+@commands.command()
+@click.argument("urls", nargs=-1, required=True, metavar="URL...")
+@_KNOWN_KEY
+@_KNOWN_FILE
+@click.pass_obj
+def attest(call: Call, urls: tuple[str, ...], public_key: str, manifest: Path | None) -> int:
+    """Fetch live pages, read every address, IBAN, card number and QR code, and name what is not signed."""
+    known = signing.Known(public_key, manifest)
+    return signing.tell(signing.attest_pages(urls, known, lambda: call.assembly, say=click.echo))
 
 
 @commands.group()

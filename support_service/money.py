@@ -71,11 +71,17 @@ class Money:
 
 def plain(money: Money) -> str:
     """Write the exact amount in the machine form: "2.5", "0.000001", "-12"; no exponent, no grouping."""
-    sign = "-" if money.units < 0 else ""
-    digits = str(abs(money.units)).rjust(money.asset.exponent + 1, "0")
-    whole, fraction = digits[: len(digits) - money.asset.exponent], digits[len(digits) - money.asset.exponent :]
-    fraction = fraction.rstrip("0")
-    return f"{sign}{whole}.{fraction}" if fraction else f"{sign}{whole}"
+    return plain_units(money.units, money.asset.exponent)
+
+
+def plain_units(units: int, exponent: int) -> str:
+    """Write units of an asset with so many decimals, as `plain` does."""
+    sign = "-" if units < 0 else ""
+    digits = str(abs(units)).rjust(exponent + 1, "0")
+    if not exponent:
+        return f"{sign}{digits}"
+    fraction = digits[-exponent:].rstrip("0")
+    return f"{sign}{digits[:-exponent]}.{fraction}" if fraction else f"{sign}{digits[:-exponent]}"
 
 
 def parse_plain(text: str, asset: Asset) -> Money:

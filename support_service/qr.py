@@ -53,7 +53,7 @@ def matrix(qr: QrText) -> Modules:
 
     Raises QrTextTooLong where the text does not fit, QrError for an unknown level.
     """
-    return _modules(qr.text, qr.level, qr.version_min)
+    return _modules(qr.text, qr.level, qr.version_min, qr.mask)
 
 
 def version(modules: Modules) -> int:
@@ -91,14 +91,14 @@ def png(qr: QrText) -> bytes:
 
 
 @lru_cache(DRAWINGS_KEPT_MAX)
-def _modules(text: str, level: str, version_min: int) -> Modules:
+def _modules(text: str, level: str, version_min: int, mask: int | None) -> Modules:
     if level not in _LEVELS:
         raise QrError(f"{level!r} is not an error correction level; known are {', '.join(_LEVELS)}")
     size = len(text.encode())
     if not 0 < size <= TEXT_BYTES_MAX:
         raise QrTextTooLong(f"a QR text has 1 to {TEXT_BYTES_MAX} bytes, this one has {size}")
     # version_min is a floor: `fit` raises the version until the text fits.
-    symbol = QRCode(version=version_min, error_correction=_LEVELS[level], border=0)
+    symbol = QRCode(version=version_min, error_correction=_LEVELS[level], border=0, mask_pattern=mask)
     symbol.add_data(text)
     symbol.make(fit=True)
     return tuple(tuple(bool(dark) for dark in row) for row in symbol.modules)

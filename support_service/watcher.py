@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from support_service.giving import Clock, SetAside, utc_now
+from support_service.giving import Clock, SetAside, SourceWarning, utc_now
 from support_service.ledger import (
     BadReport,
     CursorMoved,
@@ -23,8 +23,7 @@ from support_service.ledger import (
     SourceContradiction,
     SourceFrozen,
 )
-from support_service.rails.asides import SetsAside
-from support_service.rails.source import MustFreeze, Source, SourceDown, SourceError, SourceLied, Warns
+from support_service.rails.source import MustFreeze, Source, SourceDown, SourceError, SourceLied, SourceRefused
 
 BACKOFF_SECONDS_FIRST = 1.0
 BACKOFF_SECONDS_MAX = 300.0
@@ -33,6 +32,8 @@ LIED_PAUSE_SECONDS = 300.0
 # A frozen source asks its node nothing; how long after `unfreeze` it may stay quiet.
 FROZEN_PAUSE_SECONDS = 10.0
 TELL_EVERY = timedelta(minutes=1)
+# How soon a source that rests hears that it is woken.
+LISTEN_SECONDS = 3.0
 # How often one turn gives way to a faster watcher before it rests.
 CURSOR_MOVED_MAX = 10
 # Waiting for threads at the end; what they still do is undone by the database, not by us.
@@ -77,7 +78,7 @@ def _changed(source: Source, ledger: Ledger, is_stopped: Callable[[], bool]) -> 
             for report in source.reports(ledger.cursor(source.name)):
                 # First: a thing that is set aside without need is read once more, one that is forgotten never.
                 beside.keep(is_over=False)
-                changed += len(ledger.accept(report).donations)
+                changed += len(ledger.accept(report).donations) + source.booked()
                 if is_stopped():
                     break
         except CursorMoved:
@@ -99,8 +100,7 @@ class _Beside:
     """What a source sets aside in one turn, kept in the ledger as far as it changes."""
 
     def __init__(self, source: Source, ledger: Ledger) -> None:
-        told: object = source
-        self._asides = told.asides if isinstance(told, SetsAside) else None
+        self._asides = source.asides
         self._name, self._ledger = source.name, ledger
         self._held: dict[str, SetAside] = {}
         if self._asides is not None:
@@ -140,26 +140,31 @@ def _one(source: Source, ledger: Ledger) -> Outcome:
     if isinstance(taken.error, LedgerDown | LedgerOutdated):
         raise taken.error
     if taken.state is not None:
-        ledger.note_health(source.name, taken.state, taken.reason or _warning(source))
+        ledger.note_health(source.name, taken.state, taken.reason, taken.warnings)
     held = ledger.cursor(source.name)
     return Outcome(source.name, held.height if held else None, taken.donations_changed, taken.reason)
 
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """One turn: what changed, or what was wrong. state is None where the fault says nothing about the source."""
+    """One turn: what changed and what is to be told of it, or what was wrong.
+
+    state is None where the fault says nothing about the source.
+    """
 
     donations_changed: int = 0
     error: Exception | None = None
     reason: str = ""
     state: Health | None = Health.OK
     rest_seconds: float = 0.0
+    warnings: tuple[SourceWarning, ...] = ()
 
 
 def _take_turn(source: Source, ledger: Ledger, is_stopped: Callable[[], bool]) -> _Taken:
     """Take one turn; no fault of a source, of whatever kind, gets past this to the others."""
     try:
-        return _Taken(_changed(source, ledger, is_stopped))
+        changed = _changed(source, ledger, is_stopped)
+        return _Taken(changed, warnings=source.warnings())
     except SourceDown as error:
         return _Taken(0, error, str(error), Health.DOWN, error.retry_after_seconds)
     except (MustFreeze, SourceFrozen) as error:
@@ -175,11 +180,6 @@ def _take_turn(source: Source, ledger: Ledger, is_stopped: Callable[[], bool]) -
         return _Taken(0, error, f"internal error ({type(error).__name__}), see the log", Health.DOWN)
 
 
-def _warning(source: Source) -> str:
-    told: object = source
-    return told.warning if isinstance(told, Warns) else ""
-
-
 def run(sources: Sequence[Source], ledger: Ledger, stop: threading.Event, *, clock: Clock = utc_now) -> None:
     """Watch all sources until `stop` is set; comes back within a few seconds then."""
     watches = [SourceWatch(source, ledger, stop, clock) for source in sources]
@@ -193,23 +193,26 @@ def run(sources: Sequence[Source], ledger: Ledger, stop: threading.Event, *, clo
 
 @dataclass(slots=True)
 class Fault:
-    """A fault that lasts is told once a minute, its end once."""
+    """A fault that lasts is told once a minute, its end once; one that waits for a person is told once."""
 
     source: str
     reason: str = ""
     since: datetime | None = None
     told_at: datetime | None = None
+    is_for_people: bool = False
 
-    def note(self, reason: str, now: datetime) -> None:
+    def note(self, reason: str, now: datetime, *, is_for_people: bool = False) -> None:
         """Keep the fault, and tell it if it is new, another one, or was not told for a minute."""
-        self.since = self.since or now
+        self.since, self.is_for_people = self.since or now, is_for_people
         if reason != self.reason:
             self.reason, self.told_at = reason, None
         self.tell(now)
 
     def tell(self, now: datetime) -> None:
         """Say what is wrong, if something is and it is time."""
-        if self.since is None or (self.told_at is not None and now - self.told_at < TELL_EVERY):
+        if self.since is None:
+            return
+        if self.told_at is not None and (self.is_for_people or now - self.told_at < TELL_EVERY):
             return
         self.told_at = now
         seconds = int((now - self.since).total_seconds())
@@ -240,39 +243,49 @@ class SourceWatch:
         """Take one turn; return how many seconds to rest after it."""
         taken = _take_turn(self._source, self._ledger, self._stop.is_set)
         if taken.error is not None:
-            pause = self._failed(taken.state, taken.reason, at_least=taken.rest_seconds)
+            pause = self._failed(taken)
             is_frozen = isinstance(taken.error, MustFreeze | SourceFrozen)
             return FROZEN_PAUSE_SECONDS if is_frozen else pause
         self._failures = 0
-        warning = _warning(self._source)
-        if warning:
-            self._fault.note(warning, self._clock())
+        if taken.warnings:
+            self._fault.note("; ".join(warning.text for warning in taken.warnings), self._clock())
         else:
             self._fault.end(self._clock())
-        self._keep_health(Health.OK, warning)
+        self._keep_health(Health.OK, warnings=taken.warnings)
         return self._source.poll_seconds
 
-    def _failed(self, state: Health | None, reason: str, *, at_least: float = 0) -> float:
+    def _failed(self, taken: _Taken) -> float:
         """Keep a fault and say how long to rest: twice as long each time, less a random part.
 
         Without that part all watchers of a node that comes back would fall upon it together.
         """
-        self._fault.note(reason, self._clock())
-        if state is not None:
-            self._keep_health(state, reason)
+        self._fault.note(taken.reason, self._clock(), is_for_people=isinstance(taken.error, SourceRefused))
+        if taken.state is not None:
+            self._keep_health(taken.state, taken.reason)
         self._failures += 1
         growing = min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS_FIRST * (1 << min(self._failures - 1, 16)))
-        return max(at_least, growing * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
+        return max(taken.rest_seconds, growing * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
 
-    def _keep_health(self, state: Health, reason: str) -> None:
+    def _keep_health(self, state: Health, reason: str = "", *, warnings: tuple[SourceWarning, ...] = ()) -> None:
         try:
-            self._ledger.note_health(self.name, state, reason)
+            self._ledger.note_health(self.name, state, reason, warnings)
         except LedgerError as error:
             self._fault.note(str(error), self._clock())
 
     def _rest(self, seconds: float) -> None:
+        listens = LISTEN_SECONDS if self._source.can_be_woken else TELL_EVERY.total_seconds()
         while seconds > 0 and not self._stop.is_set():
-            slice_seconds = min(seconds, TELL_EVERY.total_seconds())
+            slice_seconds = min(seconds, listens)
             self._stop.wait(slice_seconds)
             seconds -= slice_seconds
             self._fault.tell(self._clock())
+            # What is at fault is left to its rest, whoever wakes it.
+            if not self._failures and self._is_woken():
+                return
+
+    def _is_woken(self) -> bool:
+        try:
+            return self._source.is_woken()
+        except LedgerError as error:
+            self._fault.note(str(error), self._clock())
+            return False

@@ -6,6 +6,7 @@ from support_service.money import Asset, BadAmount, Money
 from support_service.web.amounts import SeveralMeanings, read_exact, read_typed, sum_text
 
 UAH, JPY, KWD = Asset("UAH", 2), Asset("JPY", 0), Asset("KWD", 3)
+EUR, BTC = Asset("EUR", 2), Asset("BTC", 8, "bitcoin")
 
 
 @pytest.mark.parametrize(
@@ -76,12 +77,15 @@ def test_every_sum_with_cents_survives_the_way_out_and_back() -> None:
 @pytest.mark.parametrize(
     ("units", "asset", "lang", "told"),
     [
-        (20000, UAH, "en", "200 UAH"),
-        (1050, UAH, "en", "10.50 UAH"),
-        (1050, UAH, "uk", "10,50 UAH"),
-        (1000000, UAH, "uk", "10\u202f000 UAH"),
-        (500, JPY, "en", "500 JPY"),
-        (10500, KWD, "en", "10.500 KWD"),
+        (20000, UAH, "en", "200\u00a0UAH"),
+        (1050, UAH, "en", "10.50\u00a0UAH"),
+        (1050, UAH, "uk", "10,50\u00a0₴"),
+        (1000000, UAH, "uk", "10\u202f000\u00a0₴"),
+        (1000, EUR, "en", "€10"),
+        (1050, EUR, "uk", "10,50\u00a0€"),
+        (500, JPY, "en", "500\u00a0JPY"),
+        (10500, KWD, "en", "10.500\u00a0KWD"),
+        (50_000, BTC, "uk", "0,0005\u00a0BTC"),
     ],
 )
 def test_a_sum_is_said_for_eyes(units: int, asset: Asset, lang: str, told: str) -> None:

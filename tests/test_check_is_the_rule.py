@@ -186,7 +186,9 @@ def giving_ways(
     """Write settings with these ways to give, and the processor's secrets beside them."""
     (folder / "key").write_text("sk_test_" + "a" * 24)
     (folder / "signing").write_text("whsec_" + "b" * 24)
-    tables: list[tuple[str, dict[str, object]]] = [("publisher", {"name": "A paper", "languages": ["uk", "en"]})]
+    tables: list[tuple[str, dict[str, object]]] = [
+        ("publisher", {"name": "A paper", "contact": "desk@paper.example", "languages": ["uk", "en"]})
+    ]
     tables += [("database", {"url": database})]
     if stripe is not None:
         tables += [("stripe", {"secret_key_file": "key", "webhook_secret_file": "signing"} | stripe)]

@@ -89,7 +89,7 @@ def test_another_chain_and_a_node_that_still_loads_fail(busy: BitcoinNode, core_
 
     core_proxy.bend = loading
     ended = asked("--rpc", core_proxy.url)
-    assert (ended.exit_code, "it still loads the chain" in odd(ended)["core_ready"]) == (1, True)
+    assert (ended.exit_code, "the node is still loading its chain: block" in odd(ended)["core_ready"]) == (1, True)
 
 
 @pytest.mark.node

@@ -64,7 +64,8 @@ def give_by_card(visitor: Visitor, origin: str) -> None:
     """Give as a person does, from the support page to the thanks."""
     page = visitor.page
     page.goto(f"{origin}/support?lang=en")
-    page.click("#method-stripe .presets.for-once.in-0 .preset >> nth=1")
+    page.click("#sum .presets.for-once.in-0 .preset >> nth=1")
+    page.click("#method-stripe .button")
 
     def is_at_payment() -> bool:
         """Press; a page that nobody can have read yet asks for a moment, and goes on by itself."""
@@ -86,12 +87,14 @@ def test_a_newcomer_sees_gifts_on_three_chains_and_by_card_arrive(start: Start, 
     look_around(demo, page)
     assert "no real card is charged" in demo.printed()
     give_by_card(visit(), page)
-    for gift in ("0.02 ETH", "0.0005 BTC", "12.34 USDT", "10 EUR"):
+    for gift in ("0.02 ETH", "0.0005 BTC", "12.34 USDT", "10 EUR", "50 UAH", "125 UAH"):
         until(partial(tells, demo, f"  confirmed     {gift} "), seconds=BUSY_SECONDS_MAX, what=demo.printed())
     told = demo.printed()
     for gift in ("0.02 ETH", "0.0005 BTC", "12.34 USDT"):
         assert told.index(f"seen          {gift}") < told.index(f"confirmed     {gift}")
     assert "paid out by a contract" in told
+    assert "on the IBAN, with the code" in told
+    assert "on the card, without a code" in told
     totals = {total["asset"] for total in json.loads(answer(f"{page}/totals.json")[1])["totals"]}
     assert totals >= {"ETH", "BTC", "USDT", "EUR"}
     odd = [line for line in demo.complained().splitlines() if " INFO " not in line]

@@ -48,6 +48,7 @@ def test_as_it_is_it_can_be_used(tmp_path: Path) -> None:
 
 def test_with_everything_switched_on_it_is_right(tmp_path: Path) -> None:
     text = switched_on(with_files=False)
+    (tmp_path / "logo.svg").write_text("<svg/>", encoding="utf-8")
     for name, secret in (
         ("stripe_key", "sk_test_example"),
         ("stripe_webhook", "whsec_example"),

@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from support_service.demo.stripe import StripeFake
-from support_service.giving import Cursor, Report, State
+from support_service.giving import Cursor, Report, SourceWarning, State, WarningKind
 from support_service.ledger import Health, Ledger, migrate
 from support_service.web.metrics import metric
 from tests.fixtures.cards import card_house
@@ -163,6 +163,64 @@ def test_the_sweep_of_cards_is_a_source_like_any_other(tmp_path: Path, database_
     assert (source["name"], source["network"], source["state"]) == ("stripe:sweep", None, "ok")
     house.clock.advance(seconds=3_600)
     assert client.get("/readyz").get_json()["reasons"] == ["stripe:sweep: last read 3600 s ago"]
+
+
+def warns(ledger: Ledger, kind: WarningKind, text: str = "http://user:secret@node says so") -> None:
+    Chain(ledger).says(transfer())
+    ledger.note_health("evm:ethereum", Health.OK, warnings=(SourceWarning(kind, text),))
+
+
+@pytest.mark.parametrize("kind", [WarningKind.LATE, WarningKind.UNPROVED, WarningKind.DEGRADED])
+def test_a_warning_that_is_not_about_finality_is_told_and_leaves_us_ready(
+    client: FlaskClient, ledger: Ledger, kind: WarningKind
+) -> None:
+    warns(ledger, kind)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.get_json()["reasons"]) == (200, [])
+    (source,) = answer.get_json()["sources"]
+    assert (source["state"], source["warnings"]) == ("ok", [kind])
+    assert f'support_source_warning{{source="evm:ethereum",kind="{kind}"}} 1' in client.get("/metrics").text
+    for path in ("/readyz", "/totals.json", "/metrics"):
+        assert "secret" not in client.get(path).text
+
+
+def test_a_chain_on_which_nothing_becomes_final_makes_us_not_ready(client: FlaskClient, ledger: Ledger) -> None:
+    warns(ledger, WarningKind.UNFINAL)
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.get_json()["reasons"] == [
+        "evm:ethereum: its chain goes on, but nothing becomes final; nothing is confirmed meanwhile"
+    ]
+
+
+def test_a_warning_without_a_kind_of_an_older_version_is_no_stop(client: FlaskClient, ledger: Ledger) -> None:
+    Chain(ledger).says(transfer())
+    ledger.note_health("evm:ethereum", Health.OK, "no new block since noon: is the node stuck?")
+    assert client.get("/readyz").status_code == 200
+    (warning,) = ledger.health()["evm:ethereum"].warnings
+    assert (warning.kind, warning.text) == (WarningKind.DEGRADED, "no new block since noon: is the node stuck?")
+
+
+def test_only_a_frozen_source_is_stopped_until_a_person_has_looked(client: FlaskClient, ledger: Ledger) -> None:
+    Chain(ledger).says(transfer())
+    ledger.note_health("evm:ethereum", Health.LIED, "wrong chain")
+    (lied,) = client.get("/readyz").get_json()["reasons"]
+    ledger.freeze("evm:ethereum", "two nodes differ", {})
+    (frozen,) = client.get("/readyz").get_json()["reasons"]
+    assert ("a person" in lied, "a person has looked" in frozen) == (False, True)
+
+
+def test_rates_are_a_source_like_any_other(tmp_path: Path, database_url: str, clock: MovingClock) -> None:
+    migrate(database_url)
+    values = {"sqlite:///support.db": database_url, "[publisher]": '[value]\ncurrency = "UAH"\n[publisher]'}
+    app = site(tmp_path, values, clock=clock)
+    ledger, client = app.extensions["support"].ledger, app.test_client()
+    assert client.get("/readyz").get_json()["reasons"] == ["rates:UAH: never read yet; is the watcher running?"]
+    ledger.accept(Report("rates:UAH", "1", cursor=Cursor(1, None, None, clock())))
+    assert client.get("/readyz").status_code == 200
+    assert 'support_source_state{source="rates:UAH",state="ok"} 1' in client.get("/metrics").text
+    ledger.note_health("rates:UAH", Health.DOWN, "no answer")
+    assert client.get("/readyz").get_json()["reasons"] == ["rates:UAH: cannot be reached"]
 
 
 HELP = re.compile(r"# HELP [a-zA-Z_:][a-zA-Z0-9_:]* (?:[^\\\n]|\\\\|\\n)*")

@@ -30,9 +30,17 @@ NAMES = (
         "frequency",
         "currency",
         "nonce",
+        "way",
+        "asset",
+        "tx",
+        "day",
+        "hour",
+        "q",
         "v",
         "\0",
     ),
+    *("class", "code", "line", "gift", "gifts", "rows", "account", "profile", "stands", "back", "was", "known_as"),
+    *("date", "payer", "note", "action", "sure", "meant", "ref"),
 )
 VALUES = (
     *("", "x", "DELETE", "staff.login", "javascript", "-1", "0", "9223372036854775807", "9223372036854775808"),

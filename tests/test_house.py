@@ -32,12 +32,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "supervisor": (),
     "door": ("door", "origin"),
     "settings": ("money", "origin", "rails", "settings"),
-    "assembly": ("giving", "ledger", "money", "origin", "rails", "rates", "settings"),
+    "manifest": ("giving", "manifest", "qr"),
+    "assembly": ("giving", "ledger", "manifest", "money", "origin", "rails", "rates", "settings"),
     "rails": ("giving", "money", "origin", "rails"),
     "rates": ("giving", "money", "rails", "rates", "settings"),
     "ledger": ("giving", "ledger", "money"),
     "watcher": ("giving", "ledger", "money", "rails"),
-    "web": ("assembly", "door", "giving", "ledger", "money", "origin", "qr", "rails", "settings", "web"),
+    "web": ("assembly", "door", "giving", "ledger", "manifest", "money", "origin", "qr", "rails", "settings", "web"),
     "app": ("assembly", "door", "giving", "ledger", "origin", "settings", "web"),
 }
 # These stand at the top and may use everything; demo and conformance are not the product.
@@ -67,7 +68,13 @@ NAMES_A_RAIL: dict[str, tuple[set[str], str]] = {
     "rates/online.py": ({"bitcoin"}, "the network of the coin that every market knows, as config/assets.toml has it"),
     "commands/import_.py": ({"bank"}, "a statement is a bank's: the command is that rail's own"),
     "web/staff/lines.py": ({"bank"}, "a line of a statement is a bank's: so is the form that says what it is"),
+    "web/bank_calls.py": ({"bank"}, "banks call at an address that their own documents name, as no processor does"),
+    "web/staff/imports.py": ({"bank"}, "a statement that staff bring is a bank's, as the command's"),
+    "web/staff/links.py": ({"bank", "card"}, "what a bank's line gives back came by a bank's line or card number"),
+    "web/staff/entry.py": ({"bank"}, "a gift booked by hand is joined to its line at once"),
+    "web/staff/rows.py": ({"bank"}, "the same, of many"),
     "web/card/views.py": ({"card"}, "the name of its blueprint: the pages at /card"),
+    "web/reader/block.py": ({"card"}, "the same, as the place that the block's sums lead to"),
     "ledger/canonical.py": ({"bank"}, "a stored word: the key of what a bank's line says, part of the sealed chain"),
 }
 
@@ -117,6 +124,71 @@ def our_imports(path: Path) -> set[str]:
 
 def test_only_what_is_everybodys_stands_beside_the_rooms() -> None:
     assert {path.stem for path in PACKAGE.glob("*.py")} == TOP_MODULES, "put it into the folder whose idea it is"
+
+
+RAIL_FILES = [path for path in FILES if part(path) == "rails"]
+# One name stands for one thing, but each chain has a record of its own for these.
+NAMES_OF_EACH_CHAIN = frozenset(
+    {
+        "Block",
+        "BlockMovements",
+        "CursorState",
+        "Movement",
+        "Pending",
+        "Poll",
+        "ReportBuilder",
+        "Rewind",
+        "SourceContext",
+        "Transaction",
+        "WatchState",
+    }
+)
+# Both standards of payment codes call it so.
+NAMES_OF_STANDARDS = frozenset({"Transfer"})
+
+
+def test_a_name_of_a_class_stands_in_one_module_of_the_rails() -> None:
+    found: dict[str, list[str]] = {}
+    for path in RAIL_FILES:
+        for node in tree(path).body:
+            name = node.name if isinstance(node, ast.ClassDef) else ""
+            if isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias":
+                name = ast.unparse(node.target)
+            if name and not name.startswith("_"):
+                found.setdefault(name, []).append(named(path))
+    several = {name: paths for name, paths in found.items() if len(paths) > 1}
+    new = {name: paths for name, paths in several.items() if name not in NAMES_OF_EACH_CHAIN | NAMES_OF_STANDARDS}
+    assert not new, f"say by the name what each of them is: {new}"
+    gone = (NAMES_OF_EACH_CHAIN | NAMES_OF_STANDARDS) - set(several)
+    assert not gone, f"take them off the list, so that they stay one thing: {gone}"
+
+
+# Parameters that pack unlike values into a bare tuple: fewer from change to change, and no new ones.
+PACKED_MAX = 23
+
+
+def test_a_parameter_is_no_bare_tuple_of_unlike_things() -> None:
+    packed = [
+        f"{named(path)}: {function.name}({argument.arg})"
+        for path in [*RAIL_FILES, PACKAGE / "watcher.py"]
+        for function in functions(path)
+        for argument in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
+        if argument.annotation is not None and _is_packed(argument.annotation)
+    ]
+    assert len(packed) <= PACKED_MAX, f"give each value its own name, or make a record of them: {sorted(packed)}"
+
+
+def _is_packed(annotation: ast.expr) -> bool:
+    """Tell of tuple[A, B] with unlike A and B, also where it may be None."""
+    kind = annotation.left if isinstance(annotation, ast.BinOp) else annotation
+    if (
+        not isinstance(kind, ast.Subscript)
+        or ast.unparse(kind.value) != "tuple"
+        or not isinstance(kind.slice, ast.Tuple)
+    ):
+        return False
+    parts = [ast.unparse(part) for part in kind.slice.elts]
+    return "..." not in parts and len(set(parts)) > 1
 
 
 @each(FILES)

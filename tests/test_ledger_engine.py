@@ -10,14 +10,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 import support_service.ledger.migrations
-from support_service.giving import State
+from support_service.giving import SourceWarning, State, WarningKind
 from support_service.ledger import Health, Ledger, LedgerDown, LedgerError, LedgerOutdated, migrate
 from support_service.ledger.engine import SCHEMA_REVISION, Database
 from support_service.ledger.tables import metadata
 from tests.fixtures.database import Cluster
 from tests.fixtures.reports import polled, transfer, transfer_report
 
-REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"]
 
 
 def test_the_migrated_schema_is_the_one_that_queries_expect(database_url: str) -> None:
@@ -168,6 +168,21 @@ def test_health_is_written_only_when_it_changes(ledger: Ledger) -> None:
     ledger.note_health("evm:ethereum", Health.OK)
     assert ledger.health()["evm:ethereum"].state is Health.OK
     assert ledger.health()["evm:ethereum"].changed_at > first.changed_at
+
+
+def test_warnings_are_kept_with_their_kinds(ledger: Ledger) -> None:
+    told = (
+        SourceWarning(WarningKind.LATE, "no new block: stuck?"),
+        SourceWarning(WarningKind.UNFINAL, "nothing\nfinal"),
+    )
+    ledger.note_health("evm:ethereum", Health.OK, warnings=told)
+    held = ledger.health()["evm:ethereum"]
+    assert [(one.kind, one.text) for one in held.warnings] == [
+        (WarningKind.LATE, "no new block: stuck?"),
+        (WarningKind.UNFINAL, "nothing final"),
+    ]
+    ledger.note_health("evm:ethereum", Health.OK, warnings=told)
+    assert ledger.health()["evm:ethereum"] == held
 
 
 def test_a_dropped_ledger_leaves_no_open_connection(postgresql_url: str, cluster: Cluster) -> None:

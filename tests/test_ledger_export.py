@@ -5,18 +5,17 @@ import io
 import json
 from datetime import timedelta
 from itertools import islice
-from typing import Literal
 
 import pytest
 
 from support_service.giving import Direction, Flag, Kind, Personal, State
-from support_service.ledger import Ledger, Wanted, write_export
-from support_service.ledger import export as export_module
+from support_service.ledger import FORMATS, ForPeople, Ledger, Wanted
+from support_service.ledger.export import rows as rows_module
 from tests.fixtures.reports import NOON, Chain, gift, polled, pushed, refund, statement, transfer
 
 TEN_THOUSAND_ETHER = 10_000 * 10**18
 LARGEST = 2**256 - 1
-FORMS: tuple[Literal["jsonl", "csv"], ...] = ("jsonl", "csv")
+FORMS = ("jsonl", "csv")
 
 ADDED = ["direction", "bank_class", "bank_rule", "booking_date", "matched_by"]
 
@@ -52,8 +51,9 @@ CONTRACT = [
 ]
 
 
-def lines(ledger: Ledger, form: Literal["jsonl", "csv"]) -> str:
-    return "".join(write_export(ledger.export(), form=form))
+def lines(ledger: Ledger, form: str) -> str:
+    (wanted,) = [one for one in FORMATS if one.name == form]
+    return b"".join(wanted.write(ledger.exported(), ForPeople())).decode()
 
 
 def test_a_row_has_the_contracts_fields_in_the_contracts_order(chain: Chain) -> None:
@@ -142,7 +142,7 @@ def test_filters_go_together(chain: Chain) -> None:
 def test_a_stalled_reader_holds_up_nobody_and_gets_the_moment_it_began(
     chain: Chain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export_module, "CHUNK_ROWS", 3)
+    monkeypatch.setattr(rows_module, "CHUNK_ROWS", 3)
     chain.says(*(transfer(f"0x{number:02}") for number in range(1, 11)), statement())
     chain.ledger.accept(pushed("early", refund(rank=(2, 0))))
     before = list(chain.ledger.export())

@@ -50,7 +50,7 @@ def test_the_wheel_carries_what_it_needs_and_nothing_else(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert names >= CARRIED
     assert all(name.startswith(("support_service/", "support_service-")) for name in names)
-    assert not [name for name in names if "test" in name or name.endswith((".db", ".sol"))]
+    assert not [name for name in names if "/test" in name or name.endswith((".db", ".sol"))]
 
 
 def test_it_serves_the_page_from_an_empty_environment(wheel: Path, tmp_path: Path) -> None:

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from support_service import watcher
 from support_service.assembly import assemble, build_valuation
-from support_service.giving import Cursor, Direction, Kind, Report, State, ValueClaim
-from support_service.ledger import Health, Ledger, write_export
+from support_service.giving import Direction, Kind, State, ValueClaim
+from support_service.ledger import ForPeople, Health, Ledger
+from support_service.ledger.export import json_lines
 from support_service.money import Asset
-from support_service.rails.source import SourceDown, SourceLied
+from support_service.rails.source import Source, SourceDown, SourceLied
 from support_service.rates import Asked, Rate, RateSource
 from support_service.rates.conversion import convert, rate_text, worth
 from support_service.rates.http import ANSWER_BYTES_MAX
@@ -475,7 +476,7 @@ def test_the_first_value_stays(ledger: Ledger, server: RatesServer, valuation: V
 def test_two_watchers_at_once_value_a_gift_once(ledger: Ledger, server: RatesServer, clock: FrozenClock) -> None:
     ledger.accept(polled(1, transfer(state=State.CONFIRMED)))
     one, other = (Valuation(UAH, both(server, clock), ledger.unvalued, clock=clock) for _ in range(2))
-    (first,), (second,) = list(one.reports(None)), list(other.reports(None))
+    (first, _), (second, _) = list(one.reports(None)), list(other.reports(None))
     assert not ledger.accept(first).is_empty
     assert ledger.accept(second).is_empty
     assert ledger.verify() == []
@@ -510,7 +511,7 @@ def test_the_smallest_and_a_huge_gift_come_out_of_the_export_exactly(
     ledger = Ledger(database_url, clock=clock)
     ledger.accept(polled(1, transfer(units=units, state=State.CONFIRMED)))
     watcher.turn(Valuation(UAH, both(server, clock), ledger.unvalued, clock=clock), ledger)
-    (line,) = write_export(ledger.export(), form="jsonl")
+    (line,) = json_lines.write(ledger.exported(), ForPeople())
     row = json.loads(line)
     assert row["units"] == str(units)
     assert row["value"] == {
@@ -561,7 +562,7 @@ def test_what_a_rate_was_made_of_is_kept_for_whoever_checks_it(ledger: Ledger, v
 
 def test_a_person_may_put_another_value_in_its_place(ledger: Ledger, valuation: Valuation) -> None:
     ledger.accept(polled(1, transfer(state=State.CONFIRMED)))
-    (report,) = list(valuation.reports(None))
+    report, _ = list(valuation.reports(None))
     ledger.accept(report)
     (held,) = report.observations
     assert isinstance(held.claim, ValueClaim)
@@ -595,8 +596,18 @@ def test_verify_sees_a_value_that_was_changed_by_hand(ledger: Ledger, valuation:
 
 
 def test_a_source_of_rates_is_a_source_like_every_other(valuation: Valuation) -> None:
-    reports: Callable[[Cursor | None], Iterator[Report]] = valuation.reports
-    assert (valuation.name, valuation.poll_seconds, list(reports(None))) == ("rates:UAH", 60.0, [])
+    source: Source = valuation
+    (looked,) = source.reports(None)
+    assert (source.name, source.poll_seconds, looked.observations) == ("rates:UAH", 60.0, ())
+    assert looked.cursor is not None and looked.cursor.step == 1
+
+
+def test_a_look_at_rates_is_noted_and_claims_nothing(ledger: Ledger, valuation: Valuation, clock: FrozenClock) -> None:
+    watcher.turn(valuation, ledger)
+    head, looked = ledger.head(), ledger.cursors()["rates:UAH"].checked_at
+    clock.now += timedelta(seconds=60)
+    assert not watcher.turn(valuation, ledger)
+    assert (ledger.head(), ledger.cursors()["rates:UAH"].checked_at - looked) == (head, timedelta(seconds=60))
 
 
 # The settings, and the command

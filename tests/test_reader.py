@@ -284,3 +284,90 @@ def test_a_hostile_publisher_name_stays_text(tmp_path: Path) -> None:
 def test_the_privacy_page_is_told_in_both_languages(client: FlaskClient) -> None:
     assert "Ми не зберігаємо вашої IP-адреси" in client.get("/privacy").text
     assert "We do not store your IP address" in client.get("/privacy?lang=en").text
+
+
+FACE = {
+    "sites = []": """sites = []
+legal = "NGO Example, 12345678"
+logo = "logo.svg"
+accent = "#7a1f3d"
+""",
+    "# contact = ": "contact = ",
+    "[database]": """[publisher.names]
+uk = "Приклад"
+[publisher.appeal]
+uk = "Нас утримують читачі."
+[database]""",
+}
+
+
+@pytest.fixture
+def own_face(tmp_path: Path) -> FlaskClient:
+    (tmp_path / "logo.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>', encoding="utf-8")
+    return reader(tmp_path, FACE)
+
+
+def test_a_publisher_has_a_face_of_their_own(own_face: FlaskClient) -> None:
+    page = own_face.get("/support").text
+    for part in ("Приклад", "Нас утримують читачі.", "NGO Example, 12345678", "mailto:support@example.com"):
+        assert part in page
+    assert "Militarnyi" in own_face.get("/support?lang=en").text, "what is not said in a language is said by name"
+    (logo,) = re.findall(r'"(/static/logo.svg\?v=[0-9a-f]+)"', page)
+    assert own_face.get(logo).mimetype == "image/svg+xml"
+    (style,) = re.findall(r'"(/static/support.css\?v=[0-9a-f]+)"', page)
+    assert "--accent: #7a1f3d" in own_face.get(style).text
+
+
+def test_without_a_face_there_is_an_honest_default(client: FlaskClient) -> None:
+    page = client.get("/support").text
+    assert "Нашу роботу оплачують читачі." in page
+    assert "mailto:" not in page and "logo" not in page
+
+
+def test_every_language_has_an_address_of_its_own_for_search_engines(client: FlaskClient) -> None:
+    base = "http://127.0.0.1:8000/support"
+    for query, own in (
+        ("", base),
+        ("?lang=en", f"{base}?lang=en"),
+        ("?lang=en&amount=5&currency=EUR", f"{base}?lang=en"),
+    ):
+        page = client.get(f"/support{query}").text
+        assert f'<link rel="canonical" href="{own}">' in page
+        assert f'hreflang="en" href="{base}?lang=en"' in page
+        assert f'hreflang="x-default" href="{base}"' in page
+
+
+def test_a_shared_link_has_a_picture_with_a_code_that_leads_to_the_page(client: FlaskClient, tmp_path: Path) -> None:
+    page = client.get("/support?lang=en").text
+    (picture,) = re.findall(r'property="og:image" content="http://127.0.0.1:8000([^"]+)"', page)
+    answer = client.get(picture)
+    assert (answer.mimetype, answer.headers["Cross-Origin-Resource-Policy"]) == ("image/png", "cross-origin")
+    file = tmp_path / "card.png"
+    file.write_bytes(answer.data)
+    with Image.open(file) as image:
+        assert image.size == (1200, 630)
+        found = zxingcpp.read_barcodes(image.convert("L"))
+    assert [code.text for code in found] == ["http://127.0.0.1:8000/support"]
+    assert client.get("/share/xx.png").status_code == 404
+
+
+def test_programs_are_told_what_is_for_everybody_and_whom_to_write_to(
+    client: FlaskClient, own_face: FlaskClient
+) -> None:
+    assert "Disallow: /staff/" in client.get("/robots.txt").text
+    assert client.get("/.well-known/security.txt").status_code == 404
+    told = own_face.get("/.well-known/security.txt")
+    assert told.mimetype == "text/plain"
+    assert "Contact: mailto:support@example.com\n" in told.text
+    assert re.search(r"Expires: 2027-04-\d\dT", told.text)
+
+
+@pytest.mark.parametrize("path", ["/support", "/privacy", "/support?lang=en", "/nothing"])
+def test_every_public_page_describes_itself(client: FlaskClient, path: str) -> None:
+    assert re.search('<meta name="description" content="[^"]{20,}">', client.get(path).text)
+
+
+@pytest.mark.parametrize("path", ["/month/uk", "/month/en"])
+def test_an_empty_month_and_a_silent_ledger_say_nothing(client: FlaskClient, path: str) -> None:
+    assert (client.get(path).status_code, client.get(path).text) == (503, "")
+    assert client.get("/month/xx").status_code == 404

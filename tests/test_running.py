@@ -137,9 +137,8 @@ def test_check_online_tells_right_from_wrong(tmp_path: Path, start: Start, node:
     file = write_settings(tmp_path, with_node(dead, chain_id=5))
     wrong = start("--config", file, "check", "--online")
     assert wrong.process.wait(60) == 1
-    assert [line.split(": ")[:2] for line in wrong.complained().splitlines()] == [
-        [str(file), "networks.ethereum.rpc"]
-    ] * 2
+    lines = [line for line in wrong.complained().splitlines() if ": warning: " not in line]
+    assert [line.split(": ")[:2] for line in lines] == [[str(file), "networks.ethereum.rpc"]] * 2
 
 
 @pytest.mark.node

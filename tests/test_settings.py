@@ -3,11 +3,22 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from support_service.assembly import Assembly, assemble, unwatched_networks
 from support_service.ledger import Ledger
 from support_service.rails.processor import ProcessorAccount
 from support_service.settings import SettingsError, settings_path
+from support_service.settings.accent import (
+    CONTRAST_MIN,
+    DARK_GROUND,
+    LIGHT_GROUND,
+    contrast,
+    dark_shades,
+    light_shades,
+    read_accent,
+)
 from tests.fixtures.service import SEED, write_settings
 
 WRONG_CHECKSUMS = {
@@ -397,3 +408,53 @@ def test_the_settings_file_is_chosen_by_argument_then_variable(monkeypatch: pyte
     monkeypatch.setenv("SUPPORT_CONFIG", "/etc/support.toml")
     assert settings_path(None) == Path("/etc/support.toml")
     assert settings_path(Path("mine.toml")) == Path("mine.toml")
+
+
+@pytest.mark.parametrize("accent", ["#ffd400", "#9a9a9a", "red", "#12345", "14574a"])
+def test_a_colour_that_cannot_be_read_is_refused(tmp_path: Path, accent: str) -> None:
+    found = mistakes(tmp_path, SEED.replace("sites = []", f'sites = []\naccent = "{accent}"'))
+    assert set(found) == {"publisher.accent"}
+
+
+@given(st.tuples(*(st.integers(0, 255),) * 3).map(lambda levels: "#{:02x}{:02x}{:02x}".format(*levels)))
+def test_text_on_every_allowed_colour_and_in_it_can_be_read(colour: str) -> None:
+    try:
+        accent = read_accent(colour)
+    except ValueError:
+        return
+    for shades, ground in ((light_shades(accent), LIGHT_GROUND), (dark_shades(accent), DARK_GROUND)):
+        assert contrast(shades.accent, ground) >= CONTRAST_MIN
+        assert contrast(shades.accent, shades.ink) >= CONTRAST_MIN
+        assert contrast(shades.accent, shades.soft) >= 3
+
+
+@pytest.mark.parametrize(
+    "contact",
+    ["support", "a b@example.com", "http://example.com", "javascript:alert(1)", "x@example.com\\nBcc: y@z.com"],
+)
+def test_a_contact_that_reaches_nobody_is_refused(tmp_path: Path, contact: str) -> None:
+    text = SEED.replace('contact = "support@example.com"', f'contact = "{contact}"')
+    assert set(mistakes(tmp_path, text)) == {"publisher.contact"}
+
+
+def test_cards_without_a_contact_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("sk_test_example\n", encoding="utf-8")
+    (tmp_path / "webhook").write_text("whsec_one\n", encoding="utf-8")
+    stripe = '\n[stripe]\nsecret_key_file = "key"\nwebhook_secret_file = "webhook"\n'
+    found = mistakes(tmp_path, SEED.replace("contact = ", "# contact = ") + stripe)
+    assert set(found) == {"publisher.contact"}
+    assert "must be able to reach you" in found["publisher.contact"]
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ('logo = "none.svg"', "publisher.logo"),
+        ('logo = "support.toml"', "publisher.logo"),
+        ('legal = "a\\nb"', "publisher.legal"),
+        ('names = {de = "x"}', "publisher.names"),
+        ('appeal = {uk = ""}', "publisher.appeal"),
+    ],
+)
+def test_a_face_that_cannot_be_shown_is_told(tmp_path: Path, line: str, key: str) -> None:
+    assert set(mistakes(tmp_path, SEED.replace("sites = []", f"sites = []\n{line}"))) == {key}

@@ -16,13 +16,13 @@ import pytest
 from werkzeug.test import TestResponse
 
 from support_service.giving import State
-from support_service.ledger import write_export
+from support_service.ledger import FORMATS, ForPeople
 from support_service.web.guard import SecretUnusable, read_or_make_secret
 from tests.fixtures.origins import SAID_BY_BROWSERS
 from tests.fixtures.staff import ANNA, BOB, PASSWORD, Form, House, Visitor, build_house, chain_report
 
 HOSTILE = '<script>alert(1)</script>"\'> =HYPERLINK("http://evil.example") \u202egnp.exe\u202c'
-PAGES = ("/staff/", "/staff/entry", "/staff/exports", "/staff/health")
+PAGES = ("/staff/", "/staff/entry", "/staff/exports", "/staff/health", "/staff/snippet")
 
 
 Build = Callable[..., House]
@@ -63,6 +63,16 @@ def test_strangers_are_sent_to_the_login(house: House, path: str) -> None:
     answer = house.visitor().get(path)
     assert answer.status_code == 303
     assert answer.headers["Location"] == f"/staff/login?next={path}"
+
+
+def test_the_block_for_articles_stands_there_to_copy(house: House) -> None:
+    house.ledger.people.add(ANNA, "viewer", PASSWORD)
+    visitor = house.visitor()
+    visitor.sign_in(ANNA)
+    page = visitor.get("/staff/snippet?layout=compact&lang=en").text
+    assert "&lt;support-block lang=&#34;en&#34; layout=&#34;compact&#34;&gt;" in page
+    assert "/widget.js&#34;&gt;&lt;/script&gt;" in page
+    assert "layout=&#34;block&#34;" in visitor.get("/staff/snippet?layout=x").text
 
 
 def test_a_person_signs_in_and_lands_where_they_wanted(house: House) -> None:
@@ -208,7 +218,7 @@ def test_text_that_no_database_takes_breaks_nothing(either: House) -> None:
 
 @pytest.mark.parametrize(
     ("role", "statuses"),
-    [("viewer", [200, 403, 403, 200]), ("bookkeeper", [200, 200, 200, 200]), ("admin", [200, 200, 200, 200])],
+    [("viewer", [200, 403, 403, 200, 200]), ("bookkeeper", [200] * 5), ("admin", [200] * 5)],
 )
 def test_a_role_opens_its_pages(house: House, role: str, statuses: list[int]) -> None:
     visitor = house.person(role)
@@ -644,16 +654,15 @@ def test_long_lists_are_paged_without_gap_or_double(either: House, monkeypatch: 
     assert found == ["7", "6", "5", "4", "3", "2", "1"]
 
 
-@pytest.mark.parametrize("form", ["jsonl", "csv"])
+@pytest.mark.parametrize("form", ["jsonl", "csv", "csv-excel"])
 def test_a_download_is_the_ledgers_export(either: House, form: str) -> None:
     visitor = either.person()
     visitor.book(amount="11", payer="Олена")
     either.ledger.accept(chain_report(1, State.CONFIRMED))
     answer = visitor.get(f"/staff/exports/donations.{form}")
-    rows = either.ledger.export()
-    lines = write_export(rows, form="csv") if form == "csv" else write_export(rows, form="jsonl")
-    assert answer.data.decode() == "".join(lines)
-    assert answer.headers["Content-Disposition"] == f'attachment; filename="donations-2026-05-20.{form}"'
+    (wanted,) = [one for one in FORMATS if one.name == form]
+    assert answer.data == b"".join(wanted.write(either.ledger.exported(), ForPeople()))
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="donations-2026-05-20.{wanted.suffix}"'
 
 
 def test_a_download_is_filtered_and_an_unreadable_filter_is_told(house: House) -> None:

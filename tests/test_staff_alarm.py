@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from support_service.giving import SetAside
 from support_service.ledger import Health, Ledger, migrate
 from support_service.web.staff.alarm import LOOK_AGAIN
 from tests.fixtures.reports import NOON, Chain, transfer
@@ -60,6 +61,13 @@ def test_it_comes_and_goes_with_the_fault(visitor: Visitor, ledger: Ledger, cloc
     assert line(visitor, "/staff/") == ""
     clock.advance(minutes=10)
     assert "was last read at 2026-05-01 15:00" in line(visitor, "/staff/")
+
+
+def test_an_asset_that_is_not_read_stands_above_every_page(visitor: Visitor, ledger: Ledger) -> None:
+    Chain(ledger).says(transfer())
+    ledger.note_set_aside([SetAside("evm:ethereum", "watch USDT on ethereum", "silent", NOON, NOON, 1)])
+    for path in PAGES:
+        assert line(visitor, path).startswith("evm:ethereum has not read all its assets since 2026-05-01 15:00."), path
 
 
 def test_strangers_are_told_nothing(visitor: Visitor) -> None:

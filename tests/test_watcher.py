@@ -22,7 +22,7 @@ from support_service.giving import (
     Statement,
 )
 from support_service.ledger import Health, Ledger, migrate
-from support_service.rails.source import SourceDown, SourceLied
+from support_service.rails.source import Source, SourceDown, SourceLied
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -62,7 +62,7 @@ def gift(step: int, name: str) -> Report:
 
 
 @dataclass
-class Chain:
+class Chain(Source):
     """A source with a gift in each of its blocks; `fault` is raised after the ones it can tell."""
 
     name: str = "evm:local"

@@ -5,11 +5,14 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
 
-from tests.fixtures.site import reader, sites
+from support_service.web.reader.widget import frame_height
+from support_service.web.snippet import snippet
+from tests.fixtures.site import NBU, reader, site, sites
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def test_the_script_is_small_and_may_be_loaded_from_anywhere(client: FlaskClient
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
     assert answer.headers["Cache-Control"] == "public, max-age=300"
-    assert len(answer.data) == len(gzip.compress(gzip.decompress(answer.data), 6)) <= 8_000
+    assert len(answer.data) == len(gzip.compress(gzip.decompress(answer.data), 6)) <= 6_000
 
 
 def test_the_script_keeps_nothing_about_anybody(client: FlaskClient) -> None:
@@ -48,10 +51,23 @@ def test_the_script_is_the_same_for_all_and_revalidated(client: FlaskClient) -> 
 
 def test_the_script_says_everything_in_every_language(client: FlaskClient) -> None:
     settings = written(client)
-    assert settings["url"] == "http://127.0.0.1:8000/support"
+    assert settings["url"] == settings["origin"] == "http://127.0.0.1:8000"
     assert settings["texts"]["uk"]["heading"] == "Підтримайте нашу роботу"
     assert settings["texts"]["en"]["heading"] == "Support our work"
     assert [way["key"] for way in settings["texts"]["en"]["ways"]] == ["card", "iban", "eth", "btc", "usdt"]
+
+
+def test_the_script_holds_every_number_to_copy(client: FlaskClient) -> None:
+    for lang in ("uk", "en"):
+        ways = written(client)["texts"][lang]["ways"]
+        copied = [value["copied"] for way in ways for value in way["values"]]
+        assert copied == [
+            "5169335101647408",
+            "UA043052990000026007015028783",
+            "0x6db6D0E7acCa3a5b5b09c461Ae480DF9A928d0a2",
+            "bc1qv58uev602j2twgxdtyv4z0mvly44ezq788kwsd",
+            "TMKUjnNbCN4Bv6Vvtyh7e3mnyz5QB9nu6V",
+        ]
 
 
 def test_a_hostile_name_cannot_leave_its_string(tmp_path: Path) -> None:
@@ -66,11 +82,45 @@ def test_the_frame_is_a_page_without_script_that_opens_at_the_top(client: FlaskC
     answer = client.get("/widget?lang=en&article=https://example.com/a")
     assert "<script" not in answer.text
     assert "script-src" not in answer.headers["Content-Security-Policy"]
+    assert "form-action 'none'" in answer.headers["Content-Security-Policy"]
+    assert "5169 3351 0164 7408" in answer.text
+    assert len(re.findall(r'<img src="http://127.0.0.1:8000/qr/[a-z]+.svg"', answer.text)) == 5
     links = re.findall(r'<a [^>]*href="([^"]+)"([^>]*)>', answer.text)
-    assert len(links) == 6
+    assert len(links) == 1
     for href, rest in links:
         assert href.startswith("http://127.0.0.1:8000/support?lang=en&amp;article=https%3A%2F%2Fexample.com%2Fa")
         assert 'target="_top"' in rest
+
+
+def test_a_frame_that_is_asked_to_tells_how_high_it_is(client: FlaskClient) -> None:
+    answer = client.get("/widget?tells=height")
+    assert re.findall(r'<script src="([^"?]+)', answer.text) == ["/static/frame.js"]
+    assert "script-src 'self' http://127.0.0.1:8000/;" in answer.headers["Content-Security-Policy"]
+
+
+def test_the_sums_of_the_frame_lead_to_the_filled_page_at_the_top(tmp_path: Path) -> None:
+    page = reader(tmp_path, NBU).get("/widget?lang=en&article=https://example.com/a").text
+    (link,) = re.findall(r'<a class="preset" href="([^"]+)" target="_top">200\u00a0UAH</a>', page)
+    asked = parse_qs(urlsplit(link.replace("&amp;", "&")).query)
+    assert asked == {
+        "lang": ["en"],
+        "amount": ["200"],
+        "currency": ["UAH"],
+        "frequency": ["once"],
+        "article": ["https://example.com/a"],
+    }
+
+
+@pytest.mark.parametrize("layout", ["block", "bar", "button", "compact"])
+@pytest.mark.parametrize("lang", ["uk", "en"])
+def test_the_snippet_is_made_of_what_editors_leave_standing(tmp_path: Path, layout: str, lang: str) -> None:
+    text = snippet(site(tmp_path, NBU), lang, layout)
+    kept = {"support-block", "p", "a", "strong", "br", "code", "span", "details", "summary", "img"}
+    assert set(re.findall(r"<([a-z-]+)", text)) <= kept
+    assert "<script" not in text
+    assert ("5169 3351 0164 7408" in text) == (layout in {"block", "compact"})
+    assert ("amount=200" in text) == (layout != "button")
+    assert f"http://127.0.0.1:8000/support?lang={lang}" in text
 
 
 @pytest.mark.parametrize(("theme", "shown"), [("dark", "dark"), ("light", "light"), ("<x>", "auto"), ("", "auto")])
@@ -117,7 +167,7 @@ def test_oembed_answers_for_our_page(client: FlaskClient) -> None:
     page = "http://127.0.0.1:8000/support?lang=en&article=https://example.com/a"
     answer = client.get("/oembed", query_string={"url": page, "maxwidth": "400", "maxheight": "999999"})
     told = answer.get_json()
-    assert (told["version"], told["type"], told["width"], told["height"]) == ("1.0", "rich", 400, 380)
+    assert (told["version"], told["type"], told["width"], told["height"]) == ("1.0", "rich", 400, frame_height(400, 0))
     assert told["provider_name"] == "Militarnyi"
     assert 'src="http://127.0.0.1:8000/widget?lang=en&amp;article=https%3A%2F%2Fexample.com%2Fa"' in told["html"]
     assert "title=" in told["html"]

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-from support_service.assembly import Assembly, unwatched_networks
+from support_service.assembly import Assembly, expected_sources, unwatched_networks
 from support_service.giving import PaymentMethod, Phrase, utc_now
 from support_service.ledger.address import read_database_url
+from support_service.manifest.proof import prove
 from support_service.rails.options import Mistake
 from support_service.rails.text_file import Unreadable, read_text_file
 from support_service.settings import Settings
@@ -45,7 +46,7 @@ def file_mistakes(assembly: Assembly) -> list[Mistake]:
             read_text_file(secret)
         except Unreadable as error:
             found.append(Mistake("web.secret_file", f"{secret} {error}"))
-    return found
+    return found + [Mistake("manifest", problem) for problem in prove(assembly.trust, assembly.methods).problems]
 
 
 def _web_warnings(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -72,14 +73,26 @@ def _open_files(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def ask_nodes(assembly: Assembly) -> list[str | Mistake]:
-    """Ask every node which chain it is on, every processor whether the key works, every source of rates for one."""
+    """Ask every node which chain it is on, every processor and bank whether the key works, all sources of rates."""
     rails = assembly.rails.values()
     found = [told for rail in rails for told in rail.ask_online(assembly.given(rail.name))]
+    found += _callers(assembly)
     if assembly.value is not None:
         # Late: what asks for rates loads more than `check` alone needs.
         ask_rates = import_module("support_service.rates.online").ask_rates
         found += ask_rates(assembly.value, assembly.settings.networks, clock=utc_now)
     return found
+
+
+def _callers(assembly: Assembly) -> Iterator[str]:
+    """Say at which address a bank may call us; where the service never ran there is no secret to make one of."""
+    secret = assembly.settings.web.secret_file
+    if not secret.exists():
+        return
+    # Late: it is the web part's, and `check` alone needs nothing else of it.
+    calls = import_module("support_service.web.bank_calls")
+    for bank in calls.callers(assembly):
+        yield f"{bank.source}: may call {calls.call_address(assembly.settings, bank)}"
 
 
 def _method_line(assembly: Assembly, method: PaymentMethod, unwatched: set[str]) -> str:
@@ -94,7 +107,8 @@ def _listener(assembly: Assembly, method: PaymentMethod, unwatched: set[str]) ->
     if method.card is not None:
         return f"heard at {assembly.settings.publisher.base.url}/webhooks/{method.key}, and asked by `watch`"
     if not networks:
-        return "shown, not watched: booked by staff"
+        asked = [one.name for one in expected_sources(assembly) if one.method == method.key]
+        return f"asked by `watch`: {', '.join(asked)}" if asked else "shown, not watched: booked by staff"
     deaf = [name for name in networks if name in unwatched]
     watched = [name for name in networks if name not in unwatched]
     told = [f"watched on {', '.join(watched)}"] if watched else []

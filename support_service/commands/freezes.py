@@ -6,7 +6,6 @@ from support_service.assembly import Assembly, build_sources, processor_names
 from support_service.giving import Report, utc_now
 from support_service.ledger import Freeze, Ledger, LedgerError, Thaw
 from support_service.rails.processor import checkout_switch
-from support_service.rails.source import StepsBack
 
 WHO = "cli"
 
@@ -62,7 +61,7 @@ def switch_cards(assembly: Assembly, ledger: Ledger, *, is_on: bool, note: str) 
 def _step_back(assembly: Assembly, ledger: Ledger, held: Freeze) -> Report | None:
     after = ledger.cursor(held.source)
     sources = build_sources(assembly, ledger, clock=utc_now)
-    source: object = next((one for one in sources if one.name == held.source), None)
-    if after is None or not isinstance(source, StepsBack):
+    source = next((one for one in sources if one.name == held.source), None)
+    if after is None or source is None:
         return None
     return source.step_back(after, ledger.blocks(held.network))

@@ -1,5 +1,6 @@
 """`import`: a bank statement becomes lines of the ledger; known ones stay as they are."""
 
+import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,15 +9,17 @@ import click
 
 from support_service.assembly import Assembly
 from support_service.giving import utc_now
-from support_service.ledger import Ledger
+from support_service.ledger import FileBrought, Ledger
 from support_service.rails.bank import BANK
-from support_service.rails.bank.booking import Counts, count, import_lines, settle_reversals
+from support_service.rails.bank.booking import Counts, count, import_lines
 from support_service.rails.bank.settings import UNNAMED, BankChoices, read_account
+from support_service.rails.bank.settling import settle
 from support_service.rails.bank.statements import Refused, StatementFile, StatementsRead, Wanted, read_statements
 from support_service.rails.bank.statements.proof import PROBLEMS_MAX
 from support_service.rails.options import BadOption
 
 PROGRESS_SECONDS = 2
+NAME_CHARACTERS_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +53,15 @@ def _book(assembly: Assembly, ledger: Ledger, asked: Asked, read: StatementsRead
         click.echo(f"{asked.file}: {note}", err=True)
     counts = Counts()
     banks = _banks(assembly)
-    for told in import_lines(read.lines, ledger, banks, now=utc_now(), is_dry=asked.is_dry):
+    number = None if asked.is_dry else ledger.open_import(_brought(asked, read))
+    lines = import_lines(read.lines, ledger, banks, now=utc_now(), is_dry=asked.is_dry, importing=number)
+    for told in lines:
         count(told, counts)
         progress.booked(counts)
+    if number is not None:
+        ledger.end_import(number, _summed(counts, len(read.problems)))
     accounts = {statement.account for statement in read.statements}
-    left = 0 if asked.is_dry else settle_reversals(accounts, ledger)
+    left = 0 if asked.is_dry else settle(accounts, ledger)
     for account in sorted(accounts):
         if banks.place_of(account).method == UNNAMED:
             click.echo(f"{account}: no method has this account, so its lines are booked under {UNNAMED!r}", err=True)
@@ -66,6 +73,11 @@ def _book(assembly: Assembly, ledger: Ledger, asked: Asked, read: StatementsRead
         click.echo(", ".join(f"{name} {number}" for name, number in sorted(counts.classes.items())))
     click.echo(_summed(counts, len(read.problems)))
     return 1 if read.problems else 0
+
+
+def _brought(asked: Asked, read: StatementsRead) -> FileBrought:
+    name = asked.file.name[:NAME_CHARACTERS_MAX]
+    return FileBrought(secrets.token_hex(16), "command", name, read.digest, read.format, asked.account, asked.profile)
 
 
 def _wanted(assembly: Assembly, asked: Asked) -> Wanted:

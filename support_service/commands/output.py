@@ -6,22 +6,21 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-def write_lines(lines: Iterable[str], out: Path | None) -> None:
-    """Write lines as they come; a file gets its name only when all of them are in it. Raises OSError."""
+def write_chunks(chunks: Iterable[bytes], out: Path | None) -> None:
+    """Write bytes as they come; a file gets its name only when all of them are in it. Raises OSError."""
     if out is None:
-        for line in lines:
-            # Bytes, because a CSV line ends with CR LF on every system.
-            sys.stdout.buffer.write(line.encode())
+        for chunk in chunks:
+            sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
         return
     if out.exists() and not out.is_file():
         with out.open("wb") as device:  # /dev/stdout, a named pipe: nothing to put in its place
-            device.writelines(line.encode() for line in lines)
+            device.writelines(chunks)
         return
     with tempfile.NamedTemporaryFile("wb", dir=out.parent, prefix=f".{out.name}.", delete=False) as part:
         path = Path(part.name)
         try:
-            part.writelines(line.encode() for line in lines)
+            part.writelines(chunks)
             part.flush()
             path.replace(out)
         finally:

@@ -6,7 +6,7 @@ from support_service.assembly import Assembly, build_sources
 from support_service.giving import Donation, utc_now
 from support_service.ledger import Ledger
 from support_service.money import Asset, Money, plain
-from support_service.rails.source import ReadsAgain, Rescan, Source
+from support_service.rails.source import Rescan, Source
 
 Say = Callable[[str], object]
 
@@ -27,16 +27,15 @@ def rescan(assembly: Assembly, ledger: Ledger, method: str, first: int, *, say: 
 def _rescan(source: Source, ledger: Ledger, what: tuple[str, int], say: Say) -> None:
     method, first = what
     ledger.refuse_frozen(source.name)
-    reader: object = source
     live = ledger.cursor(source.name)
-    if live is None or not isinstance(reader, ReadsAgain):
+    if live is None:
         say(f"{source.name}: never read yet; `support-service watch --once` reads it")
         return
     network = source.name.partition(":")[2]
     name = f"rescan:{method}:{network}"
     task = Rescan(method, first, live, tuple(ledger.blocks(network)))
     changed, height = 0, None
-    for report in reader.read_again(name, task, ledger.cursor(name)):
+    for report in source.read_again(name, task, ledger.cursor(name)):
         donations = ledger.accept(report).donations
         for donation in donations:
             say(f"  {_told(donation)}")

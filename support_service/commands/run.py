@@ -10,6 +10,8 @@ from support_service import watcher
 from support_service.assembly import Assembly, build_sources, build_valuation, expected_sources, unwatched_networks
 from support_service.giving import utc_now
 from support_service.ledger import Ledger, migrate
+from support_service.rails.chain.exact_sums import NAME as EXACT_SUMS
+from support_service.rails.chain.exact_sums import ExactSums
 from support_service.settings import worker_environment
 from support_service.supervisor import Child, Supervisor, accepts_connections
 
@@ -31,7 +33,7 @@ def run_service(assembly: Assembly, host: str, port: int, *, say: Say) -> None:
     supervisor.stop_on_signals()
     try:
         supervisor.start(web_child(file, host, port))
-        if expected_sources(assembly) or assembly.value is not None:
+        if expected_sources(assembly):
             supervisor.start(watch_child(file))
         if supervisor.wait_until(lambda: accepts_connections(host, port), WEB_START_SECONDS_MAX):
             _say_where(assembly, page_address(host, port), say)
@@ -48,19 +50,24 @@ def watch(assembly: Assembly, ledger: Ledger, *, once: bool, say: Say) -> int:
     """
     ledger.cursors()
     # Values come last: in one look they find what those before them have just confirmed.
+    is_on_chain = any(one.network for one in expected_sources(assembly))
     sources = [
         *build_sources(assembly, ledger, clock=utc_now),
+        *([ExactSums(ledger.answered)] if is_on_chain else []),
         *build_valuation(assembly, ledger.unvalued, clock=utc_now),
     ]
     if not sources:
         cards = ", ".join(f"no [{rail.name}]" for rail in assembly.rails.values() if rail.processor)
         nodes = f"{_node_keys(assembly)} in [networks.NAME]"
-        say(f"nothing to watch: no method has a network with a node ({nodes}), and {cards}")
+        accounts = "no account of [[banks]] has a token_file"
+        say(f"nothing to watch: no method has a network with a node ({nodes}), {cards}, and {accounts}")
         return 0
     if once:
         outcomes = watcher.run_once(sources, ledger)
         for outcome in outcomes:
-            say(_outcome_line(outcome))
+            # What only ties sums to choices is no source of money, and told where it failed.
+            if outcome.source != EXACT_SUMS or not outcome.is_good:
+                say(_outcome_line(outcome))
         return 0 if all(outcome.is_good for outcome in outcomes) else 1
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -113,6 +120,7 @@ def _say_where(assembly: Assembly, address: str, say: Say) -> None:
     watched, deaf = watched_networks(assembly), unwatched_networks(assembly)
     say(f"Support page:  {address}/support")
     say(f"Staff:         {address}/staff/  (let somebody in: support-service staff add EMAIL --role admin)")
+    watched = (*watched, *(one.name for one in expected_sources(assembly) if one.network is None))
     say(f"Watching:      {', '.join(watched) or 'nothing; no method has a network with a node'}")
     if deaf:
         say(f"Not watched:   {', '.join(deaf)} (shown to readers; set {_node_keys(assembly)} in [networks.NAME])")

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-from support_service.assembly import Assembly, build_sources
+from support_service.assembly import Assembly, build_sources, expected_sources
 from support_service.giving import Clock, Donation, Identity, State, utc_now
 from support_service.ledger import Ledger, Wanted
 from support_service.money import Asset, Money, plain
 from support_service.rails.processor import HeldPayment, TellsPayments
-from support_service.rails.source import Holding, Source, SourceError, TellsHoldings
+from support_service.rails.source import Holding, Source, SourceError
 
 # A processor's message about its newest entries may still be on its way.
 YOUNG = timedelta(minutes=15)
@@ -24,25 +24,27 @@ def compare(assembly: Assembly, ledger: Ledger, *, say: Callable[[str], object],
     included. What could not be compared is a problem, too.
     """
     problems: list[str] = []
+    chains = {expected.name for expected in expected_sources(assembly) if expected.network is not None}
     for source in build_sources(assembly, ledger, clock=clock):
-        for holding in _holdings(source, ledger, problems):
+        for holding in _holdings(source, ledger, problems) if source.name in chains else ():
             line, is_equal = _compared(holding, ledger)
             say(line)
             problems += [] if is_equal else [line]
         problems += _payment_problems(source, ledger, say, clock)
+    for rail in assembly.rails.values():
+        for compared in rail.compare_online(assembly.given(rail.name), ledger, clock=clock):
+            say(compared.text)
+            problems += [] if compared.is_equal else [compared.text]
     return problems
 
 
 def _holdings(source: Source, ledger: Ledger, problems: list[str]) -> list[Holding]:
     after = ledger.cursor(source.name)
-    told: object = source
-    if not isinstance(told, TellsHoldings):
-        return []
     if after is None:
         problems.append(f"{source.name}: never read yet, so there is nothing to compare")
         return []
     try:
-        return told.holdings(after)
+        return source.holdings(after)
     except SourceError as error:
         problems.append(f"{source.name}: could not be compared: {error}")
         return []

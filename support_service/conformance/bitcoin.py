@@ -15,13 +15,13 @@ from support_service.conformance import Fails, Unknown, run
 from support_service.conformance.bitcoin_core import CORE_CHECKS, CoreBench, read_block, transactions
 from support_service.conformance.esplora import ESPLORA_CHECKS, EsploraBench
 from support_service.rails.bitcoin.address import CHAINS
-from support_service.rails.bitcoin.bounded_json import BadJson
-from support_service.rails.bitcoin.http import Wire
-from support_service.rails.bitcoin.rpc import Refusal, Rpc
-from support_service.rails.bitcoin.rpc_schema import BadAnswer
+from support_service.rails.bitcoin.http import BitcoinWire
+from support_service.rails.bitcoin.rpc import CoreRefusal, Rpc
+from support_service.rails.chain.bounded_json import BadJson
+from support_service.rails.chain.strict_fields import BadAnswer
 from support_service.rails.source import SourceDown, SourceLied
 
-FAILURES = (SourceDown, SourceLied, Refusal, BadAnswer, BadJson)
+FAILURES = (SourceDown, SourceLied, CoreRefusal, BadAnswer, BadJson)
 
 
 class Conformance(Telling):
@@ -71,7 +71,7 @@ def conformance(*, rpc: str, esplora: str, chain: str, search: bool) -> int:
     if not rpc and not esplora:
         raise click.UsageError("name a node: --rpc, --esplora or both (make conformance-bitcoin RPC=... ESPLORA=...)")
     failed = asked = 0
-    core, server = CoreBench(Rpc(rpc or "http://127.0.0.1"), chain, search), EsploraBench(Wire(esplora), chain)
+    core, server = CoreBench(Rpc(rpc or "http://127.0.0.1"), chain, search), EsploraBench(BitcoinWire(esplora), chain)
     if rpc:
         failed += run(CORE_CHECKS, core, failures=FAILURES)
         asked += len(CORE_CHECKS)

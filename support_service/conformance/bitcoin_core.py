@@ -12,12 +12,13 @@ from support_service.conformance import Differs, Fails, Unknown
 from support_service.conformance.esplora import HEAD_SECONDS_MAX
 from support_service.giving import utc_now
 from support_service.rails.bitcoin import rpc_schema as answers
-from support_service.rails.bitcoin.core import HEADERS_AHEAD_MAX, SEARCH_SECONDS_MAX
+from support_service.rails.bitcoin.core import HEADERS_AHEAD_MAX, SEARCH_SECONDS_MAX, loading
 from support_service.rails.bitcoin.movements import Input, Transaction
 from support_service.rails.bitcoin.node import check_genesis
-from support_service.rails.bitcoin.rpc import INVALID_PARAMETER, Refusal, Rpc
-from support_service.rails.bitcoin.rpc_schema import Object
+from support_service.rails.bitcoin.rpc import INVALID_PARAMETER, CoreRefusal, Rpc
+from support_service.rails.chain import strict_fields as strict
 from support_service.rails.chain.search import BlockRef
+from support_service.rails.chain.strict_fields import Object
 
 # How far down to look for a block in which somebody spends something.
 SPENDING_BLOCKS_MAX = 20
@@ -53,7 +54,7 @@ class CoreBench:
 
     def ask(self, method: str, *params: object) -> Object:
         """Ask for an object."""
-        return answers.mapping(self.rpc.ask(method, *params))
+        return strict.mapping(self.rpc.ask(method, *params))
 
     def hash_at(self, height: int) -> str:
         """The block at a height."""
@@ -64,7 +65,7 @@ def core_chain(bench: CoreBench) -> str:
     """getblockchaininfo has blocks, headers and bestblockhash, and block 0 is the first of the settings' chain."""
     info = bench.ask("getblockchaininfo")
     for name in ("chain", "blocks", "bestblockhash"):
-        answers.field(info, name)
+        strict.field(info, name)
     bench.info = info
     check_genesis(bench.rpc.host, bench.chain, bench.hash_at(0))
     if "headers" not in info:
@@ -76,7 +77,7 @@ def core_ready(bench: CoreBench) -> str:
     """The node has loaded the chain: initialblockdownload is false, and no headers wait for their blocks."""
     info, height = bench.info or {}, bench.head.height
     if info.get("initialblockdownload") is True:
-        raise Fails(f"it still loads the chain: block {height} of {info.get('headers')}; the watcher waits for it")
+        raise Fails(f"{loading(height, answers.whole(info.get('headers', height)))}; the watcher waits for it")
     behind = answers.whole(info.get("headers", height)) - height
     if behind > HEADERS_AHEAD_MAX:
         raise Fails(f"it is {behind} blocks behind its own headers; the watcher waits for it")
@@ -91,7 +92,7 @@ def core_pruned(bench: CoreBench) -> str:
     info, height = bench.info or {}, bench.head.height
     if info.get("pruned") is not True:
         return "all kept"
-    kept = answers.whole(answers.field(info, "pruneheight"))
+    kept = answers.whole(strict.field(info, "pruneheight"))
     raise Differs(f"it keeps blocks {kept} to {height}: no start_block may lie below, nor may the watcher rest so long")
 
 
@@ -120,8 +121,8 @@ def core_block_form(bench: CoreBench) -> str:
     made = transactions(told)
     if not made[0].is_coinbase or any(one.is_coinbase for one in made[1:]):
         raise Fails("its first transaction alone should be the coinbase")
-    answers.time(answers.field(told, "time"))
-    parent = read_block(bench, answers.block_hash(answers.field(told, "previousblockhash")))[0]
+    answers.time(strict.field(told, "time"))
+    parent = read_block(bench, answers.block_hash(strict.field(told, "previousblockhash")))[0]
     if parent.get("nextblockhash") != told.get("hash"):
         raise Differs("the block below does not name it as nextblockhash: a hash more is asked for each block")
     return f"block {told.get('height')} with {len(made)} transactions"
@@ -130,11 +131,11 @@ def core_block_form(bench: CoreBench) -> str:
 def core_amounts(bench: CoreBench) -> str:
     """Amounts are numbers of BTC with at most 8 decimals: read as text they are exact."""
     outputs = [
-        answers.mapping(output)
-        for one in answers.sequence(bench.looked_at.get("tx"))
-        for output in answers.sequence(answers.mapping(one).get("vout"))
+        strict.mapping(output)
+        for one in strict.sequence(bench.looked_at.get("tx"))
+        for output in strict.sequence(strict.mapping(one).get("vout"))
     ]
-    values = [answers.field(output, "value") for output in outputs]
+    values = [strict.field(output, "value") for output in outputs]
     for value in values:
         answers.amount(value)
     longest = max((-_exponent(value) for value in values), default=0)
@@ -162,7 +163,7 @@ def core_above_head(bench: CoreBench) -> str:
     """A block above the head is refused with code -8."""
     try:
         told = bench.hash_at(bench.head.height + 1_000)
-    except Refusal as error:
+    except CoreRefusal as error:
         if error.code != INVALID_PARAMETER:
             raise Fails(f"refused with code {error.code}: the watcher would take the node for broken") from error
         return "refused (-8)"
@@ -177,17 +178,17 @@ def core_filters(bench: CoreBench) -> str:
         index = bench.ask("getindexinfo", FILTER_INDEX).get(FILTER_INDEX)
         if index is None:
             raise Differs("there is none: each block is read whole, about 1.5 MB each on the main chain")
-        if answers.mapping(index).get("synced") is not True:
+        if strict.mapping(index).get("synced") is not True:
             raise Differs("it is still being built: until then each block is read whole")
         first = max(0, height - 5)
         told = bench.ask("scanblocks", "start", [f"raw({script})"], first, height, "basic")
-    except Refusal as error:
+    except CoreRefusal as error:
         raise Differs(f"there is none ({error}): each block is read whole") from error
     if (told.get("from_height"), told.get("to_height")) != (first, height):
         raise Fails(
             f"asked for blocks {first} to {height}, it tells of {told.get('from_height')} to {told.get('to_height')}"
         )
-    if bench.looked_at.get("hash") not in answers.sequence(told.get("relevant_blocks")):
+    if bench.looked_at.get("hash") not in strict.sequence(told.get("relevant_blocks")):
         raise Fails(f"it does not find block {height}, which pays {script}")
     return f"synced, {head.height - height} below the head"
 
@@ -199,12 +200,12 @@ def core_search(bench: CoreBench) -> str:
             bench.rpc.ask("scantxoutset", "status")
             raise Unknown("it is there, and takes a node minutes: ARGS=--search tries it")
         script = _paid_script(bench)
-        told = answers.mapping(
+        told = strict.mapping(
             bench.rpc.ask("scantxoutset", "start", [f"raw({script})"], read_seconds=SEARCH_SECONDS_MAX)
         )
-    except Refusal as error:
+    except CoreRefusal as error:
         raise Differs(f"there is none ({error}): sums begin at nothing, and the watcher says so") from error
-    coins = [answers.mapping(one) for one in answers.sequence(told.get("unspents"))]
+    coins = [strict.mapping(one) for one in strict.sequence(told.get("unspents"))]
     total = sum(answers.amount(one.get("amount")) for one in coins)
     if total != answers.amount(told.get("total_amount")):
         raise Fails("its total is not the sum of its coins")
@@ -217,7 +218,7 @@ def core_strangers(bench: CoreBench) -> str:
     """A method that a node does not have is refused with an error of its own, and not with a web page."""
     try:
         bench.rpc.ask("nosuchmethod")
-    except Refusal as error:
+    except CoreRefusal as error:
         return f"refused ({error.code})"
     raise Fails("it answers what does not exist")
 
@@ -241,16 +242,16 @@ def read_block(bench: CoreBench, digest: str) -> tuple[Object, bool]:
     """Ask for a block with its transactions, and whether the node knows level 3."""
     try:
         told = bench.ask("getblock", digest, 3)
-        if all(isinstance(one, dict) for one in answers.sequence(told.get("tx"))):
+        if all(isinstance(one, dict) for one in strict.sequence(told.get("tx"))):
             return told, True
-    except Refusal:
+    except CoreRefusal:
         pass
     return bench.ask("getblock", digest, *_OLDER_FORM), False
 
 
 def transactions(block: Object) -> list[Transaction]:
     """Read all transactions of a block."""
-    return [answers.core_transaction(one) for one in answers.sequence(answers.field(block, "tx"))]
+    return [answers.core_transaction(one) for one in strict.sequence(strict.field(block, "tx"))]
 
 
 def _spends(block: Object) -> list[Input]:

@@ -14,8 +14,8 @@ from support_service.commands.errors import Telling
 from support_service.conformance import Differs, Fails, run
 from support_service.giving import utc_now
 from support_service.rails.asides import Asides
+from support_service.rails.chain import strict_fields as strict
 from support_service.rails.evm import rpc_requests as calls
-from support_service.rails.evm import rpc_schema as answers
 from support_service.rails.evm.rpc import Call, Node
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import Refusal
@@ -109,7 +109,7 @@ def pending_refused(bench: Bench) -> str:
 
 def block_form(bench: Bench) -> str:
     """A block has a zero bloom and a bare state root, and its hash begins with its height."""
-    call = Call("eth_getBlockByNumber", (hex(bench.top.height), False), answers.mapping)
+    call = Call("eth_getBlockByNumber", (hex(bench.top.height), False), strict.mapping)
     told = bench.node.ask(call)
     odd = [f"logsBloom is {str(told.get('logsBloom'))[:12]}..."] if int(str(told.get("logsBloom")), 16) else []
     odd += [] if told.get("stateRoot") == "0x" else [f"stateRoot is {told.get('stateRoot')}"]

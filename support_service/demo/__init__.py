@@ -14,15 +14,18 @@ from pathlib import Path
 
 from support_service.commands import run as running
 from support_service.demo import bitcoin_chain as demo_bitcoin
+from support_service.demo.bank import BankFakes
+from support_service.demo.bank_readers import POLL_SECONDS as BANK_MINUTE_SECONDS
+from support_service.demo.bank_readers import BankReaders, bank_tables
 from support_service.demo.bitcoin_chain import LocalBitcoin
 from support_service.demo.card_readers import CardReaders
 from support_service.demo.evm_chain import GIFTS, Gift, LocalChain, node_child
-from support_service.demo.settings import Chains, Places, demo_settings, receiver
+from support_service.demo.settings import Chains, Places, bank_numbers, demo_settings, receiver
 from support_service.demo.stripe import StripeFake
 from support_service.demo.tron_node import TronNode
 from support_service.demo.tron_ports import TronPorts
-from support_service.giving import Kind, State
-from support_service.ledger import Ledger, LedgerDown, Listed, migrate
+from support_service.giving import Kind, Listed, State
+from support_service.ledger import Ledger, LedgerDown, migrate
 from support_service.money import Asset, Money
 from support_service.settings import worker_environment
 from support_service.supervisor import Child, ProcessError, Supervisor, accepts_connections, reserve_port
@@ -66,6 +69,7 @@ class _Demo:
     chains: Chains = field(init=False)
     gifts: tuple[Gift, ...] = field(init=False)
     cards: CardReaders = field(init=False)
+    banks: BankReaders = field(init=False)
     ledger: Ledger = field(init=False)
     password: str = field(default_factory=lambda: secrets.token_urlsafe(9))
     receivers: dict[str, str] = field(default_factory=lambda: {rail: receiver(rail) for rail in RAILS})
@@ -118,7 +122,10 @@ class _Demo:
         stripe = self.until_the_end.enter_context(StripeFake(seed=secrets.token_hex(8)))
         stripe.hook(f"{places.page}/webhooks/stripe")
         self.cards = CardReaders(places.page, stripe)
-        places.settings.write_text(demo_settings(places, self.chains, stripe), encoding="utf-8")
+        fakes = self.until_the_end.enter_context(BankFakes(minute_seconds=BANK_MINUTE_SECONDS))
+        tables, accounts = bank_tables(fakes, places.folder, *bank_numbers())
+        self.banks = BankReaders(accounts)
+        places.settings.write_text(demo_settings(places, self.chains, stripe) + tables, encoding="utf-8")
         migrate(places.database_url)
         self.ledger = Ledger(places.database_url)
         self.ledger.people.add(STAFF_EMAIL, "admin", self.password)
@@ -161,6 +168,10 @@ class _Demo:
             "Cards: choose a sum on the support page. The payment page is a stand-in for Stripe's on this machine:"
             " it knows a fake card, asks for no real one, and no real card is charged."
         )
+        self.say(
+            "IBAN and card number: readers give at stand-ins for PrivatBank and monobank, with and without a support"
+            " code; a gift is seen while it is on its way and confirmed once it is booked, here after ~15 s."
+        )
         self.say("Stop with Ctrl-C.")
 
     def _turn(self) -> None:
@@ -172,6 +183,7 @@ class _Demo:
             self.block_at = now + demo_bitcoin.BLOCK_SECONDS
             self._busy_at_worst(self.chains.bitcoin.mine)
         self._busy_at_worst(lambda: self._charge(now))
+        self._give_at_banks(now)
         if now >= self.look_at:
             self.look_at = now + LOOK_SECONDS
             self._look()
@@ -191,6 +203,14 @@ class _Demo:
 
     def _charge(self, now: float) -> None:
         for words in self.cards.turn(now):
+            self.say(words)
+
+    def _give_at_banks(self, now: float) -> None:
+        try:
+            told = self.banks.turn(now, self.ledger)
+        except LedgerDown:
+            return  # busy for once; the gift is given later
+        for words in told:
             self.say(words)
 
     def _busy_at_worst(self, do: Callable[[], object]) -> bool:

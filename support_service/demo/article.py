@@ -15,8 +15,10 @@ from support_service.settings import resource
 from support_service.settings.schema import Publisher
 from support_service.web.reader.articles import allowed_article
 
-# What a strict newsroom page allows, plus our origin for the one script.
-_POLICY = "default-src 'none'; script-src {ours}; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'"
+# What a strict newsroom page allows, plus our origin for the one script and for codes that a reader asks for.
+_POLICY = (
+    "default-src 'none'; script-src {ours}; style-src 'self'; img-src data: {ours}; base-uri 'none'; form-action 'none'"
+)
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --muted: #5c5c5c; --line: #ddd; }

@@ -74,6 +74,13 @@ def receiver(rail: str) -> str:
             return address
 
 
+def bank_numbers() -> tuple[str, str]:
+    """Read the IBAN and the card number of the packaged block."""
+    block = tomllib.loads(packaged_block().read_text(encoding="utf-8"))
+    by_rail = {str(method["rail"]): method for method in block["methods"]}
+    return str(by_rail["bank"]["iban"]), str(by_rail["card"]["number"])
+
+
 def demo_settings(places: Places, chains: Chains, stripe: StripeFake) -> str:
     """Write the packaged block anew: where our parts listen, and the local chains under the names of the real ones.
 
@@ -86,6 +93,7 @@ def demo_settings(places: Places, chains: Chains, stripe: StripeFake) -> str:
     changes = {
         'url = "http://127.0.0.1:8000"': f'url = "{places.page}"',
         "sites = []": f'sites = ["{places.article}"]',
+        "# contact = ": "contact = ",
         'url = "sqlite:///support.db"': f'url = "{places.database_url}"',
         "chain_id = 1\n": f'chain_id = {CHAIN_ID}\nrpc = ["{places.node}"]\n{begin}',
         tron_id: f'{tron_id}rpc = ["{chains.tron.rpc}"]\nrpc_solid = ["{chains.tron.solid}"]\n{begin}',

@@ -18,7 +18,7 @@ from support_service.door.live import Live, Patience
 from support_service.door.negotiation import coding, holds
 from support_service.door.pools import Busy, Kind, Pool, kind_of
 from support_service.door.rsgi import Exchange, HeaderList, Scope
-from support_service.door.shelf import Depends, Shelf
+from support_service.door.shelf import Depends, Found, Shelf
 from support_service.door.visitor import OwnHosts, client_address
 from support_service.door.wsgi import Piecewise, Request, begin, call, send_rest
 from support_service.origin import BaseUrl, Host
@@ -33,6 +33,12 @@ QUERY_BYTES_MAX = 16_384
 # A probe asks by whatever address it was given; what it is told names no host.
 FOR_PROBES = frozenset({"/healthz", "/readyz", "/metrics", "/totals.json"})
 ALIVE: HeaderList = [("content-type", "application/json"), ("cache-control", "no-store")]
+
+# The app's word that it wants to be asked once more, after so many seconds: the reader waits here, and no thread does.
+HOLD = "x-hold-seconds"
+HOLD_SECONDS_MAX = 2.5
+# Whoever comes beyond these is answered at once: the page says to press again.
+HELD_MAX = 100
 
 # What a refusal says to people: its page, by status and by the language that the query asks for.
 ErrorPage = Callable[[int, str], Captured]
@@ -57,6 +63,8 @@ class Routes:
     live: Sequence[str] = ()
     headers: HeaderList = field(default_factory=list)
     patience: Patience = field(default_factory=Patience)
+    # Whether an answer may be given to readers: asked of those of few choices, when the shelf is filled.
+    allows: Callable[[str, Captured], bool] = lambda _path, _answer: True
 
 
 class Door:
@@ -67,13 +75,25 @@ class Door:
         self._hosts = OwnHosts(place.hosts)
         self._prefix = place.base.script_name
         self._bodies = Bodies()
+        self._held = 0
         self._pools = {kind: Pool(kind) for kind in Kind}
         self._shelf = Shelf(routes.shelved)
+        self._refused: frozenset[str] = frozenset()
         self._live = {path: Live(partial(self._ask, path, ""), routes.patience) for path in routes.live}
 
     def warm(self) -> None:
-        """Fill the shelf, before the first reader comes."""
-        self._shelf.fill(self._ask_now)
+        """Fill the shelf, before the first reader comes; again when answers must change, from any thread."""
+        shelf, refused = Shelf(self._routes.shelved), set[str]()
+
+        def ask(path: str, question: str) -> Captured:
+            answer = call(self._app, self._place.base, Request("GET", path, question))
+            if answer.status == 200 and not self._routes.allows(path, answer):
+                refused.add(path)
+                return self._routes.error_page(503, question)
+            return answer
+
+        shelf.fill(ask)
+        self._shelf, self._refused = shelf, frozenset(refused)
 
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
         """Answer one request."""
@@ -95,9 +115,13 @@ class Door:
             if path == "/healthz":
                 exchange.response_bytes(200, [*ALIVE, *self._routes.headers], b'{"status":"ok"}\n')
                 return
-            found = self._shelf.find(path, scope.query_string)
+            # One shelf to the end: what was asked before the answers changed is not kept on the next one.
+            shelf = self._shelf
+            found = shelf.find(path, scope.query_string)
+            if found is not None and found.page is not None:
+                found = await self._make(shelf, path, scope.query_string, found.page)
             if found is not None:
-                answer = found.finished or await self._fetch(path, found.question)
+                answer = found.finished or await self._fetch(shelf, path, found.question)
                 _send(answer, scope, exchange, version=found.version)
                 return
             if path in self._live:
@@ -108,9 +132,17 @@ class Door:
                 return
         await self._pass_on(path, scope, exchange)
 
-    async def _fetch(self, path: str, question: str) -> Finished | Captured:
+    async def _make(self, shelf: Shelf, path: str, query: str, page: str) -> Found | None:
+        """Make the page of a sum that was never asked for, in the one thread for that: no flood of sums takes more."""
+        made = await self._pools[Kind.CHOICES].run(partial(shelf.make, self._ask_now, path, page))
+        if made.finished is None:
+            return None
+        shelf.place(path, page, made)
+        return shelf.find(path, query)
+
+    async def _fetch(self, shelf: Shelf, path: str, question: str) -> Finished | Captured:
         answer = await self._ask(path, question)
-        return self._shelf.keep(path, question, answer) if answer.status == 200 else answer
+        return shelf.keep(path, question, answer) if answer.status == 200 else answer
 
     async def _ask(self, path: str, question: str) -> Captured:
         """Ask the app as nobody in particular."""
@@ -118,11 +150,14 @@ class Door:
         return await self._pools[kind].run(partial(self._ask_now, path, question))
 
     def _ask_now(self, path: str, question: str) -> Captured:
+        if path in self._refused:
+            return self._routes.error_page(503, question)
         return call(self._app, self._place.base, Request("GET", path, question))
 
     async def _pass_on(self, path: str, scope: Scope, exchange: Exchange) -> None:
         """Let the app answer in a thread of the request's kind."""
-        body = await self._bodies.read(scope.headers, exchange, limit_of(path))
+        limit = limit_of(path)
+        body = await self._bodies.read(scope.headers, exchange, limit)
         try:
             request = Request(
                 method=scope.method,
@@ -133,13 +168,23 @@ class Door:
                 body=body,
             )
             kind = kind_of(scope.method, path)
-            answer = await self._pools[kind].run(
-                partial(self._call, kind, request, exchange, asyncio.get_running_loop())
-            )
+            call_app = partial(self._call, kind, request, exchange, asyncio.get_running_loop())
+            answer = await self._pools[kind].run(call_app)
+            if answer is not None and (seconds := _hold_seconds(answer)) and self._held < HELD_MAX:
+                await self._hold(seconds)
+                answer = await self._pools[kind].run(call_app)
         finally:
-            self._bodies.release(len(body))
+            self._bodies.release(len(body), limit)
         if answer is not None:
-            exchange.response_bytes(answer.status, answer.headers, answer.body)
+            headers = [item for item in answer.headers if item[0].lower() != HOLD]
+            exchange.response_bytes(answer.status, headers, answer.body)
+
+    async def _hold(self, seconds: float) -> None:
+        self._held += 1
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._held -= 1
 
     def _call(
         self, kind: Kind, request: Request, exchange: Exchange, loop: asyncio.AbstractEventLoop
@@ -168,6 +213,12 @@ class Door:
         # A body may still be on its way: whoever sends it is not waited for.
         headers = [*page.headers, ("connection", "close")]
         exchange.response_bytes(status, headers, page.body)
+
+
+def _hold_seconds(answer: Captured) -> float:
+    """Tell how long the app wants a request to be held; 0: not at all."""
+    asked = next((value for name, value in answer.headers if name.lower() == HOLD), "0")
+    return min(float(asked), HOLD_SECONDS_MAX)
 
 
 def _send(answer: Finished | Captured, scope: Scope, exchange: Exchange, *, version: str = "") -> None:

@@ -12,11 +12,13 @@ from support_service.door.finished import Captured, Finished
 class Patience:
     """How long an answer is new, how long readers wait for a newer one, and how long the last is better than none.
 
+    For the first, where there is no last, they wait `first_seconds`: a process that has just started is slow.
     After a question that failed or took too long nobody asks again for `rest_seconds`.
     """
 
     new_seconds: float = 1.0
     wait_seconds: float = 0.5
+    first_seconds: float = 3.0
     rest_seconds: float = 5.0
     old_seconds_max: float = 600.0
 
@@ -47,7 +49,9 @@ class Live:
             self._asking = asyncio.ensure_future(self._ask())
             self._asking.add_done_callback(self._note)
         asking = self._asking
-        done, _ = await asyncio.wait({asking}, timeout=self._patience.wait_seconds)
+        patience = self._patience
+        seconds = patience.first_seconds if self._last is None else patience.wait_seconds
+        done, _ = await asyncio.wait({asking}, timeout=seconds)
         if not done:
             self._rest()
             return None

@@ -18,7 +18,9 @@ class Kind(StrEnum):
     """What a request wants; what one kind waits for, no other does."""
 
     SHELF = "shelf"
+    CHOICES = "choices"
     PAGES = "pages"
+    ANSWERS = "answers"
     PAYMENTS = "payments"
     WEBHOOKS = "webhooks"
     LOGINS = "logins"
@@ -30,7 +32,9 @@ class Kind(StrEnum):
 # Threads of each kind. Payments: four may wait for the processor and others still learn that they cannot.
 THREADS = {
     Kind.SHELF: 2,
+    Kind.CHOICES: 1,
     Kind.PAGES: 4,
+    Kind.ANSWERS: 3,
     Kind.PAYMENTS: 6,
     Kind.WEBHOOKS: 3,
     Kind.LOGINS: 3,
@@ -85,7 +89,16 @@ def kind_of(method: str, path: str) -> Kind:
     if path == "/staff" or path.startswith("/staff/"):
         if path.startswith("/staff/login"):
             return Kind.LOGINS
-        return Kind.EXPORTS if path.startswith("/staff/export") else Kind.STAFF
-    if path in {"/readyz", "/metrics", "/totals.json"}:
+        return Kind.EXPORTS if path.startswith(("/staff/export", "/staff/imports")) else Kind.STAFF
+    if _is_answer(method, path):
+        return Kind.ANSWERS
+    if path in {"/readyz", "/metrics", "/totals.json"} or path.startswith("/month/"):
         return Kind.MACHINES
     return Kind.PAYMENTS if method not in {"GET", "HEAD", "OPTIONS"} else Kind.PAGES
+
+
+def _is_answer(method: str, path: str) -> bool:
+    """Tell whether a reader asks what became of a gift; what is done to a plan waits for the processor, as payments."""
+    room = path.split("/", 2)[1] if path.startswith("/") else ""
+    is_plan = room == "plan" and method in {"GET", "HEAD", "OPTIONS"}
+    return is_plan or room in {"gift", "arrived", "thanks", "donations"}

@@ -23,6 +23,8 @@ from support_service.door.finished import Captured, Finished
 KEPT_MAX = 64
 # Queries, as they were sent, whose answer is known without reading them; beyond it they are read anew.
 SPELLINGS_MAX = 512
+# Pages made for what readers chose together, such as a sum, each with its cut; of any number of them.
+CHOSEN_MAX = 128
 # Parameters looked at; nobody sends more who means well.
 PARAMETERS_MAX = 64
 # The parameter that names an answer's contents, so that it may be kept for ever.
@@ -33,16 +35,30 @@ Ask = Callable[[str, str], Captured]
 
 
 @dataclass(frozen=True, slots=True)
+class Together:
+    """Parameters that are read as one, such as a sum: its amount, currency and how often.
+
+    read gives them in one canonical form, "" where they say nothing; None where the app must be asked as the
+    reader asks, for it asks back.
+    """
+
+    names: tuple[str, ...]
+    read: Callable[[Mapping[str, str]], str | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Depends:
     """What an answer depends on besides its path.
 
     choices: parameters of a few values each; whatever else is sent reads as the first of them.
+    together: parameters that are checked and bounded by the one who reads them.
     slot: a parameter of any value that is written into the page, such as the article.
     free: parameters of any value that the app must be asked about; kept while there is room.
     is_versioned: the address may carry the fingerprint of the contents.
     """
 
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    together: Together | None = None
     slot: Slot | None = None
     free: tuple[str, ...] = ()
     is_versioned: bool = False
@@ -50,19 +66,30 @@ class Depends:
     @property
     def names(self) -> frozenset[str]:
         """Every parameter that matters."""
-        return frozenset({*self.choices, *self.free, *([self.slot.name] if self.slot else []), VERSION})
+        together = self.together.names if self.together else ()
+        return frozenset({*self.choices, *self.free, *together, *([self.slot.name] if self.slot else []), VERSION})
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """What the shelf has for a request; where it has nothing yet, the canonical query to ask the app.
 
-    version: the fingerprint that the address carries, where it may carry one.
+    version: the fingerprint that the address carries, where it may carry one. page: the query of the page to be made
+    and cut first, where that was never asked for.
     """
 
     finished: Finished | None = None
     version: str = ""
     question: str = ""
+    page: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A page as it was made for what a reader chose, and the same page cut; no finished one where the app refused."""
+
+    finished: Finished | None
+    cut: CutPage | None = None
 
 
 class Shelf:
@@ -75,6 +102,7 @@ class Shelf:
         self._fixed: dict[tuple[str, str], Finished] = {}
         self._cut: dict[tuple[str, str], CutPage] = {}
         self._kept: OrderedDict[tuple[str, str], Finished] = OrderedDict()
+        self._chosen: OrderedDict[tuple[str, str], Made] = OrderedDict()
 
     def fill(self, ask: Ask) -> None:
         """Make every answer that depends on few values, and cut the pages that have a slot."""
@@ -98,6 +126,11 @@ class Shelf:
             return None
         given = _given(query, self._names[path])
         chosen = _canonical(given, depends)
+        together = depends.together.read(given) if depends.together else ""
+        if together is None:
+            return None
+        if together:
+            return self._of_choice(path, _joined(chosen, together), given)
         value = depends.slot.read(given.get(depends.slot.name, "")) if depends.slot else None
         if value is None and not depends.free:
             version = given.get(VERSION, "") if depends.is_versioned else ""
@@ -105,6 +138,36 @@ class Shelf:
         written = urlencode({depends.slot.name: value}) if depends.slot and value is not None else ""
         question = _joined(chosen, written, _only(given, depends.free))
         return Found(self._endless(path, chosen, question, value), question=question)
+
+    def make(self, ask: Ask, path: str, page: str) -> Made:
+        """Make the page of a choice and cut it, in a thread of the app's; `place` puts it on the shelf."""
+        answer = ask(path, page)
+        if answer.status != 200:
+            return Made(None)
+        slot = self._rules[path].slot
+        return Made(Finished(answer), CutPage.of(slot, partial(_ask_more, ask, path, page)) if slot else None)
+
+    def place(self, path: str, page: str, made: Made) -> None:
+        """Keep the page of a choice; of all of them the one used longest ago goes."""
+        self._chosen[path, page] = made
+        if len(self._chosen) > CHOSEN_MAX:
+            self._chosen.popitem(last=False)
+
+    def _of_choice(self, path: str, page: str, given: Mapping[str, str]) -> Found:
+        """Find the page of what was chosen together, with the article written into it."""
+        made = self._chosen.get((path, page))
+        if made is None:
+            return Found(page=page)
+        self._chosen.move_to_end((path, page))
+        slot = self._rules[path].slot
+        value = slot.read(given.get(slot.name, "")) if slot else None
+        if slot is None or value is None:
+            return Found(made.finished)
+        question = _joined(page, urlencode({slot.name: value}))
+        held = self._kept.get((path, question))
+        if held is None and made.cut is not None:
+            held = self._remember((path, question), made.cut.joined(value))
+        return Found(held, question=question)
 
     def keep(self, path: str, question: str, answer: Captured) -> Finished:
         """Keep what the app answered to a question; of those of endless variety the one used longest ago goes."""

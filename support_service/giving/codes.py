@@ -96,7 +96,7 @@ def read_code(texts: Iterable[str], issued: Collection[str]) -> CodeReading:
         (Tier.SLIDING, _windows),
     )
     for tier, candidates in tiers:
-        found = sorted({code for text in folded for code in candidates(text) if is_issuable(code) and code in issued})
+        found = sorted({code for text in folded for code in candidates(text) if code in issued and is_issuable(code)})
         if len(found) == 1:
             return CodeReading(found[0], tier)
         if found:

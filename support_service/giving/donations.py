@@ -6,21 +6,28 @@ from datetime import datetime
 
 from support_service.giving.reports import (
     CLASS_PART,
+    LINK_PART,
     MATCH_PART,
     PAYMENT_PART,
+    REVERSAL_PART,
+    SPLIT_PART,
+    STAND_PART,
     Claim,
     ClassClaim,
     DisputeClaim,
     FeeClaim,
     Identity,
+    LinkClaim,
     MatchClaim,
     PaymentClaim,
     Rank,
     RefundClaim,
+    SplitClaim,
+    StandClaim,
     ValueClaim,
     value_part,
 )
-from support_service.giving.states import COUNTED_KINDS, Direction, Outcome, State
+from support_service.giving.states import COUNTED_KINDS, Direction, Kind, Outcome, State
 
 # Stands for a rule's name where a person said what a bank line is.
 PEOPLE = "staff"
@@ -43,7 +50,8 @@ class Donation:
 
     refunded_units is what went back to the payer: refunds, and disputes that were lost.
     withheld_units is what the processor holds back while a dispute is open. open_parts counts
-    refunds and disputes whose end is not known.
+    refunds and disputes whose end is not known. returned_units is what of the refunds a line of the bank's own
+    gave back; it is known to the fold alone.
     """
 
     identity: Identity
@@ -58,6 +66,25 @@ class Donation:
     withheld_units: int = 0
     open_parts: int = 0
     match: MatchClaim | None = None
+    link: LinkClaim | None = None
+    split: SplitClaim | None = None
+    stand: StandClaim | None = None
+    returned_units: int = 0
+
+    @property
+    def linked_to(self) -> str | None:
+        """The ref of the other money that this is about."""
+        return self.link.to if self.link else None
+
+    @property
+    def is_taken_back(self) -> bool:
+        """Tell whether a person took the file back that told this line, and nothing tells it since."""
+        return self.stand is not None and not self.stand.stands
+
+    @property
+    def is_split(self) -> bool:
+        """Tell whether this is a line whose gifts are booked one by one."""
+        return self.split is not None and self.split.nonce is not None
 
     @property
     def support_code(self) -> str | None:
@@ -103,9 +130,13 @@ def fold(identity: Identity, observations: Iterable[Observed]) -> Donation:
     payment = parts[PAYMENT_PART].claim
     assert isinstance(payment, PaymentClaim)
     payment = _as_people_say(payment, parts)
+    link = _link(parts)
     refunded = min(_refunded_units(parts), payment.units)
     withheld = min(_withheld_units(parts), payment.units - refunded)
     state = _state(payment, parts, refunded)
+    stand = _stand(parts)
+    if _is_joined(identity, payment, link) or (stand is not None and not stand.stands):
+        state = State.REPLACED
     is_gift = payment.kind in COUNTED_KINDS and identity.direction is Direction.IN
     counts = is_gift and state in {State.CONFIRMED, State.PARTIALLY_REFUNDED}
     return Donation(
@@ -121,6 +152,10 @@ def fold(identity: Identity, observations: Iterable[Observed]) -> Donation:
         withheld_units=withheld,
         open_parts=sum(is_open(seen.claim) for seen in parts.values()),
         match=_match(parts),
+        link=link,
+        split=_split(parts),
+        stand=stand,
+        returned_units=min(_returned_units(parts), refunded),
     )
 
 
@@ -133,6 +168,11 @@ def _refunded_units(parts: dict[str, Observed]) -> int:
     """Sum what went back to the payer; a lost dispute did so for good, like a refund."""
     back = [seen.claim for seen in parts.values() if isinstance(seen.claim, RefundClaim | DisputeClaim)]
     return sum(claim.units for claim in back if claim.outcome is Outcome.SUCCEEDED)
+
+
+def _returned_units(parts: dict[str, Observed]) -> int:
+    back = [seen.claim for part, seen in parts.items() if part.startswith(REVERSAL_PART)]
+    return sum(claim.units for claim in back if isinstance(claim, RefundClaim) and claim.outcome is Outcome.SUCCEEDED)
 
 
 def _withheld_units(parts: dict[str, Observed]) -> int:
@@ -154,16 +194,40 @@ def _value(parts: dict[str, Observed], units: int) -> ValueClaim | None:
 
 def _as_people_say(payment: PaymentClaim, parts: dict[str, Observed]) -> PaymentClaim:
     """A person's word about a bank line goes before the rule's, also where the bank tells of the line again."""
-    seen = parts.get(CLASS_PART)
-    if seen is None or not isinstance(seen.claim, ClassClaim) or seen.claim.kind is None or payment.bank is None:
+    if payment.bank is None:
         return payment
-    bank = replace(payment.bank, line_class=seen.claim.line_class, rule=PEOPLE)
-    return replace(payment, kind=seen.claim.kind, bank=bank)
+    seen, split = parts.get(CLASS_PART), _split(parts)
+    if seen is not None and isinstance(seen.claim, ClassClaim) and seen.claim.kind is not None:
+        bank = replace(payment.bank, line_class=seen.claim.line_class, rule=PEOPLE)
+        payment = replace(payment, kind=seen.claim.kind, bank=bank)
+    # The gifts that it holds count one by one.
+    return payment if split is None or split.nonce is None else replace(payment, kind=Kind.OTHER)
 
 
 def _match(parts: dict[str, Observed]) -> MatchClaim | None:
     seen = parts.get(MATCH_PART)
     return seen.claim if seen is not None and isinstance(seen.claim, MatchClaim) else None
+
+
+def _link(parts: dict[str, Observed]) -> LinkClaim | None:
+    seen = parts.get(LINK_PART)
+    return seen.claim if seen is not None and isinstance(seen.claim, LinkClaim) else None
+
+
+def _split(parts: dict[str, Observed]) -> SplitClaim | None:
+    seen = parts.get(SPLIT_PART)
+    return seen.claim if seen is not None and isinstance(seen.claim, SplitClaim) else None
+
+
+def _stand(parts: dict[str, Observed]) -> StandClaim | None:
+    seen = parts.get(STAND_PART)
+    return seen.claim if seen is not None and isinstance(seen.claim, StandClaim) else None
+
+
+def _is_joined(identity: Identity, payment: PaymentClaim, link: LinkClaim | None) -> bool:
+    """Tell whether this was booked by hand, and the bank's own line of the same gift counts instead."""
+    is_by_hand = payment.bank is None and identity.direction is Direction.IN
+    return is_by_hand and link is not None and link.to is not None
 
 
 def _state(payment: PaymentClaim, parts: dict[str, Observed], refunded: int) -> State:

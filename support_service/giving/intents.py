@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from support_service.giving.methods import Frequency
-from support_service.giving.reports import Personal
+from support_service.giving.reports import Identity, Personal
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +12,8 @@ class Intent:
     """What a reader chose on our page, before any money moves.
 
     ref is 32 hex digits that nobody can guess. units is all that will be charged each time;
-    covered_fee_units is the part of it that the reader added to cover the fee.
+    covered_fee_units is the part of it that the reader added to cover the fee. Whoever transfers by themselves need
+    not say which way (method "") nor how much (units 0): whatever comes counts.
     """
 
     ref: str
@@ -29,7 +30,29 @@ class Intent:
     personal: Personal = field(default=Personal())
 
     def __post_init__(self) -> None:
-        assert 0 <= self.covered_fee_units < self.units and self.made_at.tzinfo is UTC
+        assert 0 <= self.covered_fee_units < max(self.units, 1) and self.made_at.tzinfo is UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Awaiting:
+    """The address that a gift of an exact sum is awaited at, and until when; all readers send to the same one.
+
+    sums are the choice's own with a few last digits, in the order of preference: the first that nobody else is
+    awaited with becomes the choice's.
+    """
+
+    network: str
+    address: str
+    until: datetime
+    sums: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Money that came in exactly the sum that one choice was told apart by, and no other."""
+
+    identity: Identity
+    intent: Intent
 
 
 @dataclass(frozen=True, slots=True)

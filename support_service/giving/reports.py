@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import TypeAlias
 
 from support_service.giving.methods import Frequency
@@ -16,6 +17,12 @@ PAYMENT_PART = "payment"
 
 # ASCII's unit separator: in no address, code or locator, so two identities never read alike.
 _SEPARATOR = "\x1f"
+
+
+@lru_cache(maxsize=4_096)
+def _ref(*parts: str) -> str:
+    """Asked a dozen times of each piece of money while its report is taken in."""
+    return hashlib.sha256(_SEPARATOR.join(parts).encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +41,7 @@ class Identity:
     @property
     def ref(self) -> str:
         """The stable public id: the same money gets the same id in every rebuild."""
-        parts = (self.network, self.asset, self.address, str(self.direction), self.locator)
-        text = _SEPARATOR.join(parts)
-        return hashlib.sha256(text.encode()).hexdigest()[:24]
+        return _ref(self.network, self.asset, self.address, str(self.direction), self.locator)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class Personal:
 
     salt is made where somebody types it and erased with it, so that the digest left behind confirms no guess.
     None: kept before there were salts, or public anyway, such as the address on a chain.
-    party is what a bank tells of the other side beside its name, as JSON text.
+    party is what a bank tells of the other side beside its name, as JSON text; row is the statement's, as it came.
     """
 
     payer: str | None = None
@@ -53,11 +58,12 @@ class Personal:
     note: str | None = None
     salt: str | None = field(default=None, compare=False)
     party: str | None = None
+    row: str | None = None
 
     @property
     def is_empty(self) -> bool:
         """Tell whether there is nothing to keep."""
-        return self.payer is None and self.message is None and self.note is None and self.party is None
+        return all(text is None for text in (self.payer, self.message, self.note, self.party, self.row))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,16 +192,78 @@ class ClassClaim:
     line_class: str
 
 
-Claim: TypeAlias = PaymentClaim | RefundClaim | DisputeClaim | FeeClaim | ValueClaim | MatchClaim | ClassClaim
+LINK_PART = "link"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkClaim:
+    """Says which other money (its ref) this is about; to None: a person says that it is about no other.
+
+    Of money that came in: the same gift was told by the bank, and counts there. Of a line that went out:
+    it gives that gift back.
+    """
+
+    to: str | None
+    reason: str
+
+
+# Why a join ended, where a person has not judged it: the line's file was taken back. It may be joined anew.
+UNTOLD = "the file of its line was taken back"
+
+SPLIT_PART = "split"
+
+
+@dataclass(frozen=True, slots=True)
+class SplitClaim:
+    """Says that a line holds so many gifts, of so many units each; nonce None: it holds none any more.
+
+    Each is money of its own, see `split_identity`; together they are the line, never more, never less.
+    """
+
+    nonce: str | None
+    units: tuple[int, ...] = ()
+
+
+_SPLIT = "split:"
+
+
+def split_identity(line: Identity, nonce: str, number: int) -> Identity:
+    """Name one of the gifts that a line holds, counted from 1."""
+    return Identity("", line.asset, line.address, Direction.IN, f"{_SPLIT}{nonce}:{number}")
+
+
+def is_split_off(identity: Identity) -> bool:
+    """Tell whether this is a gift that a line of the bank holds among others."""
+    return identity.locator.startswith(_SPLIT)
+
+
+STAND_PART = "stand"
+
+
+@dataclass(frozen=True, slots=True)
+class StandClaim:
+    """Says whether a line of the bank stands: a person took the file back that told it, or it is told again."""
+
+    stands: bool
+    reason: str
+
+
+# Begins the part of a refund that a line of the bank's own gave back; the line's locator follows.
+REVERSAL_PART = "reversal:"
+
+
+Word: TypeAlias = MatchClaim | ClassClaim | LinkClaim | SplitClaim | StandClaim
+Claim: TypeAlias = PaymentClaim | RefundClaim | DisputeClaim | FeeClaim | ValueClaim | Word
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
     """One claim about one part of one piece of money.
 
-    part is `payment`, `value:<units>`, `match`, `class`, `fee:<entry>`, or the id of a refund, dispute or bank
-    reversal. Per part the highest rank wins. rank None stands for the number of the report (chains: the newer
-    statement is the better one); card processors give (position in the lifecycle, event time in microseconds).
+    part is `payment`, `value:<units>`, `match`, `class`, `link`, `split`, `stand`, `fee:<entry>`, or the id of a
+    refund, dispute or bank reversal. Per part the highest rank wins. rank None stands for the number of the report
+    (chains: the newer statement is the better one); card processors give (position in the lifecycle, event time in
+    microseconds).
     """
 
     identity: Identity
@@ -229,12 +297,16 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class PlanTerms:
-    """How a plan charges: every `count` intervals (day, week, month, year), until `ends_at` where that is told."""
+    """How a plan charges: every `count` intervals (day, week, month, year), until `ends_at` where that is told.
+
+    next_at is when it charges next, as far as the processor told.
+    """
 
     interval: str
     count: int
     ends_at: datetime | None = None
     is_paused: bool = False
+    next_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

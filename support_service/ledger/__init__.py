@@ -1,12 +1,15 @@
 """The only writer of money tables. One door: `Ledger.accept(report)`."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from importlib import import_module
 
-from support_service.giving import Clock, Cursor, Report, SetAside, utc_now
+from support_service.giving import Clock, Cursor, Listed, MoneyBlock, Report, SetAside, SourceWarning, utc_now
 from support_service.ledger.accept import Change, accept_report, frozen_text
 from support_service.ledger.asides import read_asides, read_unfit, write_asides
+from support_service.ledger.awaited import AwaitedSums
+from support_service.ledger.changes import ChangeKind, ChangePlace, DonationChange, read_changes
 from support_service.ledger.engine import BRIEF_SECONDS_MAX, WAIT_SECONDS_MAX, Database
 from support_service.ledger.errors import (
     BadRecord,
@@ -19,16 +22,19 @@ from support_service.ledger.errors import (
     SourceContradiction,
     SourceFrozen,
 )
-from support_service.ledger.export import ExportRow, export_rows, write_export
+from support_service.ledger.export import FORMATS, Exported, ExportRow, Format, ForPeople, read_exported
 from support_service.ledger.freezes import Freeze, Thaw, end_freeze, read_blocks, read_freezes, read_held, write_freeze
-from support_service.ledger.health import Health, SourceHealth, write_health
-from support_service.ledger.intents import Attempt, Intents, Plan, Waiting
+from support_service.ledger.health import Health, SourceHealth, read_health, write_health
+from support_service.ledger.imports import FileBrought, Import, Imports
+from support_service.ledger.inbox import Around, Inbox, InboxLine, Why
+from support_service.ledger.intents import Attempt, Intents, PlanGiver
 from support_service.ledger.lines import Lines
+from support_service.ledger.lookups import Lookups
+from support_service.ledger.month import GIFTS_MAX, CountedGift, read_counted
 from support_service.ledger.postings import Leg
 from support_service.ledger.queries import (
     Head,
     History,
-    Listed,
     ReportFacts,
     Total,
     Wanted,
@@ -37,51 +43,60 @@ from support_service.ledger.queries import (
     list_unvalued,
     read_cursors,
     read_head,
-    read_health,
     read_totals,
 )
 from support_service.ledger.rate_limits import Attempts
 from support_service.ledger.staff import People
-from support_service.ledger.sweep_queries import OpenMoney, SweepQueries
+from support_service.ledger.sweep_queries import SweepQueries
 from support_service.ledger.verify import find_problems
 
 __all__ = [
     "BRIEF_SECONDS_MAX",
+    "FORMATS",
+    "GIFTS_MAX",
+    "Around",
     "Attempt",
     "BadRecord",
     "BadReport",
     "Change",
+    "ChangeKind",
+    "ChangePlace",
+    "CountedGift",
     "CursorMoved",
+    "DonationChange",
     "ExportRow",
+    "Exported",
+    "FileBrought",
+    "ForPeople",
+    "Format",
     "Freeze",
     "Head",
     "Health",
     "History",
+    "Import",
+    "InboxLine",
     "Ledger",
     "LedgerDown",
     "LedgerError",
     "LedgerOutdated",
     "Leg",
-    "Listed",
-    "OpenMoney",
     "Outrun",
-    "Plan",
+    "PlanGiver",
     "ReportFacts",
     "SourceContradiction",
     "SourceFrozen",
     "SourceHealth",
     "Thaw",
     "Total",
-    "Waiting",
     "Wanted",
+    "Why",
     "migrate",
-    "write_export",
 ]
 
 EVERYTHING = Wanted()
 
 
-class Ledger(Intents, Lines, SweepQueries):
+class Ledger(Imports, Inbox, Intents, AwaitedSums, Lookups, Lines, SweepQueries):
     """One publisher's books. Making it connects to nothing; any method may raise LedgerDown or LedgerOutdated."""
 
     def __init__(
@@ -133,12 +148,15 @@ class Ledger(Intents, Lines, SweepQueries):
         with self._database.read() as tx:
             return read_cursors(tx)
 
-    def note_health(self, source: str, state: Health, reason: str = "") -> None:
+    def note_health(
+        self, source: str, state: Health, reason: str = "", warnings: tuple[SourceWarning, ...] = ()
+    ) -> None:
         """Keep how a source is; written only when it changed, so that a lasting state costs no write."""
+        now = SourceHealth(state, reason, self._clock(), warnings)
         held = self.health().get(source)
-        if held is None or (held.state, held.reason) != (state, reason):
+        if held is None or held.told != now.told:
             with self._database.write() as tx:
-                write_health(tx, source, SourceHealth(state, reason, self._clock()))
+                write_health(tx, source, now)
 
     def health(self) -> dict[str, SourceHealth]:
         """Tell how every source was at its last turn."""
@@ -181,8 +199,8 @@ class Ledger(Intents, Lines, SweepQueries):
         with self._database.read() as tx:
             return read_held(tx, watch, height)
 
-    def blocks(self, network: str) -> list[tuple[str, str, int, str]]:
-        """List the blocks that live money stands in: (address, asset, height, block hash), lowest first."""
+    def blocks(self, network: str) -> list[MoneyBlock]:
+        """List the blocks that live money stands in, lowest first."""
         with self._database.read() as tx:
             return read_blocks(tx, network)
 
@@ -196,6 +214,11 @@ class Ledger(Intents, Lines, SweepQueries):
         with self._database.read() as tx:
             return read_totals(tx)
 
+    def counted(self, since: datetime, until: datetime) -> tuple[CountedGift, ...]:
+        """List what counts and came in this time, newest first, GIFTS_MAX at most."""
+        with self._database.read() as tx:
+            return read_counted(tx, since, until)
+
     def donations(
         self, wanted: Wanted = EVERYTHING, *, before: int | None = None, limit: int = 50
     ) -> tuple[Listed, ...]:
@@ -208,14 +231,27 @@ class Ledger(Intents, Lines, SweepQueries):
         with self._database.read() as tx:
             return find_history(tx, ref)
 
+    def changes(self, after: ChangePlace | int, limit: int = 200) -> tuple[DonationChange, ...]:
+        """List what changed after a report's number, or behind a change's place, oldest first; at most CHANGES_MAX.
+
+        Fewer than asked for may come before the end: go on from the last one's place until nothing comes.
+        """
+        place = ChangePlace(after) if isinstance(after, int) else after
+        with self._database.read() as tx:
+            return read_changes(tx, place, limit)
+
     def unvalued(self, after: int, limit: int) -> tuple[Listed, ...]:
         """List confirmed gifts without a value, oldest first, above a number; personal data are left out."""
         with self._database.read() as tx:
             return list_unvalued(tx, after, limit)
 
     def export(self, wanted: Wanted = EVERYTHING) -> Iterator[ExportRow]:
-        """Stream the ledger as it stands now, in the contract's fields; see `export_rows`."""
-        return export_rows(self._database, wanted)
+        """Stream the ledger as it stands now, in the contract's fields; see `read_exported`."""
+        return (one.row for one in self.exported(wanted))
+
+    def exported(self, wanted: Wanted = EVERYTHING) -> Iterator[Exported]:
+        """Stream the ledger as it stands now, for a format to write."""
+        return read_exported(self._database, wanted)
 
     def verify(self, on_progress: Callable[[int, int], None] | None = None) -> list[str]:
         """Check every invariant from the database alone; [] is good, else one line for people per problem."""

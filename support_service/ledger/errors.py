@@ -35,3 +35,7 @@ class BadReport(LedgerError):
 
 class BadRecord(LedgerError):
     """A stored row cannot be read: it was damaged, or written by something else; run `support-service verify`."""
+
+
+class BackupRefused(LedgerError):
+    """A backup cannot be taken or restored: no backup, damaged, another ledger, too old, or no empty place for it."""

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from support_service.giving import Direction, Report, State
+from support_service.giving import Direction, MoneyBlock, Report, State
 from support_service.ledger.accept import accept_report
 from support_service.ledger.accept.new_claims import GONE
 from support_service.ledger.errors import LedgerError
@@ -112,9 +112,9 @@ def read_held(tx: Connection, key: tuple[str, str, str], height: int) -> int:
     return sum(row.units if row.direction == Direction.IN else -row.units for row in tx.execute(asked))
 
 
-def read_blocks(tx: Connection, network: str) -> list[tuple[str, str, int, str]]:
-    """List the blocks that live money of a network stands in: (address, asset, height, block hash)."""
+def read_blocks(tx: Connection, network: str) -> list[MoneyBlock]:
+    """List the blocks that live money of a network stands in, lowest first."""
     columns = (donation.c.address, donation.c.asset, donation.c.block_height, donation.c.block_hash)
     asked = select(*columns).distinct().where(donation.c.network == network, donation.c.block_hash.is_not(None))
     rows = tx.execute(asked.where(donation.c.state.not_in(GONE)).order_by(donation.c.block_height))
-    return [(address, asset, height, digest) for address, asset, height, digest in rows]
+    return [MoneyBlock(*row) for row in rows]

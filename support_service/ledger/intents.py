@@ -1,19 +1,20 @@
 """What readers chose, the payment pages opened for it, plans, and claims that wait for their payment."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, literal, or_, select, tuple_, update
 
-from support_service.giving import Checkout, Clock, Frequency, Intent, PlanTerms
+from support_service.giving import Awaiting, Checkout, Clock, Frequency, Intent, Listed, Plan, WaitingClaim
 from support_service.ledger import canonical
 from support_service.ledger.accept import keep_apart
 from support_service.ledger.accept.aliases import read_plan_row
+from support_service.ledger.awaited import with_sum_of_its_own
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import LedgerError
-from support_service.ledger.queries import LISTED_MAX, Listed, donations_with_people
+from support_service.ledger.queries import LISTED_MAX, donations_with_people
 from support_service.ledger.rows import read_donation
 from support_service.ledger.tables import (
     alias,
@@ -40,6 +41,13 @@ _WITH_PERSON = select(intent, personal_data.c.body.label("personal_body")).selec
     intent.outerjoin(personal_data, personal_data.c.digest == intent.c.personal_digest)
 )
 _FIND = {name: _WITH_PERSON.where(intent.c[name] == bindparam("value")) for name in ("ref", "nonce")}
+# The newest body of personal data of each choice's gifts comes last.
+_PARTIES = (
+    select(donation.c.intent, personal_data.c.body)
+    .join(personal_data, personal_data.c.digest == donation.c.personal_digest)
+    .where(donation.c.intent.in_(bindparam("refs", expanding=True)))
+    .order_by(donation.c.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,37 +61,12 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """A gift that repeats; state is the processor's own word. number is the report that changed it last."""
+class PlanGiver:
+    """Who gives by a plan, as far as it is known and not erased: name typed with us, e-mail told by the processor."""
 
-    rail: str
-    name: str
-    intent: str | None
-    units: int
-    currency: str
-    exponent: int
-    frequency: Frequency
-    state: str
-    changed_at: datetime
-    number: int = 0
-    terms: PlanTerms | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A claim about a payment that was not heard of yet, or is of another asset than the claim (`differs`)."""
-
-    rail: str
-    name: str
-    part: str
-    since: datetime
-    report_number: int
-    differs: bool = False
-
-    @property
-    def place(self) -> tuple[int, str, str]:
-        """Where it stands in the list: what comes after it is asked for by this."""
-        return self.report_number, self.name, self.part
+    support_code: str | None
+    name: str | None
+    email: str | None
 
 
 class Intents:
@@ -92,15 +75,24 @@ class Intents:
     _database: Database
     _clock: Clock
 
-    def open_intent(self, intent: Intent, *, nonce: str, draw_code: Callable[[], str] | None = None) -> Intent:
+    def open_intent(
+        self,
+        intent: Intent,
+        *,
+        nonce: str,
+        draw_code: Callable[[], str] | None = None,
+        awaiting: Awaiting | None = None,
+    ) -> Intent:
         """Keep what was chosen; the same nonce gives the intent first opened with it.
 
         draw_code: gives support codes at random, of which the first that nobody has becomes the intent's.
+        awaiting: where its sum tells it apart from others that are awaited there.
         """
         with self._database.write() as tx:
             held = _find(tx, nonce=nonce)
             if held is None:
                 held = intent if draw_code is None else _with_code(tx, intent, draw_code)
+                held = held if awaiting is None else with_sum_of_its_own(tx, held, awaiting)
                 _write_intent(tx, held, nonce, self._clock())
             return held
 
@@ -173,7 +165,14 @@ class Intents:
             row = tx.execute(asked).mappings().one_or_none()
             return None if row is None else _read_plan(row)
 
-    def inbox(self, after: tuple[int, str, str] | None = None, *, rail: str | None = None) -> tuple[Waiting, ...]:
+    def plan_givers(self, intents: Sequence[str]) -> dict[str, PlanGiver]:
+        """Tell who chose each of these, a page of them at most; personal data, for staff alone."""
+        with self._database.read() as tx:
+            parties = {row.intent: row.body for row in tx.execute(_PARTIES, {"refs": list(intents)})}
+            held = [(ref, _find(tx, ref=ref)) for ref in intents]
+        return {ref: _giver(made, parties.get(ref)) for ref, made in held if made is not None}
+
+    def inbox(self, after: tuple[int, str, str] | None = None, *, rail: str | None = None) -> tuple[WaitingClaim, ...]:
         """List claims that found no payment of their name and asset, oldest first; `after`: place of the last seen."""
         with self._database.read() as tx:
             return read_inbox(tx, after, rail=rail)
@@ -185,9 +184,15 @@ class Intents:
             tx.execute(asked)
 
 
+def _giver(made: Intent, body: str | None) -> PlanGiver:
+    party = json.loads(canonical.read_personal(body).party or "{}")
+    told = party.get("email") if isinstance(party, dict) else None
+    return PlanGiver(made.support_code, made.personal.payer, told if isinstance(told, str) else None)
+
+
 def read_inbox(
     tx: Connection, after: tuple[int, str, str] | None = None, *, rail: str | None = None
-) -> tuple[Waiting, ...]:
+) -> tuple[WaitingClaim, ...]:
     """Read the claims whose name stands for nothing yet, or for money of another asset, from behind a place."""
     is_same = (alias.c.rail == waiting_claim.c.rail) & (alias.c.name == waiting_claim.c.name)
     joined = waiting_claim.outerjoin(alias, is_same)
@@ -202,7 +207,7 @@ def read_inbox(
     if after is not None:
         asked = asked.where(tuple_(*place) > tuple_(*map(literal, after)))
     return tuple(
-        Waiting(row.rail, row.name, row.part, from_micros(row.accepted_at), row.number, row.asset is not None)
+        WaitingClaim(row.rail, row.name, row.part, from_micros(row.accepted_at), row.number, row.asset is not None)
         for row in tx.execute(asked)
     )
 

@@ -2,17 +2,30 @@
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, exists, func, literal_column, select, update
 
-from support_service.giving import Direction, Donation, KeptLine, LineWork, OpenReversal, State
+from support_service.giving import (
+    UNTOLD,
+    Direction,
+    Donation,
+    KeptLine,
+    Kind,
+    LineWork,
+    Pair,
+    Reversal,
+    Split,
+    State,
+    split_identity,
+)
 from support_service.ledger.accept import accept_report
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import Outrun
 from support_service.ledger.queries import donations_with_people
-from support_service.ledger.rows import ByKeys, donation_rows, in_chunks, read_donation
-from support_service.ledger.tables import donation, known_line, line_key, support_code
+from support_service.ledger.rows import ByKeys, donation_rows, in_chunks, insert_rows, read_donation
+from support_service.ledger.tables import donation, import_line, known_line, line_key, support_code
 from support_service.ledger.tables import intent as made
 
 _FOUND = ByKeys(
@@ -21,7 +34,34 @@ _FOUND = ByKeys(
     .order_by(known_line.c.number),
     line_key.c.key,
 )
+# A person books what an app shows today; the bank books it within some days, also over holidays.
+JOIN_DAYS_MAX = 5
+# A booking day stands at its noon, one that was typed at any hour: a day more holds both.
+_NEAR_MICROS = timedelta(days=JOIN_DAYS_MAX + 1) // timedelta(microseconds=1)
+_BY_LOCATOR = ByKeys(select(known_line.c.locator, known_line.c.number), known_line.c.locator)
+_TOLD_BY = ByKeys(select(import_line), import_line.c.line)
+_KEYS_OF = ByKeys(select(line_key), line_key.c.number)
+# Said in the statement itself, not bound to it: only so SQLite knows that its partial index serves.
+BY_HAND: ColumnElement[str] = literal_column("'manual'")
+_REVERSAL: ColumnElement[str] = literal_column("'reversal'")
+_OTHER = donation.alias("other")
+_BY_HAND = select(donation.c.ref, donation.c.asset, donation.c.units, donation.c.method, donation.c.occurred_at).where(
+    donation.c.flags == BY_HAND,
+    donation.c.state == State.CONFIRMED,
+    donation.c.link.is_(None) | (donation.c.linked_to.is_(None) & donation.c.link.like(f"%{UNTOLD}%")),
+)
 _STANDS = (State.CONFIRMED, State.PARTIALLY_REFUNDED)
+# What was given back later did move the account when it came.
+_MOVED = (*_STANDS, State.REFUNDED, State.DISPUTED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A gift booked by hand, or a line, that is joined to nothing yet."""
+
+    ref: str
+    method: str
+    occurred_at: int
 
 
 class Lines:
@@ -30,24 +70,48 @@ class Lines:
     _database: Database
     _clock: Callable[[], datetime]
 
-    def take_lines(self, work: Callable[["TxLineBooks"], LineWork]) -> None:
+    def take_lines(self, work: Callable[["TxLineBooks"], LineWork], importing: int | None = None) -> None:
         """Ask what a pass over a file means, and take it in, in one transaction.
 
+        importing: the number of the import that tells the lines.
         Raises Outrun where another import took one of its new lines in meanwhile; then nothing of it is kept.
         """
         with self._database.write() as tx:
             done = work(TxLineBooks(tx))
             _keep(tx, done.kept)
+            if importing is not None:
+                _tell(tx, importing, done.told)
             for report in done.reports:
                 accept_report(tx, report, self._clock(), only_news=True)
             for locator, original in done.settled:
                 settle = update(known_line).where(known_line.c.locator == locator)
-                tx.execute(settle.values(reverses=original.ref))
+                tx.execute(settle.values(reverses=original and original.ref))
 
     def look_at_lines(self, work: Callable[["TxLineBooks"], LineWork]) -> LineWork:
         """Ask what a pass over a file would mean; nothing is written."""
         with self._database.read() as tx:
             return work(TxLineBooks(tx))
+
+    def line_accounts(self) -> Sequence[str]:
+        """List the accounts whose lines are known."""
+        with self._database.read() as tx:
+            return sorted(
+                tx.execute(select(donation.c.address).where(donation.c.bank_class.is_not(None)).distinct()).scalars()
+            )
+
+    def line_units(self, account: str, asset: str, days: tuple[date, date]) -> int:
+        """Sum what an account's lines of some days moved, both days included: in less out, taken back left out."""
+        first, last = days
+        asked = select(donation.c.units, donation.c.direction).where(
+            donation.c.address == account,
+            donation.c.asset == asset,
+            donation.c.bank_class.is_not(None),
+            donation.c.booking_date.between(first.isoformat(), last.isoformat()),
+            donation.c.state.in_(_MOVED),
+        )
+        with self._database.read() as tx:
+            rows = tx.execute(asked).all()
+        return sum(int(row.units) if row.direction == Direction.IN else -int(row.units) for row in rows)
 
     def issued_codes(self) -> Mapping[str, str]:
         """Tell every support code that was issued, with the reference of the choice that it stands for."""
@@ -74,21 +138,99 @@ class TxLineBooks:
         rows = donation_rows(self._tx, sorted(refs))
         return {row["ref"]: read_donation(row, None) for row in rows if row["state"] is not None}
 
+    def people(self, refs: Collection[str]) -> Mapping[str, Donation]:
+        """Tell the same with personal data."""
+        return {row["ref"]: read_donation(row, row["personal_body"]) for row in self._with_people(sorted(refs))}
+
     def article_of(self, intent: str) -> str | None:
         """Tell what the reader of a choice had read."""
         body = self._tx.execute(select(made.c.body).where(made.c.ref == intent)).scalar_one_or_none()
         return json.loads(body)["article"] if body else None
 
-    def open_reversals(self, accounts: Collection[str]) -> Sequence[OpenReversal]:
-        """List the reversals of these accounts that have found no original."""
+    def open_reversals(self, accounts: Collection[str]) -> Sequence[Reversal]:
+        """List the lines of these accounts that take something back, while nothing is lowered by it."""
+        asked = donations_with_people().where(donation.c.state == State.CONFIRMED, donation.c.bank_class.is_not(None))
+        asked = asked.join(known_line, known_line.c.ref == donation.c.ref).where(known_line.c.reverses.is_(None))
+        ours = sorted(accounts)
+        judged = asked.where(
+            donation.c.address.in_(ours), donation.c.bank_class == _REVERSAL, donation.c.link.is_(None)
+        )
+        linked = donation.c.linked_to.is_not(None)
+        told = [
+            *self._tx.execute(judged.where(donation.c.address.in_(ours))).mappings(),
+            # Few are linked, many are of an account: asked so, the database begins with the few.
+            *self._tx.execute(asked.where(linked, func.coalesce(donation.c.address, "").in_(ours))).mappings(),
+        ]
+        originals = self.donations({row["linked_to"] for row in told if row["linked_to"]})
+        return [_reversal(row, originals.get(row["linked_to"])) for row in sorted(told, key=lambda row: row["id"])]
+
+    def fallen_reversals(self, accounts: Collection[str]) -> Sequence[Reversal]:
+        """List the lines of these accounts that took something back and stand no more."""
+        asked = donations_with_people().add_columns(known_line.c.reverses)
+        asked = asked.join(known_line, known_line.c.ref == donation.c.ref)
+        asked = asked.where(
+            known_line.c.reverses.is_not(None),
+            donation.c.address.in_(sorted(accounts)),
+            donation.c.state != State.CONFIRMED,
+        )
+        told = list(self._tx.execute(asked.order_by(donation.c.id)).mappings())
+        originals = self.donations({row["reverses"] for row in told})
+        return [_reversal(row, originals.get(row["reverses"])) for row in told]
+
+    def splits(self, accounts: Collection[str]) -> Sequence[Split]:
+        """List the lines of these accounts whose gifts are booked one by one."""
+        asked = donations_with_people().where(donation.c.split.is_not(None), donation.c.address.in_(sorted(accounts)))
+        found = []
+        for row in self._tx.execute(asked.order_by(donation.c.id)).mappings().all():
+            line = read_donation(row, row["personal_body"])
+            if line.split is not None and line.split.nonce is not None:
+                numbers = range(1, len(line.split.units) + 1)
+                refs = [split_identity(line.identity, line.split.nonce, number).ref for number in numbers]
+                people = self.people(refs)
+                found.append(Split(line, tuple(people[ref] for ref in refs), row["last_report"]))
+        return found
+
+    def linked(self, ref: str) -> Sequence[str]:
+        """List the refs of all that is said to be about this money."""
+        return self._tx.execute(select(donation.c.ref).where(donation.c.linked_to == ref)).scalars().all()
+
+    def reversal(self, ref: str) -> Reversal | None:
+        """Tell what a line takes back."""
+        asked = select(known_line.c.locator, known_line.c.reverses, donation.c.last_report)
+        asked = asked.join(donation, donation.c.ref == known_line.c.ref).where(known_line.c.ref == ref)
+        row = self._tx.execute(asked).one_or_none()
+        found = self.donations({ref, row.reverses} if row and row.reverses else {ref})
+        if row is None or ref not in found:
+            return None
+        original = found.get(row.reverses or "")
+        identity = original.identity if original else None
+        return Reversal(row.locator, found[ref], row.last_report, identity)
+
+    def untold_joins(self, accounts: Collection[str]) -> Sequence[Pair]:
+        """List gifts booked by hand whose line was taken back with its file."""
+        hand, line = donation.alias("hand"), donation.alias("line")
+        asked = select(hand.c.ref.label("by_hand"), line.c.ref.label("line")).join(line, line.c.ref == hand.c.linked_to)
+        asked = asked.where(line.c.stand.like('%"stands":false%'), hand.c.direction == Direction.IN)
+        rows = self._tx.execute(asked.where(line.c.address.in_(sorted(accounts)))).all()
+        found = self.donations({ref for row in rows for ref in (row.by_hand, row.line)})
+        return [Pair(found[row.by_hand], found[row.line]) for row in rows]
+
+    def pairs(self, accounts: Collection[str]) -> Sequence[Pair]:
+        """List gifts that were booked by hand with the lines of these accounts that may be the same."""
+        return read_pairs(self._tx, accounts)
+
+    def _with_people(self, refs: Sequence[str]) -> Sequence[RowMapping]:
+        return self._tx.execute(donations_with_people().where(donation.c.ref.in_(refs))).mappings().all()
+
+    def pending(self, accounts: Collection[str]) -> Sequence[Donation]:
+        """List lines of these accounts that the bank has told of and not booked."""
         asked = donations_with_people().where(
             donation.c.address.in_(sorted(accounts)),
-            donation.c.bank_class == "reversal",
-            donation.c.state == State.CONFIRMED,
+            donation.c.bank_class.is_not(None),
+            donation.c.state == State.SEEN,
         )
-        asked = asked.join(known_line, known_line.c.ref == donation.c.ref).where(known_line.c.reverses.is_(None))
         rows = self._tx.execute(asked.order_by(donation.c.id)).mappings()
-        return [OpenReversal(row["locator"], read_donation(row, row["personal_body"])) for row in rows]
+        return [read_donation(row, row["personal_body"]) for row in rows]
 
     def opposite(self, of: Donation) -> Sequence[Donation]:
         """List lines of the same account, asset and sum that moved the other way and still stand."""
@@ -100,20 +242,77 @@ class TxLineBooks:
             donation.c.units == of.payment.units,
             donation.c.direction == other,
             donation.c.bank_class.is_not(None),
-            donation.c.bank_class != "reversal",
             donation.c.state.in_(_STANDS),
         )
         rows = self._tx.execute(asked.order_by(donation.c.id)).mappings()
         return [read_donation(row, row["personal_body"]) for row in rows]
 
 
+def read_pairs(tx: Connection, accounts: Collection[str]) -> list[Pair]:
+    """Pair gifts that were booked by hand with lines of one method and sum, about one day, while nobody joined any."""
+    by_sum: dict[tuple[str, int], list[_Open]] = {}
+    for row in tx.execute(_BY_HAND):
+        by_sum.setdefault((row.asset, row.units), []).append(_Open(row.ref, row.method, row.occurred_at))
+    pairs = [
+        (one.ref, line)
+        for (asset, units), some in by_sum.items()
+        for line in _lines_of(tx, accounts, asset, units)
+        for one in some
+        if one.method == line.method and abs(one.occurred_at - line.occurred_at) <= _NEAR_MICROS
+    ]
+    found: dict[str, Donation] = {}
+    for chunk in in_chunks(sorted({ref for hand, line in pairs for ref in (hand, line.ref)})):
+        people = tx.execute(donations_with_people().where(donation.c.ref.in_(chunk))).mappings()
+        found |= {row["ref"]: read_donation(row, row["personal_body"]) for row in people}
+    memos = {
+        row.ref: _references(row.locator, row.memo)
+        for chunk in in_chunks(sorted({line.ref for _, line in pairs}))
+        for row in tx.execute(select(known_line).where(known_line.c.ref.in_(chunk)))
+    }
+    return [Pair(found[hand], found[line.ref], memos[line.ref]) for hand, line in pairs if line.ref in memos]
+
+
+def _lines_of(tx: Connection, accounts: Collection[str], asset: str, units: int) -> list[_Open]:
+    """Find the gifts among lines of one sum that nothing is joined to."""
+    asked = select(donation.c.ref, donation.c.method, donation.c.occurred_at).where(
+        donation.c.address.in_(sorted(accounts)),
+        donation.c.asset == asset,
+        donation.c.units == units,
+        donation.c.bank_class.is_not(None),
+        donation.c.direction == Direction.IN,
+        donation.c.kind == Kind.DONATION,
+        donation.c.state == State.CONFIRMED,
+        ~exists().where(_OTHER.c.linked_to == donation.c.ref),
+    )
+    return [_Open(row.ref, row.method, row.occurred_at) for row in tx.execute(asked.order_by(donation.c.id))]
+
+
+def _references(locator: str, memo: str) -> frozenset[str]:
+    """Tell every spelling of the bank's references of a line; what we named it ourselves is none."""
+    held = json.loads(memo)
+    told = {*held.get("references", ()), *held.get("partial", ())}
+    told |= {one.partition(":")[0] for one in told} | {one.replace(":", "") for one in told}
+    named = locator.partition(":")[2].rpartition(":")[0]
+    return frozenset(told | ({named} if named and not named.startswith("~") else set()))
+
+
+def _reversal(row: RowMapping, original: Donation | None) -> Reversal:
+    found = read_donation(row, row["personal_body"])
+    return Reversal(row["locator"], found, row["last_report"], original.identity if original else None)
+
+
+def _tell(tx: Connection, importing: int, told: Sequence[str]) -> None:
+    """Keep which lines an import told, each once."""
+    numbers = {row["number"] for row in _BY_LOCATOR.rows(tx, sorted(set(told)))}
+    held = _TOLD_BY.rows(tx, sorted(numbers))
+    numbers -= {row["line"] for row in held if row["import"] == importing}
+    if numbers:
+        insert_rows(tx, import_line, [{"import": importing, "line": number} for number in sorted(numbers)])
+
+
 def _keep(tx: Connection, kept: Sequence[KeptLine]) -> None:
     """Keep new lines under the next numbers; of known ones their memo and the keys that came to them."""
-    numbers = {
-        row.locator: row.number
-        for chunk in in_chunks([line.locator for line in kept])
-        for row in tx.execute(select(known_line.c.locator, known_line.c.number).where(known_line.c.locator.in_(chunk)))
-    }
+    numbers = {row["locator"]: row["number"] for row in _BY_LOCATOR.rows(tx, [line.locator for line in kept])}
     last = tx.execute(select(func.coalesce(func.max(known_line.c.number), 0))).scalar_one()
     new = []
     for line in kept:
@@ -131,15 +330,13 @@ def _keep(tx: Connection, kept: Sequence[KeptLine]) -> None:
         else:
             tx.execute(update(known_line).where(known_line.c.locator == line.locator).values(memo=line.memo))
     if new:
-        tx.execute(insert(known_line), new)
+        insert_rows(tx, known_line, new)
     _add_keys(tx, kept, numbers)
 
 
 def _add_keys(tx: Connection, kept: Sequence[KeptLine], numbers: Mapping[str, int]) -> None:
     wanted = {(key, numbers[line.locator]) for line in kept for key in line.keys}
     old = sorted({numbers[line.locator] for line in kept if not line.is_new})
-    for chunk in in_chunks(old):
-        rows = tx.execute(select(line_key.c.key, line_key.c.number).where(line_key.c.number.in_(chunk)))
-        wanted -= {(row.key, row.number) for row in rows}
+    wanted -= {(row["key"], row["number"]) for row in _KEYS_OF.rows(tx, old)}
     if wanted:
-        tx.execute(insert(line_key), [{"key": key, "number": number} for key, number in sorted(wanted)])
+        insert_rows(tx, line_key, [{"key": key, "number": number} for key, number in sorted(wanted)])

@@ -8,6 +8,7 @@ assets:<rail>:<network, or method off chain>[:<address>]   what we hold there
 assets:withheld:<method>        what the processor holds back while a dispute is open
 income:donations:<method>       readers' money; a refund takes it back
 suspense:review:<method>        a bank line that a person has not judged yet
+suspense:split:<method>         a bank line whose gifts are booked one by one: zero once they are
 suspense:returned:<method>      given back by a line of the bank's own: zero once both lines are known
 transfers:payouts:<method>      card money that a processor paid out: its gifts are booked one by one
 other:<class>:<method>          a bank line that is no gift, by its class
@@ -28,7 +29,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import assert_never
 
-from support_service.giving import Direction, Donation, Kind, State
+from support_service.giving import Direction, Donation, Kind, State, is_split_off
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def book(donation: Donation) -> "Counter[str]":
     sign = 1 if donation.identity.direction is Direction.IN else -1
     kept = sign * (donation.payment.units - donation.refunded_units)
     # A bank gives back by a line of its own, which moves what we hold; other refunds have no second row.
-    returned = sign * donation.refunded_units if donation.payment.bank is not None else 0
+    returned = sign * donation.returned_units
     fee = donation.fee_units or 0
     withheld = donation.withheld_units
     balances[_assets(donation)] += kept + returned - withheld - fee
@@ -79,6 +80,8 @@ def book(donation: Donation) -> "Counter[str]":
 
 def _assets(donation: Donation) -> str:
     payment, identity = donation.payment, donation.identity
+    if is_split_off(identity):
+        return f"suspense:split:{payment.method}"
     place = f"assets:{payment.rail}:{identity.network or payment.method}"
     return f"{place}:{identity.address}" if identity.address else place
 
@@ -106,9 +109,18 @@ def _counterpart(donation: Donation) -> str:
         case Kind.REVIEW:
             account = f"suspense:review:{method}"
         case Kind.OTHER:
-            line_class = payment.bank.line_class if payment.bank else "unknown"
-            is_reversal = line_class == "reversal"
-            account = f"suspense:returned:{method}" if is_reversal else f"other:{line_class}:{method}"
+            account = _no_gift(donation)
         case _ as other:
             assert_never(other)
     return account
+
+
+def _no_gift(donation: Donation) -> str:
+    line_class = donation.payment.bank.line_class if donation.payment.bank else "unknown"
+    if donation.is_split:
+        where = "suspense:split"
+    elif line_class == "reversal" or donation.linked_to is not None:
+        where = "suspense:returned"
+    else:
+        where = f"other:{line_class}"
+    return f"{where}:{donation.payment.method}"

@@ -7,9 +7,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, select
 
-from support_service.giving import COUNTED_KINDS, Cursor, Direction, Donation, Kind, Observed, State
+from support_service.giving import COUNTED_KINDS, Cursor, Direction, Donation, Kind, Listed, Observed, State
 from support_service.ledger.canonical import read_raw
-from support_service.ledger.health import Health, SourceHealth
 from support_service.ledger.postings import Leg
 from support_service.ledger.rows import histories, read_donation
 from support_service.ledger.tables import (
@@ -20,7 +19,6 @@ from support_service.ledger.tables import (
     personal_data,
     posting,
     report,
-    source_health,
     to_micros,
     total,
 )
@@ -39,14 +37,6 @@ class Wanted:
     method: str | None = None
     state: State | None = None
     kind: Kind | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A donation with its number in the list."""
-
-    number: int
-    donation: Donation
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,14 +178,6 @@ def read_cursors(tx: Connection) -> dict[str, Cursor]:
             row["step"], row["height"], row["block_hash"], from_micros(row["checked_at"]), row["memo"]
         )
         for row in tx.execute(select(cursor)).mappings()
-    }
-
-
-def read_health(tx: Connection) -> dict[str, SourceHealth]:
-    """Read how every source was at its last turn."""
-    return {
-        row["source"]: SourceHealth(Health(row["state"]), row["reason"], from_micros(row["changed_at"]))
-        for row in tx.execute(select(source_health)).mappings()
     }
 
 

@@ -1,10 +1,11 @@
 """Rows <-> frozen records: what the tables hold of donations and their observations."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from operator import itemgetter
+from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, bindparam, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, bindparam, insert, select
 
 from support_service.giving import (
     PAYMENT_PART,
@@ -14,24 +15,27 @@ from support_service.giving import (
     Flag,
     Identity,
     Kind,
+    LinkClaim,
     MatchClaim,
     NoPayment,
     Observed,
     PaymentClaim,
+    SplitClaim,
+    StandClaim,
     State,
     ValueClaim,
     fold,
     live,
 )
 from support_service.ledger.canonical import (
-    match_text,
     personal_digest,
     read_bank,
     read_claim,
     read_personal,
     value_text,
+    word_text,
 )
-from support_service.ledger.tables import donation, from_micros, observation, personal_data, report, to_micros
+from support_service.ledger.tables import Units, donation, from_micros, observation, personal_data, report, to_micros
 
 # SQLite takes 32,766 parameters in one statement, PostgreSQL 65,535.
 KEYS_PER_QUESTION = 1_000
@@ -39,6 +43,8 @@ KEYS_PER_QUESTION = 1_000
 _FEW = 4
 
 T = TypeVar("T")
+# A row of the table of donations, or what would be one.
+Values: TypeAlias = RowMapping | Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,30 @@ class ByKeys:
         return [row for one in asked for row in tx.execute(self._of_many, one).mappings()]
 
 
+def insert_rows(tx: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert rows that name the same columns; many by the driver itself, for SQLAlchemy costs a row as much again."""
+    if len(rows) <= _FEW:
+        tx.execute(insert(table), rows)
+        return
+    is_sqlite = tx.dialect.name == "sqlite"
+    names = list(rows[0])
+    mark = "?" if is_sqlite else "%s"
+    columns, marks = ", ".join(map(_quoted, names)), ", ".join([mark] * len(names))
+    told = f"INSERT INTO {table.name} ({columns}) VALUES ({marks})"  # noqa: S608 - our own names alone
+    amounts = [name for name in names if is_sqlite and isinstance(table.c[name].type, Units)]
+    if amounts:
+        rows = [row | {name: _text(row[name]) for name in amounts} for row in map(dict, rows)]
+    tx.exec_driver_sql(told, list(map(itemgetter(*names), rows)))
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
 _HISTORIES = ByKeys(
     select(observation, report.c.accepted_at)
     .join(report, report.c.number == observation.c.report_number)
@@ -98,7 +128,11 @@ def histories(tx: Connection, ids: Sequence[int], *, with_personal: bool = False
 
 def personal_bodies(tx: Connection, claims: Iterable[str]) -> dict[str, str | None]:
     """Look up the personal data that stored claims name: digest -> body, None where erased."""
-    digests = sorted({digest for digest in map(personal_digest, claims) if digest})
+    return personal_by_digest(tx, sorted({digest for digest in map(personal_digest, claims) if digest}))
+
+
+def personal_by_digest(tx: Connection, digests: Sequence[str]) -> dict[str, str | None]:
+    """Look up personal data: digest -> body, None where erased."""
     return {row["digest"]: row["body"] for row in _PERSONAL.rows(tx, digests)}
 
 
@@ -149,11 +183,15 @@ def donation_values(found: Donation, digest: str | None) -> dict[str, Any]:
         "bank_class": bank and bank.line_class,
         "bank_rule": bank and bank.rule,
         "booking_date": bank.day.isoformat() if bank and bank.day else None,
-        "match": None if found.match is None else match_text(found.match),
+        "match": None if found.match is None else word_text(found.match),
+        "link": None if found.link is None else word_text(found.link),
+        "linked_to": found.linked_to,
+        "split": None if found.split is None else word_text(found.split),
+        "stand": None if found.stand is None else word_text(found.stand),
     }
 
 
-def read_donation(row: RowMapping, body: str | None) -> Donation:
+def read_donation(row: Values, body: str | None) -> Donation:
     """Read a donation row; body is its personal data, None where there are none (any more)."""
     state = State(row["state"])
     payment = PaymentClaim(
@@ -184,15 +222,19 @@ def read_donation(row: RowMapping, body: str | None) -> Donation:
         counted_units=row["counted_units"],
         seen_at=from_micros(row["seen_at"]),
         confirmed_at=None if confirmed is None else from_micros(confirmed),
-        value=_value(row["value"]),
+        value=read_value(row["value"]),
         fee_units=row["fee_units"],
         withheld_units=row["withheld_units"] or 0,
         open_parts=row["open_parts"] or 0,
         match=_match(row["match"]),
+        link=_link(row["link"]),
+        split=_split(row["split"]),
+        stand=_stand(row["stand"]),
     )
 
 
-def _value(text: str | None) -> ValueClaim | None:
+def read_value(text: str | None) -> ValueClaim | None:
+    """Read what a gift was worth, as it stands beside its donation; None while nobody knows."""
     claim = None if text is None else read_claim(text)
     assert claim is None or isinstance(claim, ValueClaim)
     return claim
@@ -204,7 +246,25 @@ def _match(text: str | None) -> MatchClaim | None:
     return claim
 
 
-def identity_of(row: RowMapping) -> Identity:
+def _link(text: str | None) -> LinkClaim | None:
+    claim = None if text is None else read_claim(text)
+    assert claim is None or isinstance(claim, LinkClaim)
+    return claim
+
+
+def _split(text: str | None) -> SplitClaim | None:
+    claim = None if text is None else read_claim(text)
+    assert claim is None or isinstance(claim, SplitClaim)
+    return claim
+
+
+def _stand(text: str | None) -> StandClaim | None:
+    claim = None if text is None else read_claim(text)
+    assert claim is None or isinstance(claim, StandClaim)
+    return claim
+
+
+def identity_of(row: Values) -> Identity:
     """Read the identity of a donation row."""
     return Identity(row["network"], row["asset"], row["address"], Direction(row["direction"]), row["locator"])
 

@@ -1,27 +1,17 @@
 """What a source that reads again asks of the ledger: what is known already, and what is not over yet."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import func, or_, select
 
-from support_service.giving import Claim, Decline, Identity, State, live
+from support_service.giving import Decline, Identity, OpenMoney, State, live
 from support_service.ledger.accept.aliases import read_aliases
 from support_service.ledger.engine import Database
 from support_service.ledger.queries import LISTED_MAX
 from support_service.ledger.rate_limits import Attempts
 from support_service.ledger.rows import donation_rows, histories, identity_of, in_chunks
 from support_service.ledger.tables import donation, from_micros, intent, report
-
-
-@dataclass(frozen=True, slots=True)
-class OpenMoney:
-    """Money whose payment, refund or dispute has not come to its end; claims are the live ones by part."""
-
-    number: int
-    identity: Identity
-    claims: Mapping[str, Claim]
 
 
 class SweepQueries:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Dialect, Integer, MetaData, Numeric, Table, Text
+from sqlalchemy import BigInteger, Column, Dialect, Integer, LargeBinary, MetaData, Numeric, Table, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from support_service.money import UNITS_DIGITS_MAX
@@ -121,6 +121,11 @@ donation = Table(
     Column("bank_rule", Text),
     Column("booking_date", Text),
     Column("match", Text),
+    # And these: what other money it is about, the gifts that it holds, whether its file was taken back.
+    Column("link", Text),
+    Column("linked_to", Text),
+    Column("split", Text),
+    Column("stand", Text),
 )
 
 observation = Table(
@@ -324,12 +329,51 @@ line_key = Table(
     Column("number", _Whole, primary_key=True, autoincrement=False),
 )
 
+statement_import = Table(
+    "statement_import",
+    metadata,
+    Column("number", _Whole, primary_key=True, autoincrement=False),
+    Column("nonce", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("started_at", _Whole, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("form", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("profile", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    # Kept until it is booked or given up; every row stands with its line then.
+    Column("content", LargeBinary),
+    Column("told", Text, nullable=False),
+    Column("booked_at", _Whole),
+    Column("taken_back_at", _Whole),
+    Column("taken_back_by", Text),
+)
+
+import_line = Table(
+    "import_line",
+    metadata,
+    Column("import", _Whole, primary_key=True, autoincrement=False),
+    Column("line", _Whole, primary_key=True, autoincrement=False),
+)
+
 support_code = Table(
     "support_code",
     metadata,
     Column("code", Text, primary_key=True),
     Column("intent", Text, nullable=False),
     Column("issued_at", _Whole, nullable=False),
+)
+
+awaited_sum = Table(
+    "awaited_sum",
+    metadata,
+    Column("intent", Text, primary_key=True),
+    Column("network", Text, nullable=False),
+    Column("asset", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("units", Units, nullable=False),
+    Column("since", _Whole, nullable=False),
+    Column("until", _Whole, nullable=False),
 )
 
 login_attempt = Table(

@@ -6,7 +6,6 @@ The watcher gives a source what the ledger holds of it before a turn, and keeps 
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Protocol, runtime_checkable
 
 from support_service.giving import Clock, SetAside
 
@@ -59,10 +58,3 @@ class Asides:
         now = self._clock()
         due = (item for item in self._items.values() if item.next_try_at is not None and item.next_try_at <= now)
         return sorted(due, key=lambda item: item.since)
-
-
-@runtime_checkable
-class SetsAside(Protocol):
-    """A source that goes on without what it cannot read."""
-
-    asides: Asides

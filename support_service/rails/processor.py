@@ -8,15 +8,15 @@ from typing import Protocol, TypeAlias, runtime_checkable
 from support_service.giving import (
     CardChoice,
     Checkout,
-    Claim,
     Decline,
-    Identity,
     Intent,
+    OpenMoney,
     PaymentMethod,
     Phrase,
-    PlanTerms,
+    Plan,
     Report,
     SetAside,
+    WaitingClaim,
 )
 from support_service.money import Asset
 
@@ -142,70 +142,30 @@ class Processor(Protocol):
         ...
 
 
-class OpenMoney(Protocol):
-    """Money that has not come to its end; claims are the live ones by part."""
+@runtime_checkable
+class ChangesPlans(Protocol):
+    """A processor whose plans the giver may pause, change, and give another card; each once for each key.
 
-    @property
-    def number(self) -> int:
-        """Its place in the ledger's list."""
+    page_origins are the only places where its page for the card may lie. All may raise CheckoutDown or
+    CheckoutRefused.
+    """
+
+    page_origins: tuple[str, ...]
+
+    def pause_plan(self, plan: str, key: str) -> None:
+        """Charge a plan nothing until it is resumed; what falls due meanwhile is not charged later."""
         ...
 
-    @property
-    def identity(self) -> Identity:
-        """Which money it is."""
+    def resume_plan(self, plan: str, key: str) -> None:
+        """Charge a paused plan again from its next date on."""
         ...
 
-    @property
-    def claims(self) -> Mapping[str, Claim]:
-        """What is believed of it."""
+    def change_plan(self, plan: str, units: int, key: str) -> None:
+        """Charge another sum from the next date on; nothing is charged or given back for the time until then."""
         ...
 
-
-class RunningPlan(Protocol):
-    """A gift that repeats, as the ledger believes it; number is the report that changed it last."""
-
-    @property
-    def name(self) -> str:
-        """The processor's name for it."""
-        ...
-
-    @property
-    def units(self) -> int:
-        """What is charged each time."""
-        ...
-
-    @property
-    def state(self) -> str:
-        """The processor's own word."""
-        ...
-
-    @property
-    def terms(self) -> PlanTerms | None:
-        """How it charges."""
-        ...
-
-    @property
-    def number(self) -> int:
-        """Its place in the ledger's list."""
-        ...
-
-
-class WaitingName(Protocol):
-    """A name that stands for no money yet, though something was said about it."""
-
-    @property
-    def name(self) -> str:
-        """The processor's name."""
-        ...
-
-    @property
-    def since(self) -> datetime:
-        """When it was first heard of."""
-        ...
-
-    @property
-    def place(self) -> tuple[int, str, str]:
-        """Where it stands in the ledger's list."""
+    def card_page(self, plan: str, return_url: str) -> str:
+        """Open the processor's own page where the giver changes the card, and return its address."""
         ...
 
 
@@ -232,7 +192,7 @@ class Believed(Protocol):
         """Count a card that was declined, once whoever tells of it."""
         ...
 
-    def inbox(self, after: tuple[int, str, str] | None = None, *, rail: str) -> Sequence[WaitingName]:
+    def inbox(self, after: tuple[int, str, str] | None = None, *, rail: str) -> Sequence[WaitingClaim]:
         """List the names of a rail that wait, oldest first, from behind a place."""
         ...
 
@@ -240,7 +200,7 @@ class Believed(Protocol):
         """List money that is not over, by number, from above one."""
         ...
 
-    def plans(self, limit: int, before: tuple[int, str] | None, *, rail: str) -> Sequence[RunningPlan]:
+    def plans(self, limit: int, before: tuple[int, str] | None, *, rail: str) -> Sequence[Plan]:
         """List plans of a rail, the newest change first, from below the one of a number and name."""
         ...
 

@@ -4,7 +4,7 @@ What charges, listens or asks is named as "module:function" and imported late: t
 loads web3, and a processor's own library is loaded only where it is configured.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -67,12 +67,24 @@ class RailSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """What others say of something that is in the books, in words for people; is_equal: and the books say the same."""
+
+    text: str
+    is_equal: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Expected:
-    """A source that the settings ask for: its name, its network (None off chain), its seconds between two turns."""
+    """A source that the settings ask for: its name, its network (None off chain), its seconds between two turns.
+
+    method is the key of the one method that it tells of, where it is one.
+    """
 
     name: str
     network: str | None
     poll_seconds: float
+    method: str = ""
 
 
 BuildMethod: TypeAlias = Callable[[str, Options, Surroundings], PaymentMethod | None]
@@ -96,6 +108,7 @@ class Rail:
       nodes. Such an address often holds a key, so it may come from a file: `<key>_file`.
     - poll_seconds: seconds between two looks where its settings do not say.
     - check_online: ask(RailSettings) -> list[str | Mistake]: whether nodes and keys are what the settings say.
+    - compare: compare(RailSettings, Believed, clock=) -> Iterator[Compared]: the books against what others say of them.
     - ask_head: ask(node's address) -> int | None: the height of a node's newest block.
     - processor: build(RailSettings, FindIntent, clock=) -> Processor; "" where it charges no cards.
     - plan_words: how its plans are, by its own word for it; ended_plans are the words of those that charge no more.
@@ -112,6 +125,7 @@ class Rail:
     more_node_keys: tuple[str, ...] = ()
     poll_seconds: int = 12
     check_online: str = ""
+    compare: str = ""
     ask_head: str = ""
     processor: str = ""
     plan_words: Mapping[str, Phrase] = field(default_factory=dict)
@@ -150,6 +164,11 @@ class Rail:
     def ask_online(self, given: RailSettings) -> list[str | Mistake]:
         """Ask whoever the settings name; a text is what a right one said, a Mistake what is wrong."""
         return cast("list[str | Mistake]", _load(self.check_online)(given)) if self.check_online else []
+
+    def compare_online(self, given: RailSettings, believed: Believed, *, clock: Clock) -> Iterator[Compared]:
+        """Hold the books against what those say of them whom the settings name."""
+        if self.compare and self.expected(given):
+            yield from cast("Iterator[Compared]", _load(self.compare)(given, believed, clock=clock))
 
     def build_processor(self, given: RailSettings, intents: FindIntent, *, clock: Clock) -> Processor | None:
         """Build who charges cards; nobody is asked yet. None where the settings ask for none."""

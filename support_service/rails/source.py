@@ -1,10 +1,11 @@
-"""What tells us about money: the Source protocol, and what a source raises."""
+"""What tells us about money: the base of all sources, and what a source raises."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
-from support_service.giving import Cursor, Report, Watch
+from support_service.giving import Cursor, MoneyBlock, Report, SourceWarning, Watch
+from support_service.rails.asides import Asides
 
 
 class SourceError(Exception):
@@ -17,6 +18,10 @@ class SourceDown(SourceError):
     def __init__(self, text: str, *, retry_after_seconds: float = 0) -> None:
         super().__init__(text)
         self.retry_after_seconds = retry_after_seconds
+
+
+class SourceRefused(SourceDown):
+    """We are not let in, and only a person can change that: told once, and nobody is asked again until they have."""
 
 
 class SourceLied(SourceError):
@@ -35,59 +40,17 @@ class MustFreeze(SourceLied):
         self.evidence = dict(evidence)
 
 
-class Source(Protocol):
-    """One place that tells us about money: a node, a card processor, a bank.
-
-    poll_seconds is how long the watcher rests between two looks.
-    """
-
-    name: str
-    poll_seconds: float
-
-    def reports(self, after: Cursor | None) -> Iterator[Report]:
-        """Yield reports newer than the opaque cursor, oldest first; raise SourceDown or SourceLied."""
-        ...
-
-
-@runtime_checkable
-class Warns(Protocol):
-    """A source that may have something to say though it was read well; "" if not. Equal troubles have equal texts."""
-
-    warning: str
-
-
-@runtime_checkable
-class StepsBack(Protocol):
-    """A source that can go on after a freeze."""
-
-    def step_back(self, after: Cursor, blocks: Iterable[tuple[str, str, int, str]]) -> Report | None:
-        """Report the step back to the last block that the chain still has; None where none is needed.
-
-        blocks are those the ledger holds money in: (address, asset code, height, block hash).
-        """
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Rescan:
     """What is to be read again: a method, from a block on. live is where the live source stands.
 
-    blocks are those the ledger holds money in: (address, asset code, height, block hash).
+    blocks are those the ledger holds money in.
     """
 
     method: str
     first: int
     live: Cursor
-    blocks: tuple[tuple[str, str, int, str], ...]
-
-
-@runtime_checkable
-class ReadsAgain(Protocol):
-    """A source that can read blocks once more, under another name and with a cursor of its own."""
-
-    def read_again(self, name: str, task: Rescan, after: Cursor | None) -> Iterator[Report]:
-        """Yield reports of source `name`, oldest block first; raise SourceDown or SourceLied."""
-        ...
+    blocks: tuple[MoneyBlock, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +66,56 @@ class Holding:
     trouble: str = ""
 
 
-@runtime_checkable
-class TellsHoldings(Protocol):
-    """A source that can say what its addresses hold, to hold the ledger against."""
+class Source(ABC):
+    """One place that tells us about money: a node, a card processor, a bank.
+
+    What it cannot do it leaves at these defaults.
+
+    poll_seconds is how long the watcher rests between two looks. asides is what it could not read and goes on
+    without; the watcher keeps that in the ledger. can_be_woken: somebody outside may tell it that there is news.
+    """
+
+    name: str
+    poll_seconds: float
+    asides: Asides | None = None
+    can_be_woken = False
+
+    @abstractmethod
+    def reports(self, after: Cursor | None) -> Iterator[Report]:
+        """Yield reports newer than the opaque cursor, oldest first; raise SourceDown or SourceLied."""
+
+    def warnings(self) -> tuple[SourceWarning, ...]:
+        """Say what people should hear of though the last look went well."""
+        return ()
+
+    def booked(self) -> int:
+        """Tell how much changed since this was asked last, of what the source took in by itself.
+
+        Such a source asks the ledger what its news mean; its reports move the cursor alone.
+        """
+        return 0
+
+    def is_woken(self) -> bool:
+        """Tell whether it is time for a turn; asked every few seconds while a source rests that can_be_woken."""
+        return False
+
+    def step_back(self, after: Cursor, blocks: Iterable[MoneyBlock]) -> Report | None:
+        """After a freeze: report the step back to the last block that the chain still has; None where none is needed.
+
+        blocks are those the ledger holds money in.
+        """
+        del after, blocks
+        return None
+
+    def read_again(self, name: str, task: Rescan, after: Cursor | None) -> Iterator[Report]:
+        """Read blocks once more, and yield reports of source `name`, oldest block first, with a cursor of its own.
+
+        Raises SourceDown and SourceLied; SourceError where there is nothing of that kind.
+        """
+        del name, task, after
+        raise SourceError(f"{self.name}: has no blocks that could be read again")
 
     def holdings(self, after: Cursor) -> list[Holding]:
-        """Ask for every watch that is read up to finality; raise SourceDown or SourceLied."""
-        ...
+        """Ask what our addresses hold, of every watch that is read up to finality; raise SourceDown or SourceLied."""
+        del after
+        return []

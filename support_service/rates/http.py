@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from support_service.rails.chain.http import Place
+from support_service.rails.chain.http import JsonServer
 from support_service.rails.source import SourceDown
 
 # The largest honest answer is a market's 720 candles, some 60 kB and 723 brackets.
@@ -30,7 +30,7 @@ class JsonPlace:
         self._pause = pause
         self.host = urlsplit(url).hostname or ""
         bounds = {"bytes_max": ANSWER_BYTES_MAX, "brackets_max": BRACKETS_MAX}
-        self._place = Place(url, self.host, **bounds, monotonic=monotonic)
+        self._place = JsonServer(url, self.host, **bounds, monotonic=monotonic)
 
     def get(self, questions: Mapping[str, str]) -> object:
         """Ask once more after a passing fault, then raise SourceDown."""

@@ -8,11 +8,11 @@ is confirmed first, and stays confirmed while no rate can be had.
 import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
-from support_service.giving import Clock, Cursor, Donation, Observation, Report, ValueClaim, utc_now, value_part
+from support_service.giving import Clock, Cursor, Donation, Listed, Observation, Report, ValueClaim, utc_now, value_part
 from support_service.money import Asset
-from support_service.rails.source import SourceDown, SourceError, SourceLied
+from support_service.rails.source import Source, SourceDown, SourceError, SourceLied
 from support_service.rates import Asked, Rate, RateSource
 from support_service.rates.conversion import Conversion, convert, rate_text, worth
 
@@ -29,25 +29,16 @@ ASSETS_FAILED_MAX = 3
 TROUBLES_TOLD_MAX = 5
 
 
-class Unvalued(Protocol):
-    """A confirmed gift without a value, and its number in the ledger's list."""
-
-    @property
-    def number(self) -> int:
-        """Its place in the list."""
-        ...
-
-    @property
-    def donation(self) -> Donation:
-        """The gift."""
-        ...
-
-
 # Gifts without a value above a number, oldest first, at most so many: `Ledger.unvalued`.
-Finder: TypeAlias = Callable[[int, int], Sequence[Unvalued]]
+Finder: TypeAlias = Callable[[int, int], Sequence[Listed]]
 
 
-class Valuation:
+def source_name(currency: Asset) -> str:
+    """Name the source that values gifts in a currency."""
+    return f"rates:{currency.code}"
+
+
+class Valuation(Source):
     """A Source whose reports say what gifts were worth in one currency. Asks nobody before `reports`.
 
     The key of a report is the gift and its amount: whoever values it first, it is valued once, also
@@ -65,7 +56,7 @@ class Valuation:
         clock: Clock = utc_now,
         gifts_per_turn: int = GIFTS_PER_TURN_MAX,
     ) -> None:
-        self.name = f"rates:{currency.code}"
+        self.name = source_name(currency)
         self._currency, self._sources, self._unvalued, self._clock = currency, tuple(sources), unvalued, clock
         self._gifts_per_turn, self._next = gifts_per_turn, 0
         self._not_before: dict[str, datetime] = {}
@@ -73,9 +64,8 @@ class Valuation:
     def reports(self, after: Cursor | None) -> Iterator[Report]:
         """Yield a report for each gift that can be valued now; then raise what kept the others from it.
 
-        The ledger itself tells what is still to be done, so there is no cursor.
+        The ledger itself tells what is still to be done; the cursor says only that we looked, and when.
         """
-        del after
         panel = _Panel(self._sources)
         for donation in self._due():
             report = self._report(donation, panel)
@@ -83,6 +73,8 @@ class Valuation:
                 yield report
         if panel.trouble is not None:
             raise panel.trouble
+        step = 1 if after is None else after.step + 1
+        yield Report(self.name, str(step), cursor=Cursor(step, None, None, self._clock()))
 
     def _due(self) -> Iterator[Donation]:
         """Go on through the gifts without a value where the last turn ended, and start again after the last one."""

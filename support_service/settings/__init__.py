@@ -23,6 +23,7 @@ from support_service.rails.text_file import Unreadable, read_text_file
 from support_service.settings.schema import (
     AssetTable,
     Database,
+    ManifestTable,
     MethodEntry,
     Publisher,
     Value,
@@ -33,6 +34,9 @@ from support_service.settings.schema import (
 )
 
 DEFAULT_FILE = Path("config/support.toml")
+# Every page shows the logo; a photograph would be larger than the page.
+LOGO_BYTES_MAX = 50_000
+LOGO_KINDS = (".svg", ".png", ".webp", ".jpg")
 
 
 class SettingsError(Exception):
@@ -60,6 +64,7 @@ class _File(BaseSettings):
     networks: dict[str, dict[str, Any]] = {}
     assets: tuple[AssetTable, ...] = ()
     value: Value | None = None
+    manifest: ManifestTable | None = None
 
     @classmethod
     def settings_customise_sources(
@@ -83,6 +88,7 @@ class Settings:
     value: Value | None = None
     # The rails' own tables, by name, in the order of the file.
     own_tables: Mapping[str, object] = field(default_factory=dict)
+    manifest: ManifestTable | None = None
     is_demo: bool = False
     # Files that hold secrets, each by the setting that names it.
     secret_files: tuple[tuple[str, Path], ...] = ()
@@ -140,7 +146,7 @@ def read_settings(file: Path, rails: Collection[Rail]) -> tuple[Settings | None,
     assets = _merge_assets(_packaged_assets(), parsed.assets)
     settings = Settings(
         file=file,
-        publisher=parsed.publisher,
+        publisher=_with_logo(parsed.publisher, base, mistakes),
         database_url=_resolve_database(parsed.database.url, base),
         web=parsed.web.model_copy(update={"secret_file": base / parsed.web.secret_file}),
         methods=method_entries(parsed.methods, mistakes),
@@ -148,6 +154,7 @@ def read_settings(file: Path, rails: Collection[Rail]) -> tuple[Settings | None,
         assets=assets,
         value=parsed.value,
         own_tables={name: getattr(parsed, name) for name in shape.own_names(values)},
+        manifest=parsed.manifest,
         is_demo=is_demo_process(),
         secret_files=shape.secret_files(parsed, named, base),
     )
@@ -165,6 +172,22 @@ def packaged_block() -> Path:
     """Find the settings file that shows what a publisher's own could be; the demo is built from it."""
     config = resource("config")
     return config / str(tomllib.loads((config / "demo.toml").read_text(encoding="utf-8"))["block"])
+
+
+def _with_logo(publisher: Publisher, base: Path, mistakes: list[Mistake]) -> Publisher:
+    """Count the logo's path from the settings file, and look whether it is one that pages can show."""
+    if publisher.logo is None:
+        return publisher
+    file = base / publisher.logo
+    if file.suffix.lower() not in LOGO_KINDS:
+        mistakes.append(Mistake("publisher.logo", f"must be a file that ends in {', '.join(LOGO_KINDS)}"))
+    elif not file.is_file():
+        mistakes.append(Mistake("publisher.logo", f"there is no file {file}"))
+    elif file.stat().st_size > LOGO_BYTES_MAX:
+        mistakes.append(Mistake("publisher.logo", f"is larger than {LOGO_BYTES_MAX // 1000} kB; readers wait for it"))
+    else:
+        return publisher.model_copy(update={"logo": file})
+    return publisher.model_copy(update={"logo": None})
 
 
 def _read_toml(file: Path) -> tuple[dict[str, Any], list[Mistake]]:

@@ -10,21 +10,49 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 
-from support_service.origin import BadAddress, BaseUrl, Host, Origin, read_base_url, read_host, read_origin
+from support_service.origin import (
+    BadAddress,
+    BaseUrl,
+    Host,
+    Origin,
+    read_base_url,
+    read_host,
+    read_origin,
+    split_origin,
+)
 from support_service.rails.options import Mistake
 from support_service.rails.rail import Table
+from support_service.settings.accent import read_accent
 
 LANGUAGES = ("uk", "en")
 # Files among the time zones that name no zone: one is whatever the machine is set to, one stands for none.
 NO_PLACES = {"localtime", "Factory"}
 
+NAME_CHARS_MAX, APPEAL_CHARS_MAX = 200, 400
+
+_ONE_LINE = "must be one line of text, without control characters"
+_EMAIL = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", re.ASCII)
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", re.ASCII)
 # A header's name is a token (RFC 9110, 5.6.2). Without "_": a server makes of it what it makes of "-", so that
 # a reader could send the same header under another spelling.
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^`|~-]{1,64}", re.ASCII)
+
+
+def _one_line(text: str) -> str:
+    if any(unicodedata.category(sign) in {"Cc", "Cs"} for sign in text):
+        raise ValueError(_ONE_LINE)
+    return text
+
+
+def _is_https_page(text: str) -> bool:
+    try:
+        origin, rest = split_origin(text)
+    except BadAddress:
+        return False
+    return origin.scheme == "https" and rest.isascii() and len(text) <= NAME_CHARS_MAX
 
 
 class Publisher(Table):
@@ -35,14 +63,49 @@ class Publisher(Table):
     languages: tuple[str, ...] = LANGUAGES
     sites: tuple[Origin, ...] = ()
     timezone: str = ""
+    contact: str = ""
+    legal: str = Field(default="", max_length=300)
+    logo: Path | None = None
+    accent: str = ""
+    names: dict[str, str] = Field(default_factory=dict)
+    appeal: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("name")
     @classmethod
     def _is_one_line(cls, name: str) -> str:
         # It goes into titles, file names of exports and the orders of card processors.
-        if not name.strip() or any(unicodedata.category(sign) in {"Cc", "Cs"} for sign in name):
-            raise ValueError("must be one line of text, without control characters")
-        return name
+        if not name.strip():
+            raise ValueError(_ONE_LINE)
+        return _one_line(name)
+
+    @field_validator("legal")
+    @classmethod
+    def _is_one_line_or_none(cls, text: str) -> str:
+        return _one_line(text)
+
+    @field_validator("contact")
+    @classmethod
+    def _reaches_somebody(cls, contact: str) -> str:
+        if contact and not (_EMAIL.fullmatch(contact) or _is_https_page(contact)):
+            raise ValueError("must be an e-mail address or the address of a page, https://...")
+        return contact
+
+    @field_validator("accent")
+    @classmethod
+    def _can_be_read(cls, accent: str) -> str:
+        return read_accent(accent) if accent else ""
+
+    @field_validator("names", "appeal")
+    @classmethod
+    def _are_said_in_our_languages(cls, texts: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        chars_max = NAME_CHARS_MAX if info.field_name == "names" else APPEAL_CHARS_MAX
+        for lang, text in texts.items():
+            if lang not in LANGUAGES:
+                raise ValueError(f"knows the languages {', '.join(LANGUAGES)}, not {lang[:10]!r}")
+            if not text.strip() or len(text) > chars_max:
+                raise ValueError(f"{lang}: must have 1 to {chars_max} characters")
+            _one_line(text)
+        return texts
 
     @field_validator("url")
     @classmethod
@@ -68,6 +131,15 @@ class Publisher(Table):
         if name and name not in available_timezones() - NO_PLACES:
             raise ValueError(f"{name[:80]!r} is no time zone; write its IANA name, such as Europe/Kyiv or UTC")
         return name
+
+    def named(self, lang: str) -> str:
+        """What the publisher is called in a language."""
+        return self.names.get(lang) or self.name
+
+    @property
+    def contact_uri(self) -> str:
+        """Where a reader writes to, as a link; "" where nothing is set."""
+        return f"mailto:{self.contact}" if self.contact and "://" not in self.contact else self.contact
 
     @property
     def zone(self) -> ZoneInfo:
@@ -107,6 +179,13 @@ class Web(Table):
         if not _HEADER_NAME.fullmatch(name):
             raise ValueError("must be the name of a header: letters, digits and hyphens")
         return name
+
+
+class ManifestTable(Table):
+    """[manifest]: whose signature the methods need, and the signed file; without it they are shown as set."""
+
+    public_key: str
+    file: Path = Path("support-methods.json")
 
 
 class FeedTable(Table):

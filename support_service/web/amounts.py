@@ -6,8 +6,12 @@ from support_service.money import AmbiguousAmount, Asset, BadAmount, Money, pars
 
 AMOUNT_CHARS_MAX = 30
 # Narrow and unbreakable: a sum is one word for the eyes.
-_GROUP_SPACE = "\u202f"
+_GROUP_SPACE, _SPACE = "\u202f", "\u00a0"
 _DECIMAL_SIGNS = {"uk": ","}
+CENTS_DECIMALS = 3
+# What people write in Ukrainian, behind the number; and what English readers know before it.
+_SIGNS = {"UAH": "₴", "EUR": "€", "USD": "$", "GBP": "£", "PLN": "zł"}
+_SIGNS_BEFORE = {"EUR": "€", "USD": "$", "GBP": "£"}
 
 
 class SeveralMeanings(BadAmount):
@@ -48,9 +52,17 @@ def readings(text: str, asset: Asset) -> tuple[Money, ...]:
 
 
 def sum_text(money: Money, lang: str) -> str:
-    """Say a sum for a button: "200 UAH", "10.50 EUR"; whole amounts without decimals, the sign by language."""
+    """Say a sum as people write it: "200 ₴", "€10.50"; whole amounts without decimals. No line breaks inside it."""
     whole, _, fraction = plain(money).partition(".")
     grouped = _GROUP_SPACE.join(f"{int(whole):,}".split(","))
     if fraction:
-        grouped += _DECIMAL_SIGNS.get(lang, ".") + fraction.ljust(money.asset.exponent, "0")
-    return f"{grouped} {money.asset.code}"
+        grouped += _DECIMAL_SIGNS.get(lang, ".") + fraction.ljust(_decimals(money.asset), "0")
+    code = money.asset.code
+    if lang == "uk":
+        return f"{grouped}{_SPACE}{_SIGNS.get(code, code)}"
+    return f"{_SIGNS_BEFORE[code]}{grouped}" if code in _SIGNS_BEFORE else f"{grouped}{_SPACE}{code}"
+
+
+def _decimals(asset: Asset) -> int:
+    """A coin's decimals are written as far as they say something; cents are two or none."""
+    return asset.exponent if asset.exponent <= CENTS_DECIMALS else 0

@@ -71,11 +71,12 @@ class Keys:
 
 def keys() -> Keys:
     """Return this app's keys; the secret file is read, or made, when first needed."""
-    return _keys_of(service().assembly.settings.web.secret_file)
+    return keys_of(service().assembly.settings.web.secret_file)
 
 
 @lru_cache(maxsize=8)
-def _keys_of(file: Path) -> Keys:
+def keys_of(file: Path) -> Keys:
+    """Return the keys that a secret file makes; raises SecretUnusable."""
     return Keys(read_or_make_secret(file))
 
 

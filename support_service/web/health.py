@@ -9,7 +9,7 @@ from enum import StrEnum
 from flask import Blueprint, Response, jsonify
 
 from support_service.assembly import expected_sources, unwatched_networks
-from support_service.giving import SetAside
+from support_service.giving import Phrase, SetAside, WarningKind
 from support_service.ledger import Health, Ledger, LedgerError, LedgerOutdated, SourceHealth, Total
 from support_service.money import Asset, Money, plain
 from support_service.rails.asides import WATCH
@@ -43,7 +43,10 @@ class Freshness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SourceView:
-    """One source as outsiders may see it. Why it is down is told to staff alone: reasons name nodes."""
+    """One source as outsiders may see it; of warnings the kinds. Why it is so is told to staff alone: texts name nodes.
+
+    network is None for what is no chain: cards, banks, rates.
+    """
 
     name: str
     network: str | None
@@ -51,6 +54,14 @@ class SourceView:
     height: int | None
     checked_at: datetime | None
     age_seconds: int | None
+    warnings: tuple[WarningKind, ...] = ()
+
+    @property
+    def about(self) -> Phrase | None:
+        """Say what a source is for that watches no chain; None where its name says it."""
+        if self.name.endswith(":sweep"):
+            return Phrase("reads what was not delivered, and fees")
+        return Phrase("says what gifts were worth") if self.name.startswith("rates:") else None
 
     def as_json(self) -> dict[str, object]:
         """Write it down for machines; times are RFC 3339, UTC."""
@@ -61,6 +72,7 @@ class SourceView:
             "height": self.height,
             "checked_at": rfc3339(self.checked_at) if self.checked_at else None,
             "age_seconds": self.age_seconds,
+            "warnings": list(self.warnings),
         }
 
 
@@ -72,7 +84,10 @@ def alive() -> Response:
 
 @blueprint.get("/readyz")
 def ready() -> tuple[Response, int]:
-    """Say whether the ledger works and every source is heard; 503 with the reasons otherwise."""
+    """Say whether the ledger works and every source is heard; 503 with the reasons otherwise.
+
+    What a source only warns of is told beside it, and is no reason, as long as money is confirmed.
+    """
     try:
         at = service()
         views, aside = at.read(lambda ledger: (source_views(at, ledger), ledger.set_aside()))
@@ -120,6 +135,8 @@ def metrics() -> Response:
         lines = [*service().read(lambda ledger: [*_metric_lines(service(), ledger)]), *card_metrics(service())]
     except LedgerError:
         lines = [*metric("support_ledger_up", "1 where the ledger answers.", [({}, "0")])]
+    problems = str(len(service().addresses.problems))
+    lines += metric("support_addresses_unproved", "What is not as it was signed, and hidden.", [({}, problems)])
     lines += webhook_metrics()
     return _fresh(Response("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4; charset=utf-8"))
 
@@ -131,17 +148,15 @@ def source_views(at: Service, ledger: Ledger) -> list[SourceView]:
     # A watch that is stopped is money nobody looks for; any other thing set aside was found, and is told by itself.
     stopped = {item.source for item in ledger.set_aside() if item.key.startswith(WATCH)}
     views = []
-    for expected in expected_sources(at.assembly):
+    for expected in expected_sources(at.configured):
         name, network = expected.name, expected.network
         limit = timedelta(seconds=max(TURNS_MISSED_MAX * expected.poll_seconds, SILENCE_SECONDS_MIN))
         cursor = cursors.get(name)
         age = None if cursor is None else now - cursor.checked_at
-        state = Freshness.FROZEN if name in frozen else _state(age, health.get(name), limit)
+        noted = health.get(name)
+        state = Freshness.FROZEN if name in frozen else _state(age, noted, limit)
         if name in stopped and state in (Freshness.OK, Freshness.STALLED):
             state = Freshness.PARTIAL
-        if network is None and state is Freshness.STALLED:
-            # No chain that could stand still: what it has to say is for staff.
-            state = Freshness.OK
         views.append(
             SourceView(
                 name=name,
@@ -150,6 +165,7 @@ def source_views(at: Service, ledger: Ledger) -> list[SourceView]:
                 height=cursor.height if cursor else None,
                 checked_at=cursor.checked_at if cursor else None,
                 age_seconds=None if age is None else max(0, int(age.total_seconds())),
+                warnings=tuple(sorted({warning.kind for warning in noted.warnings})) if noted else (),
             )
         )
     return views
@@ -157,8 +173,8 @@ def source_views(at: Service, ledger: Ledger) -> list[SourceView]:
 
 def not_watched(at: Service) -> list[str]:
     """Name the methods that are shown while no node tells about their money."""
-    networks = set(unwatched_networks(at.assembly))
-    return [m.key for m in at.assembly.methods if any(watch.network in networks for watch in m.watches)]
+    networks = set(unwatched_networks(at.configured))
+    return [m.key for m in at.configured.methods if any(watch.network in networks for watch in m.watches)]
 
 
 def _state(age: timedelta | None, health: SourceHealth | None, limit: timedelta) -> Freshness:
@@ -170,15 +186,15 @@ def _state(age: timedelta | None, health: SourceHealth | None, limit: timedelta)
         return Freshness.NEVER
     if age > limit:
         return Freshness.STALE
-    # A source that is well but has something to say: its chain confirms nothing for too long.
-    return Freshness.STALLED if health is not None and health.reason else Freshness.OK
+    is_unfinal = health is not None and any(warning.kind is WarningKind.UNFINAL for warning in health.warnings)
+    return Freshness.STALLED if is_unfinal else Freshness.OK
 
 
 _COMPLAINTS = {
     Freshness.STALE: "last read {age} s ago",
     Freshness.NEVER: "never read yet; is the watcher running?",
     Freshness.DOWN: "cannot be reached",
-    Freshness.LIED: "answered what must not be trusted; stopped until a person has looked",
+    Freshness.LIED: "answered what must not be trusted; it is asked again every few minutes",
     Freshness.STALLED: "its chain goes on, but nothing becomes final; nothing is confirmed meanwhile",
     Freshness.PARTIAL: "one of its assets or addresses cannot be read; all others are; see the staff page on health",
     Freshness.FROZEN: "frozen until a person has looked; see `support-service freezes`",
@@ -220,6 +236,10 @@ def _metric_lines(at: Service, ledger: Ledger) -> Iterator[str]:
     yield from metric("support_ledger_up", "1 where the ledger answers.", [({}, "1")])
     states = [({"source": v.name, "state": str(s)}, str(int(v.state is s))) for v in views for s in Freshness]
     yield from metric("support_source_state", "1 for the state a source is in.", states)
+    warned = [
+        ({"source": v.name, "kind": str(kind)}, str(int(kind in v.warnings))) for v in views for kind in WarningKind
+    ]
+    yield from metric("support_source_warning", "1 where a source that is read warns of something.", warned)
     lags = [({"source": v.name}, str(v.age_seconds)) for v in views if v.age_seconds is not None]
     yield from metric("support_source_lag_seconds", "Seconds since a source was last read.", lags)
     heights = [({"source": v.name}, str(v.height)) for v in views if v.height is not None]

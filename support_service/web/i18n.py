@@ -4,15 +4,13 @@ The language is in the URL or it is the publisher's first: Accept-Language is no
 CDN keeps one answer for all readers.
 """
 
-from pathlib import Path
-
 from flask import Flask, request
 from flask_babel import Babel, gettext
 
 from support_service.giving import Phrase
 from support_service.web.service import service
+from support_service.web.spoken import TRANSLATIONS
 
-TRANSLATIONS = Path(__file__).parent / "translations"
 LANGUAGE_NAMES = {"uk": "Українська", "en": "English"}
 
 
@@ -23,9 +21,9 @@ def install(app: Flask) -> None:
 
 
 def chosen_language() -> str:
-    """Take `?lang=` where the publisher offers it, else the publisher's first language."""
+    """Take the language of the address where the publisher offers it, else the publisher's first."""
     languages = service().assembly.settings.publisher.languages
-    wanted = request.args.get("lang", "")
+    wanted = request.args.get("lang") or (request.view_args or {}).get("lang", "")
     return wanted if wanted in languages else languages[0]
 
 

@@ -1,35 +1,46 @@
 """What every template may use: the publisher's name, languages, links to static files, grouped values."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlencode
 
 from flask import Flask, Response, abort, url_for
 from markupsafe import Markup
 
+from support_service.assembly import Assembly
 from support_service.door.finished import fingerprint
 from support_service.door.shelf import Depends
 from support_service.giving import PaymentMethod, QrText, Row
 from support_service.qr import svg
+from support_service.settings.accent import dark_shades, light_shades
 from support_service.web import civil_dates
 from support_service.web.i18n import LANGUAGE_NAMES, chosen_language, say
 from support_service.web.public import for_other_sites, public
-from support_service.web.service import service
+from support_service.web.reader.coins import coins_of
+from support_service.web.service import EXTENSION, Service, service
 
 STATIC = Path(__file__).parent / "static"
 MIMETYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+MIMETYPES |= {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg"}
 
 # Nobody compares a longer word than this in one glance; addresses have 34 characters and more.
 LONG_CHARS = 24
 # So much of a value tells it from another one, as banks print the end of a card number.
 TAIL_CHARS = 4
+NOTHING: Mapping[str, str] = {}
 
 
 def install(app: Flask) -> None:
     """Give all templates of the app the same vocabulary."""
     # A handful of small files: kept in memory, and no path from a request ever meets a disk.
     files = {file.name: file.read_bytes() for file in sorted(STATIC.iterdir())}
+    publisher = cast("Service", app.extensions[EXTENSION]).assembly.settings.publisher
+    if publisher.accent:
+        files["support.css"] += _accent_style(publisher.accent)
+    if publisher.logo is not None:
+        files[f"logo{publisher.logo.suffix.lower()}"] = publisher.logo.read_bytes()
 
     def static_url(name: str) -> str:
         """Link a static file by its contents, so that it may be kept for a year."""
@@ -49,13 +60,16 @@ def install(app: Flask) -> None:
     app.add_template_filter(local_time)
     app.add_template_global(copy_name)
     app.add_template_global(language_query)
+    app.add_template_filter(coins_of)
     app.context_processor(_about_the_page)
 
 
-def shelved() -> Iterator[tuple[str, Depends]]:
+def shelved(assembly: Assembly) -> Iterator[tuple[str, Depends]]:
     """Tell the door what each answer depends on."""
-    for file in sorted(STATIC.iterdir()):
-        yield f"/static/{file.name}", Depends(is_versioned=True)
+    logo = assembly.settings.publisher.logo
+    names = [*sorted(file.name for file in STATIC.iterdir()), *([f"logo{logo.suffix.lower()}"] if logo else [])]
+    for name in names:
+        yield f"/static/{name}", Depends(is_versioned=True)
 
 
 def groups(row: Row) -> list[str]:
@@ -93,18 +107,35 @@ def copy_name(method: PaymentMethod, row: Row) -> str:
     return f"{name} {namesakes.index(method.key) + 1}, …{row.copied[-TAIL_CHARS:]}"
 
 
-def language_query(lang: str, article: str | None) -> str:
-    """Write the query that shows the same page in another language."""
-    return urlencode({"lang": lang} | ({"article": article} if article else {}))
+def language_query(lang: str, article: str | None, chosen: Mapping[str, str] = NOTHING) -> str:
+    """Write the query that shows the same page in another language: with the sum and the article, if there are any."""
+    return urlencode({"lang": lang, **chosen} | ({"article": article} if article else {}))
+
+
+def _accent_style(accent: str) -> bytes:
+    """Write the publisher's colour over ours, in both themes."""
+    light, dark = (
+        f"--accent: {one.accent}; --accent-ink: {one.ink}; --accent-soft: {one.soft};"
+        for one in (light_shades(accent), dark_shades(accent))
+    )
+    return (
+        f'\n@media screen {{\n:root {{ {light} }}\n:root[data-theme="dark"] {{ {dark} }}\n}}\n'
+        f'@media screen and (prefers-color-scheme: dark) {{ :root:not([data-theme="light"]) {{ {dark} }} }}\n'
+    ).encode()
 
 
 def _about_the_page() -> dict[str, object]:
-    settings = service().assembly.settings
+    settings, lang = service().assembly.settings, chosen_language()
+    publisher = settings.publisher
     return {
-        "lang": chosen_language(),
-        "languages": [(code, LANGUAGE_NAMES[code]) for code in settings.publisher.languages],
-        "publisher_name": settings.publisher.name,
+        "lang": lang,
+        "languages": [(code, LANGUAGE_NAMES[code]) for code in publisher.languages],
+        "publisher": publisher,
+        "publisher_name": publisher.named(lang),
+        "appeal": publisher.appeal.get(lang, ""),
+        "logo": f"logo{publisher.logo.suffix.lower()}" if publisher.logo else "",
         "zone_name": service().zone.key,
         "is_demo": settings.is_demo,
         "article": None,
+        "chosen": NOTHING,
     }

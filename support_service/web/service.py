@@ -15,6 +15,7 @@ from support_service.origin import BaseUrl, Host
 from support_service.web import civil_dates
 from support_service.web.breaker import PublicReads
 from support_service.web.card.checkouts import Checkouts
+from support_service.web.proved import ProvedAddresses
 
 if TYPE_CHECKING:
     from support_service.rails.processor import Processor
@@ -31,21 +32,37 @@ T = TypeVar("T")
 class Service:
     """One publisher's service. Making it touches no database: the ledger connects when it is asked.
 
-    `read` is how pages for everybody ask the ledger, `books` how views of staff do; checkouts is how they ask
-    processors.
+    addresses hold the methods, and which of them may be shown.
+    `read` is how pages for everybody ask the ledger, `write` how they tell it something, `books` how views of staff
+    do both; checkouts is how they ask processors.
     processors take cards, by the key of their method; none where the settings name none.
     """
 
-    assembly: Assembly
+    addresses: ProvedAddresses
     ledger: Ledger
     reads: PublicReads
+    writes: PublicReads
     clock: Clock
     checkouts: Checkouts
     processors: "Mapping[str, Processor]" = field(default_factory=dict)
 
+    @property
+    def assembly(self) -> Assembly:
+        """What readers may see: settings, and the methods that are proved now."""
+        return self.addresses.shown
+
+    @property
+    def configured(self) -> Assembly:
+        """What the settings say, proved or not: for books and watching, never for readers."""
+        return self.addresses.configured
+
     def read(self, question: Callable[[Ledger], T]) -> T:
         """Ask the ledger for a page for everybody: briefly, and not at all while it is down; raises LedgerError."""
         return self.reads.ask(self.ledger, question)
+
+    def write(self, change: Callable[[Ledger], T]) -> T:
+        """Change the ledger for a reader: as briefly, and apart from reading, which goes on while others write."""
+        return self.writes.ask(self.ledger, change)
 
     @property
     def books(self) -> Ledger:

@@ -159,7 +159,7 @@ def test_one_at_a_time_asks_for_what_changes_and_a_silence_is_not_asked_again() 
             await asked[-1].wait()
             return Captured(200, [], b"late")
 
-        live = Live(silent, Patience(wait_seconds=0.01, rest_seconds=60, new_seconds=60))
+        live = Live(silent, Patience(first_seconds=0.01, rest_seconds=60, new_seconds=60))
         assert await asyncio.gather(*(live.answer() for _ in range(20))) == [None] * 20
         assert [await live.answer() for _ in range(20)] == [None] * 20
         assert len(asked) == 1
@@ -170,3 +170,22 @@ def test_one_at_a_time_asks_for_what_changes_and_a_silence_is_not_asked_again() 
         assert late.body == b"late"
 
     asyncio.run_coroutine_threadsafe(play(), loop()).result(60)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "kind"),
+    [
+        ("GET", "/gift/0", Kind.ANSWERS),
+        ("POST", "/gift", Kind.ANSWERS),
+        ("POST", "/arrived", Kind.ANSWERS),
+        ("GET", "/thanks/0", Kind.ANSWERS),
+        ("GET", "/donations/0", Kind.ANSWERS),
+        ("GET", "/plan/0", Kind.ANSWERS),
+        ("POST", "/plan/0/stop", Kind.PAYMENTS),
+        ("GET", "/giftwrap", Kind.PAGES),
+        ("GET", "/card", Kind.PAGES),
+        ("POST", "/card", Kind.PAYMENTS),
+    ],
+)
+def test_who_asks_for_an_answer_waits_for_nobody_elses(method: str, path: str, kind: Kind) -> None:
+    assert kind_of(method, path) is kind

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from support_service.app import build_door, create_app, warm_door
 from support_service.door import Door
-from support_service.door.shelf import KEPT_MAX
+from support_service.door.shelf import CHOSEN_MAX, KEPT_MAX
 from tests.fixtures.door import Asked, Fields, Heard, ask
-from tests.fixtures.site import assembled, reader, sites
+from tests.fixtures.site import NBU, assembled, reader, sites
 
 PUBLIC = (
     *("/support", "/privacy", "/widget", "/widget.js", "/qr/eth.svg", "/qr/eth.png", "/static/support.css"),
+    *("/robots.txt", "/share/uk.png", "/support?amount=200&currency=UAH"),
     *("/.well-known/support-methods.json", "/oembed?url=http%3A%2F%2F127.0.0.1%3A8000%2Fsupport"),
 )
 HOSTILE = {
@@ -104,6 +105,53 @@ def test_pages_with_an_article_are_cut_and_not_asked_for(tmp_path: Path) -> None
                 )
         assert asked(made, "/support").status == 200
         assert count == 0
+
+
+def test_every_spelling_of_a_sum_is_one_page_and_a_flood_of_sums_keeps_few(tmp_path: Path) -> None:
+    assembly = assembled(tmp_path, NBU)
+    app = create_app(assembly)
+    made = build_door(app, assembly)
+    made.warm()
+    first = asked(made, "/support?amount=200&currency=UAH&frequency=once")
+    assert b"UAH" in first.body and first.status == 200
+    for spelling in ("amount=200", "amount=200,00&currency=UAH", "frequency=once&amount=200.0&lang=uk", "amount=+200"):
+        assert asked(made, f"/support?{spelling}").body == first.body
+    for number in range(1, CHOSEN_MAX + 40):
+        assert asked(made, f"/support?amount={number}").status == 200
+    assert len(made._shelf._chosen) == CHOSEN_MAX
+
+
+def test_with_a_sum_any_article_costs_a_joining_of_bytes(tmp_path: Path) -> None:
+    assembly = assembled(tmp_path, NBU)
+    app = create_app(assembly)
+    count, inner = 0, app.wsgi_app
+
+    def counting(environ: object, start: object) -> object:
+        nonlocal count
+        count += 1
+        return inner(environ, start)  # type: ignore[arg-type]
+
+    app.wsgi_app = counting  # type: ignore[method-assign,assignment]
+    made = build_door(app, assembly)
+    made.warm()
+    asked(made, "/support?amount=200")
+    count = 0
+    for number in range(2 * KEPT_MAX):
+        query = urlencode({"amount": "200", "article": f"https://any.example/{number}"})
+        assert f"https://any.example/{number}".encode() in asked(made, f"/support?{query}").body
+    assert count == 0
+    plain = create_app(assembly).test_client().get(f"/support?{query}", base_url="http://127.0.0.1:8000")
+    assert asked(made, f"/support?{query}").body == plain.data
+
+
+@pytest.mark.parametrize("amount", ["1,000", "x", "0", "-5", "1e9", "99999999999", "\u0661", "1" * 5000])
+def test_what_is_no_sum_is_asked_back_and_kept_nowhere(tmp_path: Path, amount: str) -> None:
+    assembly = assembled(tmp_path, NBU)
+    made = build_door(create_app(assembly), assembly)
+    made.warm()
+    answer = asked(made, f"/support?{urlencode({'amount': amount})}")
+    assert answer.status == 200 and b'role="alert"' in answer.body
+    assert not made._shelf._chosen
 
 
 def test_nothing_but_what_counts_makes_another_answer(door: Door) -> None:

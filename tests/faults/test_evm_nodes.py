@@ -16,7 +16,7 @@ from support_service.rails.source import MustFreeze, SourceDown, SourceLied
 from tests.faults.conftest import MakeWorld
 from tests.fixtures.node import ACCOUNTS, ETHER, OURS, Json, Node, start_node
 from tests.fixtures.wire import Proxy, Reply
-from tests.fixtures.world import NETWORK, World, fixed_clock, table, token, watch
+from tests.fixtures.world import NETWORK, World, fixed_clock, table, token, warned, watch
 
 pytestmark = pytest.mark.node
 
@@ -266,8 +266,8 @@ def test_n11_without_old_state_the_gap_is_read_block_by_block_and_that_is_told(n
         lite.bend = state_only_from(node, lambda: kept)
         here.look()
         gap_told(here, named=False)
-        assert here.source.warning.startswith("no node keeps the balances of blocks ")
-        assert f"to {node.height - 4}:" in here.source.warning
+        assert warned(here.source).startswith("no node keeps the balances of blocks ")
+        assert f"to {node.height - 4}:" in warned(here.source)
         (row,) = [row for row in here.rows() if row["kind"] == "unattributed"]
         place = int(str(row["block_height"]))
         assert since < place <= node.height
@@ -336,7 +336,7 @@ def test_n11_another_node_that_keeps_old_state_is_asked_first(node: Node, books:
         lite.bend = state_only_from(node, lambda: node.height - 6)
         here.look()
         assert archive.calls > 0
-        assert here.source.warning == ""
+        assert warned(here.source) == ""
         gap_told(here, named=True)
 
 
@@ -349,7 +349,7 @@ def test_n11_where_the_other_node_is_gone_too_the_lesser_one_reads_block_by_bloc
         give_in_a_gap(node, coin, payer)
         lite.bend = state_only_from(node, lambda: node.height - 6)
         here.look()
-        assert here.source.warning
+        assert warned(here.source)
         gap_told(here, named=False)
 
 

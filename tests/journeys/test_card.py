@@ -16,10 +16,10 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from support_service.assembly import assemble
 from support_service.demo.stripe import SECRET, Endpoint, StripeFake
 from support_service.ledger import Ledger, migrate
-from support_service.settings import resource
+from support_service.web.reader.widget import frame_height
 from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit, Visitor
 from tests.fixtures.door import create_site
-from tests.fixtures.service import free_port
+from tests.fixtures.service import SEED, free_port
 from tests.fixtures.stripe import stripe_settings
 
 pytestmark = pytest.mark.browser
@@ -63,8 +63,7 @@ def calm_town(tmp_path: Path, sqlite_url: str, serve: Serve) -> Iterator[Town]:
 def built(tmp_path: Path, database_url: str, serve: Serve) -> Iterator[Town]:
     port = free_port()
     with StripeFake() as fake:
-        text = resource("config/militarnyi.toml").read_text(encoding="utf-8")
-        text = text.replace("sqlite:///support.db", database_url).replace("127.0.0.1:8000", f"127.0.0.1:{port}")
+        text = SEED.replace("sqlite:///support.db", database_url).replace("127.0.0.1:8000", f"127.0.0.1:{port}")
         file = tmp_path / "support.toml"
         file.write_text(text + stripe_settings(tmp_path, fake) + FEE, encoding="utf-8")
         migrate(database_url)
@@ -86,8 +85,10 @@ def press(page: Page) -> None:
 def to_the_payment_page(visitor: Visitor, town: Town, lang: str = "en") -> Page:
     page = visitor.page
     page.goto(f"{town.origin}/support?lang={lang}&article={ARTICLE}")
-    page.check("#method-stripe .is-monthly", force=True)
-    page.click("#method-stripe .presets.for-monthly.in-0 .preset >> nth=1")
+    page.check("#sum .is-monthly", force=True)
+    page.click("#sum .presets.for-monthly.in-0 .preset >> nth=1")
+    assert page.url.startswith(f"{town.origin}/support?")
+    page.click("#method-stripe a")
     assert page.url.startswith(f"{town.origin}/card?")
     press(page)
     return page
@@ -132,11 +133,12 @@ def test_a_declined_card_is_not_told_to_us_and_the_next_one_pays(town: Town, vis
 def test_only_the_sums_of_what_is_chosen_are_shown(town: Town, visit: Visit) -> None:
     page = visit().page
     page.goto(f"{town.origin}/support?lang=en")
+    page.click(".own summary")
     assert page.locator(".presets:visible").count() == 1
     shown = set()
     for frequency, place in itertools.product(("once", "monthly", "yearly"), (0, 1, 2)):
-        page.check(f"#method-stripe .is-{frequency}", force=True)
-        page.check(f"#method-stripe .currency-{place}", force=True)
+        page.check(f"#sum .is-{frequency}", force=True)
+        page.check(f"#sum .currency-{place}", force=True)
         assert page.locator(".presets:visible").count() == 1
         shown.add(page.locator(".presets:visible").get_attribute("aria-label"))
     assert len(shown) == 9
@@ -145,21 +147,40 @@ def test_only_the_sums_of_what_is_chosen_are_shown(town: Town, visit: Visit) -> 
 def test_enter_in_the_own_sum_goes_on_with_that_sum(town: Town, visit: Visit) -> None:
     page = visit().page
     page.goto(f"{town.origin}/support?lang=en")
-    page.fill("#own-stripe", "123,45")
-    page.press("#own-stripe", "Enter")
+    page.click(".own summary")
+    page.fill("#own-sum", "123,45")
+    page.press("#own-sum", "Enter")
+    assert "123.45" in page.inner_text("#method-stripe .button")
+    page.click("#method-stripe .button")
     assert "123.45" in page.inner_text("h1")
+
+
+def test_the_sum_and_the_button_stand_on_the_first_screen(calm_town: Town, visit: Visit) -> None:
+    for lang in ("uk", "en"):
+        page = visit(size=PHONE).page
+        page.goto(f"{calm_town.origin}/card?amount=200&currency=UAH&frequency=monthly&lang={lang}&article={ARTICLE}")
+        box = page.locator("form.confirm .button").bounding_box()
+        assert box is not None and box["y"] + box["height"] <= PHONE[1]
+        assert not page.locator("#name").is_visible(), "what is optional is folded"
+
+
+def test_a_quick_press_is_held_and_goes_on(town: Town, visit: Visit) -> None:
+    page = visit(has_script=False).page
+    page.goto(f"{town.origin}/card?lang=en&amount=200&currency=UAH&frequency=once")
+    page.click("form.confirm .button")
+    assert "/c/pay/" in page.url
 
 
 def test_covering_the_fee_changes_the_button(town: Town, visit: Visit) -> None:
     page = visit().page
     page.goto(f"{town.origin}/card?lang=en&amount=200&currency=UAH&frequency=once")
     before = page.inner_text("form.confirm .button")
-    assert before == "Donate 200 UAH"
+    assert before == "Donate 200\u00a0UAH"
     box = page.locator("#cover")
     assert not box.is_checked()
     box.check()
     # (200 + 3) / (1 - 0.029), rounded up: what is left is 200.
-    assert page.inner_text("form.confirm .button") == "Donate 209.07 UAH"
+    assert page.inner_text("form.confirm .button") == "Donate 209.07\u00a0UAH"
 
 
 @pytest.mark.parametrize(("size", "theme", "lang"), LOOKS)
@@ -184,6 +205,17 @@ def check_calm(visitor: Visitor, address: str, size: tuple[int, int]) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == size[0], f"{address} sticks out sideways"
     found = Axe().run(page)
     assert found.violations_count == 0, f"{address}: {found.generate_report()}"
+
+
+@pytest.mark.parametrize("lang", ["uk", "en"])
+@pytest.mark.parametrize("width", [320, 400, 600])
+def test_nothing_of_the_frame_with_its_sums_is_cut_off_at_any_width(
+    calm_town: Town, visit: Visit, width: int, lang: str
+) -> None:
+    page = visit(size=(width, 300)).page
+    page.goto(f"{calm_town.origin}/widget?lang={lang}")
+    assert page.locator(".amounts").count() == 2
+    assert page.evaluate("document.documentElement.scrollHeight") <= frame_height(width, 2)
 
 
 def test_in_forced_colours_what_is_chosen_differs_by_more_than_its_weight(calm_town: Town, visit: Visit) -> None:

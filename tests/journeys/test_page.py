@@ -1,7 +1,9 @@
 """A reader opens the support page in a real browser: phone and desk, light and dark, with and without script."""
 
+import gzip
 import itertools
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from playwright.sync_api import Page
 
 from support_service.giving import State
 from support_service.ledger import Ledger, migrate
+from support_service.rails.bank import nbu
 from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit, Visitor
 from tests.fixtures.fonts import FONTS
 from tests.fixtures.reports import Chain, transfer
@@ -21,7 +24,9 @@ from tests.fixtures.site import NBU, WITH_A_NODE, reader, site
 pytestmark = pytest.mark.browser
 
 KEYS = ("card", "iban", "eth", "btc", "usdt")
-PAGE_BYTES_MAX = 50_000
+# Of the page alone, compressed; and of all that a reader's browser loads with it.
+PAGE_BYTES_MAX, LOADED_BYTES_MAX = 30_000, 50_000
+WIDE_PHONE = (390, 844)
 LOOKS = list(itertools.product((PHONE, DESKTOP), ("light", "dark"), ("uk", "en")))
 
 
@@ -75,6 +80,8 @@ def test_every_code_on_the_page_reads_as_its_payload(
     methods = visitor.context.request.get(f"{origin}/.well-known/support-methods.json").json()["methods"]
     assert [method["key"] for method in methods] == list(KEYS)
     for method in methods:
+        if size == PHONE:
+            page.click(f"#method-{method['key']} summary")
         code = page.locator(f"#method-{method['key']} svg")
         assert code.get_attribute("aria-label")
         shot = tmp_path / f"{method['key']}.png"
@@ -88,7 +95,8 @@ def test_a_copy_button_copies_exactly_the_value(origin: str, visit: Visit) -> No
     for key in KEYS:
         button = page.locator(f"#method-{key} button").first
         button.click()
-        page.wait_for_function("document.querySelector('[data-said]').textContent !== ''")
+        copied = button.get_attribute("data-copy")
+        page.wait_for_function(f"document.querySelector('[data-said]').textContent.includes('{copied}')")
         assert page.evaluate("navigator.clipboard.readText()") == button.get_attribute("data-copy")
         assert button.inner_text() == "Copied"
         assert page.inner_text("[data-said]") == f"Copied: {button.get_attribute('data-copy')}"
@@ -127,7 +135,7 @@ def test_copy_buttons_of_methods_with_one_title_keep_names_of_their_own(tmp_path
 def test_in_forced_colours_nothing_strikes_through_a_number_and_codes_still_read(
     origin: str, visit: Visit, tmp_path: Path
 ) -> None:
-    page = open_page(visit(theme="dark", has_forced_colors=True), f"{origin}/support")
+    page = open_page(visit(theme="dark", has_forced_colors=True), f"{origin}/support?amount=200")
     assert page.eval_on_selector(".copy", "copy => getComputedStyle(copy).borderTopWidth") == "0px"
     shot = tmp_path / "eth.png"
     page.locator("#method-eth svg").screenshot(path=shot)
@@ -146,20 +154,104 @@ def test_a_very_long_total_widens_no_page(app: Flask, origin: str, visit: Visit,
     ledger: Ledger = app.extensions["support"].ledger
     Chain(ledger).says(transfer(units=1_234_567_890123456789012345, state=State.CONFIRMED))
     page = open_page(visit(size=PHONE, font=font), f"{origin}/support")
-    page.wait_for_selector(".received:visible")
+    page.wait_for_selector(".month:visible")
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
 
 
 def test_without_script_everything_needed_is_there(origin: str, visit: Visit) -> None:
     visitor = visit(size=PHONE, has_script=False)
     page = open_page(visitor, f"{origin}/support")
-    assert page.locator("button:visible").count() == 0, "a button that cannot work is not shown"
+    assert page.locator("button[data-copy]:visible").count() == 0, "a button that cannot work is not shown"
+    for key in KEYS:
+        assert page.locator(f"#method-{key} .value").first.is_visible()
+        page.click(f"#method-{key} summary")
+        assert page.locator(f"#method-{key} svg").is_visible()
+    assert not page.locator(".month").is_visible()
+    page.click("text=English")
+    assert page.inner_text("h1") == "Support our work"
+
+
+def test_without_script_a_sum_fills_the_code_the_link_and_the_words(origin: str, visit: Visit, tmp_path: Path) -> None:
+    page = open_page(visit(has_script=False), f"{origin}/support?lang=uk")
+    page.click(".preset >> text=200")
+    assert "amount=200&currency=UAH&frequency=once" in page.url
+    link = page.get_attribute("#method-iban .act a", "href") or ""
+    assert nbu.decode(link).amount_kopecks == 20_000
+    assert "200\u00a0₴" in page.inner_text("#method-iban .act")
+    shot = tmp_path / "iban.png"
+    page.locator("#method-iban svg").screenshot(path=shot)
+    with Image.open(shot) as image:
+        assert [found.text for found in zxingcpp.read_barcodes(image.convert("L"))] == [link]
+    page.click(".own summary")
+    page.fill("#own-sum", "1 234,50")
+    page.press("#own-sum", "Enter")
+    assert nbu.decode(page.get_attribute("#method-iban .act a", "href") or "").amount_kopecks == 123_450
+    page.click("text=English")
+    assert "1\u202f234.50\u00a0UAH" in page.inner_text("#method-iban .act"), "a language keeps the sum"
+
+
+def test_a_sum_of_two_meanings_is_asked_back_in_place(origin: str, visit: Visit) -> None:
+    page = open_page(visit(), f"{origin}/support?lang=en&amount=1,000&currency=UAH")
+    assert "more than one way" in page.inner_text("[role=alert]")
+    page.click(".meanings a >> nth=1")
+    assert "1\u00a0UAH" in page.inner_text("#method-iban .act")
+
+
+@pytest.mark.parametrize("lang", ["uk", "en"])
+@pytest.mark.parametrize("query", ["", "&amount=200&currency=UAH&frequency=once"])
+@pytest.mark.parametrize("font", FONTS)
+def test_a_phone_shows_every_way_on_its_first_two_screens(
+    origin: str, visit: Visit, *, lang: str, query: str, font: str
+) -> None:
+    page = open_page(visit(size=WIDE_PHONE, font=font), f"{origin}/support?lang={lang}{query}")
+    assert page.evaluate("document.documentElement.scrollHeight") <= 1_600
+    for key in KEYS:
+        box = page.locator(f"#method-{key} .copy").first.bounding_box()
+        assert box is not None and box["y"] + box["height"] <= 2 * WIDE_PHONE[1], "a number to copy, nothing opened"
+        assert not page.locator(f"#method-{key} svg").is_visible(), "a phone cannot scan itself"
+
+
+def test_a_desk_shows_every_way_with_its_code_on_the_first_screen_and_a_half(origin: str, visit: Visit) -> None:
+    for lang in ("uk", "en"):
+        page = open_page(visit(size=DESKTOP), f"{origin}/support?lang={lang}&amount=200&currency=UAH")
+        for key in KEYS:
+            box = page.locator(f"#method-{key} svg").bounding_box()
+            assert box is not None and box["y"] + box["height"] <= 1.5 * DESKTOP[1], key
+        code = page.locator("#method-iban svg").bounding_box()
+        assert code is not None and code["width"] >= 264, "the densest code is the largest"
+
+
+def test_the_coin_comes_first_and_then_its_networks(origin: str, visit: Visit) -> None:
+    page = open_page(visit(size=PHONE, has_script=False), f"{origin}/support?lang=en")
+    page.check(".coins input[value=USDT]", force=True)
+    assert [page.locator(f"#method-{key}").is_visible() for key in ("eth", "btc", "usdt")] == [True, False, True]
+    assert "anything else may be lost" in page.inner_text("#method-usdt .note")
+    page.check(".coins input[value=BTC]", force=True)
+    assert [page.locator(f"#method-{key}").is_visible() for key in ("eth", "btc", "usdt")] == [False, True, False]
+
+
+@pytest.mark.parametrize("lang", ["uk", "en"])
+def test_printed_it_is_one_sheet_with_every_number_every_code_and_the_address(
+    origin: str, visit: Visit, tmp_path: Path, lang: str
+) -> None:
+    page = open_page(visit(), f"{origin}/support?lang={lang}")
+    sheet = page.pdf(format="A4")
+    assert len(re.findall(rb"/Type\s*/Page\b", sheet)) == 1
+    page.emulate_media(media="print")
     for key in KEYS:
         assert page.locator(f"#method-{key} .value").first.is_visible()
         assert page.locator(f"#method-{key} svg").is_visible()
-    assert not page.locator(".received").is_visible()
-    page.click("text=English")
-    assert page.inner_text("h1") == "Support our work"
+    assert page.inner_text(".printed-address") == "http://127.0.0.1:8000/support"
+
+
+def test_large_text_and_close_zoom_push_nothing_out(origin: str, visit: Visit) -> None:
+    page = visit(size=WIDE_PHONE).page
+    page.goto(f"{origin}/support?amount=200", wait_until="networkidle")
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    assert page.evaluate("document.documentElement.scrollWidth") == WIDE_PHONE[0]
+    # 1280 px at 400 %.
+    near = open_page(visit(size=(320, 256)), f"{origin}/support?amount=200")
+    assert near.evaluate("document.documentElement.scrollWidth") == 320
 
 
 def test_the_keyboard_reaches_and_shows_everything(origin: str, visit: Visit) -> None:
@@ -175,20 +267,26 @@ def test_the_keyboard_reaches_and_shows_everything(origin: str, visit: Visit) ->
     assert small == [], "a target is at least 44 px high"
 
 
-def test_what_was_received_comes_afterwards(app: Flask, origin: str, visit: Visit) -> None:
+def test_how_the_month_goes_comes_afterwards(tmp_path: Path, serve: Serve, visit: Visit) -> None:
+    url = f"sqlite:///{tmp_path}/support.db"
+    migrate(url)
+    moment = datetime(2026, 5, 1, 12, 1, tzinfo=UTC)
+    app = site(tmp_path, NBU | WITH_A_NODE | {"sqlite:///support.db": url}, clock=lambda: moment)
     ledger: Ledger = app.extensions["support"].ledger
     Chain(ledger).says(transfer(units=1234 * 10**18 + 5 * 10**17, state=State.CONFIRMED))
-    page = open_page(visit(), f"{origin}/support?lang=en")
-    page.wait_for_selector(".received:visible")
-    assert "1,234.5 ETH" in page.inner_text(".received")
-    assert "Checked 48 s ago" in page.inner_text(".received")
+    page = open_page(visit(), f"{serve(app)}/support?lang=en")
+    page.wait_for_selector(".month:visible")
+    told = page.inner_text(".month")
+    assert "May" in told and "1 gift:" in told and "1\u202f234.5\u00a0ETH" in told
+    assert "Updated just now" in told
+    assert page.locator(".bars rect").count() == 1
 
 
 def test_without_a_ledger_the_page_keeps_quiet_about_it(serve: Serve, visit: Visit, tmp_path: Path) -> None:
     origin = serve(site(tmp_path))
     page = open_page(visit(), f"{origin}/support")
     assert page.locator("#method-eth").is_visible()
-    assert not page.locator(".received").is_visible()
+    assert not page.locator(".month").is_visible()
 
 
 def test_the_page_with_all_five_codes_is_light(origin: str, visit: Visit) -> None:
@@ -199,4 +297,6 @@ def test_the_page_with_all_five_codes_is_light(origin: str, visit: Visit) -> Non
     session.send("Network.enable")
     open_page(visitor, f"{origin}/support")
     assert len(sizes) >= 4, "page, style, script, totals"
-    assert sum(sizes) <= PAGE_BYTES_MAX
+    assert sum(sizes) <= LOADED_BYTES_MAX
+    plain = visitor.context.request.get(f"{origin}/support", headers={"Accept-Encoding": "gzip"}).body()
+    assert len(gzip.compress(plain)) <= PAGE_BYTES_MAX

@@ -9,7 +9,7 @@ from flask import Flask, Response
 
 from support_service.demo.article import create_sample_app
 from support_service.supervisor import reserve_port
-from support_service.web.reader.widget import FRAME_HEIGHT, FRAME_WIDTH
+from support_service.web.reader.widget import FRAME_WIDTH, frame_height
 from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit
 from tests.fixtures.site import OWN_URL, site
 
@@ -82,13 +82,69 @@ def test_the_block_leads_to_our_page_with_the_article(
     page.wait_for_url(f"{article}/")
 
 
-def test_a_way_leads_straight_to_its_method(support: str, article_port: int, serve: Serve, visit: Visit) -> None:
+def test_numbers_copy_and_code_are_in_place_and_nothing_is_asked_for_before(
+    support: str, article_port: int, serve: Serve, visit: Visit
+) -> None:
     article = serve(create_sample_app(support, "Militarnyi", "en"), article_port)
-    page = visit().page
+    visitor = visit(size=PHONE)
+    page = visitor.page
     page.goto(article, wait_until="networkidle")
-    page.click(f"{BLOCK} >> text=Bitcoin (BTC)")
-    page.wait_for_url("**#method-btc")
-    assert page.locator("#method-btc:target").is_visible()
+    asked = [url for url in visitor.requests if url.startswith(support)]
+    assert asked == [f"{support}/widget.js"]
+    box = page.locator(BLOCK).bounding_box()
+    assert box is not None and box["height"] <= 400, "folded on a phone"
+    page.click(f"{BLOCK} summary")
+    page.click(f"{BLOCK} button[aria-label='Copy: Address, Bitcoin (BTC)']")
+    page.wait_for_selector(f"{BLOCK} >> text=Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == "bc1qv58uev602j2twgxdtyv4z0mvly44ezq788kwsd"
+    with page.expect_response(f"{support}/qr/btc.svg"):
+        page.click(f"{BLOCK} button[aria-label='QR code: Bitcoin (BTC)']")
+    assert page.locator(f"{BLOCK} img").is_visible()
+    assert visitor.complaints == []
+    assert Axe().run(page).violations_count == 0, Axe().run(page).generate_report()
+
+
+def test_the_block_lies_open_on_a_desk(support: str, article_port: int, serve: Serve, visit: Visit) -> None:
+    article = serve(create_sample_app(support, "Militarnyi", "uk"), article_port)
+    page = visit(size=DESKTOP).page
+    page.goto(article, wait_until="networkidle")
+    assert page.locator(f"{BLOCK} >> text=UA04 3052 9900 0002 6007 0150 2878 3").is_visible()
+
+
+@pytest.mark.parametrize(("tone", "is_shown", "has_invitation"), [("hide", False, False), ("soft", True, False)])
+def test_an_article_that_asks_for_tact_gets_it(
+    support: str, serve: Serve, visit: Visit, *, tone: str, is_shown: bool, has_invitation: bool
+) -> None:
+    body = (
+        f'<meta name="support-block" content="{tone}"><support-block lang="en"></support-block>'
+        f'<script src="{support}/widget.js"></script>'
+    )
+    page = visit().page
+    page.goto(serve_page(serve, body, policy=f"script-src {support}"), wait_until="networkidle")
+    assert page.locator(BLOCK).is_visible() == is_shown
+    assert page.locator(f"{BLOCK} .invitation").is_visible() == has_invitation
+
+
+def test_a_frame_grows_as_high_as_it_says_and_hears_nobody_else(
+    support: str, article_port: int, serve: Serve, visit: Visit
+) -> None:
+    body = (
+        f'<script src="{support}/widget.js"></script>'
+        f'<iframe src="{support}/widget?lang=en&tells=height" title="t" width="600" height="100"></iframe>'
+        f'<iframe id="other"></iframe>'
+    )
+    page = visit().page
+    page.goto(serve_page(serve, body, policy="", port=article_port), wait_until="networkidle")
+    page.wait_for_function("Number(document.querySelector('iframe').height) > 200")
+    folded = page.evaluate("Number(document.querySelector('iframe').height)")
+    page.frame_locator("iframe >> nth=0").locator("summary >> nth=0").click()
+    page.wait_for_function(f"Number(document.querySelector('iframe').height) > {folded}")
+    page.evaluate("window.postMessage({ supportHeight: 1234 }, '*')")
+    page.evaluate(
+        "document.querySelector('#other').contentWindow.eval('parent.postMessage({supportHeight: 1234}, \"*\")')"
+    )
+    page.evaluate("new Promise(done => setTimeout(done, 50))")
+    assert "1234" not in page.evaluate("[...document.querySelectorAll('iframe')].map(frame => frame.height).join()")
 
 
 def test_without_script_the_plain_link_carries_the_article(
@@ -123,7 +179,7 @@ def test_the_strictest_page_needs_only_our_script_allowed(support: str, serve: S
     visitor.page.goto(serve_page(serve, body, policy=policy), wait_until="networkidle")
     assert visitor.complaints == []
     assert visitor.page.inner_text(f"{BLOCK} h2") == "<b>Mine"
-    assert not visitor.page.locator(f"{BLOCK} ul").is_visible()
+    assert not visitor.page.locator(f"{BLOCK} .invitation").is_visible()
     link = visitor.page.get_attribute(f"{BLOCK} .go", "href") or ""
     assert parse_qs(urlsplit(link).query)["article"] == ["https://example.com/own"]
 
@@ -168,7 +224,7 @@ def test_the_frame_is_shown_on_a_listed_site_and_opens_at_the_top(
     )
     visitor = visit()
     visitor.page.goto(serve_page(serve, body, policy="", port=article_port), wait_until="networkidle")
-    visitor.page.frame_locator("iframe").locator("text=Choose how to give").click()
+    visitor.page.frame_locator("iframe").locator("text=all ways to give").click()
     visitor.page.wait_for_url(f"{support}/support**")
     assert visitor.complaints == []
 
@@ -180,7 +236,9 @@ def test_the_frame_is_refused_on_any_other_site(support: str, serve: Serve, visi
     assert any("frame-ancestors" in said for said in visitor.complaints)
 
 
-def test_nothing_of_the_frame_is_cut_off_at_its_usual_size(support: str, visit: Visit) -> None:
-    page = visit(size=(FRAME_WIDTH, FRAME_HEIGHT)).page
-    page.goto(f"{support}/widget?lang=uk")
-    assert page.evaluate("document.documentElement.scrollHeight") <= FRAME_HEIGHT
+@pytest.mark.parametrize("lang", ["uk", "en"])
+@pytest.mark.parametrize("width", [320, 400, FRAME_WIDTH])
+def test_nothing_of_the_folded_frame_is_cut_off_at_any_width(support: str, visit: Visit, width: int, lang: str) -> None:
+    page = visit(size=(width, 300)).page
+    page.goto(f"{support}/widget?lang={lang}")
+    assert page.evaluate("document.documentElement.scrollHeight") <= frame_height(width, 0)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from support_service.money import Asset
+from support_service.money import Asset, Money
 from support_service.rails.bank import nbu
 from support_service.rails.bank.account import read_iban
 from support_service.rails.options import BadOption
@@ -149,3 +149,43 @@ def test_an_account_elsewhere_must_name_its_currency() -> None:
 def test_a_category_without_an_nbu_code_is_a_mistake() -> None:
     assert set(build("bank", {"category": "OTHR/CHAR"})[1]) == {"receiver", "receiver_code", "purpose"}
     assert set(build("bank", {**SEPA_ACCOUNT, "category": "OTHR/CHAR"})[1]) == {"category"}
+
+
+@pytest.mark.parametrize("kopecks", [1, 100, 20_000, 123_450, 99_999_999])
+def test_a_sum_is_written_into_the_code_and_the_link_alike(kopecks: int) -> None:
+    method = built("bank", {"iban": IBAN, **NBU_PARTS})
+    filled = method.filled(Money(kopecks, Asset("UAH", 2)))
+    assert filled.link is not None
+    assert filled.link.href == code_of(filled).text
+    assert nbu.decode(filled.link.href).amount_kopecks == kopecks
+    assert nbu.decode(filled.link.href).fields["field_lock"] == "FEFF", "a reader may still change it"
+    assert nbu.decode(code_of(method).text).amount_kopecks is None
+    assert (filled.rows, filled.facts) == (method.rows, method.facts)
+
+
+@pytest.mark.parametrize("money", [Money(100, Asset("EUR", 2)), Money(100_000_000, Asset("UAH", 2))])
+def test_what_the_code_cannot_carry_leaves_the_method_as_it_is(money: Money) -> None:
+    method = built("bank", {"iban": IBAN, **NBU_PARTS})
+    assert method.filled(money) is method
+    assert built("bank").filled(Money(100, Asset("UAH", 2))).filling is None
+
+
+def test_a_sepa_code_carries_euros() -> None:
+    method = built("bank", {**SEPA_ACCOUNT, "receiver": "Example"})
+    assert "\nEUR12.5" in code_of(method.filled(Money(1250, Asset("EUR", 2)))).text
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"iban": IBAN}, "No bank app opens"),
+        ({**SEPA_ACCOUNT, "receiver": "Приклад"}, "Latin letters"),
+        ({**SEPA_ACCOUNT, "receiver": "Example", "purpose": "Thanks 🙂"}, "Latin letters"),
+        ({**SEPA_ACCOUNT, "receiver": "Example"}, ""),
+        ({"iban": IBAN, **NBU_PARTS}, ""),
+    ],
+)
+def test_a_code_that_few_apps_read_is_doubted(options: dict[str, object], words: str) -> None:
+    warned = [warning.text for warning in built("bank", options).warnings if "check digit" not in warning.text]
+    assert len(warned) == bool(words)
+    assert all(words in text for text in warned)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from embit import base58, bech32
 
+from support_service.money import Asset, Money
 from support_service.rails.bitcoin.address import CHAINS, read_address
 from support_service.rails.options import BadOption
 from tests.fixtures.payments import build, built, code_of, network_mistakes
@@ -155,3 +156,14 @@ def test_a_wrong_network_is_told_at_its_key(table: dict[str, object], key: str, 
     mistakes = network_mistakes("bitcoin", table)
     assert list(mistakes) == [key]
     assert words in mistakes[key]
+
+
+def test_an_amount_is_written_into_code_and_link_in_whole_bitcoins() -> None:
+    method = built("bitcoin")
+    assert method.filling is not None
+    filled = method.filled(Money(50_000, method.filling.asset))
+    assert filled.link is not None
+    assert filled.link.href.endswith("?amount=0.0005")
+    assert code_of(filled).text.endswith("?amount=0.0005")
+    assert code_of(filled).text.startswith("bitcoin:BC1")
+    assert method.filled(Money(50_000, Asset("UAH", 2))) is method

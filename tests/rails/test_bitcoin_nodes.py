@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support_service.ledger import SourceFrozen
-from support_service.rails.bitcoin import http as wire
+from support_service.rails.chain import http as wire
 from support_service.rails.source import MustFreeze, SourceDown, SourceLied
 from tests.rails.bitcoin_wire import COIN, US, Books, FakeChain, Tx, script, served, watch
 

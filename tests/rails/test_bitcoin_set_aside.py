@@ -11,7 +11,7 @@ import pytest
 
 from support_service.giving import Watch
 from support_service.rails.source import Rescan, SourceDown
-from tests.fixtures.world import fixed_clock
+from tests.fixtures.world import fixed_clock, warned
 from tests.rails.bitcoin_wire import ALSO_US, STRANGER, US, Books, FakeChain, Json, script, served, watch
 
 MINE, ALSO_MINE, THEIRS = script(US), script(ALSO_US), script(STRANGER)
@@ -105,7 +105,7 @@ def test_a_gift_that_cannot_be_read_is_set_aside_and_booked_once_it_can(
     assert books.ledger.verify() == []
     chain.mine()
     books.look()
-    assert books.source.warning == ""
+    assert warned(books.source) == ""
 
 
 @each_kind
@@ -133,7 +133,7 @@ def test_the_sums_still_say_what_is_missing(chain: FakeChain, opened: Open) -> N
     chain.spoil = of(poisoned.txid, lambda tx: {**tx, "vin": None})
     chain.mine(1, poisoned)
     books.look()
-    assert "hold more than could be read" in books.source.warning
+    assert "hold more than could be read" in warned(books.source)
     cursor = books.ledger.cursor("bitcoin:bitcoin")
     assert cursor is not None
 

@@ -9,6 +9,7 @@ import pytest
 from support_service.giving import Watch
 from support_service.ledger import Thaw
 from support_service.rails.source import MustFreeze, Rescan, SourceDown, SourceLied
+from tests.fixtures.world import warned
 from tests.rails.bitcoin_wire import ALSO_US, COIN, STRANGER, US, Books, FakeChain, script, served, watch
 
 MINE, ALSO_MINE, THEIRS = script(US), script(ALSO_US), script(STRANGER)
@@ -323,7 +324,7 @@ def test_a_core_that_says_the_right_name_must_have_the_right_first_block(chain: 
 
 
 NOT_READY = [
-    ({"initialblockdownload": True}, "still loads"),
+    ({"initialblockdownload": True}, r"still loading its chain: block \d+ so far, and it does not know yet"),
     ({"headers": 10**6}, "not up to date"),
 ]
 
@@ -372,7 +373,7 @@ def test_a_node_without_the_search_opens_at_nothing_and_says_so(chain: FakeChain
     chain.mine(1, chain.gift((MINE, 40)))
     books = opened("core")
     assert books.told() == []
-    assert "not known" in books.source.warning
+    assert "not known" in warned(books.source)
 
 
 def test_a_waiting_payment_is_seen_and_becomes_the_same_gift_in_its_block(chain: FakeChain, opened: Open) -> None:

@@ -15,7 +15,7 @@ from support_service.rails.evm.network import read_network
 from support_service.rails.evm.source import EvmSource
 from tests.fixtures.node import OURS, Json, Node
 from tests.fixtures.wire import Proxy
-from tests.fixtures.world import NETWORK, fixed_clock, table, watch
+from tests.fixtures.world import NETWORK, fixed_clock, table, warned, watch
 
 pytestmark = pytest.mark.node
 
@@ -109,7 +109,7 @@ def test_a_slow_poll_gives_the_head_more_time(node: Node, books: Ledger) -> None
     for minutes, is_told in ((0, False), (20, False), (21, True)):
         clock.passed = timedelta(minutes=minutes)
         watcher.turn(source, books)
-        assert ("no new block" in source.warning) is is_told
+        assert ("no new block" in warned(source)) is is_told
 
 
 def test_a_head_of_long_ago_is_told_at_once_though_it_moves(node: Node, books: Ledger) -> None:
@@ -119,4 +119,4 @@ def test_a_head_of_long_ago_is_told_at_once_though_it_moves(node: Node, books: L
     clock = Later(timedelta(days=60, minutes=6))
     source = EvmSource(read_network(NETWORK, table(node.url)), (watch(),), clock=clock)
     watcher.turn(source, books)
-    assert source.warning == "the node's newest block is of 2026-12-31T12:00:00Z (block 1): is it stuck?"
+    assert warned(source) == "the node's newest block is of 2026-12-31T12:00:00Z (block 1): is it stuck?"

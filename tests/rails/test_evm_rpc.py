@@ -8,9 +8,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from support_service.rails.evm import http as wire
+from support_service.rails.chain import http as wire
+from support_service.rails.chain.strict_fields import BadAnswer
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm import rpc_schema as answers
+from support_service.rails.evm.http import EvmWire
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Call, Node
 from support_service.rails.evm.rpc_errors import (
     Behind,
@@ -211,7 +213,7 @@ def test_an_answer_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_drip_does_not_outlive_the_deadline() -> None:
     ticks = iter([0.0, 61.0])
     with Server(lambda _: Reply(b"[" + b" " * 10 + b"]")) as server:
-        slow = wire.Wire(server.url, monotonic=lambda: next(ticks))
+        slow = EvmWire(server.url, monotonic=lambda: next(ticks))
         with pytest.raises(SourceDown, match="longer than 60 s"):
             slow.post(b"{}")
 
@@ -251,12 +253,12 @@ def test_a_suggestion_that_makes_no_sense_is_none() -> None:
 
 @pytest.mark.parametrize("text", ["0x", "0x00", "0xg", "1", "", None, "0X1", "0x1 ", "٣"])
 def test_only_a_strict_quantity_is_a_quantity(text: object) -> None:
-    with pytest.raises(answers.BadAnswer):
+    with pytest.raises(BadAnswer):
         answers.quantity(text)
 
 
 def test_hashes_and_addresses_are_normalised_once() -> None:
     assert answers.block_hash("0x" + "AB" * 32) == "0x" + "ab" * 32
     assert answers.address("0x" + "AB" * 20) == "0x" + "ab" * 20
-    with pytest.raises(answers.BadAnswer):
+    with pytest.raises(BadAnswer):
         answers.address("0x" + "ab" * 19)

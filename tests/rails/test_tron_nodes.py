@@ -25,7 +25,7 @@ from support_service.rails.tron.source import TronSource
 from tests.fixtures.node import OURS, Json, Node
 from tests.fixtures.tron import MINE, NETWORK, SEND, MakeTron, TronWorld, table, token, watch
 from tests.fixtures.wire import Proxy
-from tests.fixtures.world import fixed_clock
+from tests.fixtures.world import fixed_clock, warned
 
 pytestmark = pytest.mark.node
 
@@ -233,7 +233,7 @@ def test_finality_that_stands_still_is_told_and_confirms_nothing(tron: MakeTron,
             node.mine(5)
             clock.passed += timedelta(minutes=10)
             turns.step()
-    assert "nothing has become final since" in source.warning
+    assert "nothing has become final since" in warned(source)
     assert here.told("confirmed") == []
     assert here.told("seen") == [("donation", "USDT", "tx:log:0", 5)]
     assert here.ledger.health()["tron:tron"].state is Health.OK

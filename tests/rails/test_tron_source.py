@@ -1,6 +1,5 @@
 """What the TRON source reports of a real chain behind java-tron's quirks, read through a real ledger."""
 
-import json
 from collections.abc import Iterator
 
 import pytest
@@ -8,14 +7,15 @@ import pytest
 from support_service.demo.tron_node import TronNode
 from support_service.demo.tron_ports import TronPorts
 from support_service.giving import Cursor
+from support_service.rails.chain import cursor_state as codec
+from support_service.rails.evm.cursor_state import CursorState
 from support_service.rails.source import Holding, SourceDown
-from support_service.rails.tron import balance_samples as books
-from support_service.rails.tron.address_forms import read_books
-from support_service.rails.tron.balance_samples import BalanceSample, BalanceSamples, Gap
+from support_service.rails.tron import balance_samples as samples
+from support_service.rails.tron.balance_samples import BalanceSample, BalanceSamples, Gap, Samples
 from tests.fixtures.node import ACCOUNTS, OURS, Json, Node
 from tests.fixtures.tron import MINE, SEND, MakeTron, TronWorld, token, watch
 from tests.fixtures.wire import Proxy
-from tests.fixtures.world import fixed_clock
+from tests.fixtures.world import fixed_clock, warned
 
 pytestmark = pytest.mark.node
 
@@ -121,7 +121,7 @@ def test_what_no_log_tells_is_unattributed_and_never_silent(
         ("donation", "USDT", "tx:log:0", 5),
         ("unattributed", "USDT", "block:unexplained", 77),
     ]
-    assert here.source.warning == ""
+    assert warned(here.source) == ""
     (unnamed,) = [row for row in here.rows() if row["kind"] == "unattributed"]
     assert unnamed["locator"] == f"block:{unnamed['block_height']}:USDT:{MINE[0]}:unexplained"
     here.check()
@@ -153,9 +153,9 @@ def test_a_balance_that_is_not_explained_is_asked_for_twice_before_it_is_booked(
         lies_left = False
         node.mine(5)
         here.look()
-        assert here.source.warning.startswith("USDT: the balance is not what the logs say")
+        assert warned(here.source).startswith("USDT: the balance is not what the logs say")
         here.settle(6)
-    assert here.source.warning == ""
+    assert warned(here.source) == ""
     assert here.rows("seen", "confirmed", "replaced") == []
     here.check()
 
@@ -255,11 +255,11 @@ def test_a_balance_port_that_is_down_is_told_and_holds_nothing_up(tron: MakeTron
     node.call(coin, SEND, US, 5)
     here.settle()
     assert here.told("confirmed") == [("donation", "USDT", "tx:log:0", 5)]
-    assert here.source.warning == "balances are not told: 127.0.0.1:9: cannot be reached (ConnectionError)"
+    assert warned(here.source) == "balances are not told: 127.0.0.1:9: cannot be reached (ConnectionError)"
     here.settings["rpc_solid"] = [here.ports.solid]
     here.restart()
     here.settle()
-    assert here.source.warning == ""
+    assert warned(here.source) == ""
     here.check()
 
 
@@ -271,11 +271,11 @@ def test_balances_of_another_chain_prove_nothing_and_that_is_told(tron: MakeTron
         here = tron(watch(token(coin)), rpc_solid=[stranger.solid])
         node.call(coin, SEND, US, 5)
         here.settle()
-        assert (here.told("confirmed"), here.source.warning) == ([("donation", "USDT", "tx:log:0", 5)], "")
+        assert (here.told("confirmed"), warned(here.source)) == ([("donation", "USDT", "tx:log:0", 5)], "")
         for _ in range(13):
             node.mine(100)
         here.look()
-    assert here.source.warning == "USDT: no balance could be held against the logs for an hour of blocks"
+    assert warned(here.source) == "USDT: no balance could be held against the logs for an hour of blocks"
     assert here.told("seen", "confirmed") == [("donation", "USDT", "tx:log:0", 5)]
     here.check()
 
@@ -287,9 +287,9 @@ def test_what_is_kept_beside_the_memo_comes_back_as_it_was() -> None:
         ),
         ("0x01", "USDT"): BalanceSamples(),
     }
-    told = json.dumps({"tron": books.write(held)})
-    assert read_books(Cursor(1, None, None, fixed_clock(), memo=told)) == held
-    assert read_books(None) == read_books(Cursor(1, None, None, fixed_clock())) == {}
+    told = codec.write(CursorState(), Samples(held))
+    assert samples.read(Cursor(1, None, None, fixed_clock(), memo=told)) == held
+    assert samples.read(None) == samples.read(Cursor(1, None, None, fixed_clock())) == {}
 
 
 def history(here: TronWorld) -> str:
@@ -297,7 +297,7 @@ def history(here: TronWorld) -> str:
     here.settings["trongrid"] = [here.ports.http]
     here.restart()
     here.look()
-    return here.source.warning
+    return warned(here.source)
 
 
 def test_a_history_that_agrees_says_nothing(tron: MakeTron, node: Node) -> None:

@@ -11,6 +11,11 @@ from support_service.demo.stripe.errors import Json
 from support_service.demo.stripe.payments import Payer
 
 _TEXT_LETTERS_MAX = 200
+_PORTAL = """<!doctype html><html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>Demo portal</title></head><body><main>
+<h1>Demo: your card</h1><p>This page stands in for Stripe's billing portal. There is no card to change.</p>
+{% if back %}<p><a href="{{ back }}">Back to the publisher</a></p>{% endif %}</main></body></html>
+"""
 _LABELS = {"donate": "Donate", "book": "Book", "subscribe": "Subscribe"}
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -24,6 +29,13 @@ def show(account: Account, name: str) -> tuple[str, int, dict[str, str]]:
     with account.lock:
         checkout.expire_due(account)
         return _page(account, account.get("checkout.session", name))
+
+
+def show_portal(account: Account, name: str) -> tuple[str, int, dict[str, str]]:
+    """Show the page where a customer would change the card."""
+    with account.lock:
+        session = account.get("billing_portal.session", name)
+    return render_template_string(_PORTAL, back=session["return_url"]), 200, _HEADERS
 
 
 def act(account: Account, name: str) -> Response | tuple[str, int, dict[str, str]]:

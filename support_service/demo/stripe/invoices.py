@@ -118,6 +118,14 @@ def charge(
     close(account, plan, invoice, is_ok=is_ok)
 
 
+def void(account: Account, invoice: Json) -> Json:
+    """Give an invoice up: nothing is charged for it, ever."""
+    change(invoice, status="void", amount_remaining=0, next_payment_attempt=None)
+    invoice["status_transitions"]["voided_at"] = account.now()
+    account.tell("invoice.voided", invoice)
+    return invoice
+
+
 def close(account: Account, plan: Json, invoice: Json, *, is_ok: bool) -> None:
     """Write down how the payment of an invoice ended, and what that makes of its subscription."""
     intent = account.get("payment_intent", payment_of(account, invoice))

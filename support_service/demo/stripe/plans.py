@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from support_service.demo.stripe import invoices, payments
 from support_service.demo.stripe.account import Account, change
 from support_service.demo.stripe.errors import Json, invalid, refused
-from support_service.demo.stripe.form import Form, chosen, metadata, needed, parts, whole, word
+from support_service.demo.stripe.form import Form, chosen, listed, metadata, needed, parts, whole, word
 from support_service.demo.stripe.payments import Payer
 from support_service.demo.stripe.samples import sample
 
@@ -105,6 +105,8 @@ def renew(account: Account, plan: Json, *, is_ok: bool = True) -> Json:
     customer = account.get("customer", plan["customer"])
     payer = Payer(customer["name"], customer["email"])
     invoice = invoices.bill(account, plan, payer, reason="subscription_cycle")
+    if plan["pause_collection"]:
+        return invoices.void(account, invoice)
     invoices.charge(account, plan, invoice, payer, is_ok=is_ok)
     return invoice
 
@@ -116,6 +118,37 @@ def collect(account: Account, invoice: Json, *, is_ok: bool = True) -> Json:
     plan = account.get("subscription", invoice["parent"]["subscription_details"]["subscription"])
     invoices.charge(account, plan, invoice, Payer(invoice["customer_name"], invoice["customer_email"]), is_ok=is_ok)
     return invoice
+
+
+def reprice(account: Account, plan: Json, form: Form) -> Json:
+    """Give the one item another price; nothing is charged before the next period (proration_behavior=none)."""
+    if plan["status"] in {"canceled", "incomplete_expired"}:
+        raise refused("A canceled subscription can only update its cancellation_details and metadata.")
+    if word(form, "proration_behavior") != "none":
+        raise invalid("The demo knows proration_behavior=none.", "proration_behavior")
+    item = plan["items"]["data"][0]
+    (wanted,) = listed(form, "items") or [{}]
+    if word(wanted, "id") != item["id"]:
+        raise invalid("No such subscription item.", "items[0][id]", "resource_missing")
+    price = price_of(account, parts(wanted, "price_data"), "items[0][price_data]")
+    if price["currency"] != plan["currency"]:
+        raise invalid("The price has another currency than the subscription.", "items[0][price_data][currency]")
+    legacy = {**item["plan"], "amount": price["unit_amount"], "amount_decimal": str(price["unit_amount"])}
+    change(item, price=price, plan={**legacy, "id": price["id"]}, quantity=whole(wanted, "quantity", 1))
+    if "metadata" not in form:
+        account.tell("customer.subscription.updated", plan)
+    return plan
+
+
+def pause(account: Account, plan: Json, told: Form) -> Json:
+    """Collect nothing until that is unset: what falls due is void, a draft for ever, or given up."""
+    if plan["status"] in {"canceled", "incomplete_expired"}:
+        raise refused("A canceled subscription can only update its cancellation_details and metadata.")
+    behavior = chosen(told, "behavior", ("keep_as_draft", "mark_uncollectible", "void")) if told else None
+    before = change(plan, pause_collection={"behavior": behavior, "resumes_at": None} if behavior else None)
+    if before:
+        account.tell("customer.subscription.updated", plan, before)
+    return plan
 
 
 def cancel(account: Account, plan: Json) -> Json:

@@ -64,7 +64,12 @@ def _update(account: Account, of: Json, form: Form) -> Json:
 
 
 def _update_plan(account: Account, of: Json, form: Form) -> Json:
-    others = {name: value for name, value in form.items() if name not in {"cancel_at_period_end", "expand"}}
+    own = {"cancel_at_period_end", "expand", "items", "pause_collection", "proration_behavior"}
+    others = {name: value for name, value in form.items() if name not in own}
+    if "items" in form:
+        plans.reprice(account, of, form)
+    if "pause_collection" in form:
+        plans.pause(account, of, parts(form, "pause_collection"))
     if others:
         _update(account, of, others)
     if "cancel_at_period_end" in form:
@@ -120,6 +125,7 @@ def routes() -> dict[tuple[str, str], Handler]:
         ("POST", f"{_PLANS}/{{id}}"): _does("subscription", _update_plan),
         ("DELETE", f"{_PLANS}/{{id}}"): _does("subscription", lambda account, of, _: plans.cancel(account, of)),
         ("GET", _PLANS): _subscriptions,
+        ("POST", "/v1/billing_portal/sessions"): _makes(simple.create_portal),
         ("POST", "/v1/invoices/{id}/pay"): _does("invoice", lambda account, of, _: plans.collect(account, of)),
         ("GET", "/v1/invoice_payments"): _lists("invoice_payment"),
         ("GET", "/v1/invoice_payments/{id}"): _reads("invoice_payment"),

@@ -44,6 +44,10 @@ def build(api: Api, account: Account) -> Flask:
     def show(name: str) -> tuple[str, int, dict[str, str]]:
         return hosted.show(account, name)
 
+    @app.get("/p/session/<name>")
+    def portal(name: str) -> tuple[str, int, dict[str, str]]:
+        return hosted.show_portal(account, name)
+
     @app.post("/c/pay/<name>")
     def act(name: str) -> Response | tuple[str, int, dict[str, str]]:
         return hosted.act(account, name)

@@ -97,6 +97,31 @@ def create_plan(account: Account, form: Form) -> Json:
     return plans.first_invoice(account, plan, Payer(customer["name"], customer["email"]))
 
 
+def create_portal(account: Account, form: Form) -> Json:
+    """POST /v1/billing_portal/sessions: the page where a customer changes the card."""
+    customer = account.get("customer", needed(form, "customer"), "customer")
+    flow = parts(form, "flow_data")
+    if flow and word(flow, "type") != "payment_method_update":
+        raise invalid("The demo knows portals that change the card.", "flow_data[type]")
+    name = account.name("bps")
+    return account.add(
+        {
+            "id": name,
+            "object": "billing_portal.session",
+            "configuration": "bpc_demo",
+            "created": account.now(),
+            "customer": customer["id"],
+            "customer_account": None,
+            "flow": None,
+            "livemode": account.terms.is_live,
+            "locale": None,
+            "on_behalf_of": None,
+            "return_url": word(form, "return_url"),
+            "url": f"{account.base}/p/session/{name}",
+        }
+    )
+
+
 def create_endpoint(account: Account, form: Form) -> Json:
     """POST /v1/webhook_endpoints; the demo delivers to one endpoint, set in the process."""
     made = account.new(

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, RowMapping, bindparam, insert, select, update
 
-from support_service.giving import Direction, Frequency, Identity, Named, PlanClaim, Rank, Report
+from support_service.giving import Claim, Direction, Frequency, Identity, Named, PlanClaim, Rank, Report
 from support_service.ledger import canonical
 from support_service.ledger.rows import ByKeys
 from support_service.ledger.tables import alias, from_micros, plan, to_micros, waiting_claim
@@ -28,13 +28,17 @@ _NEW_ALIAS, _NEW_WAITING = insert(alias), insert(waiting_claim)
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A claim as it will be stored; rank None stands for the number of its report."""
+    """A claim as it will be stored; rank None stands for the number of its report.
+
+    claim is what the text says, without personal data, where it need not be read again.
+    """
 
     identity: Identity
     part: str
     rank: Rank | None
     text: str
     personal: str | None = None
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)

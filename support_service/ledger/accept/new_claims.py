@@ -1,7 +1,7 @@
 """What in a report is new to the ledger: the claims it makes, and those that its statements imply."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection, RowMapping, select
 
@@ -11,10 +11,13 @@ from support_service.giving import (
     Identity,
     Observation,
     PaymentClaim,
+    Personal,
     Report,
+    SplitClaim,
     State,
     Statement,
     live,
+    split_identity,
 )
 from support_service.ledger import canonical
 from support_service.ledger.accept.aliases import Claimed, Names, names_of
@@ -22,6 +25,7 @@ from support_service.ledger.errors import BadReport, SourceContradiction
 from support_service.ledger.rows import Kept, donation_rows, histories, identity_of
 from support_service.ledger.tables import donation
 
+_NOBODY = Personal()
 GONE = frozenset({State.ORPHANED, State.REPLACED})
 
 
@@ -50,6 +54,7 @@ class News:
 
 def check(told: Report) -> None:
     """Refuse a report that no database can keep (BadReport) or whose sums do not hold (SourceContradiction)."""
+    _check_splits(told)
     for text in _texts(told):
         if "\0" in text or (not text.isascii() and text != text.encode("utf-8", "replace").decode()):
             raise BadReport(f"{told.source}: text that is not text: {text[:80]!r}")
@@ -98,6 +103,18 @@ def _names(told: Report) -> Iterable[str]:
         yield plan.terms.interval if plan.terms else ""
 
 
+def _check_splits(told: Report) -> None:
+    """Hold what a line is said to hold against the gifts that the same report names: never more, never less."""
+    named = {seen.identity.ref: seen.claim.units for seen in told.observations if isinstance(seen.claim, PaymentClaim)}
+    for seen in told.observations:
+        if not isinstance(seen.claim, SplitClaim) or seen.claim.nonce is None:
+            continue
+        nonce, units = seen.claim.nonce, seen.claim.units
+        gifts = [named.get(split_identity(seen.identity, nonce, number).ref) for number in range(1, len(units) + 1)]
+        if gifts != list(units) or not all(units):
+            raise SourceContradiction(f"{told.source}: {seen.identity.locator} is split into gifts that are not told")
+
+
 def _check_sum(told: Report, statement: Statement, delta_units: int) -> None:
     """Hold the block's proven balance change against what the report names there."""
     named = 0
@@ -129,8 +146,12 @@ def _best(claims: Iterable[Claimed]) -> list[Claimed]:
 
 def _claimed(seen: Observation) -> Claimed:
     claim = seen.claim
-    personal = canonical.personal_body(seen.identity.ref, claim.personal) if isinstance(claim, PaymentClaim) else None
-    return Claimed(seen.identity, seen.part, seen.rank, canonical.claim_text(seen.identity, claim), personal)
+    if not isinstance(claim, PaymentClaim):
+        return Claimed(seen.identity, seen.part, seen.rank, canonical.claim_text(seen.identity, claim), None, claim)
+    body = canonical.personal_body(seen.identity.ref, claim.personal)
+    text = canonical.claim_text(seen.identity, claim, body=body)
+    bare = claim if body is None else replace(claim, personal=_NOBODY)
+    return Claimed(seen.identity, seen.part, seen.rank, text, body, bare)
 
 
 def _standing(tx: Connection, statement: Statement) -> list[RowMapping]:

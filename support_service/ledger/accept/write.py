@@ -12,8 +12,9 @@ from support_service.giving import Donation, Identity, Observed
 from support_service.ledger import canonical
 from support_service.ledger.accept.aliases import Claimed
 from support_service.ledger.accept.new_claims import Held, News
+from support_service.ledger.errors import SourceContradiction
 from support_service.ledger.postings import Leg, postings_for
-from support_service.ledger.rows import Kept, believed, donation_values, identity_values, no_values
+from support_service.ledger.rows import Kept, believed, donation_values, identity_values, insert_rows, no_values
 from support_service.ledger.tables import donation, observation, posting, total
 
 TotalKey: TypeAlias = tuple[str, str, str, str, int]
@@ -22,7 +23,6 @@ TotalKey: TypeAlias = tuple[str, str, str, str, int]
 _AS_READ = update(donation).where(
     donation.c.id == bindparam("held_id"), donation.c.last_report == bindparam("held_report")
 )
-_NEW_DONATION, _NEW_OBSERVATION, _NEW_POSTING = insert(donation), insert(observation), insert(posting)
 _TOTAL_NAMES = ("method", "rail", "network", "asset", "exponent")
 _IS_TOTAL = [total.c[name] == bindparam(f"held_{name}") for name in _TOTAL_NAMES]
 _TOTAL = select(total.c.units, total.c.count.label("gifts")).where(*_IS_TOTAL)
@@ -82,7 +82,8 @@ def store(at: Writing, found: News) -> tuple[Donation, ...]:
     ]
     _write_donations(at, touched)
     if fresh:
-        at.tx.execute(_NEW_OBSERVATION, [_observation_row(kept, ids, claim) for claim, kept in _pairs(found, fresh)])
+        rows = [_observation_row(kept, ids, claim) for claim, kept in _pairs(found, fresh)]
+        insert_rows(at.tx, observation, rows)
     _write_postings(at, touched)
     _move_totals(at.tx, touched)
     return tuple(one.after for one in touched if one.after is not None)
@@ -103,7 +104,8 @@ def _numbered(place: Place, found: News) -> dict[str, int]:
 
 def _kept(at: Writing, number: int, claim: Claimed) -> Kept:
     rank = claim.rank or (0, at.number)
-    return Kept(number, claim.text, Observed(at.number, at.now, claim.part, rank, canonical.read_claim(claim.text)))
+    said = canonical.read_claim(claim.text) if claim.claim is None else claim.claim
+    return Kept(number, claim.text, Observed(at.number, at.now, claim.part, rank, said))
 
 
 def _pairs(found: News, fresh: Sequence[Kept]) -> Iterable[tuple[Claimed, Kept]]:
@@ -124,10 +126,17 @@ def _observation_row(kept: Kept, ids: dict[str, int], claim: Claimed) -> dict[st
 
 
 def _refold(identity: Identity, number: int, held: Held, fresh: list[Kept]) -> _Refolded:
-    before = believed(identity, held.history)
+    before = believed(identity, held.history) if held.history else None
     after = believed(identity, [*held.history, *fresh])
+    if after is not None and after[0].is_split and sum(_split_units(after[0])) != after[0].payment.units:
+        held_units = after[0].payment.units
+        raise SourceContradiction(f"{identity.locator} is of {held_units} units, its gifts are not: nothing is split")
     values = no_values() if after is None else donation_values(*after)
     return _Refolded(number, identity, held, before and before[0], after and after[0], values)
+
+
+def _split_units(found: Donation) -> tuple[int, ...]:
+    return found.split.units if found.split is not None else ()
 
 
 def _write_donations(at: Writing, touched: list[_Refolded]) -> None:
@@ -137,7 +146,7 @@ def _write_donations(at: Writing, touched: list[_Refolded]) -> None:
         if one.held.id is None
     ]
     if new:
-        at.tx.execute(_NEW_DONATION, new)
+        insert_rows(at.tx, donation, new)
     for one in touched:
         if one.held.id is not None:
             as_read = {"held_id": one.id, "held_report": one.held.last_report}
@@ -153,7 +162,7 @@ def _write_postings(at: Writing, touched: list[_Refolded]) -> None:
         rows += posting_rows(number, at.number, one.id, legs)
         number += bool(legs)
     if rows:
-        at.tx.execute(_NEW_POSTING, rows)
+        insert_rows(at.tx, posting, rows)
 
 
 def posting_rows(number: int, report_number: int, donation_id: int, legs: Iterable[Leg]) -> list[dict[str, Any]]:

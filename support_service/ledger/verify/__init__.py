@@ -17,6 +17,9 @@ from support_service.ledger.tables import (
     cursor,
     donation,
     head,
+    import_line,
+    known_line,
+    line_key,
     observation,
     posting,
     report,
@@ -36,6 +39,8 @@ Progress: TypeAlias = Callable[[int, int], None]
 PROBLEMS_MAX = 1_000
 
 APPEND_ONLY = (report, observation, posting, alias, waiting_claim)
+# What a line is known by, and who told it, is only ever added, too; they belong to no report.
+GUARDED = (*APPEND_ONLY, line_key, known_line, import_line)
 
 
 def find_problems(database: Database, on_progress: Progress | None = None) -> list[str]:
@@ -102,7 +107,7 @@ def _check_triggers(tx: Connection) -> Iterator[str]:
         actions.append("truncate")
         asked = "SELECT tgname FROM pg_trigger WHERE tgenabled IN ('O', 'A')"
     held = set(tx.exec_driver_sql(asked).scalars())
-    for table in APPEND_ONLY:
+    for table in GUARDED:
         missing = [action for action in actions if f"{table.name}_no_{action}" not in held]
         if missing:
             yield f"table {table.name} is not protected any more against {' and '.join(missing)}"

@@ -1,10 +1,13 @@
-"""Verify: every line of a bank account can be known again, so that its file may be brought once more."""
+"""Verify: every line of a bank account can be known again, and what people said of it adds up."""
 
 from collections.abc import Iterator
 
-from sqlalchemy import exists, select
+from sqlalchemy import Connection, exists, func, select
 
+from support_service.giving import Direction, split_identity
 from support_service.ledger.engine import Database
+from support_service.ledger.errors import BadRecord
+from support_service.ledger.rows import donation_rows, read_donation
 from support_service.ledger.tables import donation, known_line, line_key
 from support_service.ledger.verify.parts import CHUNK_ROWS
 
@@ -19,7 +22,42 @@ def check_lines(database: Database) -> Iterator[str]:
         lost = tx.execute(asked.order_by(donation.c.id).limit(CHUNK_ROWS)).all()
         stray = tx.execute(select(known_line.c.locator).where(~is_booked).limit(CHUNK_ROWS)).scalars().all()
         keyless = tx.execute(select(known_line.c.locator).where(~is_found).limit(CHUNK_ROWS)).scalars().all()
+        said = [*_check_joins(tx), *_check_splits(tx)]
+    yield from said
     for row in lost:
         yield f"donation {row.id} ({row.locator}): nothing is kept to know this bank line again"
     yield from (f"bank line {locator} is kept, but its money is not booked" for locator in stray)
     yield from (f"bank line {locator} has lost the keys that it is known by" for locator in keyless)
+
+
+def _check_joins(tx: Connection) -> Iterator[str]:
+    """See that a gift booked by hand is joined to one line of its sum, and no line to two."""
+    hand, line = donation.alias("hand"), donation.alias("line")
+    asked = select(hand.c.id, line.c.units, hand.c.units.label("mine"), line.c.asset, hand.c.asset.label("of"))
+    asked = asked.outerjoin(line, line.c.ref == hand.c.linked_to)
+    asked = asked.where(hand.c.linked_to.is_not(None), hand.c.direction == Direction.IN, hand.c.bank_class.is_(None))
+    for row in tx.execute(asked.order_by(hand.c.id)):
+        if (row.units, row.asset) != (row.mine, row.of):
+            yield f"donation {row.id} is joined to a bank line of another sum"
+    twice = select(donation.c.linked_to).where(
+        donation.c.linked_to.is_not(None), donation.c.direction == Direction.IN, donation.c.bank_class.is_(None)
+    )
+    for ref in tx.execute(twice.group_by(donation.c.linked_to).having(func.count() > 1)).scalars():
+        yield f"bank line {ref}: several gifts booked by hand are joined to it"
+
+
+def _check_splits(tx: Connection) -> Iterator[str]:
+    """See that the gifts that a line holds are there, and sum to it."""
+    asked = select(donation).where(donation.c.split.is_not(None), donation.c.bank_class.is_not(None))
+    for row in tx.execute(asked.order_by(donation.c.id)).mappings().all():
+        name = f"bank line {row['locator']}"
+        try:
+            line = read_donation(row, None)
+        except (BadRecord, ValueError, AssertionError):
+            continue  # told with its donation
+        if line.split is None or line.split.nonce is None:
+            continue
+        numbers = range(1, len(line.split.units) + 1)
+        gifts = donation_rows(tx, [split_identity(line.identity, line.split.nonce, one).ref for one in numbers])
+        if len(gifts) != len(line.split.units) or sum(one["units"] for one in gifts) != line.payment.units:
+            yield f"{name}: the gifts that it holds do not sum to it"

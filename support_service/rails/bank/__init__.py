@@ -1,7 +1,16 @@
 """A bank account: the IBAN, the NBU and EPC QR codes; money comes by statement or by hand."""
 
 from support_service.rails.bank.method import build_method
-from support_service.rails.bank.settings import SECTIONS, read_own
+from support_service.rails.bank.settings import SECTIONS, name_sources, read_own
 from support_service.rails.rail import Rail
 
-BANK = Rail(name="bank", build_method=build_method, sections=SECTIONS, read_own=read_own)
+BANK = Rail(
+    name="bank",
+    build_method=build_method,
+    sections=SECTIONS,
+    read_own=read_own,
+    sources="support_service.rails.bank.source:build_rail_sources",
+    name_sources=name_sources,
+    check_online="support_service.rails.bank.online:ask",
+    compare="support_service.rails.bank.online:compare_all",
+)

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from support_service.giving import (
     MATCH_PART,
+    STAND_PART,
     BankFacts,
     Direction,
     Donation,
@@ -25,26 +26,29 @@ from support_service.giving import (
     LineWork,
     MatchClaim,
     Observation,
-    Outcome,
     PaymentClaim,
     Personal,
-    RefundClaim,
     Report,
+    StandClaim,
     State,
 )
 from support_service.giving.codes import CodeReading, read_code
-from support_service.money import Asset, Money
 from support_service.rails.bank import identity as known_by
 from support_service.rails.bank.classes import Classified, LineClass, World, classify
 from support_service.rails.bank.identity import Identified, KnownLine, identify
 from support_service.rails.bank.line import Line, Party, Standing
-from support_service.rails.bank.reversals import find_original
 from support_service.rails.bank.settings import BankChoices
 
 # A database's index takes keys of some 2,700 bytes; no bank's reference is nearly so long.
 REFERENCE_CHARACTERS_MAX = 200
 TEXT_CHARACTERS_MAX = 2_000
 RAW_CHARACTERS_MAX = 4_000
+
+# By what a line was matched where it was not: a code is cut off, or there are several.
+HINT = "hint"
+
+# Made once: json.dumps makes a writer for every call that leaves letters as they are.
+_WRITER = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 
 # What a class counts as; all others are no gifts.
 KINDS = {
@@ -65,8 +69,8 @@ _TEXT_FIELDS = tuple(one.name for one in fields(Line) if one.type in ("str", str
 class LineLedger(Protocol):
     """The ledger, as far as statements go."""
 
-    def take_lines(self, work: "Work") -> None:
-        """Take a pass over some lines in."""
+    def take_lines(self, work: "Work", importing: int | None = None) -> None:
+        """Take a pass over some lines in; importing: the number of the import that tells them."""
         ...
 
     def look_at_lines(self, work: "Work") -> LineWork:
@@ -112,18 +116,25 @@ class Counts:
 
 
 def import_lines(
-    lines: Iterable[Line], ledger: LineLedger, choices: BankChoices, *, now: datetime, is_dry: bool = False
+    lines: Iterable[Line],
+    ledger: LineLedger,
+    choices: BankChoices,
+    *,
+    now: datetime,
+    is_dry: bool = False,
+    importing: int | None = None,
 ) -> Iterator[list[Told]]:
     """Take the lines of ONE file in, some hundred in each transaction; yield what each pass found.
 
+    importing: the number of the file's import; None where the bank itself was asked.
     Raises LedgerError; what was taken in before stays, and the file can be brought again.
     """
-    importer = _Importer(lines, choices, ledger.issued_codes(), now)
+    importer = _Importer(lines, choices, ledger.issued_codes(), now, is_live=importing is None)
     while True:
         if is_dry:
             ledger.look_at_lines(importer.next_pass)
         else:
-            ledger.take_lines(importer.next_pass)
+            ledger.take_lines(importer.next_pass, importing)
         if not importer.told:
             return
         yield importer.told
@@ -149,8 +160,10 @@ def count(told: Iterable[Told], into: Counts) -> None:
 class _Importer:
     """Goes through the lines of one file, pass by pass."""
 
-    def __init__(self, lines: Iterable[Line], choices: BankChoices, issued: Mapping[str, str], now: datetime) -> None:
-        self._choices, self._issued, self._now = choices, issued, now
+    def __init__(
+        self, lines: Iterable[Line], choices: BankChoices, issued: Mapping[str, str], now: datetime, *, is_live: bool
+    ) -> None:
+        self._choices, self._issued, self._now, self._is_live = choices, issued, now, is_live
         self._books: LineBooks | None = None
         self._identified = identify(map(_clean, lines), self)
         self._paid: set[str] = set()
@@ -165,7 +178,7 @@ class _Importer:
     def next_pass(self, books: LineBooks) -> LineWork:
         """Say what the next lines mean; none are left where nothing is told."""
         self._books = books
-        chunk = list(islice(self._identified, known_by.LINES_PER_QUESTION))
+        chunk = [self._noted(one) for one in islice(self._identified, known_by.LINES_PER_QUESTION)]
         world = self._world(chunk, books)
         self.told = [self._tell(one, world) for one in chunk]
         held = books.donations({_ref_of(one) for one in chunk if one.known is not None})
@@ -178,7 +191,10 @@ class _Importer:
             for one in chunk
             if one.known != one.kept or one.outcome is not known_by.Outcome.KNOWN or one.known is None
         )  # fmt: skip
-        return LineWork(reports, kept)
+        return LineWork(reports, kept, told=tuple(one.locator for one in chunk))
+
+    def _noted(self, one: Identified) -> Identified:
+        return replace(one, kept=replace(one.kept, is_live=True)) if self._is_live and not one.kept.is_live else one
 
     def _world(self, chunk: Sequence[Identified], books: LineBooks) -> World:
         """Add whom we paid before, by the lines that were read until now."""
@@ -195,36 +211,39 @@ class _Importer:
 
     def _reports(self, chunk: Sequence[Identified], held: Mapping[str, Donation]) -> tuple[Report, ...]:
         """Write one report for each account in the pass."""
-        by_account: dict[str, list[tuple[Observation, str]]] = {}
+        by_account: dict[str, list[Observation]] = {}
         for one, told in zip(chunk, self.told, strict=True):
-            observations = list(self._observations(one, told, held.get(_ref_of(one))))
-            raw = one.line.raw[:RAW_CHARACTERS_MAX] if any(seen.part != MATCH_PART for seen in observations) else ""
-            by_account.setdefault(one.line.account, []).extend((seen, raw) for seen in observations)
+            by_account.setdefault(one.line.account, []).extend(self._observations(one, told, held.get(_ref_of(one))))
         return tuple(
-            Report(
-                f"bank:{account}",
-                _key(seen for seen, _ in observed),
-                tuple(seen for seen, _ in observed),
-                raw=json.dumps([raw for _, raw in observed if raw], ensure_ascii=False),
-            )
+            Report(f"bank:{account}", _key(observed), tuple(observed))
             for account, observed in by_account.items()
             if observed
         )
 
     def _observations(self, one: Identified, told: Told, held: Donation | None) -> Iterator[Observation]:
         identity = _identity(one)
-        is_news = one.outcome is not known_by.Outcome.KNOWN
-        if is_news:
+        if one.outcome is not known_by.Outcome.KNOWN or _is_told_better(one, told, held):
             claim = self._claim(one, told.classified, held)
-            yield Observation(identity, claim, rank=(one.line.standing.rank, 0))
-        is_gift = told.classified.line_class is LineClass.GIFT
-        if told.reading.code and is_gift and one.line.books_money:
-            by = "reference" if _is_structured(one.line, told.reading.code) else "code"
-            reason = f"code {told.reading.code}, read {told.reading.tier}"
-            intent = self._issued[told.reading.code]
+            # Of one standing the source that says most is believed: a poorer one never takes a word back.
+            yield Observation(identity, claim, rank=(one.line.standing.rank, known_by.words_of(one.line)))
+        if held is not None and held.stand is not None and held.is_taken_back:
+            reason = f"told again, after: {held.stand.reason}"
+            yield Observation(identity, StandClaim(stands=True, reason=reason), STAND_PART)
+        if told.classified.line_class is LineClass.GIFT and one.line.books_money:
+            yield from self._match(identity, one.line, told.reading)
+
+    def _match(self, identity: Identity, line: Line, reading: CodeReading) -> Iterator[Observation]:
+        """Say whose gift a line is, or by which words a person may find out."""
+        if reading.code:
+            by = "reference" if _is_structured(line, reading.code) else "code"
+            reason = f"code {reading.code}, read {reading.tier}"
+            intent = self._issued[reading.code]
             article = self._books.article_of(intent) if self._books else None
-            claim_of = MatchClaim(told.reading.code, by, reason, intent, article)
-            yield Observation(identity, claim_of, MATCH_PART, (0, 0))
+            yield Observation(identity, MatchClaim(reading.code, by, reason, intent, article), MATCH_PART, (0, 0))
+        elif reading.rivals or reading.hint:
+            # Below every match, so that a poorer file never takes one away.
+            words = " ".join(reading.rivals) or reading.hint
+            yield Observation(identity, MatchClaim(None, HINT, words), MATCH_PART, (-1, 0))
 
     def _claim(self, one: Identified, classified: Classified, held: Donation | None) -> PaymentClaim:
         line = one.line
@@ -244,37 +263,36 @@ class _Importer:
         )  # fmt: skip
 
 
-def settle_reversals(accounts: Collection[str], ledger: LineLedger) -> int:
-    """Let each reversal lower the one line that it takes back; return how many still find none.
+def _is_told_better(one: Identified, told: Told, held: Donation | None) -> bool:
+    """Tell whether a known line is told with more words than before, and these make it another thing."""
+    known, bank = one.known, held.payment.bank if held else None
+    if known is None or bank is None or one.line.standing is not known.standing:
+        return False
+    is_richer = known_by.words_of(one.line) > known.words >= 0
+    classified = told.classified
+    is_other = (bank.line_class, bank.rule) != (str(classified.line_class), classified.rule)
+    return is_richer and (is_other or not known.text)
 
-    A reversal may come before its original: whoever brings either asks for all that are open.
+
+def drop_pending(account: str, named: Collection[str], ledger: LineLedger, *, since: date) -> int:
+    """Let go of what was on its way and is no more, from a day on: the bank named all that stands, by these locators.
+
+    A line that is booked later nevertheless stands again: what lets it go ranks below every booking.
     """
-    left = 0
+    gone: list[Observation] = []
 
     def work(books: LineBooks) -> LineWork:
-        nonlocal left
-        settled: list[tuple[str, Identity]] = []
-        reports: list[Report] = []
-        taken: set[str] = set()
-        reversals = books.open_reversals(accounts)
-        for one in reversals:
-            candidates = [found for found in books.opposite(one.donation) if found.identity.ref not in taken]
-            lines = [_line_of(found) for found in candidates]
-            original = find_original(_line_of(one.donation, is_reversal=True), lines)
-            if original is None:
-                continue
-            found = candidates[next(at for at, line in enumerate(lines) if line is original)]
-            taken.add(found.identity.ref)
-            claim = RefundClaim(one.donation.payment.units, Outcome.SUCCEEDED)
-            observed = Observation(found.identity, claim, f"reversal:{one.locator}", (0, 0))
-            settled.append((one.locator, found.identity))
-            source = f"bank:{found.identity.address}"
-            reports.append(Report(source, _key([observed]), (observed,)))
-        left = len(reversals) - len(settled)
-        return LineWork(tuple(reports), (), tuple(settled))
+        gone.clear()
+        for held in books.pending([account]):
+            day = held.payment.bank.day if held.payment.bank else None
+            if held.identity.locator not in named and (day is None or day >= since):
+                claim = replace(held.payment, state=State.REPLACED)
+                gone.append(Observation(held.identity, claim, rank=(Standing.PENDING.rank, 1)))
+        report = Report(f"bank:{account}", f"gone:{_key(gone)}", tuple(gone))
+        return LineWork((report,) if gone else ())
 
     ledger.take_lines(work)
-    return left
+    return len(gone)
 
 
 def _identity(one: Identified) -> Identity:
@@ -295,7 +313,13 @@ def _key(observed: Iterable[Observation]) -> str:
     """Name a report by what it claims: of the same lines, as far on as now, there is but one."""
     digest = hashlib.sha256()
     for seen in observed:
-        word = str(seen.claim.state) if isinstance(seen.claim, PaymentClaim) else ""
+        match seen.claim:
+            case PaymentClaim(state=state):
+                word = f"{state} {seen.rank}"
+            case MatchClaim(reason=reason) | StandClaim(reason=reason):
+                word = reason
+            case _:
+                word = ""
         digest.update(f"{seen.identity.ref}\x1f{seen.part}\x1f{word}\x1e".encode())
     return digest.hexdigest()[:40]
 
@@ -307,28 +331,12 @@ def _personal(line: Line) -> Personal:
         "end_to_end": line.end_to_end, "kind": line.kind, "clock": line.clock,
     }  # fmt: skip
     held = {name: value for name, value in told.items() if value}
-    name, purpose = line.payer_in_text or party.name, line.purpose
-    if not (held or name or purpose):
+    name, purpose, row = line.payer_in_text or party.name, line.purpose, line.raw[:RAW_CHARACTERS_MAX]
+    if not (held or name or purpose or row):
         return Personal()
-    text = json.dumps(held, ensure_ascii=False, sort_keys=True) if held else None
-    return Personal(payer=name or None, message=purpose or None, salt=secrets.token_hex(16), party=text)
-
-
-def _line_of(donation: Donation, *, is_reversal: bool = False) -> Line:
-    """Read a line back as far as a reversal is compared with it."""
-    payment, there = donation.payment, donation.identity
-    party = json.loads(payment.personal.party or "{}")
-    sign = 1 if there.direction is Direction.IN else -1
-    return Line(
-        account=there.address,
-        day=payment.bank.day if payment.bank else None,
-        money=Money(sign * payment.units, Asset(there.asset, payment.exponent)),
-        family="",
-        counterparty=Party(payment.personal.payer or "", str(party.get("account", "")), str(party.get("code", ""))),
-        purpose=payment.personal.message or "",
-        end_to_end=str(party.get("end_to_end", "")),
-        is_reversal=is_reversal,
-    )
+    text = _WRITER.encode(held) if held else None
+    salt = secrets.token_hex(16)
+    return Personal(payer=name or None, message=purpose or None, salt=salt, party=text, row=row or None)
 
 
 def _paid_key(line: Line) -> str:
@@ -345,15 +353,16 @@ def _memo(kept: KnownLine) -> str:
     held = {
         "family": kept.family, "standing": kept.standing, "references": sorted(kept.references),
         "partial": sorted(kept.partial_references), "parts": kept.entry_parts, "text": kept.text,
+        "words": kept.words, **({"live": True} if kept.is_live else {}),
     }  # fmt: skip
-    return json.dumps(held, ensure_ascii=False)
+    return _WRITER.encode(held)
 
 
 def _remembered(kept: KeptLine) -> KnownLine:
     held = json.loads(kept.memo)
     return KnownLine(
         kept.locator, held["family"], Standing(held["standing"]), frozenset(held["references"]),
-        frozenset(held["partial"]), held["parts"], held["text"],
+        frozenset(held["partial"]), held["parts"], held["text"], held.get("words", -1), held.get("live", False),
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ The rules are a table; the first that fits a line takes it, and its name is show
 rule hides a credit: what it moves away from the gifts, a person sees and can move back.
 """
 
+import re
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -144,23 +145,35 @@ class Classified:
 def classify(line: Line, world: World, *, has_code: bool = False, rules: Iterable[Rule] = RULES) -> Classified:
     """Take the first rule that fits. has_code: a valid support code stands in the line's texts."""
     text = f" {_folded(line.purpose, line.counterparty.name, line.paid_through)} "
+    said = _Said(text, 1 if line.is_credit else -1, _marks(line), frozenset(line.kind.split()))
     for rule in rules:
         if has_code and rule.yields_to_code:
             continue
-        if _fits(rule, line, text) and (rule.side is None or _stands(rule.side, line, world)):
+        if _fits(rule, said) and (rule.side is None or _stands(rule.side, line, world)):
             return Classified(rule.line_class, rule.name)
     # Rules of the settings may be fewer than ours; even then no credit is hidden and no debit is a gift.
     return Classified(LineClass.GIFT if line.is_credit else LineClass.OTHER_OUT, "last")
 
 
-def _fits(rule: Rule, line: Line, text: str) -> bool:
-    if rule.sign and (rule.sign > 0) != line.is_credit:
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What rules ask of a line, worked out once for all of them."""
+
+    text: str
+    sign: int
+    marks: frozenset[str]
+    kinds: frozenset[str]
+
+
+def _fits(rule: Rule, said: _Said) -> bool:
+    if rule.sign and rule.sign != said.sign:
         return False
-    if rule.marks and not rule.marks <= _marks(line):
+    if rule.marks and not rule.marks <= said.marks:
         return False
     if not rule.words and not rule.kinds:
         return True
-    return any(word in text for word in _stems(rule.words)) or any(one in line.kind.split() for one in rule.kinds)
+    is_worded = bool(rule.words) and _any_of(rule.words).search(said.text) is not None
+    return is_worded or not said.kinds.isdisjoint(rule.kinds)
 
 
 def _marks(line: Line) -> frozenset[str]:
@@ -197,8 +210,9 @@ def _stands(side: Side, line: Line, world: World) -> bool:
 
 
 @cache
-def _stems(words: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(f" {fold(word)}{' ' if word.endswith(' ') else ''}" for word in words)
+def _any_of(words: tuple[str, ...]) -> re.Pattern[str]:
+    stems = (f" {fold(word)}{' ' if word.endswith(' ') else ''}" for word in words)
+    return re.compile("|".join(map(re.escape, stems)))
 
 
 @cache

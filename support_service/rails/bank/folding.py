@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 # PrivatBank's CSV writes every Ukrainian і as Latin i; its API does not. Only folded are the two equal.
 _LOOK_ALIKE = str.maketrans({"І": "I", "Ї": "I", "Ё": "Е", "Ґ": "Г"})
@@ -9,6 +10,8 @@ _APOSTROPHES = re.compile("['’ʼ`´‘]")
 _NOT_WORD = re.compile(r"[\W_]+")
 
 
+# One line's name and purpose are folded for every rule and key that asks for them.
+@lru_cache(maxsize=1_024)
 def fold(text: str) -> str:
     """Write text in upper case words, one space between them: "Комiсiя, за…" and "комісія за" are equal."""
     upper = unicodedata.normalize("NFKC", text).upper().translate(_LOOK_ALIKE)

@@ -36,7 +36,9 @@ class KnownLine:
     """What must be kept of a line to know it again; keys is all that it may be found by.
 
     references and partial_references are the bank's, of one family of sources each: two lines of one
-    family with different references are different lines, however alike they look.
+    family with different references are different lines, however alike they look. words: how much the source
+    that told most said of it, in characters; -1 where that was not kept. is_live: the bank itself
+    told it when it was asked, not only a file.
     """
 
     locator: str
@@ -46,6 +48,8 @@ class KnownLine:
     partial_references: frozenset[str] = frozenset()
     entry_parts: int = 1
     text: str = ""
+    words: int = -1
+    is_live: bool = False
 
 
 Answers = Mapping[str, Sequence[KnownLine]]
@@ -245,7 +249,9 @@ def _namespace(family: str) -> str:
 
 def _kept(locator: str, line: Line) -> KnownLine:
     partial = frozenset(line.partial_references)
-    return KnownLine(locator, line.family, line.standing, _references(line), partial, line.entry_parts, _text(line))
+    return KnownLine(
+        locator, line.family, line.standing, _references(line), partial, line.entry_parts, _text(line), words_of(line)
+    )
 
 
 def _merged(known: KnownLine, line: Line) -> KnownLine:
@@ -257,7 +263,15 @@ def _merged(known: KnownLine, line: Line) -> KnownLine:
         references=known.references | (_references(line) if is_alike else frozenset()),
         partial_references=known.partial_references | frozenset(line.partial_references),
         text=known.text or _text(line),
+        words=max(known.words, words_of(line)),
     )
+
+
+def words_of(line: Line) -> int:
+    """Count what a line says: of two files the one that says more tells better what the line is."""
+    party = line.counterparty
+    texts = (line.purpose, line.structured_reference, party.name, party.account, party.code, line.payer_in_text)
+    return sum(len(text) - text.count(" ") for text in texts)
 
 
 def _new_locator(named: _Named, answers: Answers, file: _File) -> str:

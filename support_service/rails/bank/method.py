@@ -4,15 +4,17 @@ Hryvnia account with receiver, receiver_code and purpose: an NBU code that opens
 account in EUR with receiver: an EPC code. Anything else: the plain IBAN, and the caption says so.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stdnum.ua import edrpou, rntrc
 
-from support_service.giving import Link, PaymentMethod, Phrase, QrText, Row
+from support_service.giving import Filled, Filling, Link, PaymentMethod, Phrase, QrText, Row
 from support_service.money import Asset
 from support_service.rails import shared_options as choices
 from support_service.rails.bank import epc, nbu
 from support_service.rails.bank.account import Account, read_bic, read_iban
+from support_service.rails.bank.gift import write_gift
 from support_service.rails.options import BadOption, Options, Surroundings
 
 NBU_PARTS = ("receiver", "receiver_code", "purpose")
@@ -20,6 +22,13 @@ NBU_PARTS = ("receiver", "receiver_code", "purpose")
 NBU_LEVEL_Q_BYTES_MAX = 364
 # From this version on no alignment pattern lies under the sign's circle; some scanners need it.
 NBU_VERSION_MIN = 14
+NBU, EPC = "nbu-003", "epc-002"
+# 999,999.99 in either currency: more by a scan is a mistake in typing.
+FILLED_UNITS_MAX = 99_999_999
+# Sums to begin with, in kopecks and cents.
+PRESETS = {"UAH": (100_00, 200_00, 500_00, 1000_00), "EUR": (5_00, 10_00, 25_00, 50_00)}
+# A code with a sum is made while a reader waits: this mask, and not a search for the best.
+FILLED_MASK = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +58,19 @@ def build_method(key: str, options: Options, around: Surroundings) -> PaymentMet
     title = Phrase("Bank account (IBAN)")
     if asset.code != "UAH":
         title = Phrase("Bank account (IBAN, %(currency)s)", (("currency", asset.code),))
+    filling = _filling(account, asset, details, kind)
     return PaymentMethod(
         key=key,
         rail="bank",
+        write_gift=write_gift,
         title=title,
         rows=_rows(account, details),
         qr=qr,
         facts=_facts(account, asset, details, kind),
-        link=Link(qr.text, Phrase("Open in your bank's app")) if kind == "nbu-003" else None,
+        link=_link(qr) if kind == NBU else None,
         books=(asset,),
-        warnings=_warnings(details.receiver_code),
+        warnings=tuple(_warnings(details, kind)),
+        filling=filling,
     )
 
 
@@ -87,9 +99,9 @@ def _qr(options: Options, account: Account, asset: Asset, details: _Details) -> 
         return None
     try:
         if is_hryvnia and _wants_nbu(options, details):
-            return _nbu_qr(account, details), "nbu-003"
+            return _nbu_qr(account, details), NBU
         if is_sepa and (details.receiver or details.purpose):
-            return _epc_qr(account, details), "epc-002"
+            return _epc_qr(account, details), EPC
     except (nbu.NbuError, epc.EpcError) as error:
         options.reject(error.field, str(error))
     if any(options.has_mistake(name) for name in (*NBU_PARTS, "category", "bic")):
@@ -109,30 +121,61 @@ def _wants_nbu(options: Options, details: _Details) -> bool:
     return not missing and not options.has_mistake("purpose")
 
 
-def _nbu_qr(account: Account, details: _Details) -> QrText:
+def _nbu_qr(account: Account, details: _Details, kopecks: int | None = None) -> QrText:
     transfer = nbu.Transfer(
         receiver=details.receiver,
         account=account.iban,
         receiver_code=details.receiver_code,
         purpose=details.purpose,
+        amount_kopecks=kopecks,
         category=details.category or "OTHR/OTHR",
     )
     url = nbu.encode(transfer)
     assert nbu.decode(url).account == account.iban
+    assert nbu.decode(url).amount_kopecks == kopecks
     return QrText(
         url,
-        Phrase("Scan with your bank's app or camera: the details are filled in, you enter the amount."),
+        Phrase("Scan with your bank's app or camera: the details are filled in, you enter the amount.")
+        if kopecks is None
+        else Phrase("Scan with your bank's app or camera: details and sum are filled in."),
         level="Q" if len(url) <= NBU_LEVEL_Q_BYTES_MAX else "M",
         version_min=NBU_VERSION_MIN,
         has_hryvnia_sign=True,
+        mask=None if kopecks is None else FILLED_MASK,
     )
 
 
-def _epc_qr(account: Account, details: _Details) -> QrText:
-    transfer = epc.Transfer(details.receiver, account.iban, purpose=details.purpose, bic=details.bic)
+def _epc_qr(account: Account, details: _Details, cents: int | None = None) -> QrText:
+    transfer = epc.Transfer(
+        details.receiver, account.iban, purpose=details.purpose, bic=details.bic, amount_cents=cents
+    )
     return QrText(
-        epc.encode(transfer), Phrase("Scan with your bank's app: the details are filled in, you enter the amount.")
+        epc.encode(transfer),
+        Phrase("Scan with your bank's app: the details are filled in, you enter the amount.")
+        if cents is None
+        else Phrase("Scan with your bank's app: details and sum are filled in."),
+        mask=None if cents is None else FILLED_MASK,
     )
+
+
+def _link(qr: QrText) -> Link:
+    return Link(qr.text, Phrase("Open in your bank's app"))
+
+
+def _filling(account: Account, asset: Asset, details: _Details, kind: str) -> Filling | None:
+    """Say how a sum comes into the code; None where it has no room for one, even the largest."""
+
+    def write(units: int) -> Filled:
+        qr = (_nbu_qr if kind == NBU else _epc_qr)(account, details, units)
+        return Filled(qr, _link(qr) if kind == NBU else None)
+
+    if kind not in {NBU, EPC}:
+        return None
+    try:
+        write(FILLED_UNITS_MAX)
+    except (nbu.NbuError, epc.EpcError):
+        return None
+    return Filling(asset, FILLED_UNITS_MAX, PRESETS.get(asset.code, ()), write)
 
 
 def _rows(account: Account, details: _Details) -> tuple[Row, ...]:
@@ -161,10 +204,15 @@ def _facts(account: Account, asset: Asset, details: _Details, kind: str) -> tupl
     return tuple(fact for fact in facts if fact[1])
 
 
-def _warnings(code: str) -> tuple[Phrase, ...]:
-    """Doubt a receiver code by its check digit; only a warning, as real codes are reported to break it."""
+def _warnings(details: _Details, kind: str) -> Iterator[Phrase]:
+    """Doubt what is allowed: a code that opens no app, one that few apps read, a receiver code with a wrong digit."""
+    if kind == "iban":
+        yield Phrase("No bank app opens from this code: set receiver, receiver_code and purpose (SEPA: receiver).")
+    if kind == EPC and not f"{details.receiver}{details.purpose}".isascii():
+        yield Phrase("Some bank apps read Latin letters alone from an EPC code: write receiver and purpose in Latin.")
+    code = details.receiver_code
     is_doubtful = (len(code) == 8 and not edrpou.is_valid(code)) or (len(code) == 10 and not rntrc.is_valid(code))
-    if not (code.isdigit() and is_doubtful):
-        return ()
-    values = (("code", code),)
-    return (Phrase("The check digit of receiver_code %(code)s does not fit: compare it with the register.", values),)
+    # Only a warning, as real codes are reported to break it.
+    if code.isdigit() and is_doubtful:
+        values = (("code", code),)
+        yield Phrase("The check digit of receiver_code %(code)s does not fit: compare it with the register.", values)

@@ -13,7 +13,7 @@ from support_service.rails.bank.classes import Acquirer, World
 from support_service.rails.bank.statements.csv_columns import PROFILES, read_profile
 from support_service.rails.bank.statements.statement import Profile, Wanted
 from support_service.rails.options import BadOption, Mistake, Options
-from support_service.rails.rail import OwnTables, Section
+from support_service.rails.rail import Expected, OwnTables, RailSettings, Section
 
 SECTIONS = (
     Section("banks", tuple[dict[str, Any], ...], default=(), secret_files=("token_file",)),
@@ -23,6 +23,8 @@ KINDS = ("privatbank", "monobank", "monobank_business", "file")
 # The account's own rail where no method of the settings says it.
 UNNAMED = "bank"
 POLL_SECONDS_MIN = 60
+# Where the settings do not say: PrivatBank asks for some minutes, monobank for one; the third tells no limit.
+POLL_SECONDS = {"privatbank": 300, "monobank": 60, "monobank_business": 300}
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", re.ASCII)
 _CODE = re.compile(r"[0-9]{8}|[0-9]{10}", re.ASCII)
@@ -42,6 +44,31 @@ class Bank:
     poll_seconds: int | None = None
     profile: str = ""
 
+    @property
+    def source(self) -> str:
+        """The name of its source, where it is asked."""
+        return f"bank:{self.key}"
+
+    @property
+    def is_live(self) -> bool:
+        """Tell whether it is asked; without a token its lines come from files."""
+        return self.kind != "file" and self.token_file is not None
+
+    @property
+    def can_call(self) -> bool:
+        """Tell whether the bank calls us when something happens."""
+        return self.kind == "monobank"
+
+    @property
+    def pace_seconds(self) -> int:
+        """How long to wait between two questions where the bank counts them: a stand-in's minute may be shorter."""
+        return min(POLL_SECONDS_MIN, self.rest_seconds)
+
+    @property
+    def rest_seconds(self) -> int:
+        """How long to rest between two looks."""
+        return self.poll_seconds or POLL_SECONDS.get(self.kind, POLL_SECONDS_MIN)
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -60,6 +87,11 @@ class BankChoices:
     places: Mapping[str, Place] = field(default_factory=dict)
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     card_place: Place | None = None
+
+    @property
+    def live(self) -> tuple[Bank, ...]:
+        """The accounts that are asked."""
+        return tuple(bank for bank in self.banks if bank.is_live)
 
     def place_of(self, account: str) -> Place:
         """Say where an account's lines are booked; under the word "bank" where no method has the account."""
@@ -84,6 +116,14 @@ def read_own(own: OwnTables) -> BankChoices:
     tables = cast("tuple[Mapping[str, object], ...]", own.tables["banks"])
     table = cast("Mapping[str, object]", own.tables["bank"])
     return read_banks(tables, table, own.methods, own.mistakes, own_name=own.publisher, base=own.base)
+
+
+def name_sources(given: RailSettings) -> tuple[Expected, ...]:
+    """Name a source for each account that is asked."""
+    assert isinstance(given.own, BankChoices | None)
+    return tuple(
+        Expected(bank.source, None, bank.rest_seconds, bank.method) for bank in (given.own.live if given.own else ())
+    )
 
 
 def read_banks(
@@ -147,7 +187,7 @@ def _read_bank(
     if kind == "file" and token_file:
         options.reject("token_file", "is for a bank that is asked; a file needs none")
     poll_seconds = options.number("poll_seconds")
-    if poll_seconds is not None and poll_seconds < POLL_SECONDS_MIN:
+    if poll_seconds is not None and poll_seconds < POLL_SECONDS_MIN and not _is_here(api_base):
         options.reject("poll_seconds", f"must be at least {POLL_SECONDS_MIN}: banks refuse to be asked more often")
     profile = options.text("profile")
     options.close()
@@ -164,6 +204,14 @@ def _check_address(options: Options, text: str) -> None:
         return
     if site.scheme != "https" and not site.host.is_loopback:
         options.reject("api_base", "is not https: the token would cross the net in the open")
+
+
+def _is_here(api_base: str) -> bool:
+    """Tell whether the API is a stand-in on this machine, which may be asked as often as you like."""
+    try:
+        return bool(api_base) and read_origin(api_base).host.is_loopback
+    except BadAddress:
+        return False
 
 
 def _checked(options: Options, name: str, text: str) -> str:

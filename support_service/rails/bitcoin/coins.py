@@ -26,6 +26,15 @@ class Coins:
     held: dict[Outpoint, Held] = field(default_factory=dict)
     is_kept: bool = True
 
+    @classmethod
+    def of(cls, kept: Mapping[Outpoint, Held] | None) -> "Coins":
+        """Coins as a cursor remembers them."""
+        return cls(is_kept=False) if kept is None else cls(dict(kept))
+
+    def kept(self) -> Mapping[Outpoint, Held] | None:
+        """What a cursor is to remember; None where that is nothing, and never will be."""
+        return self.held if self.is_kept else None
+
     def copy(self) -> "Coins":
         """Another that can change by itself."""
         return Coins(dict(self.held), self.is_kept)

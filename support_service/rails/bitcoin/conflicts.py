@@ -10,10 +10,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from support_service.giving import State, Watch
-from support_service.rails.bitcoin.cursor_state import CursorState, Recent, Waiting, WatchKey
+from support_service.rails.bitcoin.cursor_state import CursorState, Recent, Waiting
 from support_service.rails.bitcoin.movements import Movement, Transaction
 from support_service.rails.bitcoin.node import Chain
 from support_service.rails.bitcoin.report_builder import ReportBuilder
+from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.source import SourceError
 
 # Enough for honest traffic; of a flood of dust most payments are left unlinked.
@@ -32,7 +33,7 @@ def noted(
     if not kept or told.is_coinbase or len(others) >= TRANSACTIONS_MAX:
         return replace(memo, recent=others)
     outpoints = tuple(one.outpoint for one in told.inputs[:OUTPOINTS_MAX])
-    return replace(memo, recent={**others, told.txid: Recent(kept, outpoints, height)})
+    return replace(memo, recent={**others, told.txid: Recent(height, None, outpoints, kept)})
 
 
 def undone(memo: CursorState, above: int) -> CursorState:

@@ -10,17 +10,18 @@ from datetime import datetime
 from support_service.rails.bitcoin import rpc_schema as answers
 from support_service.rails.bitcoin.movements import Block, Coin, Script, Transaction
 from support_service.rails.bitcoin.node import (
-    Balance,
-    Unreadable,
+    ScriptBalance,
+    UnreadableAnswer,
     Unspent,
-    Wanted,
+    WantedMoney,
     check_genesis,
     check_linked,
     touching,
 )
-from support_service.rails.bitcoin.rpc import INVALID_PARAMETER, Refusal, Rpc
-from support_service.rails.bitcoin.rpc_schema import BadAnswer, Object
+from support_service.rails.bitcoin.rpc import INVALID_PARAMETER, CoreRefusal, Rpc
+from support_service.rails.chain import strict_fields as strict
 from support_service.rails.chain.search import BlockRef
+from support_service.rails.chain.strict_fields import BadAnswer, Object
 from support_service.rails.source import SourceDown, SourceLied
 
 # A header or two without its block is a block on its way; more is a node that is not up to date.
@@ -71,14 +72,14 @@ class CoreChain:
         """The highest block. SourceDown while the node starts or catches up, SourceLied from another chain."""
         told = self._object(self._ask("getblockchaininfo"))
         try:
-            mark = BlockRef(answers.whole(answers.field(told, "blocks")), answers.block_hash(told.get("bestblockhash")))
+            mark = BlockRef(answers.whole(strict.field(told, "blocks")), answers.block_hash(told.get("bestblockhash")))
             headers = answers.whole(told.get("headers", mark.height))
             self._prune_height = answers.whole(told.get("pruneheight") or 0) if told.get("pruned") is True else 0
         except BadAnswer as error:
             raise self._bad("getblockchaininfo", error) from None
         self._check_chain(told)
         if told.get("initialblockdownload") is True:
-            raise SourceDown(f"{self.host}: still loads the chain (block {mark.height} of {headers})")
+            raise SourceDown(f"{self.host}: {loading(mark.height, headers)}")
         if headers - mark.height > HEADERS_AHEAD_MAX:
             raise SourceDown(f"{self.host}: has block {mark.height} of {headers}: it is not up to date")
         return mark
@@ -87,7 +88,7 @@ class CoreChain:
         """The block at a height now; None above the head."""
         try:
             return answers.block_hash(self.rpc.ask("getblockhash", height))
-        except Refusal as error:
+        except CoreRefusal as error:
             if error.code == INVALID_PARAMETER:
                 return None
             raise self._down(error) from None
@@ -101,7 +102,7 @@ class CoreChain:
         except BadAnswer as error:
             raise self._bad("getblockheader", error) from None
 
-    def scan(self, first: int, last: int, wanted: Wanted) -> list[Block]:
+    def scan(self, first: int, last: int, wanted: WantedMoney) -> list[Block]:
         """All blocks of first..last that touch us. SourceDown where they were pruned away."""
         if first < self._prune_height:
             kept = f"it is pruned and keeps blocks from {self._prune_height} on"
@@ -120,22 +121,22 @@ class CoreChain:
             block, parent, above = self._block(digest, wanted)
             if block.height != height:
                 raise SourceDown(f"{self.host}: gave block {block.height} where {height} was asked for")
-            check_linked(self.host, (height, parent), below)
+            check_linked(self.host, below, height=height, parent=parent)
             found.append(block)
             below = digest
         return touching(found)
 
-    def again(self, marks: Sequence[BlockRef], wanted: Wanted) -> list[Block]:
+    def again(self, marks: Sequence[BlockRef], wanted: WantedMoney) -> list[Block]:
         """These blocks once more; what is gone from the chain is still told by many nodes, so the caller checks."""
         return touching(self._block(mark.block_hash, wanted)[0] for mark in sorted(set(marks)))
 
-    def balance(self, script: Script) -> Balance | None:
+    def balance(self, script: Script) -> ScriptBalance | None:
         """Search the unspent outputs for a script; None where the node has no such search."""
         try:
             told = self._object(
                 self.rpc.ask("scantxoutset", "start", [f"raw({script})"], read_seconds=SEARCH_SECONDS_MAX)
             )
-        except Refusal as error:
+        except CoreRefusal as error:
             if "rogress" in str(error):
                 raise self._down(error) from None
             return None
@@ -143,15 +144,15 @@ class CoreChain:
             if told.get("success") is False:
                 raise SourceDown(f"{self.host}: broke off its search for unspent outputs")
             mark = BlockRef(answers.whole(told.get("height")), answers.block_hash(told.get("bestblock")))
-            coins = tuple(_unspent(one, script) for one in answers.sequence(told.get("unspents")))
+            coins = tuple(_unspent(one, script) for one in strict.sequence(told.get("unspents")))
             total = answers.amount(told.get("total_amount"))
         except BadAnswer as error:
             raise self._bad("scantxoutset", error) from None
         if total != sum(one.coin.units for one in coins):
             raise SourceDown(f"{self.host}: scantxoutset: its total is not the sum of its coins")
-        return Balance(mark, total, coins)
+        return ScriptBalance(mark, total, coins)
 
-    def checked_balance(self, script: Script) -> Balance | None:  # noqa: ARG002 - the protocol gives it
+    def checked_balance(self, script: Script) -> ScriptBalance | None:  # noqa: ARG002 - the protocol gives it
         """Searching costs minutes: never in passing."""
         return None
 
@@ -179,7 +180,7 @@ class CoreChain:
             check_genesis(self.host, self._chain, self.hash_at(0) or "none")
             self._is_checked = True
 
-    def _filtered(self, first: int, last: int, wanted: Wanted) -> list[str] | None:
+    def _filtered(self, first: int, last: int, wanted: WantedMoney) -> list[str] | None:
         """Blocks that touch us as the node's filters say; None where it has none for this range."""
         if self._has_filters is False or last - first + 1 < FILTERED_BLOCKS_MIN:
             return None
@@ -187,7 +188,7 @@ class CoreChain:
         try:
             # A filter index that lags leaves blocks out without a word.
             index = self._object(self.rpc.ask("getindexinfo", _FILTER_INDEX)).get(_FILTER_INDEX)
-            told = answers.mapping(index)
+            told = strict.mapping(index)
             if told.get("synced") is not True or answers.whole(told.get("best_block_height")) < last:
                 return None
             found = self._object(
@@ -197,19 +198,19 @@ class CoreChain:
             is_whole = (found.get("from_height"), found.get("to_height")) == (first, last)
             if not is_whole or found.get("completed") is False:
                 return None
-            return [answers.block_hash(one) for one in answers.sequence(found.get("relevant_blocks"))]
-        except (Refusal, BadAnswer):
+            return [answers.block_hash(one) for one in strict.sequence(found.get("relevant_blocks"))]
+        except (CoreRefusal, BadAnswer):
             self._has_filters = False
             return None
 
-    def _block(self, digest: str, wanted: Wanted) -> tuple[Block, str, str | None]:
+    def _block(self, digest: str, wanted: WantedMoney) -> tuple[Block, str, str | None]:
         """One block with what touches us, and the hashes of the blocks below and, where there is one, above it."""
         told = self._whole_block(digest)
         try:
-            height = answers.whole(answers.field(told, "height"))
+            height = answers.whole(strict.field(told, "height"))
             if answers.block_hash(told.get("hash")) != digest:
                 raise SourceDown(f"{self.host}: gave another block than was asked for")
-            occurred_at = answers.time(answers.field(told, "time"))
+            occurred_at = answers.time(strict.field(told, "time"))
             parent = answers.block_hash(told.get("previousblockhash")) if height else ""
             above = told.get("nextblockhash")
             above = None if above is None else answers.block_hash(above)
@@ -219,7 +220,7 @@ class CoreChain:
         except BadAnswer as error:
             raise self._bad("getblock", error) from None
         if unread and not self.goes_on:
-            raise Unreadable(f"{self.host}: getblock: {unread[0]}")
+            raise UnreadableAnswer(f"{self.host}: getblock: {unread[0]}")
         self._learn(whole, wanted)
         mine = []
         for transaction in whole:
@@ -238,15 +239,15 @@ class CoreChain:
             return self._object(self._ask("getblock", digest, *_OLDER_FORM))
         try:
             return self._object(self.rpc.ask("getblock", digest, 3))
-        except Refusal as error:
+        except CoreRefusal as error:
             try:
                 told = self._object(self.rpc.ask("getblock", digest, *_OLDER_FORM))
-            except Refusal:
+            except CoreRefusal:
                 raise self._down(error) from None
             self._takes_older_form, self.tells_spends = True, False
             return told
 
-    def _learn(self, whole: Sequence[Transaction], wanted: Wanted) -> None:
+    def _learn(self, whole: Sequence[Transaction], wanted: WantedMoney) -> None:
         """Learn from a block whether this node tells what is spent; without that our own coins must be known."""
         inputs = [one for transaction in whole for one in transaction.inputs]
         if inputs:
@@ -260,24 +261,30 @@ class CoreChain:
     def _ask(self, method: str, *params: object) -> object:
         try:
             return self.rpc.ask(method, *params)
-        except Refusal as error:
+        except CoreRefusal as error:
             raise self._down(error) from None
 
     def _object(self, value: object) -> Object:
         try:
-            return answers.mapping(value)
+            return strict.mapping(value)
         except BadAnswer as error:
             raise SourceDown(f"{self.host}: {error}") from None
 
-    def _down(self, error: Refusal) -> SourceDown:
+    def _down(self, error: CoreRefusal) -> SourceDown:
         return SourceDown(f"{self.host}: {error}")
 
     def _bad(self, method: str, error: BadAnswer) -> SourceDown:
         return SourceDown(f"{self.host}: {method}: {error}")
 
 
+def loading(height: int, headers: int) -> str:
+    """Say how far a node is that loads the chain: headers come first, and no number of blocks is known before."""
+    goal = f"of {headers}" if headers > height else "so far, and it does not know yet how many there are"
+    return f"the node is still loading its chain: block {height} {goal}"
+
+
 def _unspent(value: object, script: Script) -> Unspent:
-    told = answers.mapping(value)
+    told = strict.mapping(value)
     if answers.script(told.get("scriptPubKey")) != script:
         raise BadAnswer("a coin of another script")
     outpoint = f"{answers.block_hash(told.get('txid'))}:{answers.whole(told.get('vout'))}"

@@ -1,20 +1,15 @@
-"""What the source keeps in its cursor beside height and hash, as JSON. Pure."""
+"""What the source keeps in its cursor beside height and hash. Pure."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from datetime import datetime
 
-from support_service.giving import Cursor, Direction, Kind, Watch
+from support_service.giving import Cursor
 from support_service.rails.bitcoin.coins import Coins, Held
-from support_service.rails.bitcoin.movements import Coin, Movement, Outpoint
+from support_service.rails.bitcoin.movements import Movement, Outpoint
+from support_service.rails.chain import cursor_state as codec
+from support_service.rails.chain.cursor_state import TextUnits, WatchKey, named, through
 from support_service.rails.chain.search import BlockRef
-
-MEMO_VERSION = 1
-
-# (address, asset code) of a watch of this network.
-WatchKey: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +24,8 @@ class WatchState:
     start: int
     wanted: int | None
     read: int
-    moved: int | None = 0
-    opening: int | None = None
+    moved: TextUnits | None = 0
+    opening: TextUnits | None = None
     is_open: bool = False
 
 
@@ -43,7 +38,7 @@ class Pending:
 
     mark: BlockRef
     due: int
-    moved: Mapping[WatchKey, int]
+    moved: Mapping[WatchKey, TextUnits]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +57,10 @@ class Recent:
     any more, None while one has.
     """
 
-    rows: tuple[tuple[WatchKey, Waiting], ...]
-    outpoints: tuple[Outpoint, ...]
     height: int | None
-    lost_at: int | None = None
+    lost_at: int | None
+    outpoints: tuple[Outpoint, ...]
+    rows: tuple[tuple[WatchKey, Waiting], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +70,9 @@ class CursorState:
     final: BlockRef | None = None
     marks: tuple[BlockRef, ...] = ()
     pending: Mapping[BlockRef, Pending] = field(default_factory=dict)
-    progress: Mapping[WatchKey, WatchState] = field(default_factory=dict)
+    progress: Mapping[WatchKey, WatchState] = field(default_factory=dict, metadata=named("watches"))
     waiting: Mapping[WatchKey, tuple[Waiting, ...]] = field(default_factory=dict)
-    coins: Coins = field(default_factory=Coins)
+    coins: Coins = field(default_factory=Coins, metadata=through(Mapping[Outpoint, Held] | None, Coins.kept, Coins.of))
     recent: Mapping[str, Recent] = field(default_factory=dict)
 
     @property
@@ -102,110 +97,6 @@ class CursorState:
         return replace(self, pending={mark: one for mark, one in self.pending.items() if mark not in marks})
 
 
-def key_of(watch: Watch) -> WatchKey:
-    """Name a watch within its network."""
-    return (watch.address, watch.asset.code)
-
-
-def write(memo: CursorState) -> str:
-    """Write the memo as compact JSON; units as text, for other readers of JSON would round them."""
-    return json.dumps(
-        {
-            "v": MEMO_VERSION,
-            "final": _mark(memo.final) if memo.final else None,
-            "marks": [_mark(mark) for mark in memo.marks],
-            "pending": [
-                [*_mark(one.mark), one.due, [[*key, str(units)] for key, units in sorted(one.moved.items())]]
-                for _, one in sorted(memo.pending.items())
-            ],
-            "watches": [[*key, *_progress(item)] for key, item in sorted(memo.progress.items())],
-            "waiting": [[*key, *_waiting(one)] for key, rows in sorted(memo.waiting.items()) for one in rows],
-            "coins": _coins(memo.coins),
-            "recent": [
-                [txid, one.height, one.lost_at, list(one.outpoints), [[*key, *_waiting(row)] for key, row in one.rows]]
-                for txid, one in memo.recent.items()
-            ],
-        },
-        separators=(",", ":"),
-    )
-
-
 def read(cursor: Cursor | None) -> CursorState:
-    """Read the memo of a cursor; an absent cursor remembers nothing. What we wrote ourselves is trusted."""
-    told: dict[str, Any] = json.loads(cursor.memo) if cursor is not None else {}
-    if not told:
-        return CursorState()
-    if told["v"] != MEMO_VERSION:
-        raise ValueError(f"the cursor was written by another version ({told['v']}); this one reads {MEMO_VERSION}")
-    pending = {
-        BlockRef(height, digest): Pending(
-            BlockRef(height, digest), due, {(a, code): int(units) for a, code, units in moved}
-        )
-        for height, digest, due, moved in told["pending"]
-    }
-    waiting: dict[WatchKey, tuple[Waiting, ...]] = {}
-    for address, code, *row in told["waiting"]:
-        waiting[address, code] = (*waiting.get((address, code), ()), _read_waiting(row))
-    return CursorState(
-        final=BlockRef(*told["final"]) if told["final"] else None,
-        marks=tuple(BlockRef(*item) for item in told["marks"]),
-        pending=pending,
-        progress={(address, code): _read_progress(row) for address, code, *row in told["watches"]},
-        waiting=waiting,
-        coins=_read_coins(told["coins"]),
-        recent={
-            txid: Recent(
-                tuple(((address, code), _read_waiting(row)) for address, code, *row in rows),
-                tuple(outpoints),
-                height,
-                lost_at,
-            )
-            # Cursors written before there was such a thing have none.
-            for txid, height, lost_at, outpoints, rows in told.get("recent", [])
-        },
-    )
-
-
-def _mark(mark: BlockRef) -> list[object]:
-    return [mark.height, mark.block_hash]
-
-
-def _text(units: int | None) -> str | None:
-    return None if units is None else str(units)
-
-
-def _units(told: str | None) -> int | None:
-    return None if told is None else int(told)
-
-
-def _progress(item: WatchState) -> list[object]:
-    return [item.start, item.wanted, item.read, _text(item.moved), _text(item.opening), item.is_open]
-
-
-def _read_progress(row: list[Any]) -> WatchState:
-    start, wanted, read_to, moved, opening, is_open = row
-    return WatchState(start, wanted, read_to, _units(moved), _units(opening), is_open)
-
-
-def _waiting(one: Waiting) -> list[object]:
-    move = one.move
-    return [move.direction, move.kind, move.locator, str(move.units), move.txid, one.since.isoformat()]
-
-
-def _read_waiting(row: list[Any]) -> Waiting:
-    direction, kind, locator, units, txid, since = row
-    move = Movement(Direction(direction), Kind(kind), locator, int(units), txid)
-    return Waiting(move, datetime.fromisoformat(since).astimezone(UTC))
-
-
-def _coins(coins: Coins) -> list[object] | None:
-    if not coins.is_kept:
-        return None
-    return [[outpoint, h.coin.script, str(h.coin.units), h.made, h.spent] for outpoint, h in coins.held.items()]
-
-
-def _read_coins(told: list[Any] | None) -> Coins:
-    if told is None:
-        return Coins(is_kept=False)
-    rows = {outpoint: Held(Coin(script, int(units)), made, spent) for outpoint, script, units, made, spent in told}
-    return Coins(rows)
+    """Read what a cursor remembers; an absent one remembers nothing."""
+    return codec.read(cursor, CursorState)

@@ -8,13 +8,15 @@ import hashlib
 from collections.abc import Container, Sequence
 from datetime import datetime
 
-from support_service.rails.bitcoin import bounded_json as text
 from support_service.rails.bitcoin import rpc_schema as answers
-from support_service.rails.bitcoin.http import Answer, Wire
+from support_service.rails.bitcoin.http import BitcoinWire, parse
 from support_service.rails.bitcoin.movements import Block, Script, Transaction
-from support_service.rails.bitcoin.node import Balance, Wanted, WatchSilent, check_genesis, touching
-from support_service.rails.bitcoin.rpc_schema import BadAnswer, Object
+from support_service.rails.bitcoin.node import ScriptBalance, WantedMoney, WatchSilent, check_genesis, touching
+from support_service.rails.chain import strict_fields as strict
+from support_service.rails.chain.bounded_json import BadJson
+from support_service.rails.chain.http import Answer
 from support_service.rails.chain.search import BlockRef
+from support_service.rails.chain.strict_fields import BadAnswer, Object
 from support_service.rails.source import SourceDown
 
 # Transactions of a whole history are 25 a page; more than a million have no place in memory.
@@ -28,7 +30,7 @@ class _Confirmed:
     """A transaction in its block."""
 
     def __init__(self, told: Object, ours: Container[str], *, goes_on: bool) -> None:
-        status = answers.mapping(told.get("status"))
+        status = strict.mapping(told.get("status"))
         if status.get("confirmed") is not True:
             raise BadAnswer("an unconfirmed transaction in the history of blocks")
         self.txid = answers.block_hash(told.get("txid"))
@@ -50,7 +52,7 @@ class EsploraChain:
     blocks_per_step = BLOCKS_PER_STEP
 
     def __init__(self, url: str, chain: str) -> None:
-        self.wire, self._chain = Wire(url), chain
+        self.wire, self._chain = BitcoinWire(url), chain
         # Whether what cannot be read is left out and named; else it is a reason to ask another node.
         self.goes_on = False
         self._is_checked = False
@@ -86,29 +88,29 @@ class EsploraChain:
     def time_of(self, mark: BlockRef) -> datetime:
         """A block's own time."""
         try:
-            return answers.time(answers.mapping(self._json(f"/block/{mark.block_hash}")).get("timestamp"))
+            return answers.time(strict.mapping(self._json(f"/block/{mark.block_hash}")).get("timestamp"))
         except BadAnswer as error:
             raise self._bad(error) from None
 
-    def scan(self, first: int, last: int, wanted: Wanted) -> list[Block]:
+    def scan(self, first: int, last: int, wanted: WantedMoney) -> list[Block]:
         """All blocks of first..last that touch us."""
         return self._blocks(first, last, wanted, None)
 
-    def again(self, marks: Sequence[BlockRef], wanted: Wanted) -> list[Block]:
+    def again(self, marks: Sequence[BlockRef], wanted: WantedMoney) -> list[Block]:
         """These blocks once more."""
         heights = [mark.height for mark in marks]
         return self._blocks(min(heights), max(heights), wanted, set(marks)) if marks else []
 
-    def balance(self, script: Script) -> Balance | None:
+    def balance(self, script: Script) -> ScriptBalance | None:
         """What a script holds now, by the server's own sums; the tip is asked anew, for they may be newer."""
         told = self._stats(script)[0]
         try:
             units = answers.satoshi(told.get("funded_txo_sum")) - answers.satoshi(told.get("spent_txo_sum"))
         except BadAnswer as error:
             raise self._silent(script, error) from None
-        return Balance(self.tip(), units)
+        return ScriptBalance(self.tip(), units)
 
-    def checked_balance(self, script: Script) -> Balance | None:
+    def checked_balance(self, script: Script) -> ScriptBalance | None:
         """The same: it costs two small requests."""
         return self.balance(script)
 
@@ -117,7 +119,7 @@ class EsploraChain:
         try:
             if not answers.whole(self._stats(script)[1].get("tx_count")):
                 return []
-            told = answers.sequence(self._of(script, "/txs/mempool"))
+            told = strict.sequence(self._of(script, "/txs/mempool"))
             # What came into a block between the two questions is told with its block, later.
             waits = [one for one in told if not (isinstance(one, dict) and _is_in_block(one))]
             if self.goes_on:
@@ -139,10 +141,10 @@ class EsploraChain:
         if answer.status == _NOT_FOUND:
             return None
         try:
-            told = answers.mapping(text.parse(answer.body))
+            told = strict.mapping(parse(answer.body))
             is_spent = told.get("spent") is True and _is_in_block(told)
             return answers.block_hash(told.get("txid")) if is_spent else None
-        except (BadAnswer, text.BadJson) as error:
+        except (BadAnswer, BadJson) as error:
             raise SourceDown(f"{self.host}: {error}") from None
 
     def genesis(self) -> str:
@@ -153,12 +155,12 @@ class EsploraChain:
         """The server's sums over blocks, and over what waits."""
         told = self._of(script, "")
         try:
-            whole = answers.mapping(told)
-            return answers.mapping(whole.get("chain_stats")), answers.mapping(whole.get("mempool_stats"))
+            whole = strict.mapping(told)
+            return strict.mapping(whole.get("chain_stats")), strict.mapping(whole.get("mempool_stats"))
         except BadAnswer as error:
             raise self._silent(script, error) from None
 
-    def _blocks(self, first: int, last: int, wanted: Wanted, marks: set[BlockRef] | None) -> list[Block]:
+    def _blocks(self, first: int, last: int, wanted: WantedMoney, marks: set[BlockRef] | None) -> list[Block]:
         """Blocks of first..last from the histories of all scripts; what touches two of them comes once."""
         by_mark: dict[BlockRef, dict[str, _Confirmed]] = {}
         for script in wanted.scripts:
@@ -201,7 +203,7 @@ class EsploraChain:
     def _page(self, script: Script, path: str, ours: Container[str]) -> list[_Confirmed]:
         told = self._of(script, path)
         try:
-            page = [_Confirmed(answers.mapping(one), ours, goes_on=self.goes_on) for one in answers.sequence(told)]
+            page = [_Confirmed(strict.mapping(one), ours, goes_on=self.goes_on) for one in strict.sequence(told)]
         except BadAnswer as error:
             raise self._silent(script, error) from None
         heights = [one.mark.height for one in page]
@@ -211,7 +213,7 @@ class EsploraChain:
 
     def _height(self, digest: str) -> int:
         try:
-            told = answers.mapping(self._json(f"/block/{digest}"))
+            told = strict.mapping(self._json(f"/block/{digest}"))
             if answers.block_hash(told.get("id")) != digest:
                 raise SourceDown(f"{self.host}: gave another block than was asked for")
             return answers.whole(told.get("height"))
@@ -244,8 +246,8 @@ class EsploraChain:
     def _parsed(self, answer: Answer) -> object:
         """Read JSON, which is no text here; a text says what is wrong."""
         try:
-            told = text.parse(answer.body) if answer.status == _OK else ""
-        except text.BadJson:
+            told = parse(answer.body) if answer.status == _OK else ""
+        except BadJson:
             told = ""
         if not isinstance(told, str):
             return told
@@ -271,4 +273,4 @@ def _named(script: Script) -> str:
 
 
 def _is_in_block(value: object) -> bool:
-    return answers.mapping(answers.mapping(value).get("status")).get("confirmed") is True
+    return strict.mapping(strict.mapping(value).get("status")).get("confirmed") is True

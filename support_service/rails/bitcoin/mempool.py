@@ -10,11 +10,12 @@ from dataclasses import replace
 
 from support_service.giving import Direction, State
 from support_service.rails.bitcoin import conflicts
-from support_service.rails.bitcoin.cursor_state import CursorState, Waiting, WatchKey
+from support_service.rails.bitcoin.cursor_state import CursorState, Waiting
 from support_service.rails.bitcoin.movements import Movement, Transaction, moves
 from support_service.rails.bitcoin.node import Chain
 from support_service.rails.bitcoin.report_builder import ReportBuilder
 from support_service.rails.bitcoin.source_context import SourceContext
+from support_service.rails.chain.cursor_state import WatchKey
 
 # A flood of dust is not asked about one by one, all at once.
 GONE_ASKED_MAX = 20
@@ -35,7 +36,7 @@ def told(
     """
     for key in post.watches:
         transactions = chain.waiting(post.script(key))
-        rows, gone = _of_watch(post, chain, (key, memo, transactions), draft, in_blocks=in_blocks)
+        rows, gone = _of_watch(post, chain, key, draft, memo=memo, transactions=transactions, in_blocks=in_blocks)
         memo = replace(memo, waiting={**memo.waiting, key: rows})
         memo = _remembered(post, conflicts.forgotten(memo, gone, height), key, transactions or ())
     return replace(memo, waiting={key: rows for key, rows in memo.waiting.items() if rows})
@@ -56,12 +57,13 @@ def _remembered(
 def _of_watch(
     post: SourceContext,
     chain: Chain,
-    what: tuple[WatchKey, CursorState, list[Transaction] | None],
+    key: WatchKey,
     draft: ReportBuilder,
     *,
+    memo: CursorState,
+    transactions: list[Transaction] | None,
     in_blocks: AbstractSet[str],
 ) -> tuple[tuple[Waiting, ...], list[str]]:
-    key, memo, transactions = what
     watch = post.watches[key]
     held = {(one.move.direction, one.move.locator): one for one in memo.waiting.get(key, ())}
     now = _now(post, key, transactions)

@@ -5,11 +5,12 @@ Units are satoshi.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
 
 from support_service.giving import Direction, Kind
+from support_service.rails.chain.cursor_state import UNKEPT, TextUnits
 
 # Every coin there will ever be, in satoshi: no honest amount is larger.
 UNITS_MAX = 21_000_000 * 10**8
@@ -23,7 +24,7 @@ class Coin:
     """An output: which script may spend it, and how much it holds."""
 
     script: Script
-    units: int
+    units: TextUnits
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,9 @@ class Movement:
     direction: Direction
     kind: Kind
     locator: str
-    units: int
+    units: TextUnits
     txid: str
-    is_coinbase: bool = False
+    is_coinbase: bool = field(default=False, metadata=UNKEPT)
 
     @property
     def signed_units(self) -> int:

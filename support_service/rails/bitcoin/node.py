@@ -22,11 +22,11 @@ GENESIS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class Unreadable(SourceDown):
+class UnreadableAnswer(SourceDown):
     """One answer of a form that nobody can read; the node answers all else."""
 
 
-class WatchSilent(Unreadable):
+class WatchSilent(UnreadableAnswer):
     """The node does not tell of one script what can be read."""
 
     def __init__(self, script: Script, text: str) -> None:
@@ -35,7 +35,7 @@ class WatchSilent(Unreadable):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedMoney:
     """Whose money is looked for, script -> address, and our own coins for nodes that do not tell what is spent."""
 
     scripts: Mapping[Script, str]
@@ -54,7 +54,7 @@ class Unspent:
 
 
 @dataclass(frozen=True, slots=True)
-class Balance:
+class ScriptBalance:
     """What a script holds at the end of a block, in satoshi; coins where the node lists them."""
 
     mark: BlockRef
@@ -100,19 +100,19 @@ class Chain(Protocol):
         """A block's own time."""
         ...
 
-    def scan(self, first: int, last: int, wanted: Wanted) -> list[Block]:
+    def scan(self, first: int, last: int, wanted: WantedMoney) -> list[Block]:
         """All blocks of first..last that touch us, lowest first."""
         ...
 
-    def again(self, marks: Sequence[BlockRef], wanted: Wanted) -> list[Block]:
+    def again(self, marks: Sequence[BlockRef], wanted: WantedMoney) -> list[Block]:
         """These blocks once more."""
         ...
 
-    def balance(self, script: Script) -> Balance | None:
+    def balance(self, script: Script) -> ScriptBalance | None:
         """What a script holds now; None where the node cannot tell."""
         ...
 
-    def checked_balance(self, script: Script) -> Balance | None:
+    def checked_balance(self, script: Script) -> ScriptBalance | None:
         """The same, where that costs next to nothing; else None."""
         ...
 
@@ -137,10 +137,9 @@ def check_genesis(host: str, chain: str, told: str) -> None:
     raise SourceLied(f"{host}: is on {name}, settings say chain = {chain!r}")
 
 
-def check_linked(host: str, child: tuple[int, str], parent: str | None) -> None:
-    """See that a block follows the one read before it; parent is None where none was read."""
-    height, told = child
-    if parent is not None and told != parent:
+def check_linked(host: str, below: str | None, *, height: int, parent: str) -> None:
+    """See that a block follows the one read below it: the parent it names; below is None where none was read."""
+    if below is not None and parent != below:
         raise SourceDown(f"{host}: block {height} does not follow the one below it: the chain moved; reading again")
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from support_service.rails.bitcoin.movements import Block, Outpoint, Script, Transaction
-from support_service.rails.bitcoin.node import Balance, Chain, Wanted
+from support_service.rails.bitcoin.node import Chain, ScriptBalance, WantedMoney
 from support_service.rails.chain.quorum import agreed, camps, common_height
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.source import MustFreeze, SourceDown
@@ -23,11 +23,11 @@ FORK_DEPTH_MAX = 10
 EVIDENCE_CHARS_MAX = 2_000
 
 
-class Node(Chain, Hashable, Protocol):
+class QuorumNode(Chain, Hashable, Protocol):
     """One of the nodes that are asked."""
 
 
-C = TypeVar("C", bound=Node)
+C = TypeVar("C", bound=QuorumNode)
 V = TypeVar("V")
 
 
@@ -85,19 +85,19 @@ class NodeQuorum(Generic[C]):
         """A block's own time."""
         return self._fact(f"the time of block {mark.height}", lambda node: node.time_of(mark))
 
-    def scan(self, first: int, last: int, wanted: Wanted) -> list[Block]:
+    def scan(self, first: int, last: int, wanted: WantedMoney) -> list[Block]:
         """All blocks of first..last that touch us, as every node tells them."""
         return self._blocks(wanted, lambda node, mine: node.scan(first, last, mine))
 
-    def again(self, marks: Sequence[BlockRef], wanted: Wanted) -> list[Block]:
+    def again(self, marks: Sequence[BlockRef], wanted: WantedMoney) -> list[Block]:
         """These blocks once more."""
         return self._blocks(wanted, lambda node, mine: node.again(marks, mine))
 
-    def balance(self, script: Script) -> Balance | None:
+    def balance(self, script: Script) -> ScriptBalance | None:
         """What a script holds now; None where fewer than a quorum can tell."""
         return self._balance(lambda node: node.balance(script))
 
-    def checked_balance(self, script: Script) -> Balance | None:
+    def checked_balance(self, script: Script) -> ScriptBalance | None:
         """The same, where it costs next to nothing for a quorum."""
         return self._balance(lambda node: node.checked_balance(script))
 
@@ -144,7 +144,7 @@ class NodeQuorum(Generic[C]):
             raise SourceDown(f"{self.host}: differ about {what}: on different forks; reading again")
         return next(iter(told.values()))
 
-    def _blocks(self, wanted: Wanted, ask: Callable[[C, Wanted], list[Block]]) -> list[Block]:
+    def _blocks(self, wanted: WantedMoney, ask: Callable[[C, WantedMoney], list[Block]]) -> list[Block]:
         """Ask every node with coins of its own, for each notes there what it reads."""
         own = {node: replace(wanted, coins=wanted.coins.copy()) for node in self._members}
         told = self._each(lambda node: ask(node, own[node]))
@@ -173,7 +173,7 @@ class NodeQuorum(Generic[C]):
             {"block": f"{height} {digest}", **words},
         )
 
-    def _balance(self, ask: Callable[[C], Balance | None]) -> Balance | None:
+    def _balance(self, ask: Callable[[C], ScriptBalance | None]) -> ScriptBalance | None:
         told = {node: one for node, one in self._each(ask).items() if one is not None}
         if len(told) < self._quorum:
             return None

@@ -5,18 +5,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from support_service.giving import Cursor, Direction, Report
+from support_service.giving import Cursor, Direction, Report, SourceWarning, WarningKind
 from support_service.rails.bitcoin import conflicts, unread_blocks
 from support_service.rails.bitcoin import cursor_state as memo
 from support_service.rails.bitcoin import mempool as waiting
 from support_service.rails.bitcoin import reorg as sight
 from support_service.rails.bitcoin import report_builder as drafts
-from support_service.rails.bitcoin.cursor_state import WatchKey, WatchState
+from support_service.rails.bitcoin.cursor_state import WatchState
 from support_service.rails.bitcoin.movements import Block
-from support_service.rails.bitcoin.node import Balance, Chain, Wanted
+from support_service.rails.bitcoin.node import Chain, ScriptBalance, WantedMoney
 from support_service.rails.bitcoin.report_builder import ReportBuilder
-from support_service.rails.bitcoin.source_context import SourceContext, Told, judge, tell
-from support_service.rails.chain.search import BlockRef, remember
+from support_service.rails.bitcoin.source_context import JudgedBlock, SourceContext, judge, tell
+from support_service.rails.chain import cursor_state as codec
+from support_service.rails.chain.cursor_state import WatchKey, key_of
+from support_service.rails.chain.search import BlockRef, placed, remember
 from support_service.rails.source import SourceDown, SourceError
 
 # A long catch-up tells where it is this often, not once per step.
@@ -33,15 +35,13 @@ class Poll:
 
     def __init__(self, post: SourceContext, chain: Chain, after: Cursor | None, tellers: Sequence[Chain] = ()) -> None:
         self._post, self._chain, self._tellers = post, chain, tellers
-        self._memo, self._mark = memo.read(after), _placed(after)
+        self._memo, self._mark = memo.read(after), placed(after)
         self._step = 0 if after is None else after.step
         self._told_at: datetime | None = None
         # Transactions told of with their block in this turn.
         self._in_blocks: set[str] = set()
         # Addresses whose sums the node tells otherwise, while something of their blocks cannot be read.
         self._lacking: list[str] = []
-        # What people should hear of though all was read; "" if nothing.
-        self.warning = ""
 
     def reports(self) -> Iterator[Report]:
         """Yield what is new; at least one report, which says that we looked."""
@@ -69,8 +69,23 @@ class Poll:
         if is_behind:
             self._memo = conflicts.linked(self._chain, self._memo, self._post.watches, draft)
         self._finish(tip)
-        self._warn()
         yield self._report(draft)
+
+    def warnings(self) -> Iterator[SourceWarning]:
+        """Say what people should hear of though all was read."""
+        if self._lacking:
+            yield SourceWarning(
+                WarningKind.DEGRADED,
+                f"{self._chain.host}: the sums of {', '.join(self._lacking)} hold more than could be read: something of"
+                " their blocks is set aside",
+            )
+        unknown = [key[0] for key, item in self._mine() if item.is_open and item.opening is None]
+        if unknown:
+            yield SourceWarning(
+                WarningKind.UNPROVED,
+                f"what lay at {', '.join(unknown)} before it was watched is not known (the node has no scantxoutset):"
+                " sums begin at nothing",
+            )
 
     def _waiting(self, tip: BlockRef, draft: ReportBuilder) -> memo.CursorState:
         """Say what waits for a block, by a node at the same head: an older one would call waiting what is confirmed.
@@ -96,7 +111,8 @@ class Poll:
 
     def _report(self, draft: ReportBuilder) -> Report:
         self._step += 1
-        return draft.report(self._post.name, self._step, (self._mark, self._memo), self._post.clock())
+        memo = codec.write(self._memo)
+        return draft.report(self._post.name, self._step, mark=self._mark, memo=memo, at=self._post.clock())
 
     def _rewind(self, tip: BlockRef) -> Report:
         """Go back to the highest block that we read and the chain still has; say which blocks are gone."""
@@ -153,7 +169,7 @@ class Poll:
         self, group: Sequence[WatchKey], span: tuple[int, BlockRef], draft: ReportBuilder, tip: BlockRef
     ) -> None:
         first, end = span
-        wanted = Wanted(self._post.scripts(group), self._memo.coins, self._memo.lost_coins)
+        wanted = WantedMoney(self._post.scripts(group), self._memo.coins, self._memo.lost_coins)
         blocks = self._chain.scan(first, end.height, wanted)
         told = [(block, one) for block in blocks for one in tell(self._post, block, group, tip.height)]
         unread_blocks.note(self._post, blocks, told, self._memo)
@@ -165,7 +181,7 @@ class Poll:
             draft.prove(block)
             self._take(one, draft)
             self._remember(block, one, tip)
-            moved[memo.key_of(one.story.watch)] += one.story.units
+            moved[key_of(one.story.watch)] += one.story.units
         done = {key: self._memo.progress[key] for key in group}
         self._memo = self._memo.with_progress(
             {
@@ -174,23 +190,23 @@ class Poll:
             }
         )
 
-    def _remember(self, block: Block, told: Told, tip: BlockRef) -> None:
+    def _remember(self, block: Block, told: JudgedBlock, tip: BlockRef) -> None:
         """Keep in mind what is not deep yet, with its coins: a reorg may give them to another payment."""
         if block.height <= tip.height - self._post.network.confirmations:
             return
         for one in block.transactions:
-            key, gifts = memo.key_of(told.story.watch), [m for m in told.story.moves if m.txid == one.txid]
+            key, gifts = key_of(told.story.watch), [m for m in told.story.moves if m.txid == one.txid]
             rows = [(key, move) for move in gifts if move.direction is Direction.IN]
             if rows:
                 self._memo = conflicts.noted(self._memo, one, rows, told.story.occurred_at, height=block.height)
 
-    def _take(self, told: Told, draft: ReportBuilder) -> None:
+    def _take(self, told: JudgedBlock, draft: ReportBuilder) -> None:
         story = told.story
         draft.add(story, told.states)
         self._in_blocks |= {move.txid for move in story.moves}
         if told.due is not None:
-            is_opening = self._memo.progress[memo.key_of(story.watch)].start == story.mark.height
-            moved = {memo.key_of(story.watch): 0 if is_opening else story.units}
+            is_opening = self._memo.progress[key_of(story.watch)].start == story.mark.height
+            moved = {key_of(story.watch): 0 if is_opening else story.units}
             self._memo = self._memo.with_pending(story.mark, told.due, moved)
 
     def _at(self, height: int, tip: BlockRef) -> BlockRef:
@@ -225,7 +241,7 @@ class Poll:
                 # What cannot be read would be taken for what lay there before.
                 continue
             mark = self._at(item.start, tip)
-            told = Balance(tip, item.moved) if item.start == 0 else self._chain.balance(self._post.script(key))
+            told = ScriptBalance(tip, item.moved) if item.start == 0 else self._chain.balance(self._post.script(key))
             if told is not None and told.mark != tip:
                 raise SourceDown(f"{self._chain.host}: the chain moved while the opening was asked for; asking again")
             opening = None if told is None else told.units - item.moved
@@ -237,7 +253,7 @@ class Poll:
             if opening:
                 self._take(self._opening(key, mark, opening, tip), draft)
 
-    def _opening(self, key: WatchKey, mark: BlockRef, units: int, tip: BlockRef) -> Told:
+    def _opening(self, key: WatchKey, mark: BlockRef, units: int, tip: BlockRef) -> JudgedBlock:
         occurred_at = self._chain.time_of(mark)
         return judge(self._post, drafts.opening(self._post.watches[key], mark, occurred_at, units), tip.height)
 
@@ -271,7 +287,7 @@ class Poll:
             return
         sight.check_still_there(self._chain, due, tip.height)
         keys = {key for one in due.values() for key in one.moved if key in self._post.watches}
-        found = self._chain.again(list(due), Wanted(self._post.scripts(keys), self._memo.coins.copy()))
+        found = self._chain.again(list(due), WantedMoney(self._post.scripts(keys), self._memo.coins.copy()))
         self._memo = self._memo.without_pending(set(due))
         odd = {BlockRef(block.height, block.block_hash) for block in found if block.unread}
         for mark, held in due.items():
@@ -279,7 +295,7 @@ class Poll:
             if kept:
                 self._memo = self._memo.with_pending(mark, held.due, kept)
         told = {
-            (memo.key_of(one.story.watch), one.story.mark): one
+            (key_of(one.story.watch), one.story.mark): one
             for block in found
             for one in tell(self._post, block, keys, tip.height)
         }
@@ -310,7 +326,7 @@ class Poll:
             if sight.hashes(self._chain, [mark], tip.height)[mark.height] != mark.block_hash:
                 self._post.asides.solve(item.key)
                 continue
-            wanted = Wanted(self._post.scripts(mine), self._memo.coins.copy())
+            wanted = WantedMoney(self._post.scripts(mine), self._memo.coins.copy())
             blocks = self._chain.again([mark], wanted)
             if any(block.unread for block in blocks):
                 self._post.asides.note(item.key, unread_blocks.reason(blocks), item.memo)
@@ -320,29 +336,10 @@ class Poll:
             for block, one in told:
                 draft.prove(block)
                 self._take(one, draft)
-                key, new = memo.key_of(one.story.watch), one.story.units
+                key, new = key_of(one.story.watch), one.story.units
                 moved = mine[key].moved
                 gained = new - before.get(key[0], 0)
                 self._memo = self._memo.with_progress(
                     {key: replace(mine[key], moved=None if moved is None else moved + gained)}
                 )
             self._post.asides.solve(item.key)
-
-    def _warn(self) -> None:
-        if self._lacking:
-            self.warning = (
-                f"{self._chain.host}: the sums of {', '.join(self._lacking)} hold more than could be read: something of"
-                " their blocks is set aside"
-            )
-        unknown = [key[0] for key, item in self._mine() if item.is_open and item.opening is None]
-        if unknown:
-            self.warning = (
-                f"what lay at {', '.join(unknown)} before it was watched is not known (the node has no scantxoutset):"
-                " sums begin at nothing"
-            )
-
-
-def _placed(cursor: Cursor | None) -> BlockRef | None:
-    if cursor is None or cursor.height is None or cursor.block_hash is None:
-        return None
-    return BlockRef(cursor.height, cursor.block_hash)

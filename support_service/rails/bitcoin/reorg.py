@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from support_service.rails.bitcoin.cursor_state import CursorState, Pending, WatchKey, WatchState
+from support_service.rails.bitcoin.cursor_state import CursorState, Pending, WatchState
 from support_service.rails.bitcoin.node import Chain
+from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.chain.search import BlockRef, highest_canonical
 from support_service.rails.source import MustFreeze, SourceDown
 
@@ -72,13 +73,12 @@ def rewind(chain: Chain, memo: CursorState, name: str, tip: BlockRef) -> Rewind:
     kept = memo.without_pending({one.mark for one in gone})
     kept.coins.rewind(floor)
     kept = replace(kept, marks=tuple(mark for mark in kept.marks if base and mark.height <= base.height))
-    back = {key: _rewound(memo, (key, item), floor) for key, item in memo.progress.items()}
+    back = {key: _rewound(memo, key, item, floor) for key, item in memo.progress.items()}
     return Rewind(base, gone, kept.with_progress(back))
 
 
-def _rewound(memo: CursorState, held: tuple[WatchKey, WatchState], floor: int) -> WatchState:
+def _rewound(memo: CursorState, key: WatchKey, item: WatchState, floor: int) -> WatchState:
     """Take back what was read above a block. All money there is pending still, so its sums are known."""
-    key, item = held
     if item.read <= floor:
         return item
     if floor < item.start:

@@ -18,9 +18,9 @@ from support_service.giving import (
     Statement,
     Watch,
 )
-from support_service.rails.bitcoin import cursor_state as memo
-from support_service.rails.bitcoin.cursor_state import CursorState, Waiting, WatchKey
+from support_service.rails.bitcoin.cursor_state import Waiting
 from support_service.rails.bitcoin.movements import Block, Movement, net
+from support_service.rails.chain.cursor_state import WatchKey, key_of
 from support_service.rails.chain.search import BlockRef
 
 RAIL = "bitcoin"
@@ -57,7 +57,7 @@ class ReportBuilder:
 
     def add(self, story: BlockMovements, states: Iterable[State]) -> None:
         """Take a story in, with the state of each of its rows; a later one about the same block is the better one."""
-        place = (memo.key_of(story.watch), story.mark.block_hash)
+        place = (key_of(story.watch), story.mark.block_hash)
         self.stories[place], self.states[place] = story, tuple(states)
 
     def empty(self, key: WatchKey, mark: BlockRef, *, is_canonical: bool) -> None:
@@ -66,11 +66,11 @@ class ReportBuilder:
 
     def wait(self, watch: Watch, one: Waiting, state: State) -> None:
         """Say what became of a row without a block."""
-        self.loose.append(_observation(watch, one.move, (state, one.since), None))
+        self.loose.append(_observation(watch, one.move, None, state=state, occurred_at=one.since))
 
     def link(self, watch: Watch, one: Waiting, state: State, taken: tuple[str, str]) -> None:
         """Say that a lost payment's coin went another way: (the coin, the transaction that took it)."""
-        lost = _observation(watch, one.move, (state, one.since), None)
+        lost = _observation(watch, one.move, None, state=state, occurred_at=one.since)
         assert isinstance(lost.claim, PaymentClaim)
         flags = tuple(sorted({*lost.claim.flags, Flag.CONFLICT}))
         self.loose.append(replace(lost, claim=replace(lost.claim, flags=flags)))
@@ -105,15 +105,14 @@ class ReportBuilder:
         """The blocks told about."""
         return {story.mark for story in self.stories.values()}
 
-    def report(self, source: str, step: int, place: tuple[BlockRef | None, CursorState], at: datetime) -> Report:
-        """Write the report that follows step - 1 and leaves the cursor at a place."""
-        mark, remembered = place
+    def report(self, source: str, step: int, *, mark: BlockRef | None, memo: str, at: datetime) -> Report:
+        """Write the report that follows step - 1, and leaves the cursor at a block with what it is to remember."""
         claims: list[Observation] = []
         told: list[Statement] = []
         for where in sorted(self.stories, key=lambda where: (self.stories[where].mark, where)):
             story = self.stories[where]
             claims += [
-                _observation(story.watch, move, (state, story.occurred_at), story.mark)
+                _observation(story.watch, move, story.mark, state=state, occurred_at=story.occurred_at)
                 for move, state in zip(story.moves, self.states[where], strict=True)
             ]
             if story.is_whole:
@@ -123,7 +122,7 @@ class ReportBuilder:
             height=None if mark is None else mark.height,
             block_hash=None if mark is None else mark.block_hash,
             checked_at=at,
-            memo=memo.write(remembered),
+            memo=memo,
         )
         return Report(
             source=source,
@@ -142,8 +141,9 @@ def opening(watch: Watch, mark: BlockRef, occurred_at: datetime, units: int) -> 
     return BlockMovements(watch, mark, occurred_at, moves)
 
 
-def _observation(watch: Watch, move: Movement, said: tuple[State, datetime], mark: BlockRef | None) -> Observation:
-    state, occurred_at = said
+def _observation(
+    watch: Watch, move: Movement, mark: BlockRef | None, *, state: State, occurred_at: datetime
+) -> Observation:
     claim = PaymentClaim(
         state=state,
         kind=move.kind,

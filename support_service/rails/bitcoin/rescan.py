@@ -11,10 +11,12 @@ from support_service.giving import Cursor, Report
 from support_service.rails.bitcoin import cursor_state as memo
 from support_service.rails.bitcoin import reorg as sight
 from support_service.rails.bitcoin.coins import Coins
-from support_service.rails.bitcoin.cursor_state import CursorState, WatchKey
-from support_service.rails.bitcoin.node import Chain, Unreadable, Wanted
+from support_service.rails.bitcoin.cursor_state import CursorState
+from support_service.rails.bitcoin.node import Chain, UnreadableAnswer, WantedMoney
 from support_service.rails.bitcoin.report_builder import ReportBuilder
 from support_service.rails.bitcoin.source_context import SourceContext, tell
+from support_service.rails.chain import cursor_state as codec
+from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.source import Holding, Rescan
 
@@ -45,7 +47,8 @@ def read_again(post: SourceContext, chain: Chain, task: Rescan, after: Cursor | 
             begin = end
             if end > low:
                 step += 1
-                yield draft.report(post.name, step, (reading.mark, CursorState()), post.clock())
+                remembered = codec.write(CursorState())
+                yield draft.report(post.name, step, mark=reading.mark, memo=remembered, at=post.clock())
 
 
 class _Reading:
@@ -60,7 +63,7 @@ class _Reading:
         key, draft = self._key, ReportBuilder(self._post.network.name)
         digest = sight.hashes(self._chain, [BlockRef(span[1], "")], tip.height)[span[1]]
         self.mark = BlockRef(span[1], str(digest))
-        blocks = self._chain.scan(span[0] + 1, span[1], Wanted(self._post.scripts([key]), self._coins))
+        blocks = self._chain.scan(span[0] + 1, span[1], WantedMoney(self._post.scripts([key]), self._coins))
         told = [
             (block, one) for block in blocks if block.height > low for one in tell(self._post, block, [key], tip.height)
         ]
@@ -83,25 +86,24 @@ def holdings(post: SourceContext, chain: Chain, after: Cursor) -> list[Holding]:
     held = memo.read(after)
     chain.forget()
     tip = chain.tip()
-    return [_holding(post, chain, (key, held), tip) for key in post.watches if key in held.progress and held.final]
+    return [_holding(post, chain, key, held, tip=tip) for key in post.watches if key in held.progress and held.final]
 
 
-def _holding(post: SourceContext, chain: Chain, what: tuple[WatchKey, CursorState], tip: BlockRef) -> Holding:
-    key, held = what
+def _holding(post: SourceContext, chain: Chain, key: WatchKey, held: CursorState, *, tip: BlockRef) -> Holding:
     watch, item = post.watches[key], held.progress[key]
     assert held.final is not None
     open_heights = [mark.height - 1 for mark, one in held.pending.items() if key in one.moved]
     height = min([held.final.height, item.read, tip.height, *open_heights])
     try:
         told = chain.balance(post.script(key))
-    except Unreadable as error:
+    except UnreadableAnswer as error:
         return Holding(watch, height, None, str(error))
     if told is None:
         trouble = f"{chain.host} does not tell what an address holds (no scantxoutset)"
         return Holding(watch, height, None, trouble)
     if told.mark != tip:
         return Holding(watch, height, None, "the chain moved while it was asked; ask again")
-    wanted = Wanted(post.scripts([key]), held.coins.copy())
+    wanted = WantedMoney(post.scripts([key]), held.coins.copy())
     since = chain.scan(height + 1, tip.height, wanted) if height < tip.height else []
     moved = sum(one.story.units for block in since for one in tell(post, block, [key], tip.height))
     return Holding(watch, height, told.units - moved)

@@ -3,8 +3,9 @@
 import itertools
 import json
 
-from support_service.rails.bitcoin import bounded_json as text
-from support_service.rails.bitcoin.http import READ_SECONDS_MAX, Answer, Wire
+from support_service.rails.bitcoin.http import BitcoinWire, parse
+from support_service.rails.chain.bounded_json import BadJson
+from support_service.rails.chain.http import READ_SECONDS_MAX, Answer
 from support_service.rails.source import SourceDown
 
 # Error codes of Bitcoin Core (rpc/protocol.h).
@@ -13,7 +14,7 @@ INVALID_PARAMETER = -8
 INVALID_ADDRESS_OR_KEY = -5
 
 
-class Refusal(Exception):
+class CoreRefusal(Exception):
     """The node answered with an error of its own."""
 
     def __init__(self, method: str, code: int, message: str) -> None:
@@ -25,7 +26,7 @@ class Rpc:
     """One node's JSON-RPC."""
 
     def __init__(self, url: str) -> None:
-        self.wire = Wire(url)
+        self.wire = BitcoinWire(url)
         self._numbers = itertools.count(1)
 
     @property
@@ -48,8 +49,8 @@ class Rpc:
 
     def _decode(self, answer: Answer) -> dict[str, object]:
         try:
-            told = text.parse(answer.body)
-        except text.BadJson:
+            told = parse(answer.body)
+        except BadJson:
             told = None
         if not isinstance(told, dict):
             what = f"HTTP {answer.status} with something that is no JSON-RPC answer; is this address a node?"
@@ -64,4 +65,4 @@ class Rpc:
         message = words if isinstance(words, str) else str(error)
         if code == IN_WARMUP:
             return SourceDown(f"{self.host}: is starting: {message[:200]}")
-        return Refusal(method, code if isinstance(code, int) else 0, message)
+        return CoreRefusal(method, code if isinstance(code, int) else 0, message)

@@ -5,12 +5,13 @@ error, never an empty value.
 """
 
 import re
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from support_service.rails.bitcoin.movements import UNITS_MAX, Coin, Input, Transaction
+from support_service.rails.chain.strict_fields import BadAnswer, Object, field, mapping, sequence
 
 HEIGHT_MAX = 2**31 - 1
 # 20999999.97690000 has 16 digits; a longer number is no amount, and arithmetic would round it.
@@ -18,34 +19,6 @@ _AMOUNT_DIGITS_MAX = 20
 
 _HASH = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})*", re.ASCII)
-
-# An answer as it came.
-Object: TypeAlias = Mapping[str, object]
-
-
-class BadAnswer(ValueError):
-    """The node's answer has the wrong form; the text says what was expected."""
-
-
-def mapping(value: object) -> Object:
-    """Read a JSON object; null is refused."""
-    if not isinstance(value, dict):
-        raise BadAnswer("null where an object is owed" if value is None else "not an object")
-    return cast("Object", value)
-
-
-def sequence(value: object) -> Sequence[object]:
-    """Read a JSON list; null is refused: it does not mean empty."""
-    if not isinstance(value, list):
-        raise BadAnswer("null where a list is owed" if value is None else "not a list")
-    return cast("Sequence[object]", value)
-
-
-def field(source: Object, name: str) -> object:
-    """Take a member that must be there."""
-    if name not in source:
-        raise BadAnswer(f"the answer lacks {name!r}")
-    return source[name]
 
 
 def block_hash(value: object) -> str:

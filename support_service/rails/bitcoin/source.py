@@ -3,18 +3,18 @@
 from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from support_service.giving import Clock, Cursor, Report, Watch, utc_now
+from support_service.giving import Clock, Cursor, MoneyBlock, Report, SourceWarning, Watch, utc_now
 from support_service.rails.asides import WATCH, Asides
-from support_service.rails.bitcoin import cursor_state as memo
 from support_service.rails.bitcoin.core import CoreChain
 from support_service.rails.bitcoin.esplora import EsploraChain
 from support_service.rails.bitcoin.network import BitcoinNetwork, read_network
-from support_service.rails.bitcoin.node import Chain, Unreadable, WatchSilent
+from support_service.rails.bitcoin.node import Chain, UnreadableAnswer, WatchSilent
 from support_service.rails.bitcoin.node_quorum import NodeQuorum
 from support_service.rails.bitcoin.poll import Poll
 from support_service.rails.bitcoin.rescan import holdings, read_again
 from support_service.rails.bitcoin.source_context import SourceContext
-from support_service.rails.bitcoin.step_back import StoodIn, step_back
+from support_service.rails.bitcoin.step_back import step_back
+from support_service.rails.chain.cursor_state import WatchKey, key_of
 from support_service.rails.chain.node_pool import NodePool
 from support_service.rails.processor import Believed
 from support_service.rails.rail import RailSettings
@@ -30,7 +30,7 @@ def build_sources(given: RailSettings, believed: Believed, *, clock: Clock) -> l
     return [BitcoinSource(network, given.watches_on(network.name), clock=clock) for network in networks]
 
 
-class BitcoinSource:
+class BitcoinSource(Source):
     """Tells what happened to our addresses on one Bitcoin network. Thread-bound; connects when `reports` is read.
 
     With quorum = 1 its nodes are asked in the order of the settings (rpc before esplora), each where
@@ -39,21 +39,25 @@ class BitcoinSource:
 
     def __init__(self, network: BitcoinNetwork, watches: tuple[Watch, ...], *, clock: Clock = utc_now) -> None:
         self.name, self.poll_seconds = f"bitcoin:{network.name}", float(network.poll_seconds)
-        self.warning = ""
+        self._warnings: tuple[SourceWarning, ...] = ()
         self._network, self._clock = network, clock
-        self._watches = {memo.key_of(watch): watch for watch in watches}
+        self._watches = {key_of(watch): watch for watch in watches}
         self.nodes: list[CoreChain | EsploraChain] = [
             *(CoreChain(url, network.chain) for url in network.rpc),
             *(EsploraChain(url, network.chain) for url in network.esplora),
         ]
         self._roster = NodePool(self.nodes, clock)
-        self.asides = Asides(self.name, clock)
+        self.asides: Asides = Asides(self.name, clock)
 
     def reports(self, after: Cursor | None) -> Iterator[Report]:
         """Yield reports from the cursor to the head."""
         return self._from_quorum(after) if self._network.quorum > 1 else self._from_one(after)
 
-    def step_back(self, after: Cursor, blocks: Iterable[StoodIn]) -> Report | None:
+    def warnings(self) -> tuple[SourceWarning, ...]:
+        """Say what people should hear of though the last look went well."""
+        return self._warnings
+
+    def step_back(self, after: Cursor, blocks: Iterable[MoneyBlock]) -> Report | None:
         """After a freeze: the step back to the last common block, or None where the chain is as we read it."""
         return step_back(self._post(self.name), self._asked(), after, blocks)
 
@@ -65,7 +69,7 @@ class BitcoinSource:
         """Ask what every watch held at its last confirmed block; raises SourceDown and SourceLied."""
         return holdings(self._post(self.name), self._asked(), after)
 
-    def _post(self, name: str, left_out: Container[memo.WatchKey] = ()) -> SourceContext:
+    def _post(self, name: str, left_out: Container[WatchKey] = ()) -> SourceContext:
         going = {key: watch for key, watch in self._watches.items() if key not in left_out}
         others = {key: watch for key, watch in self._watches.items() if key in left_out}
         return SourceContext(name, self._network, going, self._clock, self.asides, others)
@@ -92,7 +96,7 @@ class BitcoinSource:
             except SourceDown as error:
                 self._roster.failed(node, str(error), error.retry_after_seconds)
                 troubles.append(error)
-                if isinstance(error, Unreadable) and node not in lacking:
+                if isinstance(error, UnreadableAnswer) and node not in lacking:
                     lacking.append(node)
             else:
                 self._roster.worked(node)
@@ -125,7 +129,7 @@ class BitcoinSource:
         """Take one turn; a watch that the node does not tell of is left out, and all others are read."""
         while True:
             resting = {key for key in self._watches if self.asides.rests(_name(key))}
-            left_out = resting if len(resting) < len(self._watches) else set[memo.WatchKey]()
+            left_out = resting if len(resting) < len(self._watches) else set[WatchKey]()
             post = self._post(self.name, left_out)
             turn = Poll(post, chain, after, tellers)
             try:
@@ -142,7 +146,7 @@ class BitcoinSource:
                 continue
             for key in post.watches:
                 self.asides.solve(_name(key))
-            self.warning = turn.warning
+            self._warnings = tuple(turn.warnings())
             return
 
 
@@ -152,5 +156,5 @@ def _then(nodes: Sequence[N], more: Sequence[N]) -> Iterator[N]:
     yield from more
 
 
-def _name(key: memo.WatchKey) -> str:
+def _name(key: WatchKey) -> str:
     return f"{WATCH}{key[1]} at {key[0]}"

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from support_service.giving import Clock, Direction, State, Watch
 from support_service.rails.asides import Asides
 from support_service.rails.bitcoin.address import read_address
-from support_service.rails.bitcoin.cursor_state import WatchKey
 from support_service.rails.bitcoin.movements import Block, Movement, Script, moves
 from support_service.rails.bitcoin.network import BitcoinNetwork
 from support_service.rails.bitcoin.report_builder import BlockMovements
+from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.chain.search import BlockRef
 
 
@@ -42,7 +42,7 @@ class SourceContext:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class JudgedBlock:
     """A block's story for one watch, the state of each of its rows, and when the next of them is confirmed."""
 
     story: BlockMovements
@@ -50,7 +50,7 @@ class Told:
     due: int | None
 
 
-def tell(post: SourceContext, block: Block, keys: Iterable[WatchKey], head: int) -> list[Told]:
+def tell(post: SourceContext, block: Block, keys: Iterable[WatchKey], head: int) -> list[JudgedBlock]:
     """What a block did to some watches, as sure as it is while the chain's head is at a height."""
     own, mark = post.own, BlockRef(block.height, block.block_hash)
     by_address: dict[str, list[Movement]] = {}
@@ -70,7 +70,7 @@ def tell(post: SourceContext, block: Block, keys: Iterable[WatchKey], head: int)
     ]
 
 
-def judge(post: SourceContext, story: BlockMovements, head: int) -> Told:
+def judge(post: SourceContext, story: BlockMovements, head: int) -> JudgedBlock:
     """Say of each row whether its block is deep enough for it. What one transaction brings counts as one amount."""
     gained: dict[str, int] = {}
     for move in story.moves:
@@ -81,4 +81,4 @@ def judge(post: SourceContext, story: BlockMovements, head: int) -> Told:
         for move in story.moves
     ]
     states = tuple(State.CONFIRMED if due <= head else State.SEEN for due in dues)
-    return Told(story, states, min((due for due in dues if due > head), default=None))
+    return JudgedBlock(story, states, min((due for due in dues if due > head), default=None))

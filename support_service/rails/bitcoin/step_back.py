@@ -8,25 +8,22 @@ orphaned, and the next turn reads everything from there again.
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TypeAlias
 
-from support_service.giving import Cursor, Report
+from support_service.giving import Cursor, MoneyBlock, Report
 from support_service.rails.bitcoin import cursor_state as memo
 from support_service.rails.bitcoin import reorg as sight
 from support_service.rails.bitcoin.cursor_state import CursorState, WatchState
 from support_service.rails.bitcoin.node import Chain
 from support_service.rails.bitcoin.report_builder import ReportBuilder
 from support_service.rails.bitcoin.source_context import SourceContext
+from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.search import BlockRef, highest_canonical
 from support_service.rails.source import SourceDown
-
-# Where the ledger holds money: (address, asset code, height, block hash).
-StoodIn: TypeAlias = tuple[str, str, int, str]
 
 log = logging.getLogger(__name__)
 
 
-def step_back(post: SourceContext, chain: Chain, after: Cursor, blocks: Iterable[StoodIn]) -> Report | None:
+def step_back(post: SourceContext, chain: Chain, after: Cursor, blocks: Iterable[MoneyBlock]) -> Report | None:
     """Report the step back; None where the final block is still there: then the nodes were mended, and we go on.
 
     Raises SourceDown and SourceLied.
@@ -49,7 +46,7 @@ def step_back(post: SourceContext, chain: Chain, after: Cursor, blocks: Iterable
     log.warning("stepped_back", extra={"source": post.name, "height": base and base.height})
     floor = -1 if base is None else base.height
     held.coins.rewind(floor)
-    at = CursorState(
+    state = CursorState(
         final=base,
         # Not confirmed yet though deep enough for others: rewards and large amounts.
         pending={m: one for m, one in held.pending.items() if m.height <= floor and now[m.height] == m.block_hash},
@@ -57,7 +54,7 @@ def step_back(post: SourceContext, chain: Chain, after: Cursor, blocks: Iterable
         waiting=held.waiting,
         coins=held.coins,
     )
-    return draft.report(post.name, after.step + 1, (base, at), post.clock())
+    return draft.report(post.name, after.step + 1, mark=base, memo=codec.write(state), at=post.clock())
 
 
 def _progress(item: WatchState, floor: int) -> WatchState:

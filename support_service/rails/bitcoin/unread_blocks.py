@@ -6,14 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from support_service.giving import SetAside
 from support_service.rails.bitcoin.cursor_state import CursorState
 from support_service.rails.bitcoin.movements import Block
-from support_service.rails.bitcoin.source_context import SourceContext, Told
+from support_service.rails.bitcoin.source_context import JudgedBlock, SourceContext
 from support_service.rails.chain.search import BlockRef
 
 # Blocks read again in one turn: on Bitcoin Core each is some megabytes.
 AGAIN_MAX = 5
 
 
-def note(post: SourceContext, blocks: Iterable[Block], told: Sequence[tuple[Block, Told]], memo: CursorState) -> None:
+def note(
+    post: SourceContext, blocks: Iterable[Block], told: Sequence[tuple[Block, JudgedBlock]], memo: CursorState
+) -> None:
     """Set aside the blocks of which something could not be read, with what the rest of them moved."""
     for block in blocks:
         if not block.unread:

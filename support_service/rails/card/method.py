@@ -28,7 +28,7 @@ def build_method(key: str, options: Options, around: Surroundings) -> PaymentMet
     return PaymentMethod(
         key=key,
         rail="card",
-        title=Phrase("Bank card"),
+        title=Phrase("Transfer to our card"),
         subtitle=where if bank else Phrase("%(currency)s", (("currency", asset.code),)),
         rows=(Row(Phrase("Card number"), grouped(number), number),),
         # Numeric mode: no standard says what a bank app does with a card number, so it is plain text.

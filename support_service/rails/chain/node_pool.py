@@ -15,7 +15,7 @@ REST_SECONDS_MAX = 300.0
 log = logging.getLogger(__name__)
 
 
-class Named(Hashable, Protocol):
+class HasHost(Hashable, Protocol):
     """A node, as far as it is chosen."""
 
     @property
@@ -24,7 +24,7 @@ class Named(Hashable, Protocol):
         ...
 
 
-N = TypeVar("N", bound=Named)
+N = TypeVar("N", bound=HasHost)
 
 
 @dataclass(slots=True)

@@ -3,13 +3,16 @@
 A node's address may hold a password, so no message here repeats it; mistakes name its position.
 """
 
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeAlias, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from support_service.rails.options import Options
 
 # "finalized", or how many blocks must stand on top where a chain has no finality.
 Confirm: TypeAlias = int | Literal["finalized"]
+
+N = TypeVar("N")
 
 POLL_SECONDS_MAX = 3600
 CONFIRM_BLOCKS_MAX = 10_000
@@ -67,6 +70,15 @@ def poll_seconds(options: Options, default: int) -> int:
         options.reject("poll_seconds", f"must be from 1 to {POLL_SECONDS_MAX} seconds")
         return default
     return value
+
+
+def read_network(name: str, table: Mapping[str, object], take: Callable[[str, Options], N | None]) -> N:
+    """Read a table that was already checked at start-up; ValueError, naming the mistakes, if it was not."""
+    options = Options(f"networks.{name}", table)
+    network = take(name, options)
+    if network is None:
+        raise ValueError("; ".join(f"{mistake.key}: {mistake.reason}" for mistake in options.mistakes))
+    return network
 
 
 def _has_foreign_password(url: str) -> bool:

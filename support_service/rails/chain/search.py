@@ -7,6 +7,8 @@ from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, M
 from dataclasses import dataclass, replace
 from typing import Generic, TypeAlias, TypeVar
 
+from support_service.giving import Cursor
+
 # Any node we know answers 500 blocks of logs; most answer more, which the growth finds out.
 RANGE_BLOCKS_START = 500
 # Beyond this a bigger range saves nothing that one would notice.
@@ -24,6 +26,13 @@ class BlockRef:
 
     height: int
     block_hash: str
+
+
+def placed(cursor: Cursor | None) -> BlockRef | None:
+    """The block that a cursor stands at; None before the first."""
+    if cursor is None or cursor.height is None or cursor.block_hash is None:
+        return None
+    return BlockRef(cursor.height, cursor.block_hash)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,20 @@
-"""What the source keeps in its cursor beside height and hash, as JSON. Pure.
+"""What the source keeps in its cursor beside height and hash. Pure.
 
 Balances once proven are kept, so that old state need not be asked again: an ordinary node keeps
 some 128 blocks of it, and finality on Ethereum trails by up to 96.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from datetime import datetime
 
-from support_service.giving import Cursor, Watch
+from support_service.giving import Cursor
+from support_service.rails.chain import cursor_state as codec
+from support_service.rails.chain.cursor_state import TextUnits, WatchKey, named
 from support_service.rails.chain.search import BlockRef
 
-MEMO_VERSION = 1
 # Values remembered of blocks above finality, one for each block that changed them; the oldest go first.
 KNOWN_MAX = 128
-
-# (address, asset code) of a watch of this network.
-WatchKey: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +22,7 @@ class BalanceAt:
     """What we know of one watch at the end of one block: native balance and nonce, or the token balance."""
 
     height: int
-    units: int
+    units: TextUnits
     nonce: int = 0
 
 
@@ -43,14 +39,14 @@ class WatchState:
     """
 
     start: int
-    wanted: int | None
     final: BalanceAt | None = None
     head: BalanceAt | None = None
-    has_code: bool = False
-    proof: int | None = None
-    booked: tuple[tuple[int, int], ...] = ()
-    known: tuple[BalanceAt, ...] = ()
-    is_unproven: bool = False
+    wanted: int | None = field(default=None, metadata=named(is_left_out=True))
+    has_code: bool = field(default=False, metadata=named("code", is_left_out=True))
+    proof: int | None = field(default=None, metadata=named(is_left_out=True))
+    booked: tuple[tuple[int, TextUnits], ...] = field(default=(), metadata=named(is_left_out=True))
+    known: tuple[BalanceAt, ...] = field(default=(), metadata=named(is_left_out=True))
+    is_unproven: bool = field(default=False, metadata=named("unproven", is_left_out=True))
 
     def at(self, height: int) -> BalanceAt | None:
         """What a block held that we met as the head; None from before the first of them."""
@@ -117,10 +113,10 @@ class CursorState:
     final: BlockRef | None = None
     marks: tuple[BlockRef, ...] = ()
     pending: tuple[Pending, ...] = ()
-    progress: Mapping[WatchKey, WatchState] = field(default_factory=dict)
-    finality: Finality | None = None
-    newest: Newest | None = None
-    scanned: Scanned | None = None
+    progress: Mapping[WatchKey, WatchState] = field(default_factory=dict, metadata=named("watches"))
+    finality: Finality | None = field(default=None, metadata=named(is_left_out=True))
+    newest: Newest | None = field(default=None, metadata=named(is_left_out=True))
+    scanned: Scanned | None = field(default=None, metadata=named(is_left_out=True))
 
     def with_progress(self, changed: Mapping[WatchKey, WatchState]) -> "CursorState":
         """Replace the progress of some watches."""
@@ -138,120 +134,6 @@ class CursorState:
         return replace(self, pending=tuple(pending for pending in rest if pending.keys))
 
 
-def key_of(watch: Watch) -> WatchKey:
-    """Name a watch within its network."""
-    return (watch.address, watch.asset.code)
-
-
-def write(memo: CursorState) -> str:
-    """Write the memo as compact JSON."""
-    return json.dumps(
-        {
-            "v": MEMO_VERSION,
-            "final": _mark(memo.final) if memo.final else None,
-            "marks": [_mark(mark) for mark in memo.marks],
-            "pending": [[*_mark(p.mark), sorted(map(list, p.keys))] for p in memo.pending],
-            "watches": [[*key, _progress(progress)] for key, progress in sorted(memo.progress.items())],
-            **({"finality": _finality(memo.finality)} if memo.finality else {}),
-            **({"newest": _newest(memo.newest)} if memo.newest else {}),
-            **({"scanned": _scanned(memo.scanned)} if memo.scanned else {}),
-        },
-        separators=(",", ":"),
-    )
-
-
 def read(cursor: Cursor | None) -> CursorState:
-    """Read the memo of a cursor; an absent cursor remembers nothing. What we wrote ourselves is trusted."""
-    told: dict[str, Any] = json.loads(cursor.memo) if cursor is not None else {}
-    if not told:
-        return CursorState()
-    if told["v"] != MEMO_VERSION:
-        raise ValueError(f"the cursor was written by another version ({told['v']}); this one reads {MEMO_VERSION}")
-    return CursorState(
-        final=BlockRef(*told["final"]) if told["final"] else None,
-        marks=tuple(BlockRef(*item) for item in told["marks"]),
-        pending=tuple(
-            Pending(BlockRef(height, digest), frozenset((address, asset) for address, asset in keys))
-            for height, digest, keys in told["pending"]
-        ),
-        progress={(address, asset): _read_progress(item) for address, asset, item in told["watches"]},
-        finality=_read_finality(told["finality"]) if "finality" in told else None,
-        newest=_read_newest(told["newest"]) if "newest" in told else None,
-        scanned=_read_scanned(told["scanned"]) if "scanned" in told else None,
-    )
-
-
-def _finality(finality: Finality) -> list[object]:
-    return [finality.height, finality.since.isoformat(), finality.head]
-
-
-def _read_finality(told: list[Any]) -> Finality:
-    return Finality(told[0], _read_time(told[1]), told[2])
-
-
-def _newest(newest: Newest) -> list[object]:
-    return [*_mark(newest.mark), newest.since.isoformat()]
-
-
-def _read_newest(told: list[Any]) -> Newest:
-    return Newest(BlockRef(told[0], told[1]), _read_time(told[2]))
-
-
-def _scanned(scanned: Scanned) -> list[object]:
-    return [scanned.first, scanned.last, scanned.at.isoformat()]
-
-
-def _read_scanned(told: list[Any]) -> Scanned:
-    return Scanned(told[0], told[1], _read_time(told[2]))
-
-
-def _read_time(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def _mark(mark: BlockRef) -> list[object]:
-    return [mark.height, mark.block_hash]
-
-
-def _point(point: BalanceAt | None) -> list[object] | None:
-    # Units go as text: other readers of JSON would round them.
-    return None if point is None else [point.height, str(point.units), point.nonce]
-
-
-def _progress(progress: WatchState) -> dict[str, object]:
-    told: dict[str, object] = {"start": progress.start, "final": _point(progress.final), "head": _point(progress.head)}
-    if progress.wanted is not None:
-        told["wanted"] = progress.wanted
-    if progress.has_code:
-        told["code"] = True
-    if progress.proof is not None:
-        told["proof"] = progress.proof
-    if progress.booked:
-        told["booked"] = [[height, str(units)] for height, units in progress.booked]
-    if progress.known:
-        told["known"] = [_point(point) for point in progress.known]
-    if progress.is_unproven:
-        told["unproven"] = True
-    return told
-
-
-def _some_point(told: list[Any]) -> BalanceAt:
-    return BalanceAt(told[0], int(told[1]), told[2])
-
-
-def _read_point(told: list[Any] | None) -> BalanceAt | None:
-    return None if told is None else _some_point(told)
-
-
-def _read_progress(told: dict[str, Any]) -> WatchState:
-    return WatchState(
-        start=told["start"],
-        wanted=told.get("wanted"),
-        final=_read_point(told["final"]),
-        head=_read_point(told["head"]),
-        has_code=told.get("code", False),
-        proof=told.get("proof"),
-        booked=tuple((height, int(units)) for height, units in told.get("booked", ())),
-        known=tuple(_some_point(item) for item in told.get("known", ())),
-        is_unproven=told.get("unproven", False),
-    )
+    """Read what a cursor remembers; an absent one remembers nothing."""
+    return codec.read(cursor, CursorState)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from support_service.giving import Link, PaymentMethod, Phrase, QrText, Row, Watch
+from support_service.giving import Link, PaymentMethod, Phrase, QrText, Row, Wait, Watch
 from support_service.money import Asset
 from support_service.rails import shared_options as choices
 from support_service.rails.evm.address import read_address
@@ -44,6 +44,7 @@ def build_method(key: str, options: Options, around: Surroundings) -> PaymentMet
     return PaymentMethod(
         key=key,
         rail="evm",
+        wait=_wait(around.networks[network], chain_id),
         title=Phrase("%(network)s (%(asset)s)", (("network", name), ("asset", assets[0].code))),
         subtitle=_subtitle(assets),
         rows=(Row(Phrase("Address"), address, address), Row(Phrase("Network"), name, name, is_typed=False)),
@@ -59,6 +60,22 @@ def build_method(key: str, options: Options, around: Surroundings) -> PaymentMet
 def check_network(name: str, options: Options) -> None:
     """Check chain id, nodes, quorum, finality and poll interval of one network."""
     take_network(name, options)
+
+
+# Two epochs of Ethereum's, in minutes and blocks; what stands on it is as final as that, and takes a little longer.
+FINAL_BLOCKS = {1: 64, 11155111: 64}
+FINAL_MINUTES = 15
+FINAL_MINUTES_ELSEWHERE = 20
+
+
+def _wait(table: Mapping[str, object], chain_id: int) -> Wait:
+    """Tell how long a transfer takes: until its block is final, or until so many stand on it."""
+    confirm = table.get("confirm", "finalized")
+    if isinstance(confirm, int):
+        return Wait(confirm + 1)
+    blocks = FINAL_BLOCKS.get(chain_id, 0)
+    is_known = blocks or chain_id in CHAIN_NAMES
+    return Wait(blocks, (FINAL_MINUTES if blocks else FINAL_MINUTES_ELSEWHERE) if is_known else 0)
 
 
 def chain_name(network: str, chain_id: int) -> str:

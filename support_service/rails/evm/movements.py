@@ -17,7 +17,8 @@ from support_service.giving import (
     Statement,
     Watch,
 )
-from support_service.rails.evm.rpc_schema import Header, Object, shown_address
+from support_service.rails.chain.strict_fields import Object
+from support_service.rails.evm.rpc_schema import Header, shown_address
 
 RAIL = "evm"
 # Calldata beyond this is kept as its digest: nobody reads it, and anyone may send 100 kB.

@@ -18,7 +18,7 @@ from support_service.rails.evm.cursor_state import BalanceAt
 from support_service.rails.evm.movements import BlockMovements, Movement, block_locator, net, unexplained
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Call
 from support_service.rails.evm.rpc_cache import RpcCache
-from support_service.rails.evm.rpc_errors import Refusal, Unreadable
+from support_service.rails.evm.rpc_errors import Refusal, UnreadableItem
 from support_service.rails.evm.rpc_schema import Block, Receipt, Transaction
 from support_service.rails.evm.traces import InternalTransfer
 from support_service.rails.source import SourceDown
@@ -31,7 +31,7 @@ GAS_OF_A_TRANSFER = 21_000
 TRACED_ALONE_MAX = 3
 
 # (balance in wei, nonce)
-Account: TypeAlias = tuple[int, int]
+AccountState: TypeAlias = tuple[int, int]
 
 
 def account_questions(address: str, at: calls.At) -> list[Call[int]]:
@@ -39,21 +39,21 @@ def account_questions(address: str, at: calls.At) -> list[Call[int]]:
     return [calls.balance(address, at), calls.nonce(address, at)]
 
 
-def account(reader: RpcCache, address: str, at: calls.At) -> Account:
+def account(reader: RpcCache, address: str, at: calls.At) -> AccountState:
     """Read balance and nonce at one block."""
     balance, nonce = reader.get_all(account_questions(address, at))
     return balance, nonce
 
 
 def changed_blocks(
-    reader: RpcCache, spans: Sequence[Span[str, Account]], coded: frozenset[str], also: Iterable[Call[int]] = ()
-) -> list[Span[str, Account]]:
+    reader: RpcCache, spans: Sequence[Span[str, AccountState]], coded: frozenset[str], also: Iterable[Call[int]] = ()
+) -> list[Span[str, AccountState]]:
     """Find the blocks that changed accounts, all addresses together; `coded` names those with code.
 
     also are questions that travel with the first of these, if there are any.
     """
 
-    def ask(questions: list[Question[str]]) -> Mapping[Question[str], Account]:
+    def ask(questions: list[Question[str]]) -> Mapping[Question[str], AccountState]:
         reader.fetch([*also, *(call for question in questions for call in account_questions(*question))])
         return {question: account(reader, *question) for question in questions}
 
@@ -73,7 +73,7 @@ class _Evidence:
 
 
 def stories(
-    reader: RpcCache, changes: Sequence[Span[str, Account]], watches: Mapping[str, Watch], *, is_near_head: bool
+    reader: RpcCache, changes: Sequence[Span[str, AccountState]], watches: Mapping[str, Watch], *, is_near_head: bool
 ) -> list[BlockMovements]:
     """Explain changed blocks. watches are ours by address, for telling internal transfers.
 
@@ -98,7 +98,7 @@ def stories(
     return told
 
 
-def _evidence(reader: RpcCache, changes: Sequence[Span[str, Account]]) -> _Evidence:
+def _evidence(reader: RpcCache, changes: Sequence[Span[str, AccountState]]) -> _Evidence:
     heights = sorted({change.high for change in changes})
     told = reader.each_in_part(
         [calls.block(height) for height in heights], [calls.block_in_part(height) for height in heights]
@@ -112,7 +112,7 @@ def _evidence(reader: RpcCache, changes: Sequence[Span[str, Account]]) -> _Evide
         touched |= {transaction.hash: block.header.block_hash for transaction in mine}
     receipts = reader.each([calls.receipt(transaction) for transaction in touched])
     for transaction, receipt in zip(touched, receipts, strict=True):
-        if isinstance(receipt, Unreadable):
+        if isinstance(receipt, UnreadableItem):
             evidence.unread[transaction] = str(receipt)
             continue
         if (receipt.tx, receipt.block_hash) != (transaction, touched[transaction]):
@@ -144,7 +144,7 @@ def _touches(transaction: Transaction, us: str) -> bool:
     return us in (transaction.sender, transaction.recipient)
 
 
-def _check_hashes(reader: RpcCache, changes: Sequence[Span[str, Account]], evidence: _Evidence) -> None:
+def _check_hashes(reader: RpcCache, changes: Sequence[Span[str, AccountState]], evidence: _Evidence) -> None:
     questions = []
     for change in changes:
         header = evidence.blocks[change.high].header
@@ -269,6 +269,6 @@ def _raw(block: Block, evidence: _Evidence, rows: Iterable[Movement]) -> tuple[M
     return (*(transaction.raw for transaction in transactions), *receipts)
 
 
-def point(height: int, value: Account) -> BalanceAt:
+def point(height: int, value: AccountState) -> BalanceAt:
     """Remember an account as it was at the end of a block."""
     return BalanceAt(height, *value)

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from support_service.giving import Clock, Cursor, Report, State, Watch
+from support_service.giving import Clock, Cursor, Report, SourceWarning, State, Watch
 from support_service.rails.asides import Asides
-from support_service.rails.chain.search import BlockRef, remember
+from support_service.rails.chain import cursor_state as codec
+from support_service.rails.chain.cursor_state import WatchKey, key_of
+from support_service.rails.chain.search import BlockRef, placed, remember
 from support_service.rails.evm import cursor_state as memo
 from support_service.rails.evm import movements as rows
 from support_service.rails.evm import native_coin as native
@@ -22,7 +24,7 @@ from support_service.rails.evm import reorg as sight
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm import stall_warnings as standing
 from support_service.rails.evm import unread_blocks as aside
-from support_service.rails.evm.cursor_state import WatchKey, WatchState
+from support_service.rails.evm.cursor_state import WatchState
 from support_service.rails.evm.multicall import BALANCES_MAX
 from support_service.rails.evm.network import EvmNetwork
 from support_service.rails.evm.range_reader import Range, RangeResult, Watched
@@ -53,13 +55,13 @@ class Poll:
 
     def __init__(self, post: SourceContext, reader: RpcCache, after: Cursor | None) -> None:
         self._post, self._watched, self._reader = post, post.watched, reader
-        self._memo, self._mark = memo.read(after), sight.placed(after)
+        self._memo, self._mark = memo.read(after), placed(after)
         self._step = 0 if after is None else after.step
         # Tokens whose balance is proven in this turn; the prefetch lowers it to what one batch has room for.
         self._proofs_max = len(self._watched.tokens)
         self._told_at: datetime | None = None
         self._relied_on: set[BlockRef] = set()  # read by height near the head: at the end all are on one chain with it
-        self.warning = ""  # what people should hear of though all was read
+        self.warnings: tuple[SourceWarning, ...] = ()  # what people should hear of though all was read
 
     def reports(self) -> Iterator[Report]:
         """Yield what is new; at least one report, which says that we looked. MustFreeze where old balances changed."""
@@ -83,11 +85,11 @@ class Poll:
         if not (mended := aside.mended(self._reader, self._post, self._memo)).claims_nothing:
             yield self._report(mended)
         at = self._post.clock()
-        self._memo, stands = standing.noted(self._memo, seen, at, poll_seconds=self._post.network.poll_seconds)
+        self._memo = standing.noted(self._memo, seen, at)
         with aside.near_head(self._post, self._reader):
             newest = self._read_head(seen.head)
         yield newest
-        self.warning = "; ".join(filter(None, (stands, standing.told_of_scan(self._memo, at))))
+        self.warnings = (*standing.told(self._memo, seen, at, poll_seconds=self._post.network.poll_seconds),)
 
     def _is_half_rewound(self) -> bool:
         """Tell whether a turn ended just after a rewind: what it kept above may be gone by now, too."""
@@ -99,7 +101,11 @@ class Poll:
 
     def _report(self, draft: ReportBuilder) -> Report:
         self._step += 1
-        return draft.report(self._post.name, self._step, (self._mark, self._memo), self._post.clock())
+        memo = self._remembered()
+        return draft.report(self._post.name, self._step, mark=self._mark, memo=memo, at=self._post.clock())
+
+    def _remembered(self) -> str:
+        return codec.write(self._memo)
 
     def _rewind(self, head: int) -> Report:
         """Go back to the highest block that we read and the chain still has; say which blocks are gone."""
@@ -131,7 +137,7 @@ class Poll:
                 header = self._reader.get(calls.header(known.start))
                 if header is not None:
                     draft.empty(key, mark_of(header), is_canonical=True)
-            self._memo = self._memo.with_progress({key: WatchState(start, wanted)})
+            self._memo = self._memo.with_progress({key: WatchState(start, wanted=wanted)})
             log.info("watch_begins", extra={"source": self._post.name, "asset": key[1], "block": start + 1})
 
     def _mine(self) -> list[tuple[WatchKey, WatchState]]:
@@ -152,8 +158,8 @@ class Poll:
     def _due(self) -> list[Watch]:
         """The tokens whose balance was held against the books longest ago."""
         proofs = {key: item.proof for key, item in self._mine()}
-        begun = [watch for watch in self._watched.tokens if proofs[memo.key_of(watch)] is not None]
-        return sorted(begun, key=lambda watch: proofs[memo.key_of(watch)] or 0)[: self._proofs_max]
+        begun = [watch for watch in self._watched.tokens if proofs[key_of(watch)] is not None]
+        return sorted(begun, key=lambda watch: proofs[key_of(watch)] or 0)[: self._proofs_max]
 
     def _at_once(self) -> list[Watch]:
         """The tokens whose balances are asked for together; none for a node that does not do that."""
@@ -256,7 +262,7 @@ class Poll:
     def _advance(self, group: Mapping[WatchKey, WatchState], found: RangeResult) -> None:
         changed: dict[WatchKey, WatchState] = {}
         for key, item in group.items():
-            told = [story for story in found.stories if memo.key_of(story.watch) == key]
+            told = [story for story in found.stories if key_of(story.watch) == key]
             is_token = bool(self._watched.all[key].asset.contract)
             booked = [(story.header.height, rows.net(story.rows)) for story in told if is_token]
             has_code = item.has_code or key in found.coded
@@ -273,14 +279,14 @@ class Poll:
         """Hold tokens' balances at finality against the books: all of them, or those whose proof is oldest."""
         at_once = self._at_once()
         if at_once:
-            learned = {watch: self._memo.progress[memo.key_of(watch)] for watch in at_once}
+            learned = {watch: self._memo.progress[key_of(watch)] for watch in at_once}
             passes.learn_balances(self._reader, self._watched, learned, height)
             if not self._watched.has_lens:
                 self._proofs_max = min(self._proofs_max, BATCH_CALLS_MAX)
-        due = [watch for watch in self._due() if memo.key_of(watch) in group]
+        due = [watch for watch in self._due() if key_of(watch) in group]
         self._reader.fetch(passes.balance_question(watch, height) for watch in due)
         for watch in due:
-            key = memo.key_of(watch)
+            key = key_of(watch)
             stories, proven = passes.reconcile(self._reader, watch, self._memo.progress[key], self._watched.own)
             draft.add(stories)
             aside.note(self._post, stories, is_final=True)

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.evm import range_reader as passes
 from support_service.rails.evm import rpc_requests as calls
-from support_service.rails.evm.cursor_state import WatchKey, WatchState
+from support_service.rails.evm.cursor_state import WatchState
 from support_service.rails.evm.range_reader import Range, Watched
 from support_service.rails.evm.reorg import ChainHead
 from support_service.rails.evm.rpc import Call

@@ -5,15 +5,16 @@ from dataclasses import dataclass, replace
 from dataclasses import field as member
 
 from support_service.giving import Watch
+from support_service.rails.chain.cursor_state import WatchKey, key_of
 from support_service.rails.chain.search import Question, Span, bisect, run
 from support_service.rails.evm import movements as rows
 from support_service.rails.evm import native_coin as native
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm import tokens
 from support_service.rails.evm import without_archive as gap
-from support_service.rails.evm.cursor_state import BalanceAt, WatchKey, WatchState, key_of
+from support_service.rails.evm.cursor_state import BalanceAt, WatchState
 from support_service.rails.evm.movements import BlockMovements, net
-from support_service.rails.evm.native_coin import Account
+from support_service.rails.evm.native_coin import AccountState
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Call
 from support_service.rails.evm.rpc_cache import LogSearch, RpcCache
 from support_service.rails.evm.rpc_errors import NoState, Refusal
@@ -157,7 +158,7 @@ def _read_native(
 def _read_changes(
     reader: RpcCache,
     watched: Watched,
-    befores: tuple[Mapping[str, Account], set[str]],
+    befores: tuple[Mapping[str, AccountState], set[str]],
     into: tuple[Range, RangeResult],
     *,
     is_final: bool,
@@ -180,7 +181,7 @@ def _read_changes(
     found.coded |= {keys[address] for address in coded}
 
 
-def _check_bases(reader: RpcCache, spans: Sequence[Span[str, Account]]) -> None:
+def _check_bases(reader: RpcCache, spans: Sequence[Span[str, AccountState]]) -> None:
     """Before a difference is explained: see that it is one, and not what another node once said of a block."""
     for span in spans:
         if span.before == span.after:
@@ -194,7 +195,7 @@ def _check_bases(reader: RpcCache, spans: Sequence[Span[str, Account]]) -> None:
             raise BaseDiffers(span.key, span.low, span.before[0], now[0])
 
 
-def _coded(reader: RpcCache, spans: Sequence[Span[str, Account]], known: set[str], at: calls.At) -> frozenset[str]:
+def _coded(reader: RpcCache, spans: Sequence[Span[str, AccountState]], known: set[str], at: calls.At) -> frozenset[str]:
     """Name the accounts with code. It never appears without the nonce growing (EIP-161, EIP-7702)."""
     suspects = [span.key for span in spans if span.before[1] != span.after[1] and span.key not in known]
     codes = reader.get_all([calls.code(address, at) for address in suspects])

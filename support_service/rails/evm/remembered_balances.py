@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 
 from support_service.giving import Watch
+from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.evm import native_coin as native
 from support_service.rails.evm import rpc_requests as calls
-from support_service.rails.evm.cursor_state import CursorState, WatchKey
+from support_service.rails.evm.cursor_state import CursorState
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_schema import Header
 

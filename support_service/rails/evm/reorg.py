@@ -4,7 +4,6 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from support_service.giving import Cursor
 from support_service.rails.chain.search import BlockRef, highest_canonical
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm.cursor_state import CursorState, Pending, WatchState
@@ -152,10 +151,3 @@ def check_still_there(reader: RpcCache, marks: Set[BlockRef], head: BlockRef) ->
 def mark_of(header: Header) -> BlockRef:
     """A header's height and hash."""
     return BlockRef(header.height, header.block_hash)
-
-
-def placed(cursor: Cursor | None) -> BlockRef | None:
-    """The block that a cursor stands at; None before the first."""
-    if cursor is None or cursor.height is None or cursor.block_hash is None:
-        return None
-    return BlockRef(cursor.height, cursor.block_hash)

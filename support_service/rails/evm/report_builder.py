@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from support_service.giving import Cursor, Observation, Report, State, Statement
+from support_service.rails.chain.cursor_state import WatchKey, key_of
 from support_service.rails.chain.search import BlockRef
-from support_service.rails.evm import cursor_state as memo
 from support_service.rails.evm import movements as rows
-from support_service.rails.evm.cursor_state import CursorState, WatchKey
 from support_service.rails.evm.movements import BlockMovements
 
 
@@ -23,7 +22,7 @@ class ReportBuilder:
 
     def add(self, stories: Iterable[BlockMovements]) -> None:
         """Take stories in; a later one about the same block and watch is the better one."""
-        self.stories |= {(memo.key_of(story.watch), story.header.block_hash): story for story in stories}
+        self.stories |= {(key_of(story.watch), story.header.block_hash): story for story in stories}
 
     def empty(self, key: WatchKey, mark: BlockRef, *, is_canonical: bool) -> None:
         """Say that a block did nothing to a watch: what stands there is replaced, or orphaned if the block is gone."""
@@ -43,9 +42,8 @@ class ReportBuilder:
             told[mark] = told.get(mark, frozenset()) | {key}
         return told
 
-    def report(self, source: str, step: int, place: tuple[BlockRef | None, CursorState], at: datetime) -> Report:
-        """Write the report that follows step - 1 and leaves the cursor at a place."""
-        mark, remembered = place
+    def report(self, source: str, step: int, *, mark: BlockRef | None, memo: str, at: datetime) -> Report:
+        """Write the report that follows step - 1, and leaves the cursor at a block with what it is to remember."""
         stories = sorted(self.stories.values(), key=lambda story: story.header.height)
         claims: list[Observation] = [claim for story in stories for claim in rows.observations(story, self.state)]
         cursor = Cursor(
@@ -53,7 +51,7 @@ class ReportBuilder:
             height=None if mark is None else mark.height,
             block_hash=None if mark is None else mark.block_hash,
             checked_at=at,
-            memo=memo.write(remembered),
+            memo=memo,
         )
         return Report(
             source=source,

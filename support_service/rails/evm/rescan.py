@@ -8,7 +8,9 @@ missed is added; what the chain does not have becomes `replaced` or `orphaned`.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from support_service.giving import Cursor, Report, State
+from support_service.giving import Cursor, MoneyBlock, Report, State, Watch
+from support_service.rails.chain import cursor_state as codec
+from support_service.rails.chain.cursor_state import WatchKey, key_of
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.evm import cursor_state as memo
 from support_service.rails.evm import movements as rows
@@ -17,13 +19,12 @@ from support_service.rails.evm import range_reader as passes
 from support_service.rails.evm import reorg as sight
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm import tokens
-from support_service.rails.evm.cursor_state import BalanceAt, CursorState, WatchKey, WatchState
+from support_service.rails.evm.cursor_state import BalanceAt, CursorState, WatchState
 from support_service.rails.evm.poll import SourceContext
 from support_service.rails.evm.range_reader import Range, RangeResult
 from support_service.rails.evm.reorg import mark_of
 from support_service.rails.evm.report_builder import ReportBuilder
 from support_service.rails.evm.rpc_cache import RpcCache
-from support_service.rails.evm.step_back import Block
 from support_service.rails.source import Rescan, SourceDown
 
 
@@ -43,14 +44,17 @@ def read_again(post: SourceContext, reader: RpcCache, task: Rescan, after: Curso
         group = {key: mine[key] for key in lows if lows[key] == low}
         for draft, mark in _read(post, reader, (group, task.blocks), Range(low, high, high)):
             step += 1
-            yield draft.report(post.name, step, (mark, CursorState()), post.clock())
+            yield draft.report(post.name, step, mark=mark, memo=codec.write(CursorState()), at=post.clock())
 
 
 def _read(
-    post: SourceContext, reader: RpcCache, what: tuple[Mapping[WatchKey, WatchState], Iterable[Block]], whole: Range
+    post: SourceContext,
+    reader: RpcCache,
+    what: tuple[Mapping[WatchKey, WatchState], Iterable[MoneyBlock]],
+    whole: Range,
 ) -> Iterator[tuple[ReportBuilder, BlockRef]]:
     group, blocks = what
-    group = {key: _from(reader, post, (key, item), whole.low) for key, item in group.items()}
+    group = {key: _from(reader, post.watched.all[key], item, whole.low) for key, item in group.items()}
     low = whole.low
     while low < whole.high:
         high = min(whole.high, low + post.watched.stride(group.values()))
@@ -69,9 +73,7 @@ def _read(
         reader.forget()
 
 
-def _from(reader: RpcCache, post: SourceContext, held: tuple[WatchKey, WatchState], height: int) -> WatchState:
-    key, item = held
-    watch = post.watched.all[key]
+def _from(reader: RpcCache, watch: Watch, item: WatchState, height: int) -> WatchState:
     if watch.asset.contract:
         point = BalanceAt(height, reader.get(calls.token_balance(watch.asset.contract, watch.address, height)))
         return replace(item, final=point, proof=height, booked=())
@@ -79,7 +81,7 @@ def _from(reader: RpcCache, post: SourceContext, held: tuple[WatchKey, WatchStat
 
 
 def _advanced(item: WatchState, key: WatchKey, found: RangeResult) -> WatchState:
-    told = [story for story in found.stories if memo.key_of(story.watch) == key]
+    told = [story for story in found.stories if key_of(story.watch) == key]
     booked = [(story.header.height, rows.net(story.rows)) for story in told]
     return replace(item, final=found.points[key], booked=(*item.booked, *booked))
 
@@ -95,7 +97,7 @@ def _reconcile(
             draft.add(stories)
 
 
-def _restate(post: SourceContext, reader: RpcCache, draft: ReportBuilder, blocks: Iterable[Block]) -> None:
+def _restate(post: SourceContext, reader: RpcCache, draft: ReportBuilder, blocks: Iterable[MoneyBlock]) -> None:
     """State blocks with our money that brought no story: the block is gone, or nothing is there, or no log tells."""
     told = draft.marks
     silent = [(BlockRef(height, digest), (address, asset)) for address, asset, height, digest in blocks]

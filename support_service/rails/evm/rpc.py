@@ -11,10 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar, cast
 
-from support_service.rails.evm import bounded_json as text
-from support_service.rails.evm.http import Answer, Wire
-from support_service.rails.evm.rpc_errors import Refusal, TooFast, Unreadable, refusal
-from support_service.rails.evm.rpc_schema import BadAnswer, Unplaced
+from support_service.rails.chain import bounded_json
+from support_service.rails.chain.bounded_json import BadJson
+from support_service.rails.chain.http import Answer
+from support_service.rails.chain.strict_fields import BadAnswer
+from support_service.rails.evm.http import EvmWire
+from support_service.rails.evm.rpc_errors import Refusal, TooFast, UnreadableItem, refusal
+from support_service.rails.evm.rpc_schema import Unplaced
 from support_service.rails.source import SourceDown
 
 # Providers' smallest usual limit is higher, with one known exception (3), which the halving finds.
@@ -23,6 +26,8 @@ ATTEMPTS_MAX = 4
 BACKOFF_SECONDS = 0.25
 # A longer wait is the watcher's business: it can be interrupted there.
 WAIT_SECONDS_MAX = 5.0
+# A call trace nests an object and a list per level of the EVM's 1,024 levels.
+DEPTH_MAX = 2_200
 # What a node may answer to a list when it only takes single questions, or shorter lists.
 _STATUS_BATCH_REFUSED = frozenset({400, 405, 413, 415, 422, 501})
 # Passing troubles of the node or of what stands before it.
@@ -52,7 +57,7 @@ class Call(Generic[T_co]):
         return json.dumps([self.method, self.params])
 
 
-class Asked(Protocol):
+class Askable(Protocol):
     """Whom a reader asks: one node, or several that must agree."""
 
     @property
@@ -77,7 +82,7 @@ class Node:
     """One JSON-RPC node. Counts what it costs: http_requests and calls."""
 
     def __init__(self, url: str, *, pause: Callable[[float], object] = time.sleep) -> None:
-        self._wire, self._pause = Wire(url), pause
+        self._wire, self._pause = EvmWire(url), pause
         self.host = self._wire.host
         self.batch_calls_max = BATCH_CALLS_MAX
         self.http_requests = self.calls = 0
@@ -97,7 +102,7 @@ class Node:
             still_open = [place for place in range(len(calls)) if place not in answers]
             wait_seconds, trouble = self._round(calls, still_open, (answers, odd))
             if attempt == ATTEMPTS_MAX - 1:
-                answers |= {place: Unreadable(calls[place].method, 0, why) for place, why in odd.items()}
+                answers |= {place: UnreadableItem(calls[place].method, 0, why) for place, why in odd.items()}
             if len(answers) == len(calls):
                 return [answers[place] for place in range(len(calls))]
             if wait_seconds > WAIT_SECONDS_MAX or attempt == ATTEMPTS_MAX - 1:
@@ -161,8 +166,8 @@ class Node:
         """Read JSON; None stands for "this batch was refused", and anything that is no JSON is SourceDown."""
         is_refused_batch = is_batch and answer.status in _STATUS_BATCH_REFUSED
         try:
-            told = text.parse(answer.body)
-        except text.BadJson:
+            told = bounded_json.parse(answer.body, depth_max=DEPTH_MAX)
+        except BadJson:
             if is_refused_batch:
                 return None
             raise SourceDown(f"{self.host}: {_not_json(answer)}") from None

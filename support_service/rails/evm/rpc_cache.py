@@ -10,8 +10,8 @@ from typing import TypeVar, cast
 
 from support_service.rails.chain.search import RangeSize, ranges
 from support_service.rails.evm import rpc_requests as calls
-from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Asked, Call
-from support_service.rails.evm.rpc_errors import NoState, RangeTooBig, Refusal, TokenSilent, Unreadable
+from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Askable, Call
+from support_service.rails.evm.rpc_errors import NoState, RangeTooBig, Refusal, TokenSilent, UnreadableItem
 from support_service.rails.evm.rpc_schema import NO_HEIGHT, NO_UNITS, Log, token_units
 from support_service.rails.source import SourceDown
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 class RpcCache:
     """Answers questions from memory, else from the node (or nodes); a Refusal is remembered and raised as well."""
 
-    def __init__(self, node: Asked, *, goes_on: bool = True) -> None:
+    def __init__(self, node: Askable, *, goes_on: bool = True) -> None:
         # goes_on: what cannot be read is set aside here; else it is a reason to ask another node.
         self.node, self.goes_on = node, goes_on
         self._known: dict[str, object] = {}
@@ -36,7 +36,7 @@ class RpcCache:
         self.fetch([call])
         answer = self._known[call.key]
         contract = _token_of(call)
-        if contract and (type(answer) in (Refusal, Unreadable)):
+        if contract and (type(answer) in (Refusal, UnreadableItem)):
             raise TokenSilent(contract, call.method, 0, f"{contract} does not tell a balance: {answer}")
         if isinstance(answer, Refusal):
             raise answer
@@ -50,12 +50,12 @@ class RpcCache:
             return 0
         raise TokenSilent(contract, "eth_call", 0, f"no contract stands at {contract} any more")
 
-    def each(self, questions: Sequence[Call[T]]) -> list[T | Unreadable]:
+    def each(self, questions: Sequence[Call[T]]) -> list[T | UnreadableItem]:
         """The answers to many questions; where we go on without it, what nobody can read is Unreadable."""
         self.fetch(questions)
         told = [self._known[call.key] for call in questions]
         return [
-            answer if self.goes_on and isinstance(answer, Unreadable) else self.get(call)
+            answer if self.goes_on and isinstance(answer, UnreadableItem) else self.get(call)
             for call, answer in zip(questions, told, strict=True)
         ]
 
@@ -65,7 +65,7 @@ class RpcCache:
         in_part are the same questions, read so.
         """
         told = self.each(questions)
-        odd = [place for place, answer in enumerate(told) if isinstance(answer, Unreadable)]
+        odd = [place for place, answer in enumerate(told) if isinstance(answer, UnreadableItem)]
         parts = dict(zip(odd, self.ask_all([in_part[place] for place in odd]) if odd else [], strict=True))
         return [parts[place] if place in parts else cast("T", answer) for place, answer in enumerate(told)]
 
@@ -78,13 +78,13 @@ class RpcCache:
         """Keep an answer that another question has brought."""
         self._known.setdefault(call.key, answer)
 
-    def ask_each(self, questions: Sequence[Call[T]]) -> list[T | Unreadable]:
+    def ask_each(self, questions: Sequence[Call[T]]) -> list[T | UnreadableItem]:
         """Ask without remembering, as `each` does."""
         told = self.node.ask_all(questions)
         for answer in told:
-            if isinstance(answer, Refusal) and not (self.goes_on and isinstance(answer, Unreadable)):
+            if isinstance(answer, Refusal) and not (self.goes_on and isinstance(answer, UnreadableItem)):
                 raise answer
-        return cast("list[T | Unreadable]", told)
+        return cast("list[T | UnreadableItem]", told)
 
     def ask_all(self, questions: Sequence[Call[T]]) -> list[T]:
         """Ask without remembering, for what is large and needed once; raises the first Refusal."""

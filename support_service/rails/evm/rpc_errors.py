@@ -34,7 +34,7 @@ class Behind(Refusal):
     """The node does not know that block (yet): it lags, or the block left the chain."""
 
 
-class Unreadable(Refusal):
+class UnreadableItem(Refusal):
     """One answer of a form that nobody can read, again and again; the node answers all else."""
 
 

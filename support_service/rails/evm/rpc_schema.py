@@ -6,13 +6,15 @@ lower case and shown in EIP-55 form. `null` where a value is owed is an error, n
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from dataclasses import field as member
 from datetime import UTC, datetime
-from typing import TypeAlias, TypeVar, cast
+from typing import TypeVar, cast
 
 from eth_utils.address import to_checksum_address
+
+from support_service.rails.chain.strict_fields import BadAnswer, Object, field, mapping, sequence
 
 UNITS_MAX = 2**256 - 1
 NO_UNITS = -1
@@ -27,13 +29,6 @@ _HASH = re.compile(r"0x[0-9a-fA-F]{64}", re.ASCII)
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
 
 T = TypeVar("T")
-
-# An answer as it came. Nodes add members of their own, so equal facts may have unequal raws.
-Object: TypeAlias = Mapping[str, object]
-
-
-class BadAnswer(ValueError):
-    """The node's answer has the wrong form; the text says what was expected."""
 
 
 class Unplaced(BadAnswer):
@@ -78,27 +73,6 @@ def token_units(value: object) -> int:
     if len(raw) not in (0, 32):
         raise BadAnswer(f"the contract returned {len(raw)} bytes where 32 were expected")
     return int.from_bytes(raw, "big") if raw else NO_UNITS
-
-
-def mapping(value: object) -> Object:
-    """Read a JSON object; null is refused."""
-    if not isinstance(value, dict):
-        raise BadAnswer("null where an object is owed" if value is None else "not an object")
-    return cast("Object", value)
-
-
-def sequence(value: object) -> Sequence[object]:
-    """Read a JSON list; null is refused: it does not mean empty."""
-    if not isinstance(value, list):
-        raise BadAnswer("null where a list is owed" if value is None else "not a list")
-    return cast("Sequence[object]", value)
-
-
-def field(source: Object, name: str) -> object:
-    """Take a member that must be there."""
-    if name not in source:
-        raise BadAnswer(f"the answer lacks {name!r}")
-    return source[name]
 
 
 def _matching(pattern: re.Pattern[str], value: object, what: str) -> str:

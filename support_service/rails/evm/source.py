@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from support_service.giving import Clock, Cursor, Report, Watch, utc_now
+from support_service.giving import Clock, Cursor, MoneyBlock, Report, SourceWarning, Watch, utc_now
 from support_service.rails.asides import WATCH, Asides
 from support_service.rails.chain.node_pool import NodePool
 from support_service.rails.evm import cursor_state as memo
@@ -13,12 +13,12 @@ from support_service.rails.evm.poll import Poll, SourceContext
 from support_service.rails.evm.range_reader import Watched
 from support_service.rails.evm.reorg import check_chain, look
 from support_service.rails.evm.rescan import read_again
-from support_service.rails.evm.rpc import Asked, Node
+from support_service.rails.evm.rpc import Askable, Node
 from support_service.rails.evm.rpc_cache import RpcCache
-from support_service.rails.evm.rpc_errors import Behind, NoState, Refusal, TokenSilent, Unreadable
+from support_service.rails.evm.rpc_errors import Behind, NoState, Refusal, TokenSilent, UnreadableItem
 from support_service.rails.evm.rpc_quorum import RpcQuorum, too_few
 from support_service.rails.evm.rpc_without_hashes import HashlessNode
-from support_service.rails.evm.step_back import Block, step_back
+from support_service.rails.evm.step_back import step_back
 from support_service.rails.processor import Believed
 from support_service.rails.rail import RailSettings
 from support_service.rails.source import Holding, Rescan, Source, SourceDown, SourceLied
@@ -31,7 +31,7 @@ def build_sources(given: RailSettings, believed: Believed, *, clock: Clock) -> l
     return [EvmSource(network, given.watches_on(network.name), clock=clock) for network in networks]
 
 
-class EvmSource:
+class EvmSource(Source):
     """Tells what happened to our addresses on one EVM network. Thread-bound; opens no connection before `reports`.
 
     With quorum = 1 its nodes are asked in the order of the settings, each where the ones before it
@@ -48,7 +48,7 @@ class EvmSource:
     ) -> None:
         self.name, self.poll_seconds = f"evm:{network.name}", float(network.poll_seconds)
         self._network, self._clock = network, clock
-        self.warning = ""
+        self._warnings: tuple[SourceWarning, ...] = ()
         self.nodes = [node(url) for url in network.rpc]
         self._roster = NodePool(self.nodes, clock)
         # Nodes differ in the ranges of logs they take, so each has a watched set; the last is for all together.
@@ -57,13 +57,17 @@ class EvmSource:
         self._checked: set[Node] = set()
         # Tokens that a node knows otherwise than the settings, by contract: why.
         self._odd: dict[Node, dict[str, str]] = {}
-        self.asides = Asides(self.name, clock)
+        self.asides: Asides = Asides(self.name, clock)
 
     def reports(self, after: Cursor | None) -> Iterator[Report]:
         """Yield reports from the cursor to the head."""
         return self._from_quorum(after) if self._network.quorum > 1 else self._from_one(after)
 
-    def step_back(self, after: Cursor, blocks: Iterable[Block]) -> Report | None:
+    def warnings(self) -> tuple[SourceWarning, ...]:
+        """Say what people should hear of though the last look went well."""
+        return self._warnings
+
+    def step_back(self, after: Cursor, blocks: Iterable[MoneyBlock]) -> Report | None:
         """After a freeze: the step back to the last common block, or None where the chain is as we read it.
 
         blocks are those the ledger holds money in. Raises SourceDown and SourceLied.
@@ -92,7 +96,7 @@ class EvmSource:
         except Refusal as error:
             raise SourceDown(f"{asked.host}: {_in_words(error)}") from error
 
-    def _asked(self) -> Asked:
+    def _asked(self) -> Askable:
         """Whom to ask outside of turns: the first node that is ready, or a quorum."""
         ready = self._roster.ready(at_least=self._network.quorum)
         return RpcQuorum(ready, self._network.quorum, lambda *_: None) if self._network.quorum > 1 else ready[0]
@@ -148,7 +152,7 @@ class EvmSource:
             if node not in silent:
                 self._roster.worked(node)
 
-    def _turn(self, asked: Asked, watched: Watched, after: Cursor | None) -> Iterator[Report]:
+    def _turn(self, asked: Askable, watched: Watched, after: Cursor | None) -> Iterator[Report]:
         """Take one turn; a token that cannot be read is left out, and all others are read.
 
         A Refusal without a remedy is SourceDown here.
@@ -164,7 +168,7 @@ class EvmSource:
                 if not watched.may_scan or not others.all:
                     raise StateGone(f"{asked.host}: {self._named(going, error.contract)}: {error.text}") from error
                 self.asides.note(self._named(going, error.contract), f"{asked.host}: {error.text}")
-            except (NoState, Unreadable) as error:
+            except (NoState, UnreadableItem) as error:
                 raise StateGone(f"{asked.host}: {_in_words(error)}") from error
             except Refusal as error:
                 raise SourceDown(f"{asked.host}: {_in_words(error)}") from error
@@ -173,11 +177,11 @@ class EvmSource:
                     self.asides.solve(self._named(going, watch.asset.contract))
                 return
 
-    def _one_turn(self, asked: Asked, watched: Watched, after: Cursor | None) -> Iterator[Report]:
+    def _one_turn(self, asked: Askable, watched: Watched, after: Cursor | None) -> Iterator[Report]:
         """Take one turn for what can be read; raises Refusal."""
         turn = Poll(self._post(self.name, watched), RpcCache(asked, goes_on=watched.may_scan), after)
         yield from turn.reports()
-        self.warning = turn.warning
+        self._warnings = turn.warnings
 
     def _going(self, watched: Watched) -> Watched:
         """Leave out the tokens that are not what the settings say, and those that could not be read a moment ago."""

@@ -1,8 +1,10 @@
 """What people should hear of though all was read: finality or head that stands still, balances nobody keeps."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from support_service.giving import SourceWarning, WarningKind
 from support_service.rails.evm.cursor_state import CursorState, Finality, Newest, Scanned
 from support_service.rails.evm.reorg import ChainHead
 
@@ -15,22 +17,25 @@ HEAD_STILL_POLLS = 20
 SCANNED_TOLD = timedelta(hours=1)
 
 
-def noted(memo: CursorState, seen: ChainHead, now: datetime, *, poll_seconds: float) -> tuple[CursorState, str]:
-    """Remember since when head and finality are what they are; also what is wrong with that, "" if nothing."""
-    memo, of_finality = _finality(memo, seen, now)
-    memo, of_head = _head(memo, seen, now, max(HEAD_STILL_MIN, HEAD_STILL_POLLS * timedelta(seconds=poll_seconds)))
-    return memo, "; ".join(text for text in (of_head, of_finality) if text)
+def noted(memo: CursorState, seen: ChainHead, now: datetime) -> CursorState:
+    """Remember since when head and finality are what they are."""
+    height, finality, newest = _final_height(seen), memo.finality, memo.newest
+    if finality is None or finality.height != height:
+        memo = replace(memo, finality=Finality(height, now, seen.head.height))
+    if newest is None or newest.mark != seen.head:
+        memo = replace(memo, newest=Newest(seen.head, now))
+    return memo
 
 
-def told_of_scan(memo: CursorState, now: datetime) -> str:
-    """Say that balances of some blocks could not be asked for, for a while; "" if it was not so."""
-    scanned = memo.scanned
-    if scanned is None or now - scanned.at > SCANNED_TOLD:
-        return ""
-    return (
-        f"no node keeps the balances of blocks {scanned.first} to {scanned.last}: they were read one by one,"
-        " and what they do not explain is booked as unexplained; an archive node in `rpc` would name it"
-    )
+def told(memo: CursorState, seen: ChainHead, now: datetime, *, poll_seconds: float) -> Iterator[SourceWarning]:
+    """Say what is wrong with what was noted."""
+    most = max(HEAD_STILL_MIN, HEAD_STILL_POLLS * timedelta(seconds=poll_seconds))
+    if of_head := _of_head(memo, seen, now, most):
+        yield SourceWarning(WarningKind.LATE, of_head)
+    if of_finality := _of_finality(memo, seen, now):
+        yield SourceWarning(WarningKind.UNFINAL, of_finality)
+    if of_scan := _of_scan(memo, now):
+        yield SourceWarning(WarningKind.DEGRADED, of_scan)
 
 
 def scanned(memo: CursorState, blocks: tuple[int, int], now: datetime) -> CursorState:
@@ -42,25 +47,35 @@ def scanned(memo: CursorState, blocks: tuple[int, int], now: datetime) -> Cursor
     return replace(memo, scanned=Scanned(first, last, now))
 
 
-def _finality(memo: CursorState, seen: ChainHead, now: datetime) -> tuple[CursorState, str]:
-    height, held = -1 if seen.final_height is None else seen.final_height, memo.finality
-    if held is None or held.height != height:
-        return replace(memo, finality=Finality(height, now, seen.head.height)), ""
-    if now - held.since > FINALITY_STILL_MAX and seen.head.height > held.head:
-        return memo, f"nothing has become final since {_shown(held.since)} (block {height}) while the chain goes on"
-    return memo, ""
-
-
-def _head(memo: CursorState, seen: ChainHead, now: datetime, most: timedelta) -> tuple[CursorState, str]:
-    held = memo.newest
-    if held is None or held.mark != seen.head:
-        memo, held = replace(memo, newest=Newest(seen.head, now)), None
-    if held is not None and now - held.since > most:
-        return memo, f"no new block since {_shown(held.since)} (block {seen.head.height}): is the node stuck?"
+def _of_head(memo: CursorState, seen: ChainHead, now: datetime, most: timedelta) -> str:
+    if memo.newest is not None and now - memo.newest.since > most:
+        return f"no new block since {_shown(memo.newest.since)} (block {seen.head.height}): is the node stuck?"
     if now - seen.head_at > most:
         # It may come nearer with every block: a node that is still catching up, or one that lost its peers.
-        return memo, f"the node's newest block is of {_shown(seen.head_at)} (block {seen.head.height}): is it stuck?"
-    return memo, ""
+        return f"the node's newest block is of {_shown(seen.head_at)} (block {seen.head.height}): is it stuck?"
+    return ""
+
+
+def _of_finality(memo: CursorState, seen: ChainHead, now: datetime) -> str:
+    held = memo.finality
+    if held is None or now - held.since <= FINALITY_STILL_MAX or seen.head.height <= held.head:
+        return ""
+    return f"nothing has become final since {_shown(held.since)} (block {_final_height(seen)}) while the chain goes on"
+
+
+def _of_scan(memo: CursorState, now: datetime) -> str:
+    """Say that balances of some blocks could not be asked for, for a while."""
+    scanned = memo.scanned
+    if scanned is None or now - scanned.at > SCANNED_TOLD:
+        return ""
+    return (
+        f"no node keeps the balances of blocks {scanned.first} to {scanned.last}: they were read one by one,"
+        " and what they do not explain is booked as unexplained; an archive node in `rpc` would name it"
+    )
+
+
+def _final_height(seen: ChainHead) -> int:
+    return -1 if seen.final_height is None else seen.final_height
 
 
 def _shown(at: datetime) -> str:

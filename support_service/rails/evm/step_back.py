@@ -10,23 +10,23 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from support_service.giving import Cursor, Report, State
+from support_service.giving import Cursor, MoneyBlock, Report, State
+from support_service.rails.chain import cursor_state as codec
+from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.chain.search import BlockRef, highest_canonical
 from support_service.rails.evm import cursor_state as memo
 from support_service.rails.evm import native_coin as native
 from support_service.rails.evm import reorg as sight
 from support_service.rails.evm import rpc_requests as calls
-from support_service.rails.evm.cursor_state import BalanceAt, CursorState, WatchKey, WatchState
+from support_service.rails.evm.cursor_state import BalanceAt, CursorState, WatchState
 from support_service.rails.evm.poll import SourceContext
 from support_service.rails.evm.report_builder import ReportBuilder
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import NoState
 from support_service.rails.source import SourceDown
 
-# Where the ledger holds money: (address, asset code, height, block hash).
-Block: TypeAlias = tuple[str, str, int, str]
 # How far a watch has come at a block; None stands for the chain's beginning.
-At: TypeAlias = Callable[[RpcCache, SourceContext, tuple[WatchKey, WatchState], BlockRef | None], WatchState]
+ProgressAt: TypeAlias = Callable[[RpcCache, SourceContext, tuple[WatchKey, WatchState], BlockRef | None], WatchState]
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,12 @@ class _Place:
 
 
 def step_back(
-    post: SourceContext, reader: RpcCache, after: Cursor, blocks: Iterable[Block], *, progress: At | None = None
+    post: SourceContext,
+    reader: RpcCache,
+    after: Cursor,
+    blocks: Iterable[MoneyBlock],
+    *,
+    progress: ProgressAt | None = None,
 ) -> Report | None:
     """Report the step back.
 
@@ -66,8 +71,8 @@ def step_back(
     log.warning("stepped_back", extra={"source": post.name, "height": place.base and place.base.height})
     come = progress or _progress
     held_there = {key: come(reader, post, (key, item), place.base) for key, item in held.progress.items()}
-    at = (place.base, CursorState(final=place.base, progress=held_there))
-    return draft.report(post.name, after.step + 1, at, post.clock())
+    remembered = codec.write(CursorState(final=place.base, progress=held_there))
+    return draft.report(post.name, after.step + 1, mark=place.base, memo=remembered, at=post.clock())
 
 
 def _rebased(post: SourceContext, reader: RpcCache, after: Cursor) -> Report | None:
@@ -82,8 +87,9 @@ def _rebased(post: SourceContext, reader: RpcCache, after: Cursor) -> Report | N
         return None
     for address, asset in sorted(changed):
         log.warning("balance_taken_anew", extra={"source": post.name, "asset": asset, "address": address})
-    at = (BlockRef(after.height, after.block_hash), held.with_progress(changed))
-    return ReportBuilder(post.network.name, State.SEEN).report(post.name, after.step + 1, at, post.clock())
+    mark, remembered = BlockRef(after.height, after.block_hash), codec.write(held.with_progress(changed))
+    draft = ReportBuilder(post.network.name, State.SEEN)
+    return draft.report(post.name, after.step + 1, mark=mark, memo=remembered, at=post.clock())
 
 
 def _mended(reader: RpcCache, post: SourceContext, key: WatchKey, item: WatchState) -> WatchState:
@@ -102,7 +108,7 @@ def _mended(reader: RpcCache, post: SourceContext, key: WatchKey, item: WatchSta
     return item if point == final else replace(item, final=point, head=None, known=())
 
 
-def _place(reader: RpcCache, held: CursorState, booked: list[Block]) -> _Place:
+def _place(reader: RpcCache, held: CursorState, booked: list[MoneyBlock]) -> _Place:
     known = [*held.marks, *([held.final] if held.final else []), *(pending.mark for pending in held.pending)]
     known += [BlockRef(height, digest) for _, _, height, digest in booked]
     now = sight.hashes(reader, known)
@@ -116,10 +122,10 @@ def _progress(
     key, item = held
     watch = post.watched.all.get(key)
     if base is None or watch is None or base.height <= item.start:
-        return WatchState(item.start, item.wanted)
+        return WatchState(item.start, wanted=item.wanted)
     if watch.asset.contract:
         units = reader.get(calls.token_balance(watch.asset.contract, watch.address, base.block_hash))
-        return WatchState(item.start, item.wanted, final=BalanceAt(base.height, units), proof=base.height)
+        return WatchState(item.start, wanted=item.wanted, final=BalanceAt(base.height, units), proof=base.height)
     account = native.account(reader, watch.address, base.block_hash)
-    fresh = WatchState(item.start, item.wanted, final=native.point(base.height, account))
+    fresh = WatchState(item.start, wanted=item.wanted, final=native.point(base.height, account))
     return replace(fresh, has_code=item.has_code)

@@ -13,7 +13,7 @@ from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm.movements import BlockMovements, Movement, net, unexplained
 from support_service.rails.evm.rpc import Call
 from support_service.rails.evm.rpc_cache import RpcCache, logs_of
-from support_service.rails.evm.rpc_errors import NoState, Refusal, Unreadable
+from support_service.rails.evm.rpc_errors import NoState, Refusal, UnreadableItem
 from support_service.rails.evm.rpc_schema import NO_HEIGHT, ZERO_ADDRESS, Header, Log, Receipt
 from support_service.rails.source import SourceDown
 
@@ -23,7 +23,7 @@ _TOPICS, _WORD_BYTES = 3, 32
 
 
 @dataclass(frozen=True, slots=True)
-class Transfer:
+class TokenTransfer:
     """A Transfer log that is what it seems. ordinal is its place within its receipt, from 0."""
 
     tx: str
@@ -71,13 +71,13 @@ def _decimals(reader: RpcCache, contract: str) -> int | None:
     try:
         told = reader.get(calls.decimals(contract))
     except Refusal as error:
-        if type(error) not in (Refusal, Unreadable):
+        if type(error) not in (Refusal, UnreadableItem):
             raise
         return None
     return int.from_bytes(told, "big") if len(told) == _WORD_BYTES else None
 
 
-def transfer(log: Log, ordinal: int) -> Transfer | None:
+def transfer(log: Log, ordinal: int) -> TokenTransfer | None:
     """Read a log as an ERC-20 transfer of some value; None for anything else.
 
     Left out: zero values (address poisoning), four topics (an NFT), odd data, dirty address words,
@@ -89,7 +89,7 @@ def transfer(log: Log, ordinal: int) -> Transfer | None:
         return None
     units = int.from_bytes(log.data, "big")
     sender, recipient = ("0x" + topic[-40:] for topic in log.topics[1:])
-    return Transfer(log.tx, ordinal, log.contract, sender, recipient, units) if units else None
+    return TokenTransfer(log.tx, ordinal, log.contract, sender, recipient, units) if units else None
 
 
 def touches(logs: Iterable[Log], watches: Sequence[Watch]) -> list[Touch]:
@@ -209,7 +209,7 @@ def _receipts(
     found, unread = list[Receipt](), dict[tuple[str, int], str]()
     unread |= {("", log.height): f"a log of {log.contract or 'a token'}: {log.odd}" for log in told if not log.tx}
     for (tx, height), receipt in zip(heights.items(), reader.each([calls.receipt(tx) for tx in heights]), strict=True):
-        if isinstance(receipt, Unreadable):
+        if isinstance(receipt, UnreadableItem):
             unread[tx, height] = f"receipt of {tx}: {receipt}"
             continue
         if receipt.logs is None or None in receipt.logs:
@@ -224,7 +224,7 @@ def _rows(
     touch: Touch, receipts: Iterable[Receipt], delta: int | None, own: frozenset[str]
 ) -> tuple[list[Movement], list[Receipt]]:
     us, contract = touch.watch.address.lower(), touch.watch.asset.contract.lower()
-    moved: list[Transfer] = []
+    moved: list[TokenTransfer] = []
     evidence: list[Receipt] = []
     for receipt in receipts:
         mine = [item for item in _transfers(receipt, touch.height) if item.contract == contract]
@@ -234,7 +234,7 @@ def _rows(
     return rows_of(moved, us, delta, own), evidence
 
 
-def _transfers(receipt: Receipt, height: int) -> list[Transfer]:
+def _transfers(receipt: Receipt, height: int) -> list[TokenTransfer]:
     if not receipt.is_success:
         return []
     told = [(ordinal, log) for ordinal, log in enumerate(receipt.logs or ()) if log is not None]
@@ -242,7 +242,7 @@ def _transfers(receipt: Receipt, height: int) -> list[Transfer]:
     return [item for item in read if item is not None]
 
 
-def rows_of(moved: Sequence[Transfer], us: str, delta: int | None, own: frozenset[str]) -> list[Movement]:
+def rows_of(moved: Sequence[TokenTransfer], us: str, delta: int | None, own: frozenset[str]) -> list[Movement]:
     """Rows for one token, one address, one block; delta is the proven change, None if not known.
 
     Where the balance gained less than the logs say, credits are what it gained: exact for one
@@ -260,12 +260,12 @@ def rows_of(moved: Sequence[Transfer], us: str, delta: int | None, own: frozense
     return rows + [_credit(item, units, flags, own) for item, units in zip(gifts, said, strict=True) if units]
 
 
-def _debit(item: Transfer, own: frozenset[str]) -> Movement:
+def _debit(item: TokenTransfer, own: frozenset[str]) -> Movement:
     kind = Kind.INTERNAL if item.recipient in own else Kind.OUTFLOW
     return Movement(Direction.OUT, kind, item.locator, item.units, item.tx)
 
 
-def _credit(item: Transfer, units: int, flags: frozenset[Flag], own: frozenset[str]) -> Movement:
+def _credit(item: TokenTransfer, units: int, flags: frozenset[Flag], own: frozenset[str]) -> Movement:
     kind = Kind.INTERNAL if item.sender in own else Kind.DONATION
     is_mint = item.sender == ZERO_ADDRESS
     if is_mint:

@@ -7,16 +7,8 @@ contract's code on the caller's own money, so they move none. SELFDESTRUCT does.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from support_service.rails.evm.rpc_schema import (
-    BadAnswer,
-    Object,
-    address,
-    block_hash,
-    field,
-    mapping,
-    quantity,
-    sequence,
-)
+from support_service.rails.chain.strict_fields import BadAnswer, Object, field, mapping, sequence
+from support_service.rails.evm.rpc_schema import address, block_hash, quantity
 
 # EVM call depth ends at 1024; what is deeper is no trace.
 DEPTH_MAX = 1024

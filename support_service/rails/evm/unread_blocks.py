@@ -6,15 +6,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from support_service.giving import State
+from support_service.rails.chain.cursor_state import key_of
 from support_service.rails.chain.search import Span
 from support_service.rails.evm import native_coin as native
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm import tokens
-from support_service.rails.evm.cursor_state import CursorState, key_of
+from support_service.rails.evm.cursor_state import CursorState
 from support_service.rails.evm.movements import BlockMovements, net
 from support_service.rails.evm.report_builder import ReportBuilder
 from support_service.rails.evm.rpc_cache import RpcCache
-from support_service.rails.evm.rpc_errors import Refusal, Unreadable
+from support_service.rails.evm.rpc_errors import Refusal, UnreadableItem
 from support_service.rails.source import SourceDown
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def near_head(post: "SourceContext", reader: RpcCache) -> Iterator[None]:
     reader.goes_on = tolerant and is_known
     try:
         yield
-    except Unreadable as error:
+    except UnreadableItem as error:
         if tolerant:
             post.asides.note(NEWEST, str(error))
         raise

@@ -14,10 +14,10 @@ from support_service.rails.evm import native_coin as native
 from support_service.rails.evm import rpc_requests as calls
 from support_service.rails.evm.cursor_state import BalanceAt
 from support_service.rails.evm.movements import BlockMovements, Movement, net, unexplained
-from support_service.rails.evm.native_coin import Account
+from support_service.rails.evm.native_coin import AccountState
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX
 from support_service.rails.evm.rpc_cache import RpcCache
-from support_service.rails.evm.rpc_errors import NoState, Unreadable
+from support_service.rails.evm.rpc_errors import NoState, UnreadableItem
 from support_service.rails.evm.rpc_schema import Block, Header, Receipt
 from support_service.rails.source import SourceDown
 
@@ -33,7 +33,7 @@ class _Told:
     """What blocks said of one address."""
 
     watch: Watch
-    before: Account
+    before: AccountState
     rows: dict[int, list[Movement]] = field(default_factory=dict)
     evidence: dict[int, list[Mapping[str, object]]] = field(default_factory=dict)
     unread: dict[int, tuple[str, ...]] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class _Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class ScanResult:
     """Stories of a gap, what each address held at its end, and which of these are sums that nobody proved."""
 
     stories: list[BlockMovements]
@@ -55,8 +55,8 @@ class Gap:
 
 
 def read(
-    reader: RpcCache, watches: Mapping[str, Watch], befores: Mapping[str, Account], span: tuple[int, int, calls.At]
-) -> Gap:
+    reader: RpcCache, watches: Mapping[str, Watch], befores: Mapping[str, AccountState], span: tuple[int, int, calls.At]
+) -> ScanResult:
     """Read the blocks above span[0] up to span[1], which is also called span[2].
 
     SourceDown where they are not one chain. The stories name no change of balance, for no single one is proven.
@@ -84,7 +84,7 @@ def read(
             _explain_rest(reader, (tale, after[0] - tale.before[0]), blocks, own)
     points = {address: _point(tale, afters[address], high) for address, tale in tales.items()}
     stories = [story for tale in tales.values() for story in _stories(tale, headers)]
-    return Gap(stories, points, frozenset(address for address, after in afters.items() if after is None))
+    return ScanResult(stories, points, frozenset(address for address, after in afters.items() if after is None))
 
 
 def _blocks(reader: RpcCache, low: int, high: int, own: frozenset[str]) -> Iterator[_Read]:
@@ -95,7 +95,7 @@ def _blocks(reader: RpcCache, low: int, high: int, own: frozenset[str]) -> Itera
         told = reader.ask_each([calls.receipt(tx) for tx, _ in touched])
         receipts, unread = dict[str, Receipt](), dict[str, str]()
         for (tx, block), receipt in zip(touched, told, strict=True):
-            if isinstance(receipt, Unreadable):
+            if isinstance(receipt, UnreadableItem):
                 unread[tx] = str(receipt)
                 continue
             if (receipt.tx, receipt.block_hash) != (tx, block.header.block_hash):
@@ -107,9 +107,9 @@ def _blocks(reader: RpcCache, low: int, high: int, own: frozenset[str]) -> Itera
 
 def _whole_or_in_part(reader: RpcCache, heights: Sequence[int]) -> list[Block]:
     told = reader.ask_each([calls.block(height) for height in heights])
-    odd = [height for height, block in zip(heights, told, strict=True) if isinstance(block, Unreadable)]
+    odd = [height for height, block in zip(heights, told, strict=True) if isinstance(block, UnreadableItem)]
     parts = iter(reader.ask_all([calls.block_in_part(height) for height in odd]) if odd else [])
-    return [next(parts) if isinstance(block, Unreadable) else block for block in told]
+    return [next(parts) if isinstance(block, UnreadableItem) else block for block in told]
 
 
 def _check_follows(reader: RpcCache, blocks: Sequence[Block], block: Block) -> None:
@@ -132,7 +132,7 @@ def _tell(tale: _Told, block: Block, receipts: Mapping[str, Receipt], own: froze
         tale.evidence[height] += [receipts[tx].raw for tx in named if tx is not None and tx in receipts]
 
 
-def _after(reader: RpcCache, address: str, at: calls.At) -> Account | None:
+def _after(reader: RpcCache, address: str, at: calls.At) -> AccountState | None:
     try:
         return native.account(reader, address, at)
     except NoState:
@@ -166,7 +166,7 @@ def _traced(reader: RpcCache, tale: _Told, blocks: Sequence[Block], own: frozens
     return found
 
 
-def _point(tale: _Told, after: Account | None, high: int) -> BalanceAt:
+def _point(tale: _Told, after: AccountState | None, high: int) -> BalanceAt:
     balance, nonce = tale.before
     return native.point(high, after if after is not None else (balance + tale.net, nonce + tale.sent))
 

@@ -12,7 +12,7 @@ from support_service.giving import Frequency, Intent
 from support_service.money import Asset
 from support_service.origin import BadAddress, origin_of
 from support_service.rails.stripe.currencies import to_stripe
-from support_service.rails.stripe.fields import INTENT_KEY
+from support_service.rails.stripe.fields import CODE_KEY, INTENT_KEY
 
 # Stripe takes 30 minutes to a day from when it hears of it. Attempts are given up after 20 minutes.
 PAGE_LASTS = timedelta(minutes=58)
@@ -32,12 +32,14 @@ def page_order(intent: Intent, started_at: datetime, *, payee: str, thanks_url: 
     """
     asset = Asset(intent.currency, intent.exponent)
     what = f"Donation to {payee}"
+    # It stands on Stripe's receipts: whoever lost the link to a regular gift still has its code.
+    described = f"{what}, {intent.support_code}" if intent.support_code else what
     price: dict[str, Any] = {
         "currency": intent.currency.lower(),
         "unit_amount": to_stripe(intent.units, asset),
         "product_data": {"name": what},
     }
-    metadata = {INTENT_KEY: intent.ref}
+    metadata = {INTENT_KEY: intent.ref, **({CODE_KEY: intent.support_code} if intent.support_code else {})}
     order: dict[str, Any] = {
         "mode": "payment",
         "submit_type": "donate",
@@ -52,10 +54,10 @@ def page_order(intent: Intent, started_at: datetime, *, payee: str, thanks_url: 
         "adaptive_pricing": {"enabled": False},
     }
     if intent.frequency is Frequency.ONCE:
-        order["payment_intent_data"] = {"metadata": metadata, "description": what}
+        order["payment_intent_data"] = {"metadata": metadata, "description": described}
         return order
     price["recurring"] = {"interval": _INTERVALS[intent.frequency]}
-    return {**order, "mode": "subscription", "subscription_data": {"metadata": metadata, "description": what}}
+    return {**order, "mode": "subscription", "subscription_data": {"metadata": metadata, "description": described}}
 
 
 def strange_page(url: str, origins: Collection[str]) -> str | None:

@@ -14,7 +14,13 @@ Json: TypeAlias = Mapping[str, Any]
 INTENT_KEY = "intent"
 
 ID = re.compile(r"[A-Za-z0-9_.:@-]{1,255}", re.ASCII)
+# And the sums that the giver agreed to after the first one, in units: only we write there.
+SUMS_KEY, CODE_KEY = "sums", "support_code"
+SUMS_KEPT = 12
+EMAIL_CHARACTERS_MAX = 254
+
 _REF = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_SUM = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 _DECIMAL = re.compile(r"[0-9]{1,18}(\.[0-9]{1,12})?", re.ASCII)
 INTERVALS = frozenset({"day", "week", "month", "year"})
 # Stripe allows three years at most; this bounds what is shown.
@@ -63,7 +69,7 @@ def priced(of: Json) -> tuple[int, str, PlanTerms]:
         raise NotReadable(f"{name(of)} charges several prices in different currencies or at different times")
     ((code, interval, count),) = kinds
     is_paused = isinstance(of.get("pause_collection"), Mapping) or of.get("status") == "paused"
-    terms = PlanTerms(interval, count, _ends_at(of, data[0]), is_paused)
+    terms = PlanTerms(interval, count, _ends_at(of, data[0]), is_paused, _period_end(of, data[0]))
     return sum(units for units, *_ in prices), code.upper(), terms
 
 
@@ -99,11 +105,13 @@ def _ends_at(of: Json, item: Json) -> datetime | None:
     for key in ("ended_at", "cancel_at"):
         if of.get(key) is not None:
             return moment(of, key)
-    if of.get("cancel_at_period_end") is not True:
-        return None
-    # Newer versions of the API tell the period by item, older ones of the plan.
+    return _period_end(of, item) if of.get("cancel_at_period_end") is True else None
+
+
+def _period_end(of: Json, item: Json) -> datetime | None:
+    """Read when the present period ends: newer versions of the API tell it by item, older ones of the plan."""
     told = item if item.get("current_period_end") is not None else of
-    return moment(told, "current_period_end")
+    return moment(told, "current_period_end") if told.get("current_period_end") is not None else None
 
 
 def name(of: Json) -> str:
@@ -154,3 +162,16 @@ def intent_ref(metadata: object) -> str | None:
     """Read our reference; None where there is none, or what stands there cannot be one."""
     value = metadata.get(INTENT_KEY) if isinstance(metadata, Mapping) else None
     return value if isinstance(value, str) and _REF.fullmatch(value) else None
+
+
+def agreed_sums(metadata: object) -> tuple[int, ...]:
+    """Read the sums that a plan's giver agreed to since it was begun, oldest first; what is none is left out."""
+    value = metadata.get(SUMS_KEY) if isinstance(metadata, Mapping) else None
+    words = value.split() if isinstance(value, str) else []
+    return tuple(int(word) for word in words if _SUM.fullmatch(word))
+
+
+def email(of: Json) -> str | None:
+    """Read the address that an invoice is sent to; None for none, and for what is too long."""
+    value = of.get("customer_email")
+    return value if isinstance(value, str) and 0 < len(value) <= EMAIL_CHARACTERS_MAX else None

@@ -5,8 +5,16 @@ What is found is said by the same readers as what an event tells, so that told o
 
 from datetime import datetime
 
-from support_service.giving import PAYMENT_PART, DisputeClaim, PaymentClaim, RefundClaim, State, is_open
-from support_service.rails.processor import OpenMoney, RunningPlan
+from support_service.giving import (
+    PAYMENT_PART,
+    DisputeClaim,
+    OpenMoney,
+    PaymentClaim,
+    Plan,
+    RefundClaim,
+    State,
+    is_open,
+)
 from support_service.rails.stripe.api import Api
 from support_service.rails.stripe.fields import (
     Json,
@@ -77,7 +85,7 @@ class Lookup:
             return self._plan(known_as)
         return self._payment_again(known_as) if known_as.startswith("in_") else self.payment(known_as)
 
-    def plan(self, held: RunningPlan) -> Said:
+    def plan(self, held: Plan) -> Said:
         """Say how a plan stands now, if that has changed."""
         said = self._plan(held.name)
         now = [(one.state, one.units, one.terms) for one in said.plans]

@@ -8,10 +8,10 @@ Money is confirmed only where it is what the reader chose on our page: same mode
 sum. Anything else is quarantined, never dropped; so is money that carries no reference of ours.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TypeAlias
 
 from support_service.giving import (
     PAYMENT_PART,
@@ -33,12 +33,15 @@ from support_service.giving import (
     State,
 )
 from support_service.money import Asset
+from support_service.rails.processor import FindIntent
 from support_service.rails.stripe.currencies import NotExact, from_stripe, stripe_exponent
 from support_service.rails.stripe.fields import (
     ID,
     Json,
     NotReadable,
+    agreed_sums,
     currency,
+    email,
     intent_ref,
     moment,
     name,
@@ -66,8 +69,6 @@ from support_service.rails.stripe.ranks import (
     Said,
 )
 
-FindIntent: TypeAlias = Callable[[str], Intent | None]
-
 
 @dataclass(frozen=True, slots=True)
 class _Charged:
@@ -81,11 +82,14 @@ class _Charged:
     is_plan: bool
     state: State = State.CONFIRMED
     rank: Rank = field(default=(PAID, 0))
+    agreed: tuple[int, ...] = ()
+    email: str | None = None
 
     def is_what_was_chosen(self, intent: Intent, money: tuple[int, int]) -> bool:
-        """Hold it against the reader's choice; money is units and exponent."""
-        asked = (intent.method, intent.currency, intent.exponent, intent.units, intent.frequency is not Frequency.ONCE)
-        return asked == (KEY, self.code.upper(), money[1], money[0], self.is_plan)
+        """Hold it against the reader's choice, and what they agreed to since; money is units and exponent."""
+        asked = (intent.method, intent.currency, intent.exponent, intent.frequency is not Frequency.ONCE)
+        is_it = asked == (KEY, self.code.upper(), money[1], self.is_plan)
+        return is_it and money[0] in (intent.units, *self.agreed)
 
 
 class Reader:
@@ -177,6 +181,8 @@ class Reader:
             created=moment(of),
             is_plan=True,
             rank=(PAID, at.micros),
+            agreed=agreed_sums(told.get("metadata")),
+            email=email(of),
         )
         return self._payment(charged, at, ())
 
@@ -263,6 +269,10 @@ class Reader:
         if not is_right and state is not State.ORPHANED:
             state, place = State.QUARANTINED, STRANGE
         claim = self._claim(state, money, charged.created, intent if at.is_ours else None)
+        if claim.intent is not None and charged.email is not None:
+            # Whoever lost the link to a plan is found by it; it is erased with the name.
+            party = json.dumps({"email": charged.email}, ensure_ascii=False)
+            claim = replace(claim, personal=replace(claim.personal, party=party))
         aliases = tuple((known, identity) for known in names) if at.is_ours else ()
         return Said((Observation(identity, claim, rank=(place, micros)),), aliases)
 

@@ -8,7 +8,7 @@ is read again, and what it brought is kept.
 
 from collections.abc import Iterator
 
-from support_service.giving import Clock, Cursor, Report
+from support_service.giving import Clock, Cursor, Report, SourceWarning
 from support_service.rails.asides import Asides
 from support_service.rails.processor import SWEEP_POLL_SECONDS, Believed, HeldPayment, ProcessorAccount
 from support_service.rails.rail import RailSettings
@@ -20,7 +20,7 @@ from support_service.rails.stripe.objects import Reader
 from support_service.rails.stripe.online import held_payments
 from support_service.rails.stripe.processor import is_live_key
 from support_service.rails.stripe.settings import own_account
-from support_service.rails.stripe.sweep_poll import Account, Memory, SweepPoll
+from support_service.rails.stripe.sweep_poll import Memory, SweepAccount, SweepPoll
 from support_service.rails.stripe.sweep_state import SweepState
 
 
@@ -29,7 +29,7 @@ def build_sources(given: RailSettings, believed: Believed, *, clock: Clock) -> l
     return [StripeSweep(own_account(given), believed, clock=clock)]
 
 
-class StripeSweep:
+class StripeSweep(Source):
     """The Source `stripe:sweep` of one account."""
 
     name = SWEEP
@@ -38,10 +38,10 @@ class StripeSweep:
     def __init__(self, account: ProcessorAccount, believed: Believed, *, clock: Clock) -> None:
         reader = Reader(account.assets, believed.intent)
         api = Api(account.key, account.api_base, self.name)
-        self._account = Account(api, reader, believed, clock, is_live_key(account.key))
+        self._account = SweepAccount(api, reader, believed, clock, is_live_key(account.key))
         self._memory = Memory()
-        self.asides = Asides(self.name, clock)
-        self.warning = ""
+        self.asides: Asides = Asides(self.name, clock)
+        self._warnings: tuple[SourceWarning, ...] = ()
 
     def reports(self, after: Cursor | None) -> Iterator[Report]:
         """Yield what is new since the cursor; raise SourceDown where Stripe does not answer."""
@@ -55,7 +55,11 @@ class StripeSweep:
             marks = SweepState.first(first)
         turn = SweepPoll(self.asides, at, self._memory, (after, marks.with_gap(at.clock())))
         yield from turn.reports()
-        self.warning = "; ".join(turn.warnings)
+        self._warnings = tuple(turn.warnings)
+
+    def warnings(self) -> tuple[SourceWarning, ...]:
+        """Say what could not be read, and which events are gone for good."""
+        return self._warnings
 
     def held_payments(self) -> Iterator[HeldPayment]:
         """Say what Stripe's books hold of every payment since the first gift by card; raise SourceDown."""

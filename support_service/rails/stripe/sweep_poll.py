@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any, TypeVar
 
-from support_service.giving import Clock, Cursor, Report
+from support_service.giving import Clock, Cursor, Plan, Report, SourceWarning, WarningKind
 from support_service.rails.asides import Asides
-from support_service.rails.processor import Believed, RunningPlan
+from support_service.rails.processor import Believed
 from support_service.rails.stripe.api import PATHS, Api
 from support_service.rails.stripe.balance_transactions import entry_said, owner, unexplained
 from support_service.rails.stripe.events import DECLINED, HANDLED, SOURCE, SWEEP, UNREAD, event_report, read_decline
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class SweepAccount:
     """Whom a turn asks, and who reads the answers."""
 
     api: Api
@@ -61,14 +61,14 @@ class SweepPoll:
     """Reads everything once; what cannot be read goes to `asides`. Raises SourceDown, and what the ledger raises."""
 
     def __init__(
-        self, asides: Asides, account: Account, memory: Memory, after: tuple[Cursor | None, SweepState]
+        self, asides: Asides, account: SweepAccount, memory: Memory, after: tuple[Cursor | None, SweepState]
     ) -> None:
         self._asides, self._account, self._memory = asides, account, memory
         held, self._marks = after
         self._number = held.step if held else 0
         # What could not be read in this turn: of one thing several may be asked.
         self._unread: set[str] = set()
-        self.warnings: list[str] = []
+        self.warnings: list[SourceWarning] = []
 
     def reports(self) -> Iterator[Report]:
         """Yield all that is new; every report of the source's own is one step of its cursor."""
@@ -82,8 +82,9 @@ class SweepPoll:
             yield from self._open()
             yield self._step(again=int(now.timestamp()))
         self._memory.forget(self._marks.entries, now)
-        self.warnings += [f"{item.key} cannot be read: {item.reason}" for item in self._asides.items]
-        self.warnings += self._marks.gap_text(now)
+        told = [f"{item.key} cannot be read: {item.reason}" for item in self._asides.items]
+        told += self._marks.gap_text(now)
+        self.warnings = [SourceWarning(WarningKind.DEGRADED, text) for text in told]
 
     def _again(self, key: str) -> Iterator[Report]:
         """Try once more what was set aside, by asking for that very thing."""
@@ -228,9 +229,9 @@ class SweepPoll:
         for plan in self._running():
             yield from self._looked_up(Lookup.plan, plan, plan.name)
 
-    def _running(self) -> list[RunningPlan]:
+    def _running(self) -> list[Plan]:
         """List plans that still charge; read whole, for what is read of one may move it in the list."""
-        plans: list[RunningPlan] = []
+        plans: list[Plan] = []
         before: tuple[int, str] | None = None
         while page := self._account.believed.plans(_PLANS_PAGE, before, rail=RAIL):
             plans += [one for one in page if one.state not in ENDED_PLANS]

@@ -4,21 +4,14 @@ Inside, watches are twins in the form that nodes take; what leaves is written ba
 beyond this folder meets a hex address of TRON.
 """
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
-from support_service.giving import Cursor, Identity, Observation, PaymentClaim, Report, Statement, Watch
-from support_service.rails.evm.cursor_state import WatchKey
-from support_service.rails.evm.step_back import Block
+from support_service.giving import Identity, MoneyBlock, Observation, PaymentClaim, Report, Statement, Watch
 from support_service.rails.source import Holding
-from support_service.rails.tron import balance_samples as books
 from support_service.rails.tron.address import any_form, to_evm
-from support_service.rails.tron.balance_samples import BalanceSamples
 
 RAIL = "tron"
-_BOOKS = "tron"
 
 
 class Forms:
@@ -29,25 +22,22 @@ class Forms:
         self.twins = tuple(_twin(watch) for watch in watches)
         self._watch = dict(zip(self.twins, watches, strict=True))
 
-    def told(self, report: Report, held: Mapping[WatchKey, BalanceSamples]) -> Report:
-        """Write a report for the ledger, its cursor with what we keep beside the memo."""
+    def told(self, report: Report) -> Report:
+        """Write a report for the ledger."""
         return replace(
             report,
             observations=tuple(map(self._observation, report.observations)),
             statements=tuple(map(self._statement, report.statements)),
-            cursor=None if report.cursor is None else _with_books(report.cursor, held),
         )
 
     def holding(self, holding: Holding) -> Holding:
         """Write what a twin holds under the watch as it was set."""
         return replace(holding, watch=self._watch[holding.watch])
 
-    def blocks(self, blocks: Iterable[Block]) -> tuple[Block, ...]:
+    def blocks(self, blocks: Iterable[MoneyBlock]) -> tuple[MoneyBlock, ...]:
         """The ledger's blocks of money in the form that nodes take; those of addresses not watched are left out."""
         inside = {shown: twin for twin, shown in self._shown.items()}
-        return tuple(
-            (inside[address], asset, height, digest) for address, asset, height, digest in blocks if address in inside
-        )
+        return tuple(block._replace(address=inside[block.address]) for block in blocks if block.address in inside)
 
     def spoken(self, text: str) -> str:
         """Write the addresses in a message as people know them."""
@@ -73,17 +63,6 @@ class Forms:
 
     def _statement(self, statement: Statement) -> Statement:
         return replace(statement, address=self._shown.get(statement.address, statement.address))
-
-
-def read_books(after: Cursor | None) -> dict[WatchKey, BalanceSamples]:
-    """What we kept beside the memo in a cursor; nothing for an absent one."""
-    told: dict[str, Any] = json.loads(after.memo) if after is not None else {}
-    return books.read(told.get(_BOOKS, []))
-
-
-def _with_books(cursor: Cursor, held: Mapping[WatchKey, BalanceSamples]) -> Cursor:
-    told = json.loads(cursor.memo) | {_BOOKS: books.write(held)}
-    return replace(cursor, memo=json.dumps(told, separators=(",", ":")))
 
 
 def _twin(watch: Watch) -> Watch:

@@ -4,11 +4,12 @@ A TRON node tells balances of its newest state alone, so they cannot be asked fo
 told once is kept until the blocks below it are final and can be held against it.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from support_service.rails.evm.cursor_state import WatchKey
+from support_service.giving import Cursor
+from support_service.rails.chain import cursor_state as codec
+from support_service.rails.chain.cursor_state import TextUnits, WatchKey, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class BalanceSample:
 
     height: int
     block_hash: str
-    units: int
+    units: TextUnits
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Gap:
 
     low: int
     high: int
-    delta: int
+    delta: TextUnits
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,47 +39,19 @@ class BalanceSamples:
     unexplained rows in the ledger, for whoever reads these blocks again.
     """
 
-    sample: BalanceSample | None = None
-    doubt: int | None = None
-    first: BalanceSample | None = None
-    gaps: tuple[Gap, ...] = ()
+    sample: BalanceSample | None = field(default=None, metadata=named(is_left_out=True))
+    doubt: TextUnits | None = field(default=None, metadata=named(is_left_out=True))
+    first: BalanceSample | None = field(default=None, metadata=named(is_left_out=True))
+    gaps: tuple[Gap, ...] = field(default=(), metadata=named(is_left_out=True))
 
 
-def write(held: Mapping[WatchKey, BalanceSamples]) -> list[object]:
-    """Write books as JSON values; units go as text, for other readers of JSON would round them."""
-    return [[*key, _book(book)] for key, book in sorted(held.items())]
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """What the cursor remembers of all watches, beside what it does on every chain of this kind."""
+
+    books: Mapping[WatchKey, BalanceSamples] = field(default_factory=dict, metadata=named("tron"))
 
 
-def read(told: Iterable[Any]) -> dict[WatchKey, BalanceSamples]:
-    """Read what `write` wrote."""
-    return {(address, asset): _read_book(book) for address, asset, book in told}
-
-
-def _book(book: BalanceSamples) -> dict[str, object]:
-    told: dict[str, object] = {}
-    if book.sample is not None:
-        told["sample"] = _sample(book.sample)
-    if book.doubt is not None:
-        told["doubt"] = str(book.doubt)
-    if book.first is not None:
-        told["first"] = _sample(book.first)
-    if book.gaps:
-        told["gaps"] = [[gap.low, gap.high, str(gap.delta)] for gap in book.gaps]
-    return told
-
-
-def _read_book(told: dict[str, Any]) -> BalanceSamples:
-    return BalanceSamples(
-        sample=_read_sample(told.get("sample")),
-        doubt=int(told["doubt"]) if "doubt" in told else None,
-        first=_read_sample(told.get("first")),
-        gaps=tuple(Gap(low, high, int(delta)) for low, high, delta in told.get("gaps", ())),
-    )
-
-
-def _sample(sample: BalanceSample) -> list[object]:
-    return [sample.height, sample.block_hash, str(sample.units)]
-
-
-def _read_sample(told: list[Any] | None) -> BalanceSample | None:
-    return None if told is None else BalanceSample(told[0], told[1], int(told[2]))
+def read(cursor: Cursor | None) -> dict[WatchKey, BalanceSamples]:
+    """Read what a cursor remembers; nothing for an absent one."""
+    return dict(codec.read(cursor, Samples).books)

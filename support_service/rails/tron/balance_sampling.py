@@ -5,10 +5,11 @@ final a minute later, or never: a sample names its block by hash, and only count
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from support_service.rails.chain.quorum import agreed
 from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm.multicall import Pair
 from support_service.rails.evm.rpc import Call, Node
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import Refusal
@@ -16,9 +17,6 @@ from support_service.rails.evm.rpc_schema import Header
 from support_service.rails.source import SourceDown
 from support_service.rails.tron import rpc_requests as questions
 from support_service.rails.tron.balance_samples import BalanceSample
-
-# (token contract, holder)
-Pair: TypeAlias = tuple[str, str]
 
 
 class Sampler(Protocol):

@@ -7,9 +7,8 @@ also for one that is not SUCCESS. Where the witness is set, nothing is booked th
 from collections.abc import Iterable
 
 from support_service.rails.asides import Asides
-from support_service.rails.chain.http import Place
-from support_service.rails.evm.http import host_of
-from support_service.rails.evm.rpc_errors import Unreadable
+from support_service.rails.chain.http import JsonServer, host_of
+from support_service.rails.evm.rpc_errors import UnreadableItem
 from support_service.rails.source import SourceDown
 
 PATH = "/wallet/gettransactioninfobyid"
@@ -20,9 +19,9 @@ BRACKETS_MAX = 20_000
 TRIES_MAX = 5
 
 
-def witness_at(url: str) -> Place:
+def witness_at(url: str) -> JsonServer:
     """Give a second witness its bounds; its address may hold a key, so only the host is told."""
-    return Place(url, host_of(url), bytes_max=ANSWER_BYTES_MAX, brackets_max=BRACKETS_MAX)
+    return JsonServer(url, host_of(url), bytes_max=ANSWER_BYTES_MAX, brackets_max=BRACKETS_MAX)
 
 
 class Results:
@@ -50,7 +49,7 @@ class Results:
         if held is None or held.tries < TRIES_MAX:
             why = f"does not know {transaction}" if held is None else held.reason
             raise SourceDown(f"whether a transaction succeeded cannot be told: {why}; it is asked again")
-        raise Unreadable(PATH, 0, held.reason)
+        raise UnreadableItem(PATH, 0, held.reason)
 
     def _ask(self, transaction: str, key: str) -> bool | None:
         """Ask every witness; None where those that answer do not know it, which is noted."""

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from support_service.giving import Watch
+from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.evm import rpc_requests as calls
-from support_service.rails.evm.cursor_state import WatchKey, WatchState
+from support_service.rails.evm.cursor_state import WatchState
 from support_service.rails.evm.movements import net
 from support_service.rails.evm.range_reader import Watched
 from support_service.rails.evm.rpc_cache import RpcCache
@@ -21,11 +22,13 @@ def holdings(
     finals = {key: item.final.height for key, item in progress.items() if key in watched.all and item.final is not None}
     pairs = {key: (watched.all[key].asset.contract, key[0]) for key in finals}
     told = sampler.take(reader, list(pairs.values())) if pairs else {}
-    return [_holding(reader, watched, key, (height, told.get(pairs[key]))) for key, height in finals.items()]
+    return [_holding(reader, watched, key, height, sample=told.get(pairs[key])) for key, height in finals.items()]
 
 
-def _holding(reader: RpcCache, watched: Watched, key: WatchKey, what: tuple[int, BalanceSample | None]) -> Holding:
-    watch, (height, sample) = watched.all[key], what
+def _holding(
+    reader: RpcCache, watched: Watched, key: WatchKey, height: int, *, sample: BalanceSample | None
+) -> Holding:
+    watch = watched.all[key]
     if sample is None:
         return Holding(watch, height, None, "no node told its balance")
     header = reader.get(calls.header(sample.height))

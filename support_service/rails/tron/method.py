@@ -1,6 +1,6 @@
 """TRC-20 tokens at a static TRON address. TRON has no payment URI that wallets agree on."""
 
-from support_service.giving import PaymentMethod, Phrase, QrText, Row, Watch
+from support_service.giving import PaymentMethod, Phrase, QrText, Row, Wait, Watch
 from support_service.money import Asset
 from support_service.rails import shared_options as choices
 from support_service.rails.options import Options, Surroundings
@@ -23,6 +23,7 @@ def build_method(key: str, options: Options, around: Surroundings) -> PaymentMet
     return PaymentMethod(
         key=key,
         rail="tron",
+        wait=_wait(around.networks[network].get("confirm")),
         title=Phrase("%(asset)s (TRON, TRC20)", (("asset", assets[0].code),)),
         rows=(
             Row(Phrase("Address"), address, address),
@@ -44,6 +45,14 @@ def build_method(key: str, options: Options, around: Surroundings) -> PaymentMet
         ),
         watches=tuple(Watch(network, address, asset, key, start_block) for asset in assets),
     )
+
+
+# 19 of the 27 who make TRON's blocks must have stood on one; they take 3 seconds each.
+SOLID_BLOCKS, SOLID_MINUTES = 19, 1
+
+
+def _wait(confirm: object) -> Wait:
+    return Wait(confirm + 1) if isinstance(confirm, int) else Wait(SOLID_BLOCKS, SOLID_MINUTES)
 
 
 def check_network(name: str, options: Options) -> None:

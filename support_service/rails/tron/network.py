@@ -48,8 +48,4 @@ def take_network(name: str, options: Options) -> TronNetwork | None:
 
 def read_network(name: str, table: Mapping[str, object]) -> TronNetwork:
     """Read a table that was already checked at start-up; ValueError, naming the mistakes, if it was not."""
-    options = Options(f"networks.{name}", table)
-    network = take_network(name, options)
-    if network is None:
-        raise ValueError("; ".join(f"{mistake.key}: {mistake.reason}" for mistake in options.mistakes))
-    return network
+    return nodes.read_network(name, table, take_network)

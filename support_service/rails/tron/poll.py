@@ -5,22 +5,26 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from support_service.giving import Cursor, Report, State, Watch
+from support_service.giving import Cursor, Report, SourceWarning, State, WarningKind, Watch
+from support_service.rails.chain import cursor_state as codec
+from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.evm import rpc_requests as calls
-from support_service.rails.evm.cursor_state import BalanceAt, WatchKey, WatchState
+from support_service.rails.evm.cursor_state import BalanceAt, WatchState
+from support_service.rails.evm.multicall import Pair
 from support_service.rails.evm.poll import Poll, SourceContext
 from support_service.rails.evm.range_reader import Range
 from support_service.rails.evm.reorg import ChainHead, mark_of
 from support_service.rails.evm.report_builder import ReportBuilder
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.source import SourceDown
+from support_service.rails.tron import balance_samples as samples
 from support_service.rails.tron import log_index as canary
 from support_service.rails.tron import reconcile
 from support_service.rails.tron import rpc_requests as questions
-from support_service.rails.tron.address_forms import Forms, read_books
-from support_service.rails.tron.balance_samples import BalanceSample, BalanceSamples
-from support_service.rails.tron.balance_sampling import Pair, Sampler
+from support_service.rails.tron.address_forms import Forms
+from support_service.rails.tron.balance_samples import BalanceSample, BalanceSamples, Samples
+from support_service.rails.tron.balance_sampling import Sampler
 from support_service.rails.tron.reconcile import Case
 
 # A node may have had its log index off for some time long ago: longer steps prove it at both ends.
@@ -44,23 +48,25 @@ class TronPoll(Poll):
 
     def __init__(self, post: SourceContext, reader: RpcCache, after: Cursor | None, helpers: Helpers) -> None:
         super().__init__(post, reader, after)
-        self._helpers, self._books = helpers, read_books(after)
+        self._helpers, self._books = helpers, samples.read(after)
         self._is_sampled = False
 
     def reports(self) -> Iterator[Report]:
         """Yield what is new; at least one report, which says that we looked."""
         self._ask_ahead()
         yield from super().reports()
-        self.warning = "; ".join(filter(None, (self.warning, *self._doubts())))
+        self.warnings = (*self.warnings, *self._doubts())
 
-    def _doubts(self) -> Iterator[str]:
+    def _doubts(self) -> Iterator[SourceWarning]:
         """Say which balances are not as the logs say, and which were not held against them for long."""
         doubted = {key[1] for key in self._watched.all if self._book(key).doubt is not None}
         if doubted:
-            yield f"{', '.join(sorted(doubted))}: the balance is not what the logs say; it is asked for again"
+            text = f"{', '.join(sorted(doubted))}: the balance is not what the logs say; it is asked for again"
+            yield SourceWarning(WarningKind.UNPROVED, text)
         unproven = {key[1] for key, item in self._mine() if _is_unproven(item)}
         if unproven:
-            yield f"{', '.join(sorted(unproven))}: no balance could be held against the logs for an hour of blocks"
+            text = f"{', '.join(sorted(unproven))}: no balance could be held against the logs for an hour of blocks"
+            yield SourceWarning(WarningKind.UNPROVED, text)
 
     @property
     def final_height(self) -> int | None:
@@ -85,7 +91,10 @@ class TronPoll(Poll):
         self._reader.fetch([calls.chain_id(), *finalized, *here, *wanted])
 
     def _report(self, draft: ReportBuilder) -> Report:
-        return self._helpers.forms.told(super()._report(draft), self._books)
+        return self._helpers.forms.told(super()._report(draft))
+
+    def _remembered(self) -> str:
+        return codec.write(self._memo, Samples(self._books))
 
     def _begin(self, seen: ChainHead, draft: ReportBuilder) -> None:
         """Where a watch starts anew, what was booked as unexplained is taken back: it is to be found again."""

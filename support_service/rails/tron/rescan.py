@@ -8,23 +8,25 @@ by as much as this reading finds, and nothing is taken back that no reading expl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from support_service.giving import Cursor, Report, State, Watch
+from support_service.giving import Cursor, MoneyBlock, Report, State, Watch
+from support_service.rails.chain import cursor_state as codec
+from support_service.rails.chain.cursor_state import key_of
 from support_service.rails.chain.search import BlockRef, RangeSize
 from support_service.rails.evm import cursor_state as memo
 from support_service.rails.evm import reorg as sight
-from support_service.rails.evm.cursor_state import CursorState, WatchState, key_of
+from support_service.rails.evm.cursor_state import CursorState, WatchState
 from support_service.rails.evm.movements import BlockMovements, net
 from support_service.rails.evm.poll import SourceContext
 from support_service.rails.evm.reorg import mark_of
 from support_service.rails.evm.report_builder import ReportBuilder
 from support_service.rails.evm.rpc_cache import LogSearch, RpcCache
-from support_service.rails.evm.step_back import Block
 from support_service.rails.source import Rescan
+from support_service.rails.tron import balance_samples as samples
 from support_service.rails.tron import log_index as canary
 from support_service.rails.tron import reconcile
 from support_service.rails.tron import rpc_requests as questions
-from support_service.rails.tron.address_forms import Forms, read_books
-from support_service.rails.tron.balance_samples import BalanceSamples
+from support_service.rails.tron.address_forms import Forms
+from support_service.rails.tron.balance_samples import BalanceSamples, Samples
 from support_service.rails.tron.reconcile import RANGE_BLOCKS_MAX
 
 # A step that survives a kill.
@@ -54,7 +56,7 @@ def read_again(
     Reading begins earlier where a proof from a balance reaches further back. Raises SourceDown,
     SourceLied and Refusal.
     """
-    held, books = memo.read(task.live).progress, read_books(task.live)
+    held, books = memo.read(task.live).progress, samples.read(task.live)
     seen = sight.look(reader, post.network, CursorState(), None)
     blocks, step = forms.blocks(task.blocks), 0 if after is None else after.step
     for key, watch in post.watched.all.items():
@@ -66,7 +68,8 @@ def read_again(
         mine = [block for block in blocks if block[:2] == key]
         for draft, mark in _read(post, reader, one, (mine, high)):
             step += 1
-            yield forms.told(draft.report(post.name, step, (mark, CursorState()), post.clock()), {})
+            remembered = codec.write(CursorState(), Samples())
+            yield forms.told(draft.report(post.name, step, mark=mark, memo=remembered, at=post.clock()))
 
 
 def _low(first: int, progress: WatchState, book: BalanceSamples) -> int:
@@ -80,7 +83,7 @@ def _low(first: int, progress: WatchState, book: BalanceSamples) -> int:
 
 
 def _read(
-    post: SourceContext, reader: RpcCache, one: _Again, what: tuple[list[Block], int]
+    post: SourceContext, reader: RpcCache, one: _Again, what: tuple[list[MoneyBlock], int]
 ) -> Iterator[tuple[ReportBuilder, BlockRef]]:
     blocks, high = what
     search = LogSearch([one.watch.asset.contract], [one.watch.address])
@@ -103,7 +106,10 @@ def _read(
 
 
 def _silent(
-    post: SourceContext, reader: RpcCache, one: _Again, what: tuple[ReportBuilder, list[Block], list[BlockMovements]]
+    post: SourceContext,
+    reader: RpcCache,
+    one: _Again,
+    what: tuple[ReportBuilder, list[MoneyBlock], list[BlockMovements]],
 ) -> list[BlockMovements]:
     """State blocks with our money in which the search found nothing; what they hold is read without the index."""
     draft, blocks, found = what

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar, cast
 
-from support_service.rails.evm.rpc import Asked, Call
-from support_service.rails.evm.rpc_errors import NoState, Refusal, Unreadable
+from support_service.rails.evm.rpc import Askable, Call
+from support_service.rails.evm.rpc_errors import NoState, Refusal, UnreadableItem
 from support_service.rails.evm.rpc_schema import Receipt
 
 _OF_STATE = frozenset({"eth_call", "eth_getBalance", "eth_getCode", "eth_getStorageAt"})
@@ -23,7 +23,7 @@ Witness = Callable[[str], bool]
 class NewestOnly:
     """Passes questions on, all but those about old state; a witness, where there is one, is asked of every receipt."""
 
-    def __init__(self, inner: Asked, witness: Witness | None = None) -> None:
+    def __init__(self, inner: Askable, witness: Witness | None = None) -> None:
         self._inner, self._witness = inner, witness
         self.host = inner.host
 
@@ -39,7 +39,7 @@ class NewestOnly:
             return answer
         try:
             return cast("T", replace(answer, is_success=self._witness(answer.tx)))
-        except Unreadable as error:
+        except UnreadableItem as error:
             return error
 
 

@@ -5,12 +5,12 @@ block. So the blocks of a span of time are read from the nodes once more, and bo
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeAlias, cast
 
-from support_service.giving import Clock, Watch
-from support_service.rails.chain.http import Place
+from support_service.giving import Clock, SourceWarning, WarningKind, Watch
+from support_service.rails.chain.http import JsonServer
 from support_service.rails.chain.search import RangeSize
 from support_service.rails.evm import tokens
 from support_service.rails.evm.rpc_cache import LogSearch, RpcCache
@@ -34,12 +34,12 @@ Entry: TypeAlias = tuple[str, str, str, int]
 
 
 class Histories:
-    """Compares every few minutes; `warning` says what differed, "" where nothing did."""
+    """Compares every few minutes; `warnings` say what differed, and what could not be compared."""
 
     def __init__(self, urls: Iterable[str], clock: Clock, *, settling_blocks: int = SETTLING_BLOCKS) -> None:
         self._places, self._clock, self._settling = [witness_at(url) for url in urls], clock, settling_blocks
         self._compared_at: datetime | None = None
-        self.warning = ""
+        self.warnings: tuple[SourceWarning, ...] = ()
 
     def compare(self, reader: RpcCache, watches: Sequence[Watch], final_height: int | None) -> None:
         """Compare the last hour up to finality, if it is time. Raises SourceDown and Refusal of the nodes."""
@@ -51,11 +51,11 @@ class Histories:
         self._compared_at = now
         low = max(0, high - WINDOW_BLOCKS)
         times = tuple(_time(reader, height) for height in (low, high))
-        told: list[str] = []
+        told: list[SourceWarning] = []
         for watch in watches:
             logged = _logged(reader, watch, (low, high))
-            told += [text for place in self._places if (text := _compared(place, watch, times, logged))]
-        self.warning = "; ".join(dict.fromkeys(told))
+            told += [found for place in self._places for found in _compared(place, watch, times, logged)]
+        self.warnings = tuple(dict.fromkeys(told))
 
 
 def _time(reader: RpcCache, height: int) -> int:
@@ -76,17 +76,23 @@ def _logged(reader: RpcCache, watch: Watch, span: tuple[int, int]) -> Counter[En
     return found
 
 
-def _compared(place: Place, watch: Watch, times: tuple[int, ...], logged: Counter[Entry]) -> str:
-    """Say how a history differs from the logs; "" if it does not."""
+def _compared(
+    place: JsonServer, watch: Watch, times: tuple[int, ...], logged: Counter[Entry]
+) -> Iterator[SourceWarning]:
+    """Say how a history differs from the logs."""
     try:
         listed = _listed(place, watch, times)
     except SourceDown as error:
-        return f"account history cannot be read: {error}"
+        yield SourceWarning(WarningKind.DEGRADED, f"account history cannot be read: {error}")
+        return
     lacking, unknown = logged - listed, listed - logged
     name = f"{watch.asset.code}: {place.host}"
-    told = [f"{name} lists {_named(unknown)} that the nodes' logs do not have"] if unknown else []
-    told += [f"{name} does not list {_named(lacking)} that the nodes' logs have"] if lacking else []
-    return "; ".join(told)
+    if unknown:
+        text = f"{name} lists {_named(unknown)} that the nodes' logs do not have"
+        yield SourceWarning(WarningKind.UNPROVED, text)
+    if lacking:
+        text = f"{name} does not list {_named(lacking)} that the nodes' logs have"
+        yield SourceWarning(WarningKind.UNPROVED, text)
 
 
 def _named(entries: Counter[Entry]) -> str:
@@ -95,7 +101,7 @@ def _named(entries: Counter[Entry]) -> str:
     return f"transfers ({', '.join(transactions[:NAMED_MAX])}{more})"
 
 
-def _listed(place: Place, watch: Watch, times: tuple[int, ...]) -> Counter[Entry]:
+def _listed(place: JsonServer, watch: Watch, times: tuple[int, ...]) -> Counter[Entry]:
     """What a history lists after times[0] and up to times[1]; SourceDown where it is no such list."""
     asked = {
         "only_confirmed": "true",
@@ -120,7 +126,7 @@ def _listed(place: Place, watch: Watch, times: tuple[int, ...]) -> Counter[Entry
     raise SourceDown(f"{place.host}: lists more than {PAGES_MAX * PAGE_ENTRIES} transfers of one hour")
 
 
-def _entry(place: Place, item: object, watch: Watch, times: tuple[int, ...]) -> Entry | None:
+def _entry(place: JsonServer, item: object, watch: Watch, times: tuple[int, ...]) -> Entry | None:
     """Read one transfer; None for what is not of this token, not of this time, or of nothing."""
     try:
         told = cast("Mapping[str, object]", item)

@@ -9,18 +9,17 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from support_service.giving import Clock, Cursor, Report, Watch, utc_now
+from support_service.giving import Clock, Cursor, MoneyBlock, Report, SourceWarning, WarningKind, Watch, utc_now
 from support_service.rails.asides import Asides
 from support_service.rails.chain.search import RangeSize
 from support_service.rails.evm import cursor_state as memo
 from support_service.rails.evm import tokens
 from support_service.rails.evm.range_reader import Watched
 from support_service.rails.evm.reorg import check_chain, look
-from support_service.rails.evm.rpc import Asked, Node
+from support_service.rails.evm.rpc import Askable, Node
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import Refusal
 from support_service.rails.evm.source import EvmSource
-from support_service.rails.evm.step_back import Block
 from support_service.rails.processor import Believed
 from support_service.rails.rail import RailSettings
 from support_service.rails.source import Holding, Rescan, Source, SourceDown, SourceLied
@@ -61,13 +60,13 @@ class TronSource(EvmSource):
         self._forms = Forms(watches)
         super().__init__(network, self._forms.twins, clock=clock, node=node)
         self.name = f"tron:{network.name}"
-        self.asides = Asides(self.name, clock)
+        self.asides: Asides = Asides(self.name, clock)
         self.solid = [node(url) for url in network.solid]
         for watched in (*self._watched.values(), self._watched_together):
             watched.has_lens = False
             watched.logs.size = RangeSize(most=RANGE_BLOCKS_MAX)
         self._proven_at: dict[Node, datetime] = {}
-        self._trouble = ""
+        self._troubles: tuple[SourceWarning, ...] = ()
         self._histories = Histories(network.trongrid, clock)
         self._witness = Results(network.native, self.asides) if network.native else None
 
@@ -79,18 +78,18 @@ class TronSource(EvmSource):
 
     def _note(self, error: SourceDown) -> None:
         """A balance that cannot be had holds nothing up, but is told."""
-        self._trouble = f"balances are not told: {error}"
+        self._troubles = (SourceWarning(WarningKind.UNPROVED, f"balances are not told: {error}"),)
 
-    def _one_turn(self, asked: Asked, watched: Watched, after: Cursor | None) -> Iterator[Report]:
+    def _one_turn(self, asked: Askable, watched: Watched, after: Cursor | None) -> Iterator[Report]:
         """Take one turn for what can be read; raises Refusal."""
-        self._trouble = ""
+        self._troubles = ()
         reader = RpcCache(NewestOnly(asked, self._witness), goes_on=watched.may_scan)
         turn = TronPoll(self._post(self.name, watched), reader, after, Helpers(self._forms, self._sampler()))
         yield from turn.reports()
         self._histories.compare(RpcCache(NewestOnly(asked)), tuple(watched.all.values()), turn.final_height)
-        self.warning = "; ".join(filter(None, (turn.warning, self._trouble, self._histories.warning)))
+        self._warnings = (*turn.warnings, *self._troubles, *self._histories.warnings)
 
-    def step_back(self, after: Cursor, blocks: Iterable[Block]) -> Report | None:
+    def step_back(self, after: Cursor, blocks: Iterable[MoneyBlock]) -> Report | None:
         """After a freeze: the step back to the last common block, or None where the chain is as we read it.
 
         blocks are those the ledger holds money in. Raises SourceDown and SourceLied.

@@ -3,37 +3,40 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from support_service.giving import Cursor, Report, Statement
+from support_service.giving import Cursor, MoneyBlock, Report, Statement
+from support_service.rails.chain import cursor_state as codec
+from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.evm import cursor_state as memo
 from support_service.rails.evm import step_back as thaw
-from support_service.rails.evm.cursor_state import BalanceAt, WatchKey, WatchState
+from support_service.rails.evm.cursor_state import BalanceAt, WatchState
 from support_service.rails.evm.poll import SourceContext
 from support_service.rails.evm.rpc_cache import RpcCache
-from support_service.rails.evm.step_back import Block
+from support_service.rails.tron import balance_samples as samples
 from support_service.rails.tron import reconcile
-from support_service.rails.tron.address_forms import Forms, read_books
-from support_service.rails.tron.balance_samples import BalanceSamples
+from support_service.rails.tron.address_forms import Forms
+from support_service.rails.tron.balance_samples import BalanceSamples, Samples
 
 
 def step_back(
-    post: SourceContext, reader: RpcCache, after: Cursor, blocks: Iterable[Block], *, forms: Forms
+    post: SourceContext, reader: RpcCache, after: Cursor, blocks: Iterable[MoneyBlock], *, forms: Forms
 ) -> Report | None:
     """Report the step back to the last common block; None where the chain is as we read it.
 
     A watch whose last proof lies above that block is read anew from its start. Raises SourceDown,
     SourceLied and Refusal.
     """
-    held, books = memo.read(after).progress, read_books(after)
+    held, books = memo.read(after).progress, samples.read(after)
     report = thaw.step_back(post, reader, after, forms.blocks(blocks), progress=_progress)
     if report is None or report.cursor is None:
         return None
-    now = memo.read(report.cursor).progress
-    restarted = {key for key, item in now.items() if item.final is None}
+    now = memo.read(report.cursor)
+    restarted = {key for key, item in now.progress.items() if item.final is None}
     base = -1 if report.cursor.height is None else report.cursor.height
     taken_back = _taken_back(post, reader, [(key, books.get(key, BalanceSamples())) for key in sorted(restarted)], base)
     kept = {key: _kept(book, base) for key, book in books.items() if key in held and key not in restarted}
-    return forms.told(replace(report, statements=(*report.statements, *taken_back)), kept)
+    cursor = replace(report.cursor, memo=codec.write(now, Samples(kept)))
+    return forms.told(replace(report, statements=(*report.statements, *taken_back), cursor=cursor))
 
 
 def _progress(
@@ -45,11 +48,11 @@ def _progress(
     _, item = held
     is_proven = item.proof is not None and item.final is not None and base is not None and item.proof <= base.height
     if not is_proven or base is None or item.final is None or base.height <= item.start:
-        return WatchState(item.start, item.wanted)
+        return WatchState(item.start, wanted=item.wanted)
     booked = tuple(one for one in item.booked if one[0] <= base.height)
     later = sum(units for height, units in item.booked if height > base.height)
     final = BalanceAt(base.height, item.final.units - later)
-    return WatchState(item.start, item.wanted, final=final, proof=item.proof, booked=booked)
+    return WatchState(item.start, wanted=item.wanted, final=final, proof=item.proof, booked=booked)
 
 
 def _taken_back(

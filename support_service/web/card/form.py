@@ -73,7 +73,7 @@ def frequencies(choice: CardChoice) -> tuple[Frequency, ...]:
 def currencies(choice: CardChoice, lang: str) -> tuple[CardCurrency, ...]:
     """Order the currencies for a page: whoever reads Ukrainian most likely pays in hryvnias; else as they were set."""
     own = _OF_LANGUAGE.get(lang)
-    return tuple(sorted(choice.currencies, key=lambda one: one.asset.code != own))
+    return tuple(sorted(choice.currencies, key=lambda one: (bool(one.asset.network), one.asset.code != own)))
 
 
 def _read(asked: Mapping[str, str], choice: CardChoice, lang: str) -> WishRead:
@@ -103,7 +103,7 @@ def _with_amount(read: WishRead, typed: str, exact: str, lang: str) -> WishRead:
         bounds = (read.currency.minimum_units, read.currency.maximum_units)
         least, most = (sum_text(Money(units, asset), lang) for units in bounds)
         values = (("least", least), ("most", most))
-        return _mistaken(read, Phrase("A gift by card is from %(least)s to %(most)s.", values))
+        return _mistaken(read, Phrase("Please write a sum from %(least)s to %(most)s.", values))
     return WishRead(read.currency, read.frequency, read.typed, wish=Wish(read.currency, read.frequency, money))
 
 

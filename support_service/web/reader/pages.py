@@ -4,18 +4,23 @@ Nothing here asks the ledger or a node: the page lives when all of them are down
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, url_for
+from flask.blueprints import BlueprintSetupState
 from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from support_service import qr
 from support_service.assembly import Assembly
-from support_service.door.shelf import Depends
+from support_service.door.shelf import Depends, Together
 from support_service.giving import PaymentMethod, QrText
-from support_service.web.i18n import say
+from support_service.web.i18n import chosen_language, say
 from support_service.web.public import for_other_sites, public
 from support_service.web.reader.articles import allowed_article, article_label, article_slot
+from support_service.web.reader.coins import coins
+from support_service.web.reader.sums import NAMES, canonical, is_for_everybody, offered, read_sum, sum_query
+from support_service.web.reader.verify import signed_as_json
 from support_service.web.service import Service, service
 
 blueprint = Blueprint("reader", __name__)
@@ -25,13 +30,26 @@ def shelved(assembly: Assembly) -> Iterator[tuple[str, Depends]]:
     """Tell the door what each answer depends on."""
     publisher = assembly.settings.publisher
     spoken = {"lang": publisher.languages}
-    yield "/support", Depends(choices=spoken, slot=article_slot(publisher.sites))
+    yield "/support", Depends(choices=spoken, together=_sums(assembly), slot=article_slot(publisher.sites))
     yield "/privacy", Depends(choices=spoken)
     yield "/.well-known/support-methods.json", Depends(choices=spoken)
     for method in assembly.methods:
         if method.qr is not None:
             yield f"/qr/{method.key}.svg", Depends(choices=spoken, is_versioned=True)
             yield f"/qr/{method.key}.png", Depends(is_versioned=True)
+
+
+def _sums(assembly: Assembly) -> Together | None:
+    choice = offered(assembly.shown)
+    if choice is None:
+        return None
+    return Together(NAMES, partial(canonical, choice=choice, languages=assembly.settings.publisher.languages))
+
+
+@blueprint.record_once
+def teach_templates(state: BlueprintSetupState) -> None:
+    """Give templates what the sums of the page are made of."""
+    state.app.add_template_global(sum_query)
 
 
 @blueprint.get("/")
@@ -42,9 +60,23 @@ def front() -> BaseResponse:
 
 @blueprint.get("/support")
 def support() -> Response:
-    """Show every way to give."""
-    sites = service().assembly.settings.publisher.sites
-    return public(_page("support.html", allowed_article(request.args.get("article", ""), sites)))
+    """Show every way to give; with a sum in the address, filled in."""
+    at = service()
+    choice, lang = offered(at.assembly.shown), chosen_language()
+    page_sum = read_sum(request.args, choice, lang) if choice else None
+    money = page_sum.money if page_sum else None
+    return public(
+        _page(
+            "support.html",
+            allowed_article(request.args.get("article", ""), at.assembly.settings.publisher.sites),
+            methods=[method.filled(money) if money else method for method in at.assembly.shown],
+            page_sum=page_sum,
+            money=money,
+            chosen=page_sum.query if page_sum else {},
+            has_sums=choice is not None and is_for_everybody(choice),
+            coins=coins(at.assembly.shown),
+        )
+    )
 
 
 @blueprint.get("/privacy")
@@ -74,17 +106,16 @@ def manifest() -> Response:
     return for_other_sites(public(current_app.json.dumps(_manifest(service())), "application/json"))
 
 
-def _page(template: str, article: str | None) -> str:
+def _page(template: str, article: str | None, **more: object) -> str:
     at = service()
-    return render_template(
-        template,
-        publisher=at.assembly.settings.publisher,
-        base_url=at.base_url,
-        methods=at.assembly.shown,
-        card_processors=[method.card.processor for method in at.assembly.methods if method.card is not None],
-        article=article,
-        article_label=article_label(article) if article else None,
-    )
+    around: dict[str, object] = {
+        "base_url": at.base_url,
+        "methods": at.assembly.shown,
+        "card_processors": [method.card.processor for method in at.assembly.methods if method.card is not None],
+        "article": article,
+        "article_label": article_label(article) if article else None,
+    }
+    return render_template(template, **(around | more))
 
 
 def _method_with_code(key: str) -> tuple[PaymentMethod, QrText]:
@@ -101,6 +132,7 @@ def _manifest(at: Service) -> dict[str, object]:
         "publisher": {"name": settings.publisher.name, "url": at.base_url},
         "demo": settings.is_demo,
         "methods": [_described(method) for method in at.assembly.methods],
+        "signature": signed_as_json(),
     }
 
 

@@ -1,25 +1,27 @@
 """The thank-you page: what the ledger believes of one gift, under its unguessable reference.
 
-Coming here proves nothing and changes nothing: only what the processor signs does. Neither a name
-nor an e-mail address is ever shown: whoever has the link sees a sum and how far it has come.
+Coming here proves nothing and changes nothing: only what a processor signs, or a chain or bank tells, does. Neither
+a name nor an e-mail address is ever shown: whoever has the link sees a sum and how far it has come.
 """
 
 import logging
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, abort, jsonify, make_response, render_template, request
+from flask import Blueprint, Response, abort, jsonify, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
+from werkzeug.wrappers import Response as BaseResponse
 
-from support_service.giving import Frequency, Intent
-from support_service.ledger import Ledger, LedgerError, Plan
+from support_service.giving import Frequency, Intent, Plan, State
+from support_service.ledger import Ledger, LedgerError, LedgerOutdated
 from support_service.money import Asset, Money, plain
+from support_service.web.answers.progress import Progress, progress_of
 from support_service.web.card.form import frequencies
 from support_service.web.card.offer import find_way
+from support_service.web.i18n import chosen_language
 from support_service.web.reader.gift_status import Belief, believe
-from support_service.web.service import service
+from support_service.web.service import Service, service
 
 log = logging.getLogger(__name__)
 
@@ -31,16 +33,24 @@ _JSON, _HTML = "application/json", "text/html"
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One gift as its page tells it."""
+    """One gift as its page tells it; received: the transfers that came for it, where no processor charges it."""
 
     intent: Intent
     belief: Belief
     plan: Plan | None = None
+    is_card: bool = True
+    received: tuple[Progress, ...] = ()
 
     @property
-    def money(self) -> Money:
-        """What is charged each time."""
-        return Money(self.intent.units, Asset(self.intent.currency, self.intent.exponent))
+    def money(self) -> Money | None:
+        """What is charged each time, or was said; None where the reader said no sum."""
+        intent = self.intent
+        return Money(intent.units, Asset(intent.currency, intent.exponent)) if intent.units else None
+
+    @property
+    def mark(self) -> str:
+        """Name what is told of its transfers, so that a page can see that something is new."""
+        return "-".join([str(self.belief), *(f"{one.done}/{one.needed}{one.state[0]}" for one in self.received)])
 
     @property
     def plan_money(self) -> Money | None:
@@ -58,27 +68,44 @@ def keep_to_yourself(response: Response) -> Response:
 
 
 @blueprint.get("/thanks/<ref>")
-def thanks(ref: str) -> str:
+def thanks(ref: str) -> BaseResponse | str:
     """Thank for a gift that was received; until then say how far it has come."""
-    return render_template("thanks.html", **_about(_given_or_404(ref)))
+    given = given_or_404(ref)
+    if not given.is_card:
+        return redirect(url_for("gift.show", ref=ref, lang=chosen_language()), 303)
+    return render_template("thanks.html", **about(given))
 
 
 @blueprint.get("/donations/<ref>")
 def donation(ref: str) -> Response:
     """Tell the same as a piece of a page, or as JSON for programs."""
-    given = _given_or_404(ref)
+    given = given_or_404(ref)
     if request.accept_mimetypes.best_match([_JSON, _HTML]) == _HTML:
-        return make_response(render_template("given.html", **_about(given)))
+        return make_response(render_template("given.html" if given.is_card else "gift_state.html", **about(given)))
     return jsonify(
         ref=given.intent.ref,
         state=str(given.belief),
-        units=str(given.intent.units),
-        amount=plain(given.money),
-        currency=given.intent.currency,
+        units=str(given.intent.units) if given.money else None,
+        amount=plain(given.money) if given.money else None,
+        currency=given.intent.currency or None,
         frequency=str(given.intent.frequency),
         is_final=not given.belief.may_change_soon,
         plan=_plan(given),
+        received=[_received(one) for one in given.received],
     )
+
+
+def _received(one: Progress) -> dict[str, object]:
+    """Tell one transfer: what came, how far it is, on how many blocks of how many."""
+    return {
+        "units": str(one.money.units),
+        "amount": plain(one.money),
+        "asset": one.money.asset.code,
+        "network": one.network or None,
+        "state": str(one.state),
+        "confirmations": one.done if one.is_underway else None,
+        "needed": one.needed or None,
+    }
 
 
 def _plan(given: Given) -> dict[str, object] | None:
@@ -107,31 +134,47 @@ def tell_ledger_down(error: LedgerError) -> tuple[str, int, dict[str, str]]:
     return page, 503, {"Retry-After": "30"}
 
 
-def _given_or_404(ref: str) -> Given:
+def given_or_404(ref: str) -> Given:
+    """Find the gift of a reference; 404 where nobody has it. Raises LedgerError."""
     at = service()
-    given = at.read(lambda ledger: _given(ledger, ref, at.clock())) if at.processors and _REF.fullmatch(ref) else None
+    if not _REF.fullmatch(ref):
+        abort(404)
+    try:
+        given = at.read(lambda ledger: _given(at, ledger, ref))
+    except LedgerOutdated:
+        if at.processors:
+            raise
+        # Before there is a database nobody has chosen anything.
+        given = None
     return given or abort(404)
 
 
-def _given(ledger: Ledger, ref: str, now: datetime) -> Given | None:
+def _given(at: Service, ledger: Ledger, ref: str) -> Given | None:
     intent = ledger.intent(ref)
     if intent is None:
         return None
-    attempt = ledger.attempt(ref)
-    open_until = attempt.checkout.expires_at if attempt and attempt.checkout else None
-    states = [listed.donation.state for listed in ledger.intent_donations(ref)]
-    return Given(intent, believe(states, open_until, now), ledger.plan_of(ref))
+    donations = [listed.donation for listed in ledger.intent_donations(ref)]
+    states = [donation.state for donation in donations]
+    if intent.method in at.processors:
+        attempt = ledger.attempt(ref)
+        open_until = attempt.checkout.expires_at if attempt and attempt.checkout else None
+        return Given(intent, believe(states, open_until, at.clock()), ledger.plan_of(ref))
+    read_up_to = ledger.read_up_to() if State.SEEN in states else {}
+    received = tuple(progress_of(donation, at.assembly.methods, read_up_to) for donation in donations)
+    return Given(intent, believe(states, None, at.clock()), is_card=False, received=received)
 
 
-def _about(given: Given) -> dict[str, object]:
+def about(given: Given) -> dict[str, object]:
+    """Gather what the pages of a gift tell."""
     is_once = given.intent.frequency is Frequency.ONCE
     way = find_way(service())
     has_monthly = way is not None and Frequency.MONTHLY in frequencies(way.choice)
+    own_units = given.intent.units - given.intent.covered_fee_units
     return {
         "given": given,
         "belief": given.belief,
         "offers_monthly": is_once and has_monthly and given.belief is Belief.RECEIVED,
-        "own_money": Money(given.intent.units - given.intent.covered_fee_units, given.money.asset),
+        "own_money": Money(own_units, given.money.asset) if given.money else None,
         "shares": _shares(given.intent.article),
         "shared_url": _shared_url(given.intent.article),
         "article": given.intent.article,

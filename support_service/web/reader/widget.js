@@ -1,9 +1,13 @@
-/* The support block for articles: a custom element that upgrades the plain link or HTML inside it.
-   No dependency, no cookie, no storage, no request of its own. If anything here fails, what the
-   page already has inside the element stays as it is and keeps working. */
+/* The support block for articles: a custom element that upgrades the plain HTML inside it. No dependency, no cookie,
+   no storage, and no request before a reader asks for a code. If anything here fails, what the page already has
+   inside the element stays as it is and keeps working. */
 (() => {
   "use strict";
   const settings = /* settings */ {};
+  const DONE_MILLISECONDS = 2000;
+  // Wide enough to lie open; narrower it is a phone's column.
+  const WIDE_PIXELS = 560;
+  const HEIGHT_PIXELS_MAX = 4000;
 
   if (!window.customElements || !("adoptedStyleSheets" in Document.prototype) || customElements.get("support-block")) {
     return;
@@ -13,81 +17,177 @@
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(`
     :host {
-      --paper: #fbfaf7; --ink: #1c1e1d; --muted: #5a5f5c; --line: #dedbd3; --accent: #14574a; --accent-ink: #ffffff;
-      --wait-paper: #ffe2a8; --wait-ink: #3d2a00;
+      --_paper: var(--support-paper, #fbfaf7); --_ink: var(--support-ink, #1c1e1d); --_muted: #5a5f5c; --_line: #dedbd3;
+      --_accent: var(--support-accent, ${settings.light.accent}); --_accent-ink: var(--support-accent-ink, #fff);
+      --_wait-paper: #ffe2a8; --_wait-ink: #3d2a00;
       display: block; container-type: inline-size; margin-block: 2rem;
-      font-family: system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif;
-      font-size: 1rem; line-height: 1.5; color: var(--ink); text-align: start;
+      font: 1rem/1.5 var(--support-font, system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif);
+      color: var(--_ink); text-align: start;
     }
     :host([hidden]) { display: none; }
     @media screen and (prefers-color-scheme: dark) {
       :host(:not([theme="light"])) {
-        --paper: #1b1e1d; --ink: #ebe9e3; --muted: #a8ada9; --line: #373c3a; --accent: #7cd0b8; --accent-ink: #08130f;
-        --wait-paper: #4a3500; --wait-ink: #ffe2a8;
+        --_paper: var(--support-paper, #1b1e1d); --_ink: var(--support-ink, #ebe9e3); --_muted: #a8ada9; --_line: #373c3a;
+        --_accent: var(--support-accent, ${settings.dark.accent}); --_accent-ink: var(--support-accent-ink, #08130f);
+        --_wait-paper: #4a3500; --_wait-ink: #ffe2a8;
       }
     }
     :host([theme="dark"]) {
-      --paper: #1b1e1d; --ink: #ebe9e3; --muted: #a8ada9; --line: #373c3a; --accent: #7cd0b8; --accent-ink: #08130f;
-      --wait-paper: #4a3500; --wait-ink: #ffe2a8;
+      --_paper: var(--support-paper, #1b1e1d); --_ink: var(--support-ink, #ebe9e3); --_muted: #a8ada9; --_line: #373c3a;
+      --_accent: var(--support-accent, ${settings.dark.accent}); --_accent-ink: var(--support-accent-ink, #08130f);
+      --_wait-paper: #4a3500; --_wait-ink: #ffe2a8;
     }
     * { box-sizing: border-box; margin: 0; }
     section {
-      background: var(--paper); border: 1px solid var(--line); border-block-start: 3px solid var(--accent);
-      border-radius: 4px; padding: clamp(1.25rem, 5cqi, 2rem); display: grid; gap: 1rem;
+      background: var(--_paper); border: 1px solid var(--_line); border-block-start: 3px solid var(--_accent);
+      border-radius: 4px; padding: clamp(1rem, 4cqi, 1.5rem); display: grid; gap: .5rem;
     }
-    .name { font-size: .8125rem; letter-spacing: .08em; text-transform: uppercase; color: var(--muted); }
-    h2 {
-      font-family: Charter, "Iowan Old Style", Palatino, Georgia, "Noto Serif", "DejaVu Serif", serif;
-      font-size: clamp(1.375rem, 5cqi, 1.75rem); font-weight: 600; line-height: 1.2; text-wrap: balance;
+    h2 { font: 600 1.25rem/1.25 Charter, "Iowan Old Style", Palatino, Georgia, "Noto Serif", "DejaVu Serif", serif; }
+    h3 { font: 600 .9375rem/1.4 inherit; font-size: .9375rem; }
+    .invitation, .note, dt, .said { color: var(--_muted); font-size: .9375rem; }
+    a, button, summary { color: var(--_accent); font: inherit; font-size: .9375rem; text-underline-offset: .25em; }
+    .amounts { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem; }
+    .amounts span { flex: 1 0 5.5rem; font-size: .9375rem; color: var(--_muted); }
+    .amount, .go {
+      flex: 1 0 4.25rem; display: inline-flex; align-items: center; justify-content: center; min-block-size: 44px;
+      padding: .25rem .5rem; border: 1px solid var(--_accent); border-radius: 4px; font-weight: 600; white-space: nowrap;
+      text-decoration: none;
     }
-    .invitation { color: var(--muted); max-inline-size: 46ch; text-wrap: balance; }
-    .go {
-      display: inline-flex; align-items: center; justify-content: center; min-block-size: 48px; padding: .5rem 1.5rem;
-      background: var(--accent); color: var(--accent-ink); border-radius: 4px; font-weight: 600; text-decoration: none;
-      justify-self: start;
-    }
-    .go:hover { text-decoration: underline; text-underline-offset: .2em; }
-    ul { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: 0 1.25rem; }
-    li a {
-      display: inline-flex; align-items: center; min-block-size: 44px; color: var(--ink);
-      text-decoration-color: var(--line); text-underline-offset: .3em; font-size: .9375rem;
-    }
-    li a:hover { text-decoration-color: currentColor; }
-    a:focus-visible { outline: 3px solid var(--accent); outline-offset: 3px; }
-    .demo {
-      background: var(--wait-paper); color: var(--wait-ink); padding: .5rem .75rem; border-radius: 4px; font-weight: 600;
-    }
-    @media (prefers-reduced-motion: no-preference) { a { transition: text-decoration-color .15s; } }
-    @container (max-width: 26rem) { .go { justify-self: stretch; } }
-    :host([layout="compact"]) section { gap: .5rem; padding: 1rem 1.25rem; }
-    :host([layout="compact"]) :is(.invitation, ul) { display: none; }
-    @media print { .go, ul { display: none; } }
+    .go { background: var(--_accent); color: var(--_accent-ink); padding-inline: 1.25rem; white-space: normal; }
+    .amount:hover { background: var(--_accent); color: var(--_accent-ink); }
+    .go:hover, summary:hover { text-decoration: underline; }
+    summary { display: flex; align-items: center; gap: .5ch; min-block-size: 44px; cursor: pointer; list-style: none; }
+    summary::-webkit-details-marker { display: none; }
+    summary::before { content: "+"; inline-size: 1ch; font-weight: 600; }
+    [open] > summary::before { content: "−"; }
+    .way { border-block-start: 1px solid var(--_line); padding-block: .5rem; display: grid; gap: .25rem; }
+    .pair { display: flex; align-items: center; gap: .5rem; }
+    .pair dl { flex: 1; min-inline-size: 0; }
+    dd { font-weight: 500; overflow-wrap: anywhere; user-select: all; -webkit-user-select: all; }
+    dd.number { font-family: ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .9375rem; }
+    button { flex: none; min-block-size: 44px; padding: .25rem .5rem; border: 0; background: none; font-weight: 600; cursor: pointer; }
+    .acts { display: flex; flex-wrap: wrap; align-items: center; gap: 0 1rem; }
+    .acts a, .all { display: inline-flex; align-items: center; min-block-size: 44px; }
+    img { display: block; inline-size: min(100%, 272px); aspect-ratio: 1; background: #fff; }
+    :is(a, button, summary):focus-visible { outline: 3px solid var(--_accent); outline-offset: 2px; }
+    .demo { background: var(--_wait-paper); color: var(--_wait-ink); padding: .5rem .75rem; border-radius: 4px; font-weight: 600; }
+    :host([layout="bar"]) section { grid-template-columns: minmax(0, 1fr) auto; align-items: center; }
+    @container (max-width: 34rem) { :host([layout="bar"]) section { grid-template-columns: minmax(0, 1fr); } }
+    @media (forced-colors: active) { button { border: 0; } img { forced-color-adjust: none; } }
+    @media print { button, .amounts, .go, summary { display: none; } details::details-content { content-visibility: visible; display: block; } }
   `);
 
   class SupportBlock extends HTMLElement {
-    static observedAttributes = ["lang", "article", "heading"];
+    static observedAttributes = ["lang", "article", "heading", "layout"];
 
     connectedCallback() { this.#show(); }
 
     attributeChangedCallback() { if (this.shadowRoot) this.#show(); }
 
-    /* Build the block first and attach it last: a failure half way leaves the plain link visible. */
+    /* Build the block first and attach it last: a failure half way leaves the plain HTML visible. */
     #show() {
-      const texts = settings.texts[this.#language()];
-      const block = make("section", { part: "block", "aria-labelledby": "heading" }, [
-        settings.isDemo && make("p", { class: "demo", part: "demo", role: "note" }, [texts.demo]),
-        make("p", { class: "name", part: "name" }, [texts.name]),
-        make("h2", { id: "heading", part: "heading" }, [this.getAttribute("heading") || texts.heading]),
-        make("p", { class: "invitation", part: "invitation" }, [texts.invitation]),
-        make("a", { class: "go", part: "button", href: this.#link(), target: "_top" }, [texts.button]),
-        make("ul", { part: "ways", "aria-label": texts.waysLabel }, texts.ways.map((way) => make("li", {}, [
-          make("a", { part: "way", href: this.#link(`#method-${way.key}`), target: "_top" }, [way.title]),
-        ]))),
-      ]);
-      block.lang = this.#language();
+      const tone = document.querySelector('meta[name="support-block"]')?.content;
+      if (tone === "hide") {
+        this.hidden = true;
+        return;
+      }
+      const lang = this.#language();
+      const block = make("section", { part: "block", "aria-labelledby": "heading" }, this.#parts(settings.texts[lang], tone));
+      block.lang = lang;
       const root = this.shadowRoot || this.attachShadow({ mode: "open" });
       root.adoptedStyleSheets = [sheet];
       root.replaceChildren(block);
+    }
+
+    /* A story that asks for tact gets the numbers alone, folded: no sums, no invitation. */
+    #parts(texts, tone) {
+      const layout = this.getAttribute("layout");
+      const isFull = layout !== "button" && layout !== "bar";
+      const isSoft = tone === "soft";
+      return [
+        settings.isDemo && make("p", { class: "demo", part: "demo", role: "note" }, [texts.demo]),
+        make("h2", { id: "heading", part: "heading", hidden: layout === "button" }, [this.getAttribute("heading") || texts.heading]),
+        layout !== "button" && layout !== "compact" && !isSoft && make("p", { class: "invitation", part: "invitation" }, [texts.invitation]),
+        ...(isSoft || layout === "button" ? [] : texts.often.slice(0, isFull ? 2 : 1).map((often) => this.#amounts(often, texts))),
+        (layout === "button" || !texts.often.length) && make("a", { class: "go", part: "button", href: this.#link(), target: "_top" }, [texts.button]),
+        isFull && this.#transfers(texts, !isSoft && layout !== "compact"),
+        isFull && make("a", { class: "all", part: "all", href: this.#link(), target: "_top" }, [`${texts.name} · ${texts.check}`]),
+        isFull && make("p", { class: "said", role: "status" }, []),
+      ];
+    }
+
+    #amounts(often, texts) {
+      return make("p", { class: "amounts", part: "amounts" }, [
+        make("span", {}, [often.label]),
+        ...often.amounts.map(([text, query]) =>
+          make("a", { class: "amount", part: "amount", href: this.#link("", texts.goes_to, query), target: "_top" }, [text])),
+      ]);
+    }
+
+    #transfers(texts, mayOpen) {
+      const names = texts.ways.map((way) => way.title).join(" · ");
+      return make("details", { part: "transfers", open: mayOpen && (this.parentElement?.clientWidth ?? 0) >= WIDE_PIXELS }, [
+        make("summary", {}, [`${texts.transfer}: ${names}`]),
+        ...texts.ways.map((way) => this.#way(way, texts)),
+      ]);
+    }
+
+    #way(way, texts) {
+      const code = make("div", {}, []);
+      return make("div", { class: "way", part: "way" }, [
+        make("h3", {}, [way.title]),
+        ...way.values.map((value) => make("div", { class: "pair" }, [
+          make("dl", {}, [make("dt", {}, [value.label]), make("dd", { translate: "no", class: /^[\w ]+$/.test(value.shown) && "number" }, [value.shown])]),
+          this.#copyButton(value, way, texts),
+        ])),
+        way.note && make("p", { class: "note" }, [way.note]),
+        make("p", { class: "acts" }, [
+          way.link && make("a", { href: way.link, target: "_top" }, [way.label]),
+          way.has_code && this.#codeButton(way, texts, code),
+        ]),
+        code,
+      ]);
+    }
+
+    #copyButton(value, way, texts) {
+      const name = `${value.label}, ${way.title}`;
+      const button = make("button", { type: "button", part: "copy", "aria-label": `${texts.copy}: ${name}` }, [texts.copy]);
+      button.addEventListener("click", async () => {
+        let said = texts.copied;
+        try {
+          await navigator.clipboard.writeText(value.copied);
+        } catch {
+          said = texts.refused;
+          getSelection().selectAllChildren(button.parentNode.querySelector("dd"));
+        }
+        this.shadowRoot.querySelector(".said").textContent = `${said}: ${name}`;
+        if (said !== texts.copied) return;
+        button.textContent = said;
+        button.setAttribute("aria-label", `${said}: ${name}`);
+        setTimeout(() => {
+          button.textContent = texts.copy;
+          button.setAttribute("aria-label", `${texts.copy}: ${name}`);
+        }, DONE_MILLISECONDS);
+      });
+      return button;
+    }
+
+    /* The code is asked for by this press alone; where the page lets no picture of ours in, our own page has it. */
+    #codeButton(way, texts, place) {
+      const button = make("button", { type: "button", "aria-expanded": "false", "aria-label": `${texts.code}: ${way.title}` }, ["QR"]);
+      button.addEventListener("click", () => {
+        const isShown = place.hasChildNodes();
+        button.setAttribute("aria-expanded", String(!isShown));
+        if (isShown) {
+          place.replaceChildren();
+          return;
+        }
+        const image = make("img", { src: `${settings.url}/qr/${way.key}.svg`, alt: `${texts.code}: ${way.title}`, width: 272, height: 272 }, []);
+        image.addEventListener("error", () => place.replaceChildren(
+          make("a", { href: this.#link(`#method-${way.key}`), target: "_top" }, [`${texts.code}: ${way.title}`])));
+        place.replaceChildren(image);
+      });
+      return button;
     }
 
     #language() {
@@ -95,11 +195,11 @@
       return wanted.map((lang) => (lang || "").slice(0, 2).toLowerCase()).find((lang) => settings.texts[lang]);
     }
 
-    #link(anchor = "") {
-      const query = new URLSearchParams({ lang: this.#language() });
+    #link(anchor = "", page = "support", chosen = {}) {
+      const query = new URLSearchParams({ lang: this.#language(), ...chosen });
       const article = this.#article();
       if (article) query.set("article", article);
-      return `${settings.url}?${query}${anchor}`;
+      return `${settings.url}/${page}?${query}${anchor}`;
     }
 
     /* The article is what the attribute says, else the page's canonical address; never a fragment. */
@@ -117,9 +217,21 @@
     }
   }
 
+  /* A frame of ours says how high it is: believed from our origin alone, and of that very frame alone. */
+  addEventListener("message", (event) => {
+    if (event.origin !== settings.origin) return;
+    const height = event.data?.supportHeight;
+    if (!Number.isInteger(height) || height < 1 || height > HEIGHT_PIXELS_MAX) return;
+    for (const frame of document.querySelectorAll("iframe")) {
+      if (frame.contentWindow === event.source) frame.height = height;
+    }
+  });
+
   function make(name, attributes, children) {
     const element = document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+    for (const [key, value] of Object.entries(attributes)) {
+      if (value !== false && value !== "") element.setAttribute(key, value === true ? "" : value);
+    }
     element.append(...children.filter(Boolean));
     return element;
   }

@@ -1,6 +1,7 @@
 """How other pages embed us: the script, the iframe form, oEmbed. The same answer for all readers."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, unquote
@@ -10,25 +11,31 @@ from flask_babel import force_locale, gettext
 
 from support_service.assembly import Assembly
 from support_service.door.shelf import Depends
-from support_service.giving import PaymentMethod
 from support_service.origin import BadAddress, BaseUrl, split_origin
+from support_service.settings.accent import dark_shades
 from support_service.web.headers import PAGE_POLICY
-from support_service.web.i18n import say
+from support_service.web.i18n import chosen_language
 from support_service.web.layout import language_query
 from support_service.web.public import PAGE_SECONDS, for_other_sites, public
 from support_service.web.reader.articles import ARTICLE_CHARS_MAX, allowed_article, article_slot
+from support_service.web.reader.block import build_block
 from support_service.web.service import Service, service
 
 blueprint = Blueprint("widget", __name__)
 
-# Small enough for a phone column, large enough that nothing scrolls inside the frame.
-FRAME_WIDTH, FRAME_HEIGHT = 600, 380
-# With the form for cards in it.
-FORM_HEIGHT = 400
+FRAME_WIDTH = 600
+# How high the folded block is, so that nothing scrolls inside a frame: on a phone's column and beyond; each line of
+# sums is as much more. Pages with our script make a frame as high as it says it is.
+NARROW_PIXELS, NARROW_HEIGHT, WIDE_HEIGHT = 480, 420, 330
+AMOUNTS_HEIGHT, NARROW_AMOUNTS_HEIGHT = 60, 90
 SCRIPT_SECONDS = 300
 THEMES = ("auto", "light", "dark")
+# What the frame tells the page around it; by default nothing, and then it has no script.
+TELLS = ("", "height")
 
 _SOURCE = Path(__file__).parent / "widget.js"
+# The accent where the publisher has none; static/support.css has the same.
+ACCENT, DARK_ACCENT = "#14574a", "#7cd0b8"
 _SETTINGS_MARK = "/* settings */ {}"
 
 
@@ -37,7 +44,8 @@ def shelved(assembly: Assembly) -> Iterator[tuple[str, Depends]]:
     publisher = assembly.settings.publisher
     spoken = {"lang": publisher.languages}
     yield "/widget.js", Depends()
-    yield "/widget", Depends(choices=spoken | {"theme": THEMES}, slot=article_slot(publisher.sites))
+    shapes = spoken | {"theme": THEMES, "tells": TELLS}
+    yield "/widget", Depends(choices=shapes, slot=article_slot(publisher.sites))
     yield "/oembed", Depends(choices=spoken, free=("url", "format", "maxwidth", "maxheight"))
 
 
@@ -49,21 +57,23 @@ def script() -> Response:
 
 @blueprint.get("/widget")
 def frame() -> Response:
-    """Serve the block as a page for iframes, without script."""
+    """Serve the block as a page for iframes, without script; asked to, one tells how high it is."""
     at = service()
     publisher = at.assembly.settings.publisher
     theme = request.args.get("theme")
+    tells_height = request.args.get("tells") == "height"
     page = render_template(
         "widget.html",
-        methods=at.assembly.shown,
-        card_method=_card_method(at),
+        block=build_block(at, chosen_language()),
+        sites=_framers(at),
+        tells_height=tells_height,
         base_url=at.base_url,
         address=f"{publisher.base.shown}/support",
         theme=theme if theme in THEMES else THEMES[0],
         article=allowed_article(request.args.get("article", ""), publisher.sites),
     )
     response = public(page)
-    response.headers["Content-Security-Policy"] = _frame_policy(at)
+    response.headers["Content-Security-Policy"] = _frame_policy(at, has_script=tells_height)
     return for_other_sites(response)
 
 
@@ -97,9 +107,8 @@ def _asked_query(url: str, base: BaseUrl) -> str | None:
 
 def _embedding(at: Service, lang: str, article: str | None) -> dict[str, object]:
     """Write oEmbed's answer; html holds a link beside the frame, which WordPress shows where it trusts no frame."""
-    has_form = _card_method(at) is not None
     width = _fitted("maxwidth", FRAME_WIDTH)
-    height = _fitted("maxheight", FRAME_HEIGHT + (FORM_HEIGHT if has_form else 0))
+    height = _fitted("maxheight", frame_height(width, len(build_block(at, lang).often)))
     query = language_query(lang, article)
     html = render_template(
         "oembed.html",
@@ -107,13 +116,12 @@ def _embedding(at: Service, lang: str, article: str | None) -> dict[str, object]
         source=f"{at.base_url}/widget?{query}",
         width=width,
         height=height,
-        has_form=has_form,
     )
     return {
         "version": "1.0",
         "type": "rich",
         "title": gettext("Support our work"),
-        "provider_name": at.assembly.settings.publisher.name,
+        "provider_name": at.assembly.settings.publisher.named(lang),
         "provider_url": at.base_url,
         "cache_age": PAGE_SECONDS,
         "html": html.strip(),
@@ -122,52 +130,74 @@ def _embedding(at: Service, lang: str, article: str | None) -> dict[str, object]
     }
 
 
+def frame_height(width: int, amounts: int) -> int:
+    """Tell how high the frame's folded block is at a width, with so many lines of sums."""
+    is_narrow = width < NARROW_PIXELS
+    base, line = (NARROW_HEIGHT, NARROW_AMOUNTS_HEIGHT) if is_narrow else (WIDE_HEIGHT, AMOUNTS_HEIGHT)
+    return base + amounts * line
+
+
 def _script(at: Service) -> str:
     """Put the settings into the script as JSON that can end neither a string nor a script element."""
     settings = at.assembly.settings
     spoken = {lang: _texts(lang, at) for lang in settings.publisher.languages}
+    accent = settings.publisher.accent or ACCENT
     values = {
-        "url": f"{at.base_url}/support",
+        "url": at.base_url,
+        "origin": at.base.origin,
         "articleCharsMax": ARTICLE_CHARS_MAX,
         "isDemo": settings.is_demo,
+        "light": {"accent": accent},
+        "dark": {"accent": dark_shades(accent).accent if settings.publisher.accent else DARK_ACCENT},
         "languages": list(settings.publisher.languages),
         "texts": spoken,
     }
-    written = json.dumps(values, ensure_ascii=True).replace("<", "\\u003c")
-    source = _SOURCE.read_text(encoding="utf-8")
+    written = json.dumps(values, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
+    source = _slimmed(_SOURCE.read_text(encoding="utf-8"))
     assert source.count(_SETTINGS_MARK) == 1
     return source.replace(_SETTINGS_MARK, written)
 
 
+def _slimmed(source: str) -> str:
+    """Leave out indentation and comments that fill their lines: readers on a phone pay for each byte."""
+    without = re.sub(r"^\s*/\*(?! settings).*?\*/\n", "", source, flags=re.DOTALL | re.MULTILINE)
+    lines = (line.strip() for line in without.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//")) + "\n"
+
+
 def _texts(lang: str, at: Service) -> dict[str, object]:
     with force_locale(lang):
-        return {
-            "name": at.assembly.settings.publisher.name,
-            "heading": gettext("Support our work"),
-            "invitation": gettext("If this story was of use to you, help us write the next one."),
+        block = build_block(at, lang)
+        return block.as_json() | {
             "button": gettext("Choose how to give"),
-            "waysLabel": gettext("Ways to give"),
+            "transfer": gettext("By transfer"),
+            "check": gettext("all ways to give, and the details to compare"),
+            "copy": gettext("Copy"),
+            "copied": gettext("Copied"),
+            "refused": gettext("Not copied: the browser refused. The text is selected"),
+            "code": gettext("QR code"),
             "demo": gettext("Demo. Do not send money."),
-            "ways": [{"key": method.key, "title": say(method.title)} for method in at.assembly.shown],
         }
 
 
-def _frame_policy(at: Service) -> str:
+def _frame_policy(at: Service, *, has_script: bool) -> str:
     """Let only the publisher's sites frame us; without a list any https site, as for articles."""
-    settings = at.assembly.settings
-    sites = [str(site) for site in settings.publisher.sites] or ["https:"]
-    if settings.is_demo:
-        sites += ["http://127.0.0.1:*", "http://localhost:*"]
-    unneeded = {"script-src", "connect-src", "img-src"}
-    policy = {name: value for name, value in PAGE_POLICY.items() if name not in unneeded}
-    # The form for cards opens our own page at the top; where there is none, no form goes anywhere.
-    form_action = settings.publisher.base.policy_source if _card_method(at) else "'none'"
-    policy |= {"form-action": form_action, "frame-ancestors": " ".join(sites)}
+    ours = f"'self' {at.assembly.settings.publisher.base.policy_source}"
+    # A sandboxed frame has an origin of its own: there 'self' would be nobody.
+    policy = PAGE_POLICY | {"script-src": ours, "img-src": ours, "style-src": ours, "form-action": "'none'"}
+    for unneeded in ("connect-src", *(() if has_script else ("script-src",))):
+        del policy[unneeded]
+    policy |= {"frame-ancestors": " ".join(_framers(at) or ["https:"])}
     return "; ".join(f"{name} {value}" for name, value in policy.items())
 
 
-def _card_method(at: Service) -> PaymentMethod | None:
-    return next((method for method in at.assembly.shown if method.card is not None), None)
+def _framers(at: Service) -> list[str]:
+    """Name the sites that may frame us; none: any https site."""
+    settings = at.assembly.settings
+    sites = [str(site) for site in settings.publisher.sites]
+    if not settings.is_demo:
+        return sites
+    return [*(sites or ["https:"]), "http://127.0.0.1:*", "http://localhost:*"]
 
 
 def _language_and_article(query: str, at: Service) -> tuple[str, str | None]:

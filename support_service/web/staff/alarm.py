@@ -11,6 +11,7 @@ from flask import Flask, current_app
 
 from support_service.giving import Phrase
 from support_service.ledger import Ledger, LedgerError
+from support_service.rails.asides import WATCH
 from support_service.web import civil_dates
 from support_service.web.health import Freshness, SourceView, source_views
 from support_service.web.service import Service, service
@@ -24,24 +25,28 @@ _EXTENSION = "support.alarm"
 
 # The gravest first: the line tells of one source, and how many more there are.
 _WHAT = {
-    Freshness.LIED: Phrase("%(source)s has been stopped since %(since)s: it answered what must not be trusted."),
+    Freshness.LIED: Phrase("What %(source)s has answered since %(since)s must not be trusted."),
     Freshness.FROZEN: Phrase("%(source)s has been frozen since %(since)s."),
     Freshness.DOWN: Phrase("%(source)s has not been reached since %(since)s."),
     Freshness.STALE: Phrase("%(source)s was last read at %(since)s."),
     Freshness.NEVER: Phrase("%(source)s was never read yet."),
+    Freshness.PARTIAL: Phrase("%(source)s has not read all its assets since %(since)s."),
     Freshness.STALLED: Phrase("%(source)s has confirmed nothing since %(since)s."),
 }
 _GRAVITY = list(_WHAT)
-_LOOK = Phrase("Its gifts wait until a person has looked.")
 _WATCHER = Phrase("Does the watcher run? Gifts are booked later.")
 _ADVICE = {
-    Freshness.LIED: _LOOK,
-    Freshness.FROZEN: _LOOK,
+    Freshness.LIED: Phrase("It is asked again every few minutes; its gifts are booked later."),
+    Freshness.FROZEN: Phrase("Its gifts wait until a person has looked."),
     Freshness.DOWN: Phrase("Does it run? Its gifts are booked later."),
     Freshness.STALE: _WATCHER,
     Freshness.NEVER: _WATCHER,
+    Freshness.PARTIAL: Phrase("What it cannot read now is booked later."),
     Freshness.STALLED: Phrase("Its gifts are confirmed later."),
 }
+# What readers would send money to comes before what we hear of it.
+_UNPROVED = Phrase("Addresses are not as they were signed, and are hidden from readers (%(count)s): %(problem)s")
+_COMPARE = Phrase("Compare the settings with the signed manifest: support-service manifest check.")
 _NO_LEDGER = (
     Phrase("The ledger does not answer now: another program may hold it."),
     Phrase("Please look again in a minute."),
@@ -80,6 +85,10 @@ def staff_alarm() -> tuple[Phrase, ...]:
 
 
 def _look(at: Service) -> tuple[Phrase, ...]:
+    problems = at.addresses.problems
+    if problems:
+        told = (("problem", problems[0]), ("count", str(len(problems))))
+        return (Phrase(_UNPROVED.text, told), _COMPARE)
     try:
         return at.read(lambda ledger: _tell(at, ledger))
     except LedgerError as error:
@@ -106,6 +115,9 @@ def _since(at: Service, ledger: Ledger, view: SourceView) -> datetime | None:
     match view.state:
         case Freshness.FROZEN:
             return next((held.since for held in ledger.freezes() if held.source == view.name), at.clock())
+        case Freshness.PARTIAL:
+            stopped = (item.since for item in ledger.set_aside(view.name) if item.key.startswith(WATCH))
+            return min(stopped, default=at.clock())
         case Freshness.STALE | Freshness.NEVER:
             return view.checked_at
         case _:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from support_service.giving import Direction, Donation, Phrase, State
-from support_service.ledger import Freeze, Listed, Plan, Thaw, Wanted
+from support_service.giving import Direction, Donation, Listed, Phrase, Plan, State
+from support_service.ledger import Freeze, Thaw, Wanted
 from support_service.ledger.staff import Role
 from support_service.money import Asset, BadAmount, Money, plain
 from support_service.rails.processor import CheckoutDown, CheckoutRefused, checkout_switch
@@ -25,6 +25,7 @@ from support_service.web.service import service
 from support_service.web.staff import entry as staff_entry
 from support_service.web.staff.filter import read_number, word
 from support_service.web.staff.manual_gift import read_note
+from support_service.web.staff.plans import ASKED_CHARACTERS_MAX, find_plans, givers_of
 
 log = logging.getLogger(__name__)
 
@@ -54,13 +55,17 @@ def overview() -> str:
     """Show how cards are taken now, plans, and what needs a look."""
     at, taken = service(), _taken_or_404()
     number, name = read_number(request.args.get("before", "")), word(request.args.get("below", ""))
-    plans = at.books.plans(PAGE_ROWS + 1, None if number is None else (number, name))
+    asked = request.args.get("q", "")[:ASKED_CHARACTERS_MAX]
+    before = None if number is None else (number, name)
+    plans = find_plans(at.books, asked, at.processors) if asked else at.books.plans(PAGE_ROWS + 1, before)
     return render_template(
         "staff/cards.html",
+        asked=asked,
+        givers=givers_of(at.books, plans[:PAGE_ROWS]),
         card_states=[(cards, card_guard.look(at, cards.processor.key)) for cards in taken],
         is_admin=guard.signed_in().person.role.covers(Role.ADMIN),
         plans=plans[:PAGE_ROWS],
-        last_of_page=plans[PAGE_ROWS - 1] if len(plans) > PAGE_ROWS else None,
+        last_of_page=plans[PAGE_ROWS - 1] if len(plans) > PAGE_ROWS and not asked else None,
         disputed=_in_state(State.DISPUTED),
         quarantined=_in_state(State.QUARANTINED),
         waiting=at.books.inbox(),
@@ -151,7 +156,7 @@ def left_to_refund(donation: Donation) -> Money:
 
 def plan_is_over(plan: Plan) -> bool:
     """Tell whether a plan charges nothing any more, by the words of its rail; one whose rail is gone nobody stops."""
-    rail = service().assembly.rails.get(plan.rail)
+    rail = service().configured.rails.get(plan.rail)
     return rail is None or plan.state in rail.ended_plans
 
 

@@ -10,19 +10,22 @@ from collections.abc import Mapping
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from support_service.giving import Phrase
+from support_service.giving import MatchClaim, Phrase
+from support_service.giving.codes import read_code
 from support_service.ledger import History, Outrun
 from support_service.ledger.staff import Role
+from support_service.rails.bank.settling import settle
 from support_service.web import guard
 from support_service.web.guard import login_required
 from support_service.web.service import service
 from support_service.web.staff import manual_gift as booking
+from support_service.web.staff.filter import word
 
 blueprint = Blueprint("entry", __name__)
 
 NONCE_BYTES = 16
 
-_REF = re.compile(r"[0-9a-f]{24}")
+REF = re.compile(r"[0-9a-f]{24}")
 
 
 def new_nonce() -> str:
@@ -32,7 +35,7 @@ def new_nonce() -> str:
 
 def history_or_404(ref: str) -> History:
     """Look a donation up by the public id in a URL; 404 for what is none."""
-    history = service().books.donation(ref) if _REF.fullmatch(ref) else None
+    history = service().books.donation(ref) if REF.fullmatch(ref) else None
     if history is None:
         abort(404)
     return history
@@ -41,8 +44,10 @@ def history_or_404(ref: str) -> History:
 @blueprint.get("/entry")
 @login_required(Role.BOOKKEEPER)
 def form() -> str:
-    """Show the empty form; today is offered as the day."""
-    return _page({"nonce": new_nonce(), "date": service().today().isoformat()}, booking.FormRead(None, {}))
+    """Show the empty form; today is offered as the day, after a gift that one's method and day."""
+    method, day = (word(request.args.get(name, "")) for name in ("method", "date"))
+    typed = {"nonce": new_nonce(), "method": method, "date": day or service().today().isoformat()}
+    return _page(typed, booking.FormRead(None, {}))
 
 
 @blueprint.post("/entry")
@@ -51,19 +56,36 @@ def book() -> BaseResponse | str | tuple[str, int]:
     """Book what was typed, or ask back; with `action=look` only show what would be booked."""
     at, now = service(), service().clock()
     form_nonce()
-    read = booking.read_entry(request.form, booking.bookables(at.assembly.methods), now, at.zone)
+    read = booking.read_entry(request.form, booking.bookables(at.configured.methods), now, at.zone)
     if read.entry is None:
         return _page(request.form, read), 400
     if request.form.get("action") == "look":
         return _page(request.form, read)
     ref = read.entry.identity.ref
-    report = booking.entry_report(read.entry, guard.signed_in().person.source, now, at.zone)
+    source, match = guard.signed_in().person.source, match_of(read.entry.known_as)
+    report = booking.entry_report(read.entry, source, now, at.zone, match=match)
     try:
         # A form of somebody else under the same nonce would be a newer statement about their money.
         at.ledger.accept(report, still=lambda held: held is None)
     except Outrun:
         return _to_donation(ref, "already")
+    settle(at.ledger.line_accounts(), at.ledger)
+    if request.form.get("action") == "another":
+        kept = read.entry
+        day = kept.day.isoformat()
+        return redirect(url_for("staff.entry.form", method=kept.bookable.value, date=day, ref=ref), 303)
     return _to_donation(ref, "booked")
+
+
+def match_of(known_as: str | None) -> MatchClaim | None:
+    """Read the support code that a gift is known as; None for a reference of the bank."""
+    if not known_as:
+        return None
+    issued = service().ledger.issued_codes()
+    code = read_code([known_as], issued).code
+    made = service().ledger.intent(issued[code]) if code else None
+    article = made.article if made else None
+    return MatchClaim(code, "code", f"code {code}, typed", issued[code], article) if code else None
 
 
 @blueprint.post("/donations/<ref>/withdraw")
@@ -107,10 +129,13 @@ def _page(typed: Mapping[str, str], read: booking.FormRead) -> str:
     at = service()
     return render_template(
         "staff/entry.html",
-        choices=booking.bookables(at.assembly.methods),
-        typed={name: typed.get(name, "") for name in ("method", "amount", "date", "payer", "note", "nonce")},
+        choices=booking.bookables(at.configured.methods),
+        typed={
+            name: typed.get(name, "") for name in ("method", "amount", "date", "payer", "note", "known_as", "nonce")
+        },
         entry=read.entry,
         mistakes=read.mistakes,
         meant=read.meant,
         today=at.today(),
+        booked=request.args.get("ref", "") if REF.fullmatch(request.args.get("ref", "")) else None,
     )

@@ -9,11 +9,11 @@ from datetime import date, datetime
 
 from support_service.assembly import Assembly
 from support_service.giving import Kind, Phrase, State
+from support_service.giving.words import KIND_WORDS, STATE_WORDS
 from support_service.ledger import Wanted
 from support_service.web import civil_dates
 from support_service.web.i18n import say
 from support_service.web.service import service
-from support_service.web.staff.words import KIND_WORDS, STATE_WORDS
 
 NAMES = ("state", "rail", "method", "kind", "since", "until")
 # Row numbers are SQLite's: 63 bits.

@@ -29,7 +29,7 @@ _OUT = (
 def offered_classes(donation: Donation) -> tuple[str, ...]:
     """List what a person may say a line is; nothing for money that is no bank line, and for a reversal."""
     bank = donation.payment.bank
-    if bank is None or bank.line_class == LineClass.REVERSAL:
+    if bank is None or bank.line_class == LineClass.REVERSAL or donation.is_split or donation.linked_to is not None:
         return ()
     choices = _IN if donation.identity.direction is Direction.IN else _OUT
     return tuple(str(one) for one in choices if one != bank.line_class)
@@ -56,4 +56,6 @@ def change_class(ref: str) -> BaseResponse | tuple[str, int]:
     except Outrun:
         text = Phrase("Somebody else was faster: look at the line again.")
         return render_template("staff/notice.html", heading=Phrase("Nothing was changed"), text=text, command=None), 409
+    if request.form.get("back") == "inbox":
+        return redirect(url_for("staff.inbox.lines", told="classed"), 303)
     return redirect(url_for("staff.donation", ref=ref, told="classed"), 303)

@@ -9,11 +9,13 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from support_service.giving import (
+    MATCH_PART,
     Direction,
     Donation,
     Flag,
     Identity,
     Kind,
+    MatchClaim,
     Observation,
     PaymentClaim,
     PaymentMethod,
@@ -26,7 +28,7 @@ from support_service.web import civil_dates
 from support_service.web.amounts import SeveralMeanings, read_exact, read_typed
 from support_service.web.card.typed import typed_personal
 
-PAYER_CHARS_MAX, NOTE_CHARS_MAX = 200, 1000
+PAYER_CHARS_MAX, NOTE_CHARS_MAX, KNOWN_AS_CHARS_MAX = 200, 1000, 60
 # A year typed with two or three digits is a slip, not a gift of old.
 DAY_MIN = date(2000, 1, 1)
 
@@ -44,7 +46,7 @@ class Bookable:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A gift as staff want it booked."""
+    """A gift as staff want it booked; known_as is its support code, or the bank's own reference of it."""
 
     bookable: Bookable
     money: Money
@@ -52,6 +54,7 @@ class Entry:
     payer: str | None
     note: str | None
     nonce: str
+    known_as: str | None = None
 
     @property
     def identity(self) -> Identity:
@@ -87,13 +90,22 @@ def read_entry(form: Mapping[str, str], choices: Iterable[Bookable], now: dateti
     day = _read_day(form.get("date", ""), now, zone, mistakes)
     payer = _read_text(form, "payer", PAYER_CHARS_MAX, mistakes)
     note = _read_text(form, "note", NOTE_CHARS_MAX, mistakes)
+    known_as = _read_text(form, "known_as", KNOWN_AS_CHARS_MAX, mistakes)
     if bookable is None or money is None or day is None or mistakes:
         return FormRead(None, mistakes, meant)
-    return FormRead(Entry(bookable, money, day, payer, note, form["nonce"]), {})
+    return FormRead(Entry(bookable, money, day, payer, note, form["nonce"], known_as), {})
 
 
-def entry_report(entry: Entry, source: str, now: datetime, zone: ZoneInfo) -> Report:
-    """Write the report that books an entry; what came today came until now, for nothing is booked in the future."""
+def entry_report(
+    entry: Entry, source: str, now: datetime, zone: ZoneInfo, *, match: MatchClaim | None = None
+) -> Report:
+    """Write the report that books an entry; what came today came until now, for nothing is booked in the future.
+
+    match: whose gift it is, where what it is known as is a support code.
+    """
+    personal = typed_personal(payer=entry.payer, note=entry.note)
+    if match is None and entry.known_as:
+        personal = replace(personal, party=json.dumps({"reference": entry.known_as}, ensure_ascii=False))
     claim = PaymentClaim(
         state=State.CONFIRMED,
         kind=Kind.DONATION,
@@ -103,9 +115,12 @@ def entry_report(entry: Entry, source: str, now: datetime, zone: ZoneInfo) -> Re
         exponent=entry.money.asset.exponent,
         occurred_at=min(civil_dates.moment_within(entry.day, zone), now),
         flags=(Flag.MANUAL,),
-        personal=typed_personal(payer=entry.payer, note=entry.note),
+        personal=personal,
     )
-    return Report(source, entry.nonce, (Observation(entry.identity, claim),), raw=_as_typed(entry))
+    seen = [Observation(entry.identity, claim)]
+    if match is not None:
+        seen.append(Observation(entry.identity, match, MATCH_PART))
+    return Report(source, entry.nonce, tuple(seen), raw=_as_typed(entry))
 
 
 def withdrawal_report(donation: Donation, source: str, nonce: str, note: str) -> Report:
@@ -115,7 +130,7 @@ def withdrawal_report(donation: Donation, source: str, nonce: str, note: str) ->
     """
     assert may_withdraw(donation)
     held = donation.payment.personal
-    personal = typed_personal(payer=held.payer, message=held.message, note=note)
+    personal = replace(typed_personal(payer=held.payer, message=held.message, note=note), party=held.party)
     claim = replace(donation.payment, state=State.REPLACED, personal=personal)
     raw = json.dumps({"withdraws": donation.identity.ref, "note": note}, ensure_ascii=False)
     return Report(source, nonce, (Observation(donation.identity, claim),), raw=raw)
@@ -193,5 +208,6 @@ def _as_typed(entry: Entry) -> str:
         "date": entry.day.isoformat(),
         "payer": entry.payer,
         "note": entry.note,
+        "known_as": entry.known_as,
     }
     return json.dumps({name: value for name, value in typed.items() if value is not None}, ensure_ascii=False)

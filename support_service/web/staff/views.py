@@ -3,18 +3,18 @@
 Booking by hand is in web/staff_entry.py, under this blueprint's guard. Nothing here edits a row.
 """
 
+import json
 import logging
 from collections.abc import Iterator
 from itertools import chain, islice
-from typing import Literal
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response as BaseResponse
 
-from support_service.giving import Phrase
-from support_service.ledger import LedgerError, LedgerOutdated, Plan, write_export
+from support_service.giving import Phrase, Plan
+from support_service.ledger import FORMATS, LedgerError, LedgerOutdated, ReportFacts
 from support_service.ledger.login_limits import Knock
 from support_service.ledger.staff import LoginRefused, Role, TooManyAttempts
 from support_service.web import guard
@@ -24,11 +24,17 @@ from support_service.web.guard import login_required
 from support_service.web.health import not_watched, source_views
 from support_service.web.i18n import LANGUAGE_NAMES, chosen_language, say
 from support_service.web.service import SAFE_METHODS, service
+from support_service.web.spoken import speech
 from support_service.web.staff import cards as staff_cards
 from support_service.web.staff import devices
 from support_service.web.staff import entry as staff_entry
+from support_service.web.staff import imports as staff_imports
+from support_service.web.staff import inbox as staff_inbox
 from support_service.web.staff import lines as staff_lines
-from support_service.web.staff.filter import NAMES, choices, read_filter
+from support_service.web.staff import links as staff_links
+from support_service.web.staff import rows as staff_rows
+from support_service.web.staff import snippets as staff_snippets
+from support_service.web.staff.filter import NAMES, Filter, choices, read_filter
 from support_service.web.staff.manual_gift import may_withdraw
 from support_service.web.staff.sums import by_asset, count_on_the_way
 from support_service.web.staff.words import FLAG_WORDS, exact, grouped, plan_word, rfc3339, tell, word_for
@@ -39,15 +45,24 @@ blueprint = Blueprint("staff", __name__, url_prefix="/staff")
 blueprint.register_blueprint(staff_entry.blueprint)
 blueprint.register_blueprint(staff_cards.blueprint)
 blueprint.register_blueprint(staff_lines.blueprint)
+blueprint.register_blueprint(staff_links.blueprint)
+blueprint.register_blueprint(staff_inbox.blueprint)
+blueprint.register_blueprint(staff_imports.blueprint)
+blueprint.register_blueprint(staff_rows.blueprint)
+blueprint.register_blueprint(staff_snippets.blueprint)
 
 PAGE_ROWS = 50
+FORMS = {one.name: one for one in FORMATS}
+_NAMES = ",".join(f'"{name}"' for name in FORMS)
 # What the query of a staff page may hold, and a link to the same page keeps.
 KEPT = (*NAMES, "before", "below", "told", "next")
 
 PAGES = (
     ("staff.donations", Phrase("Donations"), Role.VIEWER),
     ("staff.cards.overview", Phrase("Card gifts"), Role.VIEWER),
+    ("staff.inbox.lines", Phrase("Inbox"), Role.BOOKKEEPER),
     ("staff.entry.form", Phrase("Book a gift"), Role.BOOKKEEPER),
+    ("staff.imports.overview", Phrase("Statements"), Role.BOOKKEEPER),
     ("staff.exports", Phrase("Exports"), Role.BOOKKEEPER),
     ("staff.health", Phrase("Health"), Role.VIEWER),
 )
@@ -66,6 +81,11 @@ TOLD = {
 @blueprint.before_request
 def check_form() -> None:
     """Refuse unsafe requests that are not from our own forms, before any view runs."""
+    if request.endpoint == "staff.imports.upload":
+        # A body that large is read for people of ours alone.
+        if guard.current_session() is None:
+            raise guard.NotSignedIn
+        request.max_content_length = staff_imports.UPLOAD_BYTES_MAX
     is_login = request.endpoint == "staff.login"
     guard.refuse_forgery(guard.login_token if is_login else guard.form_token)
 
@@ -102,7 +122,7 @@ def teach_templates(state: BlueprintSetupState) -> None:
 
 def say_plan(plan: Plan) -> str:
     """Say how a plan is; one of a rail that is gone from the settings, too."""
-    rail = service().assembly.rails.get(plan.rail)
+    rail = service().configured.rails.get(plan.rail)
     return say(plan_word(plan.state, rail.plan_words if rail else {}))
 
 
@@ -176,7 +196,7 @@ def donations() -> str:
         on_the_way=count_on_the_way(at.books),
         chosen=chosen,
         mistakes=chosen.mistakes,
-        choices=choices(at.assembly),
+        choices=choices(at.configured),
         is_bookkeeper=_is_bookkeeper(),
     )
 
@@ -195,13 +215,28 @@ def donation(ref: str) -> str:
         story=tell(history.observations, held.payment.exponent),
         flags=[FLAG_WORDS[flag] for flag in held.payment.flags],
         is_bookkeeper=is_bookkeeper,
-        raws=[(number, facts.raw) for number, facts in sorted(history.sources.items()) if facts.raw and is_bookkeeper],
+        raws=[
+            (number, raw)
+            for number, facts in sorted(history.sources.items())
+            if is_bookkeeper and (raw := own_raw(facts))
+        ],
         told=(TOLD | staff_cards.TOLD).get(request.args.get("told", "")),
         can_refund=staff_cards.may_refund(held) and is_bookkeeper,
         can_withdraw=may_withdraw(held) and is_bookkeeper,
         withdrawal_nonce=staff_entry.new_nonce(),
         classes=staff_lines.offered_classes(held) if is_bookkeeper else (),
+        around=service().books.around(ref),
+        match_seen=staff_links.match_seen(held),
+        can_split=staff_links.may_split(held) and is_bookkeeper,
     )
+
+
+def own_raw(facts: ReportFacts) -> str | None:
+    """Give a report as it came; of one about many lines of the bank nothing, for the others are other people's."""
+    if facts.raw is None or not facts.source.startswith("bank:"):
+        return facts.raw
+    rows = json.loads(facts.raw)
+    return str(rows[0]) if len(rows) == 1 else None
 
 
 @blueprint.get("/health")
@@ -218,7 +253,7 @@ def health() -> str:
         set_aside=at.books.set_aside(),
         reasons={view.name: noted[view.name].reason if view.name in noted else "" for view in views},
         not_watched=not_watched(at),
-        by_hand=[method.key for method in at.assembly.methods if method.books],
+        by_hand=[method.key for method in at.configured.methods if method.books],
     )
 
 
@@ -226,29 +261,32 @@ def health() -> str:
 @login_required(Role.BOOKKEEPER)
 def exports() -> str:
     """Offer the ledger as a file."""
-    chosen = read_filter(request.args)
-    return render_template(
-        "staff/exports.html", chosen=chosen, mistakes=chosen.mistakes, choices=choices(service().assembly)
-    )
+    return _exports_page(read_filter(request.args))
 
 
-@blueprint.get("/exports/donations.<any(jsonl, csv):form>")
+@blueprint.get(f"/exports/donations.<any({_NAMES}):form>")
 @login_required(Role.BOOKKEEPER)
-def download(form: Literal["jsonl", "csv"]) -> Response | tuple[str, int]:
+def download(form: str) -> Response | tuple[str, int]:
     """Stream the ledger as a file, filtered as asked; a filter that cannot be read is told, not ignored."""
-    at, chosen = service(), read_filter(request.args)
+    at, chosen, wanted = service(), read_filter(request.args), FORMS[form]
     if chosen.mistakes:
-        page = render_template(
-            "staff/exports.html", chosen=chosen, mistakes=chosen.mistakes, choices=choices(at.assembly)
-        )
-        return page, 400
+        return _exports_page(chosen), 400
     # Asked first, for what is begun waits as long as it must: better late than broken off.
     at.books.donations(limit=1)
-    lines = _begun(write_export(at.ledger.export(chosen.wanted), form=form))
-    response = Response(lines, mimetype="text/csv" if form == "csv" else "application/x-ndjson")
-    response.headers["Content-Disposition"] = f'attachment; filename="donations-{at.today()}.{form}"'
+    # Words of its own, for the page's are gone when the file is still being written.
+    people = at.configured.for_people(speech(chosen_language()))
+    file = _begun(wanted.write(at.ledger.exported(chosen.wanted), people))
+    response = Response(file, mimetype=wanted.media_type)
+    response.headers["Content-Disposition"] = f'attachment; filename="donations-{at.today()}.{wanted.suffix}"'
     log.info("staff_export", extra={"form": form})
     return response
+
+
+def _exports_page(chosen: Filter) -> str:
+    offered = choices(service().configured)
+    return render_template(
+        "staff/exports.html", chosen=chosen, mistakes=chosen.mistakes, choices=offered, formats=FORMATS
+    )
 
 
 @blueprint.errorhandler(guard.NotSignedIn)
@@ -317,7 +355,7 @@ def _next_page() -> str:
 
 def _other_languages() -> list[tuple[str, str, str]]:
     """Link this very page in every language; an answer to a form has no address to go to."""
-    languages = service().assembly.settings.publisher.languages
+    languages = service().configured.settings.publisher.languages
     if len(languages) < 2 or request.method not in SAFE_METHODS or request.endpoint is None:
         return []
     # Ours alone: a name from the query such as "_scheme" would be an order to url_for.
@@ -325,7 +363,6 @@ def _other_languages() -> list[tuple[str, str, str]]:
     return [(code, LANGUAGE_NAMES[code], url_for(request.endpoint, **{**here, "lang": code})) for code in languages]
 
 
-def _begun(lines: Iterator[str]) -> Iterator[bytes]:
-    """Take the first line at once: a ledger that is down must answer 503, not break off a download."""
-    first = list(islice(lines, 1))
-    return (line.encode() for line in chain(first, lines))
+def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Take the first bytes at once: a ledger that is down must answer 503, not break off a download."""
+    return chain(list(islice(chunks, 1)), chunks)

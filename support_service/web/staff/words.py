@@ -10,39 +10,22 @@ from support_service.giving import (
     DisputeClaim,
     FeeClaim,
     Flag,
-    Kind,
+    LinkClaim,
     MatchClaim,
     Observed,
     Outcome,
     PaymentClaim,
     Phrase,
     RefundClaim,
+    SplitClaim,
+    StandClaim,
     State,
     ValueClaim,
+    Word,
 )
+from support_service.giving.words import KIND_WORDS, STATE_WORDS
 from support_service.money import Asset, Money, plain
 
-STATE_WORDS = {
-    State.SEEN: Phrase("seen"),
-    State.CONFIRMED: Phrase("confirmed"),
-    State.ORPHANED: Phrase("orphaned"),
-    State.REPLACED: Phrase("replaced"),
-    State.REFUNDED: Phrase("refunded"),
-    State.PARTIALLY_REFUNDED: Phrase("partially refunded"),
-    State.DISPUTED: Phrase("disputed"),
-    State.QUARANTINED: Phrase("quarantined"),
-}
-KIND_WORDS = {
-    Kind.DONATION: Phrase("donation"),
-    Kind.OUTFLOW: Phrase("outflow"),
-    Kind.PROTOCOL: Phrase("block reward"),
-    Kind.UNATTRIBUTED: Phrase("not yet explained"),
-    Kind.INTERNAL: Phrase("between our addresses"),
-    Kind.OPENING: Phrase("opening balance"),
-    Kind.PAYOUT: Phrase("payout of card money"),
-    Kind.OTHER: Phrase("no gift"),
-    Kind.REVIEW: Phrase("to be looked at"),
-}
 FLAG_WORDS = {
     Flag.OFF_ROUTE: Phrase("came over another network"),
     Flag.ESTIMATED: Phrase("amount shared by estimate"),
@@ -56,7 +39,7 @@ FRESHNESS_WORDS = {
     "stale": Phrase("late"),
     "never": Phrase("never read yet"),
     "down": Phrase("cannot be reached"),
-    "lied": Phrase("stopped: answered what must not be trusted"),
+    "lied": Phrase("answers what must not be trusted"),
     "stalled": Phrase("works, but nothing becomes final"),
     "partial": Phrase("works, but not for all assets"),
     "frozen": Phrase("frozen until a person has looked"),
@@ -123,15 +106,31 @@ def tell(history: Iterable[Observed], exponent: int) -> list[Told]:
                 lines.append(Told(_fee(units, exponent), observed, None))
             case ValueClaim() as claim:
                 lines.append(Told(_value(claim), observed, None))
-            case MatchClaim() as claim:
-                lines.append(Told(_match(claim), observed, None))
-            case ClassClaim(kind=None):
-                lines.append(Told(Phrase("What its rule says again"), observed, None))
-            case ClassClaim(line_class=line_class):
-                lines.append(Told(Phrase("A person says it is: %(class)s", (("class", line_class),)), observed, None))
+            case MatchClaim() | ClassClaim() | LinkClaim() | SplitClaim() | StandClaim() as claim:
+                lines.append(Told(_said(claim), observed, None))
             case _ as other:
                 assert_never(other)
     return lines
+
+
+def _said(claim: Word) -> Phrase:
+    words = Phrase("What its rule says again")
+    match claim:
+        case MatchClaim():
+            words = _match(claim)
+        case LinkClaim():
+            words = _link(claim)
+        case StandClaim(stands=stands, reason=reason):
+            values = (("reason", reason),)
+            back = Phrase("Its file was taken back (%(reason)s)", values)
+            words = Phrase("It stands again (%(reason)s)", values) if stands else back
+        case ClassClaim(kind=kind, line_class=line_class) if kind is not None:
+            words = Phrase("A person says it is: %(class)s", (("class", line_class),))
+        case SplitClaim(nonce=None):
+            words = Phrase("It is one line again, and no gifts")
+        case SplitClaim(units=units):
+            words = Phrase("Its gifts are booked one by one: %(count)s", (("count", str(len(units))),))
+    return words
 
 
 def _fee(units: int, exponent: int) -> Phrase:
@@ -143,9 +142,17 @@ def _fee(units: int, exponent: int) -> Phrase:
 
 def _match(claim: MatchClaim) -> Phrase:
     values = (("code", claim.support_code or ""), ("reason", claim.reason))
+    if claim.by == "hint":
+        return Phrase("What may be a code, for a person to see: %(reason)s", values)
     if claim.support_code is None:
         return Phrase("Taken off its reader again", values)
     return Phrase("Whose gift it is: code %(code)s (%(reason)s)", values)
+
+
+def _link(claim: LinkClaim) -> Phrase:
+    if claim.to is None:
+        return Phrase("A person says it is about no other money")
+    return Phrase("It is about the money %(ref)s (%(reason)s)", (("ref", claim.to), ("reason", claim.reason)))
 
 
 def _value(claim: ValueClaim) -> Phrase:

@@ -1,15 +1,18 @@
-/* Enhances a page that is complete without it: copy buttons, and what was received so far. */
+/* Enhances a page that is complete without it: copy buttons, and how the month goes. */
 (() => {
   "use strict";
   const DONE_MILLISECONDS = 2000;
+  const RENEW_MILLISECONDS = 60_000;
+  const AGAIN_MILLISECONDS = 5000;
   const said = document.querySelector("[data-said]");
 
   for (const button of document.querySelectorAll("[data-copy]")) {
     button.hidden = false;
     button.addEventListener("click", () => copy(button));
   }
-  const received = document.querySelector("[data-totals]");
-  if (received) showTotals(received).catch(() => { received.hidden = true; });
+  const month = document.querySelector("[data-month]");
+  if (month) renew(month);
+  addEventListener("beforeprint", openDetails);
 
   async function copy(button) {
     const isCopied = await write(button.dataset.copy);
@@ -55,37 +58,29 @@
     }
   }
 
-  /* Totals come afterwards and quietly: without them the page lacks nothing a reader needs. */
-  async function showTotals(section) {
-    const answer = await fetch(section.dataset.totals, { credentials: "omit" });
-    const { totals = [], sources = [] } = await answer.json();
-    const sums = totals.filter((total) => BigInt(total.units) > 0n);
-    if (!sums.length) return;
-    section.querySelector("ul").replaceChildren(...sums.map((total) => {
-      const item = document.createElement("li");
-      const amount = document.createElement("strong");
-      amount.translate = false;
-      amount.textContent = spaced(total.amount, document.documentElement.lang);
-      item.append(amount, ` ${total.asset}`);
-      item.append(note(document.getElementById(`title-${total.method}`)?.textContent ?? total.method));
-      return item;
-    }));
-    const ages = sources.map((source) => source.age_seconds).filter((age) => age !== null);
-    const checked = section.querySelector("[data-checked]");
-    checked.textContent = ages.length ? checked.dataset.checked.replace("{seconds}", Math.max(...ages)) : "";
-    section.hidden = false;
+  /* The month comes afterwards and quietly: without it the page lacks nothing a reader needs. The server says in
+     words how old it is; while the page is looked at, a newer one comes every minute. */
+  async function renew(section) {
+    try {
+      if (!document.hidden) await show(section);
+    } catch {
+      // No connection just now: what stands there says when it was true.
+    }
+    setTimeout(() => renew(section), section.firstElementChild ? RENEW_MILLISECONDS : AGAIN_MILLISECONDS);
   }
 
-  function note(text) {
-    const small = document.createElement("small");
-    small.textContent = text;
-    return small;
+  async function show(section) {
+    const answer = await fetch(section.dataset.month, { credentials: "omit" });
+    // Read in any case: an answer that nobody reads keeps its connection.
+    const text = await answer.text();
+    if (!answer.ok) return;
+    const fresh = new DOMParser().parseFromString(text, "text/html").querySelector(".month-body");
+    section.hidden = !fresh;
+    section.replaceChildren(...(fresh ? [document.adoptNode(fresh)] : []));
   }
 
-  /* Group the whole part for eyes; the digits stay text, so no rounding can creep in. */
-  function spaced(amount, lang) {
-    const [whole, fraction] = amount.split(".");
-    const grouped = whole.replace(/\B(?=(\d{3})+$)/g, lang === "uk" ? "\u00a0" : ",");
-    return fraction ? grouped + (lang === "uk" ? "," : ".") + fraction : grouped;
+  /* Where a browser's style cannot open them, nothing may be missing on paper. */
+  function openDetails() {
+    for (const details of document.querySelectorAll(".more")) details.open = true;
   }
 })();

@@ -1,6 +1,7 @@
 """The saved answer of a bank's API: bounded JSON, in UTF-8 or Windows-1251."""
 
 import json
+import re
 from typing import Any
 
 from support_service.rails.bank.statements.intake import StatementFile
@@ -8,6 +9,11 @@ from support_service.rails.bank.statements.statement import BadField, Refused
 
 # A row has some 35 values; nothing honest of 20 MB holds more than this.
 VALUES_MAX = 1_200_000
+# A row lies three deep. Deep nesting crashes Python's parser where a library has lifted the recursion limit.
+DEPTH_MAX = 32
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
 
 Json = Any
 
@@ -18,6 +24,8 @@ def read_json(file: StatementFile) -> Json:
     text = data.decode(file.encoding, "replace")
     if text.count(",") + text.count("[") + text.count("{") > VALUES_MAX:
         raise Refused("the JSON holds more values than any statement: this is no statement")
+    if _depth(text) > DEPTH_MAX:
+        raise Refused("the JSON is nested deeper than any statement: this is no statement")
     try:
         return json.loads(text, parse_float=str, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -44,6 +52,17 @@ def units_of(item: dict[str, Json], name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 10**15:
         raise BadField(name, f"{str(value)[:40]!r} is no whole number of smallest units")
     return value
+
+
+def _depth(text: str) -> int:
+    """Tell how deep brackets lie within brackets, texts left out; stops looking where that is too deep."""
+    depth = deepest = 0
+    for found in _BRACKET.finditer(_STRING.sub("", text)):
+        depth += 1 if found[0] in "[{" else -1
+        deepest = max(deepest, depth)
+        if deepest > DEPTH_MAX:
+            break
+    return deepest
 
 
 def _refuse_constant(name: str) -> Json:

@@ -1,0 +1,70 @@
+"""What the ledger lists for whoever reads again or goes on: money, plans, claims, each with its place in the list."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from support_service.giving.donations import Donation
+from support_service.giving.methods import Frequency
+from support_service.giving.reports import Claim, Identity, PlanTerms
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A donation with its number in the list."""
+
+    number: int
+    donation: Donation
+
+
+class MoneyBlock(NamedTuple):
+    """A block in which live money stands, by address and asset of ours."""
+
+    address: str
+    asset: str
+    height: int
+    block_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMoney:
+    """Money whose payment, refund or dispute has not come to its end; claims are the live ones by part."""
+
+    number: int
+    identity: Identity
+    claims: Mapping[str, Claim]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A gift that repeats; state is the processor's own word. number is the report that changed it last."""
+
+    rail: str
+    name: str
+    intent: str | None
+    units: int
+    currency: str
+    exponent: int
+    frequency: Frequency
+    state: str
+    changed_at: datetime
+    number: int = 0
+    terms: PlanTerms | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingClaim:
+    """A claim about a payment that was not heard of yet, or is of another asset than the claim (`differs`)."""
+
+    rail: str
+    name: str
+    part: str
+    since: datetime
+    report_number: int
+    differs: bool = False
+
+    @property
+    def place(self) -> tuple[int, str, str]:
+        """Where it stands in the list: what comes after it is asked for by this."""
+        return self.report_number, self.name, self.part

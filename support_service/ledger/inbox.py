@@ -1,0 +1,271 @@
+"""Lines of the bank that want a person, each with what it may be: asked for by the staff pages."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import Connection, exists, func, literal_column, select
+
+from support_service.giving import Direction, Donation, Identity, Kind, State, split_identity
+from support_service.ledger.engine import Database
+from support_service.ledger.lines import TxLineBooks, read_pairs
+from support_service.ledger.queries import donations_with_people
+from support_service.ledger.rows import in_chunks, read_donation
+from support_service.ledger.tables import donation, from_micros, intent, known_line, support_code, to_micros
+
+# Of each kind so many are shown; what was judged makes room for the next.
+ROWS_MAX = 50
+CHOICES_MAX = 8
+INTENT_DAYS_MAX = 30
+# A transfer takes three days at most, over a weekend.
+OPEN_DAYS_MAX = 3
+_STANDS = (State.CONFIRMED, State.PARTIALLY_REFUNDED)
+
+
+class Why(StrEnum):
+    """Why a line wants a person, the gravest first."""
+
+    REVERSAL = "reversal"
+    SAME = "same"
+    REVIEW = "review"
+    SUGGESTED = "suggested"
+    CODE = "code"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a person may say a line is about: other money, or the choice of a reader by its code."""
+
+    value: str
+    donation: Donation | None = None
+    made_at: datetime | None = None
+    article: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InboxLine:
+    """A line that wants a person; words are what was read of a code."""
+
+    why: Why
+    donation: Donation
+    choices: tuple[Choice, ...] = ()
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A choice of a reader that no money has answered yet; code "": none was issued for it."""
+
+    ref: str
+    method: str
+    made_at: datetime
+    asset: str
+    units: int
+    article: str | None
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What stands beside one piece of money.
+
+    about: the money that it is about, or takes back. of_it: what was booked by hand and is the same.
+    gifts: those it holds. choices: other money that it may be about.
+    """
+
+    about: Donation | None = None
+    of_it: tuple[Donation, ...] = ()
+    gifts: tuple[Donation, ...] = ()
+    choices: tuple[Donation, ...] = ()
+
+
+class Inbox:
+    """The ledger's side of what people say about lines; every method may raise LedgerError."""
+
+    _database: Database
+    _clock: Callable[[], datetime]
+
+    def inbox_lines(self, completions: Callable[[str, Sequence[str]], Sequence[str]]) -> tuple[InboxLine, ...]:
+        """List what wants a person; completions: the beginning of a code -> codes of those issued."""
+        with self._database.read() as tx:
+            accounts = _accounts(tx)
+            if not accounts:
+                return ()
+            return (
+                *_reversals(tx, accounts),
+                *_same(tx, accounts),
+                *_reviews(tx),
+                *_suggested(tx, accounts, self._clock()),
+                *_codes(tx, completions),
+            )
+
+    def around(self, ref: str) -> Around:
+        """Tell what stands beside one piece of money."""
+        with self._database.read() as tx:
+            found = _read(tx, [ref]).get(ref)
+            return Around() if found is None else _around(tx, found)
+
+
+def _accounts(tx: Connection) -> list[str]:
+    asked = select(donation.c.address).where(donation.c.bank_class.is_not(None)).distinct()
+    return sorted(tx.execute(asked).scalars())
+
+
+def _read(tx: Connection, refs: Sequence[str]) -> dict[str, Donation]:
+    """Read pieces of money with their people, by ref."""
+    return {
+        row["ref"]: read_donation(row, row["personal_body"])
+        for chunk in in_chunks(sorted(set(refs)))
+        for row in tx.execute(donations_with_people().where(donation.c.ref.in_(chunk))).mappings()
+    }
+
+
+def _reversals(tx: Connection, accounts: Sequence[str]) -> list[InboxLine]:
+    books = TxLineBooks(tx)
+    found = []
+    for one in books.open_reversals(accounts)[:ROWS_MAX]:
+        choices = books.opposite(one.donation)[-CHOICES_MAX:]
+        told = tuple(Choice(other.identity.ref, other) for other in choices)
+        found.append(InboxLine(Why.REVERSAL, one.donation, told))
+    return found
+
+
+def _same(tx: Connection, accounts: Sequence[str]) -> list[InboxLine]:
+    found: dict[str, tuple[Donation, list[Choice]]] = {}
+    for pair in read_pairs(tx, accounts):
+        _, choices = found.setdefault(pair.by_hand.identity.ref, (pair.by_hand, []))
+        choices.append(Choice(pair.line.identity.ref, pair.line))
+    told = list(found.values())[:ROWS_MAX]
+    return [InboxLine(Why.SAME, by_hand, tuple(choices[:CHOICES_MAX])) for by_hand, choices in told]
+
+
+def _reviews(tx: Connection) -> list[InboxLine]:
+    asked = donations_with_people().where(
+        donation.c.kind == literal_column("'review'"),
+        donation.c.state == State.CONFIRMED,
+        donation.c.bank_class.is_not(None),
+    )
+    rows = tx.execute(asked.order_by(donation.c.id).limit(ROWS_MAX)).mappings()
+    return [InboxLine(Why.REVIEW, read_donation(row, row["personal_body"])) for row in rows]
+
+
+def _suggested(tx: Connection, accounts: Sequence[str], now: datetime) -> list[InboxLine]:
+    """Find lines with exactly one open choice of a reader of their sum, and no second line that fits it."""
+    intents = _open_intents(tx, to_micros(now - timedelta(days=INTENT_DAYS_MAX)))
+    units = sorted({row.units for row in intents})
+    fitting: list[tuple[Donation, _Open]] = []
+    for chunk in in_chunks(units):
+        asked = donations_with_people().where(
+            donation.c.address.in_(accounts),
+            donation.c.units.in_(chunk),
+            donation.c.bank_class.is_not(None),
+            donation.c.kind == Kind.DONATION,
+            donation.c.state == State.CONFIRMED,
+            donation.c.match.is_(None),
+            donation.c.occurred_at >= to_micros(now - timedelta(days=INTENT_DAYS_MAX + OPEN_DAYS_MAX)),
+        )
+        lines = [read_donation(row, row["personal_body"]) for row in tx.execute(asked).mappings()]
+        fitting += [(line, row) for line in lines for row in intents if _fits(line, row)]
+    by_line = Counter(line.identity.ref for line, _ in fitting)
+    by_intent = Counter(row.ref for _, row in fitting)
+    return [
+        InboxLine(Why.SUGGESTED, line, (Choice(row.code, None, row.made_at, row.article),))
+        for line, row in fitting
+        if by_line[line.identity.ref] == by_intent[row.ref] == 1 and row.code
+    ][:ROWS_MAX]
+
+
+def _open_intents(tx: Connection, since: int) -> list[_Open]:
+    is_answered = exists().where(donation.c.intent == intent.c.ref)
+    asked = select(intent.c.ref, intent.c.method, intent.c.made_at, intent.c.body, support_code.c.code)
+    asked = asked.outerjoin(support_code, support_code.c.intent == intent.c.ref)
+    asked = asked.where(intent.c.made_at >= since, ~is_answered).order_by(intent.c.made_at)
+    found = []
+    for row in tx.execute(asked):
+        held = json.loads(row.body)
+        money = (held["currency"], int(held["units"]))
+        found.append(_Open(row.ref, row.method, from_micros(row.made_at), *money, held["article"], row.code or ""))
+    return found
+
+
+def _fits(line: Donation, row: _Open) -> bool:
+    payment = line.payment
+    # A booking day stands at its noon: of its own day it may be before the choice.
+    after = payment.occurred_at - row.made_at
+    is_near = timedelta(days=-1) < after <= timedelta(days=OPEN_DAYS_MAX + 1)
+    money = (row.asset, row.units, row.method)
+    return is_near and money == (line.identity.asset, payment.units, payment.method)
+
+
+def _codes(tx: Connection, completions: Callable[[str, Sequence[str]], Sequence[str]]) -> list[InboxLine]:
+    asked = donations_with_people().where(
+        donation.c.match.is_not(None),
+        donation.c.support_code.is_(None),
+        donation.c.match.like('%"by":"hint"%'),
+        donation.c.state == State.CONFIRMED,
+    )
+    rows = tx.execute(asked.order_by(donation.c.id.desc()).limit(ROWS_MAX)).mappings().all()
+    lines = [read_donation(row, row["personal_body"]) for row in rows]
+    issued = sorted(tx.execute(select(support_code.c.code)).scalars()) if lines else []
+    found = []
+    for line in lines:
+        words = line.match.reason if line.match else ""
+        codes = [one for word in words.split() for one in ([word] if word in issued else completions(word, issued))]
+        found.append(InboxLine(Why.CODE, line, tuple(map(Choice, codes[:CHOICES_MAX])), words))
+    return found
+
+
+def _around(tx: Connection, found: Donation) -> Around:
+    ref = found.identity.ref
+    reverses = tx.execute(select(known_line.c.reverses).where(known_line.c.ref == ref)).scalar_one_or_none()
+    about = found.linked_to or reverses
+    of_it = tx.execute(select(donation.c.ref).where(donation.c.linked_to == ref).limit(CHOICES_MAX)).scalars().all()
+    gifts: list[Identity] = []
+    if found.split is not None and found.split.nonce is not None:
+        numbers = range(1, len(found.split.units) + 1)
+        gifts = [split_identity(found.identity, found.split.nonce, number) for number in numbers]
+    read = _read(tx, [*of_it, *(one.ref for one in gifts), *([about] if about else [])])
+    return Around(
+        about=read.get(about or ""),
+        of_it=tuple(read[one] for one in of_it if one in read),
+        gifts=tuple(read[one.ref] for one in gifts if one.ref in read),
+        choices=() if about else tuple(_others(tx, found)),
+    )
+
+
+def _others(tx: Connection, found: Donation) -> list[Donation]:
+    """List other money that this may be about, nearest in time first."""
+    identity, payment = found.identity, found.payment
+    if found.state is not State.CONFIRMED or identity.network:
+        return []
+    asked = donations_with_people().where(
+        donation.c.asset == identity.asset, donation.c.units == payment.units, donation.c.ref != identity.ref
+    )
+    if payment.bank is not None and identity.direction is Direction.OUT:
+        asked = asked.where(
+            donation.c.address == identity.address,
+            donation.c.direction == Direction.IN,
+            donation.c.state.in_(_STANDS),
+            donation.c.bank_class.is_not(None),
+        )
+        if payment.bank.line_class != "reversal":
+            asked = asked.where(donation.c.kind == Kind.DONATION)
+    elif "manual" in payment.flags:
+        taken = donation.alias("taken")
+        is_taken = exists().where(taken.c.linked_to == donation.c.ref)
+        asked = asked.where(
+            donation.c.address.in_(_accounts(tx)),
+            donation.c.bank_class.is_not(None),
+            donation.c.kind == Kind.DONATION,
+            donation.c.method == payment.method,
+            donation.c.state == State.CONFIRMED,
+            ~is_taken,
+        )
+    else:
+        return []
+    near = func.abs(donation.c.occurred_at - to_micros(payment.occurred_at))
+    rows = tx.execute(asked.order_by(near, donation.c.id).limit(CHOICES_MAX)).mappings()
+    return [read_donation(row, row["personal_body"]) for row in rows]

@@ -1,0 +1,20 @@
+"""The block for an article as plain HTML: the same words and numbers as the widget, for editors to copy."""
+
+from flask import Flask, render_template
+
+from support_service.web.reader.block import LAYOUTS, build_block
+from support_service.web.service import service
+
+
+def snippet(app: Flask, lang: str, layout: str) -> str:
+    """Write the block outside of any request, in a language and a layout."""
+    with app.test_request_context(f"/?lang={lang}"):
+        return write_snippet(lang, layout)
+
+
+def write_snippet(lang: str, layout: str) -> str:
+    """Write the block in the language of the request and a layout, without script."""
+    assert layout in LAYOUTS
+    at = service()
+    page = render_template("snippet.html", block=build_block(at, lang), base_url=at.base_url, lang=lang, layout=layout)
+    return "\n".join(line for line in page.splitlines() if line.strip()) + "\n"

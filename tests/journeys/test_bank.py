@@ -1,0 +1,115 @@
+"""Bank lines in a real browser: a statement is brought, its lines judged by keyboard, on a phone, in both tongues."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.fixtures.browser import PHONE, Serve, Visit
+from tests.fixtures.staff import ANNA, PASSWORD, House, build_house
+from tests.test_staff_links import ACCOUNT, bring, issue
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+LONG = "б" * 300
+TEN_SECONDS = 10
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    house = build_house(tmp_path, f"sqlite:///{tmp_path}/support.db")
+    house.ledger.people.add(ANNA, "admin", PASSWORD)
+    yield house
+    house.ledger.dispose()
+
+
+def sign_in(page: Page, origin: str, path: str) -> None:
+    page.goto(f"{origin}{path}?lang=en")
+    page.fill("#email", ANNA)
+    page.fill("#password", PASSWORD)
+    page.click("main form[action*='/login'] button")
+
+
+def registry(number: int) -> str:
+    return f"2026-05-20;{number}00.00;Оплата згiдно реєстру № @{number} вiд 20.05;RB{number}"
+
+
+def test_ten_lines_are_judged_by_the_keyboard_in_ten_seconds(house: House, serve: Serve, visit: Visit) -> None:
+    bring(house, *(registry(number) for number in range(1, 11)))
+    page = visit(has_script=False).page
+    sign_in(page, serve(house.app), "/staff/inbox")
+    began = time.monotonic()
+    for left in range(10, 0, -1):
+        assert page.locator(".judged").count() == left
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
+    assert page.locator(".judged").count() == 0
+    assert time.monotonic() - began < TEN_SECONDS
+    assert sum(one.count for one in house.ledger.totals()) == 10
+
+
+def test_a_statement_is_brought_looked_at_and_booked_without_script(house: House, serve: Serve, visit: Visit) -> None:
+    visitor = visit(size=PHONE, has_script=False)
+    page = visitor.page
+    sign_in(page, serve(house.app), "/staff/imports")
+    table = f"Date;Amount;Purpose;Name;Reference\n2026-05-20;250.00;{HOSTILE.replace(';', ',')};{LONG};RB1\n"
+    page.set_input_files("#file", {"name": "<b>.csv", "mimeType": "text/csv", "buffer": table.encode()})
+    page.fill("#account", ACCOUNT)
+    page.click("text=Look at it")
+    assert "1" in page.inner_text("dl.facts")
+    page.click("text=Book these lines")
+    assert page.inner_text("[role=status]") == "Booked."
+    page.click("text=Take this file back")
+    assert house.ledger.totals() == ()
+    page.click("text=Put it back")
+    assert sum(one.units for one in house.ledger.totals()) == 25_000
+    assert "owned" not in page.title()
+    assert visitor.complaints == []
+
+
+@pytest.mark.parametrize("lang", ["en", "uk"])
+def test_every_page_about_bank_lines_is_open_to_everybody(house: House, serve: Serve, visit: Visit, lang: str) -> None:
+    """No finding of axe, nothing wider than a phone, and no text of a payer runs."""
+    issue(house)
+    person = house.person("bookkeeper", "bob@example.org")
+    hand = person.book(method="iban", amount="250", payer=LONG[:200], note=HOSTILE)
+    bring(
+        house,
+        f"2026-05-20;250.00;{HOSTILE.replace(';', ',')};RB1",
+        registry(2),
+        "2026-05-21;-100.00;повернення внеску;RB3",
+        f"2026-05-21;100.00;{LONG} 2A3C-4E;RB4",
+    )
+    bring(house, registry(6))
+    line = next(one for one in house.ledger.export() if "RB6" in str(one["locator"]))
+    person.fill(f"/staff/donations/{line['id']}", form="/split", gifts="100;A\n500;B")
+    page, origin = visit(size=PHONE).page, serve(house.app)
+    sign_in(page, origin, "/staff/inbox")
+    pages = [f"donations/{one['id']}" for one in house.ledger.export()] + [f"donations/{hand}"]
+    for path in ("inbox", "imports", "entry", "entry/rows", *pages):
+        page.goto(f"{origin}/staff/{path}?lang={lang}")
+        for details in page.query_selector_all("details"):
+            details.evaluate("element => element.open = true")
+        _check(page)
+    page.goto(f"{origin}/staff/entry/rows?lang={lang}")
+    page.fill("#rows", f"250;20.05.2026;{HOSTILE.replace(';', ',')}\nx;y\n100;20.05.2026;{LONG[:150]}")
+    page.click("button[value=look]")
+    _check(page)
+    page.goto(f"{origin}/staff/imports?lang={lang}")
+    table = f"Date;Amount;Purpose;Name;Reference\n2026-05-20;250.00;{HOSTILE.replace(';', ',')};{LONG};RB1\nx;y;z;;\n"
+    page.set_input_files("#file", {"name": "x.csv", "mimeType": "text/csv", "buffer": table.encode()})
+    page.fill("#account", ACCOUNT)
+    page.click("main .slip button")
+    _check(page)
+
+
+def _check(page: Page) -> None:
+    found = Axe().run(page)
+    assert found.violations_count == 0, f"{page.url}\n{found.generate_report()}"
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0], f"{page.url} is too wide"
+    assert "owned" not in page.title()
+    assert page.locator("main img, main script").count() == 0
