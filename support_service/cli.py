@@ -19,6 +19,7 @@ from support_service.commands import deploy as deploying
 from support_service.commands import freezes as freezing
 from support_service.commands import import_ as importing
 from support_service.commands import manifest as signing
+from support_service.commands import notify as notifying
 from support_service.commands import rescan as rescanning
 from support_service.commands import run as running
 from support_service.commands import verify_online as auditing
@@ -359,6 +360,18 @@ def attest(call: Call, urls: tuple[str, ...], public_key: str, manifest: Path | 
     """Fetch live pages, read every address, IBAN, card number and QR code, and name what is not signed."""
     known = signing.Known(public_key, manifest)
     return signing.tell(signing.attest_pages(urls, known, lambda: call.assembly, say=click.echo))
+
+
+@commands.group()
+def notify() -> None:
+    """Who is told what happens."""
+
+
+@notify.command(name="test")
+@click.pass_obj
+def notify_test(call: Call) -> int:
+    """Send one message to every channel of the settings, and name those that did not take it."""
+    return notifying.send_test(call.assembly, say=click.echo)
 
 
 @commands.group()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
@@ -30,6 +30,9 @@ from support_service.settings.accent import read_accent
 LANGUAGES = ("uk", "en")
 # Files among the time zones that name no zone: one is whatever the machine is set to, one stands for none.
 NO_PLACES = {"localtime", "Factory"}
+
+# Which letters readers may get.
+LETTERS = ("receipt", "plan")
 
 NAME_CHARS_MAX, APPEAL_CHARS_MAX = 200, 400
 
@@ -186,6 +189,37 @@ class ManifestTable(Table):
 
     public_key: str
     file: Path = Path("support-methods.json")
+
+
+class MailTable(Table):
+    """[mail]: how e-mail goes out, and which letters readers get who gave theirs; without it nobody gets any."""
+
+    host: str
+    port: int = Field(default=587, ge=1, le=65535)
+    security: Literal["tls", "starttls", "none", ""] = ""
+    user: str = ""
+    password_file: Path | None = None
+    sender: str = Field(alias="from")
+    letters: tuple[str, ...] = LETTERS
+
+    @field_validator("host")
+    @classmethod
+    def _is_host(cls, host: str) -> str:
+        return read_host(host).name
+
+    @field_validator("sender")
+    @classmethod
+    def _is_address(cls, sender: str) -> str:
+        if not _EMAIL.fullmatch(sender):
+            raise ValueError("must be an e-mail address")
+        return sender
+
+    @field_validator("letters")
+    @classmethod
+    def _are_known(cls, letters: tuple[str, ...]) -> tuple[str, ...]:
+        if set(letters) - set(LETTERS):
+            raise ValueError(f"must be some of {', '.join(LETTERS)}; [] sends readers nothing")
+        return letters
 
 
 class FeedTable(Table):
