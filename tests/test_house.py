@@ -39,7 +39,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "ledger": ("giving", "ledger", "money"),
     "notifications": ("giving", "ledger", "money", "notifications", "origin", "rails", "settings"),
     "watcher": ("giving", "ledger", "money", "rails"),
-    "web": ("assembly", "door", "giving", "ledger", "manifest", "money", "origin", "qr", "rails", "settings", "web"),
+    "web": (
+        *("assembly", "door", "giving", "ledger", "manifest", "money", "notifications", "origin", "qr", "rails"),
+        *("settings", "web"),
+    ),
     "app": ("assembly", "door", "giving", "ledger", "origin", "settings", "web"),
 }
 # These stand at the top and may use everything; demo and conformance are not the product.

@@ -16,11 +16,14 @@ from support_service.money import Asset, Money
 from support_service.notifications.newsroom import Newsroom, Voice
 from support_service.notifications.sender import NothingToSay
 from support_service.notifications.smtp import is_address
-from support_service.notifications.way import ChannelRefused, Message
+from support_service.notifications.way import ChannelDown, ChannelRefused, Message
 from support_service.settings import resource
 
 # So many plans are looked through for a lost link, the newest first, and so many links stand in one letter.
 PLANS_PER_PAGE, PLANS_MAX, LINKS_MAX = 200, 20_000, 10
+
+# A payment may be told before who paid it: half an hour, by the rests of the sender.
+TRIES_FOR_EMAIL = 6
 
 PLAN_SUBJECTS = {
     "monthly_begun": Phrase("Your regular gift to %(publisher)s has begun"),
@@ -77,9 +80,7 @@ class Letters:
             raise NothingToSay("the gift does not count any more")
         gift = history.donation
         intent = None if gift.intent is None else self._ledger.intent(gift.intent)
-        to = self._ledger.giver_email(gift.identity.ref)
-        if to is None:
-            raise NothingToSay("no e-mail is known any more")
+        to = self._known(held, self._ledger.giver_email(gift.identity.ref))
         voice = self._voice(intent)
         name = self._room.publisher.named(voice.lang)
         money = Money(gift.payment.units, Asset(gift.identity.asset, gift.payment.exponent))
@@ -125,7 +126,8 @@ class Letters:
         stands, kind = self._room.stands(plan), held.news.kind
         if (kind == "monthly_lost") is not stands.is_over or (kind == "monthly_failing") is not stands.is_failing:
             raise NothingToSay("it stands otherwise by now")
-        intent, to = self._ledger.intent(plan.intent), self._email(plan.intent)
+        giver = self._ledger.plan_givers([plan.intent]).get(plan.intent)
+        intent, to = self._ledger.intent(plan.intent), self._known(held, giver.email if giver is not None else None)
         voice = self._voice(intent)
         money = voice.sum(Money(plan.units, Asset(plan.currency, plan.exponent)))
         facts = [(voice.say(Phrase("Sum")), money)]
@@ -178,11 +180,13 @@ class Letters:
             before = plans[-1].number, plans[-1].name
         return found[:LINKS_MAX]
 
-    def _email(self, intent: str) -> str:
-        giver = self._ledger.plan_givers([intent]).get(intent)
-        if giver is None or giver.email is None:
-            raise NothingToSay("no e-mail is known any more")
-        return giver.email
+    def _known(self, held: Kept, email: str | None) -> str:
+        """Return whom a letter goes to; what the processor has not told yet is waited for a little."""
+        if email is not None:
+            return email
+        if held.tries < TRIES_FOR_EMAIL:
+            raise ChannelDown("no e-mail is told yet", is_whole=False)
+        raise NothingToSay("no e-mail is known")
 
     def _plan_link(self, label: Phrase, ref: str, voice: Voice) -> tuple[str, str]:
         return voice.say(label), f"{self._room.url}/plan/{ref}?lang={voice.lang}"

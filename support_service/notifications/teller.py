@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
-from support_service.giving import Clock, Cursor, Plan, Report
+from support_service.giving import Clock, Cursor, Donation, Plan, Report
 from support_service.ledger import ChangeKind, ChangePlace, DonationChange, Health, Ledger, SourceHealth
 from support_service.ledger.outbox import Move, News
 from support_service.notifications.events import (
@@ -130,12 +130,11 @@ class Teller(Source):
     def _plan_letters(self, plans: Sequence[Plan], happened: Sequence[Happened]) -> list[News]:
         if "plan" not in self._room.told.letters:
             return []
-        refs = {f"plan:{plan.rail}:{plan.name}": plan.intent for plan in plans if plan.intent is not None}
-        givers = self._ledger.plan_givers(sorted(set(refs.values())))
+        refs = {f"plan:{plan.rail}:{plan.name}" for plan in plans if plan.intent is not None}
         return [
             News(LETTERS, one.key, one.thread, one.kind, {name: one.facts[name] for name in ("rail", "plan")})
             for one in happened
-            if one.thread in refs and (giver := givers.get(refs[one.thread])) is not None and giver.email
+            if one.thread in refs
         ]
 
     def _receipts(self, changes: Sequence[DonationChange], at: Moment) -> list[News]:
@@ -150,8 +149,13 @@ class Teller(Source):
             and one.after.confirmed_at >= max(at.since, at.now - NEWS_FOR)
             and one.after.payment.occurred_at >= at.now - RECEIPTS_FOR
         ]
-        refs = [gift.identity.ref for gift in fresh if self._ledger.giver_email(gift.identity.ref)]
+        refs = [gift.identity.ref for gift in fresh if self._may_have_email(gift)]
         return [News(LETTERS, f"receipt:{ref}", ref, "receipt", {"donation": ref}) for ref in refs]
+
+    def _may_have_email(self, gift: Donation) -> bool:
+        """Tell whether an e-mail may be known: card processors tell it, if not with the payment then soon."""
+        rail = self._room.rails.get(gift.payment.rail)
+        return bool(rail is not None and rail.processor) or self._ledger.giver_email(gift.identity.ref) is not None
 
     def _for_channels(self, happened: Sequence[Happened]) -> list[News]:
         found: list[News] = []
