@@ -127,16 +127,12 @@ def watch(call: Call, *, once: bool) -> int:
 
 
 @commands.command()
-@click.option(
-    "--online",
-    is_flag=True,
-    help="Also ask every node which chain it is on, and card processors and banks whether our keys work.",
-)
+@click.option("--online", is_flag=True, help="Also ask nodes for their chain, others whether we are let in.")
 @click.option("--deploy", is_flag=True, help="Also refuse what is unsafe in production.")
 @click.pass_obj
 def check(call: Call, *, online: bool, deploy: bool) -> int:
     """Check every setting, address and QR code; print one line per method."""
-    for line in checks.method_lines(call.assembly):
+    for line in (*checks.method_lines(call.assembly), *checks.channel_lines(call.assembly)):
         click.echo(line)
     for line in checks.warning_lines(call.assembly):
         click.echo(line, err=True)

@@ -157,7 +157,7 @@ class Outbox:
     def replay(self, number: int) -> bool:
         """Let a message that is done wait once more, under the same key; False where it waits already."""
         now = self._clock()
-        here = (outbox.c.number == number) & (outbox.c.state != Standing.WAITING)
+        here = (outbox.c.number == number) & (outbox.c.state != str(Standing.WAITING))
         values = {"state": str(Standing.WAITING), "tries": 0, "next_try_at": to_micros(now), "taken_by": ""}
         values |= {"give_up_at": to_micros(now + GIVE_UP_AFTER), "done_at": None}
         with self._database.write() as tx:

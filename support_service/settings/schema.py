@@ -28,6 +28,8 @@ from support_service.rails.rail import Table
 from support_service.settings.accent import read_accent
 
 LANGUAGES = ("uk", "en")
+# Tables with settings that have no default.
+_WHOLE = frozenset({"mail", "manifest"})
 # Files among the time zones that name no zone: one is whatever the machine is set to, one stands for none.
 NO_PLACES = {"localtime", "Factory"}
 
@@ -332,13 +334,14 @@ def _reason(found: ErrorDetails) -> str:
 def without_refused(values: dict[str, Any], error: ValidationError) -> dict[str, Any]:
     """Take out what was refused, so that what is left can be checked, too, and all is told at once.
 
-    A refused entry of a list goes whole; a publisher without a name gets a stand-in.
+    A refused entry of a list goes whole, and so does a table that is nothing without what was refused; a publisher
+    without a name gets a stand-in.
     """
     kept, refused = copy.deepcopy(values), [found["loc"] for found in error.errors(include_input=False)]
     for section, *rest in refused:
-        if not rest:
+        if not rest or section in _WHOLE:
             kept.pop(str(section), None)
-        elif isinstance(kept[str(section)], dict):
+        elif isinstance(kept.get(str(section)), dict):
             kept[str(section)].pop(str(rest[0]), None)
     for section, entries in kept.items():
         gone = {rest[0] for name, *rest in refused if name == section and rest}

@@ -82,6 +82,36 @@ def test_every_mistake_is_told_at_once_and_no_secret(tmp_path: Path) -> None:
     assert "SECRETPATH" not in "".join(told) and "SHORT" not in "".join(told)
 
 
+@pytest.mark.parametrize(
+    ("table", "keys"),
+    [
+        ("[mail]\n", ["mail.host", "mail.from"]),
+        ('[mail]\nhost = "a b"\nfrom = "x"\nport = 0\n', ["mail.host", "mail.port", "mail.from"]),
+        (MAIL + 'user = "paper"\n', ["mail"]),
+        (MAIL + 'letters = ["poems"]\n', ["mail.letters"]),
+        (MAIL + 'password_file = "nowhere"\nuser = "paper"\n', ["mail.password_file"]),
+        ("[manifest]\n", ["manifest.public_key"]),
+        ('notify = "x"\n', ["notify"]),
+    ],
+)
+def test_what_is_missing_or_wrong_is_told_in_words(tmp_path: Path, table: str, keys: list[str]) -> None:
+    file = write_settings(tmp_path, f"{table}{SEED}" if table.startswith("notify") else f"{SEED}\n{table}")
+    with pytest.raises(SettingsError) as told:
+        assemble(file)
+    assert [mistake.key for mistake in told.value.mistakes] == keys
+
+
+def test_check_says_who_is_told_and_asks_the_mail_server(tmp_path: Path, command: Command, mail: MailServer) -> None:
+    table = MAIL.replace("smtp.example.org", "127.0.0.1") + f"port = {mail.port}\n"
+    more = '[[notify]]\nchannel = "mail"\nto = ["editor@example.org"]\nevents = ["gift"]\nreaders = true\n'
+    file = write_settings(tmp_path, f"{SEED}\n{table}{more}")
+    done = command("--config", file, "check", "--online")
+    assert "notify.mail\tmail\tgift; and who gave" in done.output
+    assert "mail\tletters to readers\tplan, receipt" in done.output
+    assert f"mail: 127.0.0.1:{mail.port} takes letters" in done.output
+    assert mail.letters == []
+
+
 def test_two_channels_of_one_way_need_keys(tmp_path: Path) -> None:
     url = secret(tmp_path, "slack.url", "https://hooks.slack.com/services/x")
     table = f'[[notify]]\nchannel = "slack"\nurl_file = "{url}"\n'
