@@ -160,7 +160,15 @@ def _trust(settings: Settings, mistakes: list[Mistake]) -> Trust | None:
 
 def _told(settings: Settings, mistakes: list[Mistake]) -> Notifications:
     publisher, base = settings.publisher, settings.file.absolute().parent
-    asked = Asked(settings.mail, settings.notify, base, publisher.name, publisher.url, publisher.languages)
+    asked = Asked(
+        mail=settings.mail,
+        notify=settings.notify,
+        heartbeat=settings.heartbeat,
+        base=base,
+        publisher=publisher.name,
+        url=publisher.url,
+        languages=publisher.languages,
+    )
     return read_notifications(asked, mistakes)
 
 

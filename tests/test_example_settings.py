@@ -12,7 +12,7 @@ from support_service.rails import RAILS
 from support_service.rails.options import Options, Surroundings
 from support_service.rails.stripe.settings import OfferTable, StripeTable
 from support_service.settings import Settings, read_settings
-from support_service.settings.schema import Database, FeedTable, MailTable, Publisher, Value, Web
+from support_service.settings.schema import Database, FeedTable, HeartbeatTable, MailTable, Publisher, Value, Web
 from tests.fixtures.service import ROOT, write_settings
 
 TEXT = (ROOT / "config" / "support.example.toml").read_text(encoding="utf-8")
@@ -61,6 +61,7 @@ def test_with_everything_switched_on_it_is_right(tmp_path: Path) -> None:
         ("privat_token", "token"),
         ("mail_password", "password"),
         ("notify_url", "https://example.org/hook"),
+        ("notify_heartbeat", "https://example.org/ping"),
         ("notify_secret", "a secret of more than sixteen bytes"),
     ):
         (tmp_path / name).write_text(f"{secret}\n", encoding="utf-8")
@@ -74,6 +75,7 @@ def test_every_section_names_every_setting() -> None:
     assert set(TABLES["database"]) - FILES == set(Database.model_fields)
     assert set(TABLES["web"]) == set(Web.model_fields)
     assert set(TABLES["mail"]) == {field.alias or name for name, field in MailTable.model_fields.items()}
+    assert set(TABLES["heartbeat"]) == set(HeartbeatTable.model_fields)
     assert set().union(*TABLES["notify"]) == {"channel", "key", "url_file", "secret_file", "to", *OF_EVERY_CHANNEL}
     assert set(TABLES["value"]) == set(Value.model_fields)
     assert set(TABLES["value"]["feeds"][0]) == set(FeedTable.model_fields)

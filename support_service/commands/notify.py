@@ -12,6 +12,7 @@ from support_service.ledger import Ledger
 from support_service.ledger.outbox import Kept, News, Standing
 from support_service.manifest.proof import prove
 from support_service.money import Money
+from support_service.notifications.heartbeat import Heartbeat
 from support_service.notifications.letters import Letters
 from support_service.notifications.newsroom import Newsroom, Voice
 from support_service.notifications.sender import Sender, source_name
@@ -40,7 +41,8 @@ def build_telling(assembly: Assembly, ledger: Ledger, *, clock: Clock) -> list[S
     if told.mailbox is not None:
         send = partial(send_letter, told.mailbox)
         senders.append(Sender(LETTERS, send, Letters(room, ledger).write, ledger.outbox, clock=clock))
-    return [Teller(room, ledger, clock=clock), *senders]
+    heart = [Heartbeat(told.heartbeat, ledger.outbox, clock=clock)] if told.heartbeat else []
+    return [Teller(room, ledger, clock=clock), *senders, *heart]
 
 
 def is_telling(source: str) -> bool:

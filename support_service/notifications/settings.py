@@ -1,4 +1,4 @@
-"""[mail] and [[notify]] of the settings: our mailbox, and who is told what by which way."""
+"""[mail], [[notify]] and [heartbeat] of the settings: our mailbox, who is told what, who waits for our sign of life."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,11 +10,11 @@ from typing import Any
 from support_service.notifications import WAYS
 from support_service.notifications.events import Event
 from support_service.notifications.smtp import Mailbox
-from support_service.notifications.way import Around, Send, Way
+from support_service.notifications.way import Around, Send, Way, read_url
 from support_service.origin import read_host
 from support_service.rails.options import Mistake, Options
 from support_service.rails.text_file import Unreadable, read_text_file
-from support_service.settings.schema import MailTable
+from support_service.settings.schema import HeartbeatTable, MailTable
 
 # A letter's channel in the outbox; no table may take this key.
 LETTERS = "letters"
@@ -48,24 +48,29 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Notifications:
-    """Everybody who is told, and our mailbox; letters are the kinds of letters that readers get."""
+    """Everybody who is told, and our mailbox; letters are the kinds of letters that readers get.
+
+    heartbeat is the address that waits for our sign of life; "" where none does.
+    """
 
     channels: tuple[Channel, ...] = ()
     mailbox: Mailbox | None = None
     letters: frozenset[str] = frozenset()
+    heartbeat: str = field(default="", repr=False)
 
     @property
     def is_empty(self) -> bool:
         """Tell whether nobody is told anything."""
-        return not self.channels and self.mailbox is None
+        return not (self.channels or self.mailbox is not None or self.heartbeat)
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the settings say, as it was parsed: the two tables, and what is read beside them."""
+    """What the settings say, as it was parsed: the tables, and what is read beside them."""
 
     mail: MailTable | None
     notify: Sequence[Mapping[str, Any]]
+    heartbeat: HeartbeatTable | None
     base: Path
     publisher: str
     url: str
@@ -73,7 +78,7 @@ class Asked:
 
 
 def read_notifications(asked: Asked, mistakes: list[Mistake]) -> Notifications:
-    """Read both tables, noting every mistake; nothing is connected to."""
+    """Read the tables, noting every mistake; nothing is connected to."""
     mailbox = None if asked.mail is None else _mailbox(asked.mail, asked, mistakes)
     around = Around(asked.base, mailbox, asked.url)
     channels: list[Channel] = []
@@ -89,7 +94,11 @@ def read_notifications(asked: Asked, mistakes: list[Mistake]) -> Notifications:
         elif channel is not None:
             channels.append(channel)
     letters = frozenset() if asked.mail is None else frozenset(asked.mail.letters)
-    return Notifications(tuple(channels), mailbox, letters)
+    heartbeat = ""
+    if asked.heartbeat is not None:
+        options = Options("heartbeat", {"url_file": str(asked.heartbeat.url_file)}, mistakes)
+        heartbeat = read_url(options, around)
+    return Notifications(tuple(channels), mailbox, letters, heartbeat)
 
 
 def _mailbox(table: MailTable, asked: Asked, mistakes: list[Mistake]) -> Mailbox | None:

@@ -23,6 +23,7 @@ from support_service.rails.text_file import Unreadable, read_text_file
 from support_service.settings.schema import (
     AssetTable,
     Database,
+    HeartbeatTable,
     MailTable,
     ManifestTable,
     MethodEntry,
@@ -70,6 +71,7 @@ class _File(BaseSettings):
     manifest: ManifestTable | None = None
     mail: MailTable | None = None
     notify: tuple[dict[str, Any], ...] = ()
+    heartbeat: HeartbeatTable | None = None
 
     @classmethod
     def settings_customise_sources(
@@ -97,6 +99,7 @@ class Settings:
     mail: MailTable | None = None
     # Each table of [[notify]], whose way alone knows its keys.
     notify: tuple[Mapping[str, object], ...] = ()
+    heartbeat: HeartbeatTable | None = None
     is_demo: bool = False
     # Files that hold secrets, each by the setting that names it.
     secret_files: tuple[tuple[str, Path], ...] = ()
@@ -165,6 +168,7 @@ def read_settings(file: Path, rails: Collection[Rail]) -> tuple[Settings | None,
         manifest=parsed.manifest,
         mail=parsed.mail,
         notify=parsed.notify,
+        heartbeat=parsed.heartbeat,
         is_demo=is_demo_process(),
         secret_files=shape.secret_files(parsed, named, base),
     )
@@ -275,6 +279,7 @@ class _Shape:
         """List all files with secrets, each by the setting that names it."""
         found: list[tuple[str, object | None]] = [*named, ("web.secret_file", parsed.web.secret_file)]
         found.append(("mail.password_file", parsed.mail.password_file if parsed.mail else None))
+        found.append(("heartbeat.url_file", parsed.heartbeat.url_file if parsed.heartbeat else None))
         found += [
             (f"notify.{table.get('key') or table.get('channel')}.{key}", table.get(key))
             for table in parsed.notify

@@ -29,7 +29,7 @@ from support_service.settings.accent import read_accent
 
 LANGUAGES = ("uk", "en")
 # Tables with settings that have no default.
-_WHOLE = frozenset({"mail", "manifest"})
+_WHOLE = frozenset({"heartbeat", "mail", "manifest"})
 # Files among the time zones that name no zone: one is whatever the machine is set to, one stands for none.
 NO_PLACES = {"localtime", "Factory"}
 
@@ -222,6 +222,12 @@ class MailTable(Table):
         if set(letters) - set(LETTERS):
             raise ValueError(f"must be some of {', '.join(LETTERS)}; [] sends readers nothing")
         return letters
+
+
+class HeartbeatTable(Table):
+    """[heartbeat]: where a dead man's switch waits for our sign of life; without it nobody is asked."""
+
+    url_file: Path
 
 
 class FeedTable(Table):
