@@ -160,10 +160,18 @@ class Intents:
             return tuple(_read_plan(row) for row in tx.execute(asked).mappings())
 
     def giver_email(self, ref: str) -> str | None:
-        """Tell the e-mail that the giver of one donation gave; None where none is known, or it was erased."""
-        asked = select(personal_data.c.body).join(donation, donation.c.personal_digest == personal_data.c.digest)
+        """Tell the e-mail that the giver of one donation gave, with the money or with the choice that it follows.
+
+        None where none is known, or it was erased.
+        """
+        chosen = personal_data.alias("chosen")
+        joined = donation.outerjoin(personal_data, personal_data.c.digest == donation.c.personal_digest)
+        joined = joined.outerjoin(intent, intent.c.ref == donation.c.intent)
+        joined = joined.outerjoin(chosen, chosen.c.digest == intent.c.personal_digest)
+        asked = select(personal_data.c.body, chosen.c.body.label("chosen")).select_from(joined)
         with self._database.read() as tx:
-            return _email(tx.execute(asked.where(donation.c.ref == ref)).scalar_one_or_none())
+            row = tx.execute(asked.where(donation.c.ref == ref)).one_or_none()
+        return None if row is None else _email(row.body) or _email(row.chosen)
 
     def plan(self, rail: str, name: str) -> Plan | None:
         """Look a plan up by the processor's name for it."""

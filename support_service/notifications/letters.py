@@ -4,6 +4,7 @@ An address is looked up when a letter is written, and in no row of the outbox bu
 emptied once it is answered. What was erased gets no letter.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -38,6 +39,10 @@ PLAN_WORDS = {
     ),
     "monthly_lost": Phrase("Nothing more is charged. Thank you for all you gave."),
 }
+GIFT_PAGE = Phrase(
+    "It shows how to give and then whether it has arrived. Somebody typed your e-mail there; if it was not you, "
+    "do nothing."
+)
 YOUR_PAGE = Phrase("Your regular gift")
 MEND = Phrase("Change the card")
 AGAIN = Phrase("Give again")
@@ -67,7 +72,11 @@ class Letters:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._write: dict[str, Callable[[Kept], Message]] = {"receipt": self._receipt, "lost_link": self._lost_link}
+        self._write: dict[str, Callable[[Kept], Message]] = {
+            "receipt": self._receipt,
+            "gift_page": self._gift_page,
+            "lost_link": self._lost_link,
+        }
         self._write |= dict.fromkeys(PLAN_SUBJECTS, self._plan)
 
     def write(self, held: Kept) -> Message:
@@ -118,6 +127,23 @@ class Letters:
         else:
             url = f"{self._room.url}/thanks/{intent.ref}?lang={voice.lang}"
             yield voice.say(Phrase("The page of your gift")), url
+
+    def _gift_page(self, held: Kept) -> Message:
+        intent = self._ledger.intent(str(held.news.facts["intent"]))
+        party = json.loads(intent.personal.party or "{}") if intent is not None else {}
+        if intent is None or not party.get("email"):
+            raise NothingToSay("no e-mail is known")
+        voice = self._voice(intent)
+        name = self._room.publisher.named(voice.lang)
+        letter = Letter(
+            subject=voice.say(Phrase("The page of your gift to %(publisher)s", (("publisher", name),))),
+            words=(voice.say(GIFT_PAGE),),
+            facts=((voice.say(Phrase("Support code")), intent.support_code),) if intent.support_code else (),
+            links=(
+                (voice.say(Phrase("The page of your gift")), f"{self._room.url}/gift/{intent.ref}?lang={voice.lang}"),
+            ),
+        )
+        return self._message(held, letter, voice, str(party["email"]))
 
     def _plan(self, held: Kept) -> Message:
         plan = self._ledger.plan(str(held.news.facts["rail"]), str(held.news.facts["plan"]))

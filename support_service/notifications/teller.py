@@ -143,7 +143,7 @@ class Teller(Source):
         fresh = [
             one.after
             for one in changes
-            if ChangeKind.CONFIRMED in one.kinds
+            if (ChangeKind.CONFIRMED in one.kinds or _is_found_to_be_a_readers(one))
             and one.after.counted_units
             and one.after.confirmed_at is not None
             and one.after.confirmed_at >= max(at.since, at.now - NEWS_FOR)
@@ -286,6 +286,11 @@ class Teller(Source):
 
     def _moment(self, place: Place) -> Moment:
         return Moment(self._clock(), datetime.fromisoformat(place.since), self._room.publisher.zone)
+
+
+def _is_found_to_be_a_readers(change: DonationChange) -> bool:
+    """Tell whether it was found out whose gift it is, after it was booked."""
+    return change.before is not None and change.before.intent is None and change.after.intent is not None
 
 
 def _is_wanted(channel: Channel, one: Happened) -> bool:

@@ -13,11 +13,14 @@ from werkzeug.test import TestResponse
 from support_service.assembly import assemble
 from support_service.commands.notify import build_telling
 from support_service.demo.stripe import StripeFake
+from support_service.giving import MATCH_PART, MatchClaim, Observation
 from support_service.ledger.engine import Database
 from support_service.ledger.outbox import Standing
 from support_service.watcher import run_once
+from tests.fixtures.books import bank_line
 from tests.fixtures.cards import CardHouse, card_house, session_of
 from tests.fixtures.mail import MailServer, html_of, text_of
+from tests.fixtures.reports import pushed
 from tests.fixtures.staff import FrozenClock
 
 READER = "reader@example.org"
@@ -165,6 +168,47 @@ def test_a_gift_that_counts_no_more_gets_no_receipt(post: Post) -> None:
     post.turn()
     assert post.mail.letters == []
     assert "does not count" in post.house.ledger.outbox.list(Standing.VOID)[0].error
+
+
+def test_whoever_transfers_by_themselves_gets_the_link_and_then_the_receipt(post: Post) -> None:
+    client = post.house.reader().client
+    answer = client.post("/gift?lang=en", data={"way": "iban:UAH", "amount": "200", "email": READER})
+    ref = answer.headers["Location"].split("/gift/")[1].split("?")[0]
+    post.turn()
+    (link,) = post.mail.letters
+    assert f"/gift/{ref}?lang=en" in text_of(link)
+    intent = post.house.ledger.intent(ref)
+    assert intent is not None
+    # The bank's line comes first, and whose it is is found out later.
+    line = bank_line("1", 200_00, occurred_at=post.house.clock.now)
+    post.house.ledger.accept(pushed("line", line, source="bank"))
+    post.turn()
+    assert len(post.mail.letters) == 1
+    match = MatchClaim(intent.support_code, "code", "stood in the purpose", ref, None)
+    post.house.ledger.accept(pushed("match", Observation(line.identity, match, MATCH_PART, (0, 0)), source="bank"))
+    post.turn()
+    post.turn()
+    _, receipt = post.mail.letters
+    assert str(receipt["Subject"]).startswith("Receipt: 200 UAH")
+    assert f"/thanks/{ref}?lang=en" in text_of(receipt)
+    assert post.house.ledger.verify() == []
+
+
+def test_an_address_of_somebody_else_is_written_to_once_an_hour(post: Post) -> None:
+    for number in range(3):
+        client = post.house.reader(f"203.0.{number}.7").client
+        assert client.post("/gift?lang=en", data={"email": READER}).status_code == 303
+    post.turn()
+    assert len(post.mail.letters) == 1
+
+
+def test_a_gift_without_an_address_gets_no_letter_and_a_wrong_one_is_told(post: Post) -> None:
+    client = post.house.reader().client
+    assert client.post("/gift?lang=en", data={"email": " "}).status_code == 303
+    answer = client.post("/gift?lang=en", data={"email": "nobody"})
+    assert answer.status_code == 400 and "This is no e-mail address." in answer.text
+    post.turn()
+    assert post.mail.letters == []
 
 
 def test_without_mail_there_is_no_page_for_it(tmp_path: Path, sqlite_url: str, clock: FrozenClock) -> None:
