@@ -163,6 +163,8 @@ def _events(options: Options, *, has_minimum: bool) -> frozenset[Event]:
         options.reject("events", f"{unknown[0][:40]!r} is not known; known are {', '.join(known)}")
     if str(Event.LARGE_GIFT) in told and not has_minimum:
         options.reject("min_amount", 'is missing: how large a gift must be, such as "1000 UAH"')
+    if told and has_minimum and str(Event.LARGE_GIFT) not in told:
+        options.reject("min_amount", "is for the event large_gift: name it in events, too")
     if not told:
         return USUAL | ({Event.LARGE_GIFT} if has_minimum else set())
     return frozenset(known[name] for name in told if name in known)

@@ -12,6 +12,7 @@ import binascii
 import hashlib
 import hmac
 import json
+import re
 from functools import partial
 
 from support_service.giving import utc_now
@@ -31,6 +32,7 @@ from support_service.rails.options import Options
 SECRET_BYTES_MIN = 16
 # A secret may be written as the standard's libraries do.
 _PREFIX = "whsec_"
+_UNSAFE = re.compile(r"[^A-Za-z0-9:+_-]")
 # Who answers so wants no more of it (RFC 9110, 15.5.11).
 GONE = 410
 
@@ -63,14 +65,16 @@ def signature(key: bytes, name: str, timestamp: str, body: bytes) -> str:
 
 
 def _send(url: str, key: bytes, message: Message) -> None:
-    told = {"id": message.key, "type": message.kind, "at": message.at.isoformat(), "data": dict(message.facts)}
+    # What stands between the parts of what is signed stands in none of them.
+    name = _UNSAFE.sub("_", message.key)
+    told = {"id": name, "type": message.kind, "at": message.at.isoformat(), "data": dict(message.facts)}
     body = json.dumps(told, ensure_ascii=False, sort_keys=True).encode()
     timestamp = str(int(utc_now().timestamp()))
     headers = {
         "Content-Type": "application/json",
-        "webhook-id": message.key,
+        "webhook-id": name,
         "webhook-timestamp": timestamp,
-        "webhook-signature": signature(key, message.key, timestamp, body),
+        "webhook-signature": signature(key, name, timestamp, body),
     }
     answer = post(url, body, headers)
     if answer.status == GONE:
