@@ -8,7 +8,6 @@ Every answer of 200 to 299 is a yes; after any other it is tried again, with gro
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
@@ -54,7 +53,7 @@ def read_key(secret: str) -> bytes:
         return secret.encode()
     try:
         return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
-    except binascii.Error:
+    except ValueError:
         return b""
 
 
