@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from support_service.giving import COUNTED_KINDS, Direction, Donation, Plan
 from support_service.ledger import ChangeKind, DonationChange
 
-# What is confirmed later than so, such as a value that is filled in for last year's gifts, is no news.
+# A value that is filled in for last year's gifts is no news.
 NEWS_FOR = timedelta(days=3)
 
 
@@ -71,13 +71,14 @@ def of_change(change: DonationChange, at: Moment) -> Iterator[Happened]:
     if after.payment.kind not in COUNTED_KINDS:
         return
     confirmed_at = after.confirmed_at
-    is_news = confirmed_at is not None and confirmed_at >= max(at.since, at.now - NEWS_FOR)
+    is_news = confirmed_at is not None and confirmed_at >= at.since
     if ChangeKind.CONFIRMED in kinds and is_news and confirmed_at is not None:
         yield Happened(Event.GIFT, "gift", f"gift:{ref}:{number}", ref, facts)
         day = confirmed_at.astimezone(at.zone).date()
         if after.counted_units and day == at.now.astimezone(at.zone).date():
             yield Happened(Event.FIRST_OF_DAY, "first_of_day", f"first_of_day:{day}", ref, facts)
-    if kinds & {ChangeKind.CONFIRMED, ChangeKind.VALUED} and is_news and after.counted_units:
+    is_valued = ChangeKind.VALUED in kinds and confirmed_at is not None and confirmed_at >= at.now - NEWS_FOR
+    if (ChangeKind.CONFIRMED in kinds or is_valued) and is_news and after.counted_units:
         yield Happened(Event.LARGE_GIFT, "large_gift", f"large_gift:{ref}", ref, facts, after)
     if ChangeKind.WITHDRAWN in kinds and change.before is not None and change.before.confirmed_at is not None:
         yield Happened(Event.GIFT, "gift_withdrawn", f"gift_withdrawn:{ref}:{number}", ref, facts)

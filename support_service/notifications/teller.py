@@ -13,16 +13,7 @@ from datetime import UTC, datetime, timedelta
 from support_service.giving import Clock, Cursor, Donation, Plan, Report
 from support_service.ledger import ChangeKind, ChangePlace, DonationChange, Health, Ledger, SourceHealth
 from support_service.ledger.outbox import Move, News
-from support_service.notifications.events import (
-    NEWS_FOR,
-    OF_GIFTS,
-    Event,
-    Happened,
-    Moment,
-    is_at_least,
-    of_change,
-    of_plan,
-)
+from support_service.notifications.events import OF_GIFTS, Event, Happened, Moment, is_at_least, of_change, of_plan
 from support_service.notifications.newsroom import Newsroom
 from support_service.notifications.settings import LETTERS, Channel
 from support_service.rails.rail import Expected
@@ -146,7 +137,7 @@ class Teller(Source):
             if (ChangeKind.CONFIRMED in one.kinds or _is_found_to_be_a_readers(one))
             and one.after.counted_units
             and one.after.confirmed_at is not None
-            and one.after.confirmed_at >= max(at.since, at.now - NEWS_FOR)
+            and one.after.confirmed_at >= at.since
             and one.after.payment.occurred_at >= at.now - RECEIPTS_FOR
         ]
         refs = [gift.identity.ref for gift in fresh if self._may_have_email(gift)]
