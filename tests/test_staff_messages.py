@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from support_service.assembly import assemble
-from support_service.ledger import Ledger, migrate
+from support_service.ledger import Ledger
 from support_service.ledger.outbox import News, Standing
 from tests.fixtures.door import create_site
 from tests.fixtures.service import SEED, write_settings
@@ -21,7 +21,6 @@ def house(tmp_path: Path, database_url: str) -> Iterator[House]:
         tmp_path, "http://127.0.0.1:1/x"
     )
     text = SEED.replace("sqlite:///support.db", database_url)
-    migrate(database_url)
     app = create_site(assemble(write_settings(tmp_path, f"{text}\n{tables}")), clock=clock)
     ledger: Ledger = app.extensions["support"].ledger
     yield House(app, ledger, clock, tmp_path)
