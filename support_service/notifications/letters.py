@@ -172,10 +172,12 @@ class Letters:
         return self._message(held, letter, voice, to)
 
     def _lost_link(self, held: Kept) -> Message:
-        to, voice = str(held.news.facts.get("to", "")), self._room.voice(str(held.news.facts.get("lang", "")))
-        plans = self._plans_of(to) if is_address(to) else []
-        if not plans:
+        voice = self._room.voice(str(held.news.facts.get("lang", "")))
+        known = self._plans_of(str(held.news.facts.get("to", "")))
+        if not known:
             raise NothingToSay("no regular gift is known under this e-mail")
+        # To what the giver told the processor, never to what was typed: it may only look the same.
+        to, plans = next(iter(known.items()))
         name = self._room.publisher.named(voice.lang)
         letter = Letter(
             subject=voice.say(Phrase("Your link to your regular gift: %(publisher)s", (("publisher", name),))),
@@ -189,22 +191,22 @@ class Letters:
         label, url = self._plan_link(YOUR_PAGE, str(plan.intent), voice)
         return f"{label}: {money}", url
 
-    def _plans_of(self, email: str) -> list[Plan]:
-        """Look for running plans whose giver has this e-mail, the newest first."""
-        found: list[Plan] = []
+    def _plans_of(self, email: str) -> dict[str, list[Plan]]:
+        """Look for running plans whose giver has this e-mail, the newest first, by how the giver writes it."""
+        found: dict[str, list[Plan]] = {}
         before: tuple[int, str] | None = None
         for _ in range(PLANS_MAX // PLANS_PER_PAGE):
             plans = self._ledger.plans(PLANS_PER_PAGE, before)
             givers = self._ledger.plan_givers([plan.intent for plan in plans if plan.intent is not None])
             for plan in plans:
                 giver = givers.get(plan.intent or "")
-                is_theirs = giver is not None and (giver.email or "").casefold() == email.casefold()
-                if is_theirs and not self._room.stands(plan).is_over:
-                    found.append(plan)
-            if len(plans) < PLANS_PER_PAGE or len(found) >= LINKS_MAX:
+                told = giver.email or "" if giver is not None else ""
+                if email and told.lower() == email.lower() and not self._room.stands(plan).is_over:
+                    found.setdefault(told, []).append(plan)
+            if len(plans) < PLANS_PER_PAGE or any(len(one) >= LINKS_MAX for one in found.values()):
                 break
             before = plans[-1].number, plans[-1].name
-        return found[:LINKS_MAX]
+        return {told: plans[:LINKS_MAX] for told, plans in found.items()}
 
     def _known(self, held: Kept, email: str | None) -> str:
         """Return whom a letter goes to; what the processor has not told yet is waited for a little."""

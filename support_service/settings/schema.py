@@ -207,7 +207,10 @@ class MailTable(Table):
     @field_validator("host")
     @classmethod
     def _is_host(cls, host: str) -> str:
-        return read_host(host).name
+        read = read_host(host)
+        if read.port is not None:
+            raise ValueError("must be a host alone; its port stands in mail.port")
+        return read.name
 
     @field_validator("sender")
     @classmethod

@@ -87,6 +87,7 @@ def test_every_mistake_is_told_at_once_and_no_secret(tmp_path: Path) -> None:
     [
         ("[mail]\n", ["mail.host", "mail.from"]),
         ('[mail]\nhost = "a b"\nfrom = "x"\nport = 0\n', ["mail.host", "mail.port", "mail.from"]),
+        (MAIL.replace("example.org", "example.org:25", 1), ["mail.host"]),
         (MAIL + 'user = "paper"\n', ["mail"]),
         (MAIL + 'letters = ["poems"]\n', ["mail.letters"]),
         (MAIL + 'password_file = "nowhere"\nuser = "paper"\n', ["mail.password_file"]),
