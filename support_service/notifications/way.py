@@ -110,7 +110,7 @@ def read_secret(options: Options, name: str, around: Around) -> str:
     if not file:
         return ""
     try:
-        lines = read_text_file(around.base / file).split()
+        lines = [line for line in map(str.strip, read_text_file(around.base / file).splitlines()) if line]
     except Unreadable as error:
         options.reject(name, str(error))
         return ""
