@@ -19,6 +19,7 @@ from support_service.commands import deploy as deploying
 from support_service.commands import freezes as freezing
 from support_service.commands import import_ as importing
 from support_service.commands import manifest as signing
+from support_service.commands import notify as notifying
 from support_service.commands import rescan as rescanning
 from support_service.commands import run as running
 from support_service.commands import verify_online as auditing
@@ -126,16 +127,12 @@ def watch(call: Call, *, once: bool) -> int:
 
 
 @commands.command()
-@click.option(
-    "--online",
-    is_flag=True,
-    help="Also ask every node which chain it is on, and card processors and banks whether our keys work.",
-)
+@click.option("--online", is_flag=True, help="Also ask nodes for their chain, others whether we are let in.")
 @click.option("--deploy", is_flag=True, help="Also refuse what is unsafe in production.")
 @click.pass_obj
 def check(call: Call, *, online: bool, deploy: bool) -> int:
     """Check every setting, address and QR code; print one line per method."""
-    for line in checks.method_lines(call.assembly):
+    for line in (*checks.method_lines(call.assembly), *checks.channel_lines(call.assembly)):
         click.echo(line)
     for line in checks.warning_lines(call.assembly):
         click.echo(line, err=True)
@@ -359,6 +356,18 @@ def attest(call: Call, urls: tuple[str, ...], public_key: str, manifest: Path | 
     """Fetch live pages, read every address, IBAN, card number and QR code, and name what is not signed."""
     known = signing.Known(public_key, manifest)
     return signing.tell(signing.attest_pages(urls, known, lambda: call.assembly, say=click.echo))
+
+
+@commands.group()
+def notify() -> None:
+    """Who is told what happens."""
+
+
+@notify.command(name="test")
+@click.pass_obj
+def notify_test(call: Call) -> int:
+    """Send one message to every channel of the settings, and name those that did not take it."""
+    return notifying.send_test(call.assembly, say=click.echo)
 
 
 @commands.group()

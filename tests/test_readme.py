@@ -65,7 +65,8 @@ def test_every_make_target_exists() -> None:
 
 
 def test_the_settings_work(tmp_path: Path) -> None:
-    for number, text in enumerate(snippets("toml")):
+    first, *more = snippets("toml")
+    for number, text in enumerate([first, *(f"{first}\n{one}" for one in more)]):
         folder = tmp_path / str(number)
         folder.mkdir()
         assert assemble(write_settings(folder, text)).methods

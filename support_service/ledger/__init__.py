@@ -31,6 +31,7 @@ from support_service.ledger.intents import Attempt, Intents, PlanGiver
 from support_service.ledger.lines import Lines
 from support_service.ledger.lookups import Lookups
 from support_service.ledger.month import GIFTS_MAX, CountedGift, read_counted
+from support_service.ledger.outbox import Outbox
 from support_service.ledger.postings import Leg
 from support_service.ledger.queries import (
     Head,
@@ -111,6 +112,7 @@ class Ledger(Imports, Inbox, Intents, AwaitedSums, Lookups, Lines, SweepQueries)
         self._database = Database(url, wait_seconds_max=wait_seconds_max, answer_seconds_max=answer_seconds_max)
         self.people = People(self._database, clock=clock)
         self.attempts = Attempts(self._database, clock=clock)
+        self.outbox = Outbox(self._database, clock=clock)
 
     @cached_property
     def brief(self) -> "Ledger":

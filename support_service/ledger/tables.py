@@ -384,3 +384,30 @@ login_attempt = Table(
     Column("at", _Whole, nullable=False),
     Column("kept_until", _Whole, nullable=False),
 )
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("number", _Whole, primary_key=True, autoincrement=False),
+    Column("channel", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("thread", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("made_at", _Whole, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("tries", _Whole, nullable=False),
+    Column("next_try_at", _Whole, nullable=False),
+    Column("give_up_at", _Whole, nullable=False),
+    Column("taken_by", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("done_at", _Whole),
+)
+
+outbox_place = Table(
+    "outbox_place",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("memo", Text, nullable=False),
+    Column("moved_at", _Whole, nullable=False),
+)

@@ -111,7 +111,8 @@ class Rail:
     - compare: compare(RailSettings, Believed, clock=) -> Iterator[Compared]: the books against what others say of them.
     - ask_head: ask(node's address) -> int | None: the height of a node's newest block.
     - processor: build(RailSettings, FindIntent, clock=) -> Processor; "" where it charges no cards.
-    - plan_words: how its plans are, by its own word for it; ended_plans are the words of those that charge no more.
+    - plan_words: how its plans are, by its own word for it; ended_plans are the words of those that charge no more,
+      failing_plans of those whose last payment failed, unbegun_plans of those that were never paid yet.
     """
 
     name: str
@@ -130,6 +131,8 @@ class Rail:
     processor: str = ""
     plan_words: Mapping[str, Phrase] = field(default_factory=dict)
     ended_plans: frozenset[str] = frozenset()
+    failing_plans: frozenset[str] = frozenset()
+    unbegun_plans: frozenset[str] = frozenset()
 
     def read_network(self, name: str, options: Options) -> None:
         """Check one [networks.<name>] table that names this rail, noting mistakes."""

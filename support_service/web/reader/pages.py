@@ -82,7 +82,7 @@ def support() -> Response:
 @blueprint.get("/privacy")
 def privacy() -> Response:
     """Tell what is stored, why and how long."""
-    return public(_page("privacy.html", None))
+    return public(_page("privacy.html", None, sends_letters=service().configured.told.mailbox is not None))
 
 
 @blueprint.get("/qr/<key>.svg")

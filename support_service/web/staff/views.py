@@ -32,6 +32,7 @@ from support_service.web.staff import imports as staff_imports
 from support_service.web.staff import inbox as staff_inbox
 from support_service.web.staff import lines as staff_lines
 from support_service.web.staff import links as staff_links
+from support_service.web.staff import messages as staff_messages
 from support_service.web.staff import rows as staff_rows
 from support_service.web.staff import snippets as staff_snippets
 from support_service.web.staff.filter import NAMES, Filter, choices, read_filter
@@ -48,6 +49,7 @@ blueprint.register_blueprint(staff_lines.blueprint)
 blueprint.register_blueprint(staff_links.blueprint)
 blueprint.register_blueprint(staff_inbox.blueprint)
 blueprint.register_blueprint(staff_imports.blueprint)
+blueprint.register_blueprint(staff_messages.blueprint)
 blueprint.register_blueprint(staff_rows.blueprint)
 blueprint.register_blueprint(staff_snippets.blueprint)
 
@@ -64,6 +66,7 @@ PAGES = (
     ("staff.entry.form", Phrase("Book a gift"), Role.BOOKKEEPER),
     ("staff.imports.overview", Phrase("Statements"), Role.BOOKKEEPER),
     ("staff.exports", Phrase("Exports"), Role.BOOKKEEPER),
+    ("staff.messages.overview", Phrase("Notifications"), Role.VIEWER),
     ("staff.health", Phrase("Health"), Role.VIEWER),
 )
 WRONG = Phrase("This e-mail and password do not fit together, or the account is closed.")
