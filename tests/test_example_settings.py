@@ -12,7 +12,7 @@ from support_service.rails import RAILS
 from support_service.rails.options import Options, Surroundings
 from support_service.rails.stripe.settings import OfferTable, StripeTable
 from support_service.settings import Settings, read_settings
-from support_service.settings.schema import Database, FeedTable, ManifestTable, Publisher, Value, Web
+from support_service.settings.schema import Database, FeedTable, ManifestTable, Privacy, Publisher, Value, Web
 from tests.fixtures.service import ROOT, write_settings
 
 TEXT = (ROOT / "config" / "support.example.toml").read_text(encoding="utf-8")
@@ -65,6 +65,7 @@ def test_every_section_names_every_setting() -> None:
     assert set(TABLES["database"]) - FILES == set(Database.model_fields)
     assert set(TABLES["web"]) == set(Web.model_fields)
     assert set(TABLES["value"]) == set(Value.model_fields)
+    assert set(TABLES["privacy"]) == set(Privacy.model_fields)
     assert set(TABLES["value"]["feeds"][0]) == set(FeedTable.model_fields)
     assert set(TABLES["stripe"]) == set(StripeTable.model_fields)
     assert set(TABLES["stripe"]["offers"]["EUR"]) == set(OfferTable.model_fields)

@@ -25,6 +25,7 @@ from support_service.settings.schema import (
     Database,
     ManifestTable,
     MethodEntry,
+    Privacy,
     Publisher,
     Value,
     Web,
@@ -65,6 +66,7 @@ class _File(BaseSettings):
     assets: tuple[AssetTable, ...] = ()
     value: Value | None = None
     manifest: ManifestTable | None = None
+    privacy: Privacy = Privacy()
 
     @classmethod
     def settings_customise_sources(
@@ -89,6 +91,7 @@ class Settings:
     # The rails' own tables, by name, in the order of the file.
     own_tables: Mapping[str, object] = field(default_factory=dict)
     manifest: ManifestTable | None = None
+    privacy: Privacy = field(default_factory=Privacy)
     is_demo: bool = False
     # Files that hold secrets, each by the setting that names it.
     secret_files: tuple[tuple[str, Path], ...] = ()
@@ -155,6 +158,7 @@ def read_settings(file: Path, rails: Collection[Rail]) -> tuple[Settings | None,
         value=parsed.value,
         own_tables={name: getattr(parsed, name) for name in shape.own_names(values)},
         manifest=parsed.manifest,
+        privacy=parsed.privacy,
         is_demo=is_demo_process(),
         secret_files=shape.secret_files(parsed, named, base),
     )
