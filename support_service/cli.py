@@ -16,6 +16,7 @@ from support_service.assembly import Assembly, assemble
 from support_service.commands import backup as backups
 from support_service.commands import check as checks
 from support_service.commands import deploy as deploying
+from support_service.commands import donors as donating
 from support_service.commands import freezes as freezing
 from support_service.commands import import_ as importing
 from support_service.commands import manifest as signing
@@ -304,6 +305,7 @@ def print_snippet(call: Call, lang: str | None, layout: str) -> None:
         raise click.UsageError(f"--lang: {error}.") from error
 
 
+commands.add_command(donating.donor)
 _FROM_STDIN = click.option("--password-stdin", is_flag=True, help="Read the key's password from standard input.")
 _KNOWN_KEY = click.option("--public-key", default="", metavar="KEY", help="Who may sign [manifest.public_key].")
 _KNOWN_FILE = click.option("--manifest", type=click.Path(path_type=Path), help="The signed file [manifest.file].")
@@ -391,6 +393,16 @@ def add(call: Call, email: str, role: str, *, password_stdin: bool) -> None:
     click.echo(f"{person.email} may log in as {person.role}")
     if is_made:
         click.echo(f"password: {password}")
+
+
+@staff.command()
+@click.argument("email")
+@click.option("--role", type=click.Choice(ROLES), required=True, help="Look; book and export; everything.")
+@click.pass_obj
+def invite(call: Call, email: str, role: str) -> None:
+    """Print a link by which a person chooses a password: once, within a week."""
+    token = call.ledger.people.invite(email, role, by="cli")
+    click.echo(f"{call.assembly.settings.publisher.base.url}/staff/invite/{token}")
 
 
 @staff.command(name="list")

@@ -18,6 +18,7 @@ from support_service.settings.schema import (
     HeartbeatTable,
     MailTable,
     ManifestTable,
+    Privacy,
     Publisher,
     Value,
     Web,
@@ -87,6 +88,7 @@ def test_every_section_names_every_setting() -> None:
     assert set(TABLES["heartbeat"]) == set(HeartbeatTable.model_fields)
     assert set().union(*TABLES["notify"]) == {"channel", "key", "url_file", "secret_file", "to", *OF_EVERY_CHANNEL}
     assert set(TABLES["value"]) == set(Value.model_fields)
+    assert set(TABLES["privacy"]) == set(Privacy.model_fields)
     assert set(TABLES["value"]["feeds"][0]) == set(FeedTable.model_fields)
     assert set(TABLES["stripe"]) == set(StripeTable.model_fields)
     assert set(TABLES["stripe"]["offers"]["EUR"]) == set(OfferTable.model_fields)

@@ -27,6 +27,7 @@ from support_service.settings.schema import (
     MailTable,
     ManifestTable,
     MethodEntry,
+    Privacy,
     Publisher,
     Value,
     Web,
@@ -72,6 +73,7 @@ class _File(BaseSettings):
     mail: MailTable | None = None
     notify: tuple[dict[str, Any], ...] = ()
     heartbeat: HeartbeatTable | None = None
+    privacy: Privacy = Privacy()
 
     @classmethod
     def settings_customise_sources(
@@ -100,6 +102,7 @@ class Settings:
     # Each table of [[notify]], whose way alone knows its keys.
     notify: tuple[Mapping[str, object], ...] = ()
     heartbeat: HeartbeatTable | None = None
+    privacy: Privacy = field(default_factory=Privacy)
     is_demo: bool = False
     # Files that hold secrets, each by the setting that names it.
     secret_files: tuple[tuple[str, Path], ...] = ()
@@ -169,6 +172,7 @@ def read_settings(file: Path, rails: Collection[Rail]) -> tuple[Settings | None,
         mail=parsed.mail,
         notify=parsed.notify,
         heartbeat=parsed.heartbeat,
+        privacy=parsed.privacy,
         is_demo=is_demo_process(),
         secret_files=shape.secret_files(parsed, named, base),
     )

@@ -233,6 +233,12 @@ class HeartbeatTable(Table):
     url_file: Path
 
 
+class Privacy(Table):
+    """[privacy]: how long is kept what says who gave; without it as long as the ledger."""
+
+    keep_days: int | None = Field(default=None, ge=30, le=36_500)
+
+
 class FeedTable(Table):
     """One [[value.feeds]] table: a Chainlink price feed on a network whose node is set."""
 

@@ -114,6 +114,7 @@ def _page(template: str, article: str | None, **more: object) -> str:
         "card_processors": [method.card.processor for method in at.assembly.methods if method.card is not None],
         "article": article,
         "article_label": article_label(article) if article else None,
+        "keep_days": at.assembly.settings.privacy.keep_days,
     }
     return render_template(template, **(around | more))
 
