@@ -24,7 +24,7 @@ from support_service.commands import notify as notifying
 from support_service.commands import rescan as rescanning
 from support_service.commands import run as running
 from support_service.commands import verify_online as auditing
-from support_service.commands.errors import NotBuilt, Telling, tell_bug
+from support_service.commands.errors import Telling, tell_bug
 from support_service.commands.output import write_chunks
 from support_service.commands.passwords import chosen_password
 from support_service.giving import State, utc_now
@@ -37,7 +37,6 @@ from support_service.settings import SettingsError, settings_path
 from support_service.supervisor import listening_address, reserve_port
 from support_service.web.spoken import speech
 
-COMMANDS_NOT_BUILT: tuple[str, ...] = ()
 FORMS = {one.name: one for one in FORMATS}
 STATEMENTS = ("camt053", "mt940", "csv", "privatbank", "monobank")
 ROLES = ("viewer", "bookkeeper", "admin")
@@ -77,11 +76,7 @@ class Call:
 
 
 class Commands(Telling, click.Group):
-    """A group that knows the contract's commands that are not built yet."""
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Find a command; one that is not built yet answers so, whatever follows it."""
-        return _not_built(cmd_name) if cmd_name in COMMANDS_NOT_BUILT else super().get_command(ctx, cmd_name)
+    """Our commands; what goes wrong in one is told for people."""
 
 
 @click.group(
@@ -448,12 +443,3 @@ def main() -> None:
     """Run the command line of this process."""
     sys.excepthook = tell_bug
     commands()
-
-
-def _not_built(name: str) -> click.Command:
-    def refuse(**_: Any) -> None:
-        raise NotBuilt(name)
-
-    anything = click.Argument(["anything"], nargs=-1, type=click.UNPROCESSED)
-    lenient = {"ignore_unknown_options": True, "help_option_names": []}
-    return click.Command(name, callback=refuse, params=[anything], hidden=True, context_settings=lenient)

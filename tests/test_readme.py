@@ -82,12 +82,6 @@ def test_the_snippets_name_what_the_widget_is() -> None:
     assert "/widget" in framed
 
 
-def test_what_is_not_built_is_said() -> None:
-    section = README.split("## Not built yet")[1].split("##")[0]
-    for name in (*cli.COMMANDS_NOT_BUILT, "Stripe"):
-        assert name in section, f"{name} is not built; say so"
-
-
 def test_every_link_leads_somewhere() -> None:
     links = re.findall(r"\]\(([^)#]+)\)", README)
     assert links
