@@ -42,8 +42,8 @@ from support_service.giving import (
     ValueClaim,
     Word,
 )
+from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.errors import BadRecord
-from support_service.ledger.tables import from_micros, to_micros
 
 _PERSONAL = re.compile(r'(?<!\\)"personal":"([0-9a-f]{64})"')
 

@@ -10,11 +10,12 @@ from enum import StrEnum
 from sqlalchemy import Connection, exists, func, literal_column, select
 
 from support_service.giving import Direction, Donation, Identity, Kind, State, split_identity
+from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.lines import TxLineBooks, read_pairs
 from support_service.ledger.queries import donations_with_people
 from support_service.ledger.rows import in_chunks, read_donation
-from support_service.ledger.tables import donation, from_micros, intent, known_line, support_code, to_micros
+from support_service.ledger.tables import donation, intent, known_line, support_code
 
 # Of each kind so many are shown; what was judged makes room for the next.
 ROWS_MAX = 50
