@@ -8,7 +8,7 @@ a donation, are in ledger/postings.py.) Money enters by one verb only, `ledger.a
 from support_service.giving.clock import Clock, utc_now
 from support_service.giving.donations import PEOPLE, Donation, NoPayment, Observed, fold, is_open, live
 from support_service.giving.intents import Answered, Awaiting, Checkout, Intent
-from support_service.giving.lines import KeptLine, LineBooks, LineWork, Pair, Reversal, Split
+from support_service.giving.lines import PAYER_KEY, KeptLine, LineBooks, LineWork, Pair, Reversal, Split
 from support_service.giving.listed import Listed, MoneyBlock, OpenMoney, Plan, WaitingClaim
 from support_service.giving.methods import (
     CardChoice,
@@ -71,6 +71,7 @@ __all__ = [
     "COUNTED_KINDS",
     "LINK_PART",
     "MATCH_PART",
+    "PAYER_KEY",
     "PAYMENT_PART",
     "PAYMENT_STATES",
     "PEOPLE",

@@ -7,6 +7,9 @@ from typing import Protocol
 from support_service.giving.donations import Donation
 from support_service.giving.reports import Identity, Report
 
+# Begins the key of who paid: all lines under it came from one payer. A digest follows, and no name.
+PAYER_KEY = "payer|"
+
 
 @dataclass(frozen=True, slots=True)
 class KeptLine:

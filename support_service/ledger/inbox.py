@@ -9,16 +9,18 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, exists, func, literal_column, select
 
-from support_service.giving import Direction, Donation, Identity, Kind, State, split_identity
+from support_service.giving import PAYER_KEY, Direction, Donation, Identity, Kind, State, split_identity
 from support_service.ledger.engine import Database
 from support_service.ledger.lines import TxLineBooks, read_pairs
 from support_service.ledger.queries import donations_with_people
 from support_service.ledger.rows import in_chunks, read_donation
-from support_service.ledger.tables import donation, from_micros, intent, known_line, support_code, to_micros
+from support_service.ledger.tables import donation, from_micros, intent, known_line, line_key, support_code, to_micros
 
 # Of each kind so many are shown; what was judged makes room for the next.
 ROWS_MAX = 50
 CHOICES_MAX = 8
+# Of young lines that nothing matched so many are looked at, and so many earlier gifts of their payers.
+UNMATCHED_MAX, EARLIER_MAX = 500, 2_000
 INTENT_DAYS_MAX = 30
 # A transfer takes three days at most, over a weekend.
 OPEN_DAYS_MAX = 3
@@ -32,6 +34,7 @@ class Why(StrEnum):
     SAME = "same"
     REVIEW = "review"
     SUGGESTED = "suggested"
+    PAYER = "payer"
     CODE = "code"
 
 
@@ -100,7 +103,14 @@ class Inbox:
                 *_reviews(tx),
                 *_suggested(tx, accounts, self._clock()),
                 *_codes(tx, completions),
+                *_known_payers(tx, accounts, self._clock()),
             )
+
+    def payer_codes(self, ref: str) -> tuple[str, ...]:
+        """Tell by which codes whoever paid this line gave before, the last one first."""
+        with self._database.read() as tx:
+            numbers = tx.execute(select(known_line.c.number).where(known_line.c.ref == ref)).scalars().all()
+            return tuple(one.value for found in _given_before(tx, numbers).values() for one in found)
 
     def around(self, ref: str) -> Around:
         """Tell what stands beside one piece of money."""
@@ -216,6 +226,59 @@ def _codes(tx: Connection, completions: Callable[[str, Sequence[str]], Sequence[
         codes = [one for word in words.split() for one in ([word] if word in issued else completions(word, issued))]
         found.append(InboxLine(Why.CODE, line, tuple(map(Choice, codes[:CHOICES_MAX])), words))
     return found
+
+
+def _known_payers(tx: Connection, accounts: Sequence[str], now: datetime) -> list[InboxLine]:
+    """Find young gifts that nothing matched, from accounts that some reader's gifts came from before."""
+    asked = select(known_line.c.number, donation.c.ref).join(donation, donation.c.ref == known_line.c.ref)
+    asked = asked.where(
+        donation.c.address.in_(accounts),
+        donation.c.kind == Kind.DONATION,
+        donation.c.state == State.CONFIRMED,
+        donation.c.direction == Direction.IN,
+        donation.c.match.is_(None),
+        donation.c.support_code.is_(None),
+        donation.c.occurred_at >= to_micros(now - timedelta(days=INTENT_DAYS_MAX + OPEN_DAYS_MAX)),
+    )
+    refs = {row.number: row.ref for row in tx.execute(asked.order_by(donation.c.id.desc()).limit(UNMATCHED_MAX))}
+    given = list(_given_before(tx, list(refs)).items())[:ROWS_MAX]
+    lines = _read(tx, [refs[number] for number, _ in given])
+    return [InboxLine(Why.PAYER, lines[refs[number]], choices) for number, choices in given]
+
+
+def _given_before(tx: Connection, numbers: Sequence[int]) -> dict[int, tuple[Choice, ...]]:
+    """Find for lines (by number) the codes of earlier gifts of the same payer, the last gift first.
+
+    Whoever's data were erased is known no more.
+    """
+    payers = [
+        (row.key, row.number)
+        for chunk in in_chunks(numbers)
+        for row in tx.execute(
+            select(line_key).where(line_key.c.number.in_(chunk), line_key.c.key.like(f"{PAYER_KEY}%"))
+        )
+    ]
+    other = select(line_key.c.key, line_key.c.number, donation.c.ref)
+    other = other.join(known_line, known_line.c.number == line_key.c.number)
+    other = other.join(donation, donation.c.ref == known_line.c.ref)
+    matched = other.where(donation.c.support_code.is_not(None), donation.c.state.in_(_STANDS))
+    matched = matched.where(donation.c.kind == Kind.DONATION).order_by(
+        donation.c.occurred_at.desc(), donation.c.id.desc()
+    )
+    found = [
+        row
+        for chunk in in_chunks(sorted({key for key, _ in payers}))
+        for row in tx.execute(matched.where(line_key.c.key.in_(chunk)).limit(EARLIER_MAX))
+    ]
+    gifts = _read(tx, [row.ref for row in found])
+    before: dict[str, dict[str, Choice]] = {}
+    for row in found:
+        gift = gifts[row.ref]
+        code = gift.support_code
+        if code is not None and gift.payment.personal.party is not None:
+            choice = Choice(code, None, gift.payment.occurred_at, gift.article)
+            before.setdefault(row.key, {}).setdefault(code, choice)
+    return {number: tuple(before[key].values())[:CHOICES_MAX] for key, number in payers if key in before}
 
 
 def _around(tx: Connection, found: Donation) -> Around:

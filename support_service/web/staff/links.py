@@ -49,6 +49,8 @@ blueprint = Blueprint("links", __name__)
 
 BY_PEOPLE = "staff"
 REASON = "a person says so"
+# A suggestion that a person agreed to.
+BY_PAYER, PAYER_REASON = "payer", "this account gave by it before, and a person agreed"
 TOO_LATE = Phrase("Somebody else was faster, or it cannot be so: look at it again.")
 _STANDS = (State.CONFIRMED, State.PARTIALLY_REFUNDED)
 
@@ -63,7 +65,9 @@ def change_match(ref: str) -> BaseResponse | tuple[str, int]:
     if code and code not in issued:
         abort(400)
     made = service().ledger.intent(issued[code]) if code else None
-    claim = MatchClaim(code or None, BY_PEOPLE, REASON, issued.get(code), made.article if made else None)
+    is_payers = bool(code) and code in service().books.payer_codes(ref)
+    by, reason = (BY_PAYER, PAYER_REASON) if is_payers else (BY_PEOPLE, REASON)
+    claim = MatchClaim(code or None, by, reason, issued.get(code), made.article if made else None)
     report = Report(guard.signed_in().person.source, nonce, (Observation(identity, claim, MATCH_PART),))
     try:
         service().ledger.accept(report, still=lambda held: held is not None and match_seen(held.donation) == was)
