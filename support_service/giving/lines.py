@@ -52,6 +52,14 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class PaidOut:
+    """What a processor paid out, and a line of the bank that may be its arrival: of one sum and about one day."""
+
+    payout: Donation
+    line: Donation
+
+
+@dataclass(frozen=True, slots=True)
 class Split:
     """A line whose gifts are booked one by one, and these gifts. as_of: the report that spoke of the line last."""
 
@@ -119,6 +127,10 @@ class LineBooks(Protocol):
 
     def pairs(self, accounts: Collection[str]) -> Sequence[Pair]:
         """Gifts booked by hand, each with a line of these accounts that may be the same, while nobody said so."""
+        ...
+
+    def payouts(self, accounts: Collection[str]) -> Sequence[PaidOut]:
+        """What processors paid out, each with a line of these accounts that may be its arrival, while nobody said."""
         ...
 
     def pending(self, accounts: Collection[str]) -> Sequence[Donation]:

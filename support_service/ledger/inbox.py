@@ -9,16 +9,30 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, exists, func, literal_column, select
 
-from support_service.giving import PAYER_KEY, Direction, Donation, Identity, Kind, State, split_identity
+from support_service.giving import (
+    HOLDS_PART,
+    PAYER_KEY,
+    Direction,
+    Donation,
+    HoldsClaim,
+    Identity,
+    Kind,
+    State,
+    live,
+    split_identity,
+)  # fmt: skip
+from support_service.ledger.accept.aliases import read_aliases
 from support_service.ledger.engine import Database
 from support_service.ledger.lines import TxLineBooks, read_pairs
 from support_service.ledger.queries import donations_with_people
-from support_service.ledger.rows import in_chunks, read_donation
+from support_service.ledger.rows import histories, in_chunks, read_donation
 from support_service.ledger.tables import donation, from_micros, intent, known_line, line_key, support_code, to_micros
 
 # Of each kind so many are shown; what was judged makes room for the next.
 ROWS_MAX = 50
 CHOICES_MAX = 8
+# Of the gifts in a payout so many are shown.
+HELD_MAX = 100
 # Of young lines that nothing matched so many are looked at, and so many earlier gifts of their payers.
 UNMATCHED_MAX, EARLIER_MAX = 500, 2_000
 INTENT_DAYS_MAX = 30
@@ -76,13 +90,14 @@ class Around:
     """What stands beside one piece of money.
 
     about: the money that it is about, or takes back. of_it: what was booked by hand and is the same.
-    gifts: those it holds. choices: other money that it may be about.
+    gifts: those it holds, of many the first; held is how many. choices: other money that it may be about.
     """
 
     about: Donation | None = None
     of_it: tuple[Donation, ...] = ()
     gifts: tuple[Donation, ...] = ()
     choices: tuple[Donation, ...] = ()
+    held: int = 0
 
 
 class Inbox:
@@ -290,13 +305,30 @@ def _around(tx: Connection, found: Donation) -> Around:
     if found.split is not None and found.split.nonce is not None:
         numbers = range(1, len(found.split.units) + 1)
         gifts = [split_identity(found.identity, found.split.nonce, number) for number in numbers]
+    holding = ref if found.payment.kind is Kind.PAYOUT and found.payment.bank is None else about
+    gifts_of_payout, held = _inside(tx, holding) if holding else ([], 0)
+    gifts += gifts_of_payout
     read = _read(tx, [*of_it, *(one.ref for one in gifts), *([about] if about else [])])
     return Around(
         about=read.get(about or ""),
         of_it=tuple(read[one] for one in of_it if one in read),
         gifts=tuple(read[one.ref] for one in gifts if one.ref in read),
         choices=() if about else tuple(_others(tx, found)),
+        held=held or len(gifts),
     )
+
+
+def _inside(tx: Connection, ref: str) -> tuple[list[Identity], int]:
+    """Name the first gifts of a payout, and tell how many payments it holds."""
+    rows = tx.execute(select(donation.c.id, donation.c.rail, donation.c.kind).where(donation.c.ref == ref)).all()
+    for row in rows:
+        if row.kind == Kind.PAYOUT:
+            claim = live(one.observed for one in histories(tx, [row.id])[row.id]).get(HOLDS_PART)
+            if claim is not None and isinstance(claim.claim, HoldsClaim):
+                names = claim.claim.names or ()
+                known = read_aliases(tx, row.rail, list(names[:HELD_MAX]))
+                return list({one.ref: one for one in known.values()}.values()), len(names)
+    return [], 0
 
 
 def _others(tx: Connection, found: Donation) -> list[Donation]:

@@ -14,6 +14,7 @@ from support_service.giving import (
     KeptLine,
     Kind,
     LineWork,
+    PaidOut,
     Pair,
     Reversal,
     Split,
@@ -38,6 +39,8 @@ _FOUND = ByKeys(
 JOIN_DAYS_MAX = 5
 # A booking day stands at its noon, one that was typed at any hour: a day more holds both.
 _NEAR_MICROS = timedelta(days=JOIN_DAYS_MAX + 1) // timedelta(microseconds=1)
+# A payout is announced for a day and arrives on it or some days later, also over holidays.
+_EARLY, _LATE = timedelta(days=2), timedelta(days=7)
 _BY_LOCATOR = ByKeys(select(known_line.c.locator, known_line.c.number), known_line.c.locator)
 _TOLD_BY = ByKeys(select(import_line), import_line.c.line)
 _KEYS_OF = ByKeys(select(line_key), line_key.c.number)
@@ -162,6 +165,11 @@ class TxLineBooks:
             *self._tx.execute(asked.where(linked, func.coalesce(donation.c.address, "").in_(ours))).mappings(),
         ]
         originals = self.donations({row["linked_to"] for row in told if row["linked_to"]})
+        # The arrival of a payout is about it, and takes nothing back.
+        arrived = {
+            ref for ref, one in originals.items() if one.payment.kind is Kind.PAYOUT and one.payment.bank is None
+        }
+        told = [row for row in told if row["linked_to"] not in arrived]
         return [_reversal(row, originals.get(row["linked_to"])) for row in sorted(told, key=lambda row: row["id"])]
 
     def fallen_reversals(self, accounts: Collection[str]) -> Sequence[Reversal]:
@@ -218,6 +226,34 @@ class TxLineBooks:
     def pairs(self, accounts: Collection[str]) -> Sequence[Pair]:
         """List gifts that were booked by hand with the lines of these accounts that may be the same."""
         return read_pairs(self._tx, accounts)
+
+    def payouts(self, accounts: Collection[str]) -> Sequence[PaidOut]:
+        """Pair what processors paid out with the lines of one sum about that day that nobody said anything of."""
+        of_payouts = donation.c.kind == literal_column(f"'{Kind.PAYOUT}'")
+        stands = (of_payouts, donation.c.state == State.CONFIRMED, donation.c.link.is_(None))
+        arrived = exists().where(_OTHER.c.linked_to == donation.c.ref)
+        sent = select(donation).where(
+            *stands, donation.c.direction == Direction.OUT, donation.c.bank_class.is_(None), ~arrived
+        )
+        told = [read_donation(row, None) for row in self._tx.execute(sent.order_by(donation.c.id)).mappings()]
+        if not told:
+            return []
+        lines = select(donation).where(
+            *stands,
+            donation.c.direction == Direction.IN,
+            donation.c.bank_class.is_not(None),
+            donation.c.address.in_(sorted(accounts)),
+        )
+        by_sum: dict[tuple[str, int], list[Donation]] = {}
+        for row in self._tx.execute(lines.order_by(donation.c.id)).mappings():
+            line = read_donation(row, None)
+            by_sum.setdefault((line.identity.asset, line.payment.units), []).append(line)
+        return [
+            PaidOut(payout, line)
+            for payout in told
+            for line in by_sum.get((payout.identity.asset, payout.payment.units), ())
+            if -_EARLY <= line.payment.occurred_at - payout.payment.occurred_at <= _LATE
+        ]
 
     def _with_people(self, refs: Sequence[str]) -> Sequence[RowMapping]:
         return self._tx.execute(donations_with_people().where(donation.c.ref.in_(refs))).mappings().all()

@@ -107,6 +107,9 @@ def gives_back(ref: str) -> BaseResponse | tuple[str, int]:
         line, part = reversal.donation, f"{REVERSAL_PART}{reversal.locator}"
         back = line.payment.units
         if not gift:
+            if line.payment.kind is Kind.PAYOUT and line.linked_to is not None:
+                # It is the arrival of a payout, and gives nothing back.
+                return LineWork((Report(source, nonce, tuple(_unlinked(line))),))
             if reversal.original is None:
                 raise Outrun("it gives back nothing")
             claims = [Observation(reversal.original, RefundClaim(back, Outcome.FAILED), part)]
