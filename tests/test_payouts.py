@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from support_service.assembly import assemble, build_sources
+from support_service.commands.verify_online import compare
 from support_service.demo.stripe import StripeFake, payments
 from support_service.giving import utc_now
 from support_service.rails.bank.booking import import_lines
@@ -200,3 +201,11 @@ def test_of_a_payout_that_somebody_sent_by_hand_nobody_asks_what_is_inside(house
     page = house.person().get(f"/staff/donations/{row(house, payout['id'])['id']}").text
     assert "Payments inside" not in page
     assert not [one for one in house.fake.api.asked if "payout=" in str(one)]
+
+
+def test_verify_online_compares_payments_and_takes_no_payout_for_one(house: CardHouse) -> None:
+    paid_out(house)
+    house.clock.advance(hours=1)
+    said: list[str] = []
+    assert compare(assemble(house.file), house.ledger, say=said.append, clock=house.clock) == []
+    assert said == ["stripe: 400 UAH, payment by payment as in the processor's books"]
