@@ -26,7 +26,7 @@ from support_service.ledger.engine import Database
 from support_service.ledger.errors import Outrun
 from support_service.ledger.queries import donations_with_people
 from support_service.ledger.rows import ByKeys, donation_rows, in_chunks, insert_rows, read_donation
-from support_service.ledger.tables import donation, import_line, known_line, line_key, support_code
+from support_service.ledger.tables import donation, import_line, known_line, line_key, support_code, to_micros
 from support_service.ledger.tables import intent as made
 
 _FOUND = ByKeys(
@@ -41,6 +41,7 @@ JOIN_DAYS_MAX = 5
 _NEAR_MICROS = timedelta(days=JOIN_DAYS_MAX + 1) // timedelta(microseconds=1)
 # A payout is announced for a day and arrives on it or some days later, also over holidays.
 _EARLY, _LATE = timedelta(days=2), timedelta(days=7)
+LATE_SHOWN_MAX = 5
 _BY_LOCATOR = ByKeys(select(known_line.c.locator, known_line.c.number), known_line.c.locator)
 _TOLD_BY = ByKeys(select(import_line), import_line.c.line)
 _KEYS_OF = ByKeys(select(line_key), line_key.c.number)
@@ -101,6 +102,27 @@ class Lines:
             return sorted(
                 tx.execute(select(donation.c.address).where(donation.c.bank_class.is_not(None)).distinct()).scalars()
             )
+
+    def late_payouts(self, account: str, *, since: datetime, until: datetime) -> Sequence[str]:
+        """Name the payouts due between two moments that arrived nowhere, of the kind that this account received before.
+
+        Some of them, the oldest first: whose payouts go to an account that nobody hears is not told every day.
+        """
+        of_payouts = donation.c.kind == literal_column(f"'{Kind.PAYOUT}'")
+        line, first = donation.alias("line"), donation.alias("first")
+        received = select(line.c.asset).join(first, first.c.ref == line.c.linked_to)
+        received = received.where(line.c.address == account, line.c.kind == literal_column(f"'{Kind.PAYOUT}'"))
+        asked = select(donation.c.locator).where(
+            of_payouts,
+            donation.c.state == State.CONFIRMED,
+            donation.c.direction == Direction.OUT,
+            donation.c.bank_class.is_(None),
+            donation.c.asset.in_(received),
+            donation.c.occurred_at.between(to_micros(since), to_micros(until)),
+            ~exists().where(_OTHER.c.linked_to == donation.c.ref),
+        )
+        with self._database.read() as tx:
+            return tx.execute(asked.order_by(donation.c.occurred_at).limit(LATE_SHOWN_MAX)).scalars().all()
 
     def line_units(self, account: str, asset: str, days: tuple[date, date]) -> int:
         """Sum what an account's lines of some days moved, both days included: in less out, taken back left out."""
