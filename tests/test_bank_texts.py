@@ -1,6 +1,9 @@
 """Names, purposes and references that programs may take for an order stay texts: on pages, in CSV, in workbooks."""
 
+import csv
 import io
+import re
+from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -33,24 +36,24 @@ TEXTS = (
 
 
 class _Tags(HTMLParser):
-    """Notes what a browser would run or fetch."""
+    """Notes what a browser would build: each element with its attributes."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[tuple[str, str]] = []
+        self.found: list[tuple[str, dict[str, str]]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, " ".join(f"{name}={value}" for name, value in attrs)))
+        self.found.append((tag, {name: value or "" for name, value in attrs}))
 
 
-def tags(page: str) -> list[tuple[str, str]]:
+def tags(page: str) -> list[tuple[str, dict[str, str]]]:
     parser = _Tags()
     parser.feed(page)
     return parser.found
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """Lines whose every text is hostile: gifts, one for a person to judge, one that takes back, one that went out."""
     folder: Path = tmp_path_factory.mktemp("house")
     made = build_house(folder, f"sqlite:///{folder}/books.db")
@@ -71,7 +74,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
             line(f"D{number}", -9_000 - number, 21, is_reversal=True, **fields),
             replace(line(f"E{number}", 3_000 + number, 20, **fields), paid_through=text, payer_in_text=text),
         )
-    return made
+    yield made
+    made.ledger.dispose()
 
 
 def test_no_text_of_a_line_becomes_a_tag_on_any_page_of_staff(house: House) -> None:
@@ -81,20 +85,19 @@ def test_no_text_of_a_line_becomes_a_tag_on_any_page_of_staff(house: House) -> N
         answer = visitor.get(page)
         assert answer.status_code == 200
         for tag, attributes in tags(answer.text):
-            assert tag not in {"img", "svg", "b"}, page
-            assert "alert(" not in attributes or tag in {"input", "option", "button"}, (page, tag, attributes)
-            assert "onerror" not in attributes.split("=")[0], page
-            assert "javascript:" not in attributes, (page, tag, attributes)
-        assert "<script>alert" not in answer.text
+            assert tag not in {"img", "b"}, page
+            assert tag != "script" or attributes["src"].startswith("/static/"), page
+            assert not [name for name in attributes if name.startswith("on")], page
+            assert not [value for value in attributes.values() if value.startswith("javascript:")], page
         assert "49{%" not in answer.text
 
 
 def test_no_text_of_a_line_begins_a_formula_in_a_table(house: House) -> None:
     written = b"".join(csv_tables.write(house.ledger.exported(), ForPeople())).decode()
-    for text in TEXTS:
-        start = text.lstrip("\ufeff\u200b")[:1]
-        if start in "=+-@＝":
-            assert f",{text}" not in written and f',"{text}' not in written, text
+    cells = {cell for row in csv.reader(io.StringIO(written, newline="")) for cell in row}
+    risky = {cell for cell in cells if cell[:1] in set("=+-@\t\r") and not re.fullmatch(r"-?[0-9.]+", cell)}
+    assert not risky
+    assert any(cell.endswith('=HYPERLINK("http://x")') for cell in cells)
 
 
 def test_no_text_of_a_line_is_a_formula_in_a_workbook(house: House) -> None:

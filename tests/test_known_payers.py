@@ -101,7 +101,7 @@ def test_a_transit_account_and_one_of_ours_know_nobody(house: House) -> None:
     assert house.ledger.inbox_lines(lambda *_: ()) == ()
 
 
-def test_a_match_that_was_undone_a_gift_taken_back_and_a_line_that_is_no_gift_suggest_nothing(house: House) -> None:
+def test_a_gift_that_was_taken_back_suggests_nothing(house: House) -> None:
     bring(house, gift("A", 10_000, 20, purpose=CODE), gift("B", 7_000), gift("R", -10_000, 19, is_reversal=True))
     assert row(house, "A")["state"] == "refunded"
     assert house.ledger.inbox_lines(lambda *_: ()) == ()
