@@ -21,8 +21,8 @@ from sqlalchemy import create_engine, text
 
 from support_service.demo.stripe import KEY, SECRET, StripeFake
 from support_service.demo.stripe.table import stripe_table
-from support_service.ledger import Ledger, migrate
-from tests.fixtures.database import postgresql
+from support_service.ledger import Ledger
+from tests.fixtures.database import postgresql, prepare
 from tests.load.gifts import Gift, Moving, Teller, Truth, begin_time
 from tests.load.sender import Sender, deliveries
 from tests.load.serving import WebServer
@@ -67,7 +67,7 @@ class Plan:
 
 def play(plan: Plan, database_url: str, folder: Path) -> Ending:
     """Let gifts happen, deliver them to a server of their own while it is killed, and compare."""
-    migrate(database_url)
+    prepare(database_url)
     random = Random(plan.seed)
     ledger = Ledger(database_url)
     gifts = _gifts(plan, ledger)
