@@ -44,15 +44,15 @@ def test_a_gift_of_a_known_payer_is_suggested_with_its_article_and_matched_by_on
     bring(house, gift("A", 10_000, 20, purpose=f"внесок {CODE}"))
     bring(house, gift("B", 7_000, purpose="ще внесок"))
     assert (row(house, "B")["support_code"], row(house, "B")["matched_by"]) == (None, None)
-    inbox = visitor.get("/staff/inbox").text
+    inbox = visitor.get("/staff/inbox", lang="en").text
     assert TITLE in inbox
     assert ARTICLE in inbox
     visitor.fill("/staff/inbox", form=f"/{row(house, 'B')['id']}/match", code=CODE)
     matched = row(house, "B")
     assert (matched["support_code"], matched["matched_by"], matched["article"]) == (CODE, "payer", ARTICLE)
     assert gift_units(list(house.ledger.export())) == 17_000
-    assert "gave by it before" in visitor.get(f"/staff/donations/{matched['id']}").text
-    assert TITLE not in visitor.get("/staff/inbox").text
+    assert "gave by it before" in visitor.get(f"/staff/donations/{matched['id']}", lang="en").text
+    assert TITLE not in visitor.get("/staff/inbox", lang="en").text
 
 
 def test_a_suggestion_is_refused_by_one_click_and_a_match_undone_by_another_and_neither_comes_back(
@@ -65,7 +65,7 @@ def test_a_suggestion_is_refused_by_one_click_and_a_match_undone_by_another_and_
     visitor.fill(f"/staff/donations/{row(house, 'C')['id']}", form="/match", code="")
     bring(house, gift("A", 10_000, 20, purpose=CODE), gift("B", 7_000), gift("C", 8_000))
     assert {row(house, one)["support_code"] for one in "BC"} == {None}
-    assert TITLE not in visitor.get("/staff/inbox").text
+    assert TITLE not in visitor.get("/staff/inbox", lang="en").text
     assert gift_units(list(house.ledger.export())) == 25_000
 
 
@@ -110,7 +110,7 @@ def test_a_gift_that_was_taken_back_suggests_nothing(house: House) -> None:
 def test_nobodys_name_or_account_stands_in_keys_or_logs(house: House, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     bring(house, gift("A", 10_000, 20, purpose=CODE), gift("B", 7_000))
-    house.person().get("/staff/inbox")
+    house.person().get("/staff/inbox", lang="en")
     with house.ledger._database.read() as tx:
         kept = " ".join(tx.exec_driver_sql("SELECT key FROM line_key").scalars())
     assert "payer|" in kept

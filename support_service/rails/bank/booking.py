@@ -46,6 +46,9 @@ REFERENCE_CHARACTERS_MAX = 200
 TEXT_CHARACTERS_MAX = 2_000
 RAW_CHARACTERS_MAX = 4_000
 
+# More words than any line has: what lets go of a line outranks all that was told of it while it was on its way.
+LET_GO = 2**31
+
 # By what a line was matched where it was not: a code is cut off, or there are several.
 HINT = "hint"
 
@@ -299,7 +302,7 @@ def drop_pending(account: str, named: Collection[str], ledger: LineLedger, *, si
             day = held.payment.bank.day if held.payment.bank else None
             if held.identity.locator not in named and (day is None or day >= since):
                 claim = replace(held.payment, state=State.REPLACED)
-                gone.append(Observation(held.identity, claim, rank=(Standing.PENDING.rank, 1)))
+                gone.append(Observation(held.identity, claim, rank=(Standing.PENDING.rank, LET_GO)))
         report = Report(f"bank:{account}", f"gone:{_key(gone)}", tuple(gone))
         return LineWork((report,) if gone else ())
 
