@@ -195,20 +195,6 @@ def import_statement(call: Call, /, file: Path, form: str, **wanted: Any) -> int
     return importing.import_file(call.assembly, call.ledger, asked)
 
 
-@commands.command()
-@click.option("--online", is_flag=True, help="Also hold what it says against the chains, card processors and banks.")
-@click.pass_obj
-def verify(call: Call, *, online: bool) -> int:
-    """Check every invariant of the ledger, from the database alone or against those who hold the money."""
-    problems = call.ledger.verify()
-    if online:
-        problems += auditing.compare(call.assembly, call.ledger, say=click.echo)
-    for problem in problems:
-        click.echo(problem, err=True)
-    click.echo(f"{len(problems)} problems" if problems else "the ledger is sound")
-    return 1 if problems else 0
-
-
 class Report(click.ParamType[Head]):
     """A report of the ledger, as `backup` prints the newest one: NUMBER:HASH."""
 
@@ -220,6 +206,21 @@ class Report(click.ParamType[Head]):
         if not (number.isdecimal() and len(number) < 20 and hash_):
             self.fail(f"{value!r} is not NUMBER:HASH, as `backup` prints it.", param, ctx)
         return Head(int(number), hash_)
+
+
+@commands.command()
+@click.option("--online", is_flag=True, help="Also hold what it says against the chains, card processors and banks.")
+@click.option("--since", type=Report(), help="Only what came after a report that was verified before.")
+@click.pass_obj
+def verify(call: Call, *, online: bool, since: Head | None) -> int:
+    """Check every invariant of the ledger, from the database alone or against those who hold the money."""
+    problems = call.ledger.verify(since=since)
+    if online:
+        problems += auditing.compare(call.assembly, call.ledger, say=click.echo)
+    for problem in problems:
+        click.echo(problem, err=True)
+    click.echo(f"{len(problems)} problems" if problems else "the ledger is sound")
+    return 1 if problems else 0
 
 
 @commands.command()

@@ -176,6 +176,12 @@ def test_export_can_be_narrowed(
 def test_verify_says_that_all_is_well(command: Command, settings_file: Path, books: Ledger) -> None:
     told = command("--config", settings_file, "verify")
     assert (told.exit_code, told.stdout) == (0, "the ledger is sound\n")
+    head = books.head()
+    told = command("--config", settings_file, "verify", "--since", f"{head.number}:{head.hash}")
+    assert (told.exit_code, told.stdout) == (0, "the ledger is sound\n")
+    told = command("--config", settings_file, "verify", "--since", f"{head.number}:{'0' * 64}")
+    assert (told.exit_code, told.stdout) == (1, "1 problems\n")
+    assert command("--config", settings_file, "verify", "--since", "yesterday").exit_code == 2
 
 
 def test_staff_come_and_go(command: Command, settings_file: Path, books: Ledger) -> None:

@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import Engine, Table, create_engine, make_url, select
 
 from support_service.giving import Direction, Kind, Personal, State
-from support_service.ledger import Ledger, tables
+from support_service.ledger import Head, Ledger, tables
 from support_service.ledger.canonical import chain_hash
+from support_service.ledger.engine import Database
 from support_service.ledger.verify import donations as verify_donations
 from support_service.ledger.verify import postings as verify_postings
 from support_service.ledger.verify import reports as verify_reports
@@ -269,6 +270,30 @@ def test_writers_may_go_on_while_the_ledger_is_verified(ledger: Ledger, monkeypa
 
     assert ledger.verify(goes_on) == []
     assert next(keys) > 5 and ledger.verify() == []
+
+
+def test_from_a_report_that_was_verified_only_what_came_after_is_checked(ledger: Ledger, database_url: str) -> None:
+    fill(ledger)
+    known = ledger.head()
+    ledger.accept(pushed("e7", gift("pi_7", rank=(1, 0))))
+    ledger.accept(pushed("e8", refund("pi_7", units=1_00, rank=(2, 0))))
+    newest = ledger.head()
+    assert ledger.verify(since=known) == []
+    assert ledger.verify(since=newest) == []
+    assert ledger.verify(since=Head(0, "0" * 64)) != []
+    assert "the ledger that was verified had" in ledger.verify(since=Head(known.number, newest.hash))[0]
+    assert "its end is lost" in ledger.verify(since=Head(newest.number + 1, newest.hash))[0]
+    assert ledger.verify() == []
+    database = Database(database_url)
+    for change, since, is_found in (
+        ("UPDATE donation SET state = 'seen' WHERE locator = 'pi_7'", known, True),
+        ("UPDATE donation SET state = 'confirmed' WHERE locator = 'pi_7'", newest, False),
+        ("UPDATE total SET count = count + 1", newest, True),
+    ):
+        with database.write() as tx:
+            tx.exec_driver_sql(change)
+        assert bool(ledger.verify(since=since)) is is_found, change
+    database.dispose()
 
 
 def test_an_empty_ledger_is_sound(ledger: Ledger) -> None:

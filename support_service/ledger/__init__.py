@@ -278,9 +278,12 @@ class Ledger(Donors, Imports, Inbox, Intents, AwaitedSums, Lookups, Lines, Month
         """Stream the ledger as it stands now, for a format to write."""
         return read_exported(self._database, wanted)
 
-    def verify(self, on_progress: Callable[[int, int], None] | None = None) -> list[str]:
-        """Check every invariant from the database alone; [] is good, else one line for people per problem."""
-        return find_problems(self._database, on_progress)
+    def verify(self, on_progress: Callable[[int, int], None] | None = None, *, since: Head | None = None) -> list[str]:
+        """Check every invariant from the database alone; [] is good, else one line for people per problem.
+
+        since: the newest report of a ledger that was verified before; then what came after it is checked.
+        """
+        return find_problems(self._database, on_progress, since)
 
     def dispose(self) -> None:
         """Close every connection."""

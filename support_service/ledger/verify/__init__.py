@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Table, func, select
 
 from support_service.ledger.engine import Database
 from support_service.ledger.quarters import NAMES, SUMS
+from support_service.ledger.queries import Head
 from support_service.ledger.tables import (
     alias,
     cursor,
@@ -36,6 +37,7 @@ from support_service.ledger.verify.parts import Moment, raw
 from support_service.ledger.verify.postings import check_postings
 from support_service.ledger.verify.reports import check_reports
 from support_service.ledger.verify.search import check_term_count
+from support_service.ledger.verify.since import check_since
 
 Progress: TypeAlias = Callable[[int, int], None]
 
@@ -47,9 +49,12 @@ APPEND_ONLY = (report, observation, posting, alias, waiting_claim)
 GUARDED = (*APPEND_ONLY, line_key, known_line, import_line, staff_action)
 
 
-def find_problems(database: Database, on_progress: Progress | None = None) -> list[str]:
-    """Check everything; [] means that all holds. on_progress is told how many rows of how many are done."""
-    found = list(islice(_problems(database, on_progress or _silent), PROBLEMS_MAX + 1))
+def find_problems(database: Database, on_progress: Progress | None = None, since: Head | None = None) -> list[str]:
+    """Check everything; [] means that all holds. on_progress is told how many rows of how many are done.
+
+    since: a report that was the newest of a ledger that was sound; what came after it is checked.
+    """
+    found = list(islice(_problems(database, on_progress or _silent, since), PROBLEMS_MAX + 1))
     if len(found) > PROBLEMS_MAX:
         found[PROBLEMS_MAX:] = [f"and more: only the first {PROBLEMS_MAX} problems are listed"]
     return found
@@ -59,10 +64,13 @@ def _silent(_done: int, _of: int) -> None:
     pass
 
 
-def _problems(database: Database, on_progress: Progress) -> Iterator[str]:
+def _problems(database: Database, on_progress: Progress, since: Head | None) -> Iterator[str]:
     with database.read() as tx:
         moment = _moment(tx, on_progress)
         yield from [*_check_ends(tx), *_check_triggers(tx)]
+    if since is not None:
+        yield from check_since(database, moment, since)
+        return
     yield from check_reports(database, moment)
     yield from check_donations(database, moment)
     yield from check_postings(database, moment)

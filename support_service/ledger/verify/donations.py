@@ -36,7 +36,7 @@ def check_donations(database: Database, moment: Moment) -> Iterator[str]:
     while after < moment.donations_count:
         with database.read() as tx:
             rows = _rows(tx, after)
-            problems = list(_check_chunk(tx, rows, moment))
+            problems = list(check_chunk(tx, rows, moment))
         yield from problems
         for expected, row in enumerate(rows, after + 1):
             if row["id"] != expected and (expected == after + 1 or row["id"] != rows[expected - after - 2]["id"] + 1):
@@ -53,7 +53,8 @@ def _rows(tx: Connection, after: int) -> list[RowMapping]:
     return list(tx.execute(asked.order_by(donation.c.id).limit(CHUNK_ROWS)).mappings().all())
 
 
-def _check_chunk(tx: Connection, rows: list[RowMapping], moment: Moment) -> Iterator[str]:
+def check_chunk(tx: Connection, rows: list[RowMapping], moment: Moment) -> Iterator[str]:
+    """Fold some donations anew."""
     ids = [row["id"] for row in rows]
     legs: dict[int, list[Booked]] = {number: [] for number in ids}
     asked = select(*(raw_units(column) for column in posting.c)).where(posting.c.donation_id.in_(ids))

@@ -10,10 +10,10 @@ from support_service.ledger.tables import posting
 from support_service.ledger.verify.parts import CHUNK_ROWS, Moment, raw_units
 
 
-def check_postings(database: Database, moment: Moment) -> Iterator[str]:
-    """Walk the postings from the first one; what they should say is checked with their donations."""
+def check_postings(database: Database, moment: Moment, *, after: int = 0) -> Iterator[str]:
+    """Walk the postings from the first one, or after a number; what they should say is checked with donations."""
     last = (0, 0)
-    for first in range(1, moment.last_posting + 1, CHUNK_ROWS):
+    for first in range(after + 1, moment.last_posting + 1, CHUNK_ROWS):
         until = min(first + CHUNK_ROWS - 1, moment.last_posting)
         asked = select(*(raw_units(column) for column in posting.c))
         asked = asked.where(posting.c.posting_number.between(first, until))

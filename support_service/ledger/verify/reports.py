@@ -19,7 +19,7 @@ FIRST_HASH = "0" * 64
 
 
 @dataclass(slots=True)
-class _Link:
+class Link:
     """Where the walk along the chain stands."""
 
     number: int = 0
@@ -27,9 +27,9 @@ class _Link:
     observation_id: int = 0
 
 
-def check_reports(database: Database, moment: Moment) -> Iterator[str]:
-    """Walk the chain from its first link, and every observation with it."""
-    link = _Link()
+def check_reports(database: Database, moment: Moment, link: Link | None = None) -> Iterator[str]:
+    """Walk the chain from its first link, or the one that is given, and every observation with it."""
+    link = link or Link()
     while link.number < moment.last_report:
         after = link.number
         with database.read() as tx:
@@ -72,7 +72,7 @@ def _observations(tx: Connection, after: int, until: int) -> dict[int, Said]:
     return found
 
 
-def _check_link(row: RowMapping, link: _Link) -> Iterator[str]:
+def _check_link(row: RowMapping, link: Link) -> Iterator[str]:
     number = row["number"]
     yield from (f"report {missing} is missing" for missing in range(link.number + 1, number))
     if row["previous_hash"] != link.hash:
@@ -82,7 +82,7 @@ def _check_link(row: RowMapping, link: _Link) -> Iterator[str]:
     link.number, link.hash = number, row["hash"]
 
 
-def _check_report(row: RowMapping, stored: Said, moment: Moment, link: _Link) -> Iterator[str]:
+def _check_report(row: RowMapping, stored: Said, moment: Moment, link: Link) -> Iterator[str]:
     number = row["number"]
     moment.reach("report in chain", 1)
     moment.reach("observation of report", len(stored))
