@@ -6,6 +6,7 @@ import sys
 import threading
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 import pytest
