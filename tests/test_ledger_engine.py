@@ -17,7 +17,7 @@ from support_service.ledger.tables import metadata
 from tests.fixtures.database import Cluster
 from tests.fixtures.reports import polled, transfer, transfer_report
 
-REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010"]
 
 
 def test_the_migrated_schema_is_the_one_that_queries_expect(database_url: str) -> None:

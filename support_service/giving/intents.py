@@ -62,3 +62,13 @@ class Checkout:
     session: str
     url: str
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedPage:
+    """A payment page that was opened, by the processor's name for it; place orders all of them."""
+
+    session: str
+    frequency: Frequency
+    expires_at: datetime
+    place: tuple[str, int]
