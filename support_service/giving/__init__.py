@@ -9,7 +9,7 @@ from support_service.giving.clock import Clock, utc_now
 from support_service.giving.donations import PEOPLE, Donation, NoPayment, Observed, fold, is_open, live
 from support_service.giving.intents import Answered, Awaiting, Checkout, Intent, OpenedPage
 from support_service.giving.lines import KeptLine, LineBooks, LineWork, Pair, Reversal, Split
-from support_service.giving.listed import Listed, MoneyBlock, OpenMoney, Plan, WaitingClaim
+from support_service.giving.listed import BankCredit, Listed, MoneyBlock, OpenMoney, Plan, WaitingClaim
 from support_service.giving.methods import (
     CardChoice,
     CardCurrency,
@@ -80,6 +80,7 @@ __all__ = [
     "UNTOLD",
     "Answered",
     "Awaiting",
+    "BankCredit",
     "BankFacts",
     "CardChoice",
     "CardCurrency",

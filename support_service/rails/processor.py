@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from support_service.giving import (
+    BankCredit,
     CardChoice,
     Checkout,
     Decline,
@@ -197,6 +198,10 @@ class Believed(Intents, Protocol):
 
     def opened_pages(self, method: str, since: datetime, after: tuple[str, int] | None) -> Sequence[OpenedPage]:
         """List payment pages whose try began since a moment, from behind a place."""
+        ...
+
+    def bank_lines(self, line_class: str, since: date) -> Sequence[BankCredit]:
+        """List what came in by the bank's lines of a class since a day, in the order of days."""
         ...
 
     def known_reports(self, source: str, keys: Sequence[str]) -> frozenset[str]:

@@ -16,6 +16,7 @@ MONO = Rail(
     sources="support_service.rails.mono.sweep:build_sources",
     name_sources=name_sources,
     check_online="support_service.rails.mono.online:ask_merchant",
+    compare="support_service.rails.mono.online:compare_payouts",
     processor="support_service.rails.mono.processor:build_processor",
     plan_words=PLAN_WORDS,
     ended_plans=ENDED_PLANS,

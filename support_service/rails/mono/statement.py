@@ -28,8 +28,16 @@ PAID = "success"
 
 
 @dataclass(frozen=True, slots=True)
+class GivenBack:
+    """What went back of a payment, and when."""
+
+    at: datetime
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
 class StatementRow:
-    """One payment; profit_units is what is paid out of it, back_units what went back."""
+    """One payment; profit_units is what is paid out of it, backs what went back."""
 
     invoice: str
     status: str
@@ -38,7 +46,12 @@ class StatementRow:
     code: str
     ref: str | None
     profit_units: int | None
-    back_units: int
+    backs: tuple[GivenBack, ...] = ()
+
+    @property
+    def back_units(self) -> int:
+        """What went back in all."""
+        return sum(one.units for one in self.backs)
 
     @property
     def fee_units(self) -> int | None:
@@ -60,7 +73,7 @@ class PlanCharge:
 
 def read_row(of: MonoJson) -> StatementRow:
     """Read a row."""
-    back = sum(minor_units(one, "amount") for one in objects(of, "cancelList"))
+    backs = [GivenBack(told_moment(one, "date"), minor_units(one, "amount")) for one in objects(of, "cancelList")]
     return StatementRow(
         invoice=known_as(of, "invoiceId"),
         status=word(of, "status"),
@@ -69,7 +82,7 @@ def read_row(of: MonoJson) -> StatementRow:
         code=currency_code(of),
         ref=intent_ref(of),
         profit_units=optional_units(of, "profitAmount"),
-        back_units=back,
+        backs=tuple(backs),
     )
 
 
