@@ -7,7 +7,7 @@ a donation, are in ledger/postings.py.) Money enters by one verb only, `ledger.a
 
 from support_service.giving.clock import Clock, utc_now
 from support_service.giving.donations import PEOPLE, Donation, NoPayment, Observed, fold, is_open, live
-from support_service.giving.intents import Answered, Awaiting, Checkout, Intent, OpenedPage
+from support_service.giving.intents import Answered, Awaiting, Checkout, Intent, OpenedPage, PagePlace
 from support_service.giving.lines import KeptLine, LineBooks, LineWork, Pair, Reversal, Split
 from support_service.giving.listed import BankCredit, Listed, MoneyBlock, OpenMoney, Plan, WaitingClaim
 from support_service.giving.methods import (
@@ -116,6 +116,7 @@ __all__ = [
     "OpenMoney",
     "OpenedPage",
     "Outcome",
+    "PagePlace",
     "Pair",
     "PaymentClaim",
     "PaymentMethod",

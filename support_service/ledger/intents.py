@@ -7,7 +7,18 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, literal, or_, select, tuple_, update
 
-from support_service.giving import Awaiting, Checkout, Clock, Frequency, Intent, Listed, OpenedPage, Plan, WaitingClaim
+from support_service.giving import (
+    Awaiting,
+    Checkout,
+    Clock,
+    Frequency,
+    Intent,
+    Listed,
+    OpenedPage,
+    PagePlace,
+    Plan,
+    WaitingClaim,
+)
 from support_service.ledger import canonical
 from support_service.ledger.accept import keep_apart
 from support_service.ledger.accept.aliases import read_plan_row
@@ -112,9 +123,7 @@ class Intents:
             row = tx.execute(_OF_PAGE, {"method": method, "session": session}).mappings().first()
             return None if row is None else read_intent(row, row["personal_body"])
 
-    def opened_pages(
-        self, method: str, since: datetime, after: tuple[str, int] | None = None
-    ) -> tuple[OpenedPage, ...]:
+    def opened_pages(self, method: str, since: datetime, after: PagePlace | None = None) -> tuple[OpenedPage, ...]:
         """List payment pages whose try began since a moment, from behind a place."""
         place = (checkout_attempt.c.intent_ref, checkout_attempt.c.number)
         asked = select(checkout_attempt, intent.c.body.label("intent_body"))
@@ -302,7 +311,7 @@ def _newest(tx: Connection, ref: str) -> Attempt | None:
 
 def _read_page(row: RowMapping) -> OpenedPage:
     frequency = Frequency(json.loads(row["intent_body"])["frequency"])
-    place = (str(row["intent_ref"]), int(row["number"]))
+    place = PagePlace(str(row["intent_ref"]), int(row["number"]))
     return OpenedPage(row["session"], frequency, from_micros(row["expires_at"]), place)
 
 

@@ -13,6 +13,7 @@ from support_service.giving import (
     Intent,
     OpenedPage,
     OpenMoney,
+    PagePlace,
     PaymentMethod,
     Phrase,
     Plan,
@@ -196,7 +197,7 @@ class Believed(Intents, Protocol):
         """Tell when a reader first chose to give by this method."""
         ...
 
-    def opened_pages(self, method: str, since: datetime, after: tuple[str, int] | None) -> Sequence[OpenedPage]:
+    def opened_pages(self, method: str, since: datetime, after: PagePlace | None) -> Sequence[OpenedPage]:
         """List payment pages whose try began since a moment, from behind a place."""
         ...
 

@@ -21,7 +21,7 @@ from support_service.giving import (
     State,
 )
 from support_service.rails import RAILS
-from support_service.rails.mono.payouts import day_books, tied
+from support_service.rails.mono.payouts import CurrencyDay, day_books, tied
 from support_service.rails.mono.statement import GivenBack, StatementRow
 from tests.fixtures.plata import PlataHouse, plata_house
 from tests.fixtures.staff import FrozenClock
@@ -47,7 +47,7 @@ def line(day: int, units: int) -> BankCredit:
 
 def test_a_day_is_gross_less_fee_less_what_went_back_that_day() -> None:
     books = day_books([row(0, 100_00, 1_30), row(0, 50_00, 65), row(1, 10_00, 13, GivenBack(NOON, 5_00))])
-    first = books["UAH", date(2026, 5, 4)]
+    first = books[CurrencyDay("UAH", date(2026, 5, 4))]
     assert (first.payments, first.gross_units, first.fee_units, first.back_units) == (2, 150_00, 1_95, 5_00)
     assert first.net_units == 143_05
 
@@ -76,8 +76,8 @@ def test_no_day_is_tied_twice_and_every_tie_is_exact(seed: int) -> None:
     random = Random(seed)
     rows = [row(random.randrange(20), random.randint(1, 500) * 100, random.randint(0, 99)) for _ in range(60)]
     books = day_books(rows)
-    lines = [line(day + 1, books["UAH", (NOON + timedelta(days=day)).date()].net_units) for day in range(0, 20, 2)
-             if ("UAH", (NOON + timedelta(days=day)).date()) in books]  # fmt: skip
+    days_of = {day: CurrencyDay("UAH", (NOON + timedelta(days=day)).date()) for day in range(0, 20, 2)}
+    lines = [line(day + 1, books[key].net_units) for day, key in days_of.items() if key in books]
     found = tied(lines, books)
     days = [day for one in found for day in one.days]
     assert len(days) == len(set(days))

@@ -102,7 +102,6 @@ def read_invoice(of: MonoJson, plan: str | None = None) -> Invoice:
     modified = optional_moment(of, "modifiedDate") or created
     if modified is None:
         raise BadMessage("it has no time")
-    fee = optional_units(part_of(of, "paymentInfo"), "fee")
     return Invoice(
         name=name,
         status=status,
@@ -114,7 +113,7 @@ def read_invoice(of: MonoJson, plan: str | None = None) -> Invoice:
         modified_at=modified,
         cancels=_cancels(of),
         final_units=optional_units(of, "finalAmount"),
-        fee_units=fee,
+        fee_units=_fee(of),
     )
 
 
@@ -138,6 +137,14 @@ def read_subscription(of: MonoJson) -> Subscription:
 def is_subscription(of: MonoJson) -> bool:
     """Tell whether this is about a subscription itself, and no invoice."""
     return optional_name(of, "invoiceId") is None and optional_name(of, "subscriptionId") is not None
+
+
+def _fee(of: MonoJson) -> int | None:
+    """Read what was kept; it is told once more by the statement, so an odd one hides no payment."""
+    try:
+        return optional_units(part_of(of, "paymentInfo"), "fee")
+    except BadMessage:
+        return None
 
 
 def _cancels(of: MonoJson) -> tuple[Cancel, ...]:

@@ -7,6 +7,7 @@ nearest run of days before it that comes to its sum, each day to one line.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from support_service.giving import BankCredit
@@ -15,6 +16,13 @@ from support_service.rails.mono.statement import PAID, StatementRow
 # The bank's days.
 KYIV = ZoneInfo("Europe/Kyiv")
 DAYS_IN_ONE_MAX, DAYS_LATER_MAX = 5, 3
+
+
+class CurrencyDay(NamedTuple):
+    """One day of one currency."""
+
+    code: str
+    day: date
 
 
 @dataclass(slots=True)
@@ -49,45 +57,45 @@ class Payout:
     books: DayBooks = field(default_factory=DayBooks)
 
 
-def day_books(rows: Iterable[StatementRow]) -> dict[tuple[str, date], DayBooks]:
+def day_books(rows: Iterable[StatementRow]) -> dict[CurrencyDay, DayBooks]:
     """Sum payments by currency and day; a refund lessens the day on which it was made."""
-    books: dict[tuple[str, date], DayBooks] = {}
+    books: dict[CurrencyDay, DayBooks] = {}
     for row in rows:
         if row.status != PAID:
             continue
         kept = 0 if row.profit_units is None else max(0, row.units - row.profit_units)
-        _add(books, (row.code, _day(row.at)), DayBooks(1, row.units, kept))
+        _add(books, CurrencyDay(row.code, _day(row.at)), DayBooks(1, row.units, kept))
         for back in row.backs:
-            _add(books, (row.code, _day(back.at)), DayBooks(back_units=back.units))
+            _add(books, CurrencyDay(row.code, _day(back.at)), DayBooks(back_units=back.units))
     return books
 
 
-def tied(lines: Sequence[BankCredit], books: dict[tuple[str, date], DayBooks]) -> list[Payout]:
+def tied(lines: Sequence[BankCredit], books: dict[CurrencyDay, DayBooks]) -> list[Payout]:
     """Tie each line, in the order of days, to days that no line before it was tied to."""
     left = dict(books)
     found: list[Payout] = []
     for line in sorted(lines, key=lambda one: one.day):
         payout = _fitting(line, left)
         for day in payout.days:
-            left.pop((line.asset, day), None)
+            left.pop(CurrencyDay(line.asset, day), None)
         found.append(payout)
     return found
 
 
-def _fitting(line: BankCredit, books: dict[tuple[str, date], DayBooks]) -> Payout:
+def _fitting(line: BankCredit, books: dict[CurrencyDay, DayBooks]) -> Payout:
     for later in range(DAYS_LATER_MAX + 1):
         total, days = DayBooks(), list[date]()
         for earlier in range(DAYS_IN_ONE_MAX):
             day = line.day - timedelta(later + earlier)
-            if (line.asset, day) not in books:
+            if CurrencyDay(line.asset, day) not in books:
                 continue
-            total, days = total + books[line.asset, day], [day, *days]
+            total, days = total + books[CurrencyDay(line.asset, day)], [day, *days]
             if total.net_units == line.units:
                 return Payout(line, tuple(days), total)
     return Payout(line)
 
 
-def _add(books: dict[tuple[str, date], DayBooks], key: tuple[str, date], more: DayBooks) -> None:
+def _add(books: dict[CurrencyDay, DayBooks], key: CurrencyDay, more: DayBooks) -> None:
     books[key] = books.get(key, DayBooks()) + more
 
 

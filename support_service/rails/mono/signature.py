@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 ASKED_AGAIN_AFTER = timedelta(minutes=1)
 # And while it cannot be had, whoever pushes is told so at once.
 TRIED_AGAIN_AFTER = timedelta(seconds=5)
+WAIT_SECONDS_MAX = 1.0
 KEY_CHARACTERS_MAX = 4_096
 # DER of two numbers of 32 bytes takes 72 at most.
 SIGNATURE_BYTES_MIN, SIGNATURE_BYTES_MAX = 8, 72
@@ -56,24 +57,33 @@ class Signatures:
 
     def _newer(self, held: ECC.EccKey | None) -> ECC.EccKey:
         """Ask for the key, one thread for all; the held one where it was asked for a moment ago."""
-        with self._lock:
+        # Others wait for as long as an answer takes that comes: while mono is silent it holds up one thread.
+        if not self._lock.acquire(timeout=WAIT_SECONDS_MAX):
+            raise CheckoutDown("the key of the processor's messages is being asked for")
+        try:
             now = self._clock()
             if self._key is not None and self._key is not held:
                 return self._key
             if self._key is not None and self._fetched_at and _is_within(self._fetched_at, now, ASKED_AGAIN_AFTER):
                 return self._key
-            if self._tried_at is not None and _is_within(self._tried_at, now, TRIED_AGAIN_AFTER):
-                raise CheckoutDown("the key of the processor's messages cannot be had now")
-            try:
-                key = read_key(self._fetch())
-            except (CheckoutDown, CheckoutRefused, BadKey) as error:
-                self._tried_at = now
-                log.warning("webhook_key_not_had", extra={"error": str(error)})
-                raise CheckoutDown(f"the key of the processor's messages cannot be had: {error}") from error
-            self._fetched_at, self._tried_at = now, None
-            if self._key is None or self._key != key:
-                self._key = key
+            self._key = self._fetched(now)
             return self._key
+        finally:
+            self._lock.release()
+
+    def _fetched(self, now: datetime) -> ECC.EccKey:
+        """Ask for it, unless that failed a moment ago; the very key that is held where it is still the same."""
+        rest = TRIED_AGAIN_AFTER if self._key is None else ASKED_AGAIN_AFTER
+        if self._tried_at is not None and _is_within(self._tried_at, now, rest):
+            raise CheckoutDown("the key of the processor's messages cannot be had now")
+        try:
+            key = read_key(self._fetch())
+        except (CheckoutDown, CheckoutRefused, BadKey) as error:
+            self._tried_at = now
+            log.warning("webhook_key_not_had", extra={"error": str(error)})
+            raise CheckoutDown(f"the key of the processor's messages cannot be had: {error}") from error
+        self._fetched_at, self._tried_at = now, None
+        return self._key if self._key is not None and self._key == key else key
 
 
 def read_key(told: object) -> ECC.EccKey:

@@ -1,5 +1,6 @@
 """One turn of the sweep: the statement, payment pages, what was set aside, and once a day what is not over."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -235,4 +236,4 @@ class MonoPoll:
 
 
 def _digest(of: MonoJson) -> str:
-    return json.dumps(of, sort_keys=True)
+    return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:32]
