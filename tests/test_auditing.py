@@ -8,7 +8,8 @@ from eth_utils.address import to_checksum_address
 
 from support_service.assembly import Assembly, assemble
 from support_service.commands.verify_online import compare
-from support_service.ledger import Ledger, migrate
+from support_service.ledger import Ledger
+from tests.fixtures.database import prepare
 from tests.fixtures.node import ETHER, OURS, Json, Node
 from tests.fixtures.wire import Proxy
 from tests.fixtures.world import World, token, watch
@@ -22,7 +23,7 @@ US = OURS[0]
 @pytest.fixture
 def books(tmp_path: Path) -> Iterator[Ledger]:
     url = f"sqlite:///{tmp_path}/books.db"
-    migrate(url)
+    prepare(url)
     ledger = Ledger(url)
     yield ledger
     ledger.dispose()

@@ -8,10 +8,11 @@ from threading import Event
 
 import pytest
 
-from support_service.ledger import Ledger, LedgerDown, migrate
+from support_service.ledger import Ledger, LedgerDown
 from support_service.rails.processor import CheckoutDown, CheckoutRefused, CheckoutSilent
 from support_service.web.breaker import Breaker, PublicReads, Resting
 from support_service.web.card.checkouts import AT_ONCE_MAX, FAILURES_MAX, RESTS, Checkouts
+from tests.fixtures.database import prepare
 from tests.fixtures.staff import FrozenClock
 
 
@@ -47,7 +48,7 @@ def test_another_fault_is_no_failure() -> None:
 
 def test_a_locked_ledger_is_waited_for_briefly_and_then_not_asked_for_a_while(tmp_path: Path) -> None:
     clock, file = FrozenClock(), tmp_path / "support.db"
-    migrate(f"sqlite:///{file}")
+    prepare(f"sqlite:///{file}")
     ledger, reads, asked = Ledger(f"sqlite:///{file}", clock=clock), PublicReads(clock), list[int]()
 
     def totals(books: Ledger) -> object:

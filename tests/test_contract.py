@@ -11,25 +11,16 @@ from support_service.ledger.staff import Role
 from support_service.rails import RAILS
 from tests.fixtures.door import create_site
 
-# Answers that wait for card payments are not here yet: /card, /thanks, /donations, /webhooks/stripe.
-ROUTES = {
-    "/",
-    "/support",
-    "/qr/eth.svg",
-    "/qr/eth.png",
-    "/privacy",
-    "/widget.js",
-    "/widget",
-    "/oembed?url=http://127.0.0.1:8000/support",
-    "/totals.json",
-    "/.well-known/support-methods.json",
-    "/staff/",
-    "/healthz",
-    "/readyz",
-}
+ROUTES = (
+    *("/", "/support", "/qr/eth.svg", "/qr/eth.png", "/privacy", "/verify", "/arrived"),
+    *("/widget.js", "/widget", "/oembed?url=http://127.0.0.1:8000/support"),
+    *("/totals.json", "/.well-known/support-methods.json", "/robots.txt", "/.well-known/security.txt"),
+    *("/staff/", "/healthz", "/readyz", "/metrics"),
+)
+OF_STAFF = ("login", "entry", "inbox", "imports", "health", "exports", "snippet")
 
 
-@pytest.mark.parametrize("route", sorted(ROUTES))
+@pytest.mark.parametrize("route", [*ROUTES, *(f"/staff/{page}" for page in OF_STAFF)])
 def test_every_route_answers(settings_file: Path, route: str) -> None:
     client = create_site(assemble(settings_file)).test_client()
     status = client.get(route, base_url="http://127.0.0.1:8000").status_code

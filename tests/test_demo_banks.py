@@ -9,8 +9,9 @@ from support_service.assembly import assemble, build_sources
 from support_service.demo.bank import BankFakes
 from support_service.demo.bank_readers import GIFTS, REST_SECONDS, BankReaders, bank_tables
 from support_service.demo.settings import bank_numbers
-from support_service.ledger import Ledger, migrate
+from support_service.ledger import Ledger
 from support_service.settings import packaged_block
+from tests.fixtures.database import prepare
 from tests.fixtures.staff import FrozenClock
 
 
@@ -24,7 +25,7 @@ def test_gifts_on_iban_and_card_are_seen_then_confirmed_and_codes_find_their_rea
         file = tmp_path / "support.toml"
         text = packaged_block().read_text(encoding="utf-8").replace("sqlite:///support.db", url)
         file.write_text(text + tables, encoding="utf-8")
-        migrate(url)
+        prepare(url)
         ledger, readers = Ledger(url, clock=clock), BankReaders(accounts)
         sources = build_sources(assemble(file), ledger, clock=clock)
         told = []

@@ -13,7 +13,7 @@ from support_service.rails.mono.settings import MonoTable
 from support_service.rails.options import Options, Surroundings
 from support_service.rails.stripe.settings import OfferTable, StripeTable
 from support_service.settings import Settings, read_settings
-from support_service.settings.schema import Database, FeedTable, Publisher, Value, Web
+from support_service.settings.schema import Database, FeedTable, ManifestTable, Publisher, Value, Web
 from tests.fixtures.service import ROOT, write_settings
 
 TEXT = (ROOT / "config" / "support.example.toml").read_text(encoding="utf-8")
@@ -71,6 +71,7 @@ def test_every_section_names_every_setting() -> None:
     assert set(TABLES["stripe"]) == set(StripeTable.model_fields)
     assert set(TABLES["stripe"]["offers"]["EUR"]) == set(OfferTable.model_fields)
     assert set(TABLES["mono"]) == set(MonoTable.model_fields)
+    assert set(TABLES["manifest"]) == set(ManifestTable.model_fields)
     assert set(TABLES["assets"][0]) == {"code", "network", "contract", "exponent", "source"}
 
 

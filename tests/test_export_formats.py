@@ -15,6 +15,7 @@ from support_service.ledger import FORMATS, Format, ForPeople, Ledger, Wanted
 from support_service.ledger.export import FORMATS as TABLE
 from support_service.ledger.export import __file__ as folder
 from tests.fixtures.books import HOSTILE, keep
+from tests.fixtures.database import prepare
 from tests.fixtures.service import ROOT, Command
 
 README = Path(folder).with_name("README.md").read_text(encoding="utf-8")
@@ -69,10 +70,8 @@ def test_a_format_writes_an_empty_ledger(ledger: Ledger, form: Format) -> None:
 
 
 @each_format
-def test_the_command_writes_every_format_of_the_table(
-    command: Command, settings_file: Path, sqlite_template: Path, form: Format
-) -> None:
-    (settings_file.parent / "support.db").write_bytes(sqlite_template.read_bytes())
+def test_the_command_writes_every_format_of_the_table(command: Command, settings_file: Path, form: Format) -> None:
+    prepare(f"sqlite:///{settings_file.parent}/support.db")
     out = settings_file.parent / f"out.{form.suffix}"
     told = command("--config", settings_file, "export", "--format", form.name, "--out", out)
     assert (told.exit_code, told.stderr) == (0, "")

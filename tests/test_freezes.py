@@ -9,8 +9,9 @@ from eth_utils.address import to_checksum_address
 from support_service import watcher
 from support_service.assembly import Assembly, assemble
 from support_service.commands.freezes import freeze_lines, unfreeze
-from support_service.ledger import Health, Ledger, LedgerError, SourceFrozen, migrate
+from support_service.ledger import Health, Ledger, LedgerError, SourceFrozen
 from support_service.rails.source import MustFreeze
+from tests.fixtures.database import prepare
 from tests.fixtures.door import create_site
 from tests.fixtures.node import ETHER, OURS, Node
 from tests.fixtures.wire import Proxy
@@ -57,7 +58,7 @@ exponent = 6
 @pytest.fixture
 def books(tmp_path: Path) -> Iterator[Ledger]:
     url = f"sqlite:///{tmp_path}/books.db"
-    migrate(url)
+    prepare(url)
     ledger = Ledger(url)
     yield ledger
     ledger.dispose()

@@ -10,9 +10,10 @@ from flask.testing import FlaskClient
 
 from support_service.demo.stripe import StripeFake
 from support_service.giving import Cursor, Report, SourceWarning, State, WarningKind
-from support_service.ledger import Health, Ledger, migrate
+from support_service.ledger import Health, Ledger
 from support_service.web.metrics import metric
 from tests.fixtures.cards import card_house
+from tests.fixtures.database import prepare
 from tests.fixtures.reports import NOON, Chain, transfer
 from tests.fixtures.site import WITH_A_NODE, site
 from tests.fixtures.staff import FrozenClock
@@ -35,7 +36,7 @@ def clock() -> MovingClock:
 
 @pytest.fixture
 def app(tmp_path: Path, database_url: str, clock: MovingClock) -> Flask:
-    migrate(database_url)
+    prepare(database_url)
     return site(tmp_path, WITH_A_NODE | {"sqlite:///support.db": database_url}, clock=clock)
 
 
@@ -95,7 +96,7 @@ def test_a_silent_source_makes_us_not_ready(client: FlaskClient, ledger: Ledger,
 
 
 def test_a_network_is_late_by_the_time_of_its_own_rail(tmp_path: Path, database_url: str, clock: MovingClock) -> None:
-    migrate(database_url)
+    prepare(database_url)
     nodes = {'chain = "main"\n': 'chain = "main"\nrpc = ["http://127.0.0.1:2"]\n', "sqlite:///support.db": database_url}
     app = site(tmp_path, WITH_A_NODE | nodes, clock=clock)
     for name in ("evm:ethereum", "bitcoin:bitcoin"):
@@ -145,7 +146,7 @@ def test_metrics_are_prometheus_text(client: FlaskClient, ledger: Ledger) -> Non
 
 
 def test_without_any_node_we_are_ready_and_say_what_is_not_watched(tmp_path: Path, database_url: str) -> None:
-    migrate(database_url)
+    prepare(database_url)
     client = site(tmp_path, {"sqlite:///support.db": database_url}).test_client()
     assert client.get("/readyz").status_code == 200
     assert client.get("/totals.json").get_json()["not_watched"] == ["eth", "btc", "usdt"]
@@ -211,7 +212,7 @@ def test_only_a_frozen_source_is_stopped_until_a_person_has_looked(client: Flask
 
 
 def test_rates_are_a_source_like_any_other(tmp_path: Path, database_url: str, clock: MovingClock) -> None:
-    migrate(database_url)
+    prepare(database_url)
     values = {"sqlite:///support.db": database_url, "[publisher]": '[value]\ncurrency = "UAH"\n[publisher]'}
     app = site(tmp_path, values, clock=clock)
     ledger, client = app.extensions["support"].ledger, app.test_client()

@@ -1,6 +1,5 @@
 """Random histories: whatever reports come, in whatever order, the ledger is sound and agrees with a simple model."""
 
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import count, permutations
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 from support_service.giving import Direction, Donation, Kind, Observation, Outcome, Report, State
 from support_service.ledger import Ledger
-from tests.fixtures.database import SteppingClock
+from tests.fixtures.database import SteppingClock, prepare
 from tests.fixtures.reports import Chain, dispute, gift, polled, pushed, refund, statement, transfer
 
 Fresh: TypeAlias = Callable[[], Ledger]
@@ -26,14 +25,13 @@ CAREFUL = settings(max_examples=25, deadline=None, suppress_health_check=[Health
 
 
 @pytest.fixture
-def fresh(sqlite_template: Path, tmp_path: Path) -> Fresh:
+def fresh(tmp_path: Path) -> Fresh:
     """Make an empty ledger, as often as asked."""
     numbers = count()
 
     def make() -> Ledger:
-        file = tmp_path / f"{next(numbers)}.db"
-        shutil.copy(sqlite_template, file)
-        return Ledger(f"sqlite:///{file}", clock=SteppingClock())
+        prepare(url := f"sqlite:///{tmp_path}/{next(numbers)}.db")
+        return Ledger(url, clock=SteppingClock())
 
     return make
 

@@ -12,13 +12,14 @@ import pytest
 from argon2 import PasswordHasher, extract_parameters
 from sqlalchemy import create_engine, text, update
 
-from support_service.ledger import Ledger, migrate
+from support_service.ledger import Ledger
 from support_service.ledger import password_hashes as hashing
 from support_service.ledger import staff as people_module
 from support_service.ledger.login_limits import ATTEMPTS_MAX, NET_ATTEMPTS_MAX, STRANGERS_SLOWED, Knock
 from support_service.ledger.rate_limits import CLEARED_MAX
 from support_service.ledger.staff import LoginRefused, PeopleError, Role, TooManyAttempts
 from support_service.ledger.tables import staff
+from tests.fixtures.database import prepare
 from tests.fixtures.staff import ANNA, BOB, PASSWORD, FrozenClock
 
 HERE = Knock("account", "place", "network")
@@ -37,7 +38,7 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 def people(database_url: str, clock: FrozenClock) -> Iterator[people_module.People]:
-    migrate(database_url)
+    prepare(database_url)
     ledger = Ledger(database_url, clock=clock)
     yield ledger.people
     ledger.dispose()
@@ -177,7 +178,7 @@ def test_five_wrong_guesses_close_the_door_for_a_minute(people: people_module.Pe
 
 
 def test_the_limit_holds_over_several_workers(database_url: str, clock: FrozenClock) -> None:
-    migrate(database_url)
+    prepare(database_url)
     workers = [Ledger(database_url, clock=clock) for _ in range(3)]
     reached = 0
     for index in range(12):
@@ -290,7 +291,7 @@ def test_one_network_of_many_places_is_held(people: people_module.People) -> Non
 
 
 def test_old_attempts_go_by_an_index_and_a_few_at_a_time(database_url: str, clock: FrozenClock) -> None:
-    migrate(database_url)
+    prepare(database_url)
     ledger = Ledger(database_url, clock=clock)
     for number in range(3):
         ledger.attempts.note_if((), lambda _: [f"bucket {number}"] * (CLEARED_MAX - 50))  # noqa: B023

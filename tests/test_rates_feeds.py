@@ -9,12 +9,13 @@ import pytest
 
 from support_service import watcher
 from support_service.assembly import assemble, build_sources, build_valuation
-from support_service.ledger import Ledger, migrate
+from support_service.ledger import Ledger
 from support_service.rails.evm.address import checksummed
 from support_service.rails.source import SourceDown, SourceLied
 from support_service.rates import Asked, Rate
 from support_service.rates.chainlink import ChainlinkFeeds
 from support_service.rates.settings import Feed
+from tests.fixtures.database import prepare
 from tests.fixtures.node import CHAIN_ID, ETHER, OURS, Node, call_data
 from tests.fixtures.rates import Bank, RatesServer
 from tests.fixtures.service import write_settings
@@ -215,7 +216,7 @@ def test_gifts_on_the_chain_are_valued_by_the_feeds_of_the_same_node(
     node.mine(10)
     give(node, usdt, 50000000, head(node)[1])
     assembly, url = assemble(file), f"sqlite:///{tmp_path}/books.db"
-    migrate(url)
+    prepare(url)
     ledger, clock = Ledger(url), lambda: datetime.now(UTC)
     sources = [
         *build_sources(assembly, ledger, clock=clock),

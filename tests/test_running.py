@@ -12,7 +12,8 @@ import pytest
 from support_service.assembly import assemble, build_processors
 from support_service.demo.stripe import KEY, StripeFake, Trouble
 from support_service.giving import Frequency, Intent, utc_now
-from support_service.ledger import Ledger, migrate
+from support_service.ledger import Ledger
+from tests.fixtures.database import prepare
 from tests.fixtures.node import Node
 from tests.fixtures.service import SEED, Running, Start, answer, free_port, until, write_settings
 
@@ -57,7 +58,7 @@ def test_run_stops_cleanly(tmp_path: Path, start: Start, number: int) -> None:
 @pytest.mark.parametrize("name", ["run", "web"])
 def test_nothing_outlives_a_killed_service(tmp_path: Path, start: Start, name: str) -> None:
     settings = write_settings(tmp_path, with_node("http://127.0.0.1:1"))
-    migrate(f"sqlite:///{tmp_path / 'support.db'}")
+    prepare(f"sqlite:///{tmp_path / 'support.db'}")
     port = free_port()
     service = start("--config", settings, name, "--port", port)
     serving(service, port)
@@ -112,7 +113,7 @@ def test_a_node_that_is_down_never_stops_the_page(tmp_path: Path, start: Start) 
 
 def test_watch_once_names_what_could_not_be_read(tmp_path: Path, start: Start) -> None:
     settings = write_settings(tmp_path, with_node("http://127.0.0.1:1"))
-    migrate(f"sqlite:///{tmp_path / 'support.db'}")
+    prepare(f"sqlite:///{tmp_path / 'support.db'}")
     watcher = start("--config", settings, "watch", "--once")
     assert watcher.process.wait(60) == 1
     assert watcher.printed().startswith("evm:ethereum: not read to its end: ")
@@ -122,7 +123,7 @@ def test_watch_once_names_what_could_not_be_read(tmp_path: Path, start: Start) -
 @pytest.mark.node
 def test_watch_once_refuses_a_node_of_another_chain(tmp_path: Path, start: Start, node: Node) -> None:
     settings = write_settings(tmp_path, with_node(node.url, chain_id=1))
-    migrate(f"sqlite:///{tmp_path / 'support.db'}")
+    prepare(f"sqlite:///{tmp_path / 'support.db'}")
     watcher = start("--config", settings, "watch", "--once")
     assert watcher.process.wait(60) == 1
     assert "31337" in watcher.printed()
@@ -145,7 +146,7 @@ def test_check_online_tells_right_from_wrong(tmp_path: Path, start: Start, node:
 def test_watch_books_what_arrives_until_it_is_told_to_stop(tmp_path: Path, start: Start, node: Node) -> None:
     settings = write_settings(tmp_path, with_node(node.url))
     url = f"sqlite:///{tmp_path / 'support.db'}"
-    migrate(url)
+    prepare(url)
     once = start("--config", settings, "watch", "--once")
     assert once.process.wait(60) == 0
     watcher = start("--config", settings, "watch")
@@ -176,7 +177,7 @@ def test_what_nobody_reads_any_more_ends_quietly(settings_file: Path, start: Sta
 def test_cards_that_no_webhook_told_of_are_booked_by_the_watcher(tmp_path: Path, start: Start) -> None:
     with StripeFake() as fake:
         settings = write_settings(tmp_path, SEED + fake.settings(tmp_path))
-        migrate(f"sqlite:///{tmp_path / 'support.db'}")
+        prepare(f"sqlite:///{tmp_path / 'support.db'}")
         ledger = Ledger(f"sqlite:///{tmp_path / 'support.db'}")
         intent = Intent("ab" * 16, "stripe", "UAH", 2, 20_000, Frequency.ONCE, "en", utc_now())
         ledger.open_intent(intent, nonce="1" * 32)

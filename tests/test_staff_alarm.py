@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from support_service.giving import SetAside
-from support_service.ledger import Health, Ledger, migrate
+from support_service.ledger import Health, Ledger
 from support_service.web.staff.alarm import LOOK_AGAIN
+from tests.fixtures.database import prepare
 from tests.fixtures.reports import NOON, Chain, transfer
 from tests.fixtures.site import WITH_A_NODE, site
 from tests.fixtures.staff import ANNA, PASSWORD, FrozenClock, Visitor
@@ -30,7 +31,7 @@ def ledger(visitor: Visitor) -> Ledger:
 @pytest.fixture
 def visitor(tmp_path: Path, clock: FrozenClock) -> Iterator[Visitor]:
     url = f"sqlite:///{tmp_path}/support.db"
-    migrate(url)
+    prepare(url)
     app = site(tmp_path, WITH_A_NODE | {"sqlite:///support.db": url}, clock=clock)
     app.extensions["support"].ledger.people.add(ANNA, "admin", PASSWORD)
     visitor = Visitor(app.test_client())

@@ -21,8 +21,9 @@ from support_service.giving import (
     State,
     Statement,
 )
-from support_service.ledger import Health, Ledger, migrate
+from support_service.ledger import Health, Ledger
 from support_service.rails.source import Source, SourceDown, SourceLied
+from tests.fixtures.database import prepare
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -43,7 +44,7 @@ class FrozenClock:
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     url = f"sqlite:///{tmp_path}/books.db"
-    migrate(url)
+    prepare(url)
     made = Ledger(url)
     yield made
     made.dispose()
@@ -214,7 +215,7 @@ def test_a_ledger_that_cannot_be_used_stops_nothing_for_good(tmp_path: Path) -> 
     books = Ledger(url)
     watch = watched(Chain(), books, FrozenClock())
     assert 0 < watch.step() <= 1.0
-    migrate(url)
+    prepare(url)
     assert watch.step() == 7.0
     assert units(books) == [1, 2, 3]
     books.dispose()

@@ -10,7 +10,7 @@ from support_service.ledger.accept import Change, accept_report, frozen_text
 from support_service.ledger.asides import read_asides, read_unfit, write_asides
 from support_service.ledger.awaited import AwaitedSums
 from support_service.ledger.changes import ChangeKind, ChangePlace, DonationChange, read_changes
-from support_service.ledger.engine import BRIEF_SECONDS_MAX, WAIT_SECONDS_MAX, Database
+from support_service.ledger.engine import BRIEF_SECONDS_MAX, SCHEMA_REVISION, WAIT_SECONDS_MAX, Database, revision
 from support_service.ledger.errors import (
     BadRecord,
     BadReport,
@@ -267,11 +267,12 @@ class Ledger(Imports, Inbox, Intents, AwaitedSums, Lookups, Lines, SweepQueries)
 
 def migrate(url: str) -> list[str]:
     """Bring the database to this version, creating it where there is none; return the revisions applied."""
-    # Late, because Alembic would cost every web worker its memory.
-    upgrade = import_module("support_service.ledger.migrations").upgrade
     database = Database(url, creates=True)
     try:
         with database.migrate() as connection:
-            return list(upgrade(connection))
+            if revision(connection) == SCHEMA_REVISION:
+                return []
+            # Late, because Alembic would cost every web worker its memory.
+            return list(import_module("support_service.ledger.migrations").upgrade(connection))
     finally:
         database.dispose()

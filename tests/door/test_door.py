@@ -14,8 +14,8 @@ from support_service.door import Door, Place, Routes, body
 from support_service.door.finished import Captured
 from support_service.door.live import Live, Patience
 from support_service.door.pools import THREADS, WAITING_A_THREAD, Kind, kind_of
-from support_service.ledger import migrate
 from support_service.origin import read_base_url
+from tests.fixtures.database import prepare
 from tests.fixtures.door import Asked, Fields, Heard, ask, loop
 from tests.fixtures.site import assembled, reader
 
@@ -135,7 +135,7 @@ def test_over_https_browsers_are_told_to_stay_with_it(tmp_path: Path) -> None:
 
 
 def test_a_locked_database_leaves_the_last_totals(tmp_path: Path) -> None:
-    migrate(f"sqlite:///{tmp_path}/support.db")
+    prepare(f"sqlite:///{tmp_path}/support.db")
     assembly = assembled(tmp_path)
     patient = Patience(new_seconds=0, wait_seconds=0.05, rest_seconds=60)
     door = build_door(create_app(assembly), assembly, patience=patient)

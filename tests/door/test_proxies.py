@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 import pytest
 
 from support_service.demo.stripe import StripeFake
-from support_service.ledger import migrate
 from tests.door.test_shelf import HOSTILE
 from tests.fixtures.browser import Visit
+from tests.fixtures.database import prepare
 from tests.fixtures.proxies import proxy
 from tests.fixtures.service import SEED, Start, answer, free_port, until, write_settings
 from tests.fixtures.staff import forms
@@ -25,7 +25,7 @@ def front(request: pytest.FixtureRequest, tmp_path: Path, start: Start) -> Itera
     """The port of a proxy in front of the real service, which takes cards at the stand-in."""
     port, behind = free_port(), free_port()
     url = f"sqlite:///{tmp_path}/support.db"
-    migrate(url)
+    prepare(url)
     with StripeFake() as fake:
         text = SEED.replace("sqlite:///support.db", url).replace("127.0.0.1:8000", f"127.0.0.1:{port}{PREFIX}")
         settings = write_settings(tmp_path, f"{text}{fake.settings(tmp_path)}\n[web]\nproxy_hops = 1\n")

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from support_service import server
-from support_service.ledger import migrate
+from tests.fixtures.database import prepare
 from tests.fixtures.service import ROOT, answer, until
 from tests.load.serving import WebServer
 
@@ -19,7 +19,7 @@ from tests.load.serving import WebServer
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[WebServer]:
     url = f"sqlite:///{tmp_path}/support.db"
-    migrate(url)
+    prepare(url)
     made = WebServer(tmp_path, url, "")
     try:
         made.start()

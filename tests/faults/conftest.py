@@ -7,7 +7,8 @@ from typing import TypeAlias
 import pytest
 
 from support_service.giving import Watch
-from support_service.ledger import Ledger, migrate
+from support_service.ledger import Ledger
+from tests.fixtures.database import prepare
 from tests.fixtures.node import Node
 from tests.fixtures.world import World, fixed_clock, watch
 
@@ -17,7 +18,7 @@ MakeWorld: TypeAlias = Callable[..., World]
 @pytest.fixture
 def books(tmp_path: Path) -> Iterator[Ledger]:
     url = f"sqlite:///{tmp_path}/books.db"
-    migrate(url)
+    prepare(url)
     ledger = Ledger(url, clock=fixed_clock)
     yield ledger
     ledger.dispose()

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from support_service.ledger import Ledger, migrate
+from support_service.ledger import Ledger
 from support_service.rails.source import SourceDown
+from tests.fixtures.database import prepare
 from tests.fixtures.node import OURS, Json, Node
 from tests.fixtures.wire import Proxy
 from tests.fixtures.world import World, fixed_clock, token, watch
@@ -39,7 +40,7 @@ def clock() -> Later:
 @pytest.fixture
 def ledger(tmp_path: Path, clock: Later) -> Iterator[Ledger]:
     url = f"sqlite:///{tmp_path}/books.db"
-    migrate(url)
+    prepare(url)
     made = Ledger(url, clock=clock)
     yield made
     made.dispose()

@@ -13,9 +13,10 @@ import pytest
 from support_service.assembly import assemble
 from support_service.demo.mono import Message, MonoFake
 from support_service.giving import Report, State
-from support_service.ledger import Ledger, migrate
+from support_service.ledger import Ledger
 from support_service.rails.processor import NotGenuine
 from tests.fixtures.cards import books, told
+from tests.fixtures.database import prepare
 from tests.fixtures.plata import PlataHouse, plata_house
 from tests.fixtures.staff import FrozenClock
 
@@ -72,7 +73,7 @@ def begun(house: PlataHouse, page: str, url: str) -> None:
     """Make a ledger that knows what the reader chose and nothing else."""
     intent = house.ledger.page_intent("mono", page)
     assert intent is not None
-    migrate(url)
+    prepare(url)
     ledger = Ledger(url, clock=house.clock)
     ledger.open_intent(intent, nonce="1" * 32)
     ledger.dispose()

@@ -16,13 +16,14 @@ from support_service import cli
 from support_service.assembly import assemble, build_sources
 from support_service.demo.stripe import KEY, SECRET, StripeFake
 from support_service.giving import Frequency, Intent, State
-from support_service.ledger import Ledger, migrate
+from support_service.ledger import Ledger
 from support_service.money import Asset
 from support_service.rails.processor import NotGenuine, ProcessorAccount
 from support_service.rails.rail import RailSettings
 from support_service.rails.stripe.processor import StripeProcessor, build_processor
 from support_service.watcher import run_once
 from tests.fixtures.cards import CardHouse, books, card_house, given, told
+from tests.fixtures.database import prepare
 from tests.fixtures.staff import FrozenClock
 from tests.fixtures.stripe_schema import check
 
@@ -111,7 +112,7 @@ def begun(house: CardHouse, url: str) -> None:
     (session,) = house.fake.account.all("checkout.session")
     intent = house.ledger.intent(session["metadata"]["intent"])
     assert intent is not None
-    migrate(url)
+    prepare(url)
     ledger = Ledger(url, clock=house.clock)
     ledger.open_intent(intent, nonce="1" * 32)
     ledger.dispose()

@@ -12,11 +12,12 @@ from playwright.sync_api import Page
 
 from support_service.assembly import assemble, build_sources
 from support_service.giving import utc_now
-from support_service.ledger import Ledger, migrate
+from support_service.ledger import Ledger
 from support_service.rails.chain.exact_sums import ExactSums
 from support_service.rails.source import Source
 from support_service.watcher import run_once
 from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit
+from tests.fixtures.database import prepare
 from tests.fixtures.door import create_site
 from tests.fixtures.node import CHAIN_ID, ETHER, OURS, Node
 from tests.fixtures.service import free_port
@@ -91,7 +92,7 @@ def newsroom(tmp_path: Path, sqlite_url: str, node: Node, serve: Serve) -> Itera
     file = tmp_path / "support.toml"
     told = {"port": port, "database_url": sqlite_url, "address": US, "chain_id": CHAIN_ID, "url": node.url}
     file.write_text(SETTINGS.format(**told, contract=coin), encoding="utf-8")
-    migrate(sqlite_url)
+    prepare(sqlite_url)
     assembly = assemble(file)
     app = create_site(assembly)
     ledger: Ledger = app.extensions["support"].ledger

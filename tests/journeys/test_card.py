@@ -15,9 +15,10 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from support_service.assembly import assemble
 from support_service.demo.stripe import SECRET, Endpoint, StripeFake
-from support_service.ledger import Ledger, migrate
+from support_service.ledger import Ledger
 from support_service.web.reader.widget import frame_height
 from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit, Visitor
+from tests.fixtures.database import prepare
 from tests.fixtures.door import create_site
 from tests.fixtures.service import SEED, free_port
 from tests.fixtures.stripe import stripe_settings
@@ -66,7 +67,7 @@ def built(tmp_path: Path, database_url: str, serve: Serve) -> Iterator[Town]:
         text = SEED.replace("sqlite:///support.db", database_url).replace("127.0.0.1:8000", f"127.0.0.1:{port}")
         file = tmp_path / "support.toml"
         file.write_text(text + stripe_settings(tmp_path, fake) + FEE, encoding="utf-8")
-        migrate(database_url)
+        prepare(database_url)
         app = create_site(assemble(file))
         origin = serve(app, port)
         fake.hooks.endpoint = Endpoint(f"{origin}/webhooks/stripe", SECRET)
@@ -168,7 +169,7 @@ def test_a_quick_press_is_held_and_goes_on(town: Town, visit: Visit) -> None:
     page = visit(has_script=False).page
     page.goto(f"{town.origin}/card?lang=en&amount=200&currency=UAH&frequency=once")
     page.click("form.confirm .button")
-    assert "/c/pay/" in page.url
+    page.wait_for_url("**/c/pay/**")
 
 
 def test_covering_the_fee_changes_the_button(town: Town, visit: Visit) -> None:

@@ -14,8 +14,9 @@ import pytest
 from eth_utils.address import to_checksum_address
 
 from support_service import watcher
-from support_service.ledger import Health, Ledger, SourceFrozen, migrate
+from support_service.ledger import Health, Ledger, SourceFrozen
 from support_service.rails.source import SourceDown, SourceLied
+from tests.fixtures.database import prepare
 from tests.fixtures.node import ACCOUNTS, CHAIN_ID, ETHER, OURS, Node, start_node
 from tests.fixtures.wire import Proxy
 from tests.fixtures.world import World, token, watch
@@ -28,7 +29,7 @@ DEADLINE_SECONDS = 60.0
 
 @pytest.fixture
 def books(database_url: str) -> Iterator[Ledger]:
-    migrate(database_url)
+    prepare(database_url)
     ledger = Ledger(database_url)
     yield ledger
     ledger.dispose()

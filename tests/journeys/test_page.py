@@ -14,9 +14,10 @@ from PIL import Image
 from playwright.sync_api import Page
 
 from support_service.giving import State
-from support_service.ledger import Ledger, migrate
+from support_service.ledger import Ledger
 from support_service.rails.bank import nbu
 from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit, Visitor
+from tests.fixtures.database import prepare
 from tests.fixtures.fonts import FONTS
 from tests.fixtures.reports import Chain, transfer
 from tests.fixtures.site import NBU, WITH_A_NODE, reader, site
@@ -37,7 +38,7 @@ def app(tmp_path: Path) -> Flask:
     On one database: a browser sees none.
     """
     url = f"sqlite:///{tmp_path}/support.db"
-    migrate(url)
+    prepare(url)
     return site(tmp_path, NBU | WITH_A_NODE | {"sqlite:///support.db": url})
 
 
@@ -269,7 +270,7 @@ def test_the_keyboard_reaches_and_shows_everything(origin: str, visit: Visit) ->
 
 def test_how_the_month_goes_comes_afterwards(tmp_path: Path, serve: Serve, visit: Visit) -> None:
     url = f"sqlite:///{tmp_path}/support.db"
-    migrate(url)
+    prepare(url)
     moment = datetime(2026, 5, 1, 12, 1, tzinfo=UTC)
     app = site(tmp_path, NBU | WITH_A_NODE | {"sqlite:///support.db": url}, clock=lambda: moment)
     ledger: Ledger = app.extensions["support"].ledger

@@ -13,8 +13,9 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from support_service.assembly import assemble
 from support_service.demo.mono import MonoFake
-from support_service.ledger import Ledger, migrate
+from support_service.ledger import Ledger
 from tests.fixtures.browser import PHONE, Serve, Visit
+from tests.fixtures.database import prepare
 from tests.fixtures.door import create_site
 from tests.fixtures.service import SEED, free_port
 
@@ -45,7 +46,7 @@ def village(tmp_path: Path, sqlite_url: str, serve: Serve) -> Iterator[Village]:
         text = SEED.replace("sqlite:///support.db", sqlite_url).replace("127.0.0.1:8000", f"127.0.0.1:{port}")
         file = tmp_path / "support.toml"
         file.write_text(text + fake.settings(tmp_path), encoding="utf-8")
-        migrate(sqlite_url)
+        prepare(sqlite_url)
         app = create_site(assemble(file))
         yield Village(app, serve(app, port), fake)
 

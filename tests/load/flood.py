@@ -21,8 +21,8 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from support_service.demo.stripe import StripeFake
-from support_service.ledger import migrate
 from support_service.web.card.guard import LIMITS
+from tests.fixtures.database import prepare
 from tests.fixtures.staff import forms
 from tests.load.serving import WebServer
 
@@ -112,7 +112,7 @@ class Ending:
 def play(attempts: int, folder: Path) -> Ending:
     """Flood a server of its own on SQLite, let readers give meanwhile, and count."""
     url = f"sqlite:///{folder}/flood.db"
-    migrate(url)
+    prepare(url)
     with StripeFake() as fake:
         server = WebServer(folder, url, fake.settings(folder))
         try:

@@ -26,7 +26,7 @@ from urllib.parse import urlencode
 import psutil
 
 from support_service.demo.stripe import StripeFake
-from support_service.ledger import migrate
+from tests.fixtures.database import prepare
 from tests.fixtures.service import ROOT, until
 from tests.fixtures.staff import forms
 from tests.load.serving import WebServer
@@ -329,7 +329,7 @@ async def silent_server() -> asyncio.Server:
 async def besiege(folder: Path, seconds: float, connections: int) -> Ending:
     """Start a server of its own, attack it in turn and by everything at once, and count."""
     database = folder / "siege.db"
-    migrate(f"sqlite:///{database}")
+    prepare(f"sqlite:///{database}")
     processor = await silent_server()
     with StripeFake() as fake:
         table = fake.settings(folder)

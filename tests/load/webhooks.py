@@ -20,8 +20,8 @@ from random import Random
 
 from sqlalchemy import create_engine, text
 
-from support_service.ledger import Ledger, migrate
-from tests.fixtures.database import postgresql
+from support_service.ledger import Ledger
+from tests.fixtures.database import postgresql, prepare
 from tests.load.gifts import Gift, Truth
 from tests.load.sender import Sender, deliveries
 from tests.load.serving import WebServer
@@ -68,7 +68,7 @@ class Plan:
 
 def play(plan: Plan, database_url: str, folder: Path) -> Ending:
     """Let gifts happen, deliver them to a server of their own while it is killed, and compare."""
-    migrate(database_url)
+    prepare(database_url)
     ledger = Ledger(database_url)
     with TRADES[plan.processor](folder, ledger, plan.seed, plan.payments) as world:
         ending = _delivered(plan, world, ledger, folder=folder, database_url=database_url)

@@ -20,11 +20,12 @@ from embit import bech32
 
 from support_service import watcher
 from support_service.giving import Watch
-from support_service.ledger import Ledger, migrate
+from support_service.ledger import Ledger
 from support_service.money import Asset
 from support_service.rails.bitcoin.network import read_network
 from support_service.rails.bitcoin.node import GENESIS
 from support_service.rails.bitcoin.source import BitcoinSource
+from tests.fixtures.database import prepare
 from tests.fixtures.world import fixed_clock
 
 Json: TypeAlias = Any
@@ -378,7 +379,7 @@ class Books:
 
     def __init__(self, folder: Path, *watches: Watch, **table: object) -> None:
         url = f"sqlite:///{folder}/bitcoin.db"
-        migrate(url)
+        prepare(url)
         self.ledger = Ledger(url, clock=fixed_clock)
         self.watches, self.table = watches or (watch(),), table
         self.restart()

@@ -15,10 +15,11 @@ from support_service import rails, watcher
 from support_service.assembly import assemble, build_sources
 from support_service.commands.check import method_lines
 from support_service.giving import utc_now
-from support_service.ledger import Ledger, migrate
+from support_service.ledger import Ledger
 from support_service.rails import RAILS
 from support_service.rails.rail import Rail
 from support_service.settings import SettingsError
+from tests.fixtures.database import prepare
 from tests.fixtures.door import create_site
 from tests.fixtures.service import write_settings
 
@@ -77,7 +78,7 @@ def test_the_rail_that_the_page_adds_is_shown_heard_and_booked(tmp_path: Path, t
     assembly = assemble(settings(tmp_path, node))
     (line,) = method_lines(assembly)
     assert "toy1abc" in line and "watched on toynet" in line
-    migrate(url)
+    prepare(url)
     ledger = Ledger(url)
     sources = build_sources(assembly, ledger, clock=utc_now)
     for _ in range(2):

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from support_service.ledger import Ledger, migrate
+from support_service.ledger import Ledger
 from support_service.rails.source import SourceDown
+from tests.fixtures.database import prepare
 from tests.fixtures.node import ETHER, OURS, Json, Node
 from tests.fixtures.wire import Proxy
 from tests.fixtures.world import World, fixed_clock, token, watch
@@ -20,7 +21,7 @@ WORDS = "invalid argument 1: json: cannot unmarshal object into Go value of type
 @pytest.fixture
 def books(tmp_path: Path) -> Iterator[Ledger]:
     url = f"sqlite:///{tmp_path}/books.db"
-    migrate(url)
+    prepare(url)
     ledger = Ledger(url, clock=fixed_clock)
     yield ledger
     ledger.dispose()

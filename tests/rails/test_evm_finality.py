@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from support_service import watcher
-from support_service.ledger import Health, Ledger, migrate
+from support_service.ledger import Health, Ledger
 from support_service.rails.evm.network import read_network
 from support_service.rails.evm.source import EvmSource
+from tests.fixtures.database import prepare
 from tests.fixtures.node import OURS, Json, Node
 from tests.fixtures.wire import Proxy
 from tests.fixtures.world import NETWORK, fixed_clock, table, warned, watch
@@ -33,7 +34,7 @@ class Later:
 @pytest.fixture
 def books(tmp_path: Path) -> Iterator[Ledger]:
     url = f"sqlite:///{tmp_path}/books.db"
-    migrate(url)
+    prepare(url)
     ledger = Ledger(url, clock=fixed_clock)
     yield ledger
     ledger.dispose()

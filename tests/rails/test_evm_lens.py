@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from support_service.ledger import Ledger, migrate
+from support_service.ledger import Ledger
 from support_service.rails.evm import multicall as lens
+from tests.fixtures.database import prepare
 from tests.fixtures.node import ACCOUNTS, OURS, Json, Node
 from tests.fixtures.wire import Proxy
 from tests.fixtures.world import World, fixed_clock, token, watch
@@ -19,7 +20,7 @@ US = OURS[0]
 @pytest.fixture
 def books(tmp_path: Path) -> Iterator[Ledger]:
     url = f"sqlite:///{tmp_path}/books.db"
-    migrate(url)
+    prepare(url)
     ledger = Ledger(url, clock=fixed_clock)
     yield ledger
     ledger.dispose()

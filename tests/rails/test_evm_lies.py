@@ -9,8 +9,9 @@ from eth_utils.address import to_checksum_address
 
 from support_service.commands.freezes import unfreeze
 from support_service.commands.rescan import rescan
-from support_service.ledger import Ledger, migrate
+from support_service.ledger import Ledger
 from support_service.rails.source import MustFreeze
+from tests.fixtures.database import prepare
 from tests.fixtures.node import OURS, Json, Node
 from tests.fixtures.wire import Proxy
 from tests.fixtures.world import World, fixed_clock, token, watch
@@ -25,7 +26,7 @@ Bend: TypeAlias = Callable[[Json, Json], Json]
 @pytest.fixture
 def books(tmp_path: Path) -> Iterator[Ledger]:
     url = f"sqlite:///{tmp_path}/books.db"
-    migrate(url)
+    prepare(url)
     ledger = Ledger(url, clock=fixed_clock)
     yield ledger
     ledger.dispose()

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from support_service.ledger import Ledger, migrate
+from support_service.ledger import Ledger
 from support_service.rails.evm.network import read_network
 from support_service.rails.evm.source import EvmSource
 from support_service.rails.source import MustFreeze, SourceDown, SourceLied
+from tests.fixtures.database import prepare
 from tests.fixtures.node import ETHER, OURS, Json, Node
 from tests.fixtures.wire import Proxy
 from tests.fixtures.world import NETWORK, TRACES, World, fixed_clock, table, token, watch
@@ -27,7 +28,7 @@ Bend = Callable[[Json, Json], Json]
 @pytest.fixture
 def books(tmp_path: Path) -> Iterator[Ledger]:
     url = f"sqlite:///{tmp_path}/books.db"
-    migrate(url)
+    prepare(url)
     ledger = Ledger(url, clock=fixed_clock)
     yield ledger
     ledger.dispose()

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from support_service.giving import Watch
-from support_service.ledger import Ledger, migrate
+from support_service.ledger import Ledger
 from support_service.rails.source import SourceLied
+from tests.fixtures.database import prepare
 from tests.fixtures.node import ACCOUNTS, ETHER, OURS, Json, Node
 from tests.fixtures.wire import Proxy
 from tests.fixtures.world import NATIVE, TRACES, World, fixed_clock, token, watch
@@ -22,7 +23,7 @@ GIFT = 10**15
 @pytest.fixture
 def books(tmp_path: Path) -> Iterator[Ledger]:
     url = f"sqlite:///{tmp_path}/books.db"
-    migrate(url)
+    prepare(url)
     ledger = Ledger(url, clock=fixed_clock)
     yield ledger
     ledger.dispose()

@@ -14,4 +14,6 @@ if [ -n "$room" ]; then
     # A fresh environment is set up in there, too: files must be allowed to run.
     printf '#!/bin/sh\n' >"$room/runs" && chmod +x "$room/runs" && "$room/runs" && set -- "$@" "--basetemp=$room/tests"
 fi
+# The processes that tests start by the hundred would compile all of our code, each anew.
+unset PYTHONDONTWRITEBYTECODE
 "$@"

@@ -18,12 +18,13 @@ from typing import Any
 
 from support_service.demo.bitcoin_transactions import Coin, Lock, Transaction, payment
 from support_service.giving import utc_now
-from support_service.ledger import Ledger, LedgerError, migrate
+from support_service.ledger import Ledger, LedgerError
 from support_service.rails.bitcoin.network import read_network
 from support_service.rails.bitcoin.source import BitcoinSource
 from support_service.rails.source import MustFreeze, SourceDown, SourceError
 from tests.fixtures.bitcoin import NETWORK, CoreProxy, Moved, chain_truth, moved, table, watch
 from tests.fixtures.bitcoin_node import COIN, BitcoinNode, start_bitcoin
+from tests.fixtures.database import prepare
 from tests.fixtures.esplora import Esplora, Index
 from tests.fixtures.world import LIVE
 from tests.worlds.bitcoin_faults import GONE, MOODS, Faults
@@ -272,7 +273,7 @@ class Player(Reading):
         self.folder, database_url = place
         self.random = random.Random(f"bitcoin reader {world.seed}")
         self.database_url = database_url or f"sqlite:///{self.folder / 'ledger.db'}"
-        migrate(self.database_url)
+        prepare(self.database_url)
         self.ledger = Ledger(self.database_url)
         rate = world.traits.fault_rate / (3 if world.traits.kind == "quorum" else 1)
         self.faults = [Faults(one, seed=f"{world.seed} {at}", rate=rate) for at, one in enumerate(servers)]

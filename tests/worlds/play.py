@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from support_service.giving import Watch, utc_now
-from support_service.ledger import Ledger, LedgerError, Wanted, migrate
+from support_service.ledger import Ledger, LedgerError, Wanted
 from support_service.money import Asset
 from support_service.rails.evm.network import read_network
 from support_service.rails.evm.rpc import Node as RpcNode
 from support_service.rails.evm.source import EvmSource
 from support_service.rails.source import MustFreeze, SourceDown, SourceError
+from tests.fixtures.database import prepare
 from tests.fixtures.node import CHAIN_ID, OURS
 from tests.worlds.evm import TOKENS, World
 from tests.worlds.evm_truth import Movement
@@ -107,7 +108,7 @@ class Player(Reading):
         self.folder, database_url = place
         self.random = random.Random(f"reader {world.seed}")
         self.database_url = database_url or f"sqlite:///{self.folder / 'ledger.db'}"
-        migrate(self.database_url)
+        prepare(self.database_url)
         self.ledger = Ledger(self.database_url)
         assets = [Asset("ETH", 18, NETWORK)]
         assets += [Asset(code, TOKENS[code][2], NETWORK, at) for code, at in world.contracts.items()]

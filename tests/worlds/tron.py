@@ -16,13 +16,14 @@ from pathlib import Path
 from support_service.demo.tron_node import CHAIN_ID, TronNode
 from support_service.demo.tron_ports import TronPorts
 from support_service.giving import Watch, utc_now
-from support_service.ledger import Ledger, LedgerError, migrate
+from support_service.ledger import Ledger, LedgerError
 from support_service.money import Asset
 from support_service.rails.evm.rpc import Node as RpcNode
 from support_service.rails.source import SourceError
 from support_service.rails.tron.address import from_evm, to_evm
 from support_service.rails.tron.network import read_network
 from support_service.rails.tron.source import TronSource
+from tests.fixtures.database import prepare
 from tests.fixtures.node import OURS, start_node
 from tests.fixtures.tron import TRANSFER
 from tests.worlds.evm import TOKENS, Traits, World
@@ -113,7 +114,7 @@ class TronPlayer(Player):
         self.random = random.Random(f"reader {world.seed}")
         self.has_solid = random.Random(f"solid {world.seed}").random() < 0.6
         self.database_url = f"sqlite:///{folder / 'ledger.db'}"
-        migrate(self.database_url)
+        prepare(self.database_url)
         self.ledger = Ledger(self.database_url)
         assets = [Asset(code, TOKENS[code][2], NETWORK, from_evm(at)) for code, at in world.contracts.items()]
         mine = [from_evm(address) for address in OURS]

@@ -26,7 +26,7 @@ blueprint = Blueprint("widget", __name__)
 FRAME_WIDTH = 600
 # How high the folded block is, so that nothing scrolls inside a frame: on a phone's column and beyond; each line of
 # sums is as much more. Pages with our script make a frame as high as it says it is.
-NARROW_PIXELS, NARROW_HEIGHT, WIDE_HEIGHT = 480, 420, 330
+NARROW_PIXELS, NARROW_HEIGHT, WIDE_HEIGHT = 480, 444, 342
 AMOUNTS_HEIGHT, NARROW_AMOUNTS_HEIGHT = 60, 90
 SCRIPT_SECONDS = 300
 THEMES = ("auto", "light", "dark")

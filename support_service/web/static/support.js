@@ -81,6 +81,6 @@
 
   /* Where a browser's style cannot open them, nothing may be missing on paper. */
   function openDetails() {
-    for (const details of document.querySelectorAll(".more")) details.open = true;
+    for (const details of document.querySelectorAll(".folded")) details.open = true;
   }
 })();
