@@ -56,6 +56,11 @@ class MonoClaims:
     waiting: tuple[Named, ...] = ()
     plans: tuple[PlanClaim, ...] = ()
 
+    @property
+    def tells_fee(self) -> bool:
+        """Tell whether what was kept is among it."""
+        return any(one.part == _FEE for one in self.waiting)
+
     def __add__(self, other: "MonoClaims") -> "MonoClaims":
         return MonoClaims(
             self.observations + other.observations,
@@ -159,12 +164,14 @@ def _identity(of: Invoice) -> Identity:
 
 def _cancelled(of: Invoice) -> list[Named]:
     """Let each refund find the payment by its name: of another currency it is people's to judge."""
+    # Of two entries under one key, as after a try that failed, the later one counts.
+    entries = {one.name: one for one in sorted(of.cancels, key=lambda one: (one.modified_at, _settled(one.outcome)))}
     told = [
         Named(of.name, f"{_CANCEL}{one.name}", (micros(one.modified_at), _settled(one.outcome)), claim, one.code)
-        for one in of.cancels
+        for one in entries.values()
         for claim in [RefundClaim(one.units, one.outcome)]
     ]
-    back = sum(one.units for one in of.cancels if one.outcome is Outcome.SUCCEEDED and one.code == of.code)
+    back = sum(one.units for one in entries.values() if one.outcome is Outcome.SUCCEEDED and one.code == of.code)
     if of.status == REVERSED and back < of.units:
         # All of it went back, however little the list tells; more than came is never subtracted.
         rest = RefundClaim(of.units - back, Outcome.SUCCEEDED)

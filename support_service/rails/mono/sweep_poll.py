@@ -116,14 +116,15 @@ class MonoPoll:
         for of, row in rows:
             if row.status != PAID or (row.invoice not in known and not self._is_old(row)):
                 continue
+            found = NOTHING_SAID
             if row.invoice not in known or row.back_units:
-                found = NOTHING_SAID
                 with self._reading(row.invoice, "the invoice of a row of the statement"):
                     found = self._invoice(row.invoice, plans.get(row.invoice), read)
                 if found == NOTHING_SAID:
                     continue
                 said += found
-            if row.fee_units:
+            # Of one thing a report says one thing.
+            if row.fee_units and not found.tells_fee:
                 said += at.reader.fee(row.invoice, row.code, row.fee_units)
                 read.append(of)
             done[_digest(of)] = seconds(row.at)
