@@ -14,6 +14,7 @@ from support_service.ledger.address import read_database_url
 from support_service.ledger.errors import LedgerError
 from support_service.manifest.minisign import BadKey, read_public_key
 from support_service.manifest.proof import Trust
+from support_service.notifications.settings import Asked, Notifications, read_notifications
 from support_service.rails import RAILS
 from support_service.rails.options import Mistake, Options, Surroundings
 from support_service.rails.processor import Believed, Intents, Processor, one_card_way
@@ -30,6 +31,7 @@ class Assembly:
     """Checked settings and the payment methods built from them, in the order of the file.
 
     rails is the table of rails that they were built with; own is what each made of its own tables, by its name.
+    told is who is told of what happens, and how.
     """
 
     settings: Settings
@@ -38,6 +40,7 @@ class Assembly:
     rails: Mapping[str, Rail]
     own: Mapping[str, object] = field(default_factory=dict)
     trust: Trust | None = None
+    told: Notifications = Notifications()  # noqa: RUF009 - frozen
 
     @property
     def shown(self) -> tuple[PaymentMethod, ...]:
@@ -77,9 +80,10 @@ def assemble(file: Path, rails: Mapping[str, Rail] = RAILS) -> Assembly:
     value = _value(settings, mistakes)
     own = _read_own(settings, tuple(methods), rails, mistakes)
     trust = _trust(settings, mistakes)
+    told = _told(settings, mistakes)
     if mistakes:
         raise SettingsError(file, mistakes)
-    return Assembly(settings, tuple(methods), value, rails, own, trust)
+    return Assembly(settings, tuple(methods), value, rails, own, trust, told)
 
 
 def build_sources(assembly: Assembly, believed: Believed, *, clock: Clock) -> list[Source]:
@@ -152,6 +156,20 @@ def _trust(settings: Settings, mistakes: list[Mistake]) -> Trust | None:
     except BadKey as error:
         mistakes.append(Mistake("manifest.public_key", str(error)))
         return None
+
+
+def _told(settings: Settings, mistakes: list[Mistake]) -> Notifications:
+    publisher, base = settings.publisher, settings.file.absolute().parent
+    asked = Asked(
+        mail=settings.mail,
+        notify=settings.notify,
+        heartbeat=settings.heartbeat,
+        base=base,
+        publisher=publisher.name,
+        url=publisher.url,
+        languages=publisher.languages,
+    )
+    return read_notifications(asked, mistakes)
 
 
 def _network_mistakes(settings: Settings, rails: Mapping[str, Rail]) -> list[Mistake]:

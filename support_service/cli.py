@@ -16,13 +16,15 @@ from support_service.assembly import Assembly, assemble
 from support_service.commands import backup as backups
 from support_service.commands import check as checks
 from support_service.commands import deploy as deploying
+from support_service.commands import donors as donating
 from support_service.commands import freezes as freezing
 from support_service.commands import import_ as importing
 from support_service.commands import manifest as signing
+from support_service.commands import notify as notifying
 from support_service.commands import rescan as rescanning
 from support_service.commands import run as running
 from support_service.commands import verify_online as auditing
-from support_service.commands.errors import NotBuilt, Telling, tell_bug
+from support_service.commands.errors import Telling, tell_bug
 from support_service.commands.output import write_chunks
 from support_service.commands.passwords import chosen_password
 from support_service.giving import State, utc_now
@@ -35,7 +37,6 @@ from support_service.settings import SettingsError, settings_path
 from support_service.supervisor import listening_address, reserve_port
 from support_service.web.spoken import speech
 
-COMMANDS_NOT_BUILT: tuple[str, ...] = ()
 FORMS = {one.name: one for one in FORMATS}
 STATEMENTS = ("camt053", "mt940", "csv", "privatbank", "monobank")
 ROLES = ("viewer", "bookkeeper", "admin")
@@ -75,11 +76,7 @@ class Call:
 
 
 class Commands(Telling, click.Group):
-    """A group that knows the contract's commands that are not built yet."""
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Find a command; one that is not built yet answers so, whatever follows it."""
-        return _not_built(cmd_name) if cmd_name in COMMANDS_NOT_BUILT else super().get_command(ctx, cmd_name)
+    """Our commands; what goes wrong in one is told for people."""
 
 
 @click.group(
@@ -126,16 +123,12 @@ def watch(call: Call, *, once: bool) -> int:
 
 
 @commands.command()
-@click.option(
-    "--online",
-    is_flag=True,
-    help="Also ask every node which chain it is on, and card processors and banks whether our keys work.",
-)
+@click.option("--online", is_flag=True, help="Also ask nodes for their chain, others whether we are let in.")
 @click.option("--deploy", is_flag=True, help="Also refuse what is unsafe in production.")
 @click.pass_obj
 def check(call: Call, *, online: bool, deploy: bool) -> int:
     """Check every setting, address and QR code; print one line per method."""
-    for line in checks.method_lines(call.assembly):
+    for line in (*checks.method_lines(call.assembly), *checks.channel_lines(call.assembly)):
         click.echo(line)
     for line in checks.warning_lines(call.assembly):
         click.echo(line, err=True)
@@ -307,6 +300,7 @@ def print_snippet(call: Call, lang: str | None, layout: str) -> None:
         raise click.UsageError(f"--lang: {error}.") from error
 
 
+commands.add_command(donating.donor)
 _FROM_STDIN = click.option("--password-stdin", is_flag=True, help="Read the key's password from standard input.")
 _KNOWN_KEY = click.option("--public-key", default="", metavar="KEY", help="Who may sign [manifest.public_key].")
 _KNOWN_FILE = click.option("--manifest", type=click.Path(path_type=Path), help="The signed file [manifest.file].")
@@ -362,6 +356,18 @@ def attest(call: Call, urls: tuple[str, ...], public_key: str, manifest: Path | 
 
 
 @commands.group()
+def notify() -> None:
+    """Who is told what happens."""
+
+
+@notify.command(name="test")
+@click.pass_obj
+def notify_test(call: Call) -> int:
+    """Send one message to every channel of the settings, and name those that did not take it."""
+    return notifying.send_test(call.assembly, say=click.echo)
+
+
+@commands.group()
 def staff() -> None:
     """Who may see the books."""
 
@@ -382,6 +388,16 @@ def add(call: Call, email: str, role: str, *, password_stdin: bool) -> None:
     click.echo(f"{person.email} may log in as {person.role}")
     if is_made:
         click.echo(f"password: {password}")
+
+
+@staff.command()
+@click.argument("email")
+@click.option("--role", type=click.Choice(ROLES), required=True, help="Look; book and export; everything.")
+@click.pass_obj
+def invite(call: Call, email: str, role: str) -> None:
+    """Print a link by which a person chooses a password: once, within a week."""
+    token = call.ledger.people.invite(email, role, by="cli")
+    click.echo(f"{call.assembly.settings.publisher.base.url}/staff/invite/{token}")
 
 
 @staff.command(name="list")
@@ -427,12 +443,3 @@ def main() -> None:
     """Run the command line of this process."""
     sys.excepthook = tell_bug
     commands()
-
-
-def _not_built(name: str) -> click.Command:
-    def refuse(**_: Any) -> None:
-        raise NotBuilt(name)
-
-    anything = click.Argument(["anything"], nargs=-1, type=click.UNPROCESSED)
-    lenient = {"ignore_unknown_options": True, "help_option_names": []}
-    return click.Command(name, callback=refuse, params=[anything], hidden=True, context_settings=lenient)

@@ -257,4 +257,4 @@ def test_what_check_passes_serves_the_page_and_what_it_refuses_is_named(chosen: 
             answer = client.get(asked, headers={"Host": str(served)})
             assert answer.status_code == 200, (asked, answer.text)
             assert answer.headers["Content-Security-Policy"].isascii()
-        assert f'src="{publisher.base.prefix}/static/' in client.get("/support", headers={"Host": str(served)}).text
+        assert f'="{publisher.base.prefix}/static/' in client.get("/support", headers={"Host": str(served)}).text

@@ -34,7 +34,7 @@ def test_after_midnight_the_entry_form_offers_and_takes_the_new_day(house: House
     visitor.book(date="2026-08-01")
     (item,) = house.ledger.donations()
     assert item.donation.payment.occurred_at == NIGHT
-    assert "2026-08-01 01:30" in visitor.get("/staff/").text
+    assert "2026-08-01 01:30" in visitor.get("/staff/donations").text
     assert visitor.fill("/staff/entry", form="entry", method="card", amount="1", date="2026-08-02").status_code == 400
 
 
@@ -43,10 +43,10 @@ def test_the_filter_counts_the_publishers_days(house: House) -> None:
     visitor.book(date="2026-08-01")
 
     def count(**query: str) -> int:
-        return len(re.findall("<data ", visitor.get("/staff/", **query).text.partition("<table")[2]))
+        return len(re.findall("<data ", visitor.get("/staff/donations", **query).text.partition("<table")[2]))
 
     assert (count(since="2026-08-01"), count(until="2026-08-01"), count(until="2026-08-02")) == (1, 0, 1)
-    assert visitor.get("/staff/", since="0001-01-01", until="9999-12-31").status_code == 200
+    assert visitor.get("/staff/donations", since="0001-01-01", until="9999-12-31").status_code == 200
 
 
 @pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-06-01", 24), ("2026-10-25", 25)])

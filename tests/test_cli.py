@@ -38,7 +38,6 @@ BUILT = {
     "import",
     "snippet",
 }
-NOT_BUILT: list[str] = []
 
 
 @pytest.fixture
@@ -59,13 +58,6 @@ def test_help_names_exactly_what_is_built(command: Command) -> None:
     assert told.exit_code == 0
     assert {line.split()[0] for line in listed} == BUILT
     assert all(command(name, "--help").exit_code == 0 for name in BUILT)
-
-
-@pytest.mark.parametrize("name", NOT_BUILT)
-def test_a_command_that_is_not_built_says_so(command: Command, name: str) -> None:
-    for rest in ([], ["--help"], ["FILE", "--format", "csv", "--dry-run"]):
-        told = command(name, *rest)
-        assert (told.exit_code, told.stdout, told.stderr) == (2, "", f"support-service: {name}: not built yet\n")
 
 
 def test_verify_online_compares_nothing_where_no_node_is_set(
@@ -208,8 +200,6 @@ def test_a_password_can_be_piped_in_and_is_not_repeated(command: Command, settin
 
 def test_the_contracts_words_are_the_commands(command: Command) -> None:
     assert set(cli.commands.commands) - {"sample-article"} == BUILT
-    assert set(cli.COMMANDS_NOT_BUILT) == set(NOT_BUILT)
-    assert not BUILT & set(NOT_BUILT)
 
 
 def test_what_is_frozen_is_told_until_somebody_has_looked(command: Command, settings_file: Path, books: Ledger) -> None:

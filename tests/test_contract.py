@@ -17,7 +17,10 @@ ROUTES = (
     *("/totals.json", "/.well-known/support-methods.json", "/robots.txt", "/.well-known/security.txt"),
     *("/staff/", "/healthz", "/readyz", "/metrics"),
 )
-OF_STAFF = ("login", "entry", "inbox", "imports", "health", "exports", "snippet")
+OF_STAFF = (
+    *("donations", "months", "articles", "people", "me", "donors", "notifications"),
+    *("login", "entry", "inbox", "imports", "health", "exports", "snippet"),
+)
 
 
 @pytest.mark.parametrize("route", [*ROUTES, *(f"/staff/{page}" for page in OF_STAFF)])

@@ -13,7 +13,17 @@ from support_service.rails.mono.settings import MonoTable
 from support_service.rails.options import Options, Surroundings
 from support_service.rails.stripe.settings import OfferTable, StripeTable
 from support_service.settings import Settings, read_settings
-from support_service.settings.schema import Database, FeedTable, ManifestTable, Publisher, Value, Web
+from support_service.settings.schema import (
+    Database,
+    FeedTable,
+    HeartbeatTable,
+    MailTable,
+    ManifestTable,
+    Privacy,
+    Publisher,
+    Value,
+    Web,
+)
 from tests.fixtures.service import ROOT, write_settings
 
 TEXT = (ROOT / "config" / "support.example.toml").read_text(encoding="utf-8")
@@ -24,9 +34,15 @@ FILES = {"url_file", "rpc_file", "rpc_solid_file", "native_file", "trongrid_file
 def switched_on(*, with_files: bool) -> str:
     """Return the example with every setting that is off switched on."""
     text = re.sub(r"^#(?=[\w\[])", "", TEXT, flags=re.MULTILINE)
-    return text if with_files else re.sub(rf"^({'|'.join(FILES)}) = .*$", "", text, flags=re.MULTILINE)
+    # Those of [[notify]] stand for nothing else: an address there always holds a secret.
+    return (
+        text
+        if with_files
+        else re.sub(rf'^({"|".join(FILES)}) = (?!"/run/secrets/notify).*$', "", text, flags=re.MULTILINE)
+    )
 
 
+OF_EVERY_CHANNEL = {"events", "min_amount", "minutes", "digest", "lang", "readers"}
 TABLES: dict[str, Any] = tomllib.loads(switched_on(with_files=True))
 
 
@@ -55,6 +71,10 @@ def test_with_everything_switched_on_it_is_right(tmp_path: Path) -> None:
         ("stripe_webhook", "whsec_example"),
         ("mono_token", "an-example-of-a-token"),
         ("privat_token", "token"),
+        ("mail_password", "password"),
+        ("notify_url", "https://example.org/hook"),
+        ("notify_heartbeat", "https://example.org/ping"),
+        ("notify_secret", "a secret of more than sixteen bytes"),
     ):
         (tmp_path / name).write_text(f"{secret}\n", encoding="utf-8")
         text = text.replace(f"/run/secrets/{name}", str(tmp_path / name))
@@ -66,7 +86,11 @@ def test_every_section_names_every_setting() -> None:
     assert set(TABLES["publisher"]) == set(Publisher.model_fields)
     assert set(TABLES["database"]) - FILES == set(Database.model_fields)
     assert set(TABLES["web"]) == set(Web.model_fields)
+    assert set(TABLES["mail"]) == {field.alias or name for name, field in MailTable.model_fields.items()}
+    assert set(TABLES["heartbeat"]) == set(HeartbeatTable.model_fields)
+    assert set().union(*TABLES["notify"]) == {"channel", "key", "url_file", "secret_file", "to", *OF_EVERY_CHANNEL}
     assert set(TABLES["value"]) == set(Value.model_fields)
+    assert set(TABLES["privacy"]) == set(Privacy.model_fields)
     assert set(TABLES["value"]["feeds"][0]) == set(FeedTable.model_fields)
     assert set(TABLES["stripe"]) == set(StripeTable.model_fields)
     assert set(TABLES["stripe"]["offers"]["EUR"]) == set(OfferTable.model_fields)

@@ -17,8 +17,9 @@ GOOD = {
     "/arrived": {"way": "eth:ETH", "amount": "1", "day": "2026-05-20", "hour": "16"},
     "/plan/{ref}/amount": {"nonce": "0" * 32, "amount": "300"},
     "/plan/{ref}/stop": {"nonce": "0" * 32},
+    "/plan": {"email": "reader@example.org"},
 }
-FIELDS = ("way", "method", "asset", "amount", "exact", "currency", "article", "tx", "day", "hour", "nonce")
+FIELDS = ("way", "method", "asset", "amount", "exact", "currency", "article", "tx", "day", "hour", "nonce", "email")
 MARKUP = "<script>alert(1)</script>"
 
 
@@ -26,7 +27,8 @@ MARKUP = "<script>alert(1)</script>"
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CardHouse]:
     folder, clock = tmp_path_factory.mktemp("hostile"), FrozenClock()
     with StripeFake(clock=clock) as fake:
-        built = card_house(folder, f"sqlite:///{folder}/support.db", fake, clock)
+        mail = '[mail]\nhost = "127.0.0.1"\nport = 1\nfrom = "support@example.org"\n\n[publisher]'
+        built = card_house(folder, f"sqlite:///{folder}/support.db", fake, clock, changes={"[publisher]": mail})
         yield built
         built.ledger.dispose()
 

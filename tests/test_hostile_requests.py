@@ -41,6 +41,7 @@ NAMES = (
     ),
     *("class", "code", "line", "gift", "gifts", "rows", "account", "profile", "stands", "back", "was", "known_as"),
     *("date", "payer", "note", "action", "sure", "meant", "ref"),
+    *("month", "who", "email", "role", "old", "password", "again"),
 )
 VALUES = (
     *("", "x", "DELETE", "staff.login", "javascript", "-1", "0", "9223372036854775807", "9223372036854775808"),

@@ -33,12 +33,16 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "door": ("door", "origin"),
     "settings": ("money", "origin", "rails", "settings"),
     "manifest": ("giving", "manifest", "qr"),
-    "assembly": ("giving", "ledger", "manifest", "money", "origin", "rails", "rates", "settings"),
+    "assembly": ("giving", "ledger", "manifest", "money", "notifications", "origin", "rails", "rates", "settings"),
     "rails": ("giving", "money", "origin", "rails"),
     "rates": ("giving", "money", "rails", "rates", "settings"),
     "ledger": ("giving", "ledger", "money"),
+    "notifications": ("giving", "ledger", "money", "notifications", "origin", "rails", "settings"),
     "watcher": ("giving", "ledger", "money", "rails"),
-    "web": ("assembly", "door", "giving", "ledger", "manifest", "money", "origin", "qr", "rails", "settings", "web"),
+    "web": (
+        *("assembly", "door", "giving", "ledger", "manifest", "money", "notifications", "origin", "qr", "rails"),
+        *("settings", "web"),
+    ),
     "app": ("assembly", "door", "giving", "ledger", "origin", "settings", "web"),
 }
 # These stand at the top and may use everything; demo and conformance are not the product.

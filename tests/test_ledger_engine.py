@@ -17,7 +17,7 @@ from support_service.ledger.tables import metadata
 from tests.fixtures.database import Cluster
 from tests.fixtures.reports import polled, transfer, transfer_report
 
-REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013"]
 
 
 def test_the_migrated_schema_is_the_one_that_queries_expect(database_url: str) -> None:
@@ -140,8 +140,8 @@ def test_history_refuses_to_be_changed(ledger: Ledger, database_url: str, change
         "INSERT INTO observation SELECT 9, report_number, donation_id, part, 0, 0, claim FROM observation",
         "INSERT INTO personal_data VALUES ('short', 'raw', 'x', 0, NULL)",
         "UPDATE personal_data SET body = NULL",
-        "INSERT INTO staff VALUES ('Anna@example.org', 'viewer', 'x', 0, NULL)",
-        "INSERT INTO staff VALUES ('anna@example.org', 'owner', 'x', 0, NULL)",
+        "INSERT INTO staff VALUES ('Anna@example.org', 'viewer', 'x', 0, NULL, NULL)",
+        "INSERT INTO staff VALUES ('anna@example.org', 'owner', 'x', 0, NULL, NULL)",
     ],
 )
 def test_the_database_refuses_what_cannot_be(ledger: Ledger, database_url: str, wrong: str) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 
 import support_service.ledger.migrations
 from support_service.giving import State
-from support_service.ledger import Ledger, LedgerOutdated, migrate
+from support_service.ledger import Ledger, LedgerOutdated, Wanted, migrate
 from support_service.ledger.engine import Database
 from tests.fixtures.database import Cluster, SteppingClock
 from tests.fixtures.reports import gift, pushed, refund
@@ -86,7 +86,7 @@ def test_a_ledger_of_an_older_version_keeps_all_of_it_and_takes_card_gifts(old_u
     ledger = Ledger(old_url, clock=SteppingClock())
     with pytest.raises(LedgerOutdated, match="support-service migrate"):
         ledger.totals()
-    assert migrate(old_url) == ["0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010"]
+    assert migrate(old_url) == ["0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013"]
     assert _sorted(_rows(old_url)) == _sorted(HELD)
     assert ledger.verify() == []
     before = {(one.asset, one.units, one.count) for one in ledger.totals()}
@@ -97,6 +97,7 @@ def test_a_ledger_of_an_older_version_keeps_all_of_it_and_takes_card_gifts(old_u
     assert ledger.head().number == last + 1
     states = {one.donation.identity.locator: one.donation.state for one in ledger.donations()}
     assert (states["pi_1"], states["pi_2"]) == (State.PARTIALLY_REFUNDED, State.CONFIRMED)
+    assert len(ledger.search("pi_1", Wanted(), with_people=False).listed) == 1, "what was there before is found, too"
     assert {(one.asset, one.units, one.count) for one in ledger.totals()} == {
         ("ETH", 15 * 10**17, 2),
         ("EUR", 650 + 500, 2),

@@ -21,7 +21,10 @@ from tests.fixtures.database import Cluster
 from tests.fixtures.reports import Chain, dispute, gift, pushed, refund, statement, transfer
 
 # What is derived from the reports, and the reports; cursors, health and people are not.
-DERIVED = (tables.report, tables.head, tables.donation, tables.observation, tables.posting, tables.total)
+DERIVED = (
+    *(tables.report, tables.head, tables.donation, tables.observation, tables.posting, tables.total),
+    *(tables.quarter_total, tables.search_term),
+)
 FORGED = (*DERIVED, tables.cursor, tables.personal_data)
 
 Forge = Callable[..., list[str]]
@@ -210,7 +213,9 @@ def test_money_cannot_be_added_with_every_hash_made_anew(books: str, forge: Forg
 
 
 def test_personal_data_may_be_erased_and_not_changed(forge: Forge) -> None:
-    assert forge("UPDATE personal_data SET body = NULL, erased_at = 1") == []
+    erase = "UPDATE personal_data SET body = NULL, erased_at = 1"
+    assert forge(erase, "DELETE FROM search_term WHERE term >= '~'") == []
+    assert any("is not found by what it says" in problem for problem in forge(erase)), "words of who is erased are left"
     assert forge("UPDATE personal_data SET body = '{}'")
     assert forge("UPDATE personal_data SET kind = 'raw' WHERE kind = 'personal'")
 
@@ -224,7 +229,7 @@ def test_a_cursor_behind_its_reports_is_told(forge: Forge) -> None:
 @pytest.mark.parametrize("units", ["007", "1e3", "", "-0", "x"])
 def test_an_amount_in_another_form_is_not_read_as_the_same(sqlite_url: str, tmp_path: Path, units: str) -> None:
     fill(Ledger(sqlite_url))
-    for table in ("donation", "posting", "total"):
+    for table in ("donation", "posting", "total", "quarter_total"):
         file = sqlite_url.removeprefix("sqlite:///")
         assert _forged_copy(file, tmp_path / "forged.db", (f"UPDATE {table} SET units = '{units}'",))
 

@@ -52,9 +52,9 @@ def test_the_page_of_card_gifts_stands_in_the_menu_where_cards_are_taken(house: 
 def test_gifts_of_a_processor_are_filtered_and_exported_by_its_name(house: CardHouse) -> None:
     gift(house)
     person = house.person()
-    assert '<option value="stripe"' in person.get("/staff/").text
+    assert '<option value="stripe"' in person.get("/staff/donations").text
     for rail, count in (("stripe", 1), ("evm", 0)):
-        table = person.get("/staff/", rail=rail).text.partition("<table")[2]
+        table = person.get("/staff/donations", rail=rail).text.partition("<table")[2]
         assert table.count('<data value="200">') == count
         lines = person.get("/staff/exports/donations.jsonl", rail=rail).text.splitlines()
         assert [json.loads(line)["rail"] for line in lines] == ["stripe"] * count

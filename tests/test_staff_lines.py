@@ -71,6 +71,6 @@ def test_a_viewer_judges_nothing(house: House) -> None:
 
 @pytest.mark.parametrize(("kind", "count"), [("review", 1), ("payout", 0), ("other", 0), ("donation", 0)])
 def test_lines_are_found_by_their_kind(house: House, kind: str, count: int) -> None:
-    found = house.person().get("/staff/", kind=kind, rail="bank").text
+    found = house.person().get("/staff/donations", kind=kind, rail="bank").text
     assert found.count('href="/staff/donations/') >= count
     assert bool(count) == ("/staff/donations/" in found)

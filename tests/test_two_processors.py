@@ -43,7 +43,7 @@ def house(
     with StripeFake(clock=clock) as fake:
         # Its table stands before Stripe's, so that hryvnias, which both offer, are its own.
         table = stripe_settings(tmp_path, fake).lstrip("\n").partition("\n")[0]
-        yield card_house(tmp_path, database_url, fake, clock, changes={table: f"{TABLE}\n{table}"})
+        yield card_house(tmp_path, database_url, fake, clock, changes={f"\n{table}\n": f"\n{TABLE}\n{table}\n"})
 
 
 def book(house: CardHouse) -> Path:

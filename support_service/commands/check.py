@@ -9,6 +9,7 @@ from support_service.assembly import Assembly, expected_sources, unwatched_netwo
 from support_service.giving import PaymentMethod, Phrase, utc_now
 from support_service.ledger.address import read_database_url
 from support_service.manifest.proof import prove
+from support_service.notifications.way import ChannelError
 from support_service.rails.options import Mistake
 from support_service.rails.text_file import Unreadable, read_text_file
 from support_service.settings import Settings
@@ -18,6 +19,19 @@ def method_lines(assembly: Assembly) -> list[str]:
     """Write one line per method: key, rail, what is shown, the QR payload, and who hears of the money."""
     unwatched = set(unwatched_networks(assembly))
     return [_method_line(assembly, method, unwatched) for method in assembly.methods]
+
+
+def channel_lines(assembly: Assembly) -> list[str]:
+    """Write one line for each that is told what happens: by which way, what, and whether also who gave."""
+    lines = []
+    for channel in assembly.told.channels:
+        told = ", ".join(sorted(channel.events)) + (f"; {channel.digest} digest" if channel.digest else "")
+        readers = "; and who gave" if channel.shows_readers else ""
+        lines.append(f"notify.{channel.key}\t{channel.way.name}\t{told}{readers}")
+    if assembly.told.mailbox is not None:
+        letters = ", ".join(sorted(assembly.told.letters)) or "nothing but lost links"
+        lines.append(f"mail\tletters to readers\t{letters}")
+    return lines
 
 
 def warning_lines(assembly: Assembly) -> list[str]:
@@ -76,12 +90,25 @@ def ask_nodes(assembly: Assembly) -> list[str | Mistake]:
     """Ask every node which chain it is on, every processor and bank whether the key works, all sources of rates."""
     rails = assembly.rails.values()
     found = [told for rail in rails for told in rail.ask_online(assembly.given(rail.name))]
-    found += _callers(assembly)
+    found += [*_callers(assembly), *_mailbox(assembly)]
     if assembly.value is not None:
         # Late: what asks for rates loads more than `check` alone needs.
         ask_rates = import_module("support_service.rates.online").ask_rates
         found += ask_rates(assembly.value, assembly.settings.networks, clock=utc_now)
     return found
+
+
+def _mailbox(assembly: Assembly) -> Iterator[str | Mistake]:
+    """Ask whether mail is taken from us; nothing is sent."""
+    mailbox = assembly.told.mailbox
+    if mailbox is None:
+        return
+    try:
+        mailbox.greet()
+    except ChannelError as error:
+        yield Mistake("mail", str(error))
+    else:
+        yield f"mail: {mailbox.host}:{mailbox.port} takes letters from {mailbox.sender}"
 
 
 def _callers(assembly: Assembly) -> Iterator[str]:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from support_service import watcher
 from support_service.assembly import Assembly, build_sources, build_valuation, expected_sources, unwatched_networks
+from support_service.commands.notify import build_telling, is_telling
+from support_service.commands.retention import NAME as RETENTION
+from support_service.commands.retention import Retention
 from support_service.giving import utc_now
 from support_service.ledger import Ledger, migrate
 from support_service.rails.chain.exact_sums import NAME as EXACT_SUMS
@@ -33,7 +36,7 @@ def run_service(assembly: Assembly, host: str, port: int, *, say: Say) -> None:
     supervisor.stop_on_signals()
     try:
         supervisor.start(web_child(file, host, port))
-        if expected_sources(assembly):
+        if expected_sources(assembly) or not assembly.told.is_empty or assembly.settings.privacy.keep_days:
             supervisor.start(watch_child(file))
         if supervisor.wait_until(lambda: accepts_connections(host, port), WEB_START_SECONDS_MAX):
             _say_where(assembly, page_address(host, port), say)
@@ -49,12 +52,15 @@ def watch(assembly: Assembly, ledger: Ledger, *, once: bool, say: Say) -> int:
     Raises LedgerDown or LedgerOutdated, which say what to do: a watcher never migrates.
     """
     ledger.cursors()
-    # Values come last: in one look they find what those before them have just confirmed.
+    # Values come late: in one look they find what those before them have just confirmed; people are told last.
     is_on_chain = any(one.network for one in expected_sources(assembly))
+    keep_days = assembly.settings.privacy.keep_days
     sources = [
         *build_sources(assembly, ledger, clock=utc_now),
         *([ExactSums(ledger.answered)] if is_on_chain else []),
         *build_valuation(assembly, ledger.unvalued, clock=utc_now),
+        *([Retention(keep_days, ledger.forget_before, clock=utc_now)] if keep_days else []),
+        *build_telling(assembly, ledger, clock=utc_now),
     ]
     if not sources:
         cards = ", ".join(f"no [{rail.name}]" for rail in assembly.rails.values() if rail.processor)
@@ -65,8 +71,9 @@ def watch(assembly: Assembly, ledger: Ledger, *, once: bool, say: Say) -> int:
     if once:
         outcomes = watcher.run_once(sources, ledger)
         for outcome in outcomes:
-            # What only ties sums to choices is no source of money, and told where it failed.
-            if outcome.source != EXACT_SUMS or not outcome.is_good:
+            # What only ties sums to choices, forgets, or tells people is no source of money, and told where it failed.
+            is_about_money = outcome.source not in {EXACT_SUMS, RETENTION} and not is_telling(outcome.source)
+            if is_about_money or not outcome.is_good:
                 say(_outcome_line(outcome))
         return 0 if all(outcome.is_good for outcome in outcomes) else 1
     stop = threading.Event()

@@ -87,6 +87,11 @@ def is_issuable(code: str) -> bool:
     return is_valid(code) and DIGITS_MIN <= sum(character.isdigit() for character in code) <= DIGITS_MAX
 
 
+def codes_in(text: str) -> tuple[str, ...]:
+    """List every code with right checks that stands in a text, issued or not, however its letters were typed."""
+    return tuple(code for code in _tokens(_upper(text)) if is_issuable(code))
+
+
 def read_code(texts: Iterable[str], issued: Collection[str]) -> CodeReading:
     """Read the one issued code that the texts of a line hold; the first tier that finds any decides."""
     folded = [_upper(text) for text in texts]

@@ -10,6 +10,7 @@ from support_service.ledger.accept import Change, accept_report, frozen_text
 from support_service.ledger.asides import read_asides, read_unfit, write_asides
 from support_service.ledger.awaited import AwaitedSums
 from support_service.ledger.changes import ChangeKind, ChangePlace, DonationChange, read_changes
+from support_service.ledger.donors import Donor, DonorError, Donors, Kept
 from support_service.ledger.engine import BRIEF_SECONDS_MAX, SCHEMA_REVISION, WAIT_SECONDS_MAX, Database, revision
 from support_service.ledger.errors import (
     BadRecord,
@@ -31,7 +32,11 @@ from support_service.ledger.intents import Attempt, Intents, PlanGiver
 from support_service.ledger.lines import Lines
 from support_service.ledger.lookups import Lookups
 from support_service.ledger.month import GIFTS_MAX, CountedGift, read_counted
+from support_service.ledger.months import Closing, Late, MonthBusy, MonthRow, Months, is_closed
+from support_service.ledger.outbox import Outbox
+from support_service.ledger.overviews import ArticleGift, Overviews, PlanSum
 from support_service.ledger.postings import Leg
+from support_service.ledger.quarters import QuarterTotal, Sums, read_quarters
 from support_service.ledger.queries import (
     Head,
     History,
@@ -46,6 +51,7 @@ from support_service.ledger.queries import (
     read_totals,
 )
 from support_service.ledger.rate_limits import Attempts
+from support_service.ledger.search import Found, Search
 from support_service.ledger.staff import People
 from support_service.ledger.sweep_queries import SweepQueries
 from support_service.ledger.verify import find_problems
@@ -55,48 +61,61 @@ __all__ = [
     "FORMATS",
     "GIFTS_MAX",
     "Around",
+    "ArticleGift",
     "Attempt",
     "BadRecord",
     "BadReport",
     "Change",
     "ChangeKind",
     "ChangePlace",
+    "Closing",
     "CountedGift",
     "CursorMoved",
     "DonationChange",
+    "Donor",
+    "DonorError",
     "ExportRow",
     "Exported",
     "FileBrought",
     "ForPeople",
     "Format",
+    "Found",
     "Freeze",
     "Head",
     "Health",
     "History",
     "Import",
     "InboxLine",
+    "Kept",
+    "Late",
     "Ledger",
     "LedgerDown",
     "LedgerError",
     "LedgerOutdated",
     "Leg",
+    "MonthBusy",
+    "MonthRow",
     "Outrun",
     "PlanGiver",
+    "PlanSum",
+    "QuarterTotal",
     "ReportFacts",
     "SourceContradiction",
     "SourceFrozen",
     "SourceHealth",
+    "Sums",
     "Thaw",
     "Total",
     "Wanted",
     "Why",
+    "is_closed",
     "migrate",
 ]
 
 EVERYTHING = Wanted()
 
 
-class Ledger(Imports, Inbox, Intents, AwaitedSums, Lookups, Lines, SweepQueries):
+class Ledger(Donors, Imports, Inbox, Intents, AwaitedSums, Lookups, Lines, Months, Overviews, Search, SweepQueries):
     """One publisher's books. Making it connects to nothing; any method may raise LedgerDown or LedgerOutdated."""
 
     def __init__(
@@ -111,6 +130,7 @@ class Ledger(Imports, Inbox, Intents, AwaitedSums, Lookups, Lines, SweepQueries)
         self._database = Database(url, wait_seconds_max=wait_seconds_max, answer_seconds_max=answer_seconds_max)
         self.people = People(self._database, clock=clock)
         self.attempts = Attempts(self._database, clock=clock)
+        self.outbox = Outbox(self._database, clock=clock)
 
     @cached_property
     def brief(self) -> "Ledger":
@@ -218,6 +238,11 @@ class Ledger(Imports, Inbox, Intents, AwaitedSums, Lookups, Lines, SweepQueries)
         """List what counts and came in this time, newest first, GIFTS_MAX at most."""
         with self._database.read() as tx:
             return read_counted(tx, since, until)
+
+    def quarters(self, since: datetime, until: datetime) -> tuple[QuarterTotal, ...]:
+        """Read the sums of gifts that came between two moments, by quarter of an hour, method, asset and currency."""
+        with self._database.read() as tx:
+            return read_quarters(tx, since, until)
 
     def donations(
         self, wanted: Wanted = EVERYTHING, *, before: int | None = None, limit: int = 50

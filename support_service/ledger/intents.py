@@ -185,6 +185,28 @@ class Intents:
         with self._database.read() as tx:
             return tuple(_read_plan(row) for row in tx.execute(asked).mappings())
 
+    def plans_after(self, number: int, name: str, limit: int) -> tuple[Plan, ...]:
+        """List plans that changed behind a report's number and a name, the oldest change first."""
+        here = tuple_(plan.c.report_number, plan.c.name)
+        asked = select(plan).where(here > tuple_(literal(number), literal(name)))
+        asked = asked.order_by(plan.c.report_number, plan.c.name).limit(min(limit, LISTED_MAX))
+        with self._database.read() as tx:
+            return tuple(_read_plan(row) for row in tx.execute(asked).mappings())
+
+    def giver_email(self, ref: str) -> str | None:
+        """Tell the e-mail that the giver of one donation gave, with the money or with the choice that it follows.
+
+        None where none is known, or it was erased.
+        """
+        chosen = personal_data.alias("chosen")
+        joined = donation.outerjoin(personal_data, personal_data.c.digest == donation.c.personal_digest)
+        joined = joined.outerjoin(intent, intent.c.ref == donation.c.intent)
+        joined = joined.outerjoin(chosen, chosen.c.digest == intent.c.personal_digest)
+        asked = select(personal_data.c.body, chosen.c.body.label("chosen")).select_from(joined)
+        with self._database.read() as tx:
+            row = tx.execute(asked.where(donation.c.ref == ref)).one_or_none()
+        return None if row is None else _email(row.body) or _email(row.chosen)
+
     def plan(self, rail: str, name: str) -> Plan | None:
         """Look a plan up by the processor's name for it."""
         asked = select(plan).where(plan.c.rail == rail, plan.c.name == name)
@@ -219,9 +241,13 @@ class Intents:
 
 
 def _giver(made: Intent, body: str | None) -> PlanGiver:
+    return PlanGiver(made.support_code, made.personal.payer, _email(body))
+
+
+def _email(body: str | None) -> str | None:
     party = json.loads(canonical.read_personal(body).party or "{}")
     told = party.get("email") if isinstance(party, dict) else None
-    return PlanGiver(made.support_code, made.personal.payer, told if isinstance(told, str) else None)
+    return told if isinstance(told, str) else None
 
 
 def read_inbox(

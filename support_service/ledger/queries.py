@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, literal_column, select
 
 from support_service.giving import COUNTED_KINDS, Cursor, Direction, Donation, Kind, Listed, Observed, State
 from support_service.ledger.canonical import read_raw
@@ -98,6 +98,11 @@ def conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
         for name in ("rail", "method", "state", "kind")
         if (value := getattr(wanted, name)) is not None
     ]
+    # Said beside the value, for an index of what is rare is used where the question says that it is.
+    if wanted.state not in {None, State.CONFIRMED}:
+        asked.append(donation.c.state != literal_column("'confirmed'"))
+    if wanted.kind not in {None, Kind.DONATION}:
+        asked.append(donation.c.kind != literal_column("'donation'"))
     if wanted.since is not None:
         asked.append(donation.c.occurred_at >= to_micros(wanted.since))
     if wanted.until is not None:

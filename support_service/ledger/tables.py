@@ -165,6 +165,32 @@ total = Table(
     Column("count", _Whole, nullable=False),
 )
 
+quarter_total = Table(
+    "quarter_total",
+    metadata,
+    Column("quarter", _Whole, primary_key=True, autoincrement=False),
+    Column("method", Text, primary_key=True),
+    Column("rail", Text, primary_key=True),
+    Column("network", Text, primary_key=True),
+    Column("asset", Text, primary_key=True),
+    Column("exponent", Integer, primary_key=True, autoincrement=False),
+    Column("currency", Text, primary_key=True),
+    Column("currency_exponent", Integer, primary_key=True, autoincrement=False),
+    Column("gifts", _Whole, nullable=False),
+    Column("counted_gifts", _Whole, nullable=False),
+    Column("units", Units(SUM_DIGITS_MAX), nullable=False),
+    Column("refunded_units", Units(SUM_DIGITS_MAX), nullable=False),
+    Column("fee_units", Units(SUM_DIGITS_MAX), nullable=False),
+    Column("worth_units", Units(SUM_DIGITS_MAX), nullable=False),
+)
+
+search_term = Table(
+    "search_term",
+    metadata,
+    Column("term", Text, primary_key=True),
+    Column("donation_id", _Whole, primary_key=True, autoincrement=False),
+)
+
 cursor = Table(
     "cursor",
     metadata,
@@ -229,6 +255,29 @@ staff = Table(
     Column("password_hash", Text, nullable=False),
     Column("created_at", _Whole, nullable=False),
     Column("disabled_at", _Whole),
+    # It came later; empty: not since.
+    Column("seen_at", _Whole),
+)
+
+staff_invite = Table(
+    "staff_invite",
+    metadata,
+    Column("token_digest", Text, primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("expires_at", _Whole, nullable=False),
+    Column("used_at", _Whole),
+)
+
+staff_action = Table(
+    "staff_action",
+    metadata,
+    Column("number", _Whole, primary_key=True, autoincrement=False),
+    Column("at", _Whole, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("about", Text, nullable=False),
 )
 
 staff_session = Table(
@@ -383,4 +432,31 @@ login_attempt = Table(
     Column("bucket", Text, nullable=False),
     Column("at", _Whole, nullable=False),
     Column("kept_until", _Whole, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("number", _Whole, primary_key=True, autoincrement=False),
+    Column("channel", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("thread", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("made_at", _Whole, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("tries", _Whole, nullable=False),
+    Column("next_try_at", _Whole, nullable=False),
+    Column("give_up_at", _Whole, nullable=False),
+    Column("taken_by", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("done_at", _Whole),
+)
+
+outbox_place = Table(
+    "outbox_place",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("memo", Text, nullable=False),
+    Column("moved_at", _Whole, nullable=False),
 )

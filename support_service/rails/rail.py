@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict
 
-from support_service.giving import Clock, PaymentMethod, Phrase, Watch
+from support_service.giving import Clock, Donation, PaymentMethod, Phrase, Watch
 from support_service.money import Asset
 from support_service.rails.options import Mistake, Options, Surroundings
 from support_service.rails.processor import Believed, Intents, Processor
@@ -93,6 +93,7 @@ class Expected:
 
 BuildMethod: TypeAlias = Callable[[str, Options, Surroundings], PaymentMethod | None]
 CheckNetwork: TypeAlias = Callable[[str, Options], None]
+PaymentPage: TypeAlias = Callable[[RailSettings, Donation], str]
 ReadOwn: TypeAlias = Callable[[OwnTables], object | None]
 
 
@@ -115,7 +116,10 @@ class Rail:
     - compare: compare(RailSettings, Believed, clock=) -> Iterator[Compared]: the books against what others say of them.
     - ask_head: ask(node's address) -> int | None: the height of a node's newest block.
     - processor: build(RailSettings, Intents, clock=) -> Processor; "" where it charges no cards.
-    - plan_words: how its plans are, by its own word for it; ended_plans are the words of those that charge no more.
+    - payment_page: tell(RailSettings, Donation) -> str: where others show this payment, for staff to follow; "" where
+      nobody does.
+    - plan_words: how its plans are, by its own word for it; ended_plans are the words of those that charge no more,
+      failing_plans of those whose last payment failed, unbegun_plans of those that were never paid yet.
     """
 
     name: str
@@ -132,8 +136,11 @@ class Rail:
     compare: str = ""
     ask_head: str = ""
     processor: str = ""
+    payment_page: PaymentPage | None = None
     plan_words: Mapping[str, Phrase] = field(default_factory=dict)
     ended_plans: frozenset[str] = frozenset()
+    failing_plans: frozenset[str] = frozenset()
+    unbegun_plans: frozenset[str] = frozenset()
 
     def read_network(self, name: str, options: Options) -> None:
         """Check one [networks.<name>] table that names this rail, noting mistakes."""

@@ -23,8 +23,11 @@ from support_service.rails.text_file import Unreadable, read_text_file
 from support_service.settings.schema import (
     AssetTable,
     Database,
+    HeartbeatTable,
+    MailTable,
     ManifestTable,
     MethodEntry,
+    Privacy,
     Publisher,
     Value,
     Web,
@@ -36,6 +39,8 @@ from support_service.settings.schema import (
 DEFAULT_FILE = Path("config/support.toml")
 # Every page shows the logo; a photograph would be larger than the page.
 LOGO_BYTES_MAX = 50_000
+# Keys of a [[notify]] table that name files with secrets.
+NOTIFY_SECRETS = ("url_file", "secret_file")
 LOGO_KINDS = (".svg", ".png", ".webp", ".jpg")
 
 
@@ -65,6 +70,10 @@ class _File(BaseSettings):
     assets: tuple[AssetTable, ...] = ()
     value: Value | None = None
     manifest: ManifestTable | None = None
+    mail: MailTable | None = None
+    notify: tuple[dict[str, Any], ...] = ()
+    heartbeat: HeartbeatTable | None = None
+    privacy: Privacy = Privacy()
 
     @classmethod
     def settings_customise_sources(
@@ -89,6 +98,11 @@ class Settings:
     # The rails' own tables, by name, in the order of the file.
     own_tables: Mapping[str, object] = field(default_factory=dict)
     manifest: ManifestTable | None = None
+    mail: MailTable | None = None
+    # Each table of [[notify]], whose way alone knows its keys.
+    notify: tuple[Mapping[str, object], ...] = ()
+    heartbeat: HeartbeatTable | None = None
+    privacy: Privacy = field(default_factory=Privacy)
     is_demo: bool = False
     # Files that hold secrets, each by the setting that names it.
     secret_files: tuple[tuple[str, Path], ...] = ()
@@ -155,6 +169,10 @@ def read_settings(file: Path, rails: Collection[Rail]) -> tuple[Settings | None,
         value=parsed.value,
         own_tables={name: getattr(parsed, name) for name in shape.own_names(values)},
         manifest=parsed.manifest,
+        mail=parsed.mail,
+        notify=parsed.notify,
+        heartbeat=parsed.heartbeat,
+        privacy=parsed.privacy,
         is_demo=is_demo_process(),
         secret_files=shape.secret_files(parsed, named, base),
     )
@@ -264,6 +282,13 @@ class _Shape:
     def secret_files(self, parsed: _File, named: list[tuple[str, object]], base: Path) -> tuple[tuple[str, Path], ...]:
         """List all files with secrets, each by the setting that names it."""
         found: list[tuple[str, object | None]] = [*named, ("web.secret_file", parsed.web.secret_file)]
+        found.append(("mail.password_file", parsed.mail.password_file if parsed.mail else None))
+        found.append(("heartbeat.url_file", parsed.heartbeat.url_file if parsed.heartbeat else None))
+        found += [
+            (f"notify.{table.get('key') or table.get('channel')}.{key}", table.get(key))
+            for table in parsed.notify
+            for key in NOTIFY_SECRETS
+        ]
         for section in self.sections:
             for where, table in _entries(section.name, getattr(parsed, section.name)):
                 found += [(f"{where}.{key}", table.get(key)) for key in section.secret_files]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
@@ -28,8 +28,13 @@ from support_service.rails.rail import Table
 from support_service.settings.accent import read_accent
 
 LANGUAGES = ("uk", "en")
+# Tables with settings that have no default.
+_WHOLE = frozenset({"heartbeat", "mail", "manifest"})
 # Files among the time zones that name no zone: one is whatever the machine is set to, one stands for none.
 NO_PLACES = {"localtime", "Factory"}
+
+# Which letters readers may get.
+LETTERS = ("receipt", "plan")
 
 NAME_CHARS_MAX, APPEAL_CHARS_MAX = 200, 400
 
@@ -188,6 +193,52 @@ class ManifestTable(Table):
     file: Path = Path("support-methods.json")
 
 
+class MailTable(Table):
+    """[mail]: how e-mail goes out, and which letters readers get who gave theirs; without it nobody gets any."""
+
+    host: str
+    port: int = Field(default=587, ge=1, le=65535)
+    security: Literal["tls", "starttls", "none", ""] = ""
+    user: str = ""
+    password_file: Path | None = None
+    sender: str = Field(alias="from")
+    letters: tuple[str, ...] = LETTERS
+
+    @field_validator("host")
+    @classmethod
+    def _is_host(cls, host: str) -> str:
+        read = read_host(host)
+        if read.port is not None:
+            raise ValueError("must be a host alone; its port stands in mail.port")
+        return read.name
+
+    @field_validator("sender")
+    @classmethod
+    def _is_address(cls, sender: str) -> str:
+        if not _EMAIL.fullmatch(sender):
+            raise ValueError("must be an e-mail address")
+        return sender
+
+    @field_validator("letters")
+    @classmethod
+    def _are_known(cls, letters: tuple[str, ...]) -> tuple[str, ...]:
+        if set(letters) - set(LETTERS):
+            raise ValueError(f"must be some of {', '.join(LETTERS)}; [] sends readers nothing")
+        return letters
+
+
+class HeartbeatTable(Table):
+    """[heartbeat]: where a dead man's switch waits for our sign of life; without it nobody is asked."""
+
+    url_file: Path
+
+
+class Privacy(Table):
+    """[privacy]: how long is kept what says who gave; without it as long as the ledger."""
+
+    keep_days: int | None = Field(default=None, ge=30, le=36_500)
+
+
 class FeedTable(Table):
     """One [[value.feeds]] table: a Chainlink price feed on a network whose node is set."""
 
@@ -298,13 +349,14 @@ def _reason(found: ErrorDetails) -> str:
 def without_refused(values: dict[str, Any], error: ValidationError) -> dict[str, Any]:
     """Take out what was refused, so that what is left can be checked, too, and all is told at once.
 
-    A refused entry of a list goes whole; a publisher without a name gets a stand-in.
+    A refused entry of a list goes whole, and so does a table that is nothing without what was refused; a publisher
+    without a name gets a stand-in.
     """
     kept, refused = copy.deepcopy(values), [found["loc"] for found in error.errors(include_input=False)]
     for section, *rest in refused:
-        if not rest:
+        if not rest or section in _WHOLE:
             kept.pop(str(section), None)
-        elif isinstance(kept[str(section)], dict):
+        elif isinstance(kept.get(str(section)), dict):
             kept[str(section)].pop(str(rest[0]), None)
     for section, entries in kept.items():
         gone = {rest[0] for name, *rest in refused if name == section and rest}

@@ -51,12 +51,17 @@ def readings(text: str, asset: Asset) -> tuple[Money, ...]:
     return tuple(found)
 
 
+def decimal_sign(lang: str) -> str:
+    """Name what stands before the decimals where people of a language write them."""
+    return _DECIMAL_SIGNS.get(lang, ".")
+
+
 def sum_text(money: Money, lang: str) -> str:
     """Say a sum as people write it: "200 ₴", "€10.50"; whole amounts without decimals. No line breaks inside it."""
     whole, _, fraction = plain(money).partition(".")
     grouped = _GROUP_SPACE.join(f"{int(whole):,}".split(","))
     if fraction:
-        grouped += _DECIMAL_SIGNS.get(lang, ".") + fraction.ljust(_decimals(money.asset), "0")
+        grouped += decimal_sign(lang) + fraction.ljust(_decimals(money.asset), "0")
     code = money.asset.code
     if lang == "uk":
         return f"{grouped}{_SPACE}{_SIGNS.get(code, code)}"

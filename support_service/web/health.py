@@ -13,7 +13,7 @@ from support_service.giving import Phrase, SetAside, WarningKind
 from support_service.ledger import Health, Ledger, LedgerError, LedgerOutdated, SourceHealth, Total
 from support_service.money import Asset, Money, plain
 from support_service.rails.asides import WATCH
-from support_service.web.metrics import card_metrics, metric, webhook_metrics
+from support_service.web.metrics import card_metrics, metric, outbox_metrics, webhook_metrics
 from support_service.web.service import Service, service
 from support_service.web.staff.words import rfc3339
 
@@ -254,6 +254,7 @@ def _metric_lines(at: Service, ledger: Ledger) -> Iterator[str]:
     yield from metric("support_confirmed_amount", "Confirmed money in whole units of its asset.", amounts)
     counts = [(label, str(total.count)) for label, total in zip(labels, sums, strict=True)]
     yield from metric("support_confirmed_donations", "How many donations that sum holds.", counts)
+    yield from outbox_metrics(at, ledger)
 
 
 def _fresh(response: Response) -> Response:

@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
+from support_service.ledger import Ledger
+from support_service.ledger.outbox import Waiting
+from support_service.notifications.settings import LETTERS
 from support_service.web.card.guard import Mode, look
 from support_service.web.card.offer import all_cards
 from support_service.web.service import Service
@@ -22,6 +25,24 @@ def metric(name: str, about: str, samples: Iterable[Sample], *, kind: str = "gau
     for labels, value in samples:
         told = ",".join(f'{label}="{_quoted(text)}"' for label, text in labels.items())
         yield f"{name}{{{told}}} {value}" if told else f"{name} {value}"
+
+
+def outbox_metrics(at: Service, ledger: Ledger) -> Iterator[str]:
+    """Tell what waits for each channel and what was given up; raises LedgerError."""
+    told, held, now = at.configured.told, ledger.outbox.standing(), at.clock()
+    keys = [*(channel.key for channel in told.channels), *([LETTERS] if told.mailbox is not None else [])]
+    if not keys:
+        return
+    standing = {key: held.get(key, Waiting()) for key in dict.fromkeys([*keys, *held])}
+    waiting = [({"channel": key}, str(one.waiting)) for key, one in standing.items()]
+    yield from metric("support_outbox_waiting", "Messages that wait for their channel.", waiting)
+    failed = [({"channel": key}, str(one.failed)) for key, one in standing.items()]
+    yield from metric("support_outbox_failed", "Messages that were given up; staff may send them again.", failed)
+    ages = [
+        ({"channel": key}, str(int((now - one.oldest_at).total_seconds()) if one.oldest_at else 0))
+        for key, one in standing.items()
+    ]
+    yield from metric("support_outbox_oldest_seconds", "Seconds since the oldest of those that wait was put.", ages)
 
 
 def card_metrics(at: Service) -> Iterator[str]:

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,7 +92,7 @@ class Endless(Heard):
 
 
 def test_a_body_that_never_ends_is_refused_and_takes_no_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body, "BODY_SECONDS_MAX", 0.05)
+    monkeypatch.setattr(body, "WEBHOOKS", replace(body.WEBHOOKS, seconds_max=0.05))
     door = door_of(tmp_path)
     for _ in range(2 * sum(THREADS.values())):
         heard = Endless()
@@ -119,7 +120,7 @@ def test_a_body_is_whole_or_refused(tmp_path: Path, fields: dict[str, str], sent
 
 
 def test_bodies_of_all_together_have_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body, "BYTES_HELD_MAX", 10)
+    monkeypatch.setattr(body, "FORMS", replace(body.FORMS, held_max=10))
     door = door_of(tmp_path)
     assert ask(door, post("/staff/login", content_length="11"), b"a" * 11).status == 503
     assert ask(door, post("/staff/login", content_length="10"), b"a" * 10).status != 503

@@ -62,6 +62,7 @@ DEAF = """
 import sys
 from support_service import server
 server.ASK_SECONDS = server.ANSWER_SECONDS_MAX = 0.3
+server.SILENCES_AT_START_MAX = 200
 from support_service.__main__ import main
 sys.argv = ["support-service", *sys.argv[1:]]
 main()

@@ -88,9 +88,9 @@ def to_the_payment_page(visitor: Visitor, town: Town, lang: str = "en") -> Page:
     page.goto(f"{town.origin}/support?lang={lang}&article={ARTICLE}")
     page.check("#sum .is-monthly", force=True)
     page.click("#sum .presets.for-monthly.in-0 .preset >> nth=1")
-    assert page.url.startswith(f"{town.origin}/support?")
+    page.wait_for_url(lambda url: url.startswith(f"{town.origin}/support?"))
     page.click("#method-stripe a")
-    assert page.url.startswith(f"{town.origin}/card?")
+    page.wait_for_url(lambda url: url.startswith(f"{town.origin}/card?"))
     press(page)
     return page
 
@@ -118,7 +118,7 @@ def test_going_back_and_on_finds_the_same_payment_page(town: Town, visit: Visit)
     page = to_the_payment_page(visit(), town)
     first = page.url
     page.click("a[href*='/card']")
-    assert page.url.startswith(f"{town.origin}/card?")
+    page.wait_for_url(lambda url: url.startswith(f"{town.origin}/card?"))
     press(page)
     assert page.url == first
 
@@ -126,7 +126,7 @@ def test_going_back_and_on_finds_the_same_payment_page(town: Town, visit: Visit)
 def test_a_declined_card_is_not_told_to_us_and_the_next_one_pays(town: Town, visit: Visit) -> None:
     page = to_the_payment_page(visit(), town)
     page.click("button[value=decline]")
-    assert "/c/pay/" in page.url
+    page.wait_for_url("**/c/pay/**")
     page.click("button[value=pay]")
     page.wait_for_selector("text=Received. Thank you!")
 

@@ -175,7 +175,7 @@ def test_without_script_everything_needed_is_there(origin: str, visit: Visit) ->
 def test_without_script_a_sum_fills_the_code_the_link_and_the_words(origin: str, visit: Visit, tmp_path: Path) -> None:
     page = open_page(visit(has_script=False), f"{origin}/support?lang=uk")
     page.click(".preset >> text=200")
-    assert "amount=200&currency=UAH&frequency=once" in page.url
+    page.wait_for_url(lambda url: "amount=200&currency=UAH&frequency=once" in url)
     link = page.get_attribute("#method-iban .act a", "href") or ""
     assert nbu.decode(link).amount_kopecks == 20_000
     assert "200\u00a0₴" in page.inner_text("#method-iban .act")

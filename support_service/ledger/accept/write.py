@@ -14,7 +14,9 @@ from support_service.ledger.accept.aliases import Claimed
 from support_service.ledger.accept.new_claims import Held, News
 from support_service.ledger.errors import SourceContradiction
 from support_service.ledger.postings import Leg, postings_for
+from support_service.ledger.quarters import move_quarters
 from support_service.ledger.rows import Kept, believed, donation_values, identity_values, insert_rows, no_values
+from support_service.ledger.search import Findable, move_terms
 from support_service.ledger.tables import donation, observation, posting, total
 
 TotalKey: TypeAlias = tuple[str, str, str, str, int]
@@ -64,6 +66,7 @@ class _Refolded:
     held: Held
     before: Donation | None
     after: Donation | None
+    was: dict[str, Any] | None
     values: dict[str, Any]
 
 
@@ -86,6 +89,8 @@ def store(at: Writing, found: News) -> tuple[Donation, ...]:
         insert_rows(at.tx, observation, rows)
     _write_postings(at, touched)
     _move_totals(at.tx, touched)
+    move_quarters(at.tx, ((one.before, one.after) for one in touched))
+    _move_terms(at.tx, touched, found)
     return tuple(one.after for one in touched if one.after is not None)
 
 
@@ -132,7 +137,8 @@ def _refold(identity: Identity, number: int, held: Held, fresh: list[Kept]) -> _
         held_units = after[0].payment.units
         raise SourceContradiction(f"{identity.locator} is of {held_units} units, its gifts are not: nothing is split")
     values = no_values() if after is None else donation_values(*after)
-    return _Refolded(number, identity, held, before and before[0], after and after[0], values)
+    was = None if before is None else donation_values(*before)
+    return _Refolded(number, identity, held, before and before[0], after and after[0], was, values)
 
 
 def _split_units(found: Donation) -> tuple[int, ...]:
@@ -192,6 +198,19 @@ def _move_totals(tx: Connection, touched: list[_Refolded]) -> None:
     for key in units:
         if units[key] or count[key]:
             _move_total(tx, key, units[key], count[key])
+
+
+def _move_terms(tx: Connection, touched: list[_Refolded], found: News) -> None:
+    """Keep what staff find money by."""
+    bodies = {claim.identity.ref: claim.personal for claim in found.claims if claim.personal}
+    told = []
+    for one in touched:
+        names = {"asset": one.identity.asset, "address": one.identity.address, "locator": one.identity.locator}
+        body = bodies.get(one.identity.ref)
+        is_it = body is not None and canonical.sha256(body) == one.values["personal_digest"]
+        before = None if one.was is None else one.was | names
+        told.append(Findable(one.id, before, one.values | names, body if is_it else None))
+    move_terms(tx, told)
 
 
 def _move_total(tx: Connection, key: TotalKey, units: int, count: int) -> None:

@@ -6,6 +6,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
 
+from support_service.ledger.derived import fill_derived
+
 _FOLDER = Path(__file__).parent
 
 
@@ -17,4 +19,6 @@ def upgrade(connection: Connection) -> list[str]:
     applied: list[str] = []
     config.attributes["connection"], config.attributes["applied"] = connection, applied
     command.upgrade(config, "head")
+    if applied:
+        fill_derived(connection)
     return applied

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from sqlalchemy import Connection, Table, func, select
 
 from support_service.ledger.engine import Database
+from support_service.ledger.quarters import NAMES, SUMS
 from support_service.ledger.tables import (
     alias,
     cursor,
@@ -22,7 +23,9 @@ from support_service.ledger.tables import (
     line_key,
     observation,
     posting,
+    quarter_total,
     report,
+    staff_action,
     total,
     waiting_claim,
 )
@@ -32,6 +35,7 @@ from support_service.ledger.verify.lines import check_lines
 from support_service.ledger.verify.parts import Moment, raw
 from support_service.ledger.verify.postings import check_postings
 from support_service.ledger.verify.reports import check_reports
+from support_service.ledger.verify.search import check_term_count
 
 Progress: TypeAlias = Callable[[int, int], None]
 
@@ -40,7 +44,7 @@ PROBLEMS_MAX = 1_000
 
 APPEND_ONLY = (report, observation, posting, alias, waiting_claim)
 # What a line is known by, and who told it, is only ever added, too; they belong to no report.
-GUARDED = (*APPEND_ONLY, line_key, known_line, import_line)
+GUARDED = (*APPEND_ONLY, line_key, known_line, import_line, staff_action)
 
 
 def find_problems(database: Database, on_progress: Progress | None = None) -> list[str]:
@@ -66,6 +70,8 @@ def _problems(database: Database, on_progress: Progress) -> Iterator[str]:
     yield from check_lines(database)
     yield from _check_counts(moment)
     yield from _check_totals(moment)
+    yield from _check_quarters(moment)
+    yield from check_term_count(database, moment)
     yield from _check_cursors(moment)
 
 
@@ -79,6 +85,10 @@ def _moment(tx: Connection, on_progress: Progress) -> Moment:
         last_posting=tx.execute(select(func.coalesce(func.max(posting.c.posting_number), 0))).scalar_one(),
         rows={table.name: _count(tx, table) for table in APPEND_ONLY},
         totals={tuple(row[:5]): (row[5], row[6]) for row in tx.execute(select(*(raw(c) for c in total.c)))},
+        quarter_totals={
+            tuple(row[: len(NAMES)]): tuple(row[len(NAMES) :])
+            for row in tx.execute(select(*(raw(column) for column in quarter_total.c)))
+        },
         steps={row.source: row.step for row in tx.execute(select(cursor.c.source, cursor.c.step))},
     )
 
@@ -131,6 +141,19 @@ def _check_totals(moment: Moment) -> Iterator[str]:
             yield (
                 f"the total of {key[3]} by {key[0]} is kept as {held[0]} units of {held[1]} gifts, "
                 f"but the donations sum to {right[0]} of {right[1]}"
+            )
+
+
+def _check_quarters(moment: Moment) -> Iterator[str]:
+    derived = {
+        tuple(map(str, key)): tuple(str(getattr(sums, name)) for name in SUMS) for key, sums in moment.quarters.items()
+    }
+    for key in sorted(set(moment.quarter_totals) | set(derived)):
+        if moment.quarter_totals.get(key) != derived.get(key):
+            yield (
+                f"the sums of {key[4]} by {key[1]} in the quarter of an hour {key[0]} are kept as "
+                f"{' '.join(moment.quarter_totals.get(key, ('nothing',)))}, but the donations make them "
+                f"{' '.join(derived.get(key, ('nothing',)))} ({', '.join(SUMS)})"
             )
 
 

@@ -12,6 +12,7 @@ from support_service.ledger.canonical import personal_digest
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import BadRecord
 from support_service.ledger.postings import Leg, postings_for
+from support_service.ledger.quarters import Sums, counted_in
 from support_service.ledger.rows import (
     Kept,
     believed,
@@ -24,6 +25,7 @@ from support_service.ledger.rows import (
 from support_service.ledger.tables import donation, posting
 from support_service.ledger.verify.parts import CHUNK_ROWS, Moment, as_stored, raw_units
 from support_service.ledger.verify.reports import check_personal
+from support_service.ledger.verify.search import check_terms
 
 Booked: TypeAlias = tuple[int, str, str, str, str]
 
@@ -71,6 +73,7 @@ def _check_chunk(tx: Connection, rows: list[RowMapping], moment: Moment) -> Iter
             yield f"{name}: what is stored of it cannot be read"
         named |= {digest: name for one in kept if (digest := personal_digest(one.text)) is not None}
     yield from check_personal(tx, "personal", named)
+    yield from check_terms(tx, rows, moment)
 
 
 def _histories(tx: Connection, ids: list[int]) -> dict[int, list[Kept]]:
@@ -105,6 +108,8 @@ def _check_donation(
     then = [after for number, _, after in story if number <= moment.last_report]
     if then and then[-1].counted_units:
         moment.count(total_key(then[-1]), then[-1].counted_units)
+    if then and (summed := counted_in(then[-1])) is not None:
+        moment.quarters[summed[0]] = moment.quarters.get(summed[0], Sums()).plus(summed[1])
 
 
 def _booked(report_number: int, leg: Leg) -> Booked:

@@ -43,6 +43,8 @@ from support_service.rails.bank.settings import BankChoices
 REFERENCE_CHARACTERS_MAX = 200
 TEXT_CHARACTERS_MAX = 2_000
 RAW_CHARACTERS_MAX = 4_000
+# Of lines that stand equally far the one with more words ranks higher; what the bank no longer names, above all.
+BEYOND_WORDS = 1_000_000_000
 
 # By what a line was matched where it was not: a code is cut off, or there are several.
 HINT = "hint"
@@ -287,7 +289,7 @@ def drop_pending(account: str, named: Collection[str], ledger: LineLedger, *, si
             day = held.payment.bank.day if held.payment.bank else None
             if held.identity.locator not in named and (day is None or day >= since):
                 claim = replace(held.payment, state=State.REPLACED)
-                gone.append(Observation(held.identity, claim, rank=(Standing.PENDING.rank, 1)))
+                gone.append(Observation(held.identity, claim, rank=(Standing.PENDING.rank, BEYOND_WORDS)))
         report = Report(f"bank:{account}", f"gone:{_key(gone)}", tuple(gone))
         return LineWork((report,) if gone else ())
 

@@ -83,10 +83,10 @@ class Identified:
 
 @dataclass(slots=True)
 class _File:
-    """What one file has used up so far: known lines, and the numbers of new ones."""
+    """What one file has used up so far: the locators of its lines, and where twins go on to be numbered."""
 
     taken: set[str] = field(default_factory=set)
-    parts: dict[str, set[str]] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
     by_reference: dict[str, KnownLine] = field(default_factory=dict)
 
 
@@ -275,17 +275,19 @@ def words_of(line: Line) -> int:
 
 
 def _new_locator(named: _Named, answers: Answers, file: _File) -> str:
-    """Give "<account>:<reference>:<part>"; the part is the bank's own, or the next free number."""
+    """Give "<account>:<reference>:<part>"; the part is the bank's own, or the next free number.
+
+    Of lines that are alone under their reference nothing more is kept than that they are taken: files are long.
+    """
     home, line = named.home, named.line
-    if home not in file.parts:
-        locators = (one.locator for one in answers.get(named.home_key, ()))
-        file.parts[home] = {one.removeprefix(home) for one in locators if one.startswith(home)}
-    parts = file.parts[home]
-    part, number = line.reference_part or str(len(parts) + 1), len(parts) + 1
-    while part in parts:
+    known = {one.locator for one in answers.get(named.home_key, ()) if one.locator.startswith(home)}
+    first = number = file.numbers.get(home, len(known) + 1)
+    part = line.reference_part or str(number)
+    while f"{home}{part}" in known or f"{home}{part}" in file.taken:
         number += 1
         part = f"{line.reference_part}.{number}" if line.reference_part else str(number)
-    parts.add(part)
+    if number != first:
+        file.numbers[home] = number
     return f"{home}{part}"
 
 

@@ -2,6 +2,7 @@
 
 from support_service.rails.bitcoin.method import build_method, check_network
 from support_service.rails.bitcoin.network import POLL_SECONDS_DEFAULT
+from support_service.rails.bitcoin.payment_page import payment_page
 from support_service.rails.rail import Rail
 
 BITCOIN = Rail(
@@ -12,4 +13,5 @@ BITCOIN = Rail(
     node_keys=("rpc", "esplora"),
     poll_seconds=POLL_SECONDS_DEFAULT,
     check_online="support_service.rails.bitcoin.online:ask_nodes",
+    payment_page=payment_page,
 )

@@ -2,6 +2,7 @@
 
 from support_service.rails.evm.method import build_method, check_network
 from support_service.rails.evm.network import POLL_SECONDS_DEFAULT
+from support_service.rails.evm.payment_page import payment_page
 from support_service.rails.rail import Rail
 
 EVM = Rail(
@@ -13,4 +14,5 @@ EVM = Rail(
     poll_seconds=POLL_SECONDS_DEFAULT,
     check_online="support_service.rails.evm.online:ask_nodes",
     ask_head="support_service.rails.evm.online:ask_head",
+    payment_page=payment_page,
 )

@@ -2,7 +2,8 @@
 
 from support_service.rails.rail import Rail
 from support_service.rails.stripe.method import RAIL, build_method
-from support_service.rails.stripe.plan_words import ENDED_PLANS, PLAN_WORDS
+from support_service.rails.stripe.payment_page import payment_page
+from support_service.rails.stripe.plan_words import ENDED_PLANS, FAILING_PLANS, PLAN_WORDS, UNBEGUN_PLANS
 from support_service.rails.stripe.settings import SECTIONS, name_sources, read_own
 
 STRIPE = Rail(
@@ -16,4 +17,7 @@ STRIPE = Rail(
     processor="support_service.rails.stripe.processor:build_processor",
     plan_words=PLAN_WORDS,
     ended_plans=ENDED_PLANS,
+    payment_page=payment_page,
+    failing_plans=FAILING_PLANS,
+    unbegun_plans=UNBEGUN_PLANS,
 )

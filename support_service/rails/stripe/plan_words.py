@@ -1,4 +1,4 @@
-"""How a plan is, by the state of its subscription, in words for staff; and which of them charge no more. Pure."""
+"""How a plan is, by its subscription's state, in words for staff; which charge no more, which failed to. Pure."""
 
 from support_service.giving import Phrase
 
@@ -13,3 +13,5 @@ PLAN_WORDS = {
     "canceled": Phrase("stopped"),
 }
 ENDED_PLANS = frozenset({"canceled", "incomplete_expired"})
+FAILING_PLANS = frozenset({"past_due", "unpaid"})
+UNBEGUN_PLANS = frozenset({"incomplete"})

@@ -3,6 +3,7 @@
 from support_service.rails.rail import Rail
 from support_service.rails.tron.method import build_method, check_network
 from support_service.rails.tron.network import POLL_SECONDS_DEFAULT
+from support_service.rails.tron.payment_page import payment_page
 
 TRON = Rail(
     name="tron",
@@ -15,4 +16,5 @@ TRON = Rail(
     check_online="support_service.rails.tron.online:ask_nodes",
     # Its nodes tell their head as Ethereum's do.
     ask_head="support_service.rails.evm.online:ask_head",
+    payment_page=payment_page,
 )

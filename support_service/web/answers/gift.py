@@ -20,6 +20,7 @@ from support_service.giving.codes import issue
 from support_service.ledger import Ledger, LedgerError
 from support_service.money import plain
 from support_service.web.answers.exact import exact_sums
+from support_service.web.answers.gift_by_mail import NO_ADDRESS, is_wrong_email, send_page, typed_email, typed_person
 from support_service.web.answers.limits import Limit, admit
 from support_service.web.answers.ways import GiftWish, Way, read_gift, ways_of
 from support_service.web.guard import SecretUnusable, is_from_our_page
@@ -65,14 +66,15 @@ def begin() -> BaseResponse:
     if card is not None:
         return redirect(_card_form(), 303)
     wish = read_gift(request.form, ways_of(at.assembly.methods))
-    if wish.mistake is not None:
-        return _ask(wish, 400)
+    if wish.mistake is not None or is_wrong_email(at):
+        return _ask(wish, 400, wish.mistake or NO_ADDRESS)
     if not is_from_our_page():
         return _ask(wish, 403, ELSEWHERE)
     try:
         if not admit(at, LIMIT, request.remote_addr or ""):
             return _notice(Phrase("Please wait a little"), TOO_MANY, 429)
         intent = at.write(partial(_open, at, wish))
+        send_page(at, intent)
     except (LedgerError, SecretUnusable) as error:
         log.warning("gift_ledger_down", extra={"error": str(error)})
         return _notice(Phrase("We cannot follow your gift now"), NOT_NOW, 503)
@@ -119,6 +121,7 @@ def _open(at: Service, wish: GiftWish, ledger: Ledger) -> Intent:
         lang=chosen_language(),
         made_at=now,
         article=allowed_article(request.form.get("article", ""), at.assembly.settings.publisher.sites),
+        personal=typed_person(at),
     )
     awaiting = None
     if way is not None and way.watch is not None and money is not None:
@@ -164,6 +167,8 @@ def _ask(wish: GiftWish, status: int, alert: Phrase | None = None) -> Response:
         wish=wish,
         meant=[(money, plain(money)) for money in wish.meant],
         alert=alert or wish.mistake,
+        asks_email=at.configured.told.mailbox is not None,
+        email=typed_email(),
         article=article,
         article_label=article_label(article) if article else None,
     )

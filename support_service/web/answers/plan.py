@@ -18,6 +18,7 @@ from support_service.money import Asset, BadAmount, Money, plain
 from support_service.rails.processor import ChangesPlans, CheckoutDown, CheckoutRefused, Processor
 from support_service.web.amounts import SeveralMeanings, read_exact, read_typed, sum_text
 from support_service.web.answers.limits import Limit, admit
+from support_service.web.answers.lost_plan import can_be_asked
 from support_service.web.civil_dates import day_of
 from support_service.web.guard import SecretUnusable, is_from_our_page
 from support_service.web.headers import PAGE_POLICY
@@ -242,6 +243,7 @@ def _page(regular: Regular, alert: Phrase | None = None, *, told: Phrase | None 
         next_day=day_of(next_at, at.zone).isoformat() if next_at is not None else "",
         sums=_other_sums(at, regular),
         can_change=isinstance(regular.processor, ChangesPlans),
+        can_be_found=can_be_asked(at),
         nonce=secrets.token_hex(NONCE_BYTES),
         typed=request.form.get("amount", "")[:30] if alert else "",
     )

@@ -82,7 +82,7 @@ def support() -> Response:
 @blueprint.get("/privacy")
 def privacy() -> Response:
     """Tell what is stored, why and how long."""
-    return public(_page("privacy.html", None))
+    return public(_page("privacy.html", None, sends_letters=service().configured.told.mailbox is not None))
 
 
 @blueprint.get("/qr/<key>.svg")
@@ -114,6 +114,7 @@ def _page(template: str, article: str | None, **more: object) -> str:
         "card_processors": [method.card.processor for method in at.assembly.methods if method.card is not None],
         "article": article,
         "article_label": article_label(article) if article else None,
+        "keep_days": at.assembly.settings.privacy.keep_days,
     }
     return render_template(template, **(around | more))
 

@@ -8,16 +8,19 @@ import logging
 from collections.abc import Iterator
 from itertools import chain, islice
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, g, redirect, render_template, request, url_for
 from flask.blueprints import BlueprintSetupState
+from flask_babel import format_date
 from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response as BaseResponse
 
 from support_service.giving import Phrase, Plan
 from support_service.ledger import FORMATS, LedgerError, LedgerOutdated, ReportFacts
 from support_service.ledger.login_limits import Knock
+from support_service.ledger.search import ASKED_CHARS_MAX
 from support_service.ledger.staff import LoginRefused, Role, TooManyAttempts
 from support_service.web import guard
+from support_service.web.amounts import decimal_sign
 from support_service.web.card import guard as card_guard
 from support_service.web.card.offer import all_cards
 from support_service.web.guard import login_required
@@ -25,13 +28,19 @@ from support_service.web.health import not_watched, source_views
 from support_service.web.i18n import LANGUAGE_NAMES, chosen_language, say
 from support_service.web.service import SAFE_METHODS, service
 from support_service.web.spoken import speech
+from support_service.web.staff import articles as staff_articles
 from support_service.web.staff import cards as staff_cards
 from support_service.web.staff import devices
+from support_service.web.staff import donors as staff_donors
 from support_service.web.staff import entry as staff_entry
+from support_service.web.staff import home as staff_home
 from support_service.web.staff import imports as staff_imports
 from support_service.web.staff import inbox as staff_inbox
 from support_service.web.staff import lines as staff_lines
 from support_service.web.staff import links as staff_links
+from support_service.web.staff import messages as staff_messages
+from support_service.web.staff import months as staff_months
+from support_service.web.staff import people as staff_people
 from support_service.web.staff import rows as staff_rows
 from support_service.web.staff import snippets as staff_snippets
 from support_service.web.staff.filter import NAMES, Filter, choices, read_filter
@@ -48,22 +57,33 @@ blueprint.register_blueprint(staff_lines.blueprint)
 blueprint.register_blueprint(staff_links.blueprint)
 blueprint.register_blueprint(staff_inbox.blueprint)
 blueprint.register_blueprint(staff_imports.blueprint)
+blueprint.register_blueprint(staff_messages.blueprint)
 blueprint.register_blueprint(staff_rows.blueprint)
+blueprint.register_blueprint(staff_months.blueprint)
+blueprint.register_blueprint(staff_articles.blueprint)
+blueprint.register_blueprint(staff_donors.blueprint)
+blueprint.register_blueprint(staff_people.blueprint)
 blueprint.register_blueprint(staff_snippets.blueprint)
 
 PAGE_ROWS = 50
 FORMS = {one.name: one for one in FORMATS}
 _NAMES = ",".join(f'"{name}"' for name in FORMS)
 # What the query of a staff page may hold, and a link to the same page keeps.
-KEPT = (*NAMES, "before", "below", "told", "next")
+KEPT = (*NAMES, "before", "below", "told", "next", "month", "q")
 
 PAGES = (
+    ("staff.home", Phrase("Home"), Role.VIEWER),
     ("staff.donations", Phrase("Donations"), Role.VIEWER),
     ("staff.cards.overview", Phrase("Card gifts"), Role.VIEWER),
     ("staff.inbox.lines", Phrase("Inbox"), Role.BOOKKEEPER),
     ("staff.entry.form", Phrase("Book a gift"), Role.BOOKKEEPER),
     ("staff.imports.overview", Phrase("Statements"), Role.BOOKKEEPER),
+    ("staff.months.this", Phrase("Months"), Role.VIEWER),
+    ("staff.articles.overview", Phrase("Articles"), Role.VIEWER),
     ("staff.exports", Phrase("Exports"), Role.BOOKKEEPER),
+    ("staff.messages.overview", Phrase("Notifications"), Role.VIEWER),
+    ("staff.people.overview", Phrase("People"), Role.ADMIN),
+    ("staff.donors.look", Phrase("Privacy"), Role.ADMIN),
     ("staff.health", Phrase("Health"), Role.VIEWER),
 )
 WRONG = Phrase("This e-mail and password do not fit together, or the account is closed.")
@@ -86,7 +106,7 @@ def check_form() -> None:
         if guard.current_session() is None:
             raise guard.NotSignedIn
         request.max_content_length = staff_imports.UPLOAD_BYTES_MAX
-    is_login = request.endpoint == "staff.login"
+    is_login = request.endpoint in {"staff.login", "staff.people.join"}
     guard.refuse_forgery(guard.login_token if is_login else guard.form_token)
 
 
@@ -114,10 +134,30 @@ def keep_language(_endpoint: str, values: dict[str, object]) -> None:
 def teach_templates(state: BlueprintSetupState) -> None:
     """Give templates the words and the figures of the ledger."""
     state.app.add_template_filter(exact)
-    state.app.add_template_filter(grouped)
+    state.app.add_template_filter(grouped_here, "grouped")
+    state.app.add_template_filter(method_title)
+    state.app.add_template_filter(lambda day: format_date(day, "LLLL y").capitalize(), "month_name")
+    state.app.add_template_filter(short_address)
     state.app.add_template_filter(lambda value: say(word_for(value)), "word")
     state.app.add_template_filter(rfc3339)
     state.app.add_template_filter(say_plan, "plan_word")
+
+
+def grouped_here(units: int, exponent: int) -> str:
+    """Write an amount as people write it in the language of the page."""
+    return grouped(units, exponent, decimal_sign(chosen_language()))
+
+
+def method_title(key: str) -> str:
+    """Call a method as readers know it; one that is gone from the settings by its key."""
+    if "method_titles" not in g:
+        g.method_titles = service().configured.for_people(say).titles
+    return str(g.method_titles.get(key, key))
+
+
+def short_address(address: str) -> str:
+    """Write the address of an article without what all of them share."""
+    return address.removeprefix("https://").removeprefix("http://").removeprefix("www.").rstrip("/")
 
 
 def say_plan(plan: Plan) -> str:
@@ -181,19 +221,39 @@ def logout() -> BaseResponse:
 
 @blueprint.get("/")
 @login_required(Role.VIEWER)
+def home() -> str:
+    """Show how the month goes and what needs a person; a list asked for at its old address is shown there."""
+    return donations() if any(name in request.args for name in (*NAMES, "before", "q")) else staff_home.page()
+
+
+@blueprint.get("/donations")
+@login_required(Role.VIEWER)
 def donations() -> str:
-    """List donations, newest first, a page at a time, below the totals."""
+    """List donations, newest first, a page at a time: all, or what a search and a filter find."""
     at, chosen = service(), read_filter(request.args)
-    listed = at.books.donations(chosen.wanted, before=chosen.before, limit=PAGE_ROWS + 1)
+    asked = request.args.get("q", "")[:ASKED_CHARS_MAX].strip()
+    is_whole = True
+    if asked:
+        found = at.books.search(
+            asked, chosen.wanted, before=chosen.before, limit=PAGE_ROWS + 1, with_people=_is_bookkeeper()
+        )
+        listed, is_whole = found.listed, found.is_whole
+    else:
+        listed = at.books.donations(chosen.wanted, before=chosen.before, limit=PAGE_ROWS + 1)
     page = listed[:PAGE_ROWS]
+    is_filtered = bool(chosen.query or asked or chosen.before)
     return render_template(
         "staff/donations.html",
+        asked=asked,
+        is_whole=is_whole,
         listed=page,
         older=page[-1].number if len(listed) > PAGE_ROWS else None,
         is_later_page=chosen.before is not None,
-        is_filtered=bool(chosen.query),
-        sums=by_asset(at.books.totals()),
-        on_the_way=count_on_the_way(at.books),
+        is_filtered=is_filtered,
+        query=chosen.query | ({"q": asked} if asked else {}),
+        # Sums of everything above a part of it would be taken for its sums.
+        sums=None if is_filtered else by_asset(at.books.totals()),
+        on_the_way=None if is_filtered else count_on_the_way(at.books),
         chosen=chosen,
         mistakes=chosen.mistakes,
         choices=choices(at.configured),
@@ -206,13 +266,14 @@ def donations() -> str:
 def donation(ref: str) -> str:
     """Show what we believe of one donation, and how we came to believe it."""
     history = staff_entry.history_or_404(ref)
-    held, is_bookkeeper = history.donation, _is_bookkeeper()
+    held, is_bookkeeper, at = history.donation, _is_bookkeeper(), service()
+    rail = at.configured.rails.get(held.payment.rail)
     return render_template(
         "staff/donation.html",
         history=history,
         donation=held,
         payment=held.payment,
-        story=tell(history.observations, held.payment.exponent),
+        story=tell(history.observations, held.payment.exponent, decimal_sign(chosen_language())),
         flags=[FLAG_WORDS[flag] for flag in held.payment.flags],
         is_bookkeeper=is_bookkeeper,
         raws=[
@@ -225,7 +286,10 @@ def donation(ref: str) -> str:
         can_withdraw=may_withdraw(held) and is_bookkeeper,
         withdrawal_nonce=staff_entry.new_nonce(),
         classes=staff_lines.offered_classes(held) if is_bookkeeper else (),
-        around=service().books.around(ref),
+        around=at.books.around(ref),
+        plan=at.books.plan_of(held.intent) if held.intent else None,
+        siblings=at.books.intent_donations(held.intent) if held.intent else (),
+        payment_page=rail.payment_page(at.configured.given(rail.name), held) if rail and rail.payment_page else "",
         match_seen=staff_links.match_seen(held),
         can_split=staff_links.may_split(held) and is_bookkeeper,
     )
@@ -278,6 +342,7 @@ def download(form: str) -> Response | tuple[str, int]:
     file = _begun(wanted.write(at.ledger.exported(chosen.wanted), people))
     response = Response(file, mimetype=wanted.media_type)
     response.headers["Content-Disposition"] = f'attachment; filename="donations-{at.today()}.{wanted.suffix}"'
+    at.books.people.note(guard.signed_in().person.email, "export", f"{form} {chosen.query}")
     log.info("staff_export", extra={"form": form})
     return response
 
@@ -349,7 +414,7 @@ def _login_page(message: Phrase | None = None) -> str:
 def _next_page() -> str:
     path = guard.next_path(request.args.get("next", ""))
     if path is None:
-        return url_for("staff.donations")
+        return url_for("staff.home")
     return f"{path}?lang={chosen_language()}" if "lang" in request.args else path
 
 

@@ -1,9 +1,9 @@
 """The ledger's facts in words for staff: states, kinds, amounts, and a donation's history as a story. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from support_service.giving import (
     ClassClaim,
@@ -16,6 +16,7 @@ from support_service.giving import (
     Outcome,
     PaymentClaim,
     Phrase,
+    Rank,
     RefundClaim,
     SplitClaim,
     StandClaim,
@@ -46,6 +47,8 @@ FRESHNESS_WORDS = {
 }
 _WORDS: dict[str, Phrase] = {str(name): words for name, words in (*STATE_WORDS.items(), *KIND_WORDS.items())}
 _WORDS |= FRESHNESS_WORDS
+# Says an amount: its units, and its exponent where it is none of the money's own.
+Write: TypeAlias = Callable[..., str]
 _GROUP_SPACE = "\u202f"
 
 
@@ -74,14 +77,14 @@ def rfc3339(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
 
-def grouped(units: int, exponent: int) -> str:
+def grouped(units: int, exponent: int, decimal_sign: str = ".") -> str:
     """Write an amount for eyes: "1 234.50" with narrow spaces and a true minus; currencies keep all decimals."""
     whole, _, fraction = exact(units, exponent).partition(".")
     sign, digits = ("−", whole[1:]) if whole.startswith("-") else ("", whole)
     groups = _GROUP_SPACE.join(f"{int(digits):,}".split(","))
     if exponent <= 3:
         fraction = fraction.ljust(exponent, "0")
-    return f"{sign}{groups}.{fraction}" if fraction else f"{sign}{groups}"
+    return f"{sign}{groups}{decimal_sign}{fraction}" if fraction else f"{sign}{groups}"
 
 
 def exact(units: int, exponent: int) -> str:
@@ -89,23 +92,33 @@ def exact(units: int, exponent: int) -> str:
     return plain(Money(units, Asset("-", exponent)))
 
 
-def tell(history: Iterable[Observed], exponent: int) -> list[Told]:
-    """Tell what was observed, in the order in which we learned it: "seen in block 5, orphaned, seen again"."""
+def tell(history: Iterable[Observed], exponent: int, decimal_sign: str = ".") -> list[Told]:
+    """Tell what was observed, in the order in which we learned it: "seen in block 5, orphaned, seen again".
+
+    That a payment was on its way is no news once it has come: a processor tells of both, and not always in their order.
+    """
+
+    def write(units: int, places: int = exponent) -> str:
+        return grouped(units, places, decimal_sign)
+
     lines: list[Told] = []
-    before: list[State] = []
+    before: list[PaymentClaim] = []
+    best: Rank = (-1, -1)
     for observed in history:
         match observed.claim:
             case PaymentClaim() as claim:
-                lines.append(Told(_payment(claim, before), observed, claim.state, claim.personal.note))
-                before.append(claim.state)
+                if claim.state is not State.SEEN or observed.rank >= best:
+                    lines.append(Told(_payment(claim, before), observed, claim.state, claim.personal.note))
+                before.append(claim)
+                best = max(best, observed.rank)
             case RefundClaim(units=units, outcome=outcome):
-                lines.append(Told(_refund(outcome, grouped(units, exponent)), observed, None))
+                lines.append(Told(_refund(outcome, write(units)), observed, None))
             case DisputeClaim(units=units, outcome=outcome):
-                lines.append(Told(_dispute(outcome, grouped(units, exponent)), observed, None))
+                lines.append(Told(_dispute(outcome, write(units)), observed, None))
             case FeeClaim(units=units):
-                lines.append(Told(_fee(units, exponent), observed, None))
+                lines.append(Told(_fee(units, write), observed, None))
             case ValueClaim() as claim:
-                lines.append(Told(_value(claim), observed, None))
+                lines.append(Told(_value(claim, write), observed, None))
             case MatchClaim() | ClassClaim() | LinkClaim() | SplitClaim() | StandClaim() as claim:
                 lines.append(Told(_said(claim), observed, None))
             case _ as other:
@@ -133,8 +146,8 @@ def _said(claim: Word) -> Phrase:
     return words
 
 
-def _fee(units: int, exponent: int) -> Phrase:
-    amount = (("amount", grouped(abs(units), exponent)),)
+def _fee(units: int, write: Write) -> Phrase:
+    amount = (("amount", write(abs(units))),)
     if units < 0:
         return Phrase("The processor gave %(amount)s of its fee back", amount)
     return Phrase("The processor kept a fee of %(amount)s", amount)
@@ -155,9 +168,9 @@ def _link(claim: LinkClaim) -> Phrase:
     return Phrase("It is about the money %(ref)s (%(reason)s)", (("ref", claim.to), ("reason", claim.reason)))
 
 
-def _value(claim: ValueClaim) -> Phrase:
+def _value(claim: ValueClaim, write: Write) -> Phrase:
     values = (
-        ("amount", grouped(claim.units, claim.exponent)),
+        ("amount", write(claim.units, claim.exponent)),
         ("currency", claim.currency),
         ("rate", claim.rate),
         ("source", claim.source),
@@ -165,8 +178,9 @@ def _value(claim: ValueClaim) -> Phrase:
     return Phrase("Worth %(amount)s %(currency)s when it came, at %(rate)s (%(source)s)", values)
 
 
-def _payment(claim: PaymentClaim, before: list[State]) -> Phrase:
-    known = _AGAIN if claim.state in before and claim.state in _AGAIN else _FIRST
+def _payment(claim: PaymentClaim, before: list[PaymentClaim]) -> Phrase:
+    is_again = claim.state in _AGAIN and any(one.state is claim.state for one in before)
+    known = _AGAIN if is_again else _FIRST
     words = known[claim.state]
     if claim.block_height is None:
         return words[0]

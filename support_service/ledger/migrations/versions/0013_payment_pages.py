@@ -5,8 +5,8 @@ This file is frozen: databases in the field were made by it.
 
 from alembic import op
 
-revision = "0010"
-down_revision = "0009"
+revision = "0013"
+down_revision = "0012"
 
 
 def upgrade() -> None:

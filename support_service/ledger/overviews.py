@@ -1,0 +1,105 @@
+"""What staff look at from above: articles that brought gifts, and what repeats."""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from support_service.giving import COUNTED_KINDS, Direction, Frequency, State, ValueClaim
+from support_service.ledger.engine import Database
+from support_service.ledger.month import GIFTS_MAX
+from support_service.ledger.rows import in_chunks, read_value
+from support_service.ledger.tables import donation, intent, plan, to_micros
+
+# Plans of one sum are one row of this question; a publisher with more kinds of sums is told about these.
+PLAN_SUMS_MAX = 5_000
+# So many plans that began last are asked for what their readers had read.
+BEGUN_MAX = 2_000
+_COUNTED = (State.CONFIRMED, State.PARTIALLY_REFUNDED)
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleGift:
+    """One gift that counts and that followed an article, with no word about who gave."""
+
+    article: str
+    method: str
+    asset: str
+    exponent: int
+    units: int
+    counted_units: int
+    value: ValueClaim | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSum:
+    """So many plans of one rail, state, sum and frequency."""
+
+    rail: str
+    state: str
+    currency: str
+    exponent: int
+    frequency: Frequency
+    units: int
+    count: int
+
+
+class Overviews:
+    """The ledger's side of the pages that sum up; every method may raise LedgerError."""
+
+    _database: Database
+
+    def article_gifts(self, since: datetime, until: datetime) -> tuple[ArticleGift, ...]:
+        """List the gifts of these days that followed an article, newest first, GIFTS_MAX at most."""
+        names = ("article", "method", "asset", "exponent", "units", "counted_units", "value")
+        asked = (
+            select(*(donation.c[name] for name in names))
+            .where(
+                donation.c.article.is_not(None),
+                donation.c.occurred_at >= to_micros(since),
+                donation.c.occurred_at < to_micros(until),
+                donation.c.state.in_(_COUNTED),
+                donation.c.direction == Direction.IN,
+                donation.c.kind.in_(sorted(COUNTED_KINDS)),
+            )
+            .order_by(donation.c.occurred_at.desc())
+            .limit(GIFTS_MAX)
+        )
+        with self._database.read() as tx:
+            return tuple(ArticleGift(*(*row[:-1], read_value(row[-1]))) for row in tx.execute(asked))
+
+    def plan_sums(self) -> tuple[PlanSum, ...]:
+        """Count plans by rail, state and sum."""
+        names = ("rail", "state", "currency", "exponent", "frequency", "units")
+        columns = [plan.c[name] for name in names]
+        asked = select(*columns, func.count()).group_by(*columns).order_by(*columns).limit(PLAN_SUMS_MAX)
+        with self._database.read() as tx:
+            return tuple(
+                PlanSum(row[0], row[1], row[2], row[3], Frequency(row[4]), row[5], row[6]) for row in tx.execute(asked)
+            )
+
+    def plans_begun(self, since: datetime, until: datetime) -> Mapping[str | None, int]:
+        """Count the plans that readers began in these days by the article they had read; None: by no article."""
+        asked = (
+            select(intent.c.ref)
+            .join(plan, plan.c.intent == intent.c.ref)
+            .where(intent.c.made_at >= to_micros(since), intent.c.made_at < to_micros(until))
+            .order_by(intent.c.made_at.desc())
+            .limit(BEGUN_MAX)
+        )
+        counted: dict[str | None, int] = {}
+        with self._database.read() as tx:
+            for body in _bodies(tx, tx.execute(asked).scalars().all()):
+                article = json.loads(body)["article"]
+                counted[article] = counted.get(article, 0) + 1
+        return counted
+
+
+def _bodies(tx: Connection, refs: Collection[str]) -> list[str]:
+    return [
+        body
+        for chunk in in_chunks(sorted(refs))
+        for body in tx.execute(select(intent.c.body).where(intent.c.ref.in_(chunk))).scalars()
+    ]

@@ -1,0 +1,115 @@
+"""Sums by quarter of an hour, kept by accept: what a month, a day or a chart is added up from.
+
+A quarter is the largest piece of time that every calendar in use is made of: days begin at a quarter of an hour of UTC
+wherever a publisher lives. Sums are of the gift's own time, so that money that comes late stands where it belongs.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from support_service.giving import COUNTED_KINDS, Direction, Donation, State
+from support_service.ledger.tables import quarter_total, to_micros
+
+QUARTER_MICROS = 15 * 60 * 1_000_000
+
+# Money that reached us, whatever became of it since.
+CAME = frozenset({State.CONFIRMED, State.PARTIALLY_REFUNDED, State.REFUNDED, State.DISPUTED})
+
+QuarterKey: TypeAlias = tuple[int, str, str, str, str, int, str, int]
+NAMES = ("quarter", "method", "rail", "network", "asset", "exponent", "currency", "currency_exponent")
+SUMS = ("gifts", "counted_gifts", "units", "refunded_units", "fee_units", "worth_units")
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Sums of gifts of one asset, and what of them still counts was worth; counted_gifts are those that count."""
+
+    gifts: int = 0
+    counted_gifts: int = 0
+    units: int = 0
+    refunded_units: int = 0
+    fee_units: int = 0
+    worth_units: int = 0
+
+    def plus(self, other: "Sums", sign: int = 1) -> "Sums":
+        """Add other sums, or with sign -1 take them off."""
+        return Sums(*(getattr(self, name) + sign * getattr(other, name) for name in SUMS))
+
+
+@dataclass(frozen=True, slots=True)
+class QuarterTotal:
+    """The sums of one quarter, method, asset and currency of value; currency "" while no value is known."""
+
+    quarter: int
+    method: str
+    rail: str
+    network: str
+    asset: str
+    exponent: int
+    currency: str
+    currency_exponent: int
+    sums: Sums
+
+
+def counted_in(found: Donation) -> tuple[QuarterKey, Sums] | None:
+    """Tell where a piece of money is summed, and with what; None for what is no gift or never reached us."""
+    payment, identity, value = found.payment, found.identity, found.value
+    is_gift = payment.kind in COUNTED_KINDS and identity.direction is Direction.IN
+    if not is_gift or found.state not in CAME:
+        return None
+    quarter = to_micros(payment.occurred_at) // QUARTER_MICROS
+    where = (quarter, payment.method, payment.rail, identity.network, identity.asset, payment.exponent)
+    worth = value.units * found.counted_units // payment.units if value is not None and payment.units else 0
+    sums = Sums(
+        1, int(bool(found.counted_units)), found.counted_units, found.refunded_units, found.fee_units or 0, worth
+    )
+    return (*where, value.currency if value else "", value.exponent if value else 0), sums
+
+
+def quarters(since: datetime, until: datetime) -> tuple[int, int]:
+    """Number the quarters between two moments, the second excluded."""
+    return to_micros(since) // QUARTER_MICROS, to_micros(until) // QUARTER_MICROS
+
+
+_IS_IT = [quarter_total.c[name] == bindparam(f"held_{name}") for name in NAMES]
+_HELD = select(*(quarter_total.c[name] for name in SUMS)).where(*_IS_IT)
+_MOVED, _EMPTY = update(quarter_total).where(*_IS_IT), delete(quarter_total).where(*_IS_IT)
+
+
+def move_quarters(tx: Connection, changed: Iterable[tuple[Donation | None, Donation | None]]) -> None:
+    """Bring the sums up to date; changed are donations before and after."""
+    moves: dict[QuarterKey, Sums] = {}
+    for before, after in changed:
+        for found, sign in ((before, -1), (after, 1)):
+            told = counted_in(found) if found is not None else None
+            if told is not None:
+                moves[told[0]] = moves.get(told[0], Sums()).plus(told[1], sign)
+    for key, move in moves.items():
+        if move != Sums():
+            _move(tx, key, move)
+
+
+def _move(tx: Connection, key: QuarterKey, move: Sums) -> None:
+    names = dict(zip(NAMES, key, strict=True))
+    here = {f"held_{name}": part for name, part in names.items()}
+    row = tx.execute(_HELD, here).mappings().one_or_none()
+    now = move if row is None else Sums(**row).plus(move)
+    values = {name: getattr(now, name) for name in SUMS}
+    if row is None:
+        tx.execute(insert(quarter_total), names | values)
+    elif now.gifts:
+        tx.execute(_MOVED, here | values)
+    else:
+        tx.execute(_EMPTY, here)
+
+
+def read_quarters(tx: Connection, since: datetime, until: datetime) -> tuple[QuarterTotal, ...]:
+    """Read the sums of what came between two moments, oldest first."""
+    first, end = quarters(since, until)
+    asked = select(quarter_total).where(quarter_total.c.quarter >= first, quarter_total.c.quarter < end)
+    rows = tx.execute(asked.order_by(*quarter_total.primary_key))
+    return tuple(QuarterTotal(*(*row[: len(NAMES)], Sums(*row[len(NAMES) :]))) for row in rows)

@@ -1,0 +1,189 @@
+"""Gifts by what a person remembers of them; every question is a walk along an index, newest first.
+
+The terms of a gift are kept by accept and go with what they were made from: see `terms`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, RowMapping, bindparam, delete, select, text
+
+from support_service.giving import Listed, Personal
+from support_service.ledger.canonical import read_personal
+from support_service.ledger.engine import Database
+from support_service.ledger.queries import Wanted, conditions, donations_with_people
+from support_service.ledger.rows import Values, in_chunks, insert_rows, personal_by_digest, read_donation
+from support_service.ledger.tables import donation, plan, search_term, total
+from support_service.ledger.terms import read_asked, terms_of
+
+ASKED_CHARS_MAX = 200
+WORDS_MAX = 6
+# A beginning of a word may mean so many words; whoever typed so little types more.
+KEYS_MAX = 20
+# Of a word that is in nearly every gift the newest so many are looked through.
+CANDIDATES_MAX = 2_000
+_LAST = "\U0010ffff"
+_AFTER_ALL = (1 << 63) - 1
+
+# The words that begin so, each found by one step from the one before: however many gifts have them.
+_KEYS = text(
+    """WITH RECURSIVE found(term) AS (
+        SELECT (SELECT min(term) FROM search_term WHERE term >= :first AND term < :end)
+        UNION ALL
+        SELECT (SELECT min(term) FROM search_term WHERE term > found.term AND term < :end)
+        FROM found WHERE found.term IS NOT NULL
+    ) SELECT term FROM found WHERE term IS NOT NULL LIMIT :most"""
+)
+_OF_KEY = (
+    select(search_term.c.donation_id)
+    .where(search_term.c.term == bindparam("term"), search_term.c.donation_id < bindparam("before"))
+    .order_by(search_term.c.donation_id.desc())
+    .limit(bindparam("most"))
+)
+_AMONG = select(search_term.c.donation_id).where(
+    search_term.c.term.in_(bindparam("terms", expanding=True)),
+    search_term.c.donation_id.in_(bindparam("ids", expanding=True)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of what was found, newest first; is_whole False: older gifts that fit may be missing."""
+
+    listed: tuple[Listed, ...]
+    is_whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """One word that was typed: the terms that it may mean, gifts that it names by themselves, and what it found."""
+
+    keys: tuple[str, ...]
+    ids: frozenset[int]
+    is_whole: bool
+
+
+class Search:
+    """The ledger's side of the search box; every method may raise LedgerError."""
+
+    _database: Database
+
+    def search(
+        self, asked: str, wanted: Wanted, *, before: int | None = None, limit: int = 50, with_people: bool
+    ) -> Found:
+        """Find gifts that have every word of what was asked; with_people: also by who gave and what they wrote."""
+        words = read_asked(asked[:ASKED_CHARS_MAX], with_people=with_people)[:WORDS_MAX]
+        with self._database.read() as tx:
+            # What a single word found comes in the order of the list: more of it is on the next page.
+            most = limit if len(words) == 1 and wanted == Wanted() else CANDIDATES_MAX
+            found = [_look(tx, word, before or _AFTER_ALL, most) for word in words]
+            if not found:
+                return Found(())
+            ids, is_whole = _in_all(tx, found)
+            listed = _listed(tx, sorted(ids, reverse=True), wanted, limit)
+            return Found(listed, is_whole or len(listed) == limit)
+
+
+def _look(tx: Connection, beginnings: Iterable[tuple[str, bool]], before: int, most: int) -> _Word:
+    keys: list[str] = []
+    direct: set[int] = set()
+    is_whole = True
+    for beginning, is_term in beginnings:
+        end = beginning + ("\x01" if is_term else _LAST)
+        found = tx.execute(_KEYS, {"first": beginning, "end": end, "most": KEYS_MAX + 1}).scalars().all()
+        is_whole = is_whole and len(found) <= KEYS_MAX
+        keys += [term for term in found if not is_term or term == beginning]
+        direct |= _named(tx, beginning[1:], before)
+    ids: set[int] = set()
+    for key in keys:
+        of_key = tx.execute(_OF_KEY, {"term": key, "before": before, "most": most + 1}).scalars().all()
+        is_whole = is_whole and len(of_key) <= most
+        ids |= set(of_key)
+    return _Word(tuple(keys), frozenset(ids | direct), is_whole)
+
+
+def _named(tx: Connection, name: str, before: int) -> set[int]:
+    """Find the gift of this id, and those of the plan of this name."""
+    of_rails = select(total.c.rail).distinct()
+    intents = select(plan.c.intent).where(plan.c.rail.in_(of_rails), plan.c.name == name)
+    asked = select(donation.c.id).where(donation.c.id < before).order_by(donation.c.id.desc()).limit(CANDIDATES_MAX)
+    found = set(tx.execute(asked.where(donation.c.ref == name)).scalars())
+    return found | {
+        number
+        for intent in tx.execute(intents).scalars()
+        if intent is not None
+        for number in tx.execute(asked.where(donation.c.intent == intent)).scalars()
+    }
+
+
+def _in_all(tx: Connection, words: Sequence[_Word]) -> tuple[set[int], bool]:
+    """Intersect: begin with the rarest word, and ask of the common ones only whether they are there, too."""
+    rarest, *others = sorted(words, key=lambda one: (not one.is_whole, len(one.ids)))
+    ids = set(rarest.ids)
+    for other in others:
+        held = ids & other.ids
+        if not other.is_whole:
+            held |= _among(tx, other.keys, sorted(ids - held, reverse=True)[:CANDIDATES_MAX])
+        ids = held
+    return ids, rarest.is_whole
+
+
+def _among(tx: Connection, keys: Sequence[str], ids: Sequence[int]) -> set[int]:
+    return {one for chunk in in_chunks(ids) for one in tx.execute(_AMONG, {"terms": keys, "ids": chunk}).scalars()}
+
+
+def _listed(tx: Connection, ids: Sequence[int], wanted: Wanted, limit: int) -> tuple[Listed, ...]:
+    listed: list[Listed] = []
+    for chunk in in_chunks(ids):
+        if len(listed) >= limit:
+            break
+        asked = donations_with_people().where(donation.c.id.in_(chunk), *conditions(wanted))
+        rows = tx.execute(asked.order_by(donation.c.id.desc()).limit(limit - len(listed))).mappings()
+        listed += [Listed(row["id"], read_donation(row, row["personal_body"])) for row in rows]
+    return tuple(listed)
+
+
+@dataclass(frozen=True, slots=True)
+class Findable:
+    """A donation's row before and after a report, and the body of its personal data, where it is known already."""
+
+    id: int
+    before: Values | None
+    after: Values
+    body: str | None = None
+
+
+def move_terms(tx: Connection, changed: Sequence[Findable]) -> None:
+    """Bring the terms up to date; rows whose facts and person stay as they are cost nothing."""
+    moved = [one for one in changed if one.before is None or _facts(one.before) != _facts(one.after)]
+    asked = {one.after["personal_digest"] for one in moved if one.body is None}
+    asked |= {one.before["personal_digest"] for one in moved if one.before is not None}
+    bodies = personal_by_digest(tx, sorted(digest for digest in asked if digest))
+    rows: list[dict[str, object]] = []
+    for one in moved:
+        body = one.body or bodies.get(one.after["personal_digest"] or "")
+        now = terms_of(one.after, read_personal(body))
+        before = frozenset[str]()
+        if one.before is not None:
+            before = terms_of(one.before, read_personal(bodies.get(one.before["personal_digest"] or "")))
+            drop_terms(tx, one.id, before - now)
+        rows += [{"term": term, "donation_id": one.id} for term in sorted(now - before)]
+    if rows:
+        insert_rows(tx, search_term, rows)
+
+
+def _facts(row: Values) -> tuple[object, ...]:
+    names = ("state", "units", "exponent", "tx", "support_code", "article", "personal_digest")
+    return (row["state"] is None, *(row[name] for name in names[1:]))
+
+
+def drop_terms(tx: Connection, donation_id: int, terms: Iterable[str]) -> None:
+    """Forget terms of a gift."""
+    for chunk in in_chunks(sorted(terms)):
+        here = (search_term.c.donation_id == donation_id, search_term.c.term.in_(chunk))
+        tx.execute(delete(search_term).where(*here))
+
+
+def terms_of_row(row: RowMapping, personal: Personal) -> frozenset[str]:
+    """Name the terms that a stored row should have."""
+    return terms_of({**row, "units": int(row["units"] or 0)}, personal)

@@ -1,0 +1,113 @@
+"""What a gift is found by: its terms, and what a person typed read as terms. Pure.
+
+A term begins with a sign of its own: "=" for amounts, "#" for what is no secret of a person's (hashes, locators,
+addresses, codes, articles), "~" for the words of a person and about one. Those of a person are made from erasable
+data alone, and a trigger takes them with these; no other sign sorts behind "~".
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from support_service.giving import Personal
+from support_service.giving.codes import codes_in
+from support_service.ledger.rows import Values
+from support_service.money import Asset, Money, plain
+
+AMOUNT, FACT, PERSON = "=", "#", "~"
+TERM_CHARS_MAX = 120
+# What a person writes is kept whole; so much of it is found by its words.
+WORDS_MAX = 60
+WORD_CHARS_MIN = 2
+_APOSTROPHES = str.maketrans("", "", "'’ʼ`´‘")
+_WORD = re.compile(r"[^\W_]+")
+_MAIL = re.compile(r"[^\s<>()\[\],;:\"']+@[^\s<>()\[\],;:\"']+")
+_NUMBER = re.compile(r"([0-9]{1,78})(?:[.,]([0-9]{1,78}))?")
+_GROUPED = re.compile(r"(?<!\S)\d{1,3}(?:\s\d{3})+(?=[.,\s]|\Z)")
+_SCHEME = re.compile(r"^[a-z]+://(?:www\.)?")
+_SIGNS = {"₴": "uah", "грн": "uah", "€": "eur", "$": "usd", "£": "gbp", "zł": "pln"}
+
+
+def folded(text: str) -> str:
+    """Write a text so that what people take for one word is one text: case, width and apostrophes do not matter."""
+    return unicodedata.normalize("NFKC", text).casefold().translate(_APOSTROPHES)
+
+
+def terms_of(row: Values, personal: Personal) -> frozenset[str]:
+    """Name everything that a gift is found by, from its row in the table of donations and what is kept of a person."""
+    if row["state"] is None:
+        return frozenset()
+    amount = plain(Money(row["units"], Asset("-", row["exponent"])))
+    found = {f"{AMOUNT}{amount} {folded(row['asset'])}"}
+    tx, locator = row["tx"], row["locator"]
+    # A place inside a transaction is found by the transaction.
+    facts = [tx, None if tx and locator.startswith(tx) else locator, row["address"], row["support_code"]]
+    found |= {FACT + folded(text)[:TERM_CHARS_MAX] for text in facts if text}
+    found |= {FACT + text for text in _article_terms(row["article"])}
+    return frozenset(found | {PERSON + text for text in _person_terms(personal)})
+
+
+def _article_terms(article: str | None) -> set[str]:
+    if not article:
+        return set()
+    address = _SCHEME.sub("", folded(article)).rstrip("/")
+    last = address.partition("?")[0].rpartition("/")[2]
+    return {address[:TERM_CHARS_MAX], *words_of(last)}
+
+
+def _person_terms(personal: Personal) -> set[str]:
+    texts = [text for text in (personal.payer, personal.message, personal.note) if text]
+    found: set[str] = set()
+    for text in [*texts, *_strings(personal.party)]:
+        plain_text = folded(text)
+        found |= {mail[:TERM_CHARS_MAX] for mail in _MAIL.findall(plain_text)}
+        found |= set(words_of(_MAIL.sub(" ", plain_text)))
+        if len(found) >= WORDS_MAX:
+            break
+    return set(sorted(found)[:WORDS_MAX]) if len(found) > WORDS_MAX else found
+
+
+def _strings(party: str | None) -> Iterator[str]:
+    held = json.loads(party) if party else {}
+    yield from (str(text) for text in held.values() if isinstance(text, str)) if isinstance(held, dict) else ()
+
+
+def words_of(text: str) -> Iterator[str]:
+    """Cut a folded text into its words; single letters are none."""
+    return (word[:TERM_CHARS_MAX] for word in _WORD.findall(text) if len(word) >= WORD_CHARS_MIN)
+
+
+def read_asked(asked: str, *, with_people: bool) -> list[list[tuple[str, bool]]]:
+    """Read what was typed: of each of its words the beginnings of terms that it may mean; True: the whole term."""
+    text = folded("".join(sign if sign.isprintable() else " " for sign in asked))
+    text = _GROUPED.sub(lambda grouped: re.sub(r"\s", "", grouped[0]), text)
+    for sign, code in _SIGNS.items():
+        text = re.sub(rf"(?<=\d)\s*{re.escape(sign)}(?!\w)", f" {code}", text)
+    meant, amounts = [], list[str]()
+    for word in text.split():
+        # A currency stands behind its amount.
+        beginnings = [(f"{amount}{word}", True) for amount in amounts]
+        number = _NUMBER.fullmatch(word)
+        amounts = _amounts(number) if number else []
+        beginnings += [(amount, False) for amount in amounts] + _facts_meant(word)
+        if with_people:
+            beginnings += [(PERSON + one, False) for one in ([word] if "@" in word else words_of(word))]
+        meant.append([(term[:TERM_CHARS_MAX], is_whole) for term, is_whole in beginnings if len(term) > 1])
+    return [one for one in meant if one]
+
+
+def _facts_meant(word: str) -> list[tuple[str, bool]]:
+    beginnings = [(FACT + _SCHEME.sub("", word).rstrip("/"), False)]
+    if ":" in word and "://" not in word:
+        beginnings.append((FACT + word.partition(":")[0], True))
+    return beginnings + [(FACT + code.casefold(), True) for code in codes_in(word)]
+
+
+def _amounts(number: re.Match[str]) -> list[str]:
+    """Spell out what a number may mean: "1,000" both a thousand and one."""
+    whole, fraction = number[1], number[2] or ""
+    readings = [f"{int(whole)}.{fraction}".rstrip("0").rstrip(".") if fraction else str(int(whole))]
+    if len(fraction) == 3:
+        readings.append(str(int(whole + fraction)))
+    return [f"{AMOUNT}{reading} " for reading in readings]

@@ -1,0 +1,173 @@
+"""A month for the books: what came by each way, fees, refunds, payouts, open questions; closed and opened again."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from support_service.giving import Kind, Phrase, State
+from support_service.ledger import Closing, Late, Ledger, MonthBusy, MonthRow, Wanted, is_closed
+from support_service.ledger.staff import Role
+from support_service.money import Asset
+from support_service.web import guard
+from support_service.web.guard import login_required
+from support_service.web.service import service
+from support_service.web.staff.manual_gift import read_note
+from support_service.web.staff.month_sums import ends_of, next_month, previous_month, read_month
+
+log = logging.getLogger(__name__)
+
+blueprint = Blueprint("months", __name__)
+
+# Money does not come later than this into a month that was closed; what does is still in the ledger.
+EARLIER_MONTHS = 12
+LISTED_MAX = 50
+
+TOLD = {
+    "closed": Phrase("Closed. What comes later stands in the next month, with a reference to this one."),
+    "reopened": Phrase("Open again."),
+    "busy": Phrase("A colleague was faster: look at the month as it is now."),
+    "running": Phrase("This month is not over yet."),
+    "why": Phrase("Say in a few words why, and tick the box."),
+}
+
+
+@blueprint.get("/months")
+@login_required(Role.VIEWER)
+def this() -> BaseResponse:
+    """Lead to the month of today."""
+    return redirect(url_for("staff.months.month", name=_name(service().today())))
+
+
+@blueprint.get("/months/<name>")
+@login_required(Role.VIEWER)
+def month(name: str) -> str:
+    """Show a month as its books have it: those of its closing, or what the ledger says now."""
+    at, first = service(), _first_or_404(name)
+    earlier = _earlier(first)
+    held = at.books.closings([name, *earlier])
+    closing = held[name][-1] if is_closed(held[name]) else None
+    rows = closing.rows if closing else at.books.month_rows(*ends_of(first, at.zone))
+    since, until = ends_of(first, at.zone)
+    return render_template(
+        "staff/months.html",
+        name=name,
+        first=first,
+        earlier=_name(previous_month(first)),
+        later=_name(next_month(first)) if first < at.today().replace(day=1) else None,
+        last_day_after=next_month(first),
+        rows=rows,
+        closing=closing,
+        history=held[name],
+        carried=_carried(closing.carried.items()) if closing else (),
+        late=() if closing else at.books.late(_closed_before(held, name), ends),
+        questions=_questions(at.books, since, until),
+        payouts=at.books.donations(Wanted(kind=Kind.PAYOUT, since=since, until=until), limit=LISTED_MAX),
+        is_over=next_month(first) <= at.today(),
+        is_bookkeeper=guard.signed_in().person.role.covers(Role.BOOKKEEPER),
+        is_admin=guard.signed_in().person.role.covers(Role.ADMIN),
+        told=TOLD.get(request.args.get("told", "")),
+        asset_of=asset_of,
+        worth_of=worth_of,
+    )
+
+
+@blueprint.post("/months/<name>/close")
+@login_required(Role.BOOKKEEPER)
+def close(name: str) -> BaseResponse:
+    """Close a month that is over, with the sums of now."""
+    at, first = service(), _first_or_404(name)
+    if next_month(first) > at.today():
+        return _back(name, "running")
+    closed = _closed_before(at.ledger.closings(_earlier(first)), name)
+    return _done(name, "closed", lambda by, note: at.ledger.close_month(name, closed, ends, by=by, note=note))
+
+
+@blueprint.post("/months/<name>/reopen")
+@login_required(Role.ADMIN)
+def reopen(name: str) -> BaseResponse:
+    """Open a closed month again."""
+    _first_or_404(name)
+    at = service()
+    return _done(name, "reopened", lambda by, note: at.ledger.reopen_month(name, by=by, note=note))
+
+
+def ends(name: str) -> tuple[datetime, datetime]:
+    """Tell when a month of the publisher's calendar begins and ends."""
+    return ends_of(date.fromisoformat(f"{name}-01"), service().zone)
+
+
+def asset_of(row: MonthRow) -> Asset:
+    """Name the asset of a row's sums."""
+    _, _, network, code, exponent, _, _ = row.key
+    return Asset(code, exponent, network)
+
+
+def worth_of(row: MonthRow) -> Asset | None:
+    """Name the currency of a row's worth; None where its gifts have no value."""
+    *_, currency, exponent = row.key
+    return Asset(currency, exponent) if currency else None
+
+
+def _done(name: str, told: str, change: Callable[[str, str], None]) -> BaseResponse:
+    note = read_note(request.form)
+    if note is None or request.form.get("sure") != "yes":
+        return _back(name, "why")
+    try:
+        change(guard.signed_in().person.email, note)
+    except MonthBusy:
+        return _back(name, "busy")
+    log.info("staff_month_changed", extra={"month": name, "change": told})
+    return _back(name, told)
+
+
+def _back(name: str, told: str) -> BaseResponse:
+    return redirect(url_for("staff.months.month", name=name, told=told), 303)
+
+
+def _first_or_404(name: str) -> date:
+    first = read_month(name, service().today())
+    if _name(first) != name:
+        abort(404)
+    return first
+
+
+def _name(first: date) -> str:
+    return f"{first:%Y-%m}"
+
+
+def _earlier(first: date) -> list[str]:
+    names, month = [], first
+    for _ in range(EARLIER_MONTHS):
+        month = previous_month(month)
+        names.append(_name(month))
+    return names[::-1]
+
+
+def _closed_before(held: Mapping[str, Sequence[Closing]], name: str) -> list[str]:
+    """Name the closed months right before this one: what is late of them stands in it."""
+    closed: list[str] = []
+    for one in reversed([other for other in held if other < name]):
+        if not is_closed(held[one]):
+            break
+        closed.insert(0, one)
+    return closed
+
+
+def _carried(items: Iterable[tuple[str, tuple[MonthRow, ...]]]) -> list[Late]:
+    return [Late(month, rows, ()) for month, rows in sorted(items)]
+
+
+def _questions(ledger: Ledger, since: datetime, until: datetime) -> list[tuple[Wanted, int]]:
+    """Count what a person should look at before the month is closed."""
+    asked = (
+        Wanted(state=State.DISPUTED, since=since, until=until),
+        Wanted(state=State.QUARANTINED, since=since, until=until),
+        Wanted(state=State.SEEN, since=since, until=until),
+        Wanted(kind=Kind.REVIEW, since=since, until=until),
+        Wanted(kind=Kind.UNATTRIBUTED, since=since, until=until),
+    )
+    counted = [(wanted, len(ledger.donations(wanted, limit=LISTED_MAX + 1))) for wanted in asked]
+    return [(wanted, count) for wanted, count in counted if count]

@@ -1,0 +1,222 @@
+"""Letters to readers who gave an e-mail: a receipt, how their regular gift stands, and the link that they lost."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from werkzeug.test import TestResponse
+
+from support_service.assembly import assemble
+from support_service.commands.notify import build_telling
+from support_service.demo.stripe import StripeFake
+from support_service.giving import MATCH_PART, MatchClaim, Observation, State
+from support_service.ledger.engine import Database
+from support_service.ledger.outbox import News, Standing
+from support_service.watcher import run_once
+from tests.fixtures.books import bank_line
+from tests.fixtures.cards import CardHouse, card_house, session_of
+from tests.fixtures.mail import MailServer, html_of, text_of
+from tests.fixtures.reports import pushed
+from tests.fixtures.staff import FrozenClock
+
+READER = "reader@example.org"
+LEGAL = "ГО «Приклад», 12345678"
+
+
+@dataclass
+class Post:
+    """A house that takes cards and writes letters, and the server that they come to."""
+
+    house: CardHouse
+    mail: MailServer
+
+    def turn(self) -> None:
+        run_once(self.sources, self.house.ledger)
+
+    def __post_init__(self) -> None:
+        self.sources = build_telling(assemble(self.house.file), self.house.ledger, clock=self.house.clock)
+
+    def give(self, *, frequency: str = "once", lang: str = "en") -> str:
+        """Let a reader give 200 UAH by card; return the session."""
+        reader = self.house.reader()
+        session = session_of(reader.press(reader.fields(frequency=frequency, lang=lang), lang=lang))
+        self.house.fake.pay(session)
+        self.house.deliver_all()
+        return session
+
+    def plan(self, session: str) -> str:
+        return str(self.house.fake.get("checkout.session", session)["subscription"])
+
+    def ref(self, session: str) -> str:
+        found = re.search(r"/thanks/([0-9a-f]{32})", self.house.fake.get("checkout.session", session)["success_url"])
+        assert found
+        return found[1]
+
+    def of(self, start: str) -> list[EmailMessage]:
+        return [letter for letter in self.mail.letters if str(letter["Subject"]).startswith(start)]
+
+    def ask(self, email: str, *, address: str = "203.0.113.7") -> TestResponse:
+        return self.house.reader(address).client.post("/plan?lang=en", data={"email": email})
+
+
+@pytest.fixture
+def post(tmp_path: Path, sqlite_url: str, clock: FrozenClock, mail: MailServer) -> Iterator[Post]:
+    table = f'[mail]\nhost = "127.0.0.1"\nport = {mail.port}\nfrom = "support@example.org"\n\n'
+    with StripeFake(clock=clock) as fake:
+        changes = {"[publisher]": f"{table}[publisher]\nlegal = '{LEGAL}'"}
+        made = Post(card_house(tmp_path, sqlite_url, fake, clock, changes=changes), mail)
+        made.turn()
+        yield made
+        made.house.ledger.dispose()
+
+
+def test_a_payment_of_a_regular_gift_brings_one_receipt(post: Post) -> None:
+    session = post.give(frequency="monthly")
+    for _ in range(3):
+        post.turn()
+        post.house.clock.advance(minutes=2)
+    (letter,) = post.of("Receipt")
+    assert set(post.mail.envelopes) == {(READER,)}
+    assert str(letter["Subject"]).startswith("Receipt: 200 UAH to ")
+    for written in (text_of(letter), html_of(letter)):
+        assert "200 UAH" in written.replace("\u00a0", " ")
+        assert "12345678" in written
+        assert f"/plan/{post.ref(session)}?lang=en" in written
+    assert "<script" not in html_of(letter) and "http://127.0.0.1:8000/static" not in html_of(letter)
+
+
+def test_a_receipt_speaks_the_language_of_the_choice(post: Post) -> None:
+    post.give(frequency="monthly", lang="uk")
+    post.turn()
+    (letter,) = post.of("Квитанція: 200")
+    assert LEGAL in text_of(letter)
+
+
+def test_a_gift_whose_e_mail_nobody_tells_gets_no_letter(post: Post) -> None:
+    post.give()
+    for _ in range(8):
+        post.turn()
+        post.house.clock.advance(minutes=40)
+    assert post.mail.letters == []
+    assert [one.error for one in post.house.ledger.outbox.list(Standing.VOID)] == ["no e-mail is known"]
+
+
+def test_a_regular_gift_is_written_about_when_it_begins_fails_and_ends(post: Post) -> None:
+    session = post.give(frequency="monthly")
+    post.turn()
+    (begun,) = post.of("Your regular gift")
+    assert "has begun" in str(begun["Subject"])
+    assert f"/plan/{post.ref(session)}?lang=en" in text_of(begun)
+    post.house.clock.advance(seconds=5)
+    post.house.fake.renew(post.plan(session), is_ok=False)
+    post.house.deliver_all()
+    post.turn()
+    (failing,) = [letter for letter in post.of("Your regular gift") if "could not" in str(letter["Subject"])]
+    assert f"/plan/{post.ref(session)}?lang=en" in text_of(failing)
+    post.house.clock.advance(seconds=5)
+    post.house.fake.cancel(post.plan(session))
+    post.house.deliver_all()
+    post.turn()
+    post.turn()
+    subjects = [str(letter["Subject"]) for letter in post.of("Your regular gift")]
+    assert ["has begun" in one for one in subjects].count(True) == 1
+    assert ["has ended" in one for one in subjects].count(True) == 1
+
+
+def test_a_lost_link_comes_by_mail_and_the_page_says_the_same_to_everybody(post: Post) -> None:
+    session = post.give(frequency="monthly")
+    post.turn()
+    known = post.ask("Reader@Example.org")
+    unknown = post.ask("nobody@example.org", address="203.0.113.9")
+    assert (known.status_code, known.text) == (unknown.status_code, unknown.text) == (200, unknown.text)
+    post.turn()
+    (letter,) = post.of("Your link")
+    assert f"/plan/{post.ref(session)}?lang=en" in text_of(letter)
+    assert post.mail.envelopes[-1] == (READER,), "to what the giver told, not to what was typed"
+    assert len(post.of("Your link")) == 1, "the other one gets nothing"
+
+
+def test_nobody_fills_a_mailbox_by_asking_again(post: Post) -> None:
+    post.give(frequency="monthly")
+    statuses = [post.ask(READER, address=f"203.0.113.{number}").status_code for number in range(5)]
+    post.turn()
+    assert statuses == [200] * 5
+    assert len(post.of("Your link")) == 1
+    assert [post.ask(READER, address="198.51.100.1").status_code for _ in range(6)] == [200] * 5 + [429]
+
+
+def test_an_address_leaves_the_outbox_with_the_answer(post: Post, sqlite_url: str) -> None:
+    post.give(frequency="monthly")
+    post.ask(READER)
+    post.ask("nobody@example.org")
+    post.turn()
+    database = Database(sqlite_url)
+    with database.read() as tx:
+        rows = tx.execute(text("SELECT * FROM outbox")).mappings().all()
+    database.dispose()
+    assert "example.org" not in "".join(str(dict(row)) for row in rows)
+
+
+def test_what_is_no_address_is_told(post: Post) -> None:
+    answer = post.ask("reader at example")
+    assert answer.status_code == 400 and "This is no e-mail address." in answer.text
+
+
+def test_a_gift_that_does_not_count_gets_no_receipt(post: Post) -> None:
+    post.house.ledger.accept(pushed("line", bank_line("1", state=State.SEEN), source="bank"))
+    ref = post.house.ledger.donations()[0].donation.identity.ref
+    post.house.ledger.outbox.put([News("letters", f"receipt:{ref}", ref, "receipt", {"donation": ref})])
+    post.turn()
+    assert post.mail.letters == []
+    assert "does not count" in post.house.ledger.outbox.list(Standing.VOID)[0].error
+
+
+def test_whoever_transfers_by_themselves_gets_the_link_and_then_the_receipt(post: Post) -> None:
+    client = post.house.reader().client
+    answer = client.post("/gift?lang=en", data={"way": "iban:UAH", "amount": "200", "email": READER})
+    ref = answer.headers["Location"].split("/gift/")[1].split("?")[0]
+    post.turn()
+    (link,) = post.mail.letters
+    assert f"/gift/{ref}?lang=en" in text_of(link)
+    intent = post.house.ledger.intent(ref)
+    assert intent is not None
+    # The bank's line comes first, and whose it is is found out later.
+    line = bank_line("1", 200_00, occurred_at=post.house.clock.now)
+    post.house.ledger.accept(pushed("line", line, source="bank"))
+    post.turn()
+    assert len(post.mail.letters) == 1
+    match = MatchClaim(intent.support_code, "code", "stood in the purpose", ref, None)
+    post.house.ledger.accept(pushed("match", Observation(line.identity, match, MATCH_PART, (0, 0)), source="bank"))
+    post.turn()
+    post.turn()
+    _, receipt = post.mail.letters
+    assert str(receipt["Subject"]).startswith("Receipt: 200 UAH")
+    assert f"/thanks/{ref}?lang=en" in text_of(receipt)
+
+
+def test_an_address_of_somebody_else_is_written_to_once_an_hour(post: Post) -> None:
+    for number in range(3):
+        client = post.house.reader(f"203.0.{number}.7").client
+        assert client.post("/gift?lang=en", data={"email": READER}).status_code == 303
+    post.turn()
+    assert len(post.mail.letters) == 1
+
+
+def test_a_gift_without_an_address_gets_no_letter_and_a_wrong_one_is_told(post: Post) -> None:
+    client = post.house.reader().client
+    assert client.post("/gift?lang=en", data={"email": " "}).status_code == 303
+    answer = client.post("/gift?lang=en", data={"email": "nobody"})
+    assert answer.status_code == 400 and "This is no e-mail address." in answer.text
+    post.turn()
+    assert post.mail.letters == []
+
+
+def test_without_mail_there_is_no_page_for_it(tmp_path: Path, sqlite_url: str, clock: FrozenClock) -> None:
+    with StripeFake(clock=clock) as fake:
+        house = card_house(tmp_path, sqlite_url, fake, clock)
+        assert house.reader().client.get("/plan").status_code == 404
+        house.ledger.dispose()

@@ -1,0 +1,139 @@
+"""Months are closed and opened by reports; what comes late stands in the next month, and nothing is lost or doubled."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from support_service.giving import Observation, Outcome
+from support_service.ledger import Ledger, MonthBusy, MonthRow, Sums, is_closed
+from support_service.web.staff.month_sums import ends_of
+from tests.fixtures.reports import gift, pushed, refund
+from tests.fixtures.staff import House, Visitor, build_house
+
+UTC_ZONE = ZoneInfo("UTC")
+APRIL, MAY, JUNE = "2026-04", "2026-05", "2026-06"
+
+
+def ends(name: str) -> tuple[datetime, datetime]:
+    return ends_of(date.fromisoformat(f"{name}-01"), UTC_ZONE)
+
+
+def in_month(name: str, locator: str, units: int = 10_00) -> Observation:
+    return gift(locator, units=units, occurred_at=datetime.fromisoformat(f"{name}-15T12:00:00+00:00").astimezone(UTC))
+
+
+def rows(ledger: Ledger, name: str) -> tuple[MonthRow, ...]:
+    return ledger.month_rows(*ends(name))
+
+
+def summed(rows: tuple[MonthRow, ...]) -> Sums:
+    total = Sums()
+    for row in rows:
+        total = total.plus(row.sums)
+    return total
+
+
+def test_a_closed_month_keeps_its_sums_and_what_is_late_is_told_apart(ledger: Ledger) -> None:
+    ledger.accept(pushed("e1", in_month(APRIL, "pi_1"), in_month(APRIL, "pi_2", 20_00)))
+    ledger.close_month(APRIL, [], ends, by="anna", note="done")
+    ledger.accept(pushed("e2", in_month(APRIL, "pi_late", 5_00)))
+    ledger.accept(pushed("e3", refund("pi_2", units=20_00, outcome=Outcome.SUCCEEDED, rank=(9, 9))))
+    (closing,) = ledger.closings([APRIL])[APRIL]
+    assert summed(closing.rows) == Sums(gifts=2, counted_gifts=2, units=30_00)
+    (late,) = ledger.late([APRIL], ends)
+    assert summed(late.rows) == Sums(gifts=1, counted_gifts=0, units=-15_00, refunded_units=20_00)
+    assert [one.donation.identity.locator for one in late.gifts] == ["pi_2", "pi_late"]
+    assert ledger.verify() == []
+
+
+def test_what_is_late_is_taken_along_once(ledger: Ledger) -> None:
+    ledger.accept(pushed("e1", in_month(APRIL, "pi_1")))
+    ledger.close_month(APRIL, [], ends, by="anna", note="done")
+    ledger.accept(pushed("e2", in_month(APRIL, "pi_late", 5_00), in_month(MAY, "pi_may", 7_00)))
+    ledger.close_month(MAY, [APRIL], ends, by="anna", note="done")
+    assert ledger.late([APRIL, MAY], ends) == ()
+    ledger.accept(pushed("e3", in_month(APRIL, "pi_later", 1_00)))
+    (late,) = ledger.late([APRIL, MAY], ends)
+    assert summed(late.rows).units == 1_00
+    booked = [summed(held[-1].rows) for held in ledger.closings([APRIL, MAY]).values()]
+    carried = summed(ledger.closings([MAY])[MAY][-1].carried[APRIL])
+    now = summed(rows(ledger, APRIL)).plus(summed(rows(ledger, MAY)))
+    assert booked[0].plus(booked[1]).plus(carried).plus(summed(late.rows)) == now, "nothing lost, nothing doubled"
+
+
+def test_a_month_is_closed_once_and_can_be_opened_again(ledger: Ledger) -> None:
+    ledger.accept(pushed("e1", in_month(APRIL, "pi_1")))
+    ledger.close_month(APRIL, [], ends, by="anna", note="done")
+    with pytest.raises(MonthBusy):
+        ledger.close_month(APRIL, [], ends, by="bob", note="me, too")
+    ledger.reopen_month(APRIL, by="anna", note="too early")
+    with pytest.raises(MonthBusy):
+        ledger.reopen_month(APRIL, by="bob", note="me, too")
+    held = ledger.closings([APRIL])[APRIL]
+    assert [(one.is_close, one.by, one.note) for one in held] == [(True, "anna", "done"), (False, "anna", "too early")]
+    assert not is_closed(held)
+    assert ledger.late([APRIL], ends) == ()
+    assert ledger.verify() == []
+
+
+def test_forgetting_people_forgets_no_closing(ledger: Ledger) -> None:
+    ledger.accept(pushed("e1", in_month(APRIL, "pi_1"), raw='{"email": "olena@example.org"}'))
+    ledger.close_month(APRIL, [], ends, by="anna", note="done")
+    assert ledger.forget_before(datetime(2027, 1, 1, tzinfo=UTC)) == 1
+    assert is_closed(ledger.closings([APRIL])[APRIL])
+
+
+# On the pages
+
+
+@pytest.fixture
+def house(tmp_path: Path, sqlite_url: str) -> Iterator[House]:
+    made = build_house(tmp_path, sqlite_url, is_migrated=False)
+    yield made
+    made.ledger.dispose()
+
+
+def close(visitor: Visitor, month: str, action: str = "close", **fields: str) -> str:
+    answer = visitor.fill(
+        f"/staff/months/{month}?lang=en", form=action, **{"note": "all there", "sure": "yes"} | fields
+    )
+    assert answer.status_code == 303
+    return visitor.get(answer.headers["Location"]).text
+
+
+def test_a_bookkeeper_closes_a_month_and_an_admin_opens_it_again(house: House) -> None:
+    anna = house.person("bookkeeper")
+    anna.book(amount="200", date="2026-04-10")
+    assert "Say in a few words why" in close(anna, APRIL, sure="")
+    assert "These are the sums of that moment." in close(anna, APRIL)
+    anna.book(amount="11", date="2026-04-11")
+    page = anna.get(f"/staff/months/{APRIL}", lang="en").text
+    assert '<data value="200">' in page and '<data value="211">' not in page
+    late = anna.get(f"/staff/months/{MAY}", lang="en").text.partition("Late, of the closed month 2026-04")[2]
+    assert '<data value="11">' in late
+    assert "Open this month again" not in page
+    admin = house.person("admin", "admin@example.org")
+    assert '<data value="211">' in close(admin, APRIL, "reopen")
+    assert house.ledger.verify() == []
+
+
+def test_a_month_that_is_not_over_is_not_closed(house: House) -> None:
+    anna = house.person("bookkeeper")
+    assert "Close this month" not in anna.get(f"/staff/months/{MAY}", lang="en").text
+    token = anna.form("/staff/", "logout").fields["csrf_token"]
+    fields = {"csrf_token": token, "note": "now", "sure": "yes"}
+    answer = anna.client.post(f"/staff/months/{MAY}/close", data=fields)
+    assert "told=running" in answer.headers["Location"]
+    assert house.ledger.closings([MAY])[MAY] == []
+    viewer = house.person("viewer", "bob@example.org")
+    fields["csrf_token"] = viewer.form("/staff/", "logout").fields["csrf_token"]
+    assert viewer.client.post(f"/staff/months/{APRIL}/close", data=fields).status_code == 403
+    assert viewer.client.post(f"/staff/months/{APRIL}/reopen", data=fields).status_code == 403
+
+
+@pytest.mark.parametrize("name", ["2026-13", "x", "2026-1", "2026-05-01", "9999-12"])
+def test_what_is_no_month_is_not_found(house: House, name: str) -> None:
+    assert house.person("viewer").get(f"/staff/months/{name}").status_code == 404
