@@ -134,7 +134,8 @@ class MonoPoll:
 
     def _row(self, of: MonoJson) -> list[StatementRow]:
         name, found = of.get("invoiceId"), list[StatementRow]()
-        with self._reading(str(name) if isinstance(name, str) and ID.fullmatch(name) else "a row", "statement"):
+        key = name if isinstance(name, str) and ID.fullmatch(name) else "a row"
+        with self._reading(key, "statement", is_whole=False):
             found.append(read_row(of))
         return found
 
@@ -149,7 +150,7 @@ class MonoPoll:
         found: list[PlanCharge] = []
         for plan in self._plans(lambda plan: (plan.units, plan.currency) in sums):
             for told in self._merchant.api.payments(plan.name, since):
-                with self._reading(plan.name, "its payments"):
+                with self._reading(plan.name, "its payments", is_whole=False):
                     found += read_charges(plan.name, told)
         return found
 
@@ -226,14 +227,18 @@ class MonoPoll:
         return said
 
     @contextmanager
-    def _reading(self, key: str, what: str) -> Iterator[None]:
-        """Go on where something cannot be read: one odd thing must not hide all others."""
+    def _reading(self, key: str, what: str, *, is_whole: bool = True) -> Iterator[None]:
+        """Go on where something cannot be read: one odd thing must not hide all others.
+
+        What is read in part only, as a row of the statement about it, is read no better than before.
+        """
         try:
             yield
         except BadMessage as error:
             self._asides.note(key, f"{what}: {error}")
         else:
-            self._asides.solve(key)
+            if is_whole:
+                self._asides.solve(key)
 
 
 def _digest(of: MonoJson) -> str:
