@@ -20,6 +20,8 @@ from tests.fixtures.service import ROOT, SEED, Command, write_settings
 BUILT = {
     "attest",
     "backup",
+    "donor",
+    "notify",
     "manifest",
     "restore",
     "run",
