@@ -19,12 +19,12 @@ def opened(ledger: Ledger, number: int, page: str, method: str = "mono", frequen
 
 
 def test_a_pages_name_leads_to_what_was_chosen_there_by_its_own_method_alone(ledger: Ledger) -> None:
-    ref, other = opened(ledger, 1, "page"), opened(ledger, 2, "page", method="toypay")
-    found, theirs = ledger.page_intent("mono", "page"), ledger.page_intent("toypay", "page")
+    ref, other = opened(ledger, 1, "page"), opened(ledger, 2, "their page", method="toypay")
+    found, theirs = ledger.page_intent("mono", "page"), ledger.page_intent("toypay", "their page")
     assert found is not None and theirs is not None
     assert (found.ref, theirs.ref) == (ref, other)
     assert ledger.page_intent("mono", "another") is None
-    assert ledger.page_intent("third", "page") is None
+    assert ledger.page_intent("toypay", "page") is None, "a name is its own processor's"
 
 
 def test_the_first_page_of_a_try_is_the_one_that_is_kept(ledger: Ledger) -> None:

@@ -161,7 +161,10 @@ def test_no_body_however_odd_is_more_than_a_400_unsigned_or_kept_signed(house: P
         signed = client.post("/webhooks/mono", data=body, headers={"X-Sign": house.fake.hooks.sign(body)})
         assert signed.status_code == 200
     assert told(house.ledger) == []
-    assert len(house.ledger.set_aside("mono:sweep")) == 1
+    (aside,) = house.ledger.set_aside("mono:sweep")
+    house.clock.advance(minutes=2)
+    house.sweep()
+    assert [(one.key, one.reason) for one in house.ledger.set_aside("mono:sweep")] == [(aside.key, aside.reason)]
 
 
 def test_a_signature_holds_for_its_own_body_alone(house: PlataHouse) -> None:

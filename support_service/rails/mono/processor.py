@@ -15,7 +15,7 @@ from support_service.rails.mono.orders import PAGE_SECONDS_MIN, invoice_order, p
 from support_service.rails.mono.plan_words import ENDED_PLANS
 from support_service.rails.mono.settings import SWEEP, MonoAccount, own_account
 from support_service.rails.mono.signature import Signatures
-from support_service.rails.mono.webhook import NAMELESS, pushed_report, read_pushed, unread_report
+from support_service.rails.mono.webhook import pushed_report, read_pushed, unread_report
 from support_service.rails.processor import (
     CheckoutDown,
     CheckoutRefused,
@@ -91,8 +91,8 @@ class MonoProcessor:
         except BadMessage as error:
             # Mono's, and signed: it is kept, and the sweep asks for what it is about; without a name people look.
             now = self._clock()
-            again = None if pushed.about.startswith(NAMELESS) else now + REST_FIRST
-            return Heard(unread_report(pushed), aside=SetAside(SWEEP, pushed.about, f"a message: {error}", now, again))
+            aside = SetAside(SWEEP, pushed.about, f"a message: {error}", now, now + REST_FIRST)
+            return Heard(unread_report(pushed), aside=aside)
         return Heard(report, declined)
 
     def refund(self, locator: str, units: int, key: str) -> None:

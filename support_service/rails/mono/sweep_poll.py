@@ -82,7 +82,11 @@ class MonoPoll:
                 yield from self._rows(told[first : first + ROWS_A_STEP])
         yield self._step(statement=seconds(now))
         for item in self._asides.due():
-            yield from self._looked_up(self._anything, item.key)
+            if ID.fullmatch(item.key):
+                yield from self._looked_up(self._anything, item.key)
+            else:
+                # It names nothing that mono could be asked for: people are told of it with its own reason.
+                self._asides.note(item.key, item.reason)
         if is_due:
             yield from self._open()
             yield self._step(again=seconds(now))
