@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 from werkzeug.test import TestResponse
@@ -81,6 +82,27 @@ def look(house: House) -> int:
 def matches(ledger: Ledger) -> list[tuple[str | None, str | None]]:
     assert ledger.verify() == []
     return [(str(row["support_code"] or ""), str(row["matched_by"] or "")) for row in ledger.export()]
+
+
+def test_every_row_of_the_page_leads_to_a_page_of_ones_own_with_way_sum_and_article_filled_in(house: House) -> None:
+    client = house.visitor().client
+    asked = {"article": ARTICLE, "amount": "200", "currency": "UAH", "frequency": "once", "lang": "en"}
+    links = re.findall(r'href="(/gift\?[^"]*method=[^"]+)"', client.get("/support", query_string=asked).text)
+    methods = [method for method in house.app.extensions["support"].assembly.shown if method.card is None]
+    assert len(links) == len(methods) > 3
+    for method, link in zip(methods, map(unescape, links), strict=True):
+        asked = dict(parse_qsl(urlsplit(link).query))
+        assert (asked["method"], asked["article"], asked["lang"]) == (method.key, ARTICLE, "en")
+        is_filled = method.filling is not None and method.filling.asset.code == "UAH"
+        assert asked.get("amount") == ("200" if is_filled else None)
+        form = client.get(link).text
+        chosen = re.search(r'<option value="([^"]+)" selected>', form)
+        assert chosen
+        assert chosen[1].partition(":")[0] == method.key
+        said = {"way": chosen[1], "article": ARTICLE, "amount": asked.get("amount", "")}
+        intent = house.ledger.intent(begun(house, **said))
+        assert intent is not None
+        assert (intent.method, intent.article, bool(intent.units)) == (method.key, ARTICLE, is_filled)
 
 
 def test_a_reader_need_say_nothing_and_is_given_a_code_all_the_same(house: House) -> None:

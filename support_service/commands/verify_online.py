@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from support_service.assembly import Assembly, build_sources, expected_sources
-from support_service.giving import Clock, Donation, Identity, State, utc_now
+from support_service.giving import Clock, Donation, Identity, Kind, State, utc_now
 from support_service.ledger import Ledger, Wanted
 from support_service.money import Asset, Money, plain
 from support_service.rails.processor import HeldPayment, TellsPayments
@@ -106,8 +106,9 @@ def _payment_problems(source: Source, ledger: Ledger, say: Callable[[str], objec
 
 
 def _donations(ledger: Ledger, rail: str) -> Iterator[Donation]:
+    # What was paid out is none of the payments that are compared.
     before: int | None = None
-    while page := ledger.donations(Wanted(rail=rail), before=before, limit=_PAGE):
+    while page := ledger.donations(Wanted(rail=rail, kind=Kind.DONATION), before=before, limit=_PAGE):
         yield from (one.donation for one in page)
         before = page[-1].number
 

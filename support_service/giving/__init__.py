@@ -8,7 +8,7 @@ a donation, are in ledger/postings.py.) Money enters by one verb only, `ledger.a
 from support_service.giving.clock import Clock, utc_now
 from support_service.giving.donations import PEOPLE, Donation, NoPayment, Observed, fold, is_open, live
 from support_service.giving.intents import Answered, Awaiting, Checkout, Intent, OpenedPage, PagePlace
-from support_service.giving.lines import KeptLine, LineBooks, LineWork, Pair, Reversal, Split
+from support_service.giving.lines import PAYER_KEY, KeptLine, LineBooks, LineWork, PaidOut, Pair, Reversal, Split
 from support_service.giving.listed import BankCredit, Listed, MoneyBlock, OpenMoney, Plan, WaitingClaim
 from support_service.giving.methods import (
     CardChoice,
@@ -26,6 +26,7 @@ from support_service.giving.methods import (
 )
 from support_service.giving.reports import (
     CLASS_PART,
+    HOLDS_PART,
     LINK_PART,
     MATCH_PART,
     PAYMENT_PART,
@@ -40,6 +41,7 @@ from support_service.giving.reports import (
     Decline,
     DisputeClaim,
     FeeClaim,
+    HoldsClaim,
     Identity,
     LinkClaim,
     MatchClaim,
@@ -69,8 +71,10 @@ from support_service.giving.states import COUNTED_KINDS, PAYMENT_STATES, Directi
 __all__ = [
     "CLASS_PART",
     "COUNTED_KINDS",
+    "HOLDS_PART",
     "LINK_PART",
     "MATCH_PART",
+    "PAYER_KEY",
     "PAYMENT_PART",
     "PAYMENT_STATES",
     "PEOPLE",
@@ -98,6 +102,7 @@ __all__ = [
     "Filling",
     "Flag",
     "Frequency",
+    "HoldsClaim",
     "Identity",
     "Intent",
     "KeptLine",
@@ -117,6 +122,7 @@ __all__ = [
     "OpenedPage",
     "Outcome",
     "PagePlace",
+    "PaidOut",
     "Pair",
     "PaymentClaim",
     "PaymentMethod",

@@ -16,6 +16,7 @@ from support_service.giving.reports import (
     ClassClaim,
     DisputeClaim,
     FeeClaim,
+    HoldsClaim,
     Identity,
     LinkClaim,
     MatchClaim,
@@ -160,7 +161,9 @@ def fold(identity: Identity, observations: Iterable[Observed]) -> Donation:
 
 
 def is_open(claim: Claim) -> bool:
-    """Tell whether the end of a refund or dispute is not known yet."""
+    """Tell whether the end of a refund or dispute, or what a payout holds, is not known yet."""
+    if isinstance(claim, HoldsClaim):
+        return claim.names is None
     return isinstance(claim, RefundClaim | DisputeClaim) and claim.outcome is Outcome.PENDING
 
 

@@ -7,6 +7,9 @@ from typing import Protocol
 from support_service.giving.donations import Donation
 from support_service.giving.reports import Identity, Report
 
+# Begins the key of who paid: all lines under it came from one payer. A digest follows, and no name.
+PAYER_KEY = "payer|"
+
 
 @dataclass(frozen=True, slots=True)
 class KeptLine:
@@ -46,6 +49,14 @@ class Pair:
     by_hand: Donation
     line: Donation
     references: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class PaidOut:
+    """What a processor paid out, and a line of the bank that may be its arrival: of one sum and about one day."""
+
+    payout: Donation
+    line: Donation
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +127,10 @@ class LineBooks(Protocol):
 
     def pairs(self, accounts: Collection[str]) -> Sequence[Pair]:
         """Gifts booked by hand, each with a line of these accounts that may be the same, while nobody said so."""
+        ...
+
+    def payouts(self, accounts: Collection[str]) -> Sequence[PaidOut]:
+        """What processors paid out, each with a line of these accounts that may be its arrival, while nobody said."""
         ...
 
     def pending(self, accounts: Collection[str]) -> Sequence[Donation]:

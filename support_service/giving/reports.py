@@ -248,11 +248,25 @@ class StandClaim:
     reason: str
 
 
+HOLDS_PART = "holds"
+
+
+@dataclass(frozen=True, slots=True)
+class HoldsClaim:
+    """Says which payments, by their processor's own names, went into a payout; it changes no state and no sum.
+
+    names None: not told yet; ask_again names what the processor is asked by, later.
+    """
+
+    names: tuple[str, ...] | None
+    ask_again: str = ""
+
+
 # Begins the part of a refund that a line of the bank's own gave back; the line's locator follows.
 REVERSAL_PART = "reversal:"
 
 
-Word: TypeAlias = MatchClaim | ClassClaim | LinkClaim | SplitClaim | StandClaim
+Word: TypeAlias = MatchClaim | ClassClaim | LinkClaim | SplitClaim | StandClaim | HoldsClaim
 Claim: TypeAlias = PaymentClaim | RefundClaim | DisputeClaim | FeeClaim | ValueClaim | Word
 
 
@@ -260,8 +274,8 @@ Claim: TypeAlias = PaymentClaim | RefundClaim | DisputeClaim | FeeClaim | ValueC
 class Observation:
     """One claim about one part of one piece of money.
 
-    part is `payment`, `value:<units>`, `match`, `class`, `link`, `split`, `stand`, `fee:<entry>`, or the id of a
-    refund, dispute or bank reversal. Per part the highest rank wins. rank None stands for the number of the report
+    part is `payment`, `value:<units>`, `match`, `class`, `link`, `split`, `stand`, `holds`, `fee:<entry>`, or the id of
+    a refund, dispute or bank reversal. Per part the highest rank wins. rank None stands for the number of the report
     (chains: the newer statement is the better one); card processors give (position in the lifecycle, event time in
     microseconds).
     """

@@ -6,7 +6,8 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from support_service.giving import SetAside
 from support_service.ledger.canonical import tidy
-from support_service.ledger.tables import alias, from_micros, report, set_aside, to_micros, waiting_claim
+from support_service.ledger.columns import from_micros, to_micros
+from support_service.ledger.tables import alias, report, set_aside, waiting_claim
 
 # Texts of others, kept for people to read.
 KEY_CHARACTERS_MAX, REASON_CHARACTERS_MAX = 200, 500

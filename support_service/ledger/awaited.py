@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Row, Select, and_, exists, insert, or_, select
 
 from support_service.giving import COUNTED_KINDS, Answered, Awaiting, Direction, Intent, State
+from support_service.ledger.columns import to_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.rows import identity_of
-from support_service.ledger.tables import awaited_sum, donation, to_micros
+from support_service.ledger.tables import awaited_sum, donation
 
 # A block may say a time before the moment we opened the page: a miner's clock may be off by two hours.
 CLOCKS_DIFFER_MAX = timedelta(hours=2)

@@ -22,6 +22,7 @@ from support_service.giving import (
     FeeClaim,
     Flag,
     Frequency,
+    HoldsClaim,
     Identity,
     Intent,
     Kind,
@@ -42,8 +43,8 @@ from support_service.giving import (
     ValueClaim,
     Word,
 )
+from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.errors import BadRecord
-from support_service.ledger.tables import from_micros, to_micros
 
 _PERSONAL = re.compile(r'(?<!\\)"personal":"([0-9a-f]{64})"')
 
@@ -111,7 +112,7 @@ def claim_text(identity: Identity, claim: Claim, *, body: str | None = None) -> 
             return dumps({"is": "fee", "units": str(claim.units)})
         case ValueClaim():
             return value_text(claim)
-        case MatchClaim() | ClassClaim() | LinkClaim() | SplitClaim() | StandClaim():
+        case MatchClaim() | ClassClaim() | LinkClaim() | SplitClaim() | StandClaim() | HoldsClaim():
             return word_text(claim)
 
 
@@ -145,6 +146,8 @@ def word_text(claim: Word) -> str:
             told = {"is": "split", "nonce": nonce, "units": [str(one) for one in units]}
         case StandClaim(stands=stands, reason=reason):
             told = {"is": "stand", "stands": stands, "reason": reason}
+        case HoldsClaim(names=names, ask_again=ask_again):
+            told = {"is": "holds", "names": names, "ask_again": ask_again}
     return dumps(told)
 
 
@@ -158,6 +161,9 @@ def _read_word(held: dict[str, Any]) -> Word:
             return SplitClaim(held["nonce"], tuple(int(one) for one in held["units"]))
         case "stand":
             return StandClaim(bool(held["stands"]), held["reason"])
+        case "holds":
+            names = held["names"]
+            return HoldsClaim(None if names is None else tuple(map(str, names)), str(held["ask_again"]))
     return MatchClaim(**{name: held[name] for name in ("support_code", "by", "reason", "intent", "article")})
 
 
@@ -181,7 +187,7 @@ def read_claim(text: str, personal: Personal = Personal()) -> Claim:  # noqa: B0
                 return FeeClaim(int(held["units"]))
             case "value":
                 return _read_value(held)
-            case "class" | "match" | "link" | "split" | "stand":
+            case "class" | "match" | "link" | "split" | "stand" | "holds":
                 return _read_word(held)
         return _read_payment(held, personal)
     except (KeyError, TypeError, ValueError, AssertionError, OverflowError) as error:

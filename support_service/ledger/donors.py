@@ -14,11 +14,12 @@ from sqlalchemy import Connection, select, text, update
 from support_service.giving import Clock, Report
 from support_service.ledger.accept import accept_report
 from support_service.ledger.canonical import personal_digest, read_raw
+from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import LedgerError
 from support_service.ledger.months import SOURCE as MONTHS
 from support_service.ledger.rows import in_chunks
-from support_service.ledger.tables import donation, from_micros, intent, observation, personal_data, report, to_micros
+from support_service.ledger.tables import donation, intent, observation, personal_data, report
 from support_service.ledger.terms import folded, words_of
 
 CHUNK_ROWS = 1_000

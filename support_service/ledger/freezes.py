@@ -10,8 +10,9 @@ from sqlalchemy import Connection, func, insert, select, update
 from support_service.giving import Direction, MoneyBlock, Report, State
 from support_service.ledger.accept import accept_report
 from support_service.ledger.accept.new_claims import GONE
+from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.errors import LedgerError
-from support_service.ledger.tables import donation, from_micros, source_freeze, to_micros
+from support_service.ledger.tables import donation, source_freeze
 
 
 @dataclass(frozen=True, slots=True)

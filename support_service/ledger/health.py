@@ -7,7 +7,8 @@ from enum import StrEnum
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from support_service.giving import SourceWarning, WarningKind
-from support_service.ledger.tables import from_micros, source_health, to_micros
+from support_service.ledger.columns import from_micros, to_micros
+from support_service.ledger.tables import source_health
 
 
 class Health(StrEnum):

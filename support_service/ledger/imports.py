@@ -12,9 +12,10 @@ from sqlalchemy import Connection, RowMapping, Select, exists, func, insert, sel
 
 from support_service.giving import STAND_PART, Identity, Observation, Report, StandClaim
 from support_service.ledger.accept import accept_report
+from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.rows import identity_of
-from support_service.ledger.tables import donation, from_micros, import_line, known_line, statement_import, to_micros
+from support_service.ledger.tables import donation, import_line, known_line, statement_import
 
 LINES_PER_REPORT = 500
 # A preview that nobody booked is forgotten: it holds who gave.

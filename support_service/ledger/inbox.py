@@ -9,16 +9,33 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, exists, func, literal_column, select
 
-from support_service.giving import Direction, Donation, Identity, Kind, State, split_identity
+from support_service.giving import (
+    HOLDS_PART,
+    PAYER_KEY,
+    Direction,
+    Donation,
+    HoldsClaim,
+    Identity,
+    Kind,
+    State,
+    live,
+    split_identity,
+)  # fmt: skip
+from support_service.ledger.accept.aliases import read_aliases
+from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.lines import TxLineBooks, read_pairs
 from support_service.ledger.queries import donations_with_people
-from support_service.ledger.rows import in_chunks, read_donation
-from support_service.ledger.tables import donation, from_micros, intent, known_line, support_code, to_micros
+from support_service.ledger.rows import histories, in_chunks, read_donation
+from support_service.ledger.tables import donation, intent, known_line, line_key, support_code
 
 # Of each kind so many are shown; what was judged makes room for the next.
 ROWS_MAX = 50
 CHOICES_MAX = 8
+# Of the gifts in a payout so many are shown.
+HELD_MAX = 100
+# Of young lines that nothing matched so many are looked at, and so many earlier gifts of their payers.
+UNMATCHED_MAX, EARLIER_MAX = 500, 2_000
 INTENT_DAYS_MAX = 30
 # A transfer takes three days at most, over a weekend.
 OPEN_DAYS_MAX = 3
@@ -32,6 +49,7 @@ class Why(StrEnum):
     SAME = "same"
     REVIEW = "review"
     SUGGESTED = "suggested"
+    PAYER = "payer"
     CODE = "code"
 
 
@@ -73,13 +91,14 @@ class Around:
     """What stands beside one piece of money.
 
     about: the money that it is about, or takes back. of_it: what was booked by hand and is the same.
-    gifts: those it holds. choices: other money that it may be about.
+    gifts: those it holds, of many the first; held is how many. choices: other money that it may be about.
     """
 
     about: Donation | None = None
     of_it: tuple[Donation, ...] = ()
     gifts: tuple[Donation, ...] = ()
     choices: tuple[Donation, ...] = ()
+    held: int = 0
 
 
 class Inbox:
@@ -100,7 +119,14 @@ class Inbox:
                 *_reviews(tx),
                 *_suggested(tx, accounts, self._clock()),
                 *_codes(tx, completions),
+                *_known_payers(tx, accounts, self._clock()),
             )
+
+    def payer_codes(self, ref: str) -> tuple[str, ...]:
+        """Tell by which codes whoever paid this line gave before, the last one first."""
+        with self._database.read() as tx:
+            numbers = tx.execute(select(known_line.c.number).where(known_line.c.ref == ref)).scalars().all()
+            return tuple(one.value for found in _given_before(tx, numbers).values() for one in found)
 
     def around(self, ref: str) -> Around:
         """Tell what stands beside one piece of money."""
@@ -218,6 +244,59 @@ def _codes(tx: Connection, completions: Callable[[str, Sequence[str]], Sequence[
     return found
 
 
+def _known_payers(tx: Connection, accounts: Sequence[str], now: datetime) -> list[InboxLine]:
+    """Find young gifts that nothing matched, from accounts that some reader's gifts came from before."""
+    asked = select(known_line.c.number, donation.c.ref).join(donation, donation.c.ref == known_line.c.ref)
+    asked = asked.where(
+        donation.c.address.in_(accounts),
+        donation.c.kind == Kind.DONATION,
+        donation.c.state == State.CONFIRMED,
+        donation.c.direction == Direction.IN,
+        donation.c.match.is_(None),
+        donation.c.support_code.is_(None),
+        donation.c.occurred_at >= to_micros(now - timedelta(days=INTENT_DAYS_MAX + OPEN_DAYS_MAX)),
+    )
+    refs = {row.number: row.ref for row in tx.execute(asked.order_by(donation.c.id.desc()).limit(UNMATCHED_MAX))}
+    given = list(_given_before(tx, list(refs)).items())[:ROWS_MAX]
+    lines = _read(tx, [refs[number] for number, _ in given])
+    return [InboxLine(Why.PAYER, lines[refs[number]], choices) for number, choices in given]
+
+
+def _given_before(tx: Connection, numbers: Sequence[int]) -> dict[int, tuple[Choice, ...]]:
+    """Find for lines (by number) the codes of earlier gifts of the same payer, the last gift first.
+
+    Whoever's data were erased is known no more.
+    """
+    payers = [
+        (row.key, row.number)
+        for chunk in in_chunks(numbers)
+        for row in tx.execute(
+            select(line_key).where(line_key.c.number.in_(chunk), line_key.c.key.like(f"{PAYER_KEY}%"))
+        )
+    ]
+    other = select(line_key.c.key, line_key.c.number, donation.c.ref)
+    other = other.join(known_line, known_line.c.number == line_key.c.number)
+    other = other.join(donation, donation.c.ref == known_line.c.ref)
+    matched = other.where(donation.c.support_code.is_not(None), donation.c.state.in_(_STANDS))
+    matched = matched.where(donation.c.kind == Kind.DONATION).order_by(
+        donation.c.occurred_at.desc(), donation.c.id.desc()
+    )
+    found = [
+        row
+        for chunk in in_chunks(sorted({key for key, _ in payers}))
+        for row in tx.execute(matched.where(line_key.c.key.in_(chunk)).limit(EARLIER_MAX))
+    ]
+    gifts = _read(tx, [row.ref for row in found])
+    before: dict[str, dict[str, Choice]] = {}
+    for row in found:
+        gift = gifts[row.ref]
+        code = gift.support_code
+        if code is not None and gift.payment.personal.party is not None:
+            choice = Choice(code, None, gift.payment.occurred_at, gift.article)
+            before.setdefault(row.key, {}).setdefault(code, choice)
+    return {number: tuple(before[key].values())[:CHOICES_MAX] for key, number in payers if key in before}
+
+
 def _around(tx: Connection, found: Donation) -> Around:
     ref = found.identity.ref
     reverses = tx.execute(select(known_line.c.reverses).where(known_line.c.ref == ref)).scalar_one_or_none()
@@ -227,13 +306,30 @@ def _around(tx: Connection, found: Donation) -> Around:
     if found.split is not None and found.split.nonce is not None:
         numbers = range(1, len(found.split.units) + 1)
         gifts = [split_identity(found.identity, found.split.nonce, number) for number in numbers]
+    holding = ref if found.payment.kind is Kind.PAYOUT and found.payment.bank is None else about
+    gifts_of_payout, held = _inside(tx, holding) if holding else ([], 0)
+    gifts += gifts_of_payout
     read = _read(tx, [*of_it, *(one.ref for one in gifts), *([about] if about else [])])
     return Around(
         about=read.get(about or ""),
         of_it=tuple(read[one] for one in of_it if one in read),
         gifts=tuple(read[one.ref] for one in gifts if one.ref in read),
         choices=() if about else tuple(_others(tx, found)),
+        held=held or len(gifts),
     )
+
+
+def _inside(tx: Connection, ref: str) -> tuple[list[Identity], int]:
+    """Name the first gifts of a payout, and tell how many payments it holds."""
+    rows = tx.execute(select(donation.c.id, donation.c.rail, donation.c.kind).where(donation.c.ref == ref)).all()
+    for row in rows:
+        if row.kind == Kind.PAYOUT:
+            claim = live(one.observed for one in histories(tx, [row.id])[row.id]).get(HOLDS_PART)
+            if claim is not None and isinstance(claim.claim, HoldsClaim):
+                names = claim.claim.names or ()
+                known = read_aliases(tx, row.rail, list(names[:HELD_MAX]))
+                return list({one.ref: one for one in known.values()}.values()), len(names)
+    return [], 0
 
 
 def _others(tx: Connection, found: Donation) -> list[Donation]:

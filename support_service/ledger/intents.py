@@ -23,6 +23,7 @@ from support_service.ledger import canonical
 from support_service.ledger.accept import keep_apart
 from support_service.ledger.accept.aliases import read_plan_row
 from support_service.ledger.awaited import with_sum_of_its_own
+from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import LedgerError
 from support_service.ledger.queries import LISTED_MAX, donations_with_people
@@ -31,13 +32,11 @@ from support_service.ledger.tables import (
     alias,
     checkout_attempt,
     donation,
-    from_micros,
     intent,
     personal_data,
     plan,
     report,
     support_code,
-    to_micros,
     waiting_claim,
 )
 

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from support_service.ledger.tables import from_micros, staff_action, staff_invite, to_micros
+from support_service.ledger.columns import from_micros, to_micros
+from support_service.ledger.tables import staff_action, staff_invite
 
 INVITE_LASTS = timedelta(days=7)
 ACTIONS_MAX = 200

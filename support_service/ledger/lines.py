@@ -14,6 +14,7 @@ from support_service.giving import (
     KeptLine,
     Kind,
     LineWork,
+    PaidOut,
     Pair,
     Reversal,
     Split,
@@ -21,6 +22,7 @@ from support_service.giving import (
     split_identity,
 )
 from support_service.ledger.accept import accept_report
+from support_service.ledger.columns import to_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import Outrun
 from support_service.ledger.queries import donations_with_people
@@ -38,6 +40,9 @@ _FOUND = ByKeys(
 JOIN_DAYS_MAX = 5
 # A booking day stands at its noon, one that was typed at any hour: a day more holds both.
 _NEAR_MICROS = timedelta(days=JOIN_DAYS_MAX + 1) // timedelta(microseconds=1)
+# A payout is announced for a day and arrives on it or some days later, also over holidays.
+_EARLY, _LATE = timedelta(days=2), timedelta(days=7)
+LATE_SHOWN_MAX = 5
 _BY_LOCATOR = ByKeys(select(known_line.c.locator, known_line.c.number), known_line.c.locator)
 _TOLD_BY = ByKeys(select(import_line), import_line.c.line)
 _KEYS_OF = ByKeys(select(line_key), line_key.c.number)
@@ -98,6 +103,27 @@ class Lines:
             return sorted(
                 tx.execute(select(donation.c.address).where(donation.c.bank_class.is_not(None)).distinct()).scalars()
             )
+
+    def late_payouts(self, account: str, *, since: datetime, until: datetime) -> Sequence[str]:
+        """Name the payouts due between two moments that arrived nowhere, of the kind that this account received before.
+
+        Some of them, the oldest first: whose payouts go to an account that nobody hears is not told every day.
+        """
+        of_payouts = donation.c.kind == literal_column(f"'{Kind.PAYOUT}'")
+        line, first = donation.alias("line"), donation.alias("first")
+        received = select(line.c.asset).join(first, first.c.ref == line.c.linked_to)
+        received = received.where(line.c.address == account, line.c.kind == literal_column(f"'{Kind.PAYOUT}'"))
+        asked = select(donation.c.locator).where(
+            of_payouts,
+            donation.c.state == State.CONFIRMED,
+            donation.c.direction == Direction.OUT,
+            donation.c.bank_class.is_(None),
+            donation.c.asset.in_(received),
+            donation.c.occurred_at.between(to_micros(since), to_micros(until)),
+            ~exists().where(_OTHER.c.linked_to == donation.c.ref),
+        )
+        with self._database.read() as tx:
+            return tx.execute(asked.order_by(donation.c.occurred_at).limit(LATE_SHOWN_MAX)).scalars().all()
 
     def line_units(self, account: str, asset: str, days: tuple[date, date]) -> int:
         """Sum what an account's lines of some days moved, both days included: in less out, taken back left out."""
@@ -162,6 +188,11 @@ class TxLineBooks:
             *self._tx.execute(asked.where(linked, func.coalesce(donation.c.address, "").in_(ours))).mappings(),
         ]
         originals = self.donations({row["linked_to"] for row in told if row["linked_to"]})
+        # The arrival of a payout is about it, and takes nothing back.
+        arrived = {
+            ref for ref, one in originals.items() if one.payment.kind is Kind.PAYOUT and one.payment.bank is None
+        }
+        told = [row for row in told if row["linked_to"] not in arrived]
         return [_reversal(row, originals.get(row["linked_to"])) for row in sorted(told, key=lambda row: row["id"])]
 
     def fallen_reversals(self, accounts: Collection[str]) -> Sequence[Reversal]:
@@ -218,6 +249,34 @@ class TxLineBooks:
     def pairs(self, accounts: Collection[str]) -> Sequence[Pair]:
         """List gifts that were booked by hand with the lines of these accounts that may be the same."""
         return read_pairs(self._tx, accounts)
+
+    def payouts(self, accounts: Collection[str]) -> Sequence[PaidOut]:
+        """Pair what processors paid out with the lines of one sum about that day that nobody said anything of."""
+        of_payouts = donation.c.kind == literal_column(f"'{Kind.PAYOUT}'")
+        stands = (of_payouts, donation.c.state == State.CONFIRMED, donation.c.link.is_(None))
+        arrived = exists().where(_OTHER.c.linked_to == donation.c.ref)
+        sent = select(donation).where(
+            *stands, donation.c.direction == Direction.OUT, donation.c.bank_class.is_(None), ~arrived
+        )
+        told = [read_donation(row, None) for row in self._tx.execute(sent.order_by(donation.c.id)).mappings()]
+        if not told:
+            return []
+        lines = select(donation).where(
+            *stands,
+            donation.c.direction == Direction.IN,
+            donation.c.bank_class.is_not(None),
+            donation.c.address.in_(sorted(accounts)),
+        )
+        by_sum: dict[tuple[str, int], list[Donation]] = {}
+        for row in self._tx.execute(lines.order_by(donation.c.id)).mappings():
+            line = read_donation(row, None)
+            by_sum.setdefault((line.identity.asset, line.payment.units), []).append(line)
+        return [
+            PaidOut(payout, line)
+            for payout in told
+            for line in by_sum.get((payout.identity.asset, payout.payment.units), ())
+            if -_EARLY <= line.payment.occurred_at - payout.payment.occurred_at <= _LATE
+        ]
 
     def _with_people(self, refs: Sequence[str]) -> Sequence[RowMapping]:
         return self._tx.execute(donations_with_people().where(donation.c.ref.in_(refs))).mappings().all()

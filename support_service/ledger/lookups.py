@@ -7,9 +7,10 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, select
 
 from support_service.giving import COUNTED_KINDS, Direction, Donation, Kind
+from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.rows import read_donation
-from support_service.ledger.tables import cursor, donation, from_micros, to_micros
+from support_service.ledger.tables import cursor, donation
 
 # More of one sum within an hour are not told apart by a list, either.
 FOUND_MAX = 20

@@ -6,8 +6,9 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from support_service.giving import COUNTED_KINDS, Direction, State, ValueClaim
+from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.rows import read_value
-from support_service.ledger.tables import donation, from_micros, to_micros
+from support_service.ledger.tables import donation
 
 # A page asks for a month; a newsroom with more gifts than these is told "more than".
 GIFTS_MAX = 20_000

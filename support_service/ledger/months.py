@@ -16,12 +16,13 @@ from sqlalchemy import Connection, func, select
 from support_service.giving import Clock, Listed, Report
 from support_service.ledger.accept import accept_report
 from support_service.ledger.canonical import read_raw
+from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import LedgerError
 from support_service.ledger.quarters import SUMS, Sums, read_quarters
 from support_service.ledger.queries import donations_with_people, read_head
 from support_service.ledger.rows import read_donation
-from support_service.ledger.tables import donation, from_micros, personal_data, report, to_micros
+from support_service.ledger.tables import donation, personal_data, report
 
 # Reports of closings may not be erased with what is kept of persons: their sums are the books of a month.
 SOURCE = "month:"

@@ -15,8 +15,9 @@ from enum import StrEnum
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, delete, exists, func, insert, select, update
 
+from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.engine import Database
-from support_service.ledger.tables import from_micros, outbox, outbox_place, to_micros
+from support_service.ledger.tables import outbox, outbox_place
 
 GIVE_UP_AFTER = timedelta(days=3)
 # Longer than any way takes for one message, with room for a clock that is a little wrong.

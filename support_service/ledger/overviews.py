@@ -8,10 +8,11 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from support_service.giving import COUNTED_KINDS, Direction, Frequency, State, ValueClaim
+from support_service.ledger.columns import to_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.month import GIFTS_MAX
 from support_service.ledger.rows import in_chunks, read_value
-from support_service.ledger.tables import donation, intent, plan, to_micros
+from support_service.ledger.tables import donation, intent, plan
 
 # Plans of one sum are one row of this question; a publisher with more kinds of sums is told about these.
 PLAN_SUMS_MAX = 5_000

@@ -119,7 +119,7 @@ def _no_gift(donation: Donation) -> str:
     line_class = donation.payment.bank.line_class if donation.payment.bank else "unknown"
     if donation.is_split:
         where = "suspense:split"
-    elif line_class == "reversal" or donation.linked_to is not None:
+    elif line_class == "reversal" or (donation.linked_to is not None and donation.identity.direction is Direction.OUT):
         where = "suspense:returned"
     else:
         where = f"other:{line_class}"

@@ -12,7 +12,8 @@ from typing import TypeAlias
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from support_service.giving import COUNTED_KINDS, Direction, Donation, State
-from support_service.ledger.tables import quarter_total, to_micros
+from support_service.ledger.columns import to_micros
+from support_service.ledger.tables import quarter_total
 
 QUARTER_MICROS = 15 * 60 * 1_000_000
 

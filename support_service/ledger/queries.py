@@ -9,19 +9,10 @@ from sqlalchemy import ColumnElement, Connection, Select, literal_column, select
 
 from support_service.giving import COUNTED_KINDS, Cursor, Direction, Donation, Kind, Listed, Observed, State
 from support_service.ledger.canonical import read_raw
+from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.postings import Leg
 from support_service.ledger.rows import histories, read_donation
-from support_service.ledger.tables import (
-    cursor,
-    donation,
-    from_micros,
-    head,
-    personal_data,
-    posting,
-    report,
-    to_micros,
-    total,
-)
+from support_service.ledger.tables import cursor, donation, head, personal_data, posting, report, total
 
 # One page of a list; whoever wants more reads on from the last number, or exports.
 LISTED_MAX = 1_000

@@ -11,8 +11,9 @@ from typing import TypeAlias
 from sqlalchemy import Connection, delete, func, insert, select
 
 from support_service.giving import Clock, Decline
+from support_service.ledger.columns import to_micros
 from support_service.ledger.engine import Database
-from support_service.ledger.tables import login_attempt, to_micros
+from support_service.ledger.tables import login_attempt
 
 # What to count: a bucket, and how far back.
 Asked: TypeAlias = tuple[str, timedelta]

@@ -35,7 +35,8 @@ from support_service.ledger.canonical import (
     value_text,
     word_text,
 )
-from support_service.ledger.tables import Units, donation, from_micros, observation, personal_data, report, to_micros
+from support_service.ledger.columns import Units, from_micros, to_micros
+from support_service.ledger.tables import donation, observation, personal_data, report
 
 # SQLite takes 32,766 parameters in one statement, PostgreSQL 65,535.
 KEYS_PER_QUESTION = 1_000

@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Update, delete, insert, select, update
 
 from support_service.giving import Clock
+from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import LedgerError
 from support_service.ledger.invites import (
@@ -33,7 +34,7 @@ from support_service.ledger.invites import (
 from support_service.ledger.login_limits import ATTEMPTS_WINDOW, Knock, buckets_of, is_too_often
 from support_service.ledger.password_hashes import HASH_OF_NOBODY, PASSWORD_CHARS_MAX, Hashing, TooBusy, prepared
 from support_service.ledger.rate_limits import note_attempt
-from support_service.ledger.tables import from_micros, login_attempt, staff, staff_session, to_micros
+from support_service.ledger.tables import login_attempt, staff, staff_session
 from support_service.ledger.weak_passwords import is_weak
 
 PASSWORD_CHARS_MIN = 12

@@ -7,11 +7,12 @@ from sqlalchemy import and_, func, or_, select
 
 from support_service.giving import BankCredit, Decline, Direction, Identity, OpenMoney, State, live
 from support_service.ledger.accept.aliases import read_aliases
+from support_service.ledger.columns import from_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.queries import LISTED_MAX
 from support_service.ledger.rate_limits import Attempts
 from support_service.ledger.rows import donation_rows, histories, identity_of, in_chunks
-from support_service.ledger.tables import donation, from_micros, intent, report
+from support_service.ledger.tables import donation, intent, report
 
 
 class SweepQueries:

@@ -17,6 +17,7 @@ from support_service.ledger import canonical
 from support_service.ledger.accept.aliases import bodies, write_names
 from support_service.ledger.accept.new_claims import News, check, news
 from support_service.ledger.accept.write import Place, Writing, store
+from support_service.ledger.columns import to_micros
 from support_service.ledger.errors import CursorMoved, SourceFrozen
 from support_service.ledger.rows import ByKeys, insert_rows
 from support_service.ledger.tables import (
@@ -28,7 +29,6 @@ from support_service.ledger.tables import (
     posting,
     report,
     source_freeze,
-    to_micros,
 )
 
 

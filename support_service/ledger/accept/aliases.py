@@ -13,8 +13,9 @@ from sqlalchemy import BindParameter, Connection, RowMapping, bindparam, insert,
 
 from support_service.giving import Claim, Direction, Frequency, Identity, Named, PlanClaim, Rank, Report
 from support_service.ledger import canonical
+from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.rows import ByKeys
-from support_service.ledger.tables import alias, from_micros, plan, to_micros, waiting_claim
+from support_service.ledger.tables import alias, plan, waiting_claim
 
 _RAIL: BindParameter[str] = bindparam("rail")
 _ALIASES = ByKeys(select(alias).where(alias.c.rail == _RAIL), alias.c.name)

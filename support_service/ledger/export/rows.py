@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import Connection, RowMapping, Text, and_, cast, or_, select
 
 from support_service.giving import Donation
+from support_service.ledger.columns import Units
 from support_service.ledger.engine import Database
 from support_service.ledger.queries import Wanted, conditions, is_wanted, read_head
 from support_service.ledger.rows import (
@@ -22,7 +23,7 @@ from support_service.ledger.rows import (
     personal_by_digest,
     read_donation,
 )
-from support_service.ledger.tables import Units, donation, personal_data
+from support_service.ledger.tables import donation, personal_data
 from support_service.money import plain_units
 
 ExportRow: TypeAlias = dict[str, object]

@@ -8,8 +8,8 @@ from sqlalchemy import Column, ColumnElement, Text, cast
 
 from support_service.giving import PlanClaim
 from support_service.ledger.accept.write import TotalKey
+from support_service.ledger.columns import Units
 from support_service.ledger.quarters import QuarterKey, Sums
-from support_service.ledger.tables import Units
 
 # Rows read in one transaction: few enough that a writer does not notice.
 CHUNK_ROWS = 500

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from support_service.giving import (
     MATCH_PART,
+    PAYER_KEY,
     STAND_PART,
     BankFacts,
     Direction,
@@ -35,6 +36,7 @@ from support_service.giving import (
 from support_service.giving.codes import CodeReading, read_code
 from support_service.rails.bank import identity as known_by
 from support_service.rails.bank.classes import Classified, LineClass, World, classify
+from support_service.rails.bank.folding import squeeze
 from support_service.rails.bank.identity import Identified, KnownLine, identify
 from support_service.rails.bank.line import Line, Party, Standing
 from support_service.rails.bank.settings import BankChoices
@@ -43,8 +45,9 @@ from support_service.rails.bank.settings import BankChoices
 REFERENCE_CHARACTERS_MAX = 200
 TEXT_CHARACTERS_MAX = 2_000
 RAW_CHARACTERS_MAX = 4_000
-# Of lines that stand equally far the one with more words ranks higher; what the bank no longer names, above all.
-BEYOND_WORDS = 1_000_000_000
+
+# More words than any line has: what lets go of a line outranks all that was told of it while it was on its way.
+LET_GO = 2**31
 
 # By what a line was matched where it was not: a code is cut off, or there are several.
 HINT = "hint"
@@ -188,7 +191,7 @@ class _Importer:
         kept = tuple(
             KeptLine(
                 one.locator, one.line.account, _ref_of(one), _memo(one.kept),
-                (*one.keys, *_paid_keys(one.line)), one.outcome is known_by.Outcome.NEW,
+                (*one.keys, *_paid_keys(one.line), *self._payer_keys(one.line)), one.outcome is known_by.Outcome.NEW,
             )
             for one in chunk
             if one.known != one.kept or one.outcome is not known_by.Outcome.KNOWN or one.known is None
@@ -197,6 +200,16 @@ class _Importer:
 
     def _noted(self, one: Identified) -> Identified:
         return replace(one, kept=replace(one.kept, is_live=True)) if self._is_live and not one.kept.is_live else one
+
+    def _payer_keys(self, line: Line) -> tuple[str, ...]:
+        """Name who paid by a digest of account and tax code, else name; what others carried for them names nobody."""
+        party, world = line.counterparty, self._choices.world
+        is_theirs = party.account and party.code not in world.transit_codes and party.account not in world.own_accounts
+        who = party.code or squeeze(party.name)
+        if not (line.is_credit and line.books_money and is_theirs and who) or line.paid_through or line.payer_in_text:
+            return ()
+        text = f"{party.account}\x1f{who}"
+        return (f"{PAYER_KEY}{hashlib.sha256(text.encode()).hexdigest()[:32]}",)
 
     def _world(self, chunk: Sequence[Identified], books: LineBooks) -> World:
         """Add whom we paid before, by the lines that were read until now."""
@@ -289,7 +302,7 @@ def drop_pending(account: str, named: Collection[str], ledger: LineLedger, *, si
             day = held.payment.bank.day if held.payment.bank else None
             if held.identity.locator not in named and (day is None or day >= since):
                 claim = replace(held.payment, state=State.REPLACED)
-                gone.append(Observation(held.identity, claim, rank=(Standing.PENDING.rank, BEYOND_WORDS)))
+                gone.append(Observation(held.identity, claim, rank=(Standing.PENDING.rank, LET_GO)))
         report = Report(f"bank:{account}", f"gone:{_key(gone)}", tuple(gone))
         return LineWork((report,) if gone else ())
 

@@ -24,6 +24,7 @@ from support_service.giving import (
     MatchClaim,
     Observation,
     Outcome,
+    PaidOut,
     Pair,
     RefundClaim,
     Report,
@@ -70,12 +71,14 @@ class _Settling:
         splits = [one for one in books.splits(self._accounts) if _is_out_of_step(one)]
         untold = books.untold_joins(self._accounts)
         joins = list(certain(books.pairs(self._accounts)))
+        arrivals = list(only_ones(books.payouts(self._accounts)))
         reports = [
             *(lifted(one) for one in fallen if one.original is not None),
             *(taken_back(one, original) for one, original in lowered),
             *(_in_step(one) for one in splits),
             *(_apart(pair) for pair in untold),
             *(_joined(pair, reason) for pair, reason in joins),
+            *(_arrived(one) for one in arrivals),
         ]
         self.has_changed = bool(reports)
         ends = [(one.locator, None) for one in fallen]
@@ -101,6 +104,23 @@ def certain(pairs: Sequence[Pair]) -> Iterator[tuple[Pair, str]]:
     for pair, sign in signs:
         if by_hand[pair.by_hand.identity.ref] == by_line[pair.line.identity.ref] == 1:
             yield pair, sign
+
+
+def only_ones(pairs: Sequence[PaidOut]) -> Iterator[PaidOut]:
+    """Pick the payouts that one line alone may be the arrival of, and whose line may be no other's."""
+    of_payout = Counter(one.payout.identity.ref for one in pairs)
+    of_line = Counter(one.line.identity.ref for one in pairs)
+    for one in pairs:
+        if of_payout[one.payout.identity.ref] == of_line[one.line.identity.ref] == 1:
+            yield one
+
+
+def _arrived(one: PaidOut) -> Report:
+    """Say which payout a line of the bank is: neither counts, for its gifts are booked one by one."""
+    reason = f"payout {one.payout.identity.locator}: the same sum, about the day of its arrival"
+    seen = Observation(one.line.identity, LinkClaim(one.payout.identity.ref, reason), LINK_PART)
+    key = _digest("arrived", one.line.identity.ref, one.payout.identity.ref)
+    return Report(f"bank:{one.line.identity.address}", key, (seen,))
 
 
 def join_observations(pair: Pair, reason: str) -> tuple[Observation, ...]:

@@ -5,8 +5,9 @@ class. Booking and cursor are two transactions, so a watcher that dies between t
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias, cast
 
 from support_service.giving import Clock, Cursor, Report, SourceWarning, WarningKind
@@ -24,12 +25,19 @@ from support_service.rails.source import Source
 # Asks how often a bank called because of one of its accounts: the name of a source -> a number that grows.
 Calls: TypeAlias = Callable[[str], int]
 
+# A payout takes days over a weekend; one that was never tied to its line is not told for ever.
+PAYOUT_LATE_AFTER, PAYOUT_FORGOTTEN_AFTER = timedelta(days=5), timedelta(days=30)
+
 
 class BankLedger(LineLedger, Protocol):
     """The ledger, as far as banks that are asked go."""
 
     def cursor(self, source: str) -> Cursor | None:
         """Tell how far a source was read."""
+        ...
+
+    def late_payouts(self, account: str, *, since: datetime, until: datetime) -> Sequence[str]:
+        """Name the payouts due between two moments that arrived nowhere."""
         ...
 
 
@@ -46,7 +54,7 @@ def build_rail_sources(given: RailSettings, believed: Believed, *, clock: Clock)
 
 
 def build_sources(
-    choices: BankChoices, ledger: LineLedger, *, clock: Clock, calls: Calls = lambda _: 0, timing: Timing | None = None
+    choices: BankChoices, ledger: BankLedger, *, clock: Clock, calls: Calls = lambda _: 0, timing: Timing | None = None
 ) -> list[Source]:
     """Build a source for each account that is asked; nobody is asked yet."""
     booking = Booking(ledger, choices, clock)
@@ -94,7 +102,7 @@ def _api(
 class Booking:
     """What lines are booked with."""
 
-    ledger: LineLedger
+    ledger: BankLedger
     choices: BankChoices
     clock: Clock
 
@@ -108,7 +116,7 @@ class BankSource(Source):
         self.name = bank.source
         self.poll_seconds: float = bank.rest_seconds
         self.account = bank.account
-        self._notice = ""
+        self._notice = self._late = ""
         self.asides = Asides(self.name, booking.clock)
         self._api, self._booking = api, booking
         self._booked = 0
@@ -127,11 +135,18 @@ class BankSource(Source):
             step += 1
             memo = json.dumps(dict(read.marks), sort_keys=True)
             yield Report(self.name, str(step), cursor=Cursor(step, None, None, at.clock(), memo))
-        self._notice = self._api.notice
+        self._notice, self._late = self._api.notice, self._late_payouts()
 
     def warnings(self) -> tuple[SourceWarning, ...]:
         """Say what the bank itself wants people to know."""
-        return (SourceWarning(WarningKind.DEGRADED, self._notice),) if self._notice else ()
+        return tuple(SourceWarning(WarningKind.DEGRADED, text) for text in (self._notice, self._late) if text)
+
+    def _late_payouts(self) -> str:
+        now = self._booking.clock()
+        since, until = now - PAYOUT_FORGOTTEN_AFTER, now - PAYOUT_LATE_AFTER
+        late = self._booking.ledger.late_payouts(self.account, since=since, until=until)
+        days = PAYOUT_LATE_AFTER.days
+        return f"no line of the bank is the arrival of {', '.join(late)}, due more than {days} days ago" if late else ""
 
     def booked(self) -> int:
         """Tell how many lines were new or went further since this was asked last."""

@@ -4,10 +4,12 @@ What is found is said by the same readers as what an event tells, so that told o
 """
 
 from datetime import datetime
+from itertools import islice
 
 from support_service.giving import (
     PAYMENT_PART,
     DisputeClaim,
+    HoldsClaim,
     OpenMoney,
     PaymentClaim,
     Plan,
@@ -16,6 +18,7 @@ from support_service.giving import (
     is_open,
 )
 from support_service.rails.stripe.api import Api
+from support_service.rails.stripe.balance_transactions import owner
 from support_service.rails.stripe.fields import (
     Json,
     NotReadable,
@@ -27,11 +30,14 @@ from support_service.rails.stripe.fields import (
     subscription_details,
 )
 from support_service.rails.stripe.objects import Reader
+from support_service.rails.stripe.payouts import inside, is_told, may_be_told, not_told_yet, payout_of, payout_said
 from support_service.rails.stripe.ranks import MICROS, EventTime, Said
 
 # What a payment intent or an invoice says when nothing will come of it.
 _OVER = frozenset({"canceled", "requires_payment_method", "void", "uncollectible"})
 _CHARGES = ("ch_", "py_")
+# More than a newsroom's readers give between two payouts; one that holds more names the first of them.
+ENTRIES_MAX = 10_000
 
 
 class Lookup:
@@ -72,6 +78,8 @@ class Lookup:
         for part, claim in open_money.claims.items():
             if isinstance(claim, PaymentClaim) and claim.state is State.SEEN:
                 said += self._payment_again(open_money.identity.locator)
+            elif is_open(claim) and isinstance(claim, HoldsClaim):
+                said += self._inside_again(claim.ask_again)
             elif is_open(claim) and isinstance(claim, RefundClaim | DisputeClaim):
                 kind = "refund" if isinstance(claim, RefundClaim) else "dispute"
                 found = self._one(kind, part)
@@ -84,6 +92,25 @@ class Lookup:
         if known_as.startswith("sub_"):
             return self._plan(known_as)
         return self._payment_again(known_as) if known_as.startswith("in_") else self.payment(known_as)
+
+    def paid_out(self, entry: Json, payout: Json) -> Said:
+        """Say that money was paid out, and what is inside as soon as that is told."""
+        return payout_said(self._reader, entry, payout) + self._inside(entry, payout)
+
+    def _inside(self, entry: Json, payout: Json) -> Said:
+        if not may_be_told(payout):
+            return Said()
+        if not is_told(payout):
+            return not_told_yet(payout, entry)
+        asked = {"payout": name(payout), "expand": ["data.source"]}
+        entries = (one for page in self._api.pages("/v1/balance_transactions", **asked) for one in page)
+        names = tuple(paid for one in islice(entries, ENTRIES_MAX) if (paid := owner(one)) is not None)
+        return inside(payout, names)
+
+    def _inside_again(self, asked_by: str) -> Said:
+        entry = self._api.one("balance_transaction", asked_by, expand=["source"])
+        payout = None if entry is None else payout_of(entry)
+        return Said() if entry is None or payout is None else self._inside(entry, payout)
 
     def plan(self, held: Plan) -> Said:
         """Say how a plan stands now, if that has changed."""
@@ -142,7 +169,7 @@ def _unheld(said: Said, held: OpenMoney) -> Said:
     news = tuple(
         one
         for one in said.observations
-        if isinstance(one.claim, PaymentClaim) and (one.claim.state, one.claim.units) not in is_held
+        if not isinstance(one.claim, PaymentClaim) or (one.claim.state, one.claim.units) not in is_held
     )
     parts = tuple(one for one in said.waiting if one.claim != held.claims.get(one.part))
     return Said(news, said.aliases, parts, said.plans)

@@ -18,6 +18,7 @@ from support_service.rails.stripe.fields import Json, NotReadable, moment, name,
 from support_service.rails.stripe.lookup import Lookup
 from support_service.rails.stripe.method import RAIL
 from support_service.rails.stripe.objects import Reader
+from support_service.rails.stripe.payouts import payout_of
 from support_service.rails.stripe.plan_words import ENDED_PLANS
 from support_service.rails.stripe.ranks import Said
 from support_service.rails.stripe.sweep_state import AGAIN_AFTER, SweepState, since
@@ -197,9 +198,16 @@ class SweepPoll:
             if payment is not None:
                 with self._reading(_key(entry), payment):
                     said += entry_said(at.reader, entry, payment)
+            elif (payout := payout_of(entry)) is not None:
+                with self._reading(_key(entry), "payout"):
+                    said += lookup.paid_out(entry, payout)
             self._settle(_key(entry))
             done.append(entry)
-        told = [{**entry, "source": optional_id(entry, "source")} for entry, payment in owners if payment]
+        told = [
+            {**entry, "source": optional_id(entry, "source")}
+            for entry, payment in owners
+            if payment or payout_of(entry)
+        ]
         return done, said, [*told, *lookup.read]
 
     def _inbox(self) -> Iterator[Report]:

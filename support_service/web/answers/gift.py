@@ -22,7 +22,7 @@ from support_service.money import plain
 from support_service.web.answers.exact import exact_sums
 from support_service.web.answers.gift_by_mail import NO_ADDRESS, is_wrong_email, send_page, typed_email, typed_person
 from support_service.web.answers.limits import Limit, admit
-from support_service.web.answers.ways import GiftWish, Way, read_gift, ways_of
+from support_service.web.answers.ways import GiftWish, Way, read_gift, read_way, ways_of
 from support_service.web.guard import SecretUnusable, is_from_our_page
 from support_service.web.i18n import chosen_language, say
 from support_service.web.reader import thanks
@@ -55,7 +55,12 @@ blueprint.after_request(thanks.keep_to_yourself)
 @blueprint.get("/gift")
 def form() -> Response:
     """Ask which way and how much; everything may be left out."""
-    return _ask(GiftWish(typed=request.args.get("amount", "").strip()[:40]), 200)
+    typed = request.args.get("amount", "").strip()[:40]
+    try:
+        way = read_way(request.args, ways_of(service().assembly.methods))
+    except KeyError:
+        way = None
+    return _ask(GiftWish(way, typed=typed), 200)
 
 
 @blueprint.post("/gift")

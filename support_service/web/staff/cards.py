@@ -11,7 +11,7 @@ from collections.abc import Callable
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from support_service.giving import Direction, Donation, Listed, Phrase, Plan, State
+from support_service.giving import Direction, Donation, Kind, Listed, Phrase, Plan, State
 from support_service.ledger import Freeze, Thaw, Wanted
 from support_service.ledger.staff import Role
 from support_service.money import Asset, BadAmount, Money, plain
@@ -144,8 +144,8 @@ def may_refund(donation: Donation) -> bool:
     """Tell whether the processor can be asked to give something of this gift back."""
     is_ours = donation.payment.method in {cards.method.key for cards in all_cards(service())}
     stands = donation.state in {State.CONFIRMED, State.PARTIALLY_REFUNDED, State.QUARANTINED}
-    is_in = donation.identity.direction is Direction.IN
-    return is_ours and stands and is_in and left_to_refund(donation).units > 0
+    is_gift = donation.identity.direction is Direction.IN and donation.payment.kind is Kind.DONATION
+    return is_ours and stands and is_gift and left_to_refund(donation).units > 0
 
 
 def left_to_refund(donation: Donation) -> Money:

@@ -20,6 +20,7 @@ TITLES = {
     Why.REVIEW: Phrase("What is it?"),
     Why.SUGGESTED: Phrase("Is it this reader’s?"),
     Why.CODE: Phrase("Which code was meant?"),
+    Why.PAYER: Phrase("This account gave before: the same reader?"),
 }
 DONE = Phrase("Kept. It can be changed again below; the history keeps every word.")
 

@@ -49,6 +49,8 @@ blueprint = Blueprint("links", __name__)
 
 BY_PEOPLE = "staff"
 REASON = "a person says so"
+# A suggestion that a person agreed to.
+BY_PAYER, PAYER_REASON = "payer", "this account gave by it before, and a person agreed"
 TOO_LATE = Phrase("Somebody else was faster, or it cannot be so: look at it again.")
 _STANDS = (State.CONFIRMED, State.PARTIALLY_REFUNDED)
 
@@ -63,7 +65,9 @@ def change_match(ref: str) -> BaseResponse | tuple[str, int]:
     if code and code not in issued:
         abort(400)
     made = service().ledger.intent(issued[code]) if code else None
-    claim = MatchClaim(code or None, BY_PEOPLE, REASON, issued.get(code), made.article if made else None)
+    is_payers = bool(code) and code in service().books.payer_codes(ref)
+    by, reason = (BY_PAYER, PAYER_REASON) if is_payers else (BY_PEOPLE, REASON)
+    claim = MatchClaim(code or None, by, reason, issued.get(code), made.article if made else None)
     report = Report(guard.signed_in().person.source, nonce, (Observation(identity, claim, MATCH_PART),))
     try:
         service().ledger.accept(report, still=lambda held: held is not None and match_seen(held.donation) == was)
@@ -103,6 +107,9 @@ def gives_back(ref: str) -> BaseResponse | tuple[str, int]:
         line, part = reversal.donation, f"{REVERSAL_PART}{reversal.locator}"
         back = line.payment.units
         if not gift:
+            if line.payment.kind is Kind.PAYOUT and line.linked_to is not None:
+                # It is the arrival of a payout, and gives nothing back.
+                return LineWork((Report(source, nonce, tuple(_unlinked(line))),))
             if reversal.original is None:
                 raise Outrun("it gives back nothing")
             claims = [Observation(reversal.original, RefundClaim(back, Outcome.FAILED), part)]

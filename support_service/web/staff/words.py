@@ -10,6 +10,7 @@ from support_service.giving import (
     DisputeClaim,
     FeeClaim,
     Flag,
+    HoldsClaim,
     LinkClaim,
     MatchClaim,
     Observed,
@@ -119,7 +120,7 @@ def tell(history: Iterable[Observed], exponent: int, decimal_sign: str = ".") ->
                 lines.append(Told(_fee(units, write), observed, None))
             case ValueClaim() as claim:
                 lines.append(Told(_value(claim, write), observed, None))
-            case MatchClaim() | ClassClaim() | LinkClaim() | SplitClaim() | StandClaim() as claim:
+            case MatchClaim() | ClassClaim() | LinkClaim() | SplitClaim() | StandClaim() | HoldsClaim() as claim:
                 lines.append(Told(_said(claim), observed, None))
             case _ as other:
                 assert_never(other)
@@ -143,6 +144,10 @@ def _said(claim: Word) -> Phrase:
             words = Phrase("It is one line again, and no gifts")
         case SplitClaim(units=units):
             words = Phrase("Its gifts are booked one by one: %(count)s", (("count", str(len(units))),))
+        case HoldsClaim(names=None):
+            words = Phrase("Which payments are inside is not told yet")
+        case HoldsClaim(names=names):
+            words = Phrase("Payments inside: %(count)s", (("count", str(len(names or ()))),))
     return words
 
 

@@ -5,8 +5,8 @@ This file is frozen: databases in the field were made by it.
 
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 
 
 def upgrade() -> None:
