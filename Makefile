@@ -6,7 +6,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick test-setup lint bench bench-catch-up bench-webhooks campaign campaign-stripe flood siege shots rehearse conformance-tron conformance-bitcoin conformance-stripe clean
+.PHONY: help setup run test test-quick test-setup lint bench bench-catch-up bench-webhooks campaign campaign-stripe campaign-mono flood siege shots rehearse conformance-tron conformance-bitcoin conformance-stripe conformance-mono clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -63,6 +63,10 @@ campaign: test-setup
 campaign-stripe: test-setup
 	@$(PY) -m tests.load.webhooks $(ARGS)
 
+# The same of gifts through plata by mono.
+campaign-mono: test-setup
+	@$(PY) -m tests.load.webhooks --processor mono $(ARGS)
+
 # 10,000 card testers from 50 loopback addresses at the running server, and readers among them.
 flood: test-setup
 	@$(PY) -m tests.load.flood $(ARGS)
@@ -93,6 +97,10 @@ conformance-bitcoin: setup
 # KEY: sk_test_... of your own Stripe account. Makes sessions and payments there, in test mode alone.
 conformance-stripe: setup $(STAMPS)/test
 	@$(PY) -m tests.conformance.stripe_account --key "$(KEY)" $(ARGS)
+
+# TOKEN: a token for trying out, from mono's API page. Opens pages there that nobody pays, and closes them.
+conformance-mono: setup $(STAMPS)/test
+	@$(PY) -m tests.conformance.mono_merchant --token "$(TOKEN)" $(ARGS)
 
 clean:
 	rm -rf $(VENV)

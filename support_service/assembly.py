@@ -17,7 +17,7 @@ from support_service.manifest.proof import Trust
 from support_service.notifications.settings import Asked, Notifications, read_notifications
 from support_service.rails import RAILS
 from support_service.rails.options import Mistake, Options, Surroundings
-from support_service.rails.processor import Believed, FindIntent, Processor, one_card_way
+from support_service.rails.processor import Believed, Intents, Processor, one_card_way
 from support_service.rails.rail import Expected, OwnTables, Rail, RailSettings
 from support_service.rails.source import Source
 from support_service.rates.settings import Choices, read_value
@@ -107,8 +107,8 @@ def build_valuation(assembly: Assembly, unvalued: Finder, *, clock: Clock) -> li
     return [building.build_valuation(assembly.value, assembly.settings.networks, unvalued, clock=clock)]
 
 
-def build_processors(assembly: Assembly, intents: FindIntent, *, clock: Clock) -> dict[str, Processor]:
-    """Build who charges cards, by the key of the method; `intents` finds what a reader chose, by its reference."""
+def build_processors(assembly: Assembly, intents: Intents, *, clock: Clock) -> dict[str, Processor]:
+    """Build who charges cards, by the key of the method; `intents` finds what a reader chose."""
     rails = assembly.rails.values()
     built = {rail.name: rail.build_processor(assembly.given(rail.name), intents, clock=clock) for rail in rails}
     return {name: processor for name, processor in built.items() if processor is not None}
@@ -221,8 +221,10 @@ def _read_own(
     for rail in rails.values():
         tables = {section.name: settings.own_tables[section.name] for section in rail.sections}
         if rail.read_own is not None:
-            base, publisher = settings.file.absolute().parent, settings.publisher.name
-            own[rail.name] = rail.read_own(OwnTables(tables, methods, settings.assets, publisher, base, mistakes))
+            base, publisher = settings.file.absolute().parent, settings.publisher
+            own[rail.name] = rail.read_own(
+                OwnTables(tables, methods, settings.assets, publisher.name, publisher.base.url, base, mistakes)
+            )
     return own
 
 

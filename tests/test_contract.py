@@ -40,5 +40,5 @@ def test_the_page_needs_no_database(settings_file: Path) -> None:
 def test_the_commands_know_the_words_of_the_house() -> None:
     (rail,) = (option for option in cli.export.params if option.name == "rail")
     assert isinstance(rail.type, click.Choice)
-    assert set(rail.type.choices) == set(RAILS) == {"evm", "bitcoin", "tron", "stripe", "bank", "card"}
+    assert set(rail.type.choices) == set(RAILS) == {"evm", "bitcoin", "tron", "stripe", "mono", "bank", "card"}
     assert set(cli.ROLES) == {role.value for role in Role}

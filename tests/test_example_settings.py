@@ -9,6 +9,7 @@ import pytest
 
 from support_service.assembly import assemble
 from support_service.rails import RAILS
+from support_service.rails.mono.settings import MonoTable
 from support_service.rails.options import Options, Surroundings
 from support_service.rails.stripe.settings import OfferTable, StripeTable
 from support_service.settings import Settings, read_settings
@@ -68,6 +69,7 @@ def test_with_everything_switched_on_it_is_right(tmp_path: Path) -> None:
     for name, secret in (
         ("stripe_key", "sk_test_example"),
         ("stripe_webhook", "whsec_example"),
+        ("mono_token", "an-example-of-a-token"),
         ("privat_token", "token"),
         ("mail_password", "password"),
         ("notify_url", "https://example.org/hook"),
@@ -92,6 +94,7 @@ def test_every_section_names_every_setting() -> None:
     assert set(TABLES["value"]["feeds"][0]) == set(FeedTable.model_fields)
     assert set(TABLES["stripe"]) == set(StripeTable.model_fields)
     assert set(TABLES["stripe"]["offers"]["EUR"]) == set(OfferTable.model_fields)
+    assert set(TABLES["mono"]) == set(MonoTable.model_fields)
     assert set(TABLES["manifest"]) == set(ManifestTable.model_fields)
     assert set(TABLES["assets"][0]) == {"code", "network", "contract", "exponent", "source"}
 

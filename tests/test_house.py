@@ -66,7 +66,7 @@ ENGLISH_WORDS = {"bank", "card"}
 MAY_NAME_RAILS = (*(f"rails/{name}/" for name in RAILS), "demo/", "conformance/", "ledger/migrations/")
 # Who else may name a rail outside its folder, which, and why.
 NAMES_A_RAIL: dict[str, tuple[set[str], str]] = {
-    "rails/__init__.py": ({"bank", "bitcoin", "card", "evm", "stripe", "tron"}, "the one table of rails"),
+    "rails/__init__.py": ({"bank", "bitcoin", "card", "evm", "mono", "stripe", "tron"}, "the one table of rails"),
     "rates/chainlink.py": ({"evm"}, "a price feed is a contract of an EVM chain, asked as that rail asks its nodes"),
     "rates/settings.py": ({"evm"}, "the same, in the settings"),
     "rates/online.py": ({"bitcoin"}, "the network of the coin that every market knows, as config/assets.toml has it"),

@@ -17,7 +17,22 @@ from support_service.ledger.tables import metadata
 from tests.fixtures.database import Cluster
 from tests.fixtures.reports import polled, transfer, transfer_report
 
-REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013"]
+REVISIONS = [
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+    "0007",
+    "0008",
+    "0009",
+    "0010",
+    "0011",
+    "0012",
+    "0013",
+    "0014",
+]
 
 
 def test_the_migrated_schema_is_the_one_that_queries_expect(database_url: str) -> None:

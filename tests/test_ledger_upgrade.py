@@ -86,7 +86,20 @@ def test_a_ledger_of_an_older_version_keeps_all_of_it_and_takes_card_gifts(old_u
     ledger = Ledger(old_url, clock=SteppingClock())
     with pytest.raises(LedgerOutdated, match="support-service migrate"):
         ledger.totals()
-    assert migrate(old_url) == ["0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013"]
+    assert migrate(old_url) == [
+        "0003",
+        "0004",
+        "0005",
+        "0006",
+        "0007",
+        "0008",
+        "0009",
+        "0010",
+        "0011",
+        "0012",
+        "0013",
+        "0014",
+    ]
     assert _sorted(_rows(old_url)) == _sorted(HELD)
     assert ledger.verify() == []
     before = {(one.asset, one.units, one.count) for one in ledger.totals()}

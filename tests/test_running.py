@@ -181,7 +181,7 @@ def test_cards_that_no_webhook_told_of_are_booked_by_the_watcher(tmp_path: Path,
         ledger = Ledger(f"sqlite:///{tmp_path / 'support.db'}")
         intent = Intent("ab" * 16, "stripe", "UAH", 2, 20_000, Frequency.ONCE, "en", utc_now())
         ledger.open_intent(intent, nonce="1" * 32)
-        (processor,) = build_processors(assemble(settings), ledger.intent, clock=utc_now).values()
+        (processor,) = build_processors(assemble(settings), ledger, clock=utc_now).values()
         page = processor.open_checkout(intent, 1, started_at=utc_now(), thanks_url="http://a/t", back_url="http://a/b")
         fake.pay(page.session)
         asked = start("--config", settings, "check", "--online")

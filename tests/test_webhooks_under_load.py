@@ -11,6 +11,7 @@ from tests.load.webhooks import Plan, play
     ("kind", "plan"),
     [
         ("sqlite", Plan(payments=250, deliveries=1_000, kills=2)),
+        ("sqlite", Plan(payments=250, deliveries=1_000, kills=2, processor="mono")),
         pytest.param("postgresql", Plan(payments=100, deliveries=400, kills=1, seed=2), marks=pytest.mark.postgres),
     ],
 )

@@ -20,7 +20,8 @@ from support_service.demo.bank_readers import BankReaders, bank_tables
 from support_service.demo.bitcoin_chain import LocalBitcoin
 from support_service.demo.card_readers import CardReaders
 from support_service.demo.evm_chain import GIFTS, Gift, LocalChain, node_child
-from support_service.demo.settings import Chains, Places, bank_numbers, demo_settings, receiver
+from support_service.demo.mono import MonoFake
+from support_service.demo.settings import CardFakes, Chains, Places, bank_numbers, demo_settings, receiver
 from support_service.demo.stripe import StripeFake
 from support_service.demo.tron_node import TronNode
 from support_service.demo.tron_ports import TronPorts
@@ -117,15 +118,17 @@ class _Demo:
         return LocalBitcoin(demo_bitcoin.node_url(self.places.bitcoin_port, password))
 
     def _start_service(self) -> bool:
-        self.say("Starting the ledger, the support page, the watcher, a sample article and a stand-in for Stripe ...")
+        self.say("Starting the ledger, the page, the watcher, a sample article and stand-ins for Stripe and plata ...")
         places = self.places
         stripe = self.until_the_end.enter_context(StripeFake(seed=secrets.token_hex(8)))
         stripe.hook(f"{places.page}/webhooks/stripe")
-        self.cards = CardReaders(places.page, stripe)
+        plata = self.until_the_end.enter_context(MonoFake(seed=secrets.token_hex(8), is_sending=True))
+        cards = CardFakes(stripe, plata)
+        self.cards = CardReaders(places.page, stripe, plata)
         fakes = self.until_the_end.enter_context(BankFakes(minute_seconds=BANK_MINUTE_SECONDS))
         tables, accounts = bank_tables(fakes, places.folder, *bank_numbers())
         self.banks = BankReaders(accounts)
-        places.settings.write_text(demo_settings(places, self.chains, stripe) + tables, encoding="utf-8")
+        places.settings.write_text(demo_settings(places, self.chains, cards) + tables, encoding="utf-8")
         migrate(places.database_url)
         self.ledger = Ledger(places.database_url)
         self.ledger.people.add(STAFF_EMAIL, "admin", self.password)
@@ -165,8 +168,8 @@ class _Demo:
             f" and in Bitcoin when it is three blocks deep, here after ~{3 * demo_bitcoin.BLOCK_SECONDS} s."
         )
         self.say(
-            "Cards: choose a sum on the support page. The payment page is a stand-in for Stripe's on this machine:"
-            " it knows a fake card, asks for no real one, and no real card is charged."
+            "Cards: choose a sum on the support page. The payment page is a stand-in on this machine, in hryvnias for"
+            " plata by mono's, else for Stripe's: it asks for no card, and no real card is charged."
         )
         self.say(
             "IBAN and card number: readers give at stand-ins for PrivatBank and monobank, with and without a support"

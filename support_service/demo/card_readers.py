@@ -1,4 +1,4 @@
-"""The demo's readers who give by card: each goes the whole way of a person, over HTTP, at this machine's stand-in.
+"""The demo's readers who give by card: each goes the whole way of a person, over HTTP, at this machine's stand-ins.
 
 Page, sum, button, payment page. A month passes each minute: monthly gifts are charged again, and slow
 payments arrive. No card number is asked for anywhere and no money moves.
@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from typing import TypeAlias
 from urllib.parse import urlencode, urlsplit
 
+from support_service.demo.mono import MonoFake
 from support_service.demo.stripe import StripeFake
 from support_service.demo.stripe.errors import Json
 
@@ -43,6 +44,7 @@ class CardReaders:
 
     page: str
     stripe: StripeFake
+    plata: MonoFake | None = None
     left: list[CardGift] = field(default_factory=lambda: list(GIFTS))
     act_at: float = 0.0
     month_at: float = 0.0
@@ -84,8 +86,19 @@ class CardReaders:
                 self.stripe.settle(session)
             for plan in due:
                 self.stripe.renew(plan)
+        due += self._charged_by_plata()
         told = [f"a month passes: monthly gifts by card are charged again ({len(due)})"] if due else []
         return told + ([f"slow payments arrive ({len(slow)})"] if slow else [])
+
+    def _charged_by_plata(self) -> list[str]:
+        if self.plata is None:
+            return []
+        with self.plata.merchant.lock:
+            held = self.plata.merchant.plans
+            due = [name for name, plan in held.items() if plan.payments and plan.told["status"] == "active"]
+            for plan in due:
+                self.plata.renew(plan)
+        return due
 
 
 def form_fields(text: str) -> dict[str, str]:

@@ -9,7 +9,8 @@ from support_service.commands import run as running
 from support_service.demo import bitcoin_chain as demo_bitcoin
 from support_service.demo.bitcoin_chain import LocalBitcoin, on_this_chain
 from support_service.demo.evm_chain import CHAIN_ID, TOKEN_EXPONENT, TOKENS, LocalChain
-from support_service.demo.stripe import CURRENCIES, StripeFake
+from support_service.demo.mono import MonoFake
+from support_service.demo.stripe import StripeFake
 from support_service.demo.tron_node import CHAIN_ID as TRON_CHAIN_ID
 from support_service.demo.tron_ports import TronPorts
 from support_service.rails.tron.address import from_evm, to_evm
@@ -62,6 +63,14 @@ class Chains:
     bitcoin: LocalBitcoin | None
 
 
+@dataclass(frozen=True, slots=True)
+class CardFakes:
+    """The stand-ins that charge cards: plata charges hryvnias, Stripe what else there is."""
+
+    stripe: StripeFake
+    plata: MonoFake
+
+
 def receiver(rail: str) -> str:
     """Read where the packaged block asks for a rail's money, as the local chain writes addresses."""
     address = _address(rail)
@@ -81,10 +90,10 @@ def bank_numbers() -> tuple[str, str]:
     return str(by_rail["bank"]["iban"]), str(by_rail["card"]["number"])
 
 
-def demo_settings(places: Places, chains: Chains, stripe: StripeFake) -> str:
+def demo_settings(places: Places, chains: Chains, cards: CardFakes) -> str:
     """Write the packaged block anew: where our parts listen, and the local chains under the names of the real ones.
 
-    Two secrets, which guard nothing, are put beside it for the stand-in for Stripe.
+    Secrets, which guard nothing, are put beside it for the stand-ins that charge cards.
     Watching starts after the tokens came to be: before that, nobody could say what their balance was.
     """
     begin = f"poll_seconds = 1\nstart_block = {chains.evm.height() + 1}\n"
@@ -106,7 +115,7 @@ def demo_settings(places: Places, chains: Chains, stripe: StripeFake) -> str:
     tokens.append(("USDT", "tron", from_evm(chains.evm.contracts["USDT"])))
     return (
         text
-        + _cards(places, stripe)
+        + _cards(places, cards)
         + "".join(
             f'\n[[assets]]\ncode = "{code}"\nnetwork = "{network}"\ncontract = "{contract}"\n'
             f'exponent = {TOKEN_EXPONENT}\nsource = "the demo\'s own chain"\n'
@@ -127,12 +136,13 @@ def _bitcoin_changes(chain: LocalBitcoin | None) -> dict[str, str]:
     }
 
 
-def _cards(places: Places, stripe: StripeFake) -> str:
-    """Take cards at the stand-in, whose own terms say what readers may add for the fee."""
-    terms = stripe.account.terms
+def _cards(places: Places, cards: CardFakes) -> str:
+    """Take cards at the stand-ins; Stripe's own terms say what readers may add for the fee."""
+    terms, abroad = cards.stripe.account.terms, ("EUR", "USD")
     fee = f"{Decimal(terms.fee_permille).scaleb(-1)}% + {Decimal(terms.fee_units).scaleb(-2)}"
-    offers = (f'\n[stripe.offers.{currency}]\nfee = "{fee}"\n' for currency in CURRENCIES)
-    return stripe.settings(places.folder) + "".join(offers)
+    offers = (f'\n[stripe.offers.{currency}]\nfee = "{fee}"\n' for currency in abroad)
+    stripe = cards.stripe.settings(places.folder, currencies=abroad)
+    return stripe + "".join(offers) + cards.plata.settings(places.folder)
 
 
 def _address(rail: str) -> str:

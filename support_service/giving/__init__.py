@@ -7,9 +7,9 @@ a donation, are in ledger/postings.py.) Money enters by one verb only, `ledger.a
 
 from support_service.giving.clock import Clock, utc_now
 from support_service.giving.donations import PEOPLE, Donation, NoPayment, Observed, fold, is_open, live
-from support_service.giving.intents import Answered, Awaiting, Checkout, Intent
+from support_service.giving.intents import Answered, Awaiting, Checkout, Intent, OpenedPage, PagePlace
 from support_service.giving.lines import PAYER_KEY, KeptLine, LineBooks, LineWork, PaidOut, Pair, Reversal, Split
-from support_service.giving.listed import Listed, MoneyBlock, OpenMoney, Plan, WaitingClaim
+from support_service.giving.listed import BankCredit, Listed, MoneyBlock, OpenMoney, Plan, WaitingClaim
 from support_service.giving.methods import (
     CardChoice,
     CardCurrency,
@@ -84,6 +84,7 @@ __all__ = [
     "UNTOLD",
     "Answered",
     "Awaiting",
+    "BankCredit",
     "BankFacts",
     "CardChoice",
     "CardCurrency",
@@ -118,7 +119,9 @@ __all__ = [
     "Observation",
     "Observed",
     "OpenMoney",
+    "OpenedPage",
     "Outcome",
+    "PagePlace",
     "PaidOut",
     "Pair",
     "PaymentClaim",

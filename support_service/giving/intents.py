@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from support_service.giving.methods import Frequency
 from support_service.giving.reports import Identity, Personal
@@ -62,3 +63,20 @@ class Checkout:
     session: str
     url: str
     expires_at: datetime
+
+
+class PagePlace(NamedTuple):
+    """Where a payment page stands among all: the choice it was opened for, and the number of the try."""
+
+    intent: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedPage:
+    """A payment page that was opened, by the processor's name for it; place orders all of them."""
+
+    session: str
+    frequency: Frequency
+    expires_at: datetime
+    place: PagePlace

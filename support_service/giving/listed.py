@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 
 from support_service.giving.donations import Donation
@@ -25,6 +25,15 @@ class MoneyBlock(NamedTuple):
     asset: str
     height: int
     block_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class BankCredit:
+    """What a booked line of the bank brought, in whole units of its currency, on the day as the bank names it."""
+
+    day: date
+    asset: str
+    units: int
 
 
 @dataclass(frozen=True, slots=True)

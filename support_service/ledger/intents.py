@@ -7,7 +7,18 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, literal, or_, select, tuple_, update
 
-from support_service.giving import Awaiting, Checkout, Clock, Frequency, Intent, Listed, Plan, WaitingClaim
+from support_service.giving import (
+    Awaiting,
+    Checkout,
+    Clock,
+    Frequency,
+    Intent,
+    Listed,
+    OpenedPage,
+    PagePlace,
+    Plan,
+    WaitingClaim,
+)
 from support_service.ledger import canonical
 from support_service.ledger.accept import keep_apart
 from support_service.ledger.accept.aliases import read_plan_row
@@ -40,6 +51,11 @@ _WITH_PERSON = select(intent, personal_data.c.body.label("personal_body")).selec
     intent.outerjoin(personal_data, personal_data.c.digest == intent.c.personal_digest)
 )
 _FIND = {name: _WITH_PERSON.where(intent.c[name] == bindparam("value")) for name in ("ref", "nonce")}
+_OF_PAGE = (
+    _WITH_PERSON.join(checkout_attempt, checkout_attempt.c.intent_ref == intent.c.ref)
+    .where(intent.c.method == bindparam("method"), checkout_attempt.c.session == bindparam("session"))
+    .limit(1)
+)
 # The newest body of personal data of each choice's gifts comes last.
 _PARTIES = (
     select(donation.c.intent, personal_data.c.body)
@@ -99,6 +115,24 @@ class Intents:
         """Look up what was chosen."""
         with self._database.read() as tx:
             return _find(tx, ref=ref)
+
+    def page_intent(self, method: str, session: str) -> Intent | None:
+        """Look up what was chosen, by the processor's name of the payment page that was opened for it."""
+        with self._database.read() as tx:
+            row = tx.execute(_OF_PAGE, {"method": method, "session": session}).mappings().first()
+            return None if row is None else read_intent(row, row["personal_body"])
+
+    def opened_pages(self, method: str, since: datetime, after: PagePlace | None = None) -> tuple[OpenedPage, ...]:
+        """List payment pages whose try began since a moment, from behind a place."""
+        place = (checkout_attempt.c.intent_ref, checkout_attempt.c.number)
+        asked = select(checkout_attempt, intent.c.body.label("intent_body"))
+        asked = asked.join(intent, intent.c.ref == checkout_attempt.c.intent_ref).order_by(*place).limit(LISTED_MAX)
+        is_open = and_(checkout_attempt.c.session.is_not(None), checkout_attempt.c.started_at >= to_micros(since))
+        asked = asked.where(intent.c.method == method, is_open)
+        if after is not None:
+            asked = asked.where(tuple_(*place) > tuple_(*map(literal, after)))
+        with self._database.read() as tx:
+            return tuple(_read_page(row) for row in tx.execute(asked).mappings())
 
     def attempt(self, ref: str) -> Attempt | None:
         """Return the newest try to open a payment page."""
@@ -298,6 +332,12 @@ def _newest(tx: Connection, ref: str) -> Attempt | None:
     if row["session"] is not None:
         page = Checkout(row["session"], row["url"], from_micros(row["expires_at"]))
     return Attempt(row["number"], from_micros(row["started_at"]), page, row["refused_at"] is not None)
+
+
+def _read_page(row: RowMapping) -> OpenedPage:
+    frequency = Frequency(json.loads(row["intent_body"])["frequency"])
+    place = PagePlace(str(row["intent_ref"]), int(row["number"]))
+    return OpenedPage(row["session"], frequency, from_micros(row["expires_at"]), place)
 
 
 def _is_open(held: Attempt, now: datetime) -> bool:

@@ -1,11 +1,11 @@
 """What a source that reads again asks of the ledger: what is known already, and what is not over yet."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, or_, select
 
-from support_service.giving import Decline, Identity, OpenMoney, State, live
+from support_service.giving import BankCredit, Decline, Direction, Identity, OpenMoney, State, live
 from support_service.ledger.accept.aliases import read_aliases
 from support_service.ledger.columns import from_micros
 from support_service.ledger.engine import Database
@@ -51,6 +51,15 @@ class SweepQueries:
         with self._database.read() as tx:
             first = tx.execute(asked).scalar_one_or_none()
             return None if first is None else from_micros(first)
+
+    def bank_lines(self, line_class: str, since: date) -> tuple[BankCredit, ...]:
+        """List what came in by booked lines of a class since a day, in the order of days."""
+        is_it = and_(donation.c.bank_class == line_class, donation.c.booking_date >= since.isoformat())
+        is_in = and_(donation.c.direction == Direction.IN, donation.c.state == State.CONFIRMED)
+        asked = select(donation.c.booking_date, donation.c.asset, donation.c.units).where(is_it, is_in)
+        with self._database.read() as tx:
+            rows = tx.execute(asked.order_by(donation.c.booking_date, donation.c.id).limit(LISTED_MAX)).all()
+        return tuple(BankCredit(date.fromisoformat(row.booking_date), row.asset, int(row.units)) for row in rows)
 
     def open_money(self, rail: str, *, after: int = 0, limit: int = LISTED_MAX) -> tuple[OpenMoney, ...]:
         """List money of a rail that is on its way, or has a refund or dispute under way, from above a number."""

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from support_service.giving import (
+    BankCredit,
     CardChoice,
     Checkout,
     Decline,
     Intent,
+    OpenedPage,
     OpenMoney,
+    PagePlace,
     PaymentMethod,
     Phrase,
     Plan,
@@ -22,6 +25,19 @@ from support_service.money import Asset
 
 # Finds what a reader chose, by its reference; raises what its ledger raises.
 FindIntent: TypeAlias = Callable[[str], Intent | None]
+
+
+class Intents(Protocol):
+    """Finds what readers chose. Raises what its ledger raises."""
+
+    def intent(self, ref: str) -> Intent | None:
+        """Find it by its reference."""
+        ...
+
+    def page_intent(self, method: str, session: str) -> Intent | None:
+        """Find it by the processor's name of the payment page that was opened for it, kept when that was opened."""
+        ...
+
 
 # How often a sweep looks for what was not pushed.
 SWEEP_POLL_SECONDS = 120
@@ -123,14 +139,19 @@ class Processor(Protocol):
     def open_checkout(
         self, intent: Intent, attempt: int, *, started_at: datetime, thanks_url: str, back_url: str
     ) -> Checkout:
-        """Open a payment page, one for each intent and attempt; raise CheckoutDown or CheckoutRefused.
+        """Open a payment page, one for each intent and attempt where the processor can tell that it was asked before;
+        readers are led to the first that was kept. Raise CheckoutDown or CheckoutRefused.
 
         The page closes a fixed time after started_at, when the attempt was started: asking again must ask the same.
         """
         ...
 
     def hear(self, body: bytes, headers: Mapping[str, str]) -> Heard:
-        """Read a pushed message, without asking anybody; raise NotGenuine."""
+        """Read a pushed message; raise NotGenuine.
+
+        Nobody is asked, but for the key that messages are signed with, where only the processor has it: briefly and
+        seldom, whoever pushes. CheckoutDown: it cannot be had now, so nobody can say whose the message is.
+        """
         ...
 
     def refund(self, locator: str, units: int, key: str) -> None:
@@ -169,15 +190,19 @@ class ChangesPlans(Protocol):
         ...
 
 
-class Believed(Protocol):
+class Believed(Intents, Protocol):
     """What a sweep asks of the ledger: what is known already, and what is not over. Raises what the ledger raises."""
-
-    def intent(self, ref: str) -> Intent | None:
-        """Find what a reader chose."""
-        ...
 
     def first_intent_at(self, method: str) -> datetime | None:
         """Tell when a reader first chose to give by this method."""
+        ...
+
+    def opened_pages(self, method: str, since: datetime, after: PagePlace | None) -> Sequence[OpenedPage]:
+        """List payment pages whose try began since a moment, from behind a place."""
+        ...
+
+    def bank_lines(self, line_class: str, since: date) -> Sequence[BankCredit]:
+        """List what came in by the bank's lines of a class since a day, in the order of days."""
         ...
 
     def known_reports(self, source: str, keys: Sequence[str]) -> frozenset[str]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from support_service.giving import Clock, Donation, PaymentMethod, Phrase, Watch
 from support_service.money import Asset
 from support_service.rails.options import Mistake, Options, Surroundings
-from support_service.rails.processor import Believed, FindIntent, Processor
+from support_service.rails.processor import Believed, Intents, Processor
 from support_service.rails.source import Source
 
 
@@ -40,12 +40,16 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class OwnTables:
-    """A rail's own tables by name, and what it may need to know to read them; paths count from `base`."""
+    """A rail's own tables by name, and what it may need to know to read them; paths count from `base`.
+
+    url is where this service is reached, without a slash at the end.
+    """
 
     tables: Mapping[str, object]
     methods: tuple[PaymentMethod, ...]
     assets: tuple[Asset, ...]
     publisher: str
+    url: str
     base: Path
     mistakes: list[Mistake]
 
@@ -111,7 +115,7 @@ class Rail:
     - check_online: ask(RailSettings) -> list[str | Mistake]: whether nodes and keys are what the settings say.
     - compare: compare(RailSettings, Believed, clock=) -> Iterator[Compared]: the books against what others say of them.
     - ask_head: ask(node's address) -> int | None: the height of a node's newest block.
-    - processor: build(RailSettings, FindIntent, clock=) -> Processor; "" where it charges no cards.
+    - processor: build(RailSettings, Intents, clock=) -> Processor; "" where it charges no cards.
     - payment_page: tell(RailSettings, Donation) -> str: where others show this payment, for staff to follow; "" where
       nobody does.
     - plan_words: how its plans are, by its own word for it; ended_plans are the words of those that charge no more,
@@ -177,7 +181,7 @@ class Rail:
         if self.compare and self.expected(given):
             yield from cast("Iterator[Compared]", _load(self.compare)(given, believed, clock=clock))
 
-    def build_processor(self, given: RailSettings, intents: FindIntent, *, clock: Clock) -> Processor | None:
+    def build_processor(self, given: RailSettings, intents: Intents, *, clock: Clock) -> Processor | None:
         """Build who charges cards; nobody is asked yet. None where the settings ask for none."""
         if not self.processor or given.own is None:
             return None

@@ -1,7 +1,7 @@
-"""What processors push: verify, accept, and only then say 200. It calls nobody.
+"""What processors push: verify, accept, and only then say 200. It calls nobody, but for a key to verify with.
 
-400: not the processor's, or no message at all. 503: the ledger could not take it now, so the processor
-sends it again, and the sweep would find it besides. What is the processor's but not understood is kept,
+400: not the processor's, or no message at all. 503: the ledger could not take it now, or that key could not be had, so
+the processor sends it again, and the sweep would find it besides. What is the processor's but not understood is kept,
 told to people and answered 200: sent again it would be no clearer.
 """
 
@@ -14,7 +14,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from support_service.giving import Report, SetAside
 from support_service.ledger import LedgerError
-from support_service.rails.processor import NotGenuine
+from support_service.rails.processor import CheckoutDown, NotGenuine
 from support_service.web.service import service
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def hear(name: str) -> tuple[Response, int]:
         counts().note(name, "refused")
         log.warning("webhook_refused", extra={"processor": name, "error": str(error)[:200]})
         return _said("refused"), 400
-    except LedgerError as error:
+    except (LedgerError, CheckoutDown) as error:
         counts().note(name, "delayed")
         log.warning("webhook_delayed", extra={"processor": name, "error": str(error)})
         return _said("try again"), 503

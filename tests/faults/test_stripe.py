@@ -51,7 +51,7 @@ def processor(house: CardHouse, **account: Any) -> StripeProcessor:
     """The rail alone, over the intents of the house."""
     told_of = {"key": KEY, "webhook_secrets": (SECRET,), "assets": (UAH,), **account}
     own = RailSettings(own=ProcessorAccount("A paper", house.fake.url, **told_of))
-    return build_processor(own, house.ledger.intent, clock=house.clock)
+    return build_processor(own, house.ledger, clock=house.clock)
 
 
 def signed(house: CardHouse, event: Event, secret: str = SECRET) -> tuple[bytes, dict[str, str]]:

@@ -1,6 +1,6 @@
-"""Delivers events as Stripe does, but all at once: signed at the moment of sending, again until answered 2xx.
+"""Delivers messages as a processor does, but all at once: signed at the moment of sending, again until answered 2xx.
 
-And as somebody does who is not Stripe: a forged delivery must be answered 400, whatever else goes on.
+And as somebody does who is not the processor: a forged delivery must be answered 400, whatever else goes on.
 """
 
 import http.client
@@ -11,7 +11,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
 
 from stripe import WebhookSignature
 
@@ -21,7 +20,18 @@ THREADS = 16
 ANSWER_SECONDS_MAX = 30
 # Stripe waits for minutes; here whoever got no answer looks again this soon.
 AGAIN_SECONDS = 0.1
-PATH = "/webhooks/stripe"
+
+# What is sent, and its headers.
+Signed = tuple[str, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Voice:
+    """How a processor speaks to us: where, how it signs a body, and how others forge that, by a name for each."""
+
+    path: str
+    signed: Callable[[str], Signed]
+    forgeries: dict[str, Callable[[str], Signed]]
 
 
 def _signed(body: str, secret: str, seconds_off: int = 0) -> str:
@@ -44,20 +54,23 @@ def _renamed(body: str) -> str:
     return json.dumps({**event, "id": event["id"].replace("evt_", "evt_forged")})
 
 
-def _by_another_scheme(body: str) -> tuple[str, str | None]:
-    return _renamed(body), _signed(_renamed(body), SECRET).replace("v1=", "v0=")
+def _with(body: str, signature: str) -> Signed:
+    return body, {"Stripe-Signature": signature}
 
 
-# Each makes of an event's body what is sent, and its signature header (None: none).
-FORGERIES: dict[str, Callable[[str], tuple[str, str | None]]] = {
-    "another secret": lambda body: (_renamed(body), _signed(_renamed(body), "whsec_of_somebody_else")),
-    "too old": lambda body: (_renamed(body), _signed(_renamed(body), SECRET, -330)),
-    "of a time to come": lambda body: (_renamed(body), _signed(_renamed(body), SECRET, 330)),
-    "altered": lambda body: (_altered(body), _signed(body, SECRET)),
-    "without a signature": lambda body: (_renamed(body), None),
-    "by another scheme": _by_another_scheme,
-    "cut": lambda body: (body[:-2], _signed(body, SECRET)),
-}
+STRIPE = Voice(
+    "/webhooks/stripe",
+    lambda body: _with(body, _signed(body, SECRET)),
+    {
+        "another secret": lambda body: _with(_renamed(body), _signed(_renamed(body), "whsec_of_somebody_else")),
+        "too old": lambda body: _with(_renamed(body), _signed(_renamed(body), SECRET, -330)),
+        "of a time to come": lambda body: _with(_renamed(body), _signed(_renamed(body), SECRET, 330)),
+        "altered": lambda body: _with(_altered(body), _signed(body, SECRET)),
+        "without a signature": lambda body: (_renamed(body), {}),
+        "by another scheme": lambda body: _with(_renamed(body), _signed(_renamed(body), SECRET).replace("v1=", "v0=")),
+        "cut": lambda body: _with(body[:-2], _signed(body, SECRET)),
+    },
+)
 
 
 @dataclass
@@ -68,23 +81,24 @@ class Delivery:
     body: str
     forgery: str = ""
     tries: int = 0
+    voice: Voice = STRIPE
 
     def prepared(self) -> tuple[bytes, dict[str, str]]:
         """Sign it now, or forge it."""
-        body, signature = (
-            FORGERIES[self.forgery](self.body) if self.forgery else (self.body, _signed(self.body, SECRET))
-        )
-        headers = {"Content-Type": "application/json; charset=utf-8"}
-        return body.encode(), headers if signature is None else {**headers, "Stripe-Signature": signature}
+        make = self.voice.forgeries[self.forgery] if self.forgery else self.voice.signed
+        body, headers = make(self.body)
+        return body.encode(), {"Content-Type": "application/json; charset=utf-8", **headers}
 
 
-def deliveries(events: Sequence[dict[str, Any]], count: int, random: Random) -> list[Delivery]:
-    """Make so many deliveries: every event at least once, one in ten forged, the rest duplicates; shuffled."""
-    bodies = [(str(event["id"]), json.dumps(event, ensure_ascii=False, indent=2)) for event in events]
+def deliveries(bodies: Sequence[tuple[str, str]], count: int, random: Random, voice: Voice) -> list[Delivery]:
+    """Make so many deliveries of messages, each a key and a body.
+
+    Every message at least once, one in ten forged, the rest duplicates; shuffled.
+    """
     forged = count // 10
     copies = max(0, count - forged - len(bodies))
-    sent = [Delivery(*one) for one in (*bodies, *random.choices(bodies, k=copies))]
-    sent += [Delivery(*random.choice(bodies), random.choice(list(FORGERIES))) for _ in range(forged)]
+    sent = [Delivery(*one, voice=voice) for one in (*bodies, *random.choices(bodies, k=copies))]
+    sent += [Delivery(*random.choice(bodies), random.choice(list(voice.forgeries)), voice=voice) for _ in range(forged)]
     random.shuffle(sent)
     return sent
 
@@ -138,7 +152,7 @@ class Sender:
     def _send_all(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=ANSWER_SECONDS_MAX)
         while (delivery := self._next()) is not None:
-            self._note(delivery, _post(connection, *delivery.prepared()))
+            self._note(delivery, _post(connection, delivery.voice.path, *delivery.prepared()))
         connection.close()
 
     def _next(self) -> Delivery | None:
@@ -166,9 +180,9 @@ class Sender:
             self._moved.notify_all()
 
 
-def _post(connection: http.client.HTTPConnection, body: bytes, headers: dict[str, str]) -> int:
+def _post(connection: http.client.HTTPConnection, path: str, body: bytes, headers: dict[str, str]) -> int:
     try:
-        connection.request("POST", PATH, body, headers)
+        connection.request("POST", path, body, headers)
         answer = connection.getresponse()
         answer.read()
     except (OSError, http.client.HTTPException):

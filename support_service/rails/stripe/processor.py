@@ -14,8 +14,8 @@ from support_service.rails.asides import REST_FIRST
 from support_service.rails.processor import (
     CheckoutDown,
     CheckoutRefused,
-    FindIntent,
     Heard,
+    Intents,
     NotGenuine,
     ProcessorAccount,
     StrangePage,
@@ -34,7 +34,7 @@ from support_service.rails.stripe.settings import own_account
 from support_service.rails.stripe.webhook import checked_body
 
 
-def build_processor(given: RailSettings, intents: FindIntent, *, clock: Clock) -> "StripeProcessor":
+def build_processor(given: RailSettings, intents: Intents, *, clock: Clock) -> "StripeProcessor":
     """Build it; nobody is asked yet."""
     return StripeProcessor(own_account(given), intents, clock=clock)
 
@@ -49,9 +49,9 @@ class StripeProcessor:
 
     key = KEY
 
-    def __init__(self, account: ProcessorAccount, intents: FindIntent, *, clock: Clock) -> None:
+    def __init__(self, account: ProcessorAccount, intents: Intents, *, clock: Clock) -> None:
         self._account, self._clock = account, clock
-        self._reader = Reader(account.assets, intents)
+        self._reader = Reader(account.assets, intents.intent)
         self._is_live = is_live_key(account.key)
         self._making = Lock()
         self.page_origins = page_origins(account.api_base, account.checkout_origins)

@@ -32,7 +32,6 @@ blueprint = Blueprint("plan", __name__)
 
 NONCE_BYTES = 16
 LIMIT = Limit("plan", place_max=20, place_long_max=60, net_max=80, net_long_max=300, all_max=400)
-OVER = frozenset({"canceled", "ended", "incomplete_expired"})
 _REF = _NONCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 TOLD = {
@@ -53,11 +52,15 @@ blueprint.after_request(thanks.keep_to_yourself)
 
 @dataclass(frozen=True, slots=True)
 class Regular:
-    """One regular gift: what was chosen, the plan as the processor tells it (None: not yet), and who charges it."""
+    """One regular gift: what was chosen, the plan as the processor tells it (None: not yet), and who charges it.
+
+    ended are the processor's words for plans that charge no more.
+    """
 
     intent: Intent
     plan: Plan | None
     processor: Processor
+    ended: frozenset[str]
 
     @property
     def money(self) -> Money:
@@ -68,7 +71,7 @@ class Regular:
     @property
     def is_running(self) -> bool:
         """Tell whether it charges, or will once it is resumed."""
-        return self.plan is not None and self.plan.state not in OVER
+        return self.plan is not None and self.plan.state not in self.ended
 
     @property
     def is_paused(self) -> bool:
@@ -224,7 +227,8 @@ def _regular(at: Service, ledger: Ledger, ref: str) -> Regular | None:
     processor = None if intent is None else at.processors.get(intent.method)
     if intent is None or processor is None or intent.frequency is Frequency.ONCE:
         return None
-    return Regular(intent, ledger.plan_of(ref), processor)
+    ended = at.configured.rails[processor.key].ended_plans
+    return Regular(intent, ledger.plan_of(ref), processor, ended)
 
 
 def _page(regular: Regular, alert: Phrase | None = None, *, told: Phrase | None = None, status: int = 200) -> Response:

@@ -76,7 +76,10 @@ def checkout_url(at: Service, cards: Cards, gift: Gift) -> str:
         return _of_another_click(at, intent, error)
     at.ledger.note_checkout(intent.ref, attempt.number, checkout)
     log.info("checkout_opened", extra={"intent": intent.ref, "attempt": attempt.number})
-    return checkout.url
+    # Of two clicks at once the first one's page is kept, and both readers are led there: a processor that cannot tell
+    # that it was asked before opens two, of which nobody sees the other.
+    held = at.ledger.attempt(intent.ref)
+    return checkout.url if held is None or held.checkout is None else held.checkout.url
 
 
 def _intent(at: Service, cards: Cards, gift: Gift) -> Intent:

@@ -1,0 +1,126 @@
+"""The stand-in's web server: the API under /api/merchant, the payment pages under /pay."""
+
+import json
+from collections.abc import Callable
+
+from flask import Flask, Response, jsonify, redirect, render_template_string, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from support_service.demo.mono.api import MerchantApi, Refused
+from support_service.demo.mono.merchant import Json, MayNot, Merchant, NoSuch
+from support_service.demo.stripe.faults import Faults, Trouble
+
+BODY_BYTES_MAX = 64 * 1024
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+_SIGNS = {980: "₴", 978: "€", 840: "$"}
+_PAGE = """<!doctype html><html lang="uk"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>Демонстрація: оплата</title>
+<style>body{font:1.1rem/1.5 system-ui;margin:0;background:#f3f3f1;color:#111}main{max-width:26rem;margin:8vh auto;
+padding:2rem;background:#fff;border-radius:1rem}h1{font-size:1.2rem}strong{font-size:2rem}button{font:inherit;width:100%;
+padding:.8rem;margin-top:.8rem;border:1px solid #111;border-radius:.6rem;background:#fff}button.main{background:#111;
+color:#fff}</style></head><body><main><h1>Демонстрація plata by mono</h1>
+<p>Ця сторінка лише зображує справжню: картки тут не питають і грошей не беруть.</p>
+<p>{{ text }}</p><p><strong>{{ sum }}</strong>{% if is_plan %} щомісяця{% endif %}</p>
+{% if is_open %}<form method="post"><button class="main" name="do" value="pay">Оплатити</button>
+<button name="do" value="decline">Відхилити картку</button></form>
+{% else %}<p role="status">{{ state }}</p>{% if back %}<p><a href="{{ back }}">Повернутися</a></p>{% endif %}{% endif %}
+</main></body></html>"""
+_STATES = {
+    "success": "Оплачено.", "active": "Оплачено.", "reversed": "Кошти повернуто.", "failure": "Картку відхилено.",
+    "expired": "Час на оплату минув.", "cancelled": "Скасовано.",
+}  # fmt: skip
+
+
+def build(api: MerchantApi, merchant: Merchant, faults: Faults, note: Callable[[str], object]) -> Flask:
+    """Return the application; each path that is asked for is noted."""
+    app = Flask(__name__, static_folder=None, template_folder=None)
+    app.config.update(MAX_CONTENT_LENGTH=BODY_BYTES_MAX, PROPAGATE_EXCEPTIONS=True)
+
+    @app.route("/api/<path:path>", methods=["GET", "POST"])
+    def call(path: str) -> Response:
+        note(f"/api/{path}")
+        trouble, seconds = faults.take(request.method, f"/api/{path}")
+        _at_the_door(trouble)
+        told = dict(request.args.items()) if request.method == "GET" else _body()
+        answer = jsonify(api.answer(request.method, f"/api/{path}", request.headers.get("X-Token", ""), told))
+        if trouble is Trouble.SLOW:
+            faults.wait(seconds)
+        if trouble is Trouble.LOST:
+            raise ConnectionResetError("the demo lost the answer")
+        return answer
+
+    @app.get("/pay/<name>")
+    def show(name: str) -> tuple[str, int, dict[str, str]]:
+        with merchant.lock:
+            return _page(merchant, name)
+
+    @app.post("/pay/<name>")
+    def act(name: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
+        with merchant.lock:
+            try:
+                back = _goes_back_to(merchant, name)
+                merchant.decline(name) if request.form.get("do") == "decline" else merchant.pay(name)
+            except MayNot:
+                # A second press, or one that comes too late, changes nothing.
+                return _page(merchant, name)
+        answer = redirect(back, 303)
+        answer.headers.update(_HEADERS)
+        return answer
+
+    @app.errorhandler(Refused)
+    def refuse(refusal: Refused) -> tuple[Response, int]:
+        return jsonify({"errCode": refusal.code, "errText": refusal.text}), refusal.status
+
+    @app.errorhandler(NoSuch)
+    def refuse_unknown(_error: NoSuch) -> tuple[str, int]:
+        return "not found", 404
+
+    return app
+
+
+def _body() -> Json:
+    try:
+        told = json.loads(request.get_data())
+    except ValueError as error:
+        raise Refused(400, "BAD_REQUEST", "no JSON") from error
+    if not isinstance(told, dict):
+        raise Refused(400, "BAD_REQUEST", "no object")
+    return told
+
+
+def _at_the_door(trouble: Trouble | None) -> None:
+    match trouble:
+        case Trouble.CUT:
+            raise ConnectionResetError("the demo cut the connection")
+        case Trouble.BUSY:
+            raise Refused(429, "TMR", "too many requests")
+        case Trouble.BROKEN | Trouble.BROKEN_FOR_GOOD:
+            raise Refused(500, "INTERNAL_ERROR", "internal error")
+        case Trouble.REFUSED:
+            raise Refused(400, "BAD_REQUEST", "this merchant may not do that")
+
+
+def _goes_back_to(merchant: Merchant, name: str) -> str:
+    held = merchant.plans[name] if name in merchant.plans else merchant.invoice(name)
+    return held.redirect_url
+
+
+def _page(merchant: Merchant, name: str) -> tuple[str, int, dict[str, str]]:
+    is_plan = name in merchant.plans
+    held = merchant.plans[name] if is_plan else merchant.invoice(name)
+    is_open = not merchant.plans[name].payments if is_plan else held.told["status"] == "created"
+    whole, rest = divmod(held.told["amount"], 100)
+    text = render_template_string(
+        _PAGE,
+        text=held.told.get("destination", ""),
+        sum=f"{whole}.{rest:02} {_SIGNS.get(held.told['ccy'], '')}",
+        is_plan=is_plan,
+        is_open=is_open,
+        state=_STATES.get(held.told["status"], ""),
+        back=held.redirect_url,
+    )
+    return text, 200, _HEADERS
