@@ -11,6 +11,9 @@ fi
 if [ -n "$room" ]; then
     trap 'rm -rf "$room"' EXIT
     trap 'exit 130' INT TERM
+    # Others than us, such as PostgreSQL's user, find their folders in there.
+    chmod 711 "$room"
+    export TESTS_ROOM="$room"
     # A fresh environment is set up in there, too: files must be allowed to run.
     printf '#!/bin/sh\n' >"$room/runs" && chmod +x "$room/runs" && "$room/runs" && set -- "$@" "--basetemp=$room/tests"
 fi
