@@ -64,7 +64,7 @@ contract = "{contract}"
 exponent = 6
 """
 SEEN = {"en": "We see your transfer", "uk": "Бачимо ваш переказ"}
-RECEIVED = {"en": "Received. Thank you!", "uk": "Отримано. Дякуємо!"}
+RECEIVED = {"en": "Received. Thank you!", "uk": "Пожертву отримано. Дякуємо!"}
 AGAIN = {"en": "Look again", "uk": "Перевірити ще раз"}
 BLOCKS = {"en": "{} of 4 blocks", "uk": "{} із 4 блоків"}
 # The page asks quickly at first: what was read stands there within this, without reloading.
