@@ -4,7 +4,7 @@ A quarter is the largest piece of time that every calendar in use is made of: da
 wherever a publisher lives. Sums are of the gift's own time, so that money that comes late stands where it belongs.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from support_service.giving import COUNTED_KINDS, Direction, Donation, State
 from support_service.ledger.columns import to_micros
+from support_service.ledger.rows import in_chunks
 from support_service.ledger.tables import quarter_total
 
 QUARTER_MICROS = 15 * 60 * 1_000_000
@@ -77,7 +78,6 @@ def quarters(since: datetime, until: datetime) -> tuple[int, int]:
 
 
 _IS_IT = [quarter_total.c[name] == bindparam(f"held_{name}") for name in NAMES]
-_HELD = select(*(quarter_total.c[name] for name in SUMS)).where(*_IS_IT)
 _MOVED, _EMPTY = update(quarter_total).where(*_IS_IT), delete(quarter_total).where(*_IS_IT)
 
 
@@ -89,23 +89,31 @@ def move_quarters(tx: Connection, changed: Iterable[tuple[Donation | None, Donat
             told = counted_in(found) if found is not None else None
             if told is not None:
                 moves[told[0]] = moves.get(told[0], Sums()).plus(told[1], sign)
+    moves = {key: move for key, move in moves.items() if move != Sums()}
+    held = _held(tx, moves)
+    new, moved, empty = [], [], []
     for key, move in moves.items():
-        if move != Sums():
-            _move(tx, key, move)
+        now = held.get(key, Sums()).plus(move)
+        values = {name: getattr(now, name) for name in SUMS}
+        here = {f"held_{name}": part for name, part in zip(NAMES, key, strict=True)}
+        if key not in held:
+            new.append(dict(zip(NAMES, key, strict=True)) | values)
+        elif now.gifts:
+            moved.append(here | values)
+        else:
+            empty.append(here)
+    for statement, rows in ((insert(quarter_total), new), (_MOVED, moved), (_EMPTY, empty)):
+        if rows:
+            tx.execute(statement, rows)
 
 
-def _move(tx: Connection, key: QuarterKey, move: Sums) -> None:
-    names = dict(zip(NAMES, key, strict=True))
-    here = {f"held_{name}": part for name, part in names.items()}
-    row = tx.execute(_HELD, here).mappings().one_or_none()
-    now = move if row is None else Sums(**row).plus(move)
-    values = {name: getattr(now, name) for name in SUMS}
-    if row is None:
-        tx.execute(insert(quarter_total), names | values)
-    elif now.gifts:
-        tx.execute(_MOVED, here | values)
-    else:
-        tx.execute(_EMPTY, here)
+def _held(tx: Connection, keys: Collection[QuarterKey]) -> dict[QuarterKey, Sums]:
+    """Read the sums that are kept under these keys: a question for many quarters, since one has few sums."""
+    found: dict[QuarterKey, Sums] = {}
+    for chunk in in_chunks(sorted({key[0] for key in keys})):
+        for row in tx.execute(select(quarter_total).where(quarter_total.c.quarter.in_(chunk))):
+            found[tuple(row[: len(NAMES)])] = Sums(*row[len(NAMES) :])
+    return {key: found[key] for key in keys if key in found}
 
 
 def read_quarters(tx: Connection, since: datetime, until: datetime) -> tuple[QuarterTotal, ...]:
