@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from support_service.app import create_app
@@ -14,6 +14,7 @@ from support_service.commands.check import file_mistakes, method_lines, warning_
 from support_service.ledger import Ledger, migrate
 from support_service.money import Money, plain
 from support_service.settings import SettingsError
+from tests.fixtures.door import create_site
 from tests.fixtures.service import SEED, write_settings
 
 HOSTS = [
@@ -233,6 +234,7 @@ def test_each_way_to_give_that_check_passes_is_shown_with_its_codes(
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chosen=drawn)
+@example(chosen={"publisher.url": "https://example.com/donate"})
 def test_what_check_passes_serves_the_page_and_what_it_refuses_is_named(chosen: dict[str, object]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = written(Path(folder), chosen)
@@ -252,7 +254,7 @@ def test_what_check_passes_serves_the_page_and_what_it_refuses_is_named(chosen: 
         ledger.dispose()
         publisher, web = assembly.settings.publisher, assembly.settings.web
         served = web.trusted_hosts[0] if web.trusted_hosts else publisher.base.site.host
-        client = create_app(assembly).test_client()
+        client = create_site(assembly).test_client()
         for asked in ("/support", "/widget", "/widget.js", "/oembed?url=" + publisher.base.url + "/support"):
             answer = client.get(asked, headers={"Host": str(served)})
             assert answer.status_code == 200, (asked, answer.text)

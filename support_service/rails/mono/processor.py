@@ -16,13 +16,7 @@ from support_service.rails.mono.plan_words import ENDED_PLANS
 from support_service.rails.mono.settings import SWEEP, MonoAccount, own_account
 from support_service.rails.mono.signature import Signatures
 from support_service.rails.mono.webhook import pushed_report, read_pushed, unread_report
-from support_service.rails.processor import (
-    CheckoutDown,
-    CheckoutRefused,
-    Heard,
-    Intents,
-    StrangePage,
-)
+from support_service.rails.processor import CheckoutDown, CheckoutRefused, Heard, Intents, StrangePage
 from support_service.rails.rail import RailSettings
 
 _HEADER = "x-sign"
