@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from support_service.giving import COUNTED_KINDS, Direction, State, ValueClaim
 from support_service.ledger.columns import from_micros, to_micros
@@ -29,18 +29,23 @@ class CountedGift:
     value: ValueClaim | None
 
 
+def counted_between(since: datetime, until: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Ask for the gifts that count and came in this time."""
+    return (
+        donation.c.occurred_at >= to_micros(since),
+        donation.c.occurred_at < to_micros(until),
+        donation.c.state.in_(_COUNTED),
+        donation.c.direction == Direction.IN,
+        donation.c.kind.in_(sorted(COUNTED_KINDS)),
+    )
+
+
 def read_counted(tx: Connection, since: datetime, until: datetime) -> tuple[CountedGift, ...]:
     """List the gifts that count and came in this time, newest first, GIFTS_MAX at most."""
     names = ("occurred_at", "asset", "network", "exponent", "units", "counted_units", "value")
     asked = (
         select(*(donation.c[name] for name in names))
-        .where(
-            donation.c.occurred_at >= to_micros(since),
-            donation.c.occurred_at < to_micros(until),
-            donation.c.state.in_(_COUNTED),
-            donation.c.direction == Direction.IN,
-            donation.c.kind.in_(sorted(COUNTED_KINDS)),
-        )
+        .where(*counted_between(since, until))
         .order_by(donation.c.occurred_at.desc())
         .limit(GIFTS_MAX)
     )

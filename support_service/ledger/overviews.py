@@ -7,10 +7,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
-from support_service.giving import COUNTED_KINDS, Direction, Frequency, State, ValueClaim
+from support_service.giving import Frequency, ValueClaim
 from support_service.ledger.columns import to_micros
 from support_service.ledger.engine import Database
-from support_service.ledger.month import GIFTS_MAX
+from support_service.ledger.month import GIFTS_MAX, counted_between
 from support_service.ledger.rows import in_chunks, read_value
 from support_service.ledger.tables import donation, intent, plan
 
@@ -18,7 +18,6 @@ from support_service.ledger.tables import donation, intent, plan
 PLAN_SUMS_MAX = 5_000
 # So many plans that began last are asked for what their readers had read.
 BEGUN_MAX = 2_000
-_COUNTED = (State.CONFIRMED, State.PARTIALLY_REFUNDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +56,7 @@ class Overviews:
         names = ("article", "method", "asset", "exponent", "units", "counted_units", "value")
         asked = (
             select(*(donation.c[name] for name in names))
-            .where(
-                donation.c.article.is_not(None),
-                donation.c.occurred_at >= to_micros(since),
-                donation.c.occurred_at < to_micros(until),
-                donation.c.state.in_(_COUNTED),
-                donation.c.direction == Direction.IN,
-                donation.c.kind.in_(sorted(COUNTED_KINDS)),
-            )
+            .where(donation.c.article.is_not(None), *counted_between(since, until))
             .order_by(donation.c.occurred_at.desc())
             .limit(GIFTS_MAX)
         )
