@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 
 from tests.fixtures.browser import PHONE, Serve, Visit
 from tests.fixtures.staff import ANNA, PASSWORD, House, build_house
-from tests.test_staff_links import ACCOUNT, bring, issue
+from tests.web.staff.test_links import ACCOUNT, bring, issue
 
 pytestmark = pytest.mark.browser
 

@@ -23,7 +23,7 @@ from support_service.rails.evm.cursor_state import BalanceAt, Finality, Newest
 from support_service.rails.evm.cursor_state import CursorState as EvmState
 from support_service.rails.tron.balance_samples import BalanceSample, Gap, Samples
 from tests.fixtures.world import fixed_clock
-from tests.rails.bitcoin_wire import STRANGER, US, Books, FakeChain, address, script, served
+from tests.rails.bitcoin.bitcoin_wire import STRANGER, US, Books, FakeChain, address, script, served
 
 STORED: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "cursors-1.json").read_text(encoding="utf-8")

@@ -1,0 +1,117 @@
+"""What a long statement costs: so much SQL for each pass, so many bytes for each line, however long it is.
+
+Seconds are measured by `python -m tests.bench.bank_import`, never here.
+"""
+
+import tracemalloc
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, event
+
+from support_service.giving import utc_now
+from support_service.ledger import FileBrought, Ledger, migrate
+from support_service.money import Asset, Money
+from support_service.rails.bank.booking import import_lines
+from support_service.rails.bank.identity import LINES_PER_QUESTION, KnownLine, identify
+from support_service.rails.bank.line import Line, Party
+from support_service.rails.bank.settling import settle
+from tests.rails.bank.test_settling import ACCOUNT, CHOICES
+
+# A pass asks what is known, what is believed and where everything goes, and writes each table once.
+SQL_PER_PASS_MAX = 40
+SQL_TO_SETTLE_MAX = 20
+# A locator that is taken, and no more: 200,000 of them are some 50 MB.
+BYTES_PER_LINE_MAX = 300
+
+
+def lines(count: int, *, is_named: bool) -> Iterator[Line]:
+    for number in range(count):
+        payer = Party(f"Payer {number}", f"UA{number:027}")
+        reference = {"reference": f"R{number}", "is_reference_unique": False} if is_named else {}
+        day = date(2026, 5, 1) + timedelta(number % 28)
+        money = Money(100 + number % 997, Asset("UAH", 2))
+        yield Line(ACCOUNT, day, money, "csv", counterparty=payer, purpose=f"help {number}", **reference)  # type: ignore[arg-type]
+
+
+@contextmanager
+def counted() -> Iterator[list[str]]:
+    """Note every statement that any engine sends; rows that one statement carries count once."""
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_others: object) -> None:
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize("is_named", [True, False], ids=["with references", "without"])
+def test_each_pass_over_a_long_statement_sends_as_many_statements_as_the_first(
+    sqlite_url: str, *, is_named: bool
+) -> None:
+    ledger = Ledger(sqlite_url)
+    importing = ledger.open_import(FileBrought("a" * 32, "test", "x", "b" * 64))
+    passes: list[int] = []
+    with counted() as sent:
+        told = import_lines(
+            lines(4 * LINES_PER_QUESTION, is_named=is_named), ledger, CHOICES, now=utc_now(), importing=importing
+        )
+        for _ in told:
+            passes.append(len(sent))
+            sent.clear()
+        settle({ACCOUNT}, ledger)
+    assert len(passes) == 4
+    assert max(passes) <= SQL_PER_PASS_MAX, passes
+    assert max(passes[1:]) == min(passes[1:]), "no pass costs more for what came before"
+    assert len(sent) <= SQL_PER_PASS_MAX + SQL_TO_SETTLE_MAX, "with the last pass, which finds nothing"
+    ledger.dispose()
+
+
+def test_a_statement_that_is_known_is_only_asked_about(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/books.db"
+    migrate(url)
+    ledger = Ledger(url)
+    for _ in range(2):
+        with counted() as sent:
+            list(import_lines(lines(2 * LINES_PER_QUESTION, is_named=True), ledger, CHOICES, now=utc_now()))
+    assert not [one for one in sent if one.startswith(("INSERT", "UPDATE", "DELETE"))]
+    assert len(sent) <= 2 * SQL_PER_PASS_MAX
+    ledger.dispose()
+
+
+class _NothingKnown:
+    def find(self, keys: Collection[str]) -> Mapping[str, Sequence[KnownLine]]:
+        del keys
+        return {}
+
+
+@pytest.mark.parametrize("is_named", [True, False], ids=["with references", "without"])
+def test_little_is_kept_of_each_line_while_a_statement_is_read(*, is_named: bool) -> None:
+    count = 20 * LINES_PER_QUESTION
+    tracemalloc.start()
+    try:
+        for _ in identify(lines(count, is_named=is_named), _NothingKnown()):
+            pass
+        del _
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    chunk = 4_000 * LINES_PER_QUESTION
+    assert peak < count * BYTES_PER_LINE_MAX + chunk
+
+
+def test_equal_lines_under_one_reference_are_numbered_on_over_passes() -> None:
+    party = Party("Payer", "UA1")
+    twins = [
+        Line(ACCOUNT, date(2026, 5, 1), Money(100, Asset("UAH", 2)), "csv", counterparty=party, reference="R")
+        for _ in range(LINES_PER_QUESTION + 3)
+    ]
+    found = [one.locator for one in identify(twins, _NothingKnown())]
+    assert found == [f"{ACCOUNT}:R:{number}" for number in range(1, len(twins) + 1)]

@@ -1,0 +1,131 @@
+"""Several at once, and none at all: racing watchers, racing workers, and a writer that is killed."""
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from support_service.giving import State
+from support_service.ledger import CursorMoved, Ledger
+from tests.fixtures.reports import gift, polled, pushed, transfer
+
+STEPS = 20
+KILLS = 3
+LINES_BEFORE_KILL = 12
+WAIT_SECONDS_MAX = 60
+
+# A writer as a process of its own: says each key only when accept has returned.
+WRITER = """
+import sys
+from itertools import count
+from support_service.giving import State
+from support_service.ledger import Ledger
+from tests.fixtures.reports import gift, pushed
+ledger, name = Ledger(sys.argv[1]), sys.argv[2]
+for number in count():
+    ledger.accept(pushed(f"{name}-{number}", gift(f"pi_{name}_{number}", units=100), raw="x" * 5_000))
+    print(f"{name}-{number}", flush=True)
+"""
+
+
+def test_of_two_racing_watchers_one_wins_each_step_and_nothing_is_lost_or_doubled(database_url: str) -> None:
+    start = threading.Barrier(2)
+
+    def watch() -> tuple[int, int]:
+        ledger, won, outrun = Ledger(database_url), 0, 0
+        start.wait()
+        while True:
+            held = ledger.cursor("evm:ethereum")
+            step = 1 if held is None else held.step + 1
+            if step > STEPS:
+                ledger.dispose()
+                return won, outrun
+            try:
+                # Both have read the chain alike: the report of a step is the same, whoever brings it.
+                ledger.accept(polled(step, transfer(f"0x{step}", state=State.CONFIRMED, units=step)))
+                won += 1
+            except CursorMoved:
+                outrun += 1
+
+    with ThreadPoolExecutor(2) as pool:
+        results = [one.result(WAIT_SECONDS_MAX) for one in [pool.submit(watch), pool.submit(watch)]]
+    assert sum(won for won, _ in results) == STEPS
+    ledger = Ledger(database_url)
+    assert [(total.units, total.count) for total in ledger.totals()] == [(sum(range(STEPS + 1)), STEPS)]
+    assert ledger.head().number == STEPS and ledger.verify() == []
+
+
+def test_one_step_brought_by_two_at_the_very_same_time_is_taken_once(database_url: str) -> None:
+    outcomes: list[str] = []
+    ledgers = [Ledger(database_url), Ledger(database_url)]
+    for step in range(1, STEPS + 1):
+        together(ledgers, lambda ledger, at=step: outcomes.append(bring(ledger, at)))  # type: ignore[misc]
+    assert sorted(outcomes) == ["outrun"] * STEPS + ["won"] * STEPS
+    assert ledgers[0].verify() == [] and len(ledgers[0].donations()) == STEPS
+
+
+def test_one_pushed_report_delivered_by_eight_workers_counts_once(database_url: str) -> None:
+    ledgers = [Ledger(database_url) for _ in range(8)]
+    numbers: list[int | None] = []
+    together(ledgers, lambda ledger: numbers.append(ledger.accept(pushed("evt_1", gift())).report_number))
+    assert sorted(numbers, key=str) == [1] + [None] * 7
+    assert [total.units for total in ledgers[0].totals()] == [10_00]
+
+
+def bring(ledger: Ledger, step: int) -> str:
+    try:
+        ledger.accept(polled(step, transfer(f"0x{step}")))
+    except CursorMoved:
+        return "outrun"
+    return "won"
+
+
+def together(ledgers: list[Ledger], act: Callable[[Ledger], None]) -> None:
+    """Let each act at the same moment, and wait for all."""
+    start = threading.Barrier(len(ledgers))
+
+    def one(ledger: Ledger) -> None:
+        start.wait()
+        act(ledger)
+
+    with ThreadPoolExecutor(len(ledgers)) as pool:
+        for future in [pool.submit(one, ledger) for ledger in ledgers]:
+            future.result(WAIT_SECONDS_MAX)
+
+
+def test_a_killed_writer_loses_nothing_that_was_acknowledged(database_url: str, tmp_path: Path) -> None:
+    acknowledged: list[str] = []
+    for kill in range(KILLS):
+        acknowledged += write_until_killed(database_url, f"w{kill}", tmp_path)
+    assert len(acknowledged) >= KILLS * LINES_BEFORE_KILL
+    ledger = Ledger(database_url)
+    stored = {str(row["locator"]) for row in ledger.export()}
+    assert {f"pi_{key.replace('-', '_')}" for key in acknowledged} <= stored
+    # A commit whose answer was lost is told again: redelivery changes nothing, or brings the one that was lost.
+    for key in acknowledged:
+        assert ledger.accept(pushed(key, gift(units=1))).is_empty
+    assert [(total.units, total.count) for total in ledger.totals()] == [(100 * len(stored), len(stored))]
+    assert ledger.verify() == []
+
+
+def write_until_killed(url: str, name: str, folder: Path) -> list[str]:
+    """Run a writer under load, kill it at some moment, and return what it had acknowledged."""
+    with (folder / f"{name}.err").open("wb") as errors:
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, url, name],
+            cwd=Path(__file__).resolve().parents[2],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+    assert writer.stdout is not None
+    told = [writer.stdout.readline() for _ in range(LINES_BEFORE_KILL)]
+    writer.send_signal(signal.SIGKILL)
+    told += writer.stdout.readlines()
+    writer.stdout.close()
+    assert writer.wait(WAIT_SECONDS_MAX) == -signal.SIGKILL, (folder / f"{name}.err").read_text()
+    # The last line may have been cut off in the middle of writing it.
+    return [line.strip() for line in told if line.endswith("\n")]
