@@ -21,11 +21,10 @@ def rescan(assembly: Assembly, ledger: Ledger, method: str, first: int, *, say: 
     if not sources:
         say(f"{method}: no node tells about it; nothing to read again")
     for source in sources:
-        _rescan(source, ledger, (method, first), say)
+        _rescan(source, ledger, method, first=first, say=say)
 
 
-def _rescan(source: Source, ledger: Ledger, what: tuple[str, int], say: Say) -> None:
-    method, first = what
+def _rescan(source: Source, ledger: Ledger, method: str, *, first: int, say: Say) -> None:
     ledger.refuse_frozen(source.name)
     live = ledger.cursor(source.name)
     if live is None:

@@ -11,12 +11,12 @@ from decimal import Decimal
 from support_service.conformance import Differs, Fails, Unknown
 from support_service.conformance.esplora import HEAD_SECONDS_MAX
 from support_service.giving import utc_now
-from support_service.rails.bitcoin import rpc_schema as answers
+from support_service.rails.bitcoin import rpc_schema
 from support_service.rails.bitcoin.core import HEADERS_AHEAD_MAX, SEARCH_SECONDS_MAX, loading
 from support_service.rails.bitcoin.movements import Input, Transaction
 from support_service.rails.bitcoin.node import check_genesis
 from support_service.rails.bitcoin.rpc import INVALID_PARAMETER, CoreRefusal, Rpc
-from support_service.rails.chain import strict_fields as strict
+from support_service.rails.chain import strict_fields
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.chain.strict_fields import Object
 
@@ -43,7 +43,9 @@ class CoreBench:
         """The head, once it is known."""
         if self.info is None:
             raise Unknown("the head is not known")
-        return BlockRef(answers.whole(self.info.get("blocks")), answers.block_hash(self.info.get("bestblockhash")))
+        return BlockRef(
+            rpc_schema.whole(self.info.get("blocks")), rpc_schema.block_hash(self.info.get("bestblockhash"))
+        )
 
     @property
     def looked_at(self) -> Object:
@@ -54,18 +56,18 @@ class CoreBench:
 
     def ask(self, method: str, *params: object) -> Object:
         """Ask for an object."""
-        return strict.mapping(self.rpc.ask(method, *params))
+        return strict_fields.mapping(self.rpc.ask(method, *params))
 
     def hash_at(self, height: int) -> str:
         """The block at a height."""
-        return answers.block_hash(self.rpc.ask("getblockhash", height))
+        return rpc_schema.block_hash(self.rpc.ask("getblockhash", height))
 
 
 def core_chain(bench: CoreBench) -> str:
     """getblockchaininfo has blocks, headers and bestblockhash, and block 0 is the first of the settings' chain."""
     info = bench.ask("getblockchaininfo")
     for name in ("chain", "blocks", "bestblockhash"):
-        strict.field(info, name)
+        strict_fields.field(info, name)
     bench.info = info
     check_genesis(bench.rpc.host, bench.chain, bench.hash_at(0))
     if "headers" not in info:
@@ -77,11 +79,11 @@ def core_ready(bench: CoreBench) -> str:
     """The node has loaded the chain: initialblockdownload is false, and no headers wait for their blocks."""
     info, height = bench.info or {}, bench.head.height
     if info.get("initialblockdownload") is True:
-        raise Fails(f"{loading(height, answers.whole(info.get('headers', height)))}; the watcher waits for it")
-    behind = answers.whole(info.get("headers", height)) - height
+        raise Fails(f"{loading(height, rpc_schema.whole(info.get('headers', height)))}; the watcher waits for it")
+    behind = rpc_schema.whole(info.get("headers", height)) - height
     if behind > HEADERS_AHEAD_MAX:
         raise Fails(f"it is {behind} blocks behind its own headers; the watcher waits for it")
-    age = (utc_now() - answers.time(bench.ask("getblockheader", bench.head.block_hash).get("time"))).total_seconds()
+    age = (utc_now() - rpc_schema.time(bench.ask("getblockheader", bench.head.block_hash).get("time"))).total_seconds()
     if age > HEAD_SECONDS_MAX:
         raise Differs(f"block {height} is {age:.0f} s old")
     return f"block {height}, {age:.0f} s old"
@@ -92,7 +94,7 @@ def core_pruned(bench: CoreBench) -> str:
     info, height = bench.info or {}, bench.head.height
     if info.get("pruned") is not True:
         return "all kept"
-    kept = answers.whole(strict.field(info, "pruneheight"))
+    kept = rpc_schema.whole(strict_fields.field(info, "pruneheight"))
     raise Differs(f"it keeps blocks {kept} to {height}: no start_block may lie below, nor may the watcher rest so long")
 
 
@@ -103,7 +105,7 @@ def core_levels(bench: CoreBench) -> str:
     for _ in range(SPENDING_BLOCKS_MAX):
         if spends or not bench.block.get("height"):
             break
-        bench.block, has_levels = read_block(bench, answers.block_hash(bench.block.get("previousblockhash")))
+        bench.block, has_levels = read_block(bench, rpc_schema.block_hash(bench.block.get("previousblockhash")))
         spends = _spends(bench.block)
     if not has_levels:
         raise Differs("only the older form is known, without `prevout`: our own coins are tracked instead")
@@ -121,8 +123,8 @@ def core_block_form(bench: CoreBench) -> str:
     made = transactions(told)
     if not made[0].is_coinbase or any(one.is_coinbase for one in made[1:]):
         raise Fails("its first transaction alone should be the coinbase")
-    answers.time(strict.field(told, "time"))
-    parent = read_block(bench, answers.block_hash(strict.field(told, "previousblockhash")))[0]
+    rpc_schema.time(strict_fields.field(told, "time"))
+    parent = read_block(bench, rpc_schema.block_hash(strict_fields.field(told, "previousblockhash")))[0]
     if parent.get("nextblockhash") != told.get("hash"):
         raise Differs("the block below does not name it as nextblockhash: a hash more is asked for each block")
     return f"block {told.get('height')} with {len(made)} transactions"
@@ -131,13 +133,13 @@ def core_block_form(bench: CoreBench) -> str:
 def core_amounts(bench: CoreBench) -> str:
     """Amounts are numbers of BTC with at most 8 decimals: read as text they are exact."""
     outputs = [
-        strict.mapping(output)
-        for one in strict.sequence(bench.looked_at.get("tx"))
-        for output in strict.sequence(strict.mapping(one).get("vout"))
+        strict_fields.mapping(output)
+        for one in strict_fields.sequence(bench.looked_at.get("tx"))
+        for output in strict_fields.sequence(strict_fields.mapping(one).get("vout"))
     ]
-    values = [strict.field(output, "value") for output in outputs]
+    values = [strict_fields.field(output, "value") for output in outputs]
     for value in values:
-        answers.amount(value)
+        rpc_schema.amount(value)
     longest = max((-_exponent(value) for value in values), default=0)
     if longest > 8:
         raise Differs(f"one is written with {longest} decimals")
@@ -173,12 +175,12 @@ def core_above_head(bench: CoreBench) -> str:
 def core_filters(bench: CoreBench) -> str:
     """The index of block filters finds the block that pays a script (blockfilterindex=1, scanblocks)."""
     head, script = bench.head, _paid_script(bench)
-    height = answers.whole(bench.looked_at.get("height"))
+    height = rpc_schema.whole(bench.looked_at.get("height"))
     try:
         index = bench.ask("getindexinfo", FILTER_INDEX).get(FILTER_INDEX)
         if index is None:
             raise Differs("there is none: each block is read whole, about 1.5 MB each on the main chain")
-        if strict.mapping(index).get("synced") is not True:
+        if strict_fields.mapping(index).get("synced") is not True:
             raise Differs("it is still being built: until then each block is read whole")
         first = max(0, height - 5)
         told = bench.ask("scanblocks", "start", [f"raw({script})"], first, height, "basic")
@@ -188,7 +190,7 @@ def core_filters(bench: CoreBench) -> str:
         raise Fails(
             f"asked for blocks {first} to {height}, it tells of {told.get('from_height')} to {told.get('to_height')}"
         )
-    if bench.looked_at.get("hash") not in strict.sequence(told.get("relevant_blocks")):
+    if bench.looked_at.get("hash") not in strict_fields.sequence(told.get("relevant_blocks")):
         raise Fails(f"it does not find block {height}, which pays {script}")
     return f"synced, {head.height - height} below the head"
 
@@ -200,18 +202,18 @@ def core_search(bench: CoreBench) -> str:
             bench.rpc.ask("scantxoutset", "status")
             raise Unknown("it is there, and takes a node minutes: ARGS=--search tries it")
         script = _paid_script(bench)
-        told = strict.mapping(
+        told = strict_fields.mapping(
             bench.rpc.ask("scantxoutset", "start", [f"raw({script})"], read_seconds=SEARCH_SECONDS_MAX)
         )
     except CoreRefusal as error:
         raise Differs(f"there is none ({error}): sums begin at nothing, and the watcher says so") from error
-    coins = [strict.mapping(one) for one in strict.sequence(told.get("unspents"))]
-    total = sum(answers.amount(one.get("amount")) for one in coins)
-    if total != answers.amount(told.get("total_amount")):
+    coins = [strict_fields.mapping(one) for one in strict_fields.sequence(told.get("unspents"))]
+    total = sum(rpc_schema.amount(one.get("amount")) for one in coins)
+    if total != rpc_schema.amount(told.get("total_amount")):
         raise Fails("its total is not the sum of its coins")
-    if answers.script(coins[0].get("scriptPubKey") if coins else "") != (script if coins else ""):
+    if rpc_schema.script(coins[0].get("scriptPubKey") if coins else "") != (script if coins else ""):
         raise Fails("it tells coins of another script")
-    return f"{len(coins)} coins, at block {answers.whole(told.get('height'))}"
+    return f"{len(coins)} coins, at block {rpc_schema.whole(told.get('height'))}"
 
 
 def core_strangers(bench: CoreBench) -> str:
@@ -242,7 +244,7 @@ def read_block(bench: CoreBench, digest: str) -> tuple[Object, bool]:
     """Ask for a block with its transactions, and whether the node knows level 3."""
     try:
         told = bench.ask("getblock", digest, 3)
-        if all(isinstance(one, dict) for one in strict.sequence(told.get("tx"))):
+        if all(isinstance(one, dict) for one in strict_fields.sequence(told.get("tx"))):
             return told, True
     except CoreRefusal:
         pass
@@ -251,7 +253,7 @@ def read_block(bench: CoreBench, digest: str) -> tuple[Object, bool]:
 
 def transactions(block: Object) -> list[Transaction]:
     """Read all transactions of a block."""
-    return [answers.core_transaction(one) for one in strict.sequence(strict.field(block, "tx"))]
+    return [rpc_schema.core_transaction(one) for one in strict_fields.sequence(strict_fields.field(block, "tx"))]
 
 
 def _spends(block: Object) -> list[Input]:

@@ -11,11 +11,11 @@ from http import HTTPStatus
 
 from support_service.conformance import Differs, Fails, Unknown
 from support_service.giving import utc_now
-from support_service.rails.bitcoin import rpc_schema as answers
+from support_service.rails.bitcoin import rpc_schema
 from support_service.rails.bitcoin.http import BitcoinWire, parse
 from support_service.rails.bitcoin.movements import Transaction
 from support_service.rails.bitcoin.node import check_genesis
-from support_service.rails.chain import strict_fields as strict
+from support_service.rails.chain import strict_fields
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.chain.strict_fields import Object
 
@@ -72,13 +72,13 @@ def esplora_chain(bench: EsploraBench) -> str:
 
 def esplora_head(bench: EsploraBench) -> str:
     """/blocks/tip/hash is a text, and /block/<hash> has id, height, timestamp and previousblockhash."""
-    digest = answers.block_hash(bench.line("/blocks/tip/hash"))
-    told = strict.mapping(bench.json(f"/block/{digest}"))
-    if answers.block_hash(strict.field(told, "id")) != digest:
+    digest = rpc_schema.block_hash(bench.line("/blocks/tip/hash"))
+    told = strict_fields.mapping(bench.json(f"/block/{digest}"))
+    if rpc_schema.block_hash(strict_fields.field(told, "id")) != digest:
         raise Fails("it gives another block than was asked for")
-    bench.head = BlockRef(answers.whole(strict.field(told, "height")), digest)
-    answers.block_hash(strict.field(told, "previousblockhash"))
-    age = (utc_now() - answers.time(strict.field(told, "timestamp"))).total_seconds()
+    bench.head = BlockRef(rpc_schema.whole(strict_fields.field(told, "height")), digest)
+    rpc_schema.block_hash(strict_fields.field(told, "previousblockhash"))
+    age = (utc_now() - rpc_schema.time(strict_fields.field(told, "timestamp"))).total_seconds()
     if age > HEAD_SECONDS_MAX:
         raise Differs(f"block {bench.top.height} is {age:.0f} s old")
     return f"block {bench.top.height}, {age:.0f} s old"
@@ -96,9 +96,9 @@ def esplora_hash_by_height(bench: EsploraBench) -> str:
 
 def esplora_transaction(bench: EsploraBench) -> str:
     """A transaction has vin, vout in satoshi with scriptpubkey, and status with the block's height, hash and time."""
-    bench.txid = answers.block_hash(bench.line(f"/block/{bench.top.block_hash}/txid/0"))
-    told = strict.mapping(bench.json(f"/tx/{bench.txid}"))
-    made = answers.esplora_transaction(told)
+    bench.txid = rpc_schema.block_hash(bench.line(f"/block/{bench.top.block_hash}/txid/0"))
+    told = strict_fields.mapping(bench.json(f"/tx/{bench.txid}"))
+    made = rpc_schema.esplora_transaction(told)
     place, occurred_at = _placed(told)
     if place != bench.top:
         raise Fails(f"its status names block {place.height} ({place.block_hash})")
@@ -121,10 +121,10 @@ def esplora_script_name(bench: EsploraBench) -> str:
 
 def esplora_sums(bench: EsploraBench) -> str:
     """A script's sums over blocks and over what waits: funded_txo_sum, spent_txo_sum, tx_count."""
-    told = strict.mapping(bench.json(f"/scripthash/{_named(bench)}"))
+    told = strict_fields.mapping(bench.json(f"/scripthash/{_named(bench)}"))
     for part in ("chain_stats", "mempool_stats"):
-        sums = strict.mapping(strict.field(told, part))
-        held = {name: strict.field(sums, name) for name in ("funded_txo_sum", "spent_txo_sum", "tx_count")}
+        sums = strict_fields.mapping(strict_fields.field(told, part))
+        held = {name: strict_fields.field(sums, name) for name in ("funded_txo_sum", "spent_txo_sum", "tx_count")}
         # An old pool's address has gained and spent more than ever existed at once.
         if any(isinstance(one, bool) or not isinstance(one, int) or one < 0 for one in held.values()):
             raise Fails(f"{part} is {held}")
@@ -134,7 +134,7 @@ def esplora_sums(bench: EsploraBench) -> str:
 def esplora_history(bench: EsploraBench) -> str:
     """/txs/chain holds confirmed transactions, newest first, 25 a page."""
     told = bench.json(f"/scripthash/{_named(bench)}/txs/chain")
-    bench.page = [strict.mapping(one) for one in strict.sequence(told)]
+    bench.page = [strict_fields.mapping(one) for one in strict_fields.sequence(told)]
     heights = [_read(one).height for one in bench.page]
     if heights != sorted(heights, reverse=True):
         raise Fails("a page is not in order")
@@ -151,9 +151,9 @@ def esplora_next_page(bench: EsploraBench) -> str:
     """/txs/chain/<the last id> goes on below the page before, without a gap or a repetition."""
     if not bench.page or bench.known <= len(bench.page):
         raise Unknown("there is no second page to ask for")
-    last = answers.block_hash(bench.page[-1].get("txid"))
-    told = strict.sequence(bench.json(f"/scripthash/{_named(bench)}/txs/chain/{last}"))
-    page = [strict.mapping(one) for one in told]
+    last = rpc_schema.block_hash(bench.page[-1].get("txid"))
+    told = strict_fields.sequence(bench.json(f"/scripthash/{_named(bench)}/txs/chain/{last}"))
+    page = [strict_fields.mapping(one) for one in told]
     if _ids(page) & _ids(bench.page):
         raise Fails("it repeats what the page before told")
     if not page or _read(page[0]).height > _read(bench.page[-1]).height:
@@ -163,10 +163,10 @@ def esplora_next_page(bench: EsploraBench) -> str:
 
 def esplora_waiting(bench: EsploraBench) -> str:
     """/txs/mempool lists what waits for a block, at most 50."""
-    told = strict.sequence(bench.json(f"/scripthash/{_named(bench)}/txs/mempool"))
+    told = strict_fields.sequence(bench.json(f"/scripthash/{_named(bench)}/txs/mempool"))
     for one in told:
-        answers.esplora_transaction(one)
-        if strict.mapping(strict.mapping(one).get("status")).get("confirmed") is not False:
+        rpc_schema.esplora_transaction(one)
+        if strict_fields.mapping(strict_fields.mapping(one).get("status")).get("confirmed") is not False:
             raise Fails("one that is in a block is among those that wait")
     if len(told) > WAITING_MAX:
         raise Differs(f"it lists {len(told)}")
@@ -195,20 +195,20 @@ ESPLORA_CHECKS: tuple[Callable[[EsploraBench], str], ...] = (
 
 
 def _placed(told: Object) -> tuple[BlockRef, datetime]:
-    status = strict.mapping(told.get("status"))
+    status = strict_fields.mapping(told.get("status"))
     if status.get("confirmed") is not True:
         raise Fails("it is in a block, and not told as confirmed")
-    mark = BlockRef(answers.whole(status.get("block_height")), answers.block_hash(status.get("block_hash")))
-    return mark, answers.time(status.get("block_time"))
+    mark = BlockRef(rpc_schema.whole(status.get("block_height")), rpc_schema.block_hash(status.get("block_hash")))
+    return mark, rpc_schema.time(status.get("block_time"))
 
 
 def _read(told: Object) -> BlockRef:
-    answers.esplora_transaction(told)
+    rpc_schema.esplora_transaction(told)
     return _placed(told)[0]
 
 
 def _ids(page: list[Object]) -> set[str]:
-    return {answers.block_hash(one.get("txid")) for one in page}
+    return {rpc_schema.block_hash(one.get("txid")) for one in page}
 
 
 def _script(bench: EsploraBench) -> str:
@@ -227,5 +227,5 @@ def _count(bench: EsploraBench, name: str) -> int:
     answer = bench.wire.get(f"/scripthash/{name}")
     if answer.status != HTTPStatus.OK:
         return 0
-    stats = strict.mapping(strict.mapping(parse(answer.body)).get("chain_stats"))
-    return answers.whole(stats.get("tx_count"))
+    stats = strict_fields.mapping(strict_fields.mapping(parse(answer.body)).get("chain_stats"))
+    return rpc_schema.whole(stats.get("tx_count"))

@@ -14,8 +14,8 @@ from support_service.commands.errors import Telling
 from support_service.conformance import Differs, Fails, run
 from support_service.giving import utc_now
 from support_service.rails.asides import Asides
-from support_service.rails.chain import strict_fields as strict
-from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.chain import strict_fields
+from support_service.rails.evm import rpc_requests
 from support_service.rails.evm.rpc import Call, Node
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import Refusal
@@ -23,7 +23,7 @@ from support_service.rails.evm.rpc_schema import Header, Log
 from support_service.rails.options import BadOption
 from support_service.rails.source import SourceDown
 from support_service.rails.tron import log_index as canary
-from support_service.rails.tron import rpc_requests as questions
+from support_service.rails.tron import rpc_requests as tron_requests
 from support_service.rails.tron.address import read_address, to_evm
 from support_service.rails.tron.contract_results import Results
 from support_service.rails.tron.reconcile import RANGE_BLOCKS_MAX
@@ -71,7 +71,7 @@ class Bench:
 
 def chain_id(bench: Bench) -> str:
     """The node is on the chain of the settings."""
-    told = bench.node.ask(calls.chain_id())
+    told = bench.node.ask(rpc_requests.chain_id())
     if told != bench.chain_id:
         raise Fails(f"the node is on chain {told}, not on {bench.chain_id}")
     return str(told)
@@ -79,7 +79,7 @@ def chain_id(bench: Bench) -> str:
 
 def fresh_head(bench: Bench) -> str:
     """The head is known and not old."""
-    bench.head = bench.node.ask(calls.tip("latest"))
+    bench.head = bench.node.ask(rpc_requests.tip("latest"))
     age = (utc_now() - bench.top.occurred_at).total_seconds()
     if age > HEAD_SECONDS_MAX:
         raise Differs(f"block {bench.top.height} is {age:.0f} s old")
@@ -88,7 +88,7 @@ def fresh_head(bench: Bench) -> str:
 
 def finalized(bench: Bench) -> str:
     """The tag `finalized` is answered; older nodes do not know it."""
-    bench.final = bench.node.ask(calls.tip("finalized"))
+    bench.final = bench.node.ask(rpc_requests.tip("finalized"))
     if bench.final is None:
         raise Fails("nothing is final")
     behind = bench.top.height - bench.final.height
@@ -109,7 +109,7 @@ def pending_refused(bench: Bench) -> str:
 
 def block_form(bench: Bench) -> str:
     """A block has a zero bloom and a bare state root, and its hash begins with its height."""
-    call = Call("eth_getBlockByNumber", (hex(bench.top.height), False), strict.mapping)
+    call = Call("eth_getBlockByNumber", (hex(bench.top.height), False), strict_fields.mapping)
     told = bench.node.ask(call)
     odd = [f"logsBloom is {str(told.get('logsBloom'))[:12]}..."] if int(str(told.get("logsBloom")), 16) else []
     odd += [] if told.get("stateRoot") == "0x" else [f"stateRoot is {told.get('stateRoot')}"]
@@ -131,7 +131,7 @@ def log_index(bench: Bench) -> str:
 def recent_transfer(bench: Bench) -> str:
     """The token moved in the last blocks, so that there is something to look at."""
     first = bench.top.height - 30
-    found = bench.node.ask(questions.transfers([bench.contract], first, bench.top.height - 25))
+    found = bench.node.ask(tron_requests.transfers([bench.contract], first, bench.top.height - 25))
     if not found:
         raise Differs(f"no transfer of {bench.contract} in blocks {first} to {first + 5}")
     bench.transfer = found[0]
@@ -141,7 +141,7 @@ def recent_transfer(bench: Bench) -> str:
 def logs_by_hash(bench: Bench) -> str:
     """Logs are given for a block named by its hash, all of them and those of one contract."""
     log = _transfer(bench)
-    whole = bench.node.ask(questions.logs_of_block(log.block_hash))
+    whole = bench.node.ask(tron_requests.logs_of_block(log.block_hash))
     if log.tx not in {one.tx for one in whole}:
         raise Fails("a block's own logs lack one that the search found")
     return f"{len(whole)} in one block"
@@ -150,7 +150,7 @@ def logs_by_hash(bench: Bench) -> str:
 def receipt(bench: Bench) -> str:
     """A receipt holds the log, in its place, and says success."""
     log = _transfer(bench)
-    told = bench.node.ask(calls.receipt(log.tx))
+    told = bench.node.ask(rpc_requests.receipt(log.tx))
     if not told.is_success or (log.contract, log.topics, log.data) not in {
         (one.contract, one.topics, one.data) for one in (told.logs or ()) if one is not None
     }:
@@ -184,18 +184,18 @@ def range_beyond_head(bench: Bench) -> str:
 
 def newest_balance(bench: Bench) -> str:
     """A balance of the newest state is told, and the token's decimals."""
-    bench.node.ask(questions.balance(bench.contract, _NOBODY))
-    return f"told; {int.from_bytes(bench.node.ask(calls.decimals(bench.contract)), 'big')} decimals"
+    bench.node.ask(tron_requests.balance(bench.contract, _NOBODY))
+    return f"told; {int.from_bytes(bench.node.ask(rpc_requests.decimals(bench.contract)), 'big')} decimals"
 
 
 def old_balance_by_height(bench: Bench) -> str:
     """A balance at a height is refused: there are none of old blocks."""
-    return _expect_refusal(bench, calls.token_balance(bench.contract, _NOBODY, bench.top.height - 100))
+    return _expect_refusal(bench, rpc_requests.token_balance(bench.contract, _NOBODY, bench.top.height - 100))
 
 
 def old_balance_by_hash(bench: Bench) -> str:
     """A balance at a block's hash is answered with the newest state, which is why it is never asked for."""
-    refused = bench.refused(calls.token_balance(bench.contract, _NOBODY, _transfer(bench).block_hash))
+    refused = bench.refused(rpc_requests.token_balance(bench.contract, _NOBODY, _transfer(bench).block_hash))
     if refused:
         raise Differs(f"refused, which would be safer: {refused}")
     return "answered, with the newest state as far as anybody can tell"
@@ -204,7 +204,7 @@ def old_balance_by_hash(bench: Bench) -> str:
 def one_request(bench: Bench) -> str:
     """Ten questions travel in one HTTP request."""
     before = bench.node.http_requests
-    bench.node.ask_all([calls.header(bench.top.height - depth) for depth in range(10)])
+    bench.node.ask_all([rpc_requests.header(bench.top.height - depth) for depth in range(10)])
     if bench.node.http_requests - before > 1:
         raise Differs(f"they took {bench.node.http_requests - before} requests")
     return "accepted"
@@ -214,11 +214,11 @@ def solidified_port(bench: Bench) -> str:
     """The solidified port's head is final, and it tells balances."""
     if bench.solid is None:
         raise Differs("not given (SOLID=...): balances are proven a minute later")
-    head = bench.solid.ask(calls.tip("latest"))
-    bench.solid.ask(questions.balance(bench.contract, _NOBODY))
+    head = bench.solid.ask(rpc_requests.tip("latest"))
+    bench.solid.ask(tron_requests.balance(bench.contract, _NOBODY))
     if head is None or head.height >= bench.top.height:
         raise Fails(f"its head is {head and head.height}, that of the full node {bench.top.height}")
-    same = bench.node.ask(calls.header(head.height))
+    same = bench.node.ask(rpc_requests.header(head.height))
     if same is None or same.block_hash != head.block_hash:
         raise Fails(f"its block {head.height} is not the full node's")
     return f"block {head.height}, {bench.top.height - head.height} below the head"
@@ -289,7 +289,7 @@ def _transfer(bench: Bench) -> Log:
 
 
 def _search(first: int, last: int, contract: str) -> Call[tuple[Log, ...]]:
-    return calls.transfers_to([contract], [_NOBODY], calls.blocks(first, last))
+    return rpc_requests.transfers_to([contract], [_NOBODY], rpc_requests.blocks(first, last))
 
 
 if __name__ == "__main__":

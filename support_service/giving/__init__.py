@@ -9,7 +9,7 @@ from support_service.giving.clock import Clock, utc_now
 from support_service.giving.donations import PEOPLE, Donation, NoPayment, Observed, fold, is_open, live
 from support_service.giving.intents import Answered, Awaiting, Checkout, Intent, OpenedPage, PagePlace
 from support_service.giving.lines import PAYER_KEY, KeptLine, LineBooks, LineWork, PaidOut, Pair, Reversal, Split
-from support_service.giving.listed import BankCredit, Listed, MoneyBlock, OpenMoney, Plan, WaitingClaim
+from support_service.giving.listed import BankCredit, Listed, MoneyBlock, OpenMoney, Plan, PlanPlace, WaitingClaim
 from support_service.giving.methods import (
     CardChoice,
     CardCurrency,
@@ -130,6 +130,7 @@ __all__ = [
     "Phrase",
     "Plan",
     "PlanClaim",
+    "PlanPlace",
     "PlanTerms",
     "QrText",
     "Rank",

@@ -45,6 +45,13 @@ class OpenMoney:
     claims: Mapping[str, Claim]
 
 
+class PlanPlace(NamedTuple):
+    """Where a plan stands in the list; its report's number alone would not do: one report may tell of many plans."""
+
+    number: int
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A gift that repeats; state is the processor's own word. number is the report that changed it last."""
@@ -61,6 +68,11 @@ class Plan:
     number: int = 0
     terms: PlanTerms | None = None
 
+    @property
+    def place(self) -> PlanPlace:
+        """Where it stands in the list: what comes after it is asked for by this."""
+        return PlanPlace(self.number, self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class WaitingClaim:
@@ -72,8 +84,3 @@ class WaitingClaim:
     since: datetime
     report_number: int
     differs: bool = False
-
-    @property
-    def place(self) -> tuple[int, str, str]:
-        """Where it stands in the list: what comes after it is asked for by this."""
-        return self.report_number, self.name, self.part

@@ -196,7 +196,7 @@ class Ledger(Donors, Imports, Inbox, Intents, AwaitedSums, Lookups, Lines, Month
     def freeze(self, source: str, reason: str, evidence: Mapping[str, str]) -> None:
         """Accept nothing more from a source until `unfreeze`; the first reason stands."""
         with self._database.write() as tx:
-            write_freeze(tx, source, (reason, evidence), self._clock())
+            write_freeze(tx, source, reason, evidence, now=self._clock())
 
     def unfreeze(self, thaw: Thaw) -> Freeze:
         """End a network's freeze, in one transaction with its staff report and the source's step back."""

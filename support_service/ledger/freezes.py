@@ -61,9 +61,8 @@ def read_freezes(tx: Connection, *, with_ended: bool) -> tuple[Freeze, ...]:
     )
 
 
-def write_freeze(tx: Connection, source: str, told: tuple[str, Mapping[str, str]], now: datetime) -> None:
+def write_freeze(tx: Connection, source: str, reason: str, evidence: Mapping[str, str], *, now: datetime) -> None:
     """Freeze a source (`rail:network`); one that is frozen stays so for its first reason."""
-    reason, evidence = told
     if any(held.source == source for held in read_freezes(tx, with_ended=False)):
         return
     tx.execute(

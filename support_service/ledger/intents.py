@@ -17,6 +17,7 @@ from support_service.giving import (
     OpenedPage,
     PagePlace,
     Plan,
+    PlanPlace,
     WaitingClaim,
 )
 from support_service.ledger import canonical
@@ -169,18 +170,14 @@ class Intents:
             rows = tx.execute(asked).mappings()
             return tuple(Listed(row["id"], read_donation(row, row["personal_body"])) for row in rows)
 
-    def plans(self, limit: int, before: tuple[int, str] | None, *, rail: str | None = None) -> tuple[Plan, ...]:
-        """List plans of a rail or of all, the newest change first; `before`: number and name of the last one shown.
-
-        The number alone would not do: one report may tell of many plans.
-        """
+    def plans(self, limit: int, before: PlanPlace | None, *, rail: str | None = None) -> tuple[Plan, ...]:
+        """List plans of a rail or of all, the newest change first; `before`: the place of the last one shown."""
         asked = select(plan).order_by(plan.c.report_number.desc(), plan.c.name).limit(min(limit, LISTED_MAX))
         if rail is not None:
             asked = asked.where(plan.c.rail == rail)
         if before is not None:
-            number, name = before
-            is_next = and_(plan.c.report_number == number, plan.c.name > name)
-            asked = asked.where(or_(plan.c.report_number < number, is_next))
+            is_next = and_(plan.c.report_number == before.number, plan.c.name > before.name)
+            asked = asked.where(or_(plan.c.report_number < before.number, is_next))
         with self._database.read() as tx:
             return tuple(_read_plan(row) for row in tx.execute(asked).mappings())
 
@@ -227,8 +224,8 @@ class Intents:
             held = [(ref, _find(tx, ref=ref)) for ref in intents]
         return {ref: _giver(made, parties.get(ref)) for ref, made in held if made is not None}
 
-    def inbox(self, after: tuple[int, str, str] | None = None, *, rail: str | None = None) -> tuple[WaitingClaim, ...]:
-        """List claims that found no payment of their name and asset, oldest first; `after`: place of the last seen."""
+    def inbox(self, after: WaitingClaim | None = None, *, rail: str | None = None) -> tuple[WaitingClaim, ...]:
+        """List claims that found no payment of their name and asset, oldest first; `after`: the last one seen."""
         with self._database.read() as tx:
             return read_inbox(tx, after, rail=rail)
 
@@ -250,7 +247,7 @@ def _email(body: str | None) -> str | None:
 
 
 def read_inbox(
-    tx: Connection, after: tuple[int, str, str] | None = None, *, rail: str | None = None
+    tx: Connection, after: WaitingClaim | None = None, *, rail: str | None = None
 ) -> tuple[WaitingClaim, ...]:
     """Read the claims whose name stands for nothing yet, or for money of another asset, from behind a place."""
     is_same = (alias.c.rail == waiting_claim.c.rail) & (alias.c.name == waiting_claim.c.name)
@@ -264,7 +261,7 @@ def read_inbox(
     if rail is not None:
         asked = asked.where(waiting_claim.c.rail == rail)
     if after is not None:
-        asked = asked.where(tuple_(*place) > tuple_(*map(literal, after)))
+        asked = asked.where(tuple_(*place) > tuple_(*map(literal, (after.report_number, after.name, after.part))))
     return tuple(
         WaitingClaim(row.rail, row.name, row.part, from_micros(row.accepted_at), row.number, row.asset is not None)
         for row in tx.execute(asked)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from support_service.giving import Donation, Intent, Phrase, Plan
+from support_service.giving import Donation, Intent, Phrase, Plan, PlanPlace
 from support_service.ledger import Ledger
 from support_service.ledger.outbox import Kept
 from support_service.money import Asset, Money
@@ -194,7 +194,7 @@ class Letters:
     def _plans_of(self, email: str) -> dict[str, list[Plan]]:
         """Look for running plans whose giver has this e-mail, the newest first, by how the giver writes it."""
         found: dict[str, list[Plan]] = {}
-        before: tuple[int, str] | None = None
+        before: PlanPlace | None = None
         for _ in range(PLANS_MAX // PLANS_PER_PAGE):
             plans = self._ledger.plans(PLANS_PER_PAGE, before)
             givers = self._ledger.plan_givers([plan.intent for plan in plans if plan.intent is not None])
@@ -205,7 +205,7 @@ class Letters:
                     found.setdefault(told, []).append(plan)
             if len(plans) < PLANS_PER_PAGE or any(len(one) >= LINKS_MAX for one in found.values()):
                 break
-            before = plans[-1].number, plans[-1].name
+            before = plans[-1].place
         return {told: plans[:LINKS_MAX] for told, plans in found.items()}
 
     def _known(self, held: Kept, email: str | None) -> str:

@@ -17,6 +17,7 @@ from support_service.giving import (
     PaymentMethod,
     Phrase,
     Plan,
+    PlanPlace,
     Report,
     SetAside,
     WaitingClaim,
@@ -217,16 +218,16 @@ class Believed(Intents, Protocol):
         """Count a card that was declined, once whoever tells of it."""
         ...
 
-    def inbox(self, after: tuple[int, str, str] | None = None, *, rail: str) -> Sequence[WaitingClaim]:
-        """List the names of a rail that wait, oldest first, from behind a place."""
+    def inbox(self, after: WaitingClaim | None = None, *, rail: str) -> Sequence[WaitingClaim]:
+        """List the names of a rail that wait, oldest first, from behind one of them."""
         ...
 
     def open_money(self, rail: str, *, after: int = 0) -> Sequence[OpenMoney]:
         """List money that is not over, by number, from above one."""
         ...
 
-    def plans(self, limit: int, before: tuple[int, str] | None, *, rail: str) -> Sequence[Plan]:
-        """List plans of a rail, the newest change first, from below the one of a number and name."""
+    def plans(self, limit: int, before: PlanPlace | None, *, rail: str) -> Sequence[Plan]:
+        """List plans of a rail, the newest change first, from below a place."""
         ...
 
 

@@ -16,8 +16,7 @@ from typing import Any
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 
-from support_service.rails.evm import rpc_requests as calls
-from support_service.rails.evm import rpc_schema as answers
+from support_service.rails.evm import rpc_requests, rpc_schema
 from support_service.rails.evm.network import EvmNetwork, read_network
 from support_service.rails.evm.rpc import Call, Node
 from support_service.rails.evm.rpc_errors import Refusal
@@ -102,7 +101,7 @@ class ChainlinkFeeds:
 
 def _check_chain(node: Node, network: EvmNetwork) -> None:
     try:
-        found = node.ask(calls.chain_id())
+        found = node.ask(rpc_requests.chain_id())
     except Refusal as error:
         raise SourceDown(f"{node.host}: {error}") from error
     if found != network.chain_id:
@@ -176,7 +175,7 @@ def _call(
 
     def read(value: object) -> tuple[Any, ...]:
         try:
-            return decode(types, answers.data(value))
+            return decode(types, rpc_schema.data(value))
         except DecodingError as error:
             raise Refusal("eth_call", 0, f"not {', '.join(types)}") from error
 

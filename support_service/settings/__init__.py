@@ -269,7 +269,7 @@ class _Shape:
             if path is None:
                 continue
             try:
-                lines = read_text_file(base / str(path)).split()
+                lines = [line.strip() for line in read_text_file(base / str(path)).splitlines() if line.strip()]
             except Unreadable as error:
                 mistakes.append(Mistake(f"{where}.{name}", str(error)))
                 continue

@@ -11,7 +11,7 @@ from stdnum.ua import edrpou, rntrc
 
 from support_service.giving import Filled, Filling, Link, PaymentMethod, Phrase, QrText, Row
 from support_service.money import Asset
-from support_service.rails import shared_options as choices
+from support_service.rails import shared_options
 from support_service.rails.bank import epc, nbu
 from support_service.rails.bank.account import Account, read_bic, read_iban
 from support_service.rails.bank.gift import write_gift
@@ -46,8 +46,8 @@ class _Details:
 def build_method(key: str, options: Options, around: Surroundings) -> PaymentMethod | None:
     """Read the account and its details; a mistake where they are enough for no code, or for none named."""
     before = len(options.mistakes)
-    account = choices.checked(options, "iban", read_iban)
-    asset = choices.currency(options, around, default=_default_currency(account))
+    account = shared_options.checked(options, "iban", read_iban)
+    asset = shared_options.currency(options, around, default=_default_currency(account))
     details = _take_details(options, account)
     if account is None or asset is None or len(options.mistakes) > before:
         return None

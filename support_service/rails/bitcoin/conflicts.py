@@ -60,7 +60,7 @@ def _is_recent(one: Recent, deep: int, *, waits: bool) -> bool:
     return waits if at is None else at > deep
 
 
-def linked(chain: Chain, memo: CursorState, watches: Mapping[WatchKey, Watch], draft: ReportBuilder) -> CursorState:
+def linked(chain: Chain, memo: CursorState, watches: Mapping[WatchKey, Watch], builder: ReportBuilder) -> CursorState:
     """Name who took the coins of what was lost. A node that cannot tell stops nothing."""
     recent = dict(memo.recent)
     for txid, one in memo.recent.items():
@@ -69,7 +69,7 @@ def linked(chain: Chain, memo: CursorState, watches: Mapping[WatchKey, Watch], d
             continue
         for key, row in one.rows:
             if key in watches:
-                draft.link(watches[key], row, State.REPLACED if one.height is None else State.ORPHANED, taken)
+                builder.link(watches[key], row, State.REPLACED if one.height is None else State.ORPHANED, taken)
         del recent[txid]
     return replace(memo, recent=recent)
 

@@ -7,7 +7,7 @@ touch us, and only those are read.
 from collections.abc import Sequence
 from datetime import datetime
 
-from support_service.rails.bitcoin import rpc_schema as answers
+from support_service.rails.bitcoin import rpc_schema
 from support_service.rails.bitcoin.movements import Block, Coin, Script, Transaction
 from support_service.rails.bitcoin.node import (
     ScriptBalance,
@@ -19,7 +19,7 @@ from support_service.rails.bitcoin.node import (
     touching,
 )
 from support_service.rails.bitcoin.rpc import INVALID_PARAMETER, CoreRefusal, Rpc
-from support_service.rails.chain import strict_fields as strict
+from support_service.rails.chain import strict_fields
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.chain.strict_fields import BadAnswer, Object
 from support_service.rails.source import SourceDown, SourceLied
@@ -72,9 +72,11 @@ class CoreChain:
         """The highest block. SourceDown while the node starts or catches up, SourceLied from another chain."""
         told = self._object(self._ask("getblockchaininfo"))
         try:
-            mark = BlockRef(answers.whole(strict.field(told, "blocks")), answers.block_hash(told.get("bestblockhash")))
-            headers = answers.whole(told.get("headers", mark.height))
-            self._prune_height = answers.whole(told.get("pruneheight") or 0) if told.get("pruned") is True else 0
+            mark = BlockRef(
+                rpc_schema.whole(strict_fields.field(told, "blocks")), rpc_schema.block_hash(told.get("bestblockhash"))
+            )
+            headers = rpc_schema.whole(told.get("headers", mark.height))
+            self._prune_height = rpc_schema.whole(told.get("pruneheight") or 0) if told.get("pruned") is True else 0
         except BadAnswer as error:
             raise self._bad("getblockchaininfo", error) from None
         self._check_chain(told)
@@ -87,7 +89,7 @@ class CoreChain:
     def hash_at(self, height: int) -> str | None:
         """The block at a height now; None above the head."""
         try:
-            return answers.block_hash(self.rpc.ask("getblockhash", height))
+            return rpc_schema.block_hash(self.rpc.ask("getblockhash", height))
         except CoreRefusal as error:
             if error.code == INVALID_PARAMETER:
                 return None
@@ -98,7 +100,7 @@ class CoreChain:
     def time_of(self, mark: BlockRef) -> datetime:
         """A block's own time."""
         try:
-            return answers.time(self._object(self._ask("getblockheader", mark.block_hash)).get("time"))
+            return rpc_schema.time(self._object(self._ask("getblockheader", mark.block_hash)).get("time"))
         except BadAnswer as error:
             raise self._bad("getblockheader", error) from None
 
@@ -143,9 +145,9 @@ class CoreChain:
         try:
             if told.get("success") is False:
                 raise SourceDown(f"{self.host}: broke off its search for unspent outputs")
-            mark = BlockRef(answers.whole(told.get("height")), answers.block_hash(told.get("bestblock")))
-            coins = tuple(_unspent(one, script) for one in strict.sequence(told.get("unspents")))
-            total = answers.amount(told.get("total_amount"))
+            mark = BlockRef(rpc_schema.whole(told.get("height")), rpc_schema.block_hash(told.get("bestblock")))
+            coins = tuple(_unspent(one, script) for one in strict_fields.sequence(told.get("unspents")))
+            total = rpc_schema.amount(told.get("total_amount"))
         except BadAnswer as error:
             raise self._bad("scantxoutset", error) from None
         if total != sum(one.coin.units for one in coins):
@@ -188,8 +190,8 @@ class CoreChain:
         try:
             # A filter index that lags leaves blocks out without a word.
             index = self._object(self.rpc.ask("getindexinfo", _FILTER_INDEX)).get(_FILTER_INDEX)
-            told = strict.mapping(index)
-            if told.get("synced") is not True or answers.whole(told.get("best_block_height")) < last:
+            told = strict_fields.mapping(index)
+            if told.get("synced") is not True or rpc_schema.whole(told.get("best_block_height")) < last:
                 return None
             found = self._object(
                 self.rpc.ask("scanblocks", "start", descriptors, first, last, "basic", read_seconds=SEARCH_SECONDS_MAX)
@@ -198,7 +200,7 @@ class CoreChain:
             is_whole = (found.get("from_height"), found.get("to_height")) == (first, last)
             if not is_whole or found.get("completed") is False:
                 return None
-            return [answers.block_hash(one) for one in strict.sequence(found.get("relevant_blocks"))]
+            return [rpc_schema.block_hash(one) for one in strict_fields.sequence(found.get("relevant_blocks"))]
         except (CoreRefusal, BadAnswer):
             self._has_filters = False
             return None
@@ -207,15 +209,15 @@ class CoreChain:
         """One block with what touches us, and the hashes of the blocks below and, where there is one, above it."""
         told = self._whole_block(digest)
         try:
-            height = answers.whole(strict.field(told, "height"))
-            if answers.block_hash(told.get("hash")) != digest:
+            height = rpc_schema.whole(strict_fields.field(told, "height"))
+            if rpc_schema.block_hash(told.get("hash")) != digest:
                 raise SourceDown(f"{self.host}: gave another block than was asked for")
-            occurred_at = answers.time(strict.field(told, "time"))
-            parent = answers.block_hash(told.get("previousblockhash")) if height else ""
+            occurred_at = rpc_schema.time(strict_fields.field(told, "time"))
+            parent = rpc_schema.block_hash(told.get("previousblockhash")) if height else ""
             above = told.get("nextblockhash")
-            above = None if above is None else answers.block_hash(above)
-            whole, unread = answers.transactions(
-                told.get("tx"), answers.core_transaction, wanted.scripts if self.goes_on else answers.EVERYBODY
+            above = None if above is None else rpc_schema.block_hash(above)
+            whole, unread = rpc_schema.transactions(
+                told.get("tx"), rpc_schema.core_transaction, wanted.scripts if self.goes_on else rpc_schema.EVERYBODY
             )
         except BadAnswer as error:
             raise self._bad("getblock", error) from None
@@ -266,7 +268,7 @@ class CoreChain:
 
     def _object(self, value: object) -> Object:
         try:
-            return strict.mapping(value)
+            return strict_fields.mapping(value)
         except BadAnswer as error:
             raise SourceDown(f"{self.host}: {error}") from None
 
@@ -284,8 +286,8 @@ def loading(height: int, headers: int) -> str:
 
 
 def _unspent(value: object, script: Script) -> Unspent:
-    told = strict.mapping(value)
-    if answers.script(told.get("scriptPubKey")) != script:
+    told = strict_fields.mapping(value)
+    if rpc_schema.script(told.get("scriptPubKey")) != script:
         raise BadAnswer("a coin of another script")
-    outpoint = f"{answers.block_hash(told.get('txid'))}:{answers.whole(told.get('vout'))}"
-    return Unspent(outpoint, Coin(script, answers.amount(told.get("amount"))), answers.whole(told.get("height")))
+    outpoint = f"{rpc_schema.block_hash(told.get('txid'))}:{rpc_schema.whole(told.get('vout'))}"
+    return Unspent(outpoint, Coin(script, rpc_schema.amount(told.get("amount"))), rpc_schema.whole(told.get("height")))

@@ -8,11 +8,11 @@ import hashlib
 from collections.abc import Container, Sequence
 from datetime import datetime
 
-from support_service.rails.bitcoin import rpc_schema as answers
+from support_service.rails.bitcoin import rpc_schema
 from support_service.rails.bitcoin.http import BitcoinWire, parse
 from support_service.rails.bitcoin.movements import Block, Script, Transaction
 from support_service.rails.bitcoin.node import ScriptBalance, WantedMoney, WatchSilent, check_genesis, touching
-from support_service.rails.chain import strict_fields as strict
+from support_service.rails.chain import strict_fields
 from support_service.rails.chain.bounded_json import BadJson
 from support_service.rails.chain.http import Answer
 from support_service.rails.chain.search import BlockRef
@@ -30,19 +30,21 @@ class _Confirmed:
     """A transaction in its block."""
 
     def __init__(self, told: Object, ours: Container[str], *, goes_on: bool) -> None:
-        status = strict.mapping(told.get("status"))
+        status = strict_fields.mapping(told.get("status"))
         if status.get("confirmed") is not True:
             raise BadAnswer("an unconfirmed transaction in the history of blocks")
-        self.txid = answers.block_hash(told.get("txid"))
+        self.txid = rpc_schema.block_hash(told.get("txid"))
         self.unread = ""
         try:
-            self.transaction = answers.esplora_transaction(told, ours if goes_on else answers.EVERYBODY)
+            self.transaction = rpc_schema.esplora_transaction(told, ours if goes_on else rpc_schema.EVERYBODY)
         except BadAnswer as error:
             if not goes_on:
                 raise
             self.unread = f"transaction {self.txid}: {error}"
-        self.mark = BlockRef(answers.whole(status.get("block_height")), answers.block_hash(status.get("block_hash")))
-        self.occurred_at: datetime = answers.time(status.get("block_time"))
+        self.mark = BlockRef(
+            rpc_schema.whole(status.get("block_height")), rpc_schema.block_hash(status.get("block_hash"))
+        )
+        self.occurred_at: datetime = rpc_schema.time(status.get("block_time"))
 
 
 class EsploraChain:
@@ -88,7 +90,7 @@ class EsploraChain:
     def time_of(self, mark: BlockRef) -> datetime:
         """A block's own time."""
         try:
-            return answers.time(strict.mapping(self._json(f"/block/{mark.block_hash}")).get("timestamp"))
+            return rpc_schema.time(strict_fields.mapping(self._json(f"/block/{mark.block_hash}")).get("timestamp"))
         except BadAnswer as error:
             raise self._bad(error) from None
 
@@ -105,7 +107,7 @@ class EsploraChain:
         """What a script holds now, by the server's own sums; the tip is asked anew, for they may be newer."""
         told = self._stats(script)[0]
         try:
-            units = answers.satoshi(told.get("funded_txo_sum")) - answers.satoshi(told.get("spent_txo_sum"))
+            units = rpc_schema.satoshi(told.get("funded_txo_sum")) - rpc_schema.satoshi(told.get("spent_txo_sum"))
         except BadAnswer as error:
             raise self._silent(script, error) from None
         return ScriptBalance(self.tip(), units)
@@ -117,15 +119,15 @@ class EsploraChain:
     def waiting(self, script: Script) -> list[Transaction] | None:
         """Transactions in the server's pool that touch a script; at most 50 are told."""
         try:
-            if not answers.whole(self._stats(script)[1].get("tx_count")):
+            if not rpc_schema.whole(self._stats(script)[1].get("tx_count")):
                 return []
-            told = strict.sequence(self._of(script, "/txs/mempool"))
+            told = strict_fields.sequence(self._of(script, "/txs/mempool"))
             # What came into a block between the two questions is told with its block, later.
             waits = [one for one in told if not (isinstance(one, dict) and _is_in_block(one))]
             if self.goes_on:
                 # One that cannot be read is told with its block as well, or set aside there.
-                return answers.transactions(waits, answers.esplora_transaction, {script})[0]
-            return [answers.esplora_transaction(one) for one in waits]
+                return rpc_schema.transactions(waits, rpc_schema.esplora_transaction, {script})[0]
+            return [rpc_schema.esplora_transaction(one) for one in waits]
         except BadAnswer as error:
             raise self._silent(script, error) from None
 
@@ -141,9 +143,9 @@ class EsploraChain:
         if answer.status == _NOT_FOUND:
             return None
         try:
-            told = strict.mapping(parse(answer.body))
+            told = strict_fields.mapping(parse(answer.body))
             is_spent = told.get("spent") is True and _is_in_block(told)
-            return answers.block_hash(told.get("txid")) if is_spent else None
+            return rpc_schema.block_hash(told.get("txid")) if is_spent else None
         except (BadAnswer, BadJson) as error:
             raise SourceDown(f"{self.host}: {error}") from None
 
@@ -155,8 +157,8 @@ class EsploraChain:
         """The server's sums over blocks, and over what waits."""
         told = self._of(script, "")
         try:
-            whole = strict.mapping(told)
-            return strict.mapping(whole.get("chain_stats")), strict.mapping(whole.get("mempool_stats"))
+            whole = strict_fields.mapping(told)
+            return strict_fields.mapping(whole.get("chain_stats")), strict_fields.mapping(whole.get("mempool_stats"))
         except BadAnswer as error:
             raise self._silent(script, error) from None
 
@@ -203,7 +205,10 @@ class EsploraChain:
     def _page(self, script: Script, path: str, ours: Container[str]) -> list[_Confirmed]:
         told = self._of(script, path)
         try:
-            page = [_Confirmed(strict.mapping(one), ours, goes_on=self.goes_on) for one in strict.sequence(told)]
+            page = [
+                _Confirmed(strict_fields.mapping(one), ours, goes_on=self.goes_on)
+                for one in strict_fields.sequence(told)
+            ]
         except BadAnswer as error:
             raise self._silent(script, error) from None
         heights = [one.mark.height for one in page]
@@ -213,10 +218,10 @@ class EsploraChain:
 
     def _height(self, digest: str) -> int:
         try:
-            told = strict.mapping(self._json(f"/block/{digest}"))
-            if answers.block_hash(told.get("id")) != digest:
+            told = strict_fields.mapping(self._json(f"/block/{digest}"))
+            if rpc_schema.block_hash(told.get("id")) != digest:
                 raise SourceDown(f"{self.host}: gave another block than was asked for")
-            return answers.whole(told.get("height"))
+            return rpc_schema.whole(told.get("height"))
         except BadAnswer as error:
             raise self._bad(error) from None
 
@@ -225,7 +230,7 @@ class EsploraChain:
         if answer.status == _NOT_FOUND:
             return None
         try:
-            return answers.block_hash(answer.body[:100].decode("ascii", "replace").strip())
+            return rpc_schema.block_hash(answer.body[:100].decode("ascii", "replace").strip())
         except BadAnswer as error:
             raise self._bad(error) from None
 
@@ -273,4 +278,4 @@ def _named(script: Script) -> str:
 
 
 def _is_in_block(value: object) -> bool:
-    return strict.mapping(strict.mapping(value).get("status")).get("confirmed") is True
+    return strict_fields.mapping(strict_fields.mapping(value).get("status")).get("confirmed") is True

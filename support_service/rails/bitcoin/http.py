@@ -27,7 +27,7 @@ class BitcoinWire:
 
     def __init__(self, url: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._wire = Wire(url, monotonic=monotonic)
-        self._url, self.host = url.rstrip("/"), self._wire.host
+        self._url, self.host = self._wire.url.rstrip("/"), self._wire.host
 
     @property
     def http_requests(self) -> int:

@@ -22,10 +22,10 @@ GONE_ASKED_MAX = 20
 
 
 def told(
-    post: SourceContext,
+    context: SourceContext,
     chain: Chain,
     memo: CursorState,
-    draft: ReportBuilder,
+    builder: ReportBuilder,
     *,
     in_blocks: AbstractSet[str],
     height: int,
@@ -34,39 +34,39 @@ def told(
 
     height is that of the chain's head.
     """
-    for key in post.watches:
-        transactions = chain.waiting(post.script(key))
-        rows, gone = _of_watch(post, chain, key, draft, memo=memo, transactions=transactions, in_blocks=in_blocks)
+    for key in context.watches:
+        transactions = chain.waiting(context.script(key))
+        rows, gone = _of_watch(context, chain, key, builder, memo=memo, transactions=transactions, in_blocks=in_blocks)
         memo = replace(memo, waiting={**memo.waiting, key: rows})
-        memo = _remembered(post, conflicts.forgotten(memo, gone, height), key, transactions or ())
+        memo = _remembered(context, conflicts.forgotten(memo, gone, height), key, transactions or ())
     return replace(memo, waiting={key: rows for key, rows in memo.waiting.items() if rows})
 
 
 def _remembered(
-    post: SourceContext, memo: CursorState, key: WatchKey, transactions: Iterable[Transaction]
+    context: SourceContext, memo: CursorState, key: WatchKey, transactions: Iterable[Transaction]
 ) -> CursorState:
     """Remember what waits with its coins: another payment may take them."""
     since = {one.move.txid: one.since for one in memo.waiting.get(key, ())}
     for told in transactions:
         if told.txid in since:
-            gifts = [move for move in moves(told, post.own).get(key[0], []) if move.direction is Direction.IN]
+            gifts = [move for move in moves(told, context.own).get(key[0], []) if move.direction is Direction.IN]
             memo = conflicts.noted(memo, told, [(key, move) for move in gifts], since[told.txid], height=None)
     return memo
 
 
 def _of_watch(
-    post: SourceContext,
+    context: SourceContext,
     chain: Chain,
     key: WatchKey,
-    draft: ReportBuilder,
+    builder: ReportBuilder,
     *,
     memo: CursorState,
     transactions: list[Transaction] | None,
     in_blocks: AbstractSet[str],
 ) -> tuple[tuple[Waiting, ...], list[str]]:
-    watch = post.watches[key]
+    watch = context.watches[key]
     held = {(one.move.direction, one.move.locator): one for one in memo.waiting.get(key, ())}
-    now = _now(post, key, transactions)
+    now = _now(context, key, transactions)
     silent = [one for place, one in held.items() if one.move.txid not in in_blocks and place not in (now or {})]
     asked = list(dict.fromkeys(one.move.txid for one in silent))[:GONE_ASKED_MAX] if now is not None else []
     # The server lists a few at a time, and a block may have come meanwhile: it must say that it knows it no more.
@@ -75,24 +75,24 @@ def _of_watch(
     kept = sorted((one for one in silent if one.move.txid not in gone), key=lambda one: one.move.txid in asked)
     for one in silent:
         if one.move.txid in gone:
-            draft.wait(watch, one, State.REPLACED)
+            builder.wait(watch, one, State.REPLACED)
     for place, move in (now or {}).items():
         if move.txid in in_blocks:
             continue
         known = held.get(place)
         if known is None or known.move != move:
-            known = Waiting(move, post.clock() if known is None else known.since)
-            draft.wait(watch, known, State.SEEN)
+            known = Waiting(move, context.clock() if known is None else known.since)
+            builder.wait(watch, known, State.SEEN)
         kept.append(known)
     return tuple(kept), gone
 
 
 def _now(
-    post: SourceContext, key: WatchKey, transactions: list[Transaction] | None
+    context: SourceContext, key: WatchKey, transactions: list[Transaction] | None
 ) -> dict[tuple[Direction, str], Movement] | None:
     """What waits now for one address, by direction and locator; None where the node does not tell."""
     if transactions is None:
         return None
-    own = post.own
+    own = context.own
     found = [move for transaction in transactions for move in moves(transaction, own).get(key[0], [])]
     return {(move.direction, move.locator): move for move in found}

@@ -4,7 +4,7 @@ from functools import partial
 
 from support_service.giving import Filled, Filling, Link, PaymentMethod, Phrase, QrText, Row, Wait, Watch
 from support_service.money import Asset, Money, plain
-from support_service.rails import shared_options as choices
+from support_service.rails import shared_options
 from support_service.rails.bitcoin.address import CHAINS, Address, read_address
 from support_service.rails.bitcoin.network import read_network, take_network
 from support_service.rails.options import Options, Surroundings
@@ -18,15 +18,15 @@ BLOCK_MINUTES = 10
 def build_method(key: str, options: Options, around: Surroundings) -> PaymentMethod | None:
     """Read network and address; a descriptor is refused until addresses are derived from one."""
     before = len(options.mistakes)
-    network = choices.network(options, around, rail="bitcoin")
-    start_block = choices.start_block(options, around, network)
+    network = shared_options.network(options, around, rail="bitcoin")
+    start_block = shared_options.start_block(options, around, network)
     if "descriptor" in options.values:
         options.anything("descriptor")
         options.reject("descriptor", "is not built yet; give one address instead")
         options.text("address")
         return None
     chain = _chain(around, network)
-    address = choices.checked(options, "address", lambda text: read_address(text, chain))
+    address = shared_options.checked(options, "address", lambda text: read_address(text, chain))
     asset = around.asset("BTC", network) if network else None
     if network and asset is None:
         options.reject("network", f"BTC is not known on {network!r}; add an [[assets]] table with exponent 8")

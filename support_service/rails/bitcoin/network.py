@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from support_service.money import Asset, BadAmount, parse_plain
 from support_service.rails.bitcoin.address import CHAINS
-from support_service.rails.chain import node_settings as nodes
+from support_service.rails.chain import node_settings
 from support_service.rails.options import Options
 
 CONFIRMATIONS_DEFAULT = 3
@@ -53,25 +53,25 @@ def take_network(name: str, options: Options) -> BitcoinNetwork | None:
     chain = options.text("chain", "main")
     if chain not in CHAINS and not options.has_mistake("chain"):
         options.reject("chain", f"must be one of {', '.join(CHAINS)}")
-    rpc, esplora = nodes.node_urls(options, "rpc"), nodes.node_urls(options, "esplora")
+    rpc, esplora = node_settings.node_urls(options, "rpc"), node_settings.node_urls(options, "esplora")
     network = BitcoinNetwork(
         name=name,
         chain=chain,
         rpc=rpc,
         esplora=esplora,
-        quorum=nodes.quorum(options, rpc + esplora),
+        quorum=node_settings.quorum(options, rpc + esplora),
         confirmations=_confirmations(options, "confirmations", CONFIRMATIONS_DEFAULT),
         large_units=_large_units(options),
         large_confirmations=_confirmations(options, "large_confirmations", LARGE_CONFIRMATIONS_DEFAULT),
         start_block=options.number("start_block"),
-        poll_seconds=nodes.poll_seconds(options, POLL_SECONDS_DEFAULT),
+        poll_seconds=node_settings.poll_seconds(options, POLL_SECONDS_DEFAULT),
     )
     return None if len(options.mistakes) > before else network
 
 
 def read_network(name: str, table: Mapping[str, object]) -> BitcoinNetwork:
     """Read a table that was already checked at start-up; ValueError, naming the mistakes, if it was not."""
-    return nodes.read_network(name, table, take_network)
+    return node_settings.read_network(name, table, take_network)
 
 
 def _confirmations(options: Options, name: str, default: int) -> int:

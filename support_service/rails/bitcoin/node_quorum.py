@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar
 
 from support_service.rails.bitcoin.movements import Block, Outpoint, Script, Transaction
 from support_service.rails.bitcoin.node import Chain, ScriptBalance, WantedMoney
-from support_service.rails.chain.quorum import agreed, camps, common_height
+from support_service.rails.chain.quorum import agreed, common_height, votes
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.source import MustFreeze, SourceDown
 
@@ -68,10 +68,10 @@ class NodeQuorum(Generic[C]):
         for place in range(height, max(-1, height - FORK_DEPTH_MAX - 1), -1):
             high = {node: tip for node, tip in tips.items() if tip.height >= place}
             told = {node: _hash(node, tip, place) for node, tip in high.items()}
-            camp = agreed({node: digest for node, digest in told.items() if digest is not None}, self._quorum)
-            if camp is not None:
-                self._members = camp.names
-                self._tip = BlockRef(place, str(camp.value))
+            vote = agreed({node: digest for node, digest in told.items() if digest is not None}, self._quorum)
+            if vote is not None:
+                self._members = vote.names
+                self._tip = BlockRef(place, str(vote.value))
                 return self._tip
         raise SourceDown(f"{self.host}: are on different forks at block {height}; reading again")
 
@@ -139,7 +139,7 @@ class NodeQuorum(Generic[C]):
 
     def _fact(self, what: str, ask: Callable[[C], V]) -> V:
         told = self._each(ask)
-        if len(camps(told)) > 1:
+        if len(votes(told)) > 1:
             # A question by height: nodes on different forks differ, and no one lies.
             raise SourceDown(f"{self.host}: differ about {what}: on different forks; reading again")
         return next(iter(told.values()))
@@ -152,17 +152,16 @@ class NodeQuorum(Generic[C]):
             node: {(block.height, block.block_hash): _facts(block, wanted.scripts) for block in told[node]}
             for node in told
         }
-        for place in sorted({place for blocks in listed.values() for place in blocks}):
-            said = {node: blocks.get(place, ()) for node, blocks in listed.items()}
-            if len(camps(said)) > 1:
-                self._refuse(place, said)
+        for height, digest in sorted({place for blocks in listed.values() for place in blocks}):
+            said = {node: blocks.get((height, digest), ()) for node, blocks in listed.items()}
+            if len(votes(said)) > 1:
+                self._refuse(height, digest, said)
         first = next(iter(told))
         wanted.coins.held, wanted.coins.is_kept = own[first].coins.held, own[first].coins.is_kept
         return told[first]
 
-    def _refuse(self, place: tuple[int, str], said: Mapping[C, object]) -> None:
+    def _refuse(self, height: int, digest: str, said: Mapping[C, object]) -> None:
         """Nodes differ about a block: a lie, if all of them say that they have that very block."""
-        height, digest = place
         if any(node.hash_at(height) != digest for node in said):
             raise SourceDown(f"{self.host}: are on different forks at block {height}; reading again")
         words = {node.host: _words(one) for node, one in said.items()}
@@ -180,7 +179,7 @@ class NodeQuorum(Generic[C]):
         here = {node: one for node, one in told.items() if one.mark == self._tip}
         if len(here) < self._quorum:
             raise SourceDown(f"{self.host}: the chain moved while balances were asked; reading again")
-        found = camps({node: one.units for node, one in here.items()})
+        found = votes({node: one.units for node, one in here.items()})
         if len(found) > 1:
             words = {node.host: str(one.units) for node, one in here.items()}
             raise MustFreeze(

@@ -6,11 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from support_service.giving import Cursor, Direction, Report, SourceWarning, WarningKind
-from support_service.rails.bitcoin import conflicts, unread_blocks
-from support_service.rails.bitcoin import cursor_state as memo
-from support_service.rails.bitcoin import mempool as waiting
-from support_service.rails.bitcoin import reorg as sight
-from support_service.rails.bitcoin import report_builder as drafts
+from support_service.rails.bitcoin import conflicts, cursor_state, mempool, reorg, report_builder, unread_blocks
 from support_service.rails.bitcoin.cursor_state import WatchState
 from support_service.rails.bitcoin.movements import Block
 from support_service.rails.bitcoin.node import Chain, ScriptBalance, WantedMoney
@@ -33,9 +29,11 @@ class Poll:
     tellers are asked what waits for a block, where the chain itself does not tell.
     """
 
-    def __init__(self, post: SourceContext, chain: Chain, after: Cursor | None, tellers: Sequence[Chain] = ()) -> None:
-        self._post, self._chain, self._tellers = post, chain, tellers
-        self._memo, self._mark = memo.read(after), placed(after)
+    def __init__(
+        self, context: SourceContext, chain: Chain, after: Cursor | None, tellers: Sequence[Chain] = ()
+    ) -> None:
+        self._context, self._chain, self._tellers = context, chain, tellers
+        self._memo, self._mark = cursor_state.read(after), placed(after)
         self._step = 0 if after is None else after.step
         self._told_at: datetime | None = None
         # Transactions told of with their block in this turn.
@@ -47,29 +45,29 @@ class Poll:
         """Yield what is new; at least one report, which says that we looked."""
         self._chain.forget()
         tip = self._chain.tip()
-        if sight.is_moved(self._chain, self._memo, tip, self._mark):
+        if reorg.is_moved(self._chain, self._memo, tip, self._mark):
             yield self._rewind(tip)
-        draft = ReportBuilder(self._post.network.name)
-        self._begin(tip, draft)
+        builder = ReportBuilder(self._context.network.name)
+        self._begin(tip, builder)
         is_behind = self._is_behind(tip)
-        yield from self._read(tip, draft)
-        self._mend(tip, draft)
-        self._open(tip, draft)
+        yield from self._read(tip, builder)
+        self._mend(tip, builder)
+        self._open(tip, builder)
         differing = self._differing(tip) if is_behind else []
-        if differing and unread_blocks.has_blocks(self._post):
+        if differing and unread_blocks.has_blocks(self._context):
             self._lacking = sorted({key[0] for key in differing})
         elif differing:
-            log.warning("read_again_from_start", extra={"source": self._post.name, "node": self._chain.host})
+            log.warning("read_again_from_start", extra={"source": self._context.name, "node": self._chain.host})
             self._start_again(differing)
-            yield from self._read(tip, draft)
+            yield from self._read(tip, builder)
             if self._differing(tip):
                 raise SourceDown(f"{self._chain.host}: its history and its sums differ; reading again")
-        self._settle(tip, draft)
-        self._memo = self._waiting(tip, draft)
+        self._settle(tip, builder)
+        self._memo = self._waiting(tip, builder)
         if is_behind:
-            self._memo = conflicts.linked(self._chain, self._memo, self._post.watches, draft)
+            self._memo = conflicts.linked(self._chain, self._memo, self._context.watches, builder)
         self._finish(tip)
-        yield self._report(draft)
+        yield self._report(builder)
 
     def warnings(self) -> Iterator[SourceWarning]:
         """Say what people should hear of though all was read."""
@@ -87,52 +85,52 @@ class Poll:
                 " sums begin at nothing",
             )
 
-    def _waiting(self, tip: BlockRef, draft: ReportBuilder) -> memo.CursorState:
+    def _waiting(self, tip: BlockRef, builder: ReportBuilder) -> cursor_state.CursorState:
         """Say what waits for a block, by a node at the same head: an older one would call waiting what is confirmed.
 
         It is hearsay: a teller that fails stops nothing.
         """
-        told = len(draft.loose)
+        told = len(builder.loose)
         for teller in self._tellers:
             try:
                 if teller.tip() == tip:
-                    return self._told(teller, draft, tip)
+                    return self._told(teller, builder, tip)
             except SourceError as error:
                 # What it said half is not remembered, so it must not be told either: nobody would take it back.
-                del draft.loose[told:]
-                log.info("waiting_not_told", extra={"source": self._post.name, "reason": str(error)})
-        return self._told(self._chain, draft, tip)
+                del builder.loose[told:]
+                log.info("waiting_not_told", extra={"source": self._context.name, "reason": str(error)})
+        return self._told(self._chain, builder, tip)
 
-    def _told(self, teller: Chain, draft: ReportBuilder, tip: BlockRef) -> memo.CursorState:
-        return waiting.told(self._post, teller, self._memo, draft, in_blocks=self._in_blocks, height=tip.height)
+    def _told(self, teller: Chain, builder: ReportBuilder, tip: BlockRef) -> cursor_state.CursorState:
+        return mempool.told(self._context, teller, self._memo, builder, in_blocks=self._in_blocks, height=tip.height)
 
     def _mine(self) -> list[tuple[WatchKey, WatchState]]:
-        return [(key, self._memo.progress[key]) for key in self._post.watches]
+        return [(key, self._memo.progress[key]) for key in self._context.watches]
 
-    def _report(self, draft: ReportBuilder) -> Report:
+    def _report(self, builder: ReportBuilder) -> Report:
         self._step += 1
         memo = codec.write(self._memo)
-        return draft.report(self._post.name, self._step, mark=self._mark, memo=memo, at=self._post.clock())
+        return builder.report(self._context.name, self._step, mark=self._mark, memo=memo, at=self._context.clock())
 
     def _rewind(self, tip: BlockRef) -> Report:
         """Go back to the highest block that we read and the chain still has; say which blocks are gone."""
-        told = sight.rewind(self._chain, self._memo, self._post.network.name, tip)
+        told = reorg.rewind(self._chain, self._memo, self._context.network.name, tip)
         facts = {"from_height": self._mark and self._mark.height, "to_height": told.base and told.base.height}
-        log.warning("chain_reorganised", extra={"source": self._post.name, "blocks_gone": len(told.gone), **facts})
-        draft = ReportBuilder(self._post.network.name)
+        log.warning("chain_reorganised", extra={"source": self._context.name, "blocks_gone": len(told.gone), **facts})
+        builder = ReportBuilder(self._context.network.name)
         for one in told.gone:
             for key in sorted(one.moved):
-                draft.empty(key, one.mark, is_canonical=False)
+                builder.empty(key, one.mark, is_canonical=False)
         self._memo, self._mark = conflicts.undone(told.memo, told.base.height if told.base else -1), told.base
-        return self._report(draft)
+        return self._report(builder)
 
-    def _begin(self, tip: BlockRef, draft: ReportBuilder) -> None:
+    def _begin(self, tip: BlockRef, builder: ReportBuilder) -> None:
         """Give new watches their start; start anew the ones whose start was moved to an earlier block.
 
         A later start never unbooks money that was booked. An opening that an earlier start makes
         void is taken back.
         """
-        for key, watch in self._post.watches.items():
+        for key, watch in self._context.watches.items():
             wanted = watch.start_block
             # Nothing happened before block 0, so what lies there is an opening, too: it is no gift.
             start = tip.height if wanted is None else max(wanted - 1, 0)
@@ -141,45 +139,44 @@ class Poll:
                 continue
             if known is not None and known.opening and known.start <= tip.height:
                 mark = BlockRef(
-                    known.start, str(sight.hashes(self._chain, [BlockRef(known.start, "")], tip.height)[known.start])
+                    known.start, str(reorg.hashes(self._chain, [BlockRef(known.start, "")], tip.height)[known.start])
                 )
-                draft.empty(key, mark, is_canonical=True)
+                builder.empty(key, mark, is_canonical=True)
             self._memo = self._memo.with_progress({key: WatchState(start, wanted, read=start)})
-            log.info("watch_begins", extra={"source": self._post.name, "asset": key[1], "block": start + 1})
+            log.info("watch_begins", extra={"source": self._context.name, "asset": key[1], "block": start + 1})
 
     def _is_behind(self, tip: BlockRef) -> bool:
         return any(item.read < tip.height for _, item in self._mine())
 
-    def _read(self, tip: BlockRef, draft: ReportBuilder) -> Iterator[Report]:
-        """Read up to the head, in steps that each survive a kill; the last one is left in the draft."""
+    def _read(self, tip: BlockRef, builder: ReportBuilder) -> Iterator[Report]:
+        """Read up to the head, in steps that each survive a kill; the last one is left in the builder."""
         while behind := [item.read for _, item in self._mine() if item.read < tip.height]:
             low = min(behind)
             group = [key for key, item in self._mine() if item.read == low]
             nexts = [height for height in behind if height > low]
             high = min([tip.height, low + self._chain.blocks_per_step, *nexts])
             end = tip if high == tip.height else self._at(high, tip)
-            self._step_on(group, (low + 1, end), draft, tip)
+            self._step_on(group, builder, first=low + 1, end=end, tip=tip)
             if high < tip.height:
                 self._tell_progress(high, tip.height)
                 self._advance(end, tip)
-                yield self._report(draft)
-                draft.clear()
+                yield self._report(builder)
+                builder.clear()
 
     def _step_on(
-        self, group: Sequence[WatchKey], span: tuple[int, BlockRef], draft: ReportBuilder, tip: BlockRef
+        self, group: Sequence[WatchKey], builder: ReportBuilder, *, first: int, end: BlockRef, tip: BlockRef
     ) -> None:
-        first, end = span
-        wanted = WantedMoney(self._post.scripts(group), self._memo.coins, self._memo.lost_coins)
+        wanted = WantedMoney(self._context.scripts(group), self._memo.coins, self._memo.lost_coins)
         blocks = self._chain.scan(first, end.height, wanted)
-        told = [(block, one) for block in blocks for one in tell(self._post, block, group, tip.height)]
-        unread_blocks.note(self._post, blocks, told, self._memo)
-        sight.check_still_there(self._chain, [end, *(one.story.mark for _, one in told)], tip.height)
+        told = [(block, one) for block in blocks for one in tell(self._context, block, group, tip.height)]
+        unread_blocks.note(self._context, blocks, told, self._memo)
+        reorg.check_still_there(self._chain, [end, *(one.story.mark for _, one in told)], tip.height)
         if self._chain.tells_spends:
             self._memo.coins.drop()
         moved = dict.fromkeys(group, 0)
         for block, one in told:
-            draft.prove(block)
-            self._take(one, draft)
+            builder.prove(block)
+            self._take(one, builder)
             self._remember(block, one, tip)
             moved[key_of(one.story.watch)] += one.story.units
         done = {key: self._memo.progress[key] for key in group}
@@ -192,7 +189,7 @@ class Poll:
 
     def _remember(self, block: Block, told: JudgedBlock, tip: BlockRef) -> None:
         """Keep in mind what is not deep yet, with its coins: a reorg may give them to another payment."""
-        if block.height <= tip.height - self._post.network.confirmations:
+        if block.height <= tip.height - self._context.network.confirmations:
             return
         for one in block.transactions:
             key, gifts = key_of(told.story.watch), [m for m in told.story.moves if m.txid == one.txid]
@@ -200,9 +197,9 @@ class Poll:
             if rows:
                 self._memo = conflicts.noted(self._memo, one, rows, told.story.occurred_at, height=block.height)
 
-    def _take(self, told: JudgedBlock, draft: ReportBuilder) -> None:
+    def _take(self, told: JudgedBlock, builder: ReportBuilder) -> None:
         story = told.story
-        draft.add(story, told.states)
+        builder.add(story, told.states)
         self._in_blocks |= {move.txid for move in story.moves}
         if told.due is not None:
             is_opening = self._memo.progress[key_of(story.watch)].start == story.mark.height
@@ -210,11 +207,11 @@ class Poll:
             self._memo = self._memo.with_pending(story.mark, told.due, moved)
 
     def _at(self, height: int, tip: BlockRef) -> BlockRef:
-        return BlockRef(height, str(sight.hashes(self._chain, [BlockRef(height, "")], tip.height)[height]))
+        return BlockRef(height, str(reorg.hashes(self._chain, [BlockRef(height, "")], tip.height)[height]))
 
     def _advance(self, end: BlockRef, tip: BlockRef) -> None:
         """Move the cursor's place, and what counts as deep enough, up to a block that was read."""
-        deep = tip.height - self._post.network.confirmations + 1
+        deep = tip.height - self._context.network.confirmations + 1
         if self._mark is None or end.height > self._mark.height:
             self._mark = end
         held = -1 if self._memo.final is None else self._memo.final.height
@@ -227,21 +224,21 @@ class Poll:
         self._memo = replace(self._memo, marks=remember(self._memo.marks, self._mark, above=held))
 
     def _tell_progress(self, height: int, target: int) -> None:
-        now = self._post.clock()
+        now = self._context.clock()
         if self._told_at is None or now - self._told_at >= TOLD_EVERY:
             self._told_at = now
-            log.info("catching_up", extra={"source": self._post.name, "height": height, "target": target})
+            log.info("catching_up", extra={"source": self._context.name, "height": height, "target": target})
 
-    def _open(self, tip: BlockRef, draft: ReportBuilder) -> None:
+    def _open(self, tip: BlockRef, builder: ReportBuilder) -> None:
         """Book what lay there before credits count: what is there now, less all that came since."""
         for key, item in self._mine():
             if item.is_open or item.read != tip.height or item.moved is None:
                 continue
-            if unread_blocks.has_blocks(self._post):
+            if unread_blocks.has_blocks(self._context):
                 # What cannot be read would be taken for what lay there before.
                 continue
             mark = self._at(item.start, tip)
-            told = ScriptBalance(tip, item.moved) if item.start == 0 else self._chain.balance(self._post.script(key))
+            told = ScriptBalance(tip, item.moved) if item.start == 0 else self._chain.balance(self._context.script(key))
             if told is not None and told.mark != tip:
                 raise SourceDown(f"{self._chain.host}: the chain moved while the opening was asked for; asking again")
             opening = None if told is None else told.units - item.moved
@@ -251,11 +248,13 @@ class Poll:
             for one in told.coins if told else ():
                 self._memo.coins.add(one.outpoint, one.coin, one.height)
             if opening:
-                self._take(self._opening(key, mark, opening, tip), draft)
+                self._take(self._opening(key, mark, opening, tip), builder)
 
     def _opening(self, key: WatchKey, mark: BlockRef, units: int, tip: BlockRef) -> JudgedBlock:
         occurred_at = self._chain.time_of(mark)
-        return judge(self._post, drafts.opening(self._post.watches[key], mark, occurred_at, units), tip.height)
+        return judge(
+            self._context, report_builder.opening(self._context.watches[key], mark, occurred_at, units), tip.height
+        )
 
     def _differing(self, tip: BlockRef) -> list[WatchKey]:
         """Watches whose sums, where the node tells them in passing, are not what we read."""
@@ -263,7 +262,7 @@ class Poll:
         for key, item in self._mine():
             if item.opening is None or item.read != tip.height:
                 continue
-            told = self._chain.checked_balance(self._post.script(key))
+            told = self._chain.checked_balance(self._context.script(key))
             if told is not None and told.mark != tip:
                 raise SourceDown(f"{self._chain.host}: the chain moved while it was read; reading again")
             if told is not None and item.moved is None:
@@ -280,24 +279,24 @@ class Poll:
             {key: replace(item, read=item.start, moved=0) for key, item in again.items()}
         )
 
-    def _settle(self, tip: BlockRef, draft: ReportBuilder) -> None:
+    def _settle(self, tip: BlockRef, builder: ReportBuilder) -> None:
         """Read blocks again of which something got deep enough, and say it."""
         due = {mark: one for mark, one in self._memo.pending.items() if one.due <= tip.height}
         if not due:
             return
-        sight.check_still_there(self._chain, due, tip.height)
-        keys = {key for one in due.values() for key in one.moved if key in self._post.watches}
-        found = self._chain.again(list(due), WantedMoney(self._post.scripts(keys), self._memo.coins.copy()))
+        reorg.check_still_there(self._chain, due, tip.height)
+        keys = {key for one in due.values() for key in one.moved if key in self._context.watches}
+        found = self._chain.again(list(due), WantedMoney(self._context.scripts(keys), self._memo.coins.copy()))
         self._memo = self._memo.without_pending(set(due))
         odd = {BlockRef(block.height, block.block_hash) for block in found if block.unread}
         for mark, held in due.items():
-            kept = {key: units for key, units in held.moved.items() if key in self._post.left_out}
+            kept = {key: units for key, units in held.moved.items() if key in self._context.left_out}
             if kept:
                 self._memo = self._memo.with_pending(mark, held.due, kept)
         told = {
             (key_of(one.story.watch), one.story.mark): one
             for block in found
-            for one in tell(self._post, block, keys, tip.height)
+            for one in tell(self._context, block, keys, tip.height)
         }
         for mark, held in sorted(due.items()):
             for key in sorted(set(held.moved) & keys):
@@ -308,9 +307,9 @@ class Poll:
                     # It may be what cannot be read; it stays as sure as it was.
                     self._memo = self._memo.with_pending(mark, tip.height + 1, {key: held.moved[key]})
                 elif one is None:
-                    draft.empty(key, mark, is_canonical=True)
+                    builder.empty(key, mark, is_canonical=True)
                 else:
-                    self._take(one, draft)
+                    self._take(one, builder)
 
     def _finish(self, tip: BlockRef) -> None:
         """Leave the cursor at the head."""
@@ -319,27 +318,27 @@ class Poll:
         self._memo.coins.settle(lambda height: height < settled)
         self._memo = conflicts.settled(self._memo, self._memo.final.height if self._memo.final else -1)
 
-    def _mend(self, tip: BlockRef, draft: ReportBuilder) -> None:
+    def _mend(self, tip: BlockRef, builder: ReportBuilder) -> None:
         """Read blocks again of which something could not be read, and state them anew as far as they can be now."""
-        for item, mark, before in unread_blocks.due(self._post):
+        for item, mark, before in unread_blocks.due(self._context):
             mine = {key: one for key, one in self._mine() if one.start < mark.height <= one.read}
-            if sight.hashes(self._chain, [mark], tip.height)[mark.height] != mark.block_hash:
-                self._post.asides.solve(item.key)
+            if reorg.hashes(self._chain, [mark], tip.height)[mark.height] != mark.block_hash:
+                self._context.asides.solve(item.key)
                 continue
-            wanted = WantedMoney(self._post.scripts(mine), self._memo.coins.copy())
+            wanted = WantedMoney(self._context.scripts(mine), self._memo.coins.copy())
             blocks = self._chain.again([mark], wanted)
             if any(block.unread for block in blocks):
-                self._post.asides.note(item.key, unread_blocks.reason(blocks), item.memo)
+                self._context.asides.note(item.key, unread_blocks.reason(blocks), item.memo)
                 continue
-            told = [(block, one) for block in blocks for one in tell(self._post, block, mine, tip.height)]
-            sight.check_still_there(self._chain, [mark], tip.height)
+            told = [(block, one) for block in blocks for one in tell(self._context, block, mine, tip.height)]
+            reorg.check_still_there(self._chain, [mark], tip.height)
             for block, one in told:
-                draft.prove(block)
-                self._take(one, draft)
+                builder.prove(block)
+                self._take(one, builder)
                 key, new = key_of(one.story.watch), one.story.units
                 moved = mine[key].moved
                 gained = new - before.get(key[0], 0)
                 self._memo = self._memo.with_progress(
                     {key: replace(mine[key], moved=None if moved is None else moved + gained)}
                 )
-            self._post.asides.solve(item.key)
+            self._context.asides.solve(item.key)

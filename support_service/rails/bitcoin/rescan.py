@@ -8,8 +8,7 @@ was missed is added; what the chain does not have becomes `replaced` or `orphane
 from collections.abc import Iterator
 
 from support_service.giving import Cursor, Report
-from support_service.rails.bitcoin import cursor_state as memo
-from support_service.rails.bitcoin import reorg as sight
+from support_service.rails.bitcoin import cursor_state, reorg
 from support_service.rails.bitcoin.coins import Coins
 from support_service.rails.bitcoin.cursor_state import CursorState
 from support_service.rails.bitcoin.node import Chain, UnreadableAnswer, WantedMoney
@@ -21,17 +20,17 @@ from support_service.rails.chain.search import BlockRef
 from support_service.rails.source import Holding, Rescan
 
 
-def read_again(post: SourceContext, chain: Chain, task: Rescan, after: Cursor | None) -> Iterator[Report]:
+def read_again(context: SourceContext, chain: Chain, task: Rescan, after: Cursor | None) -> Iterator[Report]:
     """Yield reports from block task.first up to what is confirmed for the live source, too.
 
     Money that came before a watch's start is its opening and stays that. Raises SourceDown and SourceLied.
     """
-    live = memo.read(task.live)
+    live = cursor_state.read(task.live)
     chain.forget()
     tip = chain.tip()
     mine = {
         key: live.progress[key]
-        for key, watch in post.watches.items()
+        for key, watch in context.watches.items()
         if watch.method == task.method and key in live.progress
     }
     top = -1 if live.final is None else min(live.final.height, tip.height)
@@ -40,62 +39,67 @@ def read_again(post: SourceContext, chain: Chain, task: Rescan, after: Cursor | 
         low, high = max(task.first - 1, item.start), min(top, item.read)
         # A node that does not tell what is spent must be shown all our coins first.
         begin = item.start if live.coins.is_kept else low
-        reading = _Reading(post, chain, key, live.coins.copy())
+        reading = _Reading(context, chain, key, live.coins.copy())
         while begin < high:
             end = min(high, begin + chain.blocks_per_step)
-            draft = reading.step((begin, end), low, task, tip)
+            builder = reading.step((begin, end), low, task, tip)
             begin = end
             if end > low:
                 step += 1
                 remembered = codec.write(CursorState())
-                yield draft.report(post.name, step, mark=reading.mark, memo=remembered, at=post.clock())
+                yield builder.report(context.name, step, mark=reading.mark, memo=remembered, at=context.clock())
 
 
 class _Reading:
     """One watch read again."""
 
-    def __init__(self, post: SourceContext, chain: Chain, key: WatchKey, coins: Coins) -> None:
-        self._post, self._chain, self._key, self._coins = post, chain, key, coins
+    def __init__(self, context: SourceContext, chain: Chain, key: WatchKey, coins: Coins) -> None:
+        self._context, self._chain, self._key, self._coins = context, chain, key, coins
         self.mark: BlockRef | None = None
 
     def step(self, span: tuple[int, int], low: int, task: Rescan, tip: BlockRef) -> ReportBuilder:
         """Read blocks above span[0] up to span[1], and state those above `low`."""
-        key, draft = self._key, ReportBuilder(self._post.network.name)
-        digest = sight.hashes(self._chain, [BlockRef(span[1], "")], tip.height)[span[1]]
+        key, builder = self._key, ReportBuilder(self._context.network.name)
+        digest = reorg.hashes(self._chain, [BlockRef(span[1], "")], tip.height)[span[1]]
         self.mark = BlockRef(span[1], str(digest))
-        blocks = self._chain.scan(span[0] + 1, span[1], WantedMoney(self._post.scripts([key]), self._coins))
+        blocks = self._chain.scan(span[0] + 1, span[1], WantedMoney(self._context.scripts([key]), self._coins))
         told = [
-            (block, one) for block in blocks if block.height > low for one in tell(self._post, block, [key], tip.height)
+            (block, one)
+            for block in blocks
+            if block.height > low
+            for one in tell(self._context, block, [key], tip.height)
         ]
         for block, one in told:
-            draft.prove(block)
-            draft.add(one.story, one.states)
+            builder.prove(block)
+            builder.add(one.story, one.states)
         held = {BlockRef(h, digest) for a, code, h, digest in task.blocks if (a, code) == key}
-        silent = {mark for mark in held if max(low, span[0]) < mark.height <= span[1]} - draft.marks
+        silent = {mark for mark in held if max(low, span[0]) < mark.height <= span[1]} - builder.marks
         # What stands there may be the very transaction that cannot be read.
         silent -= {BlockRef(block.height, block.block_hash) for block in blocks if block.unread}
-        now = sight.hashes(self._chain, [*silent, *draft.marks, self.mark], tip.height)
-        sight.check_still_there(self._chain, [*draft.marks, self.mark], tip.height)
+        now = reorg.hashes(self._chain, [*silent, *builder.marks, self.mark], tip.height)
+        reorg.check_still_there(self._chain, [*builder.marks, self.mark], tip.height)
         for mark in sorted(silent):
-            draft.empty(key, mark, is_canonical=now[mark.height] == mark.block_hash)
-        return draft
+            builder.empty(key, mark, is_canonical=now[mark.height] == mark.block_hash)
+        return builder
 
 
-def holdings(post: SourceContext, chain: Chain, after: Cursor) -> list[Holding]:
+def holdings(context: SourceContext, chain: Chain, after: Cursor) -> list[Holding]:
     """What every watch held at the last block of which all its money is confirmed; raises SourceDown and SourceLied."""
-    held = memo.read(after)
+    held = cursor_state.read(after)
     chain.forget()
     tip = chain.tip()
-    return [_holding(post, chain, key, held, tip=tip) for key in post.watches if key in held.progress and held.final]
+    return [
+        _holding(context, chain, key, held, tip=tip) for key in context.watches if key in held.progress and held.final
+    ]
 
 
-def _holding(post: SourceContext, chain: Chain, key: WatchKey, held: CursorState, *, tip: BlockRef) -> Holding:
-    watch, item = post.watches[key], held.progress[key]
+def _holding(context: SourceContext, chain: Chain, key: WatchKey, held: CursorState, *, tip: BlockRef) -> Holding:
+    watch, item = context.watches[key], held.progress[key]
     assert held.final is not None
     open_heights = [mark.height - 1 for mark, one in held.pending.items() if key in one.moved]
     height = min([held.final.height, item.read, tip.height, *open_heights])
     try:
-        told = chain.balance(post.script(key))
+        told = chain.balance(context.script(key))
     except UnreadableAnswer as error:
         return Holding(watch, height, None, str(error))
     if told is None:
@@ -103,7 +107,7 @@ def _holding(post: SourceContext, chain: Chain, key: WatchKey, held: CursorState
         return Holding(watch, height, None, trouble)
     if told.mark != tip:
         return Holding(watch, height, None, "the chain moved while it was asked; ask again")
-    wanted = WantedMoney(post.scripts([key]), held.coins.copy())
+    wanted = WantedMoney(context.scripts([key]), held.coins.copy())
     since = chain.scan(height + 1, tip.height, wanted) if height < tip.height else []
-    moved = sum(one.story.units for block in since for one in tell(post, block, [key], tip.height))
+    moved = sum(one.story.units for block in since for one in tell(context, block, [key], tip.height))
     return Holding(watch, height, told.units - moved)

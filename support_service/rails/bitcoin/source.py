@@ -59,17 +59,17 @@ class BitcoinSource(Source):
 
     def step_back(self, after: Cursor, blocks: Iterable[MoneyBlock]) -> Report | None:
         """After a freeze: the step back to the last common block, or None where the chain is as we read it."""
-        return step_back(self._post(self.name), self._asked(), after, blocks)
+        return step_back(self._context(self.name), self._asked(), after, blocks)
 
     def read_again(self, name: str, task: Rescan, after: Cursor | None) -> Iterator[Report]:
         """Read blocks once more, for one method; raises SourceDown and SourceLied."""
-        return read_again(self._post(name), self._asked(), task, after)
+        return read_again(self._context(name), self._asked(), task, after)
 
     def holdings(self, after: Cursor) -> list[Holding]:
         """Ask what every watch held at its last confirmed block; raises SourceDown and SourceLied."""
-        return holdings(self._post(self.name), self._asked(), after)
+        return holdings(self._context(self.name), self._asked(), after)
 
-    def _post(self, name: str, left_out: Container[WatchKey] = ()) -> SourceContext:
+    def _context(self, name: str, left_out: Container[WatchKey] = ()) -> SourceContext:
         going = {key: watch for key, watch in self._watches.items() if key not in left_out}
         others = {key: watch for key, watch in self._watches.items() if key in left_out}
         return SourceContext(name, self._network, going, self._clock, self.asides, others)
@@ -130,23 +130,23 @@ class BitcoinSource(Source):
         while True:
             resting = {key for key in self._watches if self.asides.rests(_name(key))}
             left_out = resting if len(resting) < len(self._watches) else set[WatchKey]()
-            post = self._post(self.name, left_out)
-            turn = Poll(post, chain, after, tellers)
+            context = self._context(self.name, left_out)
+            poll = Poll(context, chain, after, tellers)
             try:
-                for report in turn.reports():
+                for report in poll.reports():
                     after = report.cursor
                     yield report
             except WatchSilent as error:
-                (silent,) = [key for key in self._watches if post.script(key) == error.script]
-                if not isinstance(chain, EsploraChain) or not chain.goes_on or len(post.watches) == 1:
+                (silent,) = [key for key in self._watches if context.script(key) == error.script]
+                if not isinstance(chain, EsploraChain) or not chain.goes_on or len(context.watches) == 1:
                     raise
                 self.asides.note(_name(silent), str(error))
                 if not self.asides.rests(_name(silent)):
                     raise
                 continue
-            for key in post.watches:
+            for key in context.watches:
                 self.asides.solve(_name(key))
-            self._warnings = tuple(turn.warnings())
+            self._warnings = tuple(poll.warnings())
             return
 
 

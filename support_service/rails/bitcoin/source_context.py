@@ -50,18 +50,18 @@ class JudgedBlock:
     due: int | None
 
 
-def tell(post: SourceContext, block: Block, keys: Iterable[WatchKey], head: int) -> list[JudgedBlock]:
+def tell(context: SourceContext, block: Block, keys: Iterable[WatchKey], head: int) -> list[JudgedBlock]:
     """What a block did to some watches, as sure as it is while the chain's head is at a height."""
-    own, mark = post.own, BlockRef(block.height, block.block_hash)
+    own, mark = context.own, BlockRef(block.height, block.block_hash)
     by_address: dict[str, list[Movement]] = {}
     for transaction in block.transactions:
         for address, found in moves(transaction, own).items():
             by_address.setdefault(address, []).extend(found)
     return [
         judge(
-            post,
+            context,
             BlockMovements(
-                post.watches[key], mark, block.occurred_at, tuple(by_address[key[0]]), is_whole=not block.unread
+                context.watches[key], mark, block.occurred_at, tuple(by_address[key[0]]), is_whole=not block.unread
             ),
             head,
         )
@@ -70,14 +70,16 @@ def tell(post: SourceContext, block: Block, keys: Iterable[WatchKey], head: int)
     ]
 
 
-def judge(post: SourceContext, story: BlockMovements, head: int) -> JudgedBlock:
+def judge(context: SourceContext, story: BlockMovements, head: int) -> JudgedBlock:
     """Say of each row whether its block is deep enough for it. What one transaction brings counts as one amount."""
     gained: dict[str, int] = {}
     for move in story.moves:
         if move.direction is Direction.IN:
             gained[move.txid] = gained.get(move.txid, 0) + move.units
     dues = [
-        story.mark.height + post.network.confirmations_for(gained.get(move.txid, 0), is_coinbase=move.is_coinbase) - 1
+        story.mark.height
+        + context.network.confirmations_for(gained.get(move.txid, 0), is_coinbase=move.is_coinbase)
+        - 1
         for move in story.moves
     ]
     states = tuple(State.CONFIRMED if due <= head else State.SEEN for due in dues)

@@ -10,8 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from support_service.giving import Cursor, MoneyBlock, Report
-from support_service.rails.bitcoin import cursor_state as memo
-from support_service.rails.bitcoin import reorg as sight
+from support_service.rails.bitcoin import cursor_state, reorg
 from support_service.rails.bitcoin.cursor_state import CursorState, WatchState
 from support_service.rails.bitcoin.node import Chain
 from support_service.rails.bitcoin.report_builder import ReportBuilder
@@ -23,27 +22,27 @@ from support_service.rails.source import SourceDown
 log = logging.getLogger(__name__)
 
 
-def step_back(post: SourceContext, chain: Chain, after: Cursor, blocks: Iterable[MoneyBlock]) -> Report | None:
+def step_back(context: SourceContext, chain: Chain, after: Cursor, blocks: Iterable[MoneyBlock]) -> Report | None:
     """Report the step back; None where the final block is still there: then the nodes were mended, and we go on.
 
     Raises SourceDown and SourceLied.
     """
-    held, booked = memo.read(after), list(blocks)
+    held, booked = cursor_state.read(after), list(blocks)
     chain.forget()
     tip = chain.tip()
     known = {*held.marks, *([held.final] if held.final else []), *held.pending}
     known |= {BlockRef(height, digest) for _, _, height, digest in booked}
-    now = sight.hashes(chain, known, tip.height)
+    now = reorg.hashes(chain, known, tip.height)
     if held.final is None or now[held.final.height] == held.final.block_hash:
         return None
     if now[held.final.height] is None:
         raise SourceDown(f"{chain.host}: has not got to block {held.final.height} yet, which was read")
     base = highest_canonical(known, now)
-    draft = ReportBuilder(post.network.name)
+    builder = ReportBuilder(context.network.name)
     for address, asset, height, digest in booked:
         if now[height] != digest:
-            draft.empty((address, asset), BlockRef(height, digest), is_canonical=False)
-    log.warning("stepped_back", extra={"source": post.name, "height": base and base.height})
+            builder.empty((address, asset), BlockRef(height, digest), is_canonical=False)
+    log.warning("stepped_back", extra={"source": context.name, "height": base and base.height})
     floor = -1 if base is None else base.height
     held.coins.rewind(floor)
     state = CursorState(
@@ -54,7 +53,7 @@ def step_back(post: SourceContext, chain: Chain, after: Cursor, blocks: Iterable
         waiting=held.waiting,
         coins=held.coins,
     )
-    return draft.report(post.name, after.step + 1, mark=base, memo=codec.write(state), at=post.clock())
+    return builder.report(context.name, after.step + 1, mark=base, memo=codec.write(state), at=context.clock())
 
 
 def _progress(item: WatchState, floor: int) -> WatchState:

@@ -14,19 +14,19 @@ AGAIN_MAX = 5
 
 
 def note(
-    post: SourceContext, blocks: Iterable[Block], told: Sequence[tuple[Block, JudgedBlock]], memo: CursorState
+    context: SourceContext, blocks: Iterable[Block], told: Sequence[tuple[Block, JudgedBlock]], memo: CursorState
 ) -> None:
     """Set aside the blocks of which something could not be read, with what the rest of them moved."""
     for block in blocks:
         if not block.unread:
-            post.asides.solve(_name(block.height))
+            context.asides.solve(_name(block.height))
             continue
         mark = BlockRef(block.height, block.block_hash)
         held = memo.pending.get(mark)
         moved = {key[0]: units for key, units in held.moved.items()} if held else {}
         moved |= {one.story.watch.address: one.story.units for at, one in told if at is block}
         held_memo = {"height": mark.height, "hash": mark.block_hash, "moved": {a: str(u) for a, u in moved.items()}}
-        post.asides.note(_name(block.height), reason([block]), json.dumps(held_memo))
+        context.asides.note(_name(block.height), reason([block]), json.dumps(held_memo))
 
 
 def reason(blocks: Iterable[Block]) -> str:
@@ -34,14 +34,14 @@ def reason(blocks: Iterable[Block]) -> str:
     return "; ".join(why for block in blocks for why in block.unread)
 
 
-def has_blocks(post: SourceContext) -> bool:
+def has_blocks(context: SourceContext) -> bool:
     """Tell whether something of a block is set aside."""
-    return any(item.memo for item in post.asides.items)
+    return any(item.memo for item in context.asides.items)
 
 
-def due(post: SourceContext) -> Iterator[tuple[SetAside, BlockRef, dict[str, int]]]:
+def due(context: SourceContext) -> Iterator[tuple[SetAside, BlockRef, dict[str, int]]]:
     """What is to be read again now: its block, and what was booked of it, by address."""
-    for item in [one for one in post.asides.due() if one.memo][:AGAIN_MAX]:
+    for item in [one for one in context.asides.due() if one.memo][:AGAIN_MAX]:
         held = json.loads(item.memo)
         moved = {address: int(units) for address, units in held["moved"].items()}
         yield item, BlockRef(held["height"], held["hash"]), moved

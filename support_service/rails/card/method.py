@@ -8,7 +8,7 @@ import re
 from stdnum import luhn
 
 from support_service.giving import PaymentMethod, Phrase, QrText, Row
-from support_service.rails import shared_options as choices
+from support_service.rails import shared_options
 from support_service.rails.options import BadOption, Options, Surroundings
 
 # ISO/IEC 7812: 10 to 19 digits in all; numbers shorter than 12 are not bank cards.
@@ -18,9 +18,9 @@ _DIGITS = re.compile(r"[0-9]{12,19}", re.ASCII)
 def build_method(key: str, options: Options, around: Surroundings) -> PaymentMethod | None:
     """Read number, bank and currency (UAH unless set)."""
     before = len(options.mistakes)
-    number = choices.checked(options, "number", card_number)
+    number = shared_options.checked(options, "number", card_number)
     bank = options.text("bank").strip()
-    asset = choices.currency(options, around, default="UAH")
+    asset = shared_options.currency(options, around, default="UAH")
     if number is None or asset is None or len(options.mistakes) > before:
         return None
     where = Phrase("%(bank)s, %(currency)s", (("bank", bank), ("currency", asset.code)))

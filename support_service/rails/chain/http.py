@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
+from support_service.rails.chain.node_address import read_node_address
 from support_service.rails.source import SourceDown
 
 CONNECT_SECONDS_MAX = 3.0
@@ -38,14 +39,8 @@ class Answer:
     retry_after_seconds: float | None
 
 
-def host_of(url: str) -> str:
-    """Name a node for logs: host and port, nothing that may hold a key."""
-    parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
-
-
 class Wire:
-    """Sends requests to one server, called `host` in messages; counts them."""
+    """Sends requests to one server, called `host` in messages; counts them. A header may follow its url."""
 
     def __init__(
         self,
@@ -56,13 +51,15 @@ class Wire:
         total_seconds: float = TOTAL_SECONDS_MAX,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.url, self.host = url, host or host_of(url)
+        address = read_node_address(url)
+        self.url, self.host = address.url, host or address.host
         self.http_requests = 0
         self._bytes_max = ANSWER_BYTES_MAX if bytes_max is None else bytes_max
         self._total_seconds, self._monotonic = total_seconds, monotonic
         self.session = requests.Session()
         # Settings alone say how a server is reached: no proxy or .netrc from the environment.
         self.session.trust_env = False
+        self.session.headers.update(address.headers)
         # Its debug lines quote the request's path, which may be the publisher's key.
         logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
@@ -123,15 +120,15 @@ class JsonServer:
     def __init__(
         self,
         url: str,
-        host: str,
+        host: str = "",
         *,
         bytes_max: int,
         brackets_max: int,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._base, self._query = url.partition("?")[0].rstrip("/"), urlsplit(url).query
-        self.host, self._brackets_max = host, brackets_max
         self._wire = Wire(url, host=host, bytes_max=bytes_max, total_seconds=PLACE_SECONDS_MAX, monotonic=monotonic)
+        self._base, self._query = self._wire.url.partition("?")[0].rstrip("/"), urlsplit(self._wire.url).query
+        self.host, self._brackets_max = self._wire.host, brackets_max
 
     def get(self, path: str, asked: Mapping[str, str]) -> object:
         """Ask below the address; SourceDown where there is no JSON answer within the bounds."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, TypeAlias, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from support_service.rails.chain.node_address import read_node_address
 from support_service.rails.options import Options
 
 # "finalized", or how many blocks must stand on top where a chain has no finality.
@@ -19,14 +20,22 @@ CONFIRM_BLOCKS_MAX = 10_000
 
 
 def node_urls(options: Options, name: str) -> tuple[str, ...]:
-    """Take a list of http(s) addresses; each may stand there once, or a quorum would count one node twice."""
+    """Take a list of http(s) addresses; each may stand there once, or a quorum would count one node twice.
+
+    A header may follow an address, for servers that want their key there.
+    """
     urls = options.texts(name)
-    for position, url in enumerate(urls, 1):
+    for position, text in enumerate(urls, 1):
+        try:
+            url = read_node_address(text).url
+        except ValueError as error:
+            options.reject(name, f"entry {position}: {error}")
+            continue
         if _has_foreign_password(url):
             options.reject(name, f"entry {position} has a user or password outside Latin-1, which HTTP cannot send")
         elif not _is_http(url):
             options.reject(name, f"entry {position} must be an http:// or https:// address of a node")
-        elif url in urls[: position - 1]:
+        elif url in [other.split(" ")[0] for other in urls[: position - 1]]:
             options.reject(name, f"entry {position} names the same node again; each must be another one")
     return () if options.has_mistake(name) else urls
 

@@ -22,22 +22,22 @@ class Vote(Generic[Name, Value]):
     names: tuple[Name, ...]
 
 
-def camps(answers: Mapping[Name, Value]) -> list[Vote[Name, Value]]:
+def votes(answers: Mapping[Name, Value]) -> list[Vote[Name, Value]]:
     """Sort answers into camps, the largest first; values need only be comparable."""
     found: list[Vote[Name, Value]] = []
     for name, value in answers.items():
-        for place, camp in enumerate(found):
-            if camp.value == value:
-                found[place] = Vote(value, (*camp.names, name))
+        for place, vote in enumerate(found):
+            if vote.value == value:
+                found[place] = Vote(value, (*vote.names, name))
                 break
         else:
             found.append(Vote(value, (name,)))
-    return sorted(found, key=lambda camp: -len(camp.names))
+    return sorted(found, key=lambda vote: -len(vote.names))
 
 
 def agreed(answers: Mapping[Name, Value], quorum: int) -> Vote[Name, Value] | None:
     """Find the one camp that has a quorum; None if there is none, or more than one of them."""
-    strong = [camp for camp in camps(answers) if len(camp.names) >= quorum]
+    strong = [vote for vote in votes(answers) if len(vote.names) >= quorum]
     return strong[0] if len(strong) == 1 else None
 
 

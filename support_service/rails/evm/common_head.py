@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from support_service.rails.chain.quorum import agreed, common_height
-from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm import rpc_requests
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Node
 from support_service.rails.evm.rpc_schema import Header
 from support_service.rails.source import MustFreeze, SourceDown
@@ -49,7 +49,7 @@ def meet(tips: Mapping[Node, Tips], quorum: int) -> CommonHead:
         return CommonHead(head, None, members)
     if final_height > head.height:
         raise SourceDown(f"{_hosts(tips)}: what is final is above the head they have in common")
-    final = _common_final(claims, members, (head, final_height), quorum)
+    final = _common_final(claims, members, head, final_height=final_height, quorum=quorum)
     return CommonHead(head, final, members)
 
 
@@ -61,9 +61,9 @@ def _common_head(tips: Mapping[Node, Tips], height: int, quorum: int) -> tuple[H
     for heights in ([height], lower):
         _learn(known, heights)
         for place in heights:
-            camp = agreed({node: told[place].block_hash for node, told in known.items() if place in told}, quorum)
-            if camp is not None:
-                return known[camp.names[0]][place], camp.names
+            vote = agreed({node: told[place].block_hash for node, told in known.items() if place in told}, quorum)
+            if vote is not None:
+                return known[vote.names[0]][place], vote.names
     raise SourceDown(f"{_hosts(tips)}: are on different forks at block {height}; reading again")
 
 
@@ -72,7 +72,7 @@ def _learn(known: dict[Node, dict[int, Header]], heights: list[int]) -> None:
     for node, told in list(known.items()):
         missing = [height for height in heights if height not in told]
         try:
-            answers = node.ask_all([calls.header(height) for height in missing]) if missing else []
+            answers = node.ask_all([rpc_requests.header(height) for height in missing]) if missing else []
         except SourceDown:
             del known[node]
             continue
@@ -80,10 +80,9 @@ def _learn(known: dict[Node, dict[int, Header]], heights: list[int]) -> None:
 
 
 def _common_final(
-    claims: Mapping[Node, Header], members: Iterable[Node], place: tuple[Header, int], quorum: int
+    claims: Mapping[Node, Header], members: Iterable[Node], head: Header, *, final_height: int, quorum: int
 ) -> Header:
     """The block at the agreed final height, after every node's own claim was held against the common chain."""
-    head, final_height = place
     for node, claim in claims.items():
         if claim.height > final_height + FINALITY_APART_MAX:
             facts = {"says": claim.height, "quorum_says": final_height}
@@ -97,10 +96,10 @@ def _common_final(
         if len(set(said.values())) > 1:
             raise _broken(claim.height, said)
     finals = {node: told[final_height] for node, told in known.items() if final_height in told}
-    camp = agreed({node: header.block_hash for node, header in finals.items()}, quorum)
-    if camp is None:
+    vote = agreed({node: header.block_hash for node, header in finals.items()}, quorum)
+    if vote is None:
         raise SourceDown(f"{_hosts(known)}: fewer than {quorum} nodes agree on the final block {final_height}")
-    return finals[camp.names[0]]
+    return finals[vote.names[0]]
 
 
 def _broken(height: int, said: Mapping[Node, str]) -> MustFreeze:

@@ -17,7 +17,7 @@ class EvmWire:
     def __init__(self, url: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._wire = Wire(url, monotonic=monotonic)
         self.host = self._wire.host
-        self._provider = HTTPProvider(url, session=self._wire.session, exception_retry_configuration=None)
+        self._provider = HTTPProvider(self._wire.url, session=self._wire.session, exception_retry_configuration=None)
         self._headers = {str(name): str(value) for name, value in self._provider.get_request_headers().items()}
 
     def encode(self, questions: Sequence[Question]) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from support_service.giving import Link, PaymentMethod, Phrase, QrText, Row, Wait, Watch
 from support_service.money import Asset
-from support_service.rails import shared_options as choices
+from support_service.rails import shared_options
 from support_service.rails.evm.address import read_address
 from support_service.rails.evm.network import take_network
 from support_service.rails.options import Options, Surroundings
@@ -27,16 +27,18 @@ CHAIN_NAMES = {
 def build_method(key: str, options: Options, around: Surroundings) -> PaymentMethod | None:
     """Read network, address and assets; the network's own coin unless set."""
     before = len(options.mistakes)
-    network = choices.network(options, around, rail="evm")
-    address = choices.checked(options, "address", read_address)
-    start_block = choices.start_block(options, around, network)
+    network = shared_options.network(options, around, rail="evm")
+    address = shared_options.checked(options, "address", read_address)
+    start_block = shared_options.start_block(options, around, network)
     assets, others = _take_assets(options, around, network), _take_others(options, around, network)
     elsewhere = _assets_elsewhere(options, around, others, {asset.code for asset in assets})
     if network is None or address is None or len(options.mistakes) > before:
         return None
     # A block number of one chain says nothing on another: there only that network's own start counts.
     off_route = (
-        Watch(asset.network, address, asset, key, choices.network_start(around, asset.network), is_off_route=True)
+        Watch(
+            asset.network, address, asset, key, shared_options.network_start(around, asset.network), is_off_route=True
+        )
         for asset in elsewhere
     )
     chain_id = _chain_id(around.networks[network])
@@ -88,14 +90,14 @@ def _take_assets(options: Options, around: Surroundings, network: str | None) ->
         options.texts("assets")
         return ()
     coin = tuple(asset for asset in around.assets if asset.network == network and not asset.contract)
-    return choices.assets(options, around, network, default=coin[:1], contract=read_address)
+    return shared_options.assets(options, around, network, default=coin[:1], contract=read_address)
 
 
 def _take_others(options: Options, around: Surroundings, network: str | None) -> tuple[str, ...]:
     """Take the other networks on which money may arrive at the same address by mistake."""
     others = options.texts("also_networks")
     for position, other in enumerate(others):
-        reason = choices.why_not_network(other, around, rail="evm")
+        reason = shared_options.why_not_network(other, around, rail="evm")
         if other == network or other in others[:position]:
             reason = f"{other!r} is already watched by this method"
         if reason:
@@ -114,7 +116,7 @@ def _assets_elsewhere(
         if not any(asset.network == other for asset in found):
             options.reject("also_networks", f"no asset of this method is known on {other!r}; add an [[assets]] table")
     for asset in found:
-        why = choices.why_not_contract(asset, read_address)
+        why = shared_options.why_not_contract(asset, read_address)
         if why:
             options.reject("also_networks", why)
     return found

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from support_service.giving import Direction, Kind, Watch
 from support_service.rails.chain.search import Question, Span, bisect, every_block, run
-from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm import rpc_requests
 from support_service.rails.evm.cursor_state import BalanceAt
 from support_service.rails.evm.movements import BlockMovements, Movement, block_locator, net, unexplained
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Call
@@ -34,12 +34,12 @@ TRACED_ALONE_MAX = 3
 AccountState: TypeAlias = tuple[int, int]
 
 
-def account_questions(address: str, at: calls.At) -> list[Call[int]]:
+def account_questions(address: str, at: rpc_requests.At) -> list[Call[int]]:
     """Balance and nonce at one block."""
-    return [calls.balance(address, at), calls.nonce(address, at)]
+    return [rpc_requests.balance(address, at), rpc_requests.nonce(address, at)]
 
 
-def account(reader: RpcCache, address: str, at: calls.At) -> AccountState:
+def account(reader: RpcCache, address: str, at: rpc_requests.At) -> AccountState:
     """Read balance and nonce at one block."""
     balance, nonce = reader.get_all(account_questions(address, at))
     return balance, nonce
@@ -101,7 +101,7 @@ def stories(
 def _evidence(reader: RpcCache, changes: Sequence[Span[str, AccountState]]) -> _Evidence:
     heights = sorted({change.high for change in changes})
     told = reader.each_in_part(
-        [calls.block(height) for height in heights], [calls.block_in_part(height) for height in heights]
+        [rpc_requests.block(height) for height in heights], [rpc_requests.block_in_part(height) for height in heights]
     )
     blocks = dict(zip(heights, told, strict=True))
     evidence = _Evidence(blocks)
@@ -110,7 +110,7 @@ def _evidence(reader: RpcCache, changes: Sequence[Span[str, AccountState]]) -> _
         block = blocks[change.high]
         mine = touching(block, {change.key.lower()})
         touched |= {transaction.hash: block.header.block_hash for transaction in mine}
-    receipts = reader.each([calls.receipt(transaction) for transaction in touched])
+    receipts = reader.each([rpc_requests.receipt(transaction) for transaction in touched])
     for transaction, receipt in zip(touched, receipts, strict=True):
         if isinstance(receipt, UnreadableItem):
             evidence.unread[transaction] = str(receipt)
@@ -234,7 +234,7 @@ def _traced(reader: RpcCache, block: Block, us: str, own: frozenset[str], *, mis
     callers = [sent for sent in block.transactions if not cannot_call(sent)]
     if len(callers) <= TRACED_ALONE_MAX:
         try:
-            told = reader.get_all([calls.debug_trace_one(sent.hash) for sent in callers])
+            told = reader.get_all([rpc_requests.debug_trace_one(sent.hash) for sent in callers])
         except (Refusal, SourceDown):
             told = []
         rows = moved_inside((moved for movements in told for moved in movements), us, own)
@@ -251,11 +251,11 @@ def movements(reader: RpcCache, block: Block) -> tuple[InternalTransfer, ...] | 
     is proven, only its transaction stays unnamed, and it is tried again at finality.
     """
     try:
-        return reader.get(calls.debug_trace(block.header.block_hash))
+        return reader.get(rpc_requests.debug_trace(block.header.block_hash))
     except (Refusal, SourceDown) as error:
         log.info("trace_refused", extra={"node": reader.node.host, "error": str(error)})
     try:
-        told = reader.get(calls.parity_trace(block.header.height))
+        told = reader.get(rpc_requests.parity_trace(block.header.height))
     except (Refusal, SourceDown):
         return None
     # Asked by height: traces of another fork's block at this height are nothing we know about.

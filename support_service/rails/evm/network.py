@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from support_service.rails.chain import node_settings as nodes
+from support_service.rails.chain import node_settings
 from support_service.rails.options import Options
 
 # Ethereum makes one block in 12 seconds.
@@ -23,7 +23,7 @@ class EvmNetwork:
     rpc: tuple[str, ...]
     quorum: int
     start_block: int | None
-    confirm: nodes.Confirm
+    confirm: node_settings.Confirm
     poll_seconds: int
 
 
@@ -31,20 +31,20 @@ def take_network(name: str, options: Options) -> EvmNetwork | None:
     """Take every key this rail knows from a network's table; None (with mistakes noted) if it is wrong."""
     before = len(options.mistakes)
     options.text("rail")
-    chain_id = nodes.chain_id(options)
-    rpc = nodes.node_urls(options, "rpc")
+    chain_id = node_settings.chain_id(options)
+    rpc = node_settings.node_urls(options, "rpc")
     network = EvmNetwork(
         name=name,
         chain_id=chain_id or 0,
         rpc=rpc,
-        quorum=nodes.quorum(options, rpc),
+        quorum=node_settings.quorum(options, rpc),
         start_block=options.number("start_block"),
-        confirm=nodes.confirm(options),
-        poll_seconds=nodes.poll_seconds(options, POLL_SECONDS_DEFAULT),
+        confirm=node_settings.confirm(options),
+        poll_seconds=node_settings.poll_seconds(options, POLL_SECONDS_DEFAULT),
     )
     return None if len(options.mistakes) > before else network
 
 
 def read_network(name: str, table: Mapping[str, object]) -> EvmNetwork:
     """Read a table that was already checked at start-up; ValueError, naming the mistakes, if it was not."""
-    return nodes.read_network(name, table, take_network)
+    return node_settings.read_network(name, table, take_network)

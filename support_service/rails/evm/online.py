@@ -1,6 +1,6 @@
 """What `check --online` asks of every EVM node: which chain it is on."""
 
-from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm import rpc_requests
 from support_service.rails.evm.network import EvmNetwork, read_network
 from support_service.rails.evm.rpc import Node
 from support_service.rails.evm.rpc_errors import Refusal
@@ -17,14 +17,14 @@ def ask_nodes(given: RailSettings) -> list[str | Mistake]:
 
 def ask_head(url: str) -> int | None:
     """Ask a node for the height of its newest block; None where it has none yet."""
-    head = Node(url).ask(calls.tip("latest"))
+    head = Node(url).ask(rpc_requests.tip("latest"))
     return None if head is None else head.height
 
 
 def _ask(network: EvmNetwork, position: int, url: str) -> str | Mistake:
     node, key = Node(url), f"networks.{network.name}.rpc"
     try:
-        found = node.ask(calls.chain_id())
+        found = node.ask(rpc_requests.chain_id())
     except (SourceError, Refusal) as error:
         return Mistake(key, f"entry {position}: {error}")
     if found != network.chain_id:

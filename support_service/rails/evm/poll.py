@@ -14,16 +14,18 @@ from support_service.rails.asides import Asides
 from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.cursor_state import WatchKey, key_of
 from support_service.rails.chain.search import BlockRef, placed, remember
-from support_service.rails.evm import cursor_state as memo
-from support_service.rails.evm import movements as rows
-from support_service.rails.evm import native_coin as native
+from support_service.rails.evm import (
+    cursor_state,
+    movements,
+    native_coin,
+    range_reader,
+    remembered_balances,
+    reorg,
+    rpc_requests,
+    stall_warnings,
+    unread_blocks,
+)
 from support_service.rails.evm import prefetch as ahead
-from support_service.rails.evm import range_reader as passes
-from support_service.rails.evm import remembered_balances as recall
-from support_service.rails.evm import reorg as sight
-from support_service.rails.evm import rpc_requests as calls
-from support_service.rails.evm import stall_warnings as standing
-from support_service.rails.evm import unread_blocks as aside
 from support_service.rails.evm.cursor_state import WatchState
 from support_service.rails.evm.multicall import BALANCES_MAX
 from support_service.rails.evm.network import EvmNetwork
@@ -53,9 +55,9 @@ class SourceContext:
 class Poll:
     """Reads from one node, once. Raises SourceDown, SourceLied and Refusal; what was yielded stays good."""
 
-    def __init__(self, post: SourceContext, reader: RpcCache, after: Cursor | None) -> None:
-        self._post, self._watched, self._reader = post, post.watched, reader
-        self._memo, self._mark = memo.read(after), placed(after)
+    def __init__(self, context: SourceContext, reader: RpcCache, after: Cursor | None) -> None:
+        self._context, self._watched, self._reader = context, context.watched, reader
+        self._memo, self._mark = cursor_state.read(after), placed(after)
         self._step = 0 if after is None else after.step
         # Tokens whose balance is proven in this turn; the prefetch lowers it to what one batch has room for.
         self._proofs_max = len(self._watched.tokens)
@@ -67,7 +69,7 @@ class Poll:
         """Yield what is new; at least one report, which says that we looked. MustFreeze where old balances changed."""
         try:
             yield from self._reports()
-        except passes.BaseDiffers as error:
+        except range_reader.BaseDiffers as error:
             raise MustFreeze(
                 f"{self._reader.node.host}: {error}; a node lied then or lies now. `unfreeze` goes on from what is"
                 " said now; `rescan` from before that block mends what was booked",
@@ -75,21 +77,21 @@ class Poll:
             ) from error
 
     def _reports(self) -> Iterator[Report]:
-        seen = sight.look(self._reader, self._post.network, self._memo, self._mark)
+        seen = reorg.look(self._reader, self._context.network, self._memo, self._mark)
         if seen.is_moved or self._is_half_rewound():
             yield self._rewind(seen.head.height)
-        draft = self._draft(State.CONFIRMED)
-        self._begin(seen, draft)
+        builder = self._draft(State.CONFIRMED)
+        self._begin(seen, builder)
         self._prefetch(seen)
-        yield from self._read_final(self._target(seen), draft)
-        if not (mended := aside.mended(self._reader, self._post, self._memo)).claims_nothing:
+        yield from self._read_final(self._target(seen), builder)
+        if not (mended := unread_blocks.mended(self._reader, self._context, self._memo)).claims_nothing:
             yield self._report(mended)
-        at = self._post.clock()
-        self._memo = standing.noted(self._memo, seen, at)
-        with aside.near_head(self._post, self._reader):
+        at = self._context.clock()
+        self._memo = stall_warnings.noted(self._memo, seen, at)
+        with unread_blocks.near_head(self._context, self._reader):
             newest = self._read_head(seen.head)
         yield newest
-        self.warnings = (*standing.told(self._memo, seen, at, poll_seconds=self._post.network.poll_seconds),)
+        self.warnings = (*stall_warnings.told(self._memo, seen, at, poll_seconds=self._context.network.poll_seconds),)
 
     def _is_half_rewound(self) -> bool:
         """Tell whether a turn ended just after a rewind: what it kept above may be gone by now, too."""
@@ -97,29 +99,29 @@ class Poll:
         return any(pending.mark.height > reached for pending in self._memo.pending)
 
     def _draft(self, state: State) -> ReportBuilder:
-        return ReportBuilder(self._post.network.name, state)
+        return ReportBuilder(self._context.network.name, state)
 
-    def _report(self, draft: ReportBuilder) -> Report:
+    def _report(self, builder: ReportBuilder) -> Report:
         self._step += 1
         memo = self._remembered()
-        return draft.report(self._post.name, self._step, mark=self._mark, memo=memo, at=self._post.clock())
+        return builder.report(self._context.name, self._step, mark=self._mark, memo=memo, at=self._context.clock())
 
     def _remembered(self) -> str:
         return codec.write(self._memo)
 
     def _rewind(self, head: int) -> Report:
         """Go back to the highest block that we read and the chain still has; say which blocks are gone."""
-        told = sight.rewind(self._reader, self._memo, self._post.network.name, head)
+        told = reorg.rewind(self._reader, self._memo, self._context.network.name, head)
         places = {"from_height": self._mark and self._mark.height, "to_height": told.base and told.base.height}
-        log.warning("chain_reorganised", extra={"source": self._post.name, "blocks_gone": len(told.gone), **places})
-        draft = self._draft(State.SEEN)
+        log.warning("chain_reorganised", extra={"source": self._context.name, "blocks_gone": len(told.gone), **places})
+        builder = self._draft(State.SEEN)
         for pending in told.gone:
             for key in sorted(pending.keys):
-                draft.empty(key, pending.mark, is_canonical=False)
+                builder.empty(key, pending.mark, is_canonical=False)
         self._memo, self._mark = told.memo, told.base
-        return self._report(draft)
+        return self._report(builder)
 
-    def _begin(self, seen: ChainHead, draft: ReportBuilder) -> None:
+    def _begin(self, seen: ChainHead, builder: ReportBuilder) -> None:
         """Give new watches their start; start anew the ones whose start was moved to an earlier block.
 
         A later start never unbooks money that was booked. An opening that an earlier start makes
@@ -134,11 +136,11 @@ class Poll:
             if known is not None and (wanted is None or wanted == known.wanted or start >= known.start):
                 continue
             if known is not None and known.final is not None:
-                header = self._reader.get(calls.header(known.start))
+                header = self._reader.get(rpc_requests.header(known.start))
                 if header is not None:
-                    draft.empty(key, mark_of(header), is_canonical=True)
+                    builder.empty(key, mark_of(header), is_canonical=True)
             self._memo = self._memo.with_progress({key: WatchState(start, wanted=wanted)})
-            log.info("watch_begins", extra={"source": self._post.name, "asset": key[1], "block": start + 1})
+            log.info("watch_begins", extra={"source": self._context.name, "asset": key[1], "block": start + 1})
 
     def _mine(self) -> list[tuple[WatchKey, WatchState]]:
         return [(key, self._memo.progress[key]) for key in self._watched.all]
@@ -149,10 +151,10 @@ class Poll:
         wanted, is_whole = ahead.questions(self._watched, self._mine(), seen)
         if is_whole and target is not None:
             if at_once := self._at_once():
-                wanted.append(passes.lens_question(at_once, target))
+                wanted.append(range_reader.multicall_question(at_once, target))
             else:
                 self._proofs_max = max(1, BATCH_CALLS_MAX - len(wanted))
-                wanted += [passes.balance_question(watch, target) for watch in self._due()]
+                wanted += [range_reader.balance_question(watch, target) for watch in self._due()]
         self._reader.fetch(wanted)
 
     def _due(self) -> list[Watch]:
@@ -164,32 +166,32 @@ class Poll:
     def _at_once(self) -> list[Watch]:
         """The tokens whose balances are asked for together; none for a node that does not do that."""
         due = self._due()
-        return due[:BALANCES_MAX] if self._watched.has_lens and len(due) > 1 else []
+        return due[:BALANCES_MAX] if self._watched.has_multicall and len(due) > 1 else []
 
     def _target(self, seen: ChainHead) -> int:
         """Up to where to read what is final: -1 for nowhere. A balance must be known there."""
         target = -1 if seen.final_height is None else seen.final_height
         due = [key[0] for key, item in self._mine() if key[0] in self._watched.native and item.is_behind(target)]
-        self._reader.fetch(call for address in due for call in native.account_questions(address, target))
+        self._reader.fetch(call for address in due for call in native_coin.account_questions(address, target))
         try:
-            native.account(self._reader, due[0], target) if due else None
+            native_coin.account(self._reader, due[0], target) if due else None
         except NoState:
             # Some nodes keep the newest balances only: then up to a block whose balances we met when it was new.
             final = -1 if self._memo.final is None else self._memo.final.height
             return max((mark.height for mark in self._memo.marks if mark.height <= target), default=final)
         return target
 
-    def _read_final(self, target: int, draft: ReportBuilder) -> Iterator[Report]:
+    def _read_final(self, target: int, builder: ReportBuilder) -> Iterator[Report]:
         """Read everything that became final, in steps that each survive a kill."""
         self._watched.is_scanning = False
-        self._open([key for key, item in self._mine() if item.final is None and item.start <= target], draft)
+        self._open([key for key, item in self._mine() if item.final is None and item.start <= target], builder)
         while behind := [item.final.height for _, item in self._mine() if item.final and item.final.height < target]:
             low = min(behind)
             group = {key: item for key, item in self._mine() if item.final and item.final.height == low}
             nexts = [height for height in behind if height > low]
             high = min([target, low + self._watched.stride(group.values()), *nexts])
             try:
-                self._step_final(group, Range(low, high, high), draft, target=target)
+                self._step_final(group, Range(low, high, high), builder, target=target)
             except NoState:
                 if self._watched.is_scanning or not self._watched.may_scan:
                     raise
@@ -197,52 +199,52 @@ class Poll:
                 continue
             if high < target:
                 self._tell_progress(high, target)
-                yield self._report(draft)
-                draft = self._draft(State.CONFIRMED)
+                yield self._report(builder)
+                builder = self._draft(State.CONFIRMED)
                 self._reader.forget()
-        if not draft.claims_nothing:
-            yield self._report(draft)
+        if not builder.claims_nothing:
+            yield self._report(builder)
 
     def _tell_progress(self, height: int, target: int) -> None:
-        now = self._post.clock()
+        now = self._context.clock()
         if self._told_at is None or now - self._told_at >= TOLD_EVERY:
             self._told_at = now
-            log.info("catching_up", extra={"source": self._post.name, "height": height, "target": target})
+            log.info("catching_up", extra={"source": self._context.name, "height": height, "target": target})
 
-    def _open(self, keys: Iterable[WatchKey], draft: ReportBuilder) -> None:
+    def _open(self, keys: Iterable[WatchKey], builder: ReportBuilder) -> None:
         """Book what lay there before credits count."""
         for key in keys:
             item = self._memo.progress[key]
-            recall.opening(self._reader, self._memo, key, self._watched.all[key])
-            story, point, has_code = passes.open_watch(self._reader, self._watched.all[key], item.start)
-            if draft.state is State.CONFIRMED:
+            remembered_balances.opening(self._reader, self._memo, key, self._watched.all[key])
+            story, point, has_code = range_reader.open_watch(self._reader, self._watched.all[key], item.start)
+            if builder.state is State.CONFIRMED:
                 proof = point.height if self._watched.all[key].asset.contract else None
                 item = replace(item, final=point, proof=proof, has_code=has_code)
             else:
                 item = replace(item, head=point, has_code=has_code)
-            draft.add([story] if story.rows else [])
+            builder.add([story] if story.rows else [])
             self._relied_on.add(mark_of(story.header))
             self._memo = self._memo.with_progress({key: item})
-        if draft.state is State.CONFIRMED:
+        if builder.state is State.CONFIRMED:
             for key in keys:
-                self._settle(draft, {key}, self._memo.progress[key].start)
+                self._settle(builder, {key}, self._memo.progress[key].start)
 
     def _step_final(
-        self, group: Mapping[WatchKey, WatchState], span: Range, draft: ReportBuilder, *, target: int
+        self, group: Mapping[WatchKey, WatchState], span: Range, builder: ReportBuilder, *, target: int
     ) -> None:
-        header = self._reader.get(calls.header(span.high))
+        header = self._reader.get(rpc_requests.header(span.high))
         if header is None:
             raise SourceDown(f"{self._reader.node.host}: does not know its own final block {span.high}")
         natives = [key for key in group if not self._watched.all[key].asset.contract]
-        recall.balances(self._reader, self._memo, natives, header, at=span.high)
-        found = passes.read_range(self._reader, self._watched, group, span, is_final=True)
+        remembered_balances.balances(self._reader, self._memo, natives, header, at=span.high)
+        found = range_reader.read_range(self._reader, self._watched, group, span, is_final=True)
         self._note_scan(found, span)
-        draft.add(found.stories)
-        aside.note(self._post, found.stories, is_final=True)
+        builder.add(found.stories)
+        unread_blocks.note(self._context, found.stories, is_final=True)
         self._advance(group, found)
         if span.high == target:
-            self._prove(group, draft, target)
-        self._settle(draft, set(group), span.high)
+            self._prove(group, builder, target)
+        self._settle(builder, set(group), span.high)
         mark = mark_of(header)
         if self._memo.final is None or mark.height > self._memo.final.height:
             marks = tuple(known for known in self._memo.marks if known.height > mark.height)
@@ -255,16 +257,16 @@ class Poll:
         if not found.is_scanned:
             return
         before = self._memo.scanned
-        self._memo = standing.scanned(self._memo, (span.low + 1, span.high), self._post.clock())
+        self._memo = stall_warnings.scanned(self._memo, (span.low + 1, span.high), self._context.clock())
         if before is None:
-            log.warning("reading_without_balances", extra={"source": self._post.name, "from_block": span.low + 1})
+            log.warning("reading_without_balances", extra={"source": self._context.name, "from_block": span.low + 1})
 
     def _advance(self, group: Mapping[WatchKey, WatchState], found: RangeResult) -> None:
         changed: dict[WatchKey, WatchState] = {}
         for key, item in group.items():
             told = [story for story in found.stories if key_of(story.watch) == key]
             is_token = bool(self._watched.all[key].asset.contract)
-            booked = [(story.header.height, rows.net(story.rows)) for story in told if is_token]
+            booked = [(story.header.height, movements.net(story.rows)) for story in told if is_token]
             has_code = item.has_code or key in found.coded
             changed[key] = replace(
                 item,
@@ -275,63 +277,63 @@ class Poll:
             )
         self._memo = self._memo.with_progress(changed)
 
-    def _prove(self, group: Mapping[WatchKey, WatchState], draft: ReportBuilder, height: int) -> None:
+    def _prove(self, group: Mapping[WatchKey, WatchState], builder: ReportBuilder, height: int) -> None:
         """Hold tokens' balances at finality against the books: all of them, or those whose proof is oldest."""
         at_once = self._at_once()
         if at_once:
             learned = {watch: self._memo.progress[key_of(watch)] for watch in at_once}
-            passes.learn_balances(self._reader, self._watched, learned, height)
-            if not self._watched.has_lens:
+            range_reader.learn_balances(self._reader, self._watched, learned, height)
+            if not self._watched.has_multicall:
                 self._proofs_max = min(self._proofs_max, BATCH_CALLS_MAX)
         due = [watch for watch in self._due() if key_of(watch) in group]
-        self._reader.fetch(passes.balance_question(watch, height) for watch in due)
+        self._reader.fetch(range_reader.balance_question(watch, height) for watch in due)
         for watch in due:
             key = key_of(watch)
-            stories, proven = passes.reconcile(self._reader, watch, self._memo.progress[key], self._watched.own)
-            draft.add(stories)
-            aside.note(self._post, stories, is_final=True)
+            stories, proven = range_reader.reconcile(self._reader, watch, self._memo.progress[key], self._watched.own)
+            builder.add(stories)
+            unread_blocks.note(self._context, stories, is_final=True)
             self._memo = self._memo.with_progress({key: proven})
 
-    def _settle(self, draft: ReportBuilder, keys: set[WatchKey], height: int) -> None:
+    def _settle(self, builder: ReportBuilder, keys: set[WatchKey], height: int) -> None:
         """Close what was seen up to a final height: confirmed just now, else replaced or orphaned."""
         due = {p.mark: p.keys & keys for p in self._memo.pending if p.mark.height <= height and p.keys & keys}
-        told = draft.marks
+        told = builder.marks
         silent = {mark: due[mark] - told.get(mark, frozenset()) for mark in due}
-        now = sight.hashes(self._reader, [mark for mark in silent if silent[mark]], head=height)
+        now = reorg.hashes(self._reader, [mark for mark in silent if silent[mark]], head=height)
         for mark, left in silent.items():
             for key in sorted(left):
-                draft.empty(key, mark, is_canonical=now[mark.height] == mark.block_hash)
+                builder.empty(key, mark, is_canonical=now[mark.height] == mark.block_hash)
         self._memo = self._memo.without_pending(due)
 
     def _read_head(self, head: BlockRef) -> Report:
         """Read what is above finality; it may still vanish, so it is only seen."""
-        draft = self._draft(State.SEEN)
-        self._open([key for key, item in self._mine() if item.base is None and item.start <= head.height], draft)
+        builder = self._draft(State.SEEN)
+        self._open([key for key, item in self._mine() if item.base is None and item.start <= head.height], builder)
         while behind := [item.base.height for _, item in self._mine() if item.base and item.base.height < head.height]:
             low = min(behind)
             group = {key: item for key, item in self._mine() if item.base and item.base.height == low}
             span = Range(low, head.height, head.block_hash)
             try:
-                found = passes.read_range(self._reader, self._watched, group, span, is_final=False)
-            except passes.BaseDiffers as error:
+                found = range_reader.read_range(self._reader, self._watched, group, span, is_final=False)
+            except range_reader.BaseDiffers as error:
                 if all(item.head is None for item in group.values()):
                     raise
                 # What is not final yet is not worth a stop: read it again from where it is.
-                log.warning("balance_differs", extra={"source": self._post.name, "reason": str(error)})
+                log.warning("balance_differs", extra={"source": self._context.name, "reason": str(error)})
                 self._memo = self._memo.with_progress({key: replace(item, head=None) for key, item in group.items()})
                 continue
             self._note_scan(found, span)
-            draft.add(found.stories)
-            aside.note(self._post, found.stories, is_final=False)
+            builder.add(found.stories)
+            unread_blocks.note(self._context, found.stories, is_final=False)
             points = {key: replace(item, head=found.points[key]) for key, item in group.items()}
             coded = {key: replace(item, has_code=True) for key, item in points.items() if key in found.coded}
             self._memo = self._memo.with_progress(points | coded)
         met = {key: item.met(item.base) for key, item in self._mine() if item.base and item.base.height == head.height}
         self._memo = self._memo.with_progress(met)
-        sight.check_still_there(self._reader, self._relied_on | draft.marks.keys(), head)
-        for mark, keys in draft.marks.items():
+        reorg.check_still_there(self._reader, self._relied_on | builder.marks.keys(), head)
+        for mark, keys in builder.marks.items():
             self._memo = self._memo.with_pending(mark, keys)
         final = self._memo.final.height if self._memo.final else -1
         self._memo = replace(self._memo, marks=remember(self._memo.marks, head, above=final))
         self._mark = head
-        return self._report(draft)
+        return self._report(builder)

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from support_service.rails.chain.cursor_state import WatchKey
-from support_service.rails.evm import range_reader as passes
-from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm import range_reader, rpc_requests
 from support_service.rails.evm.cursor_state import WatchState
 from support_service.rails.evm.range_reader import Range, Watched
 from support_service.rails.evm.reorg import ChainHead
@@ -26,8 +25,8 @@ def questions(
     keys, target, wanted = [key for key, _ in items], seen.final_height, list[Call[object]]()
     is_later = target is not None and target > final
     if target is not None and is_later:
-        wanted += [calls.header(target), *passes.questions(watched, keys, Range(final, target, target))]
+        wanted += [rpc_requests.header(target), *range_reader.questions(watched, keys, Range(final, target, target))]
     near = Range(max(base, final, -1 if target is None else target), seen.head.height, seen.head.block_hash)
     if near.high > near.low:
-        wanted += passes.questions(watched, keys, near)
+        wanted += range_reader.questions(watched, keys, near)
     return wanted, is_later

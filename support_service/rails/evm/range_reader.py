@@ -7,11 +7,7 @@ from dataclasses import field as member
 from support_service.giving import Watch
 from support_service.rails.chain.cursor_state import WatchKey, key_of
 from support_service.rails.chain.search import Question, Span, bisect, run
-from support_service.rails.evm import movements as rows
-from support_service.rails.evm import native_coin as native
-from support_service.rails.evm import rpc_requests as calls
-from support_service.rails.evm import tokens
-from support_service.rails.evm import without_archive as gap
+from support_service.rails.evm import movements, native_coin, rpc_requests, tokens, without_archive
 from support_service.rails.evm.cursor_state import BalanceAt, WatchState
 from support_service.rails.evm.movements import BlockMovements, net
 from support_service.rails.evm.native_coin import AccountState
@@ -34,7 +30,7 @@ class Range:
 
     low: int
     high: int
-    at: calls.At
+    at: rpc_requests.At
 
 
 class Watched:
@@ -45,7 +41,7 @@ class Watched:
         self.native = {watch.address: watch for watch in self.all.values() if not watch.asset.contract}
         self.tokens = [watch for watch in self.all.values() if watch.asset.contract]
         # Whether the node answered for all tokens at once; unknown is taken for yes.
-        self.has_lens = True
+        self.has_multicall = True
         # Where the node keeps no balances so old: whether blocks may be read one by one instead, and whether they are.
         self.may_scan, self.is_scanning = True, False
         self.own = frozenset(watch.address.lower() for watch in self.all.values())
@@ -57,14 +53,14 @@ class Watched:
         if len(going) == len(self.all):
             return self
         left = Watched(going)
-        left.has_lens, left.may_scan, left.own = self.has_lens, self.may_scan, self.own
+        left.has_multicall, left.may_scan, left.own = self.has_multicall, self.may_scan, self.own
         left.logs.size = self.logs.size
         return left
 
     def stride(self, progress: Iterable[WatchState]) -> int:
         """How many blocks to read in one step."""
         if self.is_scanning:
-            return gap.BLOCKS_MAX
+            return without_archive.BLOCKS_MAX
         if any(item.has_code for item in progress):
             return STRIDE_BLOCKS_CODED
         return STRIDE_BLOCKS_NATIVE if self.logs.is_idle else STRIDE_RANGES * self.logs.size.blocks
@@ -93,7 +89,7 @@ def questions(watched: Watched, keys: Iterable[WatchKey], span: Range) -> Iterat
     """What reading a range asks at least, for fetching it together with other things."""
     for key in keys:
         if not watched.all[key].asset.contract:
-            yield from native.account_questions(key[0], span.at)
+            yield from native_coin.account_questions(key[0], span.at)
     if span.high - span.low <= watched.logs.size.blocks:
         yield from watched.logs.questions(span.low + 1, span.high)
 
@@ -102,8 +98,7 @@ def read_range(
     reader: RpcCache, watched: Watched, bases: Mapping[WatchKey, WatchState], span: Range, *, is_final: bool
 ) -> RangeResult:
     """Read a range for the watches in `bases`, whose values at span.low are known."""
-    found = RangeResult([], {}, set())
-    _read_native(reader, watched, bases, (span, found), is_final=is_final)
+    found = _read_native(reader, watched, bases, span, is_final=is_final)
     listed = [watched.all[key] for key in bases if watched.all[key].asset.contract]
     if listed:
         logs = watched.logs.read(reader, span.low + 1, span.high)
@@ -127,58 +122,54 @@ def _read_native(
     reader: RpcCache,
     watched: Watched,
     bases: Mapping[WatchKey, WatchState],
-    into: tuple[Range, RangeResult],
+    span: Range,
     *,
     is_final: bool,
-) -> None:
-    span, found = into
+) -> RangeResult:
     keys = {key[0]: key for key in bases if not watched.all[key].asset.contract}
     if not keys:
-        return
+        return RangeResult([], {}, set())
     befores = {address: _base(bases[key], is_final=is_final) for address, key in keys.items()}
     accounts = {address: (point.units, point.nonce) for address, point in befores.items()}
     is_known = not (is_final and any(bases[key].is_unproven for key in keys.values()))
     try:
         if is_known:
             coded = {address for address, key in keys.items() if bases[key].has_code}
-            _read_changes(reader, watched, (accounts, coded), into, is_final=is_final)
-            return
+            return _read_changes(reader, watched, accounts, span, known_code=coded, is_final=is_final)
     except NoState:
         if not watched.may_scan:
             raise
-    if is_final and span.high - span.low > gap.BLOCKS_MAX:
-        raise NoState("eth_getBalance", 0, f"of more than {gap.BLOCKS_MAX} blocks")
-    told = gap.read(reader, watched.native, accounts, (span.low, span.high, span.at))
-    found.stories += told.stories
-    found.points |= {keys[address]: point for address, point in told.points.items()}
-    found.unproven |= {keys[address] for address in told.unproven}
-    found.is_scanned = True
+    if is_final and span.high - span.low > without_archive.BLOCKS_MAX:
+        raise NoState("eth_getBalance", 0, f"of more than {without_archive.BLOCKS_MAX} blocks")
+    told = without_archive.read(reader, watched.native, accounts, low=span.low, high=span.high, at=span.at)
+    points = {keys[address]: point for address, point in told.points.items()}
+    unproven = {keys[address] for address in told.unproven}
+    return RangeResult(told.stories, points, set(), unproven, is_scanned=True)
 
 
 def _read_changes(
     reader: RpcCache,
     watched: Watched,
-    befores: tuple[Mapping[str, AccountState], set[str]],
-    into: tuple[Range, RangeResult],
+    accounts: Mapping[str, AccountState],
+    span: Range,
     *,
+    known_code: set[str],
     is_final: bool,
-) -> None:
-    """Find the blocks that changed balances, and explain them; befores also names the accounts with code."""
-    span, found = into
-    accounts, known_code = befores
-    reader.fetch(call for address in accounts for call in native.account_questions(address, span.at))
-    afters = {address: native.account(reader, address, span.at) for address in accounts}
+) -> RangeResult:
+    """Find the blocks that changed balances, and explain them; accounts are as they were at span.low."""
+    reader.fetch(call for address in accounts for call in native_coin.account_questions(address, span.at))
+    afters = {address: native_coin.account(reader, address, span.at) for address in accounts}
     spans = [Span(address, span.low, span.high, accounts[address], after) for address, after in afters.items()]
     moved = [span.key for span in spans if span.before != span.after]
-    bases = [call for address in moved for call in native.account_questions(address, span.low)]
+    bases = [call for address in moved for call in native_coin.account_questions(address, span.low)]
     coded = _coded(reader, spans, known_code, span.at)
-    changes = native.changed_blocks(reader, spans, coded, also=bases)
+    changes = native_coin.changed_blocks(reader, spans, coded, also=bases)
     reader.fetch(bases)
     _check_bases(reader, spans)
-    found.stories += native.stories(reader, changes, watched.native, is_near_head=not is_final)
+    stories = native_coin.stories(reader, changes, watched.native, is_near_head=not is_final)
     keys = {address: key_of(watched.native[address]) for address in accounts}
-    found.points |= {keys[address]: native.point(span.high, after) for address, after in afters.items()}
-    found.coded |= {keys[address] for address in coded}
+    points = {keys[address]: native_coin.point(span.high, after) for address, after in afters.items()}
+    return RangeResult(stories, points, {keys[address] for address in coded})
 
 
 def _check_bases(reader: RpcCache, spans: Sequence[Span[str, AccountState]]) -> None:
@@ -187,7 +178,7 @@ def _check_bases(reader: RpcCache, spans: Sequence[Span[str, AccountState]]) -> 
         if span.before == span.after:
             continue
         try:
-            now = native.account(reader, span.key, span.low)
+            now = native_coin.account(reader, span.key, span.low)
         except Refusal:
             # State so old is seldom kept, and what is read now is held against the balance after it anyway.
             continue
@@ -195,25 +186,27 @@ def _check_bases(reader: RpcCache, spans: Sequence[Span[str, AccountState]]) -> 
             raise BaseDiffers(span.key, span.low, span.before[0], now[0])
 
 
-def _coded(reader: RpcCache, spans: Sequence[Span[str, AccountState]], known: set[str], at: calls.At) -> frozenset[str]:
+def _coded(
+    reader: RpcCache, spans: Sequence[Span[str, AccountState]], known: set[str], at: rpc_requests.At
+) -> frozenset[str]:
     """Name the accounts with code. It never appears without the nonce growing (EIP-161, EIP-7702)."""
     suspects = [span.key for span in spans if span.before[1] != span.after[1] and span.key not in known]
-    codes = reader.get_all([calls.code(address, at) for address in suspects])
+    codes = reader.get_all([rpc_requests.code(address, at) for address in suspects])
     return frozenset(known | {address for address, code in zip(suspects, codes, strict=True) if code})
 
 
 def open_watch(reader: RpcCache, watch: Watch, start: int) -> tuple[BlockMovements, BalanceAt, bool]:
     """Read what lay there at the end of block `start`; also whether the account has code."""
     contract = watch.asset.contract
-    header = reader.get(calls.header(start))
+    header = reader.get(rpc_requests.header(start))
     if header is None:
         raise SourceDown(f"{reader.node.host}: does not know block {start}, where {watch.asset.code} begins")
     if contract:
-        units = reader.get(calls.token_balance(contract, watch.address, header.block_hash))
-        return rows.opening(watch, header, units), BalanceAt(start, units), False
-    account = native.account(reader, watch.address, header.block_hash)
-    has_code = bool(reader.get(calls.code(watch.address, header.block_hash)))
-    return rows.opening(watch, header, account[0]), native.point(start, account), has_code
+        units = reader.get(rpc_requests.token_balance(contract, watch.address, header.block_hash))
+        return movements.opening(watch, header, units), BalanceAt(start, units), False
+    account = native_coin.account(reader, watch.address, header.block_hash)
+    has_code = bool(reader.get(rpc_requests.code(watch.address, header.block_hash)))
+    return movements.opening(watch, header, account[0]), native_coin.point(start, account), has_code
 
 
 def holdings(reader: RpcCache, watched: Watched, progress: Mapping[WatchKey, WatchState]) -> list[Holding]:
@@ -232,17 +225,17 @@ def holdings(reader: RpcCache, watched: Watched, progress: Mapping[WatchKey, Wat
 
 
 def _holding_question(watch: Watch, height: int) -> Call[int]:
-    return balance_question(watch, height) if watch.asset.contract else calls.balance(watch.address, height)
+    return balance_question(watch, height) if watch.asset.contract else rpc_requests.balance(watch.address, height)
 
 
 def balance_question(watch: Watch, height: int) -> Call[int]:
     """A token watch's balance at the end of a block."""
-    return calls.token_balance(watch.asset.contract, watch.address, height)
+    return rpc_requests.token_balance(watch.asset.contract, watch.address, height)
 
 
-def lens_question(watches: Sequence[Watch], height: int) -> Call[tuple[int | None, ...]]:
+def multicall_question(watches: Sequence[Watch], height: int) -> Call[tuple[int | None, ...]]:
     """The balances of several token watches at the end of a block."""
-    return calls.token_balances([(watch.asset.contract, watch.address) for watch in watches], height)
+    return rpc_requests.token_balances([(watch.asset.contract, watch.address) for watch in watches], height)
 
 
 def learn_balances(reader: RpcCache, watched: Watched, progress: Mapping[Watch, WatchState], height: int) -> None:
@@ -252,11 +245,11 @@ def learn_balances(reader: RpcCache, watched: Watched, progress: Mapping[Watch, 
     """
     watches = list(progress)
     try:
-        told = reader.get(lens_question(watches, height))
+        told = reader.get(multicall_question(watches, height))
     except Refusal:
         told = ()
     known = {watch: units for watch, units in zip(watches, told, strict=False) if units is not None}
-    watched.has_lens = bool(known)
+    watched.has_multicall = bool(known)
     for watch, units in known.items():
         final = progress[watch].final
         if not units and final is not None and final.units:

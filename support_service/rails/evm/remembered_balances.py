@@ -5,14 +5,15 @@ from collections.abc import Iterable
 from support_service.giving import Watch
 from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.chain.search import BlockRef
-from support_service.rails.evm import native_coin as native
-from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm import native_coin, rpc_requests
 from support_service.rails.evm.cursor_state import CursorState
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_schema import Header
 
 
-def balances(reader: RpcCache, memo: CursorState, keys: Iterable[WatchKey], header: Header, *, at: calls.At) -> None:
+def balances(
+    reader: RpcCache, memo: CursorState, keys: Iterable[WatchKey], header: Header, *, at: rpc_requests.At
+) -> None:
     """Let the reader answer for the accounts at a block that we met as the head, where the node does not.
 
     at is how the block will be named in questions.
@@ -20,11 +21,11 @@ def balances(reader: RpcCache, memo: CursorState, keys: Iterable[WatchKey], head
     if BlockRef(header.height, header.block_hash) not in memo.marks:
         return
     mine = list(keys)
-    reader.fetch(call for key in mine for call in native.account_questions(key[0], at))
+    reader.fetch(call for key in mine for call in native_coin.account_questions(key[0], at))
     for key in mine:
         point = memo.progress[key].at(header.height)
         if point is not None:
-            balance, nonce = native.account_questions(key[0], at)
+            balance, nonce = native_coin.account_questions(key[0], at)
             reader.remind(balance, point.units)
             reader.remind(nonce, point.nonce)
 
@@ -35,11 +36,11 @@ def opening(reader: RpcCache, memo: CursorState, key: WatchKey, watch: Watch) ->
     point = item.at(item.start)
     if point is None:
         return
-    header = reader.get(calls.header(item.start))
+    header = reader.get(rpc_requests.header(item.start))
     if header is None or BlockRef(header.height, header.block_hash) not in memo.marks:
         return
     if watch.asset.contract:
-        reader.remind(calls.token_balance(watch.asset.contract, watch.address, header.block_hash), point.units)
+        reader.remind(rpc_requests.token_balance(watch.asset.contract, watch.address, header.block_hash), point.units)
         return
     balances(reader, memo, [key], header, at=header.block_hash)
-    reader.remind(calls.code(watch.address, header.block_hash), b"\1" if item.has_code else b"")
+    reader.remind(rpc_requests.code(watch.address, header.block_hash), b"\1" if item.has_code else b"")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from support_service.rails.chain.search import BlockRef, highest_canonical
-from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm import rpc_requests
 from support_service.rails.evm.cursor_state import CursorState, Pending, WatchState
 from support_service.rails.evm.network import EvmNetwork
 from support_service.rails.evm.rpc_cache import RpcCache
@@ -30,11 +30,11 @@ class ChainHead:
 
 def look(reader: RpcCache, network: EvmNetwork, memo: CursorState, last: BlockRef | None) -> ChainHead:
     """See head and finality in one request. SourceLied on another chain, SourceDown if the node lags behind us."""
-    here = [] if last is None else [calls.header(last.height)]
-    tips = [calls.tip("latest"), *([calls.tip("finalized")] if network.confirm == "finalized" else [])]
-    reader.fetch([calls.chain_id(), *tips, *here])
+    here = [] if last is None else [rpc_requests.header(last.height)]
+    tips = [rpc_requests.tip("latest"), *([rpc_requests.tip("finalized")] if network.confirm == "finalized" else [])]
+    reader.fetch([rpc_requests.chain_id(), *tips, *here])
     check_chain(reader, network)
-    head = reader.get(calls.tip("latest"))
+    head = reader.get(rpc_requests.tip("latest"))
     if head is None:
         raise SourceDown(f"{reader.node.host}: has no blocks yet")
     now = reader.get(here[0]) if here else None
@@ -47,7 +47,7 @@ def look(reader: RpcCache, network: EvmNetwork, memo: CursorState, last: BlockRe
 
 def check_chain(reader: RpcCache, network: EvmNetwork) -> None:
     """See that the node is on the chain that the settings name: else all its money would be false."""
-    told = reader.get(calls.chain_id())
+    told = reader.get(rpc_requests.chain_id())
     if told != network.chain_id:
         raise SourceLied(f"{reader.node.host}: is on chain {told}, settings say chain_id = {network.chain_id}")
 
@@ -56,7 +56,7 @@ def _final_height(reader: RpcCache, network: EvmNetwork, head: Header) -> int | 
     if network.confirm != "finalized":
         return head.height - network.confirm if head.height >= network.confirm else None
     try:
-        final = reader.get(calls.tip("finalized"))
+        final = reader.get(rpc_requests.tip("finalized"))
     except Refusal as error:
         hint = "set `confirm` to a number of blocks if this chain has no finality"
         raise SourceDown(f"{reader.node.host}: does not tell the finalized block ({error}); {hint}") from error
@@ -85,7 +85,7 @@ def hashes(reader: RpcCache, marks: Iterable[BlockRef], *, head: int = -1) -> di
     head, where known, is a height that the node said it has: SourceDown if it then lacks a block below.
     """
     heights = sorted({mark.height for mark in marks})
-    headers = reader.get_all([calls.header(height) for height in heights])
+    headers = reader.get_all([rpc_requests.header(height) for height in heights])
     found = dict(zip(heights, headers, strict=True))
     for height in [height for height, header in found.items() if header is None]:
         _check_known(reader, height, head)

@@ -7,7 +7,7 @@ from datetime import datetime
 from support_service.giving import Cursor, Observation, Report, State, Statement
 from support_service.rails.chain.cursor_state import WatchKey, key_of
 from support_service.rails.chain.search import BlockRef
-from support_service.rails.evm import movements as rows
+from support_service.rails.evm import movements
 from support_service.rails.evm.movements import BlockMovements
 
 
@@ -45,7 +45,7 @@ class ReportBuilder:
     def report(self, source: str, step: int, *, mark: BlockRef | None, memo: str, at: datetime) -> Report:
         """Write the report that follows step - 1, and leaves the cursor at a block with what it is to remember."""
         stories = sorted(self.stories.values(), key=lambda story: story.header.height)
-        claims: list[Observation] = [claim for story in stories for claim in rows.observations(story, self.state)]
+        claims: list[Observation] = [claim for story in stories for claim in movements.observations(story, self.state)]
         cursor = Cursor(
             step=step,
             height=None if mark is None else mark.height,
@@ -57,7 +57,7 @@ class ReportBuilder:
             source=source,
             key=str(step),
             observations=tuple(claims),
-            statements=(*self.statements, *(rows.statement(story) for story in stories)),
+            statements=(*self.statements, *(movements.statement(story) for story in stories)),
             cursor=cursor,
-            raw=rows.raw(stories),
+            raw=movements.raw(stories),
         )

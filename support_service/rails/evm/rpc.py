@@ -8,7 +8,7 @@ is missing, malformed or refused for haste is asked again, a few times.
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar, cast
 
 from support_service.rails.chain import bounded_json
@@ -78,6 +78,14 @@ class _Odd(_Again):
     """This question was answered, in a form that cannot be read."""
 
 
+@dataclass(slots=True)
+class _Got(Generic[T]):
+    """What rounds of asking have brought, by the question's place; odd: what was answered in no readable form."""
+
+    answers: dict[int, T | Refusal] = field(default_factory=dict)
+    odd: dict[int, str] = field(default_factory=dict)
+
+
 class Node:
     """One JSON-RPC node. Counts what it costs: http_requests and calls."""
 
@@ -96,28 +104,21 @@ class Node:
 
     def ask_all(self, calls: Sequence[Call[T]]) -> list[T | Refusal]:
         """Ask many questions; each answer is its value or the node's Refusal. SourceDown if some stay open."""
-        answers: dict[int, T | Refusal] = {}
-        odd: dict[int, str] = {}
+        got = _Got[T]()
         for attempt in range(ATTEMPTS_MAX):
-            still_open = [place for place in range(len(calls)) if place not in answers]
-            wait_seconds, trouble = self._round(calls, still_open, (answers, odd))
+            still_open = [place for place in range(len(calls)) if place not in got.answers]
+            wait_seconds, trouble = self._round(calls, still_open, got)
             if attempt == ATTEMPTS_MAX - 1:
-                answers |= {place: UnreadableItem(calls[place].method, 0, why) for place, why in odd.items()}
-            if len(answers) == len(calls):
-                return [answers[place] for place in range(len(calls))]
+                got.answers |= {place: UnreadableItem(calls[place].method, 0, why) for place, why in got.odd.items()}
+            if len(got.answers) == len(calls):
+                return [got.answers[place] for place in range(len(calls))]
             if wait_seconds > WAIT_SECONDS_MAX or attempt == ATTEMPTS_MAX - 1:
                 raise SourceDown(f"{self.host}: {trouble}", retry_after_seconds=wait_seconds)
             self._pause(max(wait_seconds, BACKOFF_SECONDS * 2**attempt))
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _round(
-        self, calls: Sequence[Call[T]], still_open: list[int], into: tuple[dict[int, T | Refusal], dict[int, str]]
-    ) -> tuple[float, str]:
-        """Ask every open question once; return how long to wait before the next round, and why.
-
-        into are the answers, and what was odd with items that were answered in a form that nobody can read.
-        """
-        answers, odd = into
+    def _round(self, calls: Sequence[Call[T]], still_open: list[int], got: "_Got[T]") -> tuple[float, str]:
+        """Ask every open question once; return how long to wait before the next round, and why."""
         wait_seconds, trouble = 0.0, "no answer"
         while still_open:
             size = self.batch_calls_max
@@ -131,17 +132,17 @@ class Node:
                 still_open = batch + still_open
                 continue
             for place, item in zip(batch, items or [None] * len(batch), strict=True):
-                odd.pop(place, None)
+                got.odd.pop(place, None)
                 try:
-                    answers[place] = _read(calls[place], item)
+                    got.answers[place] = _read(calls[place], item)
                 except _Odd as error:
                     trouble = str(error)
-                    odd |= {place: trouble} if calls[place].is_item else {}
+                    got.odd |= {place: trouble} if calls[place].is_item else {}
                 except (_Again, TooFast) as error:
                     trouble = str(error)
                     wait_seconds = max(wait_seconds, answer.retry_after_seconds or 0.0)
                 except Refusal as refused:
-                    answers[place] = refused
+                    got.answers[place] = refused
         return wait_seconds, trouble
 
     def _post(self, calls: Sequence[Call[T]]) -> tuple[Answer, list[Item | None] | None]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TypeVar, cast
 
 from support_service.rails.chain.search import RangeSize, ranges
-from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm import rpc_requests
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Askable, Call
 from support_service.rails.evm.rpc_errors import NoState, RangeTooBig, Refusal, TokenSilent, UnreadableItem
 from support_service.rails.evm.rpc_schema import NO_HEIGHT, NO_UNITS, Log, token_units
@@ -46,7 +46,7 @@ class RpcCache:
 
     def _units_of_nothing(self, contract: str) -> int:
         """What is held of a token whose contract did not stand at a block: nothing, if it only came later."""
-        if self.get(calls.code(contract, "latest")):
+        if self.get(rpc_requests.code(contract, "latest")):
             return 0
         raise TokenSilent(contract, "eth_call", 0, f"no contract stands at {contract} any more")
 
@@ -114,7 +114,7 @@ def _token_of(call: Call[T]) -> str:
 
 def logs_of(reader: RpcCache, questions: Sequence[Call[tuple[Log, ...]]]) -> list[Log]:
     """The logs that some questions find; where we go on, with what is left of those that cannot be read."""
-    told = reader.each_in_part(questions, [calls.logs_in_part(question) for question in questions])
+    told = reader.each_in_part(questions, [rpc_requests.logs_in_part(question) for question in questions])
     return [log for logs in told for log in logs]
 
 
@@ -135,8 +135,8 @@ class LogSearch:
         if self.is_idle or last < first:
             return []
         return [
-            calls.transfers_to(self._contracts, self._addresses, calls.blocks(first, last)),
-            calls.transfers_from(self._contracts, self._addresses, calls.blocks(first, last)),
+            rpc_requests.transfers_to(self._contracts, self._addresses, rpc_requests.blocks(first, last)),
+            rpc_requests.transfers_from(self._contracts, self._addresses, rpc_requests.blocks(first, last)),
         ]
 
     def read(self, reader: RpcCache, first: int, last: int) -> list[Log]:

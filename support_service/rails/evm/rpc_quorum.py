@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, TypeVar, cast
 
-from support_service.rails.chain.quorum import camps
-from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.chain.quorum import votes
+from support_service.rails.evm import rpc_requests
 from support_service.rails.evm.common_head import CommonHead, Tips, meet
 from support_service.rails.evm.rpc import Call, Node
 from support_service.rails.evm.rpc_errors import RangeTooBig, Refusal
@@ -78,17 +78,17 @@ class RpcQuorum:
         self._members = tuple(node for node in self._members if node in nodes)
 
     def _check_chain(self, by_key: Mapping[str, Mapping[Node, object]]) -> None:
-        told = by_key.get(calls.chain_id().key, {})
-        if len(camps(told)) > 1:
+        told = by_key.get(rpc_requests.chain_id().key, {})
+        if len(votes(told)) > 1:
             said = "; ".join(f"{node.host} says {chain}" for node, chain in told.items())
             raise SourceLied(f"nodes of one network are on different chains: {said}")
 
     def _meet(self, by_key: Mapping[str, Mapping[Node, object]]) -> None:
         """Where heads were asked for: find the one head and finality that the answers speak of."""
-        heads = by_key.get(calls.tip("latest").key)
+        heads = by_key.get(rpc_requests.tip("latest").key)
         if heads is None:
             return
-        finals = by_key.get(calls.tip("finalized").key, {})
+        finals = by_key.get(rpc_requests.tip("finalized").key, {})
         tips = {
             node: Tips(head, final if isinstance(final := finals.get(node), Header) else None)
             for node, head in heads.items()
@@ -109,14 +109,14 @@ class RpcQuorum:
         values = {node: answer for node, answer in values.items() if node in self._members}
         if len(values) < self._quorum:
             return _telling([answer for answer in told.values() if isinstance(answer, Refusal)])
-        found = camps(values)
+        found = votes(values)
         return found[0].value if len(found) == 1 else self._second_look(call, tuple(values))
 
     def _tip(self, call: Call[T], told: Mapping[Node, T | Refusal]) -> tuple[Header | None] | None:
         """The answer to a question about head or finality, from the meeting; None for any other question."""
-        if self._meeting is None or call.key not in (calls.tip("latest").key, calls.tip("finalized").key):
+        if self._meeting is None or call.key not in (rpc_requests.tip("latest").key, rpc_requests.tip("finalized").key):
             return None
-        if call.key == calls.tip("latest").key:
+        if call.key == rpc_requests.tip("latest").key:
             return (self._meeting.head,)
         refused = [answer for answer in told.values() if isinstance(answer, Refusal)]
         if self._meeting.final is None and len(told) - len(refused) < self._quorum:
@@ -126,7 +126,7 @@ class RpcQuorum:
     def _second_look(self, call: Call[T], nodes: Sequence[Node]) -> T:
         """Nodes differ. Ask once more, with the block's hash before and after: they may be on different forks."""
         height = _height(call)
-        anchor = [] if height is None else [calls.header(height)]
+        anchor = [] if height is None else [rpc_requests.header(height)]
         asked = cast("list[Call[object]]", [*anchor, call, *anchor])
         again: dict[Node, list[object]] = {}
         refused: list[Refusal] = []
@@ -139,7 +139,7 @@ class RpcQuorum:
                 again[node] = answers
         self._keep(again, refused)
         told = {node: answers[len(anchor)] for node, answers in again.items()}
-        found = camps(told)
+        found = votes(told)
         if len(found) == 1:
             return cast("T", found[0].value)
         places = {_place(answer, told[node]) for node, answers in again.items() for answer in (answers[0], answers[-1])}

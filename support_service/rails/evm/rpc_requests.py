@@ -7,9 +7,7 @@ says that it does not know it: facts of two forks cannot mix).
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
-from support_service.rails.evm import multicall as lens
-from support_service.rails.evm import rpc_schema as answers
-from support_service.rails.evm import traces
+from support_service.rails.evm import multicall, rpc_schema, traces
 from support_service.rails.evm.rpc import Call
 from support_service.rails.evm.rpc_schema import Block, Header, Log, Receipt
 from support_service.rails.evm.traces import InternalTransfer
@@ -27,7 +25,7 @@ _DECIMALS = "0x313ce567"
 
 def chain_id() -> Call[int]:
     """Which chain the node is on."""
-    return Call("eth_chainId", (), answers.quantity)
+    return Call("eth_chainId", (), rpc_schema.quantity)
 
 
 def tip(tag: Tag) -> Call[Header | None]:
@@ -57,33 +55,33 @@ def block_in_part(height: int) -> Call[Block]:
 
 def balance(address: str, at: At) -> Call[int]:
     """Native balance in wei at the end of a block."""
-    return Call("eth_getBalance", (address, _place(at)), answers.quantity)
+    return Call("eth_getBalance", (address, _place(at)), rpc_schema.quantity)
 
 
 def nonce(address: str, at: At) -> Call[int]:
     """How many transactions the account had sent (or contracts created) at the end of a block."""
-    return Call("eth_getTransactionCount", (address, _place(at)), answers.quantity)
+    return Call("eth_getTransactionCount", (address, _place(at)), rpc_schema.quantity)
 
 
 def code(address: str, at: At) -> Call[bytes]:
     """The account's code; a delegation (EIP-7702) is code, too."""
-    return Call("eth_getCode", (address, _place(at)), answers.data)
+    return Call("eth_getCode", (address, _place(at)), rpc_schema.data)
 
 
 def token_balance(contract: str, address: str, at: At) -> Call[int]:
     """Token balance in the token's smallest units at the end of a block."""
     data = _BALANCE_OF + address[2:].lower().rjust(64, "0")
-    return Call("eth_call", ({"to": contract, "data": data}, _place(at)), answers.token_units, is_item=True)
+    return Call("eth_call", ({"to": contract, "data": data}, _place(at)), rpc_schema.token_units, is_item=True)
 
 
-def token_balances(pairs: Sequence[lens.Pair], at: At) -> Call[tuple[int | None, ...]]:
+def token_balances(pairs: Sequence[multicall.Pair], at: At) -> Call[tuple[int | None, ...]]:
     """Balances of (contract, holder) at the end of a block, all at once; None for what must be asked for itself."""
-    return Call("eth_call", ({"data": lens.program(pairs)}, _place(at)), lens.reader(len(pairs)))
+    return Call("eth_call", ({"data": multicall.program(pairs)}, _place(at)), multicall.reader(len(pairs)))
 
 
 def decimals(contract: str) -> Call[bytes]:
     """The token's number of decimals as one word; nothing where there is no such contract."""
-    return Call("eth_call", ({"to": contract, "data": _DECIMALS}, "latest"), answers.data, is_item=True)
+    return Call("eth_call", ({"to": contract, "data": _DECIMALS}, "latest"), rpc_schema.data, is_item=True)
 
 
 def receipt(transaction: str) -> Call[Receipt]:
@@ -103,7 +101,7 @@ def transfers_from(contracts: Iterable[str], addresses: Iterable[str], where: Wh
 
 def logs_in_part(question: Call[tuple[Log, ...]]) -> Call[tuple[Log, ...]]:
     """A question about logs, with what is left of those that cannot be read."""
-    return Call(question.method, question.params, answers.logs_in_part)
+    return Call(question.method, question.params, rpc_schema.logs_in_part)
 
 
 def blocks(first: int, last: int) -> Where:
@@ -147,4 +145,6 @@ def _topics(addresses: Iterable[str]) -> list[str]:
 
 
 def _transfers(contracts: Iterable[str], topics: list[object], where: Where) -> Call[tuple[Log, ...]]:
-    return Call("eth_getLogs", ({**where, "address": sorted(contracts), "topics": topics},), answers.logs, is_item=True)
+    return Call(
+        "eth_getLogs", ({**where, "address": sorted(contracts), "topics": topics},), rpc_schema.logs, is_item=True
+    )

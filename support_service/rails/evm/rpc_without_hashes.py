@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm import rpc_requests
 from support_service.rails.evm.rpc import Call, Node
 from support_service.rails.evm.rpc_errors import Behind, Refusal
 from support_service.rails.evm.rpc_schema import Header
@@ -55,7 +55,7 @@ class HashlessNode(Node):
         """Each in a request of its own, one after another: within one a node may answer in any order."""
         hashes = list(dict.fromkeys(digest for call in questions if (digest := _hash(call)) is not None))
         missing = [digest for digest in hashes if digest not in self._heights]
-        self._learn(super().ask_all([calls.header_of(digest) for digest in missing]) if missing else [])
+        self._learn(super().ask_all([rpc_requests.header_of(digest) for digest in missing]) if missing else [])
         known = {digest: self._heights[digest] for digest in hashes if digest in self._heights}
         asked = [call for call in questions if _hash(call) in known]
         self._check(known)
@@ -65,7 +65,7 @@ class HashlessNode(Node):
         return [told[call.key] if call.key in told else _unknown(call) for call in questions]
 
     def _check(self, known: dict[str, int]) -> None:
-        headers = super().ask_all([calls.header(height) for height in known.values()]) if known else []
+        headers = super().ask_all([rpc_requests.header(height) for height in known.values()]) if known else []
         for digest, header in zip(known, headers, strict=True):
             if not isinstance(header, Header) or header.block_hash != digest:
                 raise SourceDown(f"{self.host}: the chain moved while it was read; reading again")

@@ -5,9 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from support_service.giving import Clock, Cursor, MoneyBlock, Report, SourceWarning, Watch, utc_now
 from support_service.rails.asides import WATCH, Asides
 from support_service.rails.chain.node_pool import NodePool
-from support_service.rails.evm import cursor_state as memo
-from support_service.rails.evm import range_reader as passes
-from support_service.rails.evm import tokens
+from support_service.rails.evm import cursor_state, range_reader, tokens
 from support_service.rails.evm.network import EvmNetwork, read_network
 from support_service.rails.evm.poll import Poll, SourceContext
 from support_service.rails.evm.range_reader import Watched
@@ -74,7 +72,7 @@ class EvmSource(Source):
         """
         asked = self._asked()
         try:
-            return step_back(self._post(self.name, self._watched_together), RpcCache(asked), after, blocks)
+            return step_back(self._context(self.name, self._watched_together), RpcCache(asked), after, blocks)
         except Refusal as error:
             raise SourceDown(f"{asked.host}: {_in_words(error)}") from error
 
@@ -82,7 +80,7 @@ class EvmSource(Source):
         """Read blocks once more, for one method; raises SourceDown and SourceLied."""
         asked = self._asked()
         try:
-            yield from read_again(self._post(name, self._watched_together), RpcCache(asked), task, after)
+            yield from read_again(self._context(name, self._watched_together), RpcCache(asked), task, after)
         except Refusal as error:
             raise SourceDown(f"{asked.host}: {_in_words(error)}") from error
 
@@ -91,8 +89,8 @@ class EvmSource(Source):
         asked = self._asked()
         reader = RpcCache(asked)
         try:
-            look(reader, self._network, memo.read(after), None)
-            return passes.holdings(reader, self._watched_together, memo.read(after).progress)
+            look(reader, self._network, cursor_state.read(after), None)
+            return range_reader.holdings(reader, self._watched_together, cursor_state.read(after).progress)
         except Refusal as error:
             raise SourceDown(f"{asked.host}: {_in_words(error)}") from error
 
@@ -101,7 +99,7 @@ class EvmSource(Source):
         ready = self._roster.ready(at_least=self._network.quorum)
         return RpcQuorum(ready, self._network.quorum, lambda *_: None) if self._network.quorum > 1 else ready[0]
 
-    def _post(self, name: str, watched: Watched) -> SourceContext:
+    def _context(self, name: str, watched: Watched) -> SourceContext:
         return SourceContext(name, self._network, watched, self._clock, self.asides)
 
     def _from_one(self, after: Cursor | None) -> Iterator[Report]:
@@ -179,9 +177,9 @@ class EvmSource(Source):
 
     def _one_turn(self, asked: Askable, watched: Watched, after: Cursor | None) -> Iterator[Report]:
         """Take one turn for what can be read; raises Refusal."""
-        turn = Poll(self._post(self.name, watched), RpcCache(asked, goes_on=watched.may_scan), after)
-        yield from turn.reports()
-        self._warnings = turn.warnings
+        poll = Poll(self._context(self.name, watched), RpcCache(asked, goes_on=watched.may_scan), after)
+        yield from poll.reports()
+        self._warnings = poll.warnings
 
     def _going(self, watched: Watched) -> Watched:
         """Leave out the tokens that are not what the settings say, and those that could not be read a moment ago."""

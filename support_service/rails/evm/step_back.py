@@ -6,18 +6,15 @@ orphaned, and the next turn reads everything from there again.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Protocol
 
 from support_service.giving import Cursor, MoneyBlock, Report, State
 from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.chain.search import BlockRef, highest_canonical
-from support_service.rails.evm import cursor_state as memo
-from support_service.rails.evm import native_coin as native
-from support_service.rails.evm import reorg as sight
-from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm import cursor_state, native_coin, reorg, rpc_requests
 from support_service.rails.evm.cursor_state import BalanceAt, CursorState, WatchState
 from support_service.rails.evm.poll import SourceContext
 from support_service.rails.evm.report_builder import ReportBuilder
@@ -25,8 +22,16 @@ from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import NoState
 from support_service.rails.source import SourceDown
 
-# How far a watch has come at a block; None stands for the chain's beginning.
-ProgressAt: TypeAlias = Callable[[RpcCache, SourceContext, tuple[WatchKey, WatchState], BlockRef | None], WatchState]
+
+class ProgressAt(Protocol):
+    """Tells how far a watch has come at a block."""
+
+    def __call__(
+        self, reader: RpcCache, context: SourceContext, key: WatchKey, item: WatchState, *, base: BlockRef | None
+    ) -> WatchState:
+        """Read its state at the block `base`; None stands for the chain's beginning."""
+        ...
+
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +45,7 @@ class _Place:
 
 
 def step_back(
-    post: SourceContext,
+    context: SourceContext,
     reader: RpcCache,
     after: Cursor,
     blocks: Iterable[MoneyBlock],
@@ -55,54 +60,54 @@ def step_back(
     progress tells how far a watch has come at the common block, where a chain cannot be asked for balances of then.
     Raises SourceDown, SourceLied and Refusal, also where a node keeps no state of the common block.
     """
-    held = memo.read(after)
+    held = cursor_state.read(after)
     booked = list(blocks)
-    reader.fetch([calls.chain_id(), calls.tip("latest")])
-    sight.check_chain(reader, post.network)
+    reader.fetch([rpc_requests.chain_id(), rpc_requests.tip("latest")])
+    reorg.check_chain(reader, context.network)
     place = _place(reader, held, booked)
     if held.final is None or place.now[held.final.height] == held.final.block_hash:
-        return None if progress is not None else _rebased(post, reader, after)
+        return None if progress is not None else _rebased(context, reader, after)
     if place.now[held.final.height] is None:
         raise SourceDown(f"{reader.node.host}: has not got to block {held.final.height} yet, which was final")
-    draft = ReportBuilder(post.network.name, State.SEEN)
+    builder = ReportBuilder(context.network.name, State.SEEN)
     for address, asset, height, digest in booked:
         if place.now[height] != digest:
-            draft.empty((address, asset), BlockRef(height, digest), is_canonical=False)
-    log.warning("stepped_back", extra={"source": post.name, "height": place.base and place.base.height})
+            builder.empty((address, asset), BlockRef(height, digest), is_canonical=False)
+    log.warning("stepped_back", extra={"source": context.name, "height": place.base and place.base.height})
     come = progress or _progress
-    held_there = {key: come(reader, post, (key, item), place.base) for key, item in held.progress.items()}
+    held_there = {key: come(reader, context, key, item, base=place.base) for key, item in held.progress.items()}
     remembered = codec.write(CursorState(final=place.base, progress=held_there))
-    return draft.report(post.name, after.step + 1, mark=place.base, memo=remembered, at=post.clock())
+    return builder.report(context.name, after.step + 1, mark=place.base, memo=remembered, at=context.clock())
 
 
-def _rebased(post: SourceContext, reader: RpcCache, after: Cursor) -> Report | None:
+def _rebased(context: SourceContext, reader: RpcCache, after: Cursor) -> Report | None:
     """Where the blocks are those that were read: take balances as they are told now, if they were told otherwise.
 
     What was booked by the wrong ones is for `rescan` to mend; None where nothing differs.
     """
-    held = memo.read(after)
-    mended = {key: _mended(reader, post, key, item) for key, item in held.progress.items()}
+    held = cursor_state.read(after)
+    mended = {key: _mended(reader, context, key, item) for key, item in held.progress.items()}
     changed = {key: item for key, item in mended.items() if item != held.progress[key]}
     if not changed or after.height is None or after.block_hash is None:
         return None
     for address, asset in sorted(changed):
-        log.warning("balance_taken_anew", extra={"source": post.name, "asset": asset, "address": address})
+        log.warning("balance_taken_anew", extra={"source": context.name, "asset": asset, "address": address})
     mark, remembered = BlockRef(after.height, after.block_hash), codec.write(held.with_progress(changed))
-    draft = ReportBuilder(post.network.name, State.SEEN)
-    return draft.report(post.name, after.step + 1, mark=mark, memo=remembered, at=post.clock())
+    builder = ReportBuilder(context.network.name, State.SEEN)
+    return builder.report(context.name, after.step + 1, mark=mark, memo=remembered, at=context.clock())
 
 
-def _mended(reader: RpcCache, post: SourceContext, key: WatchKey, item: WatchState) -> WatchState:
-    watch, final = post.watched.all.get(key), item.final
+def _mended(reader: RpcCache, context: SourceContext, key: WatchKey, item: WatchState) -> WatchState:
+    watch, final = context.watched.all.get(key), item.final
     if watch is None or final is None or item.is_unproven:
         return item
     try:
         if watch.asset.contract and item.proof is not None:
             # From the proof on logs alone were read: what they told stays.
-            proven = reader.get(calls.token_balance(watch.asset.contract, watch.address, item.proof))
+            proven = reader.get(rpc_requests.token_balance(watch.asset.contract, watch.address, item.proof))
             point = BalanceAt(final.height, proven + sum(units for _, units in item.booked))
         else:
-            point = native.point(final.height, native.account(reader, watch.address, final.height))
+            point = native_coin.point(final.height, native_coin.account(reader, watch.address, final.height))
     except NoState:
         return item
     return item if point == final else replace(item, final=point, head=None, known=())
@@ -111,21 +116,20 @@ def _mended(reader: RpcCache, post: SourceContext, key: WatchKey, item: WatchSta
 def _place(reader: RpcCache, held: CursorState, booked: list[MoneyBlock]) -> _Place:
     known = [*held.marks, *([held.final] if held.final else []), *(pending.mark for pending in held.pending)]
     known += [BlockRef(height, digest) for _, _, height, digest in booked]
-    now = sight.hashes(reader, known)
+    now = reorg.hashes(reader, known)
     return _Place(highest_canonical(known, now), now)
 
 
 def _progress(
-    reader: RpcCache, post: SourceContext, held: tuple[WatchKey, WatchState], base: BlockRef | None
+    reader: RpcCache, context: SourceContext, key: WatchKey, item: WatchState, *, base: BlockRef | None
 ) -> WatchState:
     """How far a watch has come at the common block; before its opening it begins anew."""
-    key, item = held
-    watch = post.watched.all.get(key)
+    watch = context.watched.all.get(key)
     if base is None or watch is None or base.height <= item.start:
         return WatchState(item.start, wanted=item.wanted)
     if watch.asset.contract:
-        units = reader.get(calls.token_balance(watch.asset.contract, watch.address, base.block_hash))
+        units = reader.get(rpc_requests.token_balance(watch.asset.contract, watch.address, base.block_hash))
         return WatchState(item.start, wanted=item.wanted, final=BalanceAt(base.height, units), proof=base.height)
-    account = native.account(reader, watch.address, base.block_hash)
-    fresh = WatchState(item.start, wanted=item.wanted, final=native.point(base.height, account))
+    account = native_coin.account(reader, watch.address, base.block_hash)
+    fresh = WatchState(item.start, wanted=item.wanted, final=native_coin.point(base.height, account))
     return replace(fresh, has_code=item.has_code)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from support_service.giving import Direction, Flag, Kind, Watch
 from support_service.money import share
-from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm import rpc_requests
 from support_service.rails.evm.movements import BlockMovements, Movement, net, unexplained
 from support_service.rails.evm.rpc import Call
 from support_service.rails.evm.rpc_cache import RpcCache, logs_of
@@ -54,12 +54,12 @@ def odd_contracts(reader: RpcCache, watches: Iterable[Watch]) -> dict[str, str]:
     that does not tell its decimals (EIP-20 leaves that open) has those of the settings.
     """
     wanted = {watch.asset.contract: watch for watch in watches}
-    reader.fetch(calls.decimals(contract) for contract in wanted)
+    reader.fetch(rpc_requests.decimals(contract) for contract in wanted)
     found: dict[str, str] = {}
     for contract, watch in wanted.items():
         asset, host = watch.asset, reader.node.host
         told = _decimals(reader, contract)
-        if told is None and not reader.get(calls.code(contract, "latest")):
+        if told is None and not reader.get(rpc_requests.code(contract, "latest")):
             found[contract] = f"{host}: there is no token contract at {contract} ({asset.code}) on this chain"
         elif told not in (None, asset.exponent):
             found[contract] = f"{host}: {asset.code} at {contract} has {told} decimals, settings say {asset.exponent}"
@@ -69,7 +69,7 @@ def odd_contracts(reader: RpcCache, watches: Iterable[Watch]) -> dict[str, str]:
 def _decimals(reader: RpcCache, contract: str) -> int | None:
     """A token's own word about its decimals; None where it has none to say."""
     try:
-        told = reader.get(calls.decimals(contract))
+        told = reader.get(rpc_requests.decimals(contract))
     except Refusal as error:
         if type(error) not in (Refusal, UnreadableItem):
             raise
@@ -83,7 +83,7 @@ def transfer(log: Log, ordinal: int) -> TokenTransfer | None:
     Left out: zero values (address poisoning), four topics (an NFT), odd data, dirty address words,
     and logs that a node marks as removed.
     """
-    if log.is_removed or len(log.topics) != _TOPICS or log.topics[0] != calls.TRANSFER_TOPIC:
+    if log.is_removed or len(log.topics) != _TOPICS or log.topics[0] != rpc_requests.TRANSFER_TOPIC:
         return None
     if len(log.data) != _WORD_BYTES or not all(topic.startswith(_TOPIC_PREFIX) for topic in log.topics[1:]):
         return None
@@ -147,7 +147,7 @@ def rest_story(reader: RpcCache, touch: Touch, units: int, own: frozenset[str]) 
 
 
 def _logs_at(reader: RpcCache, watch: Watch, height: int) -> list[Log]:
-    header = reader.get(calls.header(height))
+    header = reader.get(rpc_requests.header(height))
     if header is None:
         raise SourceDown(f"{reader.node.host}: does not know its own block {height}")
     return _logs_in(reader, watch, header)
@@ -160,7 +160,7 @@ def _needs_more(rows: list[Movement], delta: int) -> bool:
 
 def _headers(reader: RpcCache, touched: Sequence[Touch], logs: Iterable[Log]) -> dict[int, Header]:
     heights = sorted({touch.height for touch in touched})
-    told = reader.get_all([calls.header(height) for height in heights])
+    told = reader.get_all([rpc_requests.header(height) for height in heights])
     headers = {header.height: header for header in told if header is not None}
     # A log marked as removed is rightly of another block: it is left out, not a reason to read again.
     live = [log for log in logs if log.height in headers and not log.is_removed]
@@ -173,7 +173,7 @@ def _headers(reader: RpcCache, touched: Sequence[Touch], logs: Iterable[Log]) ->
 def _balance_questions(watch: Watch, header: Header) -> list[Call[int]]:
     contract, address = watch.asset.contract, watch.address
     digests = (header.parent_hash, header.block_hash)
-    return [calls.token_balance(contract, address, digest) for digest in digests]
+    return [rpc_requests.token_balance(contract, address, digest) for digest in digests]
 
 
 def _fetch_balances(reader: RpcCache, touched: Sequence[Touch], headers: Mapping[int, Header]) -> None:
@@ -190,8 +190,11 @@ def _delta(reader: RpcCache, watch: Watch, header: Header) -> int | None:
 
 
 def _logs_in(reader: RpcCache, watch: Watch, header: Header) -> list[Log]:
-    where, contracts, addresses = calls.in_block(header.block_hash), [watch.asset.contract], [watch.address]
-    questions = [calls.transfers_to(contracts, addresses, where), calls.transfers_from(contracts, addresses, where)]
+    where, contracts, addresses = rpc_requests.in_block(header.block_hash), [watch.asset.contract], [watch.address]
+    questions = [
+        rpc_requests.transfers_to(contracts, addresses, where),
+        rpc_requests.transfers_from(contracts, addresses, where),
+    ]
     return [
         replace(log, height=header.height) if log.height == NO_HEIGHT else log for log in logs_of(reader, questions)
     ]
@@ -208,7 +211,9 @@ def _receipts(
     heights = {log.tx: log.height for log in told if log.tx}
     found, unread = list[Receipt](), dict[tuple[str, int], str]()
     unread |= {("", log.height): f"a log of {log.contract or 'a token'}: {log.odd}" for log in told if not log.tx}
-    for (tx, height), receipt in zip(heights.items(), reader.each([calls.receipt(tx) for tx in heights]), strict=True):
+    for (tx, height), receipt in zip(
+        heights.items(), reader.each([rpc_requests.receipt(tx) for tx in heights]), strict=True
+    ):
         if isinstance(receipt, UnreadableItem):
             unread[tx, height] = f"receipt of {tx}: {receipt}"
             continue

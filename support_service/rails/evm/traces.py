@@ -45,23 +45,30 @@ def _inside(tx: str, outermost: Object) -> Iterator[InternalTransfer]:
         if len(path) > DEPTH_MAX:
             raise BadAnswer("the trace is deeper than the EVM allows")
         if path:  # the outermost frame is the transaction's own value, which its block tells
-            yield from _movement(tx, path, _told(frame))
+            yield from _moved(tx, path, _told(frame))
         children = list(enumerate(sequence(frame.get("calls") or [])))
         waiting += [((*path, place), mapping(child)) for place, child in reversed(children)]
 
 
-def _told(frame: Object) -> tuple[str, object, object, object]:
-    kind = str(field(frame, "type")).upper()
-    return kind, frame.get("from"), frame.get("to"), frame.get("value")
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """One inner call as either dialect tells it; its values are not looked at yet."""
+
+    kind: str
+    sender: object
+    recipient: object
+    value: object
 
 
-def _movement(
-    tx: str, path: tuple[int, ...], told: tuple[str, object, object, object], block: str | None = None
-) -> Iterator[InternalTransfer]:
-    kind, sender, recipient, value = told
-    units = quantity(value) if value is not None else 0
-    if kind in _MOVING and units:
-        yield InternalTransfer(tx, ".".join(map(str, path)), address(sender), address(recipient), units, block)
+def _told(frame: Object) -> _Frame:
+    return _Frame(str(field(frame, "type")).upper(), frame.get("from"), frame.get("to"), frame.get("value"))
+
+
+def _moved(tx: str, path: tuple[int, ...], frame: _Frame, block: str | None = None) -> Iterator[InternalTransfer]:
+    units = quantity(frame.value) if frame.value is not None else 0
+    if frame.kind in _MOVING and units:
+        sender, recipient = address(frame.sender), address(frame.recipient)
+        yield InternalTransfer(tx, ".".join(map(str, path)), sender, recipient, units, block)
 
 
 def read_trace_block(value: object) -> tuple[InternalTransfer, ...]:
@@ -79,21 +86,21 @@ def read_trace_block(value: object) -> tuple[InternalTransfer, ...]:
         # Parents come before their children, so a failed ancestor is known by now.
         if path and not any((tx, path[:depth]) in failed for depth in range(len(path) + 1)):
             block = block_hash(field(told, "blockHash"))
-            movements += _movement(tx, path, _acted(told), block)
+            movements += _moved(tx, path, _acted(told), block)
     return tuple(movements)
 
 
-def _acted(told: Object) -> tuple[str, object, object, object]:
+def _acted(told: Object) -> _Frame:
     action = mapping(field(told, "action"))
     match told.get("type"):
         case "call":
             kind = str(action.get("callType", "call")).upper()
-            return kind, action.get("from"), action.get("to"), action.get("value")
+            return _Frame(kind, action.get("from"), action.get("to"), action.get("value"))
         case "create":
             made = mapping(told["result"]) if told.get("result") else {}
-            return "CREATE", action.get("from"), made.get("address"), action.get("value")
+            return _Frame("CREATE", action.get("from"), made.get("address"), action.get("value"))
         case "suicide":
-            return "SELFDESTRUCT", action.get("address"), action.get("refundAddress"), action.get("balance")
+            return _Frame("SELFDESTRUCT", action.get("address"), action.get("refundAddress"), action.get("balance"))
         case other:
             raise BadAnswer(f"{str(other)[:40]!r} is not a kind of trace")
 

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 from support_service.giving import State
 from support_service.rails.chain.cursor_state import key_of
 from support_service.rails.chain.search import Span
-from support_service.rails.evm import native_coin as native
-from support_service.rails.evm import rpc_requests as calls
-from support_service.rails.evm import tokens
+from support_service.rails.evm import native_coin, rpc_requests, tokens
 from support_service.rails.evm.cursor_state import CursorState
 from support_service.rails.evm.movements import BlockMovements, net
 from support_service.rails.evm.report_builder import ReportBuilder
@@ -27,69 +25,71 @@ NEWEST = "the newest blocks"
 
 
 @contextmanager
-def near_head(post: "SourceContext", reader: RpcCache) -> Iterator[None]:
+def near_head(context: "SourceContext", reader: RpcCache) -> Iterator[None]:
     """Read what is not final: what is unreadable there is mostly late: it is waited for, not for ever."""
-    tolerant, is_known = reader.goes_on, any(item.key == NEWEST for item in post.asides.due())
+    tolerant, is_known = reader.goes_on, any(item.key == NEWEST for item in context.asides.due())
     reader.goes_on = tolerant and is_known
     try:
         yield
     except UnreadableItem as error:
         if tolerant:
-            post.asides.note(NEWEST, str(error))
+            context.asides.note(NEWEST, str(error))
         raise
     else:
-        post.asides.solve(NEWEST)
+        context.asides.solve(NEWEST)
     finally:
         reader.goes_on = tolerant
 
 
-def note(post: "SourceContext", stories: Iterable[BlockMovements], *, is_final: bool) -> None:
+def note(context: "SourceContext", stories: Iterable[BlockMovements], *, is_final: bool) -> None:
     """Set aside the blocks of which something could not be read, and drop those that are whole now.
 
     What is not final yet is read again anyway; only a block whose proven change is known can be stated anew.
     """
     for story in stories:
         if not story.unread:
-            post.asides.solve(_name(story))
+            context.asides.solve(_name(story))
             continue
         can_mend = is_final and story.delta_units is not None
-        post.asides.note(_name(story), "; ".join(story.unread), _memo(story) if can_mend else "")
+        context.asides.note(_name(story), "; ".join(story.unread), _memo(story) if can_mend else "")
 
 
-def mended(reader: RpcCache, post: "SourceContext", memo: CursorState) -> ReportBuilder:
+def mended(reader: RpcCache, context: "SourceContext", memo: CursorState) -> ReportBuilder:
     """Read again what is due, and state the blocks anew that are whole now."""
-    draft = ReportBuilder(post.network.name, State.CONFIRMED)
-    for item in [one for one in post.asides.due() if one.memo][:AGAIN_MAX]:
+    builder = ReportBuilder(context.network.name, State.CONFIRMED)
+    for item in [one for one in context.asides.due() if one.memo][:AGAIN_MAX]:
         try:
-            story = _again(reader, post, memo, json.loads(item.memo))
+            story = _again(reader, context, memo, json.loads(item.memo))
         except (Refusal, SourceDown) as error:
-            post.asides.note(item.key, str(error))
+            context.asides.note(item.key, str(error))
             continue
         if story is None:
             # The chain has another block there now, and what it does was stated with it.
-            post.asides.solve(item.key)
+            context.asides.solve(item.key)
         elif story.unread:
-            note(post, [story], is_final=True)
+            note(context, [story], is_final=True)
         else:
-            draft.add([story])
-            post.asides.solve(item.key)
-    return draft
+            builder.add([story])
+            context.asides.solve(item.key)
+    return builder
 
 
-def _again(reader: RpcCache, post: "SourceContext", memo: CursorState, held: dict[str, Any]) -> BlockMovements | None:
+def _again(
+    reader: RpcCache, context: "SourceContext", memo: CursorState, held: dict[str, Any]
+) -> BlockMovements | None:
     key, height, delta = (held["address"], held["asset"]), held["height"], int(held["delta"])
-    watch, point = post.watched.all.get(key), memo.progress.get(key)
+    watch, point = context.watched.all.get(key), memo.progress.get(key)
     if watch is None or point is None or point.final is None or point.final.height < height:
         raise SourceDown("is not watched as final now")
-    header = reader.get(calls.header(height))
+    header = reader.get(rpc_requests.header(height))
     if header is None or header.block_hash != held["hash"]:
         return None
     if watch.asset.contract:
-        (story,) = tokens.stories(reader, [tokens.Touch(watch, height)], [], post.watched.own)
+        (story,) = tokens.stories(reader, [tokens.Touch(watch, height)], [], context.watched.own)
     else:
         # A proven change is all that is needed of the balances, which a node may not keep any more.
         change = Span(key[0], height - 1, height, (0, 0), (delta, 0))
-        (story,) = native.stories(reader, [change], post.watched.native, is_near_head=False)
+        (story,) = native_coin.stories(reader, [change], context.watched.native, is_near_head=False)
     if net(story.rows) != delta or story.delta_units != delta:
         raise SourceDown("its balances are not told any more, so that nothing proves what it did")
     return story

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from support_service.giving import Watch
-from support_service.rails.evm import native_coin as native
-from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm import native_coin, rpc_requests
 from support_service.rails.evm.cursor_state import BalanceAt
 from support_service.rails.evm.movements import BlockMovements, Movement, net, unexplained
 from support_service.rails.evm.native_coin import AccountState
@@ -29,7 +28,7 @@ BLOCKS_MAX = 500
 
 
 @dataclass(slots=True)
-class _Told:
+class _AddressScan:
     """What blocks said of one address."""
 
     watch: Watch
@@ -55,35 +54,40 @@ class ScanResult:
 
 
 def read(
-    reader: RpcCache, watches: Mapping[str, Watch], befores: Mapping[str, AccountState], span: tuple[int, int, calls.At]
+    reader: RpcCache,
+    watches: Mapping[str, Watch],
+    befores: Mapping[str, AccountState],
+    *,
+    low: int,
+    high: int,
+    at: rpc_requests.At,
 ) -> ScanResult:
-    """Read the blocks above span[0] up to span[1], which is also called span[2].
+    """Read the blocks above `low` up to `high`; at says how to name the block `high` to the node.
 
     SourceDown where they are not one chain. The stories name no change of balance, for no single one is proven.
     """
-    low, high, at = span
     own = frozenset(address.lower() for address in watches)
-    tales = {address: _Told(watches[address], before) for address, before in befores.items()}
+    scans = {address: _AddressScan(watches[address], before) for address, before in befores.items()}
     blocks: list[Block] = []
     for block, receipts, unread in _blocks(reader, low, high, own):
         _check_follows(reader, blocks, block)
-        for tale in tales.values():
-            _tell(tale, block, receipts, own)
-            if odd := native.unread_of(block, receipts, unread, us=tale.watch.address.lower()):
-                tale.unread[block.header.height] = odd
-                tale.rows.setdefault(block.header.height, [])
+        for scan in scans.values():
+            _tell(scan, block, receipts, own)
+            if odd := native_coin.unread_of(block, receipts, unread, us=scan.watch.address.lower()):
+                scan.unread[block.header.height] = odd
+                scan.rows.setdefault(block.header.height, [])
         # Their transactions are large, and only those that may have moved value inside are needed again.
-        blocks.append(block.without(native.cannot_call))
+        blocks.append(block.without(native_coin.cannot_call))
     if isinstance(at, str) and blocks[-1].header.block_hash != at:
         raise _moved(reader)
     headers = {block.header.height: block.header for block in blocks}
-    afters = {address: _after(reader, address, at) for address in tales}
-    for address, tale in tales.items():
+    afters = {address: _after(reader, address, at) for address in scans}
+    for address, scan in scans.items():
         after = afters[address]
         if after is not None:
-            _explain_rest(reader, (tale, after[0] - tale.before[0]), blocks, own)
-    points = {address: _point(tale, afters[address], high) for address, tale in tales.items()}
-    stories = [story for tale in tales.values() for story in _stories(tale, headers)]
+            _explain_rest(reader, scan, blocks, own, delta=after[0] - scan.before[0])
+    points = {address: _point(scan, afters[address], high) for address, scan in scans.items()}
+    stories = [story for scan in scans.values() for story in _stories(scan, headers)]
     return ScanResult(stories, points, frozenset(address for address, after in afters.items() if after is None))
 
 
@@ -91,8 +95,8 @@ def _blocks(reader: RpcCache, low: int, high: int, own: frozenset[str]) -> Itera
     for first in range(low + 1, high + 1, BATCH_CALLS_MAX):
         heights = range(first, min(high, first + BATCH_CALLS_MAX - 1) + 1)
         blocks = _whole_or_in_part(reader, heights)
-        touched = [(sent.hash, block) for block in blocks for sent in native.touching(block, own)]
-        told = reader.ask_each([calls.receipt(tx) for tx, _ in touched])
+        touched = [(sent.hash, block) for block in blocks for sent in native_coin.touching(block, own)]
+        told = reader.ask_each([rpc_requests.receipt(tx) for tx, _ in touched])
         receipts, unread = dict[str, Receipt](), dict[str, str]()
         for (tx, block), receipt in zip(touched, told, strict=True):
             if isinstance(receipt, UnreadableItem):
@@ -106,9 +110,9 @@ def _blocks(reader: RpcCache, low: int, high: int, own: frozenset[str]) -> Itera
 
 
 def _whole_or_in_part(reader: RpcCache, heights: Sequence[int]) -> list[Block]:
-    told = reader.ask_each([calls.block(height) for height in heights])
+    told = reader.ask_each([rpc_requests.block(height) for height in heights])
     odd = [height for height, block in zip(heights, told, strict=True) if isinstance(block, UnreadableItem)]
-    parts = iter(reader.ask_all([calls.block_in_part(height) for height in odd]) if odd else [])
+    parts = iter(reader.ask_all([rpc_requests.block_in_part(height) for height in odd]) if odd else [])
     return [next(parts) if isinstance(block, UnreadableItem) else block for block in told]
 
 
@@ -121,57 +125,60 @@ def _moved(reader: RpcCache) -> SourceDown:
     return SourceDown(f"{reader.node.host}: the chain moved while it was read; reading again")
 
 
-def _tell(tale: _Told, block: Block, receipts: Mapping[str, Receipt], own: frozenset[str]) -> None:
-    height, us = block.header.height, tale.watch.address.lower()
-    rows = native.explained(block, receipts, tale.watch, own)
-    tale.sent += sum(sent.sender == us for sent in block.transactions)
+def _tell(scan: _AddressScan, block: Block, receipts: Mapping[str, Receipt], own: frozenset[str]) -> None:
+    height, us = block.header.height, scan.watch.address.lower()
+    rows = native_coin.explained(block, receipts, scan.watch, own)
+    scan.sent += sum(sent.sender == us for sent in block.transactions)
     if rows:
         named = {row.tx for row in rows}
-        tale.rows[height] = rows
-        tale.evidence[height] = [sent.raw for sent in block.transactions if sent.hash in named]
-        tale.evidence[height] += [receipts[tx].raw for tx in named if tx is not None and tx in receipts]
+        scan.rows[height] = rows
+        scan.evidence[height] = [sent.raw for sent in block.transactions if sent.hash in named]
+        scan.evidence[height] += [receipts[tx].raw for tx in named if tx is not None and tx in receipts]
 
 
-def _after(reader: RpcCache, address: str, at: calls.At) -> AccountState | None:
+def _after(reader: RpcCache, address: str, at: rpc_requests.At) -> AccountState | None:
     try:
-        return native.account(reader, address, at)
+        return native_coin.account(reader, address, at)
     except NoState:
         return None
 
 
-def _explain_rest(reader: RpcCache, what: tuple[_Told, int], blocks: Sequence[Block], own: frozenset[str]) -> None:
+def _explain_rest(
+    reader: RpcCache, scan: _AddressScan, blocks: Sequence[Block], own: frozenset[str], *, delta: int
+) -> None:
     """Find what moved inside transactions, where a node traces such old blocks; the rest is unexplained."""
-    tale, delta = what
-    if tale.net != delta:
-        traced = _traced(reader, tale, blocks, own)
+    if scan.net != delta:
+        traced = _traced(reader, scan, blocks, own)
         # A trace is one node's word: all of it together may not claim more than the balances leave open.
-        if native.believable([row for rows in traced.values() for row in rows], delta - tale.net):
+        if native_coin.believable([row for rows in traced.values() for row in rows], delta - scan.net):
             for height, rows in traced.items():
-                tale.rows[height] = tale.rows.get(height, []) + rows
-    rest = unexplained(tale.watch, blocks[-1].header.height, delta - tale.net)
+                scan.rows[height] = scan.rows.get(height, []) + rows
+    rest = unexplained(scan.watch, blocks[-1].header.height, delta - scan.net)
     if rest:
         height = blocks[-1].header.height
-        tale.rows[height] = tale.rows.get(height, []) + rest
+        scan.rows[height] = scan.rows.get(height, []) + rest
 
 
-def _traced(reader: RpcCache, tale: _Told, blocks: Sequence[Block], own: frozenset[str]) -> dict[int, list[Movement]]:
+def _traced(
+    reader: RpcCache, scan: _AddressScan, blocks: Sequence[Block], own: frozenset[str]
+) -> dict[int, list[Movement]]:
     found: dict[int, list[Movement]] = {}
     for block in blocks:
-        movements = native.movements(reader, block) if block.transactions else ()
+        movements = native_coin.movements(reader, block) if block.transactions else ()
         if movements is None:
             return {}
-        rows = native.moved_inside(movements, tale.watch.address.lower(), own)
+        rows = native_coin.moved_inside(movements, scan.watch.address.lower(), own)
         if rows:
             found[block.header.height] = rows
     return found
 
 
-def _point(tale: _Told, after: AccountState | None, high: int) -> BalanceAt:
-    balance, nonce = tale.before
-    return native.point(high, after if after is not None else (balance + tale.net, nonce + tale.sent))
+def _point(scan: _AddressScan, after: AccountState | None, high: int) -> BalanceAt:
+    balance, nonce = scan.before
+    return native_coin.point(high, after if after is not None else (balance + scan.net, nonce + scan.sent))
 
 
-def _stories(tale: _Told, headers: Mapping[int, Header]) -> Iterator[BlockMovements]:
-    for height, rows in sorted(tale.rows.items()):
-        evidence = tuple(tale.evidence.get(height, ()))
-        yield BlockMovements(tale.watch, headers[height], tuple(rows), None, evidence, tale.unread.get(height, ()))
+def _stories(scan: _AddressScan, headers: Mapping[int, Header]) -> Iterator[BlockMovements]:
+    for height, rows in sorted(scan.rows.items()):
+        evidence = tuple(scan.evidence.get(height, ()))
+        yield BlockMovements(scan.watch, headers[height], tuple(rows), None, evidence, scan.unread.get(height, ()))

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from support_service.giving import CardChoice, CardCurrency, Frequency, PaymentMethod
 from support_service.money import Asset
 from support_service.origin import read_origin
-from support_service.rails import shared_options as choices
+from support_service.rails import shared_options
 from support_service.rails.options import Options, Surroundings
 from support_service.rails.processor import card_method
 
@@ -56,9 +56,9 @@ def checkout_origins(api_base: str, own: Iterable[str]) -> tuple[str, ...]:
 
 def _origins(options: Options) -> tuple[str, ...]:
     base, own = options.text("api_base", API_BASE), options.texts("checkout_origins")
-    choices.origin(options, "api_base", base)
+    shared_options.origin(options, "api_base", base)
     for text in own:
-        choices.origin(options, "checkout_origins", text)
+        shared_options.origin(options, "checkout_origins", text)
     if options.has_mistake("api_base") or options.has_mistake("checkout_origins"):
         return ()
     return checkout_origins(base, own)

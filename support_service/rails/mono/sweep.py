@@ -51,9 +51,9 @@ class MonoSweep(Source):
                 yield Report(self.name, str(step), cursor=Cursor(step, None, None, at.clock()))
                 return
             marks = MonoMarks.at_first(first)
-        turn = MonoPoll(self.asides, at, self._memory, marks, step=after.step if after else 0)
-        yield from turn.reports()
-        self._warnings = turn.warnings()
+        poll = MonoPoll(self.asides, at, self._memory, marks, step=after.step if after else 0)
+        yield from poll.reports()
+        self._warnings = poll.warnings()
 
     def warnings(self) -> tuple[SourceWarning, ...]:
         """Say what could not be read."""

@@ -7,7 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from support_service.giving import Clock, Cursor, Frequency, OpenedPage, Plan, Report, SourceWarning, WarningKind
+from support_service.giving import (
+    Clock,
+    Cursor,
+    Frequency,
+    OpenedPage,
+    Plan,
+    PlanPlace,
+    Report,
+    SourceWarning,
+    WarningKind,
+)
 from support_service.rails.asides import Asides
 from support_service.rails.mono.api import MonoApi
 from support_service.rails.mono.claims import NOTHING_SAID, ClaimReader, MonoClaims, invoice_of
@@ -193,10 +203,10 @@ class MonoPoll:
     def _plans(self, is_wanted: Callable[[Plan], bool]) -> list[Plan]:
         """List plans; read whole, for what is read of one may move it in the list."""
         plans: list[Plan] = []
-        before: tuple[int, str] | None = None
+        before: PlanPlace | None = None
         while page := self._merchant.believed.plans(PLANS_A_LOOK, before, rail=RAIL):
             plans += [one for one in page if is_wanted(one)]
-            before = page[-1].number, page[-1].name
+            before = page[-1].place
         return plans
 
     def _looked_up(self, look: "Callable[..., MonoClaims]", name: str) -> Iterator[Report]:

@@ -212,7 +212,7 @@ class Reader:
         """Read a refund: part or all, on its way, done, or come back."""
         place, outcome = REFUNDS.get(str(of.get("status")), (1, Outcome.PENDING))
         units, code = self._told(of)
-        return self._about_payment(of, at, (place, at.micros), (RefundClaim(units, outcome), code))
+        return self._about_payment(of, at, (place, at.micros), RefundClaim(units, outcome), code=code)
 
     def dispute(self, of: Json, at: EventTime) -> Said:
         """Read a dispute; a prevented one was settled before it began, with or without money going back."""
@@ -223,7 +223,7 @@ class Reader:
             outcome = Outcome.SUCCEEDED if is_withdrawn else Outcome.FAILED
         units, code = self._told(of)
         claim = DisputeClaim(units, outcome, is_withdrawn and outcome is Outcome.PENDING)
-        return self._about_payment(of, at, (place, at.micros), (claim, code))
+        return self._about_payment(of, at, (place, at.micros), claim, code=code)
 
     def fee(self, of: Json, payment: str, code: str) -> Said:
         """Read what one entry of Stripe's books kept, or gave back, of a payment.
@@ -285,13 +285,14 @@ class Reader:
         amount, rank = whole(of, "amount"), (STRANGE, at.micros)
         return _Charged(name(of), currency(of), amount, None, moment(of), is_plan=False, rank=rank)
 
-    def _about_payment(self, of: Json, at: EventTime, rank: Rank, what: tuple[RefundClaim | DisputeClaim, str]) -> Said:
+    def _about_payment(
+        self, of: Json, at: EventTime, rank: Rank, claim: RefundClaim | DisputeClaim, *, code: str
+    ) -> Said:
         """Let a claim, told with its own currency, find its payment: of another currency it is people's to judge."""
         payment = optional_id(of, "payment_intent") or optional_id(of, "charge")
         if payment is None:
             # Such as a refund out of a customer's cash balance: no gift's.
             return Said()
-        claim, code = what
         return Said(waiting=(Named(payment, name(of), rank, claim, code),)) if at.is_ours else Said()
 
     def _claim(self, state: State, money: tuple[int, int], created: datetime, intent: Intent | None) -> PaymentClaim:

@@ -53,9 +53,9 @@ class StripeSweep(Source):
                 yield self._idle(after)
                 return
             marks = SweepState.first(first)
-        turn = SweepPoll(self.asides, at, self._memory, (after, marks.with_gap(at.clock())))
-        yield from turn.reports()
-        self._warnings = tuple(turn.warnings)
+        poll = SweepPoll(self.asides, at, self._memory, after=after, marks=marks.with_gap(at.clock()))
+        yield from poll.reports()
+        self._warnings = tuple(poll.warnings)
 
     def warnings(self) -> tuple[SourceWarning, ...]:
         """Say what could not be read, and which events are gone for good."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any, TypeVar
 
-from support_service.giving import Clock, Cursor, Plan, Report, SourceWarning, WarningKind
+from support_service.giving import Clock, Cursor, Plan, PlanPlace, Report, SourceWarning, WaitingClaim, WarningKind
 from support_service.rails.asides import Asides
 from support_service.rails.processor import Believed
 from support_service.rails.stripe.api import PATHS, Api
@@ -62,11 +62,11 @@ class SweepPoll:
     """Reads everything once; what cannot be read goes to `asides`. Raises SourceDown, and what the ledger raises."""
 
     def __init__(
-        self, asides: Asides, account: SweepAccount, memory: Memory, after: tuple[Cursor | None, SweepState]
+        self, asides: Asides, account: SweepAccount, memory: Memory, *, after: Cursor | None, marks: SweepState
     ) -> None:
         self._asides, self._account, self._memory = asides, account, memory
-        held, self._marks = after
-        self._number = held.step if held else 0
+        self._marks = marks
+        self._number = after.step if after else 0
         # What could not be read in this turn: of one thing several may be asked.
         self._unread: set[str] = set()
         self.warnings: list[SourceWarning] = []
@@ -221,10 +221,10 @@ class SweepPoll:
     def _waiting(self, until: datetime) -> list[str]:
         """Name what waits since then; read whole, for what is found leaves the list."""
         names: dict[str, None] = {}
-        after: tuple[int, str, str] | None = None
+        after: WaitingClaim | None = None
         while page := self._account.believed.inbox(after, rail=RAIL):
             names |= dict.fromkeys(one.name for one in page if one.since <= until)
-            after = page[-1].place
+            after = page[-1]
         return list(names)
 
     def _open(self) -> Iterator[Report]:
@@ -240,10 +240,10 @@ class SweepPoll:
     def _running(self) -> list[Plan]:
         """List plans that still charge; read whole, for what is read of one may move it in the list."""
         plans: list[Plan] = []
-        before: tuple[int, str] | None = None
+        before: PlanPlace | None = None
         while page := self._account.believed.plans(_PLANS_PAGE, before, rail=RAIL):
             plans += [one for one in page if one.state not in ENDED_PLANS]
-            before = page[-1].number, page[-1].name
+            before = page[-1].place
         return plans
 
     def _owners(self, entry: Json) -> list[str | None]:

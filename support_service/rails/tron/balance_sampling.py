@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from support_service.rails.chain.quorum import agreed
-from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm import rpc_requests as evm_requests
 from support_service.rails.evm.multicall import Pair
 from support_service.rails.evm.rpc import Call, Node
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import Refusal
 from support_service.rails.evm.rpc_schema import Header
 from support_service.rails.source import SourceDown
-from support_service.rails.tron import rpc_requests as questions
+from support_service.rails.tron import rpc_requests as tron_requests
 from support_service.rails.tron.balance_samples import BalanceSample
 
 
@@ -70,12 +70,12 @@ class Beside:
             told[node] = _samples(found, pairs)
             if self._quorum == 1 and told[node]:
                 break
-        camp = agreed({node: samples for node, samples in told.items() if samples}, self._quorum)
-        return {} if camp is None else camp.value
+        vote = agreed({node: samples for node, samples in told.items() if samples}, self._quorum)
+        return {} if vote is None else vote.value
 
 
 def _asked(pairs: Sequence[Pair]) -> list[Call[object]]:
-    return [calls.tip("latest"), *(questions.balance(*pair) for pair in pairs), questions.height()]
+    return [evm_requests.tip("latest"), *(tron_requests.balance(*pair) for pair in pairs), tron_requests.height()]
 
 
 def _samples(told: Sequence[object], pairs: Sequence[Pair]) -> dict[Pair, BalanceSample]:

@@ -7,7 +7,7 @@ also for one that is not SUCCESS. Where the witness is set, nothing is booked th
 from collections.abc import Iterable
 
 from support_service.rails.asides import Asides
-from support_service.rails.chain.http import JsonServer, host_of
+from support_service.rails.chain.http import JsonServer
 from support_service.rails.evm.rpc_errors import UnreadableItem
 from support_service.rails.source import SourceDown
 
@@ -21,7 +21,7 @@ TRIES_MAX = 5
 
 def witness_at(url: str) -> JsonServer:
     """Give a second witness its bounds; its address may hold a key, so only the host is told."""
-    return JsonServer(url, host_of(url), bytes_max=ANSWER_BYTES_MAX, brackets_max=BRACKETS_MAX)
+    return JsonServer(url, bytes_max=ANSWER_BYTES_MAX, brackets_max=BRACKETS_MAX)
 
 
 class Results:

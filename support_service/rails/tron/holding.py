@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-from support_service.giving import Watch
 from support_service.rails.chain.cursor_state import WatchKey
-from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm import rpc_requests as evm_requests
 from support_service.rails.evm.cursor_state import WatchState
 from support_service.rails.evm.movements import net
 from support_service.rails.evm.range_reader import Watched
@@ -31,13 +30,10 @@ def _holding(
     watch = watched.all[key]
     if sample is None:
         return Holding(watch, height, None, "no node told its balance")
-    header = reader.get(calls.header(sample.height))
+    header = reader.get(evm_requests.header(sample.height))
     if header is None or header.block_hash != sample.block_hash:
         return Holding(watch, height, None, "its balance was told of another block than the chain's")
     low, high = sorted((height, sample.height))
-    moved = _moved(reader, watch, (low, high), watched.own)
+    between = reconcile.look_again(reader, watch, watched.own, low=low, high=high)
+    moved = sum(net(story.rows) for story in between)
     return Holding(watch, height, sample.units - moved if high == sample.height else sample.units + moved)
-
-
-def _moved(reader: RpcCache, watch: Watch, span: tuple[int, int], own: frozenset[str]) -> int:
-    return sum(net(story.rows) for story in reconcile.look_again(reader, watch, span, own))

@@ -6,12 +6,12 @@ or topic, and knows the logs all the same. So a search that must find something 
 
 from collections.abc import Iterable
 
-from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm import rpc_requests as evm_requests
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import RangeTooBig
 from support_service.rails.evm.rpc_schema import Log
 from support_service.rails.source import SourceDown
-from support_service.rails.tron import rpc_requests as questions
+from support_service.rails.tron import rpc_requests as tron_requests
 
 # A token that is in use moves in every block or two; blocks of all logs are large, so few are asked for first.
 BLOCKS_FIRST = 3
@@ -24,12 +24,12 @@ def is_alive(reader: RpcCache, contracts: Iterable[str], height: int) -> bool:
 
     SourceDown where there are logs and the search misses them.
     """
-    if reader.get(questions.transfers(contracts, _first(height, BLOCKS_FIRST), height)):
+    if reader.get(tron_requests.transfers(contracts, _first(height, BLOCKS_FIRST), height)):
         return True
     log = _any_log(reader, height)
     if log is None:
         return False
-    if log.tx not in {found.tx for found in reader.get(questions.logs_like(log))}:
+    if log.tx not in {found.tx for found in reader.get(tron_requests.logs_like(log))}:
         raise SourceDown(
             f"{reader.node.host}: its log index is off at block {log.height}: a search by contract does not find a log "
             "that is there; switch the Ethereum-like interface on and let the node sync anew"
@@ -48,7 +48,7 @@ def check(reader: RpcCache, contracts: Iterable[str], height: int) -> None:
 
 def check_head(reader: RpcCache, contracts: Iterable[str]) -> None:
     """See that the index is alive at the node's head."""
-    head = reader.get(calls.tip("latest"))
+    head = reader.get(evm_requests.tip("latest"))
     if head is None:
         raise SourceDown(f"{reader.node.host}: has no blocks yet")
     check(reader, contracts, head.height)
@@ -57,7 +57,7 @@ def check_head(reader: RpcCache, contracts: Iterable[str]) -> None:
 def _any_log(reader: RpcCache, height: int) -> Log | None:
     for blocks in LOOK_BACK:
         try:
-            found = reader.get(questions.every_log(_first(height, blocks), height))
+            found = reader.get(tron_requests.every_log(_first(height, blocks), height))
         except RangeTooBig:
             # Too many logs to be told at once, in blocks that had none nearer by: a few of them will do.
             continue

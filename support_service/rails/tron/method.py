@@ -2,7 +2,7 @@
 
 from support_service.giving import PaymentMethod, Phrase, QrText, Row, Wait, Watch
 from support_service.money import Asset
-from support_service.rails import shared_options as choices
+from support_service.rails import shared_options
 from support_service.rails.options import Options, Surroundings
 from support_service.rails.tron.address import read_address
 from support_service.rails.tron.network import take_network
@@ -13,9 +13,9 @@ NETWORK_WORDS = "TRON (TRC20)"
 def build_method(key: str, options: Options, around: Surroundings) -> PaymentMethod | None:
     """Read network, address and tokens; every token known on the network unless set."""
     before = len(options.mistakes)
-    network = choices.network(options, around, rail="tron")
-    address = choices.checked(options, "address", read_address)
-    start_block = choices.start_block(options, around, network)
+    network = shared_options.network(options, around, rail="tron")
+    address = shared_options.checked(options, "address", read_address)
+    start_block = shared_options.start_block(options, around, network)
     assets = _take_assets(options, around, network)
     if network is None or address is None or len(options.mistakes) > before:
         return None
@@ -65,7 +65,7 @@ def _take_assets(options: Options, around: Surroundings, network: str | None) ->
         options.texts("assets")
         return ()
     tokens = tuple(asset for asset in around.assets if asset.network == network and asset.contract)
-    assets = choices.assets(options, around, network, default=tokens, contract=read_address)
+    assets = shared_options.assets(options, around, network, default=tokens, contract=read_address)
     for asset in assets:
         if not asset.contract:
             options.reject("assets", f"{asset.code!r} has no contract; this rail accepts TRC20 tokens only")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from support_service.rails.chain import node_settings as nodes
+from support_service.rails.chain import node_settings
 from support_service.rails.evm.network import EvmNetwork
 from support_service.rails.options import Options
 
@@ -29,23 +29,23 @@ def take_network(name: str, options: Options) -> TronNetwork | None:
     """Take every key this rail knows from a network's table; None (with mistakes noted) if it is wrong."""
     before = len(options.mistakes)
     options.text("rail")
-    chain_id = nodes.chain_id(options)
-    rpc = nodes.node_urls(options, "rpc")
+    chain_id = node_settings.chain_id(options)
+    rpc = node_settings.node_urls(options, "rpc")
     network = TronNetwork(
         name=name,
         chain_id=chain_id or 0,
         rpc=rpc,
-        quorum=nodes.quorum(options, rpc),
+        quorum=node_settings.quorum(options, rpc),
         start_block=options.number("start_block"),
-        confirm=nodes.confirm(options),
-        poll_seconds=nodes.poll_seconds(options, POLL_SECONDS_DEFAULT),
-        solid=nodes.node_urls(options, "rpc_solid"),
-        native=nodes.node_urls(options, "native"),
-        trongrid=nodes.node_urls(options, "trongrid"),
+        confirm=node_settings.confirm(options),
+        poll_seconds=node_settings.poll_seconds(options, POLL_SECONDS_DEFAULT),
+        solid=node_settings.node_urls(options, "rpc_solid"),
+        native=node_settings.node_urls(options, "native"),
+        trongrid=node_settings.node_urls(options, "trongrid"),
     )
     return None if len(options.mistakes) > before else network
 
 
 def read_network(name: str, table: Mapping[str, object]) -> TronNetwork:
     """Read a table that was already checked at start-up; ValueError, naming the mistakes, if it was not."""
-    return nodes.read_network(name, table, take_network)
+    return node_settings.read_network(name, table, take_network)

@@ -1,6 +1,6 @@
 """What `check --online` asks of every TRON node: which chain it is on."""
 
-from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm import rpc_requests as evm_requests
 from support_service.rails.evm.rpc import Node
 from support_service.rails.evm.rpc_errors import Refusal
 from support_service.rails.options import Mistake
@@ -22,7 +22,7 @@ def _ask_network(network: TronNetwork) -> list[str | Mistake]:
 def _ask(network: TronNetwork, key: str, place: int, url: str) -> str | Mistake:
     node, where = Node(url), f"networks.{network.name}.{key}"
     try:
-        found = node.ask(calls.chain_id())
+        found = node.ask(evm_requests.chain_id())
     except (SourceError, Refusal) as error:
         return Mistake(where, f"entry {place}: {error}")
     if found != network.chain_id:

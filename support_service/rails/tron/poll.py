@@ -9,7 +9,7 @@ from support_service.giving import Cursor, Report, SourceWarning, State, Warning
 from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.chain.search import BlockRef
-from support_service.rails.evm import rpc_requests as calls
+from support_service.rails.evm import rpc_requests as evm_requests
 from support_service.rails.evm.cursor_state import BalanceAt, WatchState
 from support_service.rails.evm.multicall import Pair
 from support_service.rails.evm.poll import Poll, SourceContext
@@ -18,10 +18,9 @@ from support_service.rails.evm.reorg import ChainHead, mark_of
 from support_service.rails.evm.report_builder import ReportBuilder
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.source import SourceDown
-from support_service.rails.tron import balance_samples as samples
+from support_service.rails.tron import balance_samples, reconcile
 from support_service.rails.tron import log_index as canary
-from support_service.rails.tron import reconcile
-from support_service.rails.tron import rpc_requests as questions
+from support_service.rails.tron import rpc_requests as tron_requests
 from support_service.rails.tron.address_forms import Forms
 from support_service.rails.tron.balance_samples import BalanceSample, BalanceSamples, Samples
 from support_service.rails.tron.balance_sampling import Sampler
@@ -37,7 +36,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Helpers:
-    """What a TRON turn needs beside its post: the two forms of addresses, and who tells balances."""
+    """What a TRON turn needs beside its context: the two forms of addresses, and who tells balances."""
 
     forms: Forms
     sampler: Sampler
@@ -46,9 +45,9 @@ class Helpers:
 class TronPoll(Poll):
     """Reads from one node (or a panel), once. Raises SourceDown, SourceLied and Refusal."""
 
-    def __init__(self, post: SourceContext, reader: RpcCache, after: Cursor | None, helpers: Helpers) -> None:
-        super().__init__(post, reader, after)
-        self._helpers, self._books = helpers, samples.read(after)
+    def __init__(self, context: SourceContext, reader: RpcCache, after: Cursor | None, helpers: Helpers) -> None:
+        super().__init__(context, reader, after)
+        self._helpers, self._books = helpers, balance_samples.read(after)
         self._is_sampled = False
 
     def reports(self) -> Iterator[Report]:
@@ -86,49 +85,49 @@ class TronPoll(Poll):
         wanted = self._helpers.sampler.questions(self._unsampled())
         if not wanted:
             return
-        here = [] if self._mark is None else [calls.header(self._mark.height)]
-        finalized = [calls.tip("finalized")] if self._post.network.confirm == "finalized" else []
-        self._reader.fetch([calls.chain_id(), *finalized, *here, *wanted])
+        here = [] if self._mark is None else [evm_requests.header(self._mark.height)]
+        finalized = [evm_requests.tip("finalized")] if self._context.network.confirm == "finalized" else []
+        self._reader.fetch([evm_requests.chain_id(), *finalized, *here, *wanted])
 
-    def _report(self, draft: ReportBuilder) -> Report:
-        return self._helpers.forms.told(super()._report(draft))
+    def _report(self, builder: ReportBuilder) -> Report:
+        return self._helpers.forms.told(super()._report(builder))
 
     def _remembered(self) -> str:
         return codec.write(self._memo, Samples(self._books))
 
-    def _begin(self, seen: ChainHead, draft: ReportBuilder) -> None:
+    def _begin(self, seen: ChainHead, builder: ReportBuilder) -> None:
         """Where a watch starts anew, what was booked as unexplained is taken back: it is to be found again."""
         before = dict(self._memo.progress)
-        super()._begin(seen, draft)
+        super()._begin(seen, builder)
         for key in self._watched.all:
             if key not in before or self._memo.progress[key] == before[key]:
                 continue
             for gap in self._book(key).gaps:
-                draft.empty(key, mark_of(reconcile.block(self._reader, gap.high)), is_canonical=True)
+                builder.empty(key, mark_of(reconcile.block(self._reader, gap.high)), is_canonical=True)
             self._books[key] = BalanceSamples()
 
     def _due(self) -> list[Watch]:
         """No balance is asked for at a block: a TRON node does not tell it."""
         return []
 
-    def _open(self, keys: Iterable[WatchKey], draft: ReportBuilder) -> None:
+    def _open(self, keys: Iterable[WatchKey], builder: ReportBuilder) -> None:
         """Begin at a change of nothing: what lay there before is told by the first balance, and is booked then."""
         for key in keys:
             item = self._memo.progress[key]
             point = BalanceAt(item.start, 0)
-            opened = replace(item, final=point) if draft.state is State.CONFIRMED else replace(item, head=point)
+            opened = replace(item, final=point) if builder.state is State.CONFIRMED else replace(item, head=point)
             self._memo = self._memo.with_progress({key: opened})
 
     def _step_final(
-        self, group: Mapping[WatchKey, WatchState], span: Range, draft: ReportBuilder, *, target: int
+        self, group: Mapping[WatchKey, WatchState], span: Range, builder: ReportBuilder, *, target: int
     ) -> None:
         if span.high - span.low > SPAN_WITHOUT_CANARY:
             contracts = sorted({watch.asset.contract for watch in self._watched.tokens})
             canary.is_alive(self._reader, contracts, span.low + 1)
             canary.is_alive(self._reader, contracts, span.high)
-        super()._step_final(group, span, draft, target=target)
+        super()._step_final(group, span, builder, target=target)
 
-    def _prove(self, group: Mapping[WatchKey, WatchState], draft: ReportBuilder, height: int) -> None:
+    def _prove(self, group: Mapping[WatchKey, WatchState], builder: ReportBuilder, height: int) -> None:
         """Hold every sample whose block is final by now against the logs."""
         self._sample()
         for key in group:
@@ -137,11 +136,11 @@ class TronPoll(Poll):
                 continue
             case = Case(watch, self._memo.progress[key], self._book(key), sample, partial(self._again, watch))
             verdict = reconcile.judge(self._reader, case, self._watched.own)
-            draft.add(verdict.stories)
+            builder.add(verdict.stories)
             if verdict.book.gaps != case.book.gaps:
                 gap = verdict.book.gaps[-1]
                 facts = {"asset": key[1], "from_block": gap.low + 1, "to_block": gap.high}
-                log.warning("balance_not_explained", extra={"source": self._post.name, **facts})
+                log.warning("balance_not_explained", extra={"source": self._context.name, **facts})
             self._memo = self._memo.with_progress({key: verdict.progress})
             self._books[key] = verdict.book
 
@@ -158,21 +157,21 @@ class TronPoll(Poll):
         """A second sample, asked for after the logs were read anew."""
         return self._helpers.sampler.take(self._reader, [_pair(watch)]).get(_pair(watch))
 
-    def _settle(self, draft: ReportBuilder, keys: set[WatchKey], height: int) -> None:
+    def _settle(self, builder: ReportBuilder, keys: set[WatchKey], height: int) -> None:
         """Before what was seen is taken back: a search may have missed it, so its block is read without the index."""
-        told = draft.marks
+        told = builder.marks
         due = [p for p in self._memo.pending if p.mark.height <= height]
         silent = {p.mark: (p.keys & keys) - told.get(p.mark, frozenset()) for p in due}
         for mark, left in silent.items():
             if left:
                 self._look_into(mark, left)
-        super()._settle(draft, keys, height)
+        super()._settle(builder, keys, height)
 
     def _look_into(self, mark: BlockRef, keys: Iterable[WatchKey]) -> None:
-        header = self._reader.get(calls.header(mark.height))
+        header = self._reader.get(evm_requests.header(mark.height))
         if header is None or header.block_hash != mark.block_hash:
             return
-        logs = self._reader.get(questions.logs_of_block(mark.block_hash))
+        logs = self._reader.get(tron_requests.logs_of_block(mark.block_hash))
         for key in keys:
             if reconcile.stories_of(self._reader, self._watched.all[key], logs, self._watched.own):
                 raise SourceDown(f"{self._reader.node.host}: its log search misses a transfer of block {mark.height}")

@@ -9,15 +9,14 @@ from dataclasses import dataclass, replace
 
 from support_service.giving import Watch
 from support_service.rails.chain.search import RangeSize
-from support_service.rails.evm import movements as rows
-from support_service.rails.evm import rpc_requests as calls
-from support_service.rails.evm import tokens
+from support_service.rails.evm import movements, tokens
+from support_service.rails.evm import rpc_requests as evm_requests
 from support_service.rails.evm.cursor_state import BalanceAt, WatchState
 from support_service.rails.evm.movements import BlockMovements, net
 from support_service.rails.evm.rpc_cache import LogSearch, RpcCache
 from support_service.rails.evm.rpc_schema import Header, Log
 from support_service.rails.source import SourceDown
-from support_service.rails.tron import rpc_requests as questions
+from support_service.rails.tron import rpc_requests as tron_requests
 from support_service.rails.tron.balance_samples import BalanceSample, BalanceSamples, Gap
 
 # Up to here blocks are read with all their logs, which needs no index: some 200 kB each.
@@ -60,7 +59,7 @@ def judge(reader: RpcCache, case: Case, own: frozenset[str]) -> Verdict:
         return Verdict(progress, settled)
     if sample.units == _said(progress, sample.height):
         return Verdict(_proven(progress, sample), replace(settled, doubt=None, first=settled.first or sample))
-    found = look_again(reader, case.watch, (_low(progress), sample.height), own)
+    found = look_again(reader, case.watch, own, low=_low(progress), high=sample.height)
     progress, stories = _corrected(progress, found)
     rest = sample.units - _said(progress, sample.height)
     if rest == 0:
@@ -69,21 +68,20 @@ def judge(reader: RpcCache, case: Case, own: frozenset[str]) -> Verdict:
     if case.book.doubt != rest and case.again() != sample:
         # One balance alone may have been told of another block than it says.
         return Verdict(progress, replace(settled, doubt=rest), tuple(stories))
-    return _named(reader, replace(case, progress=progress), (header, found), stories)
+    return _named(reader, replace(case, progress=progress), header, found, stories=stories)
 
 
-def look_again(reader: RpcCache, watch: Watch, span: tuple[int, int], own: frozenset[str]) -> list[BlockMovements]:
-    """Read the logs of blocks above span[0] up to span[1] anew: few blocks without the index, many with it."""
-    low, high = span
+def look_again(reader: RpcCache, watch: Watch, own: frozenset[str], *, low: int, high: int) -> list[BlockMovements]:
+    """Read the logs of blocks above `low` up to `high` anew: few blocks without the index, many with it."""
     reader.forget()
     if high - low > WHOLE_BLOCKS_MAX:
         search = LogSearch([watch.asset.contract], [watch.address])
         search.size = RangeSize(most=RANGE_BLOCKS_MAX)
         logs = search.read(reader, low + 1, high)
     else:
-        reader.fetch([calls.header(height) for height in range(low + 1, high + 1)])
+        reader.fetch([evm_requests.header(height) for height in range(low + 1, high + 1)])
         digests = [block(reader, height).block_hash for height in range(low + 1, high + 1)]
-        told = reader.get_all([questions.logs_of_block(digest) for digest in digests])
+        told = reader.get_all([tron_requests.logs_of_block(digest) for digest in digests])
         logs = [log for found in told for log in found]
     return stories_of(reader, watch, logs, own)
 
@@ -96,18 +94,18 @@ def stories_of(reader: RpcCache, watch: Watch, logs: Iterable[Log], own: frozens
 
 def opening(reader: RpcCache, watch: Watch, start: int, units: int) -> BlockMovements:
     """The story of what lay there at the end of block `start`."""
-    return rows.opening(watch, block(reader, start), units)
+    return movements.opening(watch, block(reader, start), units)
 
 
 def with_unexplained(watch: Watch, header: Header, known: Iterable[BlockMovements], units: int) -> BlockMovements:
     """The story of a block with what nothing explains; known are the stories that logs told."""
     told = next((story for story in known if story.header == header), BlockMovements(watch, header, (), None))
-    return replace(told, rows=(*told.rows, *rows.unexplained(watch, header.height, units)))
+    return replace(told, rows=(*told.rows, *movements.unexplained(watch, header.height, units)))
 
 
 def block(reader: RpcCache, height: int) -> Header:
     """A block below one that the node has; null for it is no answer."""
-    header = reader.get(calls.header(height))
+    header = reader.get(evm_requests.header(height))
     if header is None:
         raise SourceDown(f"{reader.node.host}: does not know its own block {height}; reading again")
     return header
@@ -145,10 +143,10 @@ def _corrected(progress: WatchState, found: Iterable[BlockMovements]) -> tuple[W
 
 
 def _named(
-    reader: RpcCache, case: Case, place: tuple[Header, list[BlockMovements]], stories: list[BlockMovements]
+    reader: RpcCache, case: Case, header: Header, found: list[BlockMovements], *, stories: list[BlockMovements]
 ) -> Verdict:
     """Book what no log tells: as the opening where there is none yet, else as unexplained in the sample's block."""
-    progress, sample, (header, found) = case.progress, case.sample, place
+    progress, sample = case.progress, case.sample
     said = _said(progress, sample.height)
     rest, low = sample.units - said, _low(progress)
     book = replace(case.book, sample=None, doubt=None, first=case.book.first or sample)

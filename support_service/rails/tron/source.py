@@ -12,8 +12,7 @@ from datetime import datetime, timedelta
 from support_service.giving import Clock, Cursor, MoneyBlock, Report, SourceWarning, WarningKind, Watch, utc_now
 from support_service.rails.asides import Asides
 from support_service.rails.chain.search import RangeSize
-from support_service.rails.evm import cursor_state as memo
-from support_service.rails.evm import tokens
+from support_service.rails.evm import cursor_state, tokens
 from support_service.rails.evm.range_reader import Watched
 from support_service.rails.evm.reorg import check_chain, look
 from support_service.rails.evm.rpc import Askable, Node
@@ -23,9 +22,8 @@ from support_service.rails.evm.source import EvmSource
 from support_service.rails.processor import Believed
 from support_service.rails.rail import RailSettings
 from support_service.rails.source import Holding, Rescan, Source, SourceDown, SourceLied
-from support_service.rails.tron import holding, rescan
+from support_service.rails.tron import holding, rescan, step_back
 from support_service.rails.tron import log_index as canary
-from support_service.rails.tron import step_back as thaw
 from support_service.rails.tron.address_forms import Forms
 from support_service.rails.tron.balance_sampling import Beside, Sampler, Within
 from support_service.rails.tron.contract_results import Results
@@ -63,7 +61,7 @@ class TronSource(EvmSource):
         self.asides: Asides = Asides(self.name, clock)
         self.solid = [node(url) for url in network.solid]
         for watched in (*self._watched.values(), self._watched_together):
-            watched.has_lens = False
+            watched.has_multicall = False
             watched.logs.size = RangeSize(most=RANGE_BLOCKS_MAX)
         self._proven_at: dict[Node, datetime] = {}
         self._troubles: tuple[SourceWarning, ...] = ()
@@ -84,10 +82,10 @@ class TronSource(EvmSource):
         """Take one turn for what can be read; raises Refusal."""
         self._troubles = ()
         reader = RpcCache(NewestOnly(asked, self._witness), goes_on=watched.may_scan)
-        turn = TronPoll(self._post(self.name, watched), reader, after, Helpers(self._forms, self._sampler()))
-        yield from turn.reports()
-        self._histories.compare(RpcCache(NewestOnly(asked)), tuple(watched.all.values()), turn.final_height)
-        self._warnings = (*turn.warnings, *self._troubles, *self._histories.warnings)
+        poll = TronPoll(self._context(self.name, watched), reader, after, Helpers(self._forms, self._sampler()))
+        yield from poll.reports()
+        self._histories.compare(RpcCache(NewestOnly(asked)), tuple(watched.all.values()), poll.final_height)
+        self._warnings = (*poll.warnings, *self._troubles, *self._histories.warnings)
 
     def step_back(self, after: Cursor, blocks: Iterable[MoneyBlock]) -> Report | None:
         """After a freeze: the step back to the last common block, or None where the chain is as we read it.
@@ -95,18 +93,18 @@ class TronSource(EvmSource):
         blocks are those the ledger holds money in. Raises SourceDown and SourceLied.
         """
         with self._told_as_down() as reader:
-            post = self._post(self.name, self._watched_together)
-            return thaw.step_back(post, reader, after, blocks, forms=self._forms)
+            context = self._context(self.name, self._watched_together)
+            return step_back.step_back(context, reader, after, blocks, forms=self._forms)
 
     def read_again(self, name: str, task: Rescan, after: Cursor | None) -> Iterator[Report]:
         """Read blocks once more, for one method; raises SourceDown and SourceLied."""
         with self._told_as_down() as reader:
-            post = self._post(name, self._watched_together)
-            yield from rescan.read_again(post, reader, task, after, forms=self._forms)
+            context = self._context(name, self._watched_together)
+            yield from rescan.read_again(context, reader, task, after, forms=self._forms)
 
     def holdings(self, after: Cursor) -> list[Holding]:
         """Ask what every watch held at its last final block; raises SourceDown and SourceLied."""
-        held = memo.read(after)
+        held = cursor_state.read(after)
         with self._told_as_down() as reader:
             look(reader, self._network, held, None)
             told = holding.holdings(reader, self._watched_together, held.progress, self._sampler())

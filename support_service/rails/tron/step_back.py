@@ -7,33 +7,34 @@ from support_service.giving import Cursor, MoneyBlock, Report, Statement
 from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.chain.search import BlockRef
-from support_service.rails.evm import cursor_state as memo
-from support_service.rails.evm import step_back as thaw
+from support_service.rails.evm import cursor_state
+from support_service.rails.evm import step_back as evm_step_back
 from support_service.rails.evm.cursor_state import BalanceAt, WatchState
 from support_service.rails.evm.poll import SourceContext
 from support_service.rails.evm.rpc_cache import RpcCache
-from support_service.rails.tron import balance_samples as samples
-from support_service.rails.tron import reconcile
+from support_service.rails.tron import balance_samples, reconcile
 from support_service.rails.tron.address_forms import Forms
 from support_service.rails.tron.balance_samples import BalanceSamples, Samples
 
 
 def step_back(
-    post: SourceContext, reader: RpcCache, after: Cursor, blocks: Iterable[MoneyBlock], *, forms: Forms
+    context: SourceContext, reader: RpcCache, after: Cursor, blocks: Iterable[MoneyBlock], *, forms: Forms
 ) -> Report | None:
     """Report the step back to the last common block; None where the chain is as we read it.
 
     A watch whose last proof lies above that block is read anew from its start. Raises SourceDown,
     SourceLied and Refusal.
     """
-    held, books = memo.read(after).progress, samples.read(after)
-    report = thaw.step_back(post, reader, after, forms.blocks(blocks), progress=_progress)
+    held, books = cursor_state.read(after).progress, balance_samples.read(after)
+    report = evm_step_back.step_back(context, reader, after, forms.blocks(blocks), progress=_progress)
     if report is None or report.cursor is None:
         return None
-    now = memo.read(report.cursor)
+    now = cursor_state.read(report.cursor)
     restarted = {key for key, item in now.progress.items() if item.final is None}
     base = -1 if report.cursor.height is None else report.cursor.height
-    taken_back = _taken_back(post, reader, [(key, books.get(key, BalanceSamples())) for key in sorted(restarted)], base)
+    taken_back = _taken_back(
+        context, reader, [(key, books.get(key, BalanceSamples())) for key in sorted(restarted)], base
+    )
     kept = {key: _kept(book, base) for key, book in books.items() if key in held and key not in restarted}
     cursor = replace(report.cursor, memo=codec.write(now, Samples(kept)))
     return forms.told(replace(report, statements=(*report.statements, *taken_back), cursor=cursor))
@@ -41,11 +42,12 @@ def step_back(
 
 def _progress(
     reader: RpcCache,  # noqa: ARG001 - as on chains whose nodes keep balances of old blocks
-    post: SourceContext,  # noqa: ARG001
-    held: tuple[WatchKey, WatchState],
+    context: SourceContext,  # noqa: ARG001
+    key: WatchKey,  # noqa: ARG001
+    item: WatchState,
+    *,
     base: BlockRef | None,
 ) -> WatchState:
-    _, item = held
     is_proven = item.proof is not None and item.final is not None and base is not None and item.proof <= base.height
     if not is_proven or base is None or item.final is None or base.height <= item.start:
         return WatchState(item.start, wanted=item.wanted)
@@ -56,13 +58,13 @@ def _progress(
 
 
 def _taken_back(
-    post: SourceContext, reader: RpcCache, books: Iterable[tuple[WatchKey, BalanceSamples]], base: int
+    context: SourceContext, reader: RpcCache, books: Iterable[tuple[WatchKey, BalanceSamples]], base: int
 ) -> list[Statement]:
     """What was booked as unexplained below the common block is found again, or it is part of the opening."""
     told: list[Statement] = []
     for key, book in books:
         there = [reconcile.block(reader, gap.high) for gap in book.gaps if gap.high <= base]
-        told += [Statement(post.network.name, *key, header.block_hash) for header in there]
+        told += [Statement(context.network.name, *key, header.block_hash) for header in there]
     return told
 
 

@@ -97,7 +97,10 @@ def _month(at: Service, gifts: Sequence[CountedGift], today: date) -> Month:
         count=len(gifts),
         is_whole=len(gifts) < GIFTS_MAX,
         worth=Money(_whole(worth, value.currency), value.currency) if value and worth else None,
-        sums=tuple(Money(units, asset) for asset, units in sorted(sums.items(), key=_nationals_first)[:SUMS_MAX]),
+        sums=tuple(
+            Money(units, asset)
+            for asset, units in sorted(sums.items(), key=lambda sum_: _nationals_first(sum_[0]))[:SUMS_MAX]
+        ),
         bars=tuple(-(-by_day[day] * CHART_HEIGHT // best) for day in days),
     )
 
@@ -115,5 +118,5 @@ def _whole(units: int, currency: Asset) -> int:
     return units // step * step or units
 
 
-def _nationals_first(sum_: tuple[Asset, int]) -> tuple[bool, str]:
-    return bool(sum_[0].network), sum_[0].code
+def _nationals_first(asset: Asset) -> tuple[bool, str]:
+    return bool(asset.network), asset.code

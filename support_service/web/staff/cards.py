@@ -11,7 +11,7 @@ from collections.abc import Callable
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from support_service.giving import Direction, Donation, Kind, Listed, Phrase, Plan, State
+from support_service.giving import Direction, Donation, Kind, Listed, Phrase, Plan, PlanPlace, State
 from support_service.ledger import Freeze, Thaw, Wanted
 from support_service.ledger.staff import Role
 from support_service.money import Asset, BadAmount, Money, plain
@@ -56,7 +56,7 @@ def overview() -> str:
     at, taken = service(), _taken_or_404()
     number, name = read_number(request.args.get("before", "")), word(request.args.get("below", ""))
     asked = request.args.get("q", "")[:ASKED_CHARACTERS_MAX]
-    before = None if number is None else (number, name)
+    before = None if number is None else PlanPlace(number, name)
     plans = find_plans(at.books, asked, at.processors) if asked else at.books.plans(PAGE_ROWS + 1, before)
     return render_template(
         "staff/cards.html",

@@ -18,7 +18,7 @@ from support_service.rails.bank.settling import settle
 from support_service.web import guard
 from support_service.web.guard import login_required
 from support_service.web.service import service
-from support_service.web.staff import manual_gift as booking
+from support_service.web.staff import manual_gift
 from support_service.web.staff.filter import word
 
 blueprint = Blueprint("entry", __name__)
@@ -47,7 +47,7 @@ def form() -> str:
     """Show the empty form; today is offered as the day, after a gift that one's method and day."""
     method, day = (word(request.args.get(name, "")) for name in ("method", "date"))
     typed = {"nonce": new_nonce(), "method": method, "date": day or service().today().isoformat()}
-    return _page(typed, booking.FormRead(None, {}))
+    return _page(typed, manual_gift.FormRead(None, {}))
 
 
 @blueprint.post("/entry")
@@ -56,14 +56,14 @@ def book() -> BaseResponse | str | tuple[str, int]:
     """Book what was typed, or ask back; with `action=look` only show what would be booked."""
     at, now = service(), service().clock()
     form_nonce()
-    read = booking.read_entry(request.form, booking.bookables(at.configured.methods), now, at.zone)
+    read = manual_gift.read_entry(request.form, manual_gift.bookables(at.configured.methods), now, at.zone)
     if read.entry is None:
         return _page(request.form, read), 400
     if request.form.get("action") == "look":
         return _page(request.form, read)
     ref = read.entry.identity.ref
     source, match = guard.signed_in().person.source, match_of(read.entry.known_as)
-    report = booking.entry_report(read.entry, source, now, at.zone, match=match)
+    report = manual_gift.entry_report(read.entry, source, now, at.zone, match=match)
     try:
         # A form of somebody else under the same nonce would be a newer statement about their money.
         at.ledger.accept(report, still=lambda held: held is None)
@@ -93,16 +93,16 @@ def match_of(known_as: str | None) -> MatchClaim | None:
 def withdraw(ref: str) -> BaseResponse | tuple[str, int]:
     """Take a mistaken entry back, with the reason; only what was booked by hand can be."""
     at, nonce, history = service(), form_nonce(), history_or_404(ref)
-    if not booking.may_withdraw(history.donation):
+    if not manual_gift.may_withdraw(history.donation):
         return _does_not_stand()
-    note = booking.read_note(request.form)
+    note = manual_gift.read_note(request.form)
     if note is None or request.form.get("sure") != "yes":
         text = Phrase("Tick the box and say in a few words why; then it can be withdrawn.")
         return render_template("staff/notice.html", heading=Phrase("Nothing was changed"), text=text, command=None), 400
     source = guard.signed_in().person.source
-    report = booking.withdrawal_report(history.donation, source, nonce, note)
+    report = manual_gift.withdrawal_report(history.donation, source, nonce, note)
     try:
-        at.ledger.accept(report, still=lambda held: held is not None and booking.may_withdraw(held.donation))
+        at.ledger.accept(report, still=lambda held: held is not None and manual_gift.may_withdraw(held.donation))
     except Outrun:
         return _does_not_stand()
     return _to_donation(ref, "withdrawn")
@@ -111,7 +111,7 @@ def withdraw(ref: str) -> BaseResponse | tuple[str, int]:
 def form_nonce() -> str:
     """Read the key of a form; 400 for what is none of ours."""
     nonce = request.form.get("nonce", "")
-    if not booking.NONCE.fullmatch(nonce):
+    if not manual_gift.NONCE.fullmatch(nonce):
         abort(400)
     return nonce
 
@@ -125,11 +125,11 @@ def _to_donation(ref: str, told: str) -> BaseResponse:
     return redirect(url_for("staff.donation", ref=ref, told=told), 303)
 
 
-def _page(typed: Mapping[str, str], read: booking.FormRead) -> str:
+def _page(typed: Mapping[str, str], read: manual_gift.FormRead) -> str:
     at = service()
     return render_template(
         "staff/entry.html",
-        choices=booking.bookables(at.configured.methods),
+        choices=manual_gift.bookables(at.configured.methods),
         typed={
             name: typed.get(name, "") for name in ("method", "amount", "date", "payer", "note", "known_as", "nonce")
         },

@@ -14,7 +14,7 @@ from support_service.rails.bank.settling import settle
 from support_service.web import civil_dates, guard
 from support_service.web.guard import login_required
 from support_service.web.service import service
-from support_service.web.staff import manual_gift as booking
+from support_service.web.staff import manual_gift
 from support_service.web.staff.entry import form_nonce, new_nonce
 from support_service.web.staff.filter import word
 from support_service.web.staff.pasted import PastedRow, read_rows
@@ -34,7 +34,7 @@ def paste() -> BaseResponse | str | tuple[str, int]:
     nonce, at = form_nonce(), service()
     method, text = word(request.form.get("method", "")), request.form.get("rows", "")
     typed = {"nonce": nonce, "method": method, "rows": text, "date": word(request.form.get("date", ""))}
-    bookable = next((one for one in booking.bookables(at.configured.methods) if one.value == method), None)
+    bookable = next((one for one in manual_gift.bookables(at.configured.methods) if one.value == method), None)
     if bookable is None:
         return _page(typed, message=NO_METHOD), 400
     day = _day(typed["date"])
@@ -44,8 +44,8 @@ def paste() -> BaseResponse | str | tuple[str, int]:
         return _page(typed, rows, None if rows else NO_ROWS), 200 if is_right else 400
     for row in rows:
         assert row.money is not None and row.day is not None
-        entry = booking.Entry(bookable, row.money, row.day, row.payer, row.note, _row_nonce(nonce, row.number))
-        report = booking.entry_report(entry, guard.signed_in().person.source, at.clock(), at.zone)
+        entry = manual_gift.Entry(bookable, row.money, row.day, row.payer, row.note, _row_nonce(nonce, row.number))
+        report = manual_gift.entry_report(entry, guard.signed_in().person.source, at.clock(), at.zone)
         # Sent twice, what the first one booked stays.
         with suppress(Outrun):
             at.ledger.accept(report, still=lambda held: held is None)
@@ -70,7 +70,7 @@ def _dated(row: PastedRow, day: date | None, now: datetime) -> PastedRow:
     mistake = row.mistake
     if mistake is None and found is None:
         mistake = Phrase("On which day did it come? Write it as 2026-01-31.")
-    elif mistake is None and found is not None and not booking.DAY_MIN <= found <= _today(now):
+    elif mistake is None and found is not None and not manual_gift.DAY_MIN <= found <= _today(now):
         mistake = Phrase("This day is still to come, or too long ago.")
     return PastedRow(row.number, row.text, row.money, found, row.payer, row.note, mistake)
 
@@ -83,7 +83,7 @@ def _page(typed: dict[str, str], rows: tuple[PastedRow, ...] = (), message: Phra
     at = service()
     return render_template(
         "staff/rows.html",
-        choices=booking.bookables(at.configured.methods),
+        choices=manual_gift.bookables(at.configured.methods),
         typed={name: typed.get(name, "") for name in ("method", "rows", "date", "nonce")},
         rows=rows,
         total=sum(row.money.units for row in rows if row.money is not None),

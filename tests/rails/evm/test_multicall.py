@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from support_service.ledger import Ledger
-from support_service.rails.evm import multicall as lens
+from support_service.rails.evm import multicall
 from tests.fixtures.database import prepare
 from tests.fixtures.node import ACCOUNTS, OURS, Json, Node
 from tests.fixtures.wire import Proxy
@@ -44,13 +44,15 @@ def test_a_program_reads_many_balances_with_one_call(node: Node) -> None:
     node.mine()
     nobody, refuser = "0x" + "77" * 20, node.deploy("Payer")
     pairs = [(coin, US), (coin, ACCOUNTS[0]), (nobody, US), (refuser, US)]
-    read = lens.reader(len(pairs))
+    read = multicall.reader(len(pairs))
     for at in (hex(node.height), {"blockHash": node.block_hash(node.height)}):
-        told = read(node.ask("eth_call", {"data": lens.program(pairs)}, at))
+        told = read(node.ask("eth_call", {"data": multicall.program(pairs)}, at))
         assert told == (5, node.token_balance(coin, ACCOUNTS[0]), 0, None)
     assert read("0x") == (None,) * 4
-    many = [(coin, US)] * lens.BALANCES_MAX
-    assert lens.reader(len(many))(node.ask("eth_call", {"data": lens.program(many)}, "latest")) == (5,) * len(many)
+    many = [(coin, US)] * multicall.BALANCES_MAX
+    assert multicall.reader(len(many))(node.ask("eth_call", {"data": multicall.program(many)}, "latest")) == (5,) * len(
+        many
+    )
 
 
 @pytest.mark.parametrize("tokens", [1, 12])

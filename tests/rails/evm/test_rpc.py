@@ -10,8 +10,7 @@ import pytest
 
 from support_service.rails.chain import http as wire
 from support_service.rails.chain.strict_fields import BadAnswer
-from support_service.rails.evm import rpc_requests as calls
-from support_service.rails.evm import rpc_schema as answers
+from support_service.rails.evm import rpc_requests, rpc_schema
 from support_service.rails.evm.http import EvmWire
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Call, Node
 from support_service.rails.evm.rpc_errors import (
@@ -36,7 +35,7 @@ def good(item: Json) -> Json:
 
 
 def balances(count: int) -> list[Call[int]]:
-    return [calls.balance(ADDRESS, height) for height in range(count)]
+    return [rpc_requests.balance(ADDRESS, height) for height in range(count)]
 
 
 @contextmanager
@@ -106,7 +105,7 @@ def test_a_fault_that_lasts_ends_in_source_down_after_bounded_attempts() -> None
     with scripted(lambda body: Reply.of(each(body, lambda item: {**good(item), "result": None}))) as case:
         node, server, pauses = case
         with pytest.raises(SourceDown, match="eth_getBalance"):
-            node.ask(calls.balance(ADDRESS, 1))
+            node.ask(rpc_requests.balance(ADDRESS, 1))
         assert len(server.bodies) == 4
         assert pauses == [0.25, 0.5, 1.0]
 
@@ -127,7 +126,7 @@ def test_a_fault_that_lasts_ends_in_source_down_after_bounded_attempts() -> None
 def test_what_is_no_answer_is_source_down_with_a_clear_text_and_without_the_key(reply: Reply, text: str) -> None:
     with scripted(lambda _: reply) as (node, _, _):
         with pytest.raises(SourceDown, match=text) as caught:
-            node.ask(calls.chain_id())
+            node.ask(rpc_requests.chain_id())
         assert "SECRETKEY" not in str(caught.value)
         assert caught.value.__cause__ is None
 
@@ -136,7 +135,7 @@ def test_an_unreachable_node_is_source_down_without_its_key() -> None:
     with Server(all_good) as server:
         url = server.url
     with pytest.raises(SourceDown, match="cannot be reached") as caught:
-        Node(url).ask(calls.chain_id())
+        Node(url).ask(rpc_requests.chain_id())
     assert "SECRETKEY" not in str(caught.value)
 
 
@@ -144,7 +143,7 @@ def test_nothing_that_is_logged_names_the_key(caplog: pytest.LogCaptureFixture) 
     caplog.set_level(logging.DEBUG)
     with scripted(lambda _: Reply(b"oops", status=500), all_good) as (node, _, _):
         with pytest.raises(SourceDown):
-            node.ask(calls.balance(ADDRESS, 1))
+            node.ask(rpc_requests.balance(ADDRESS, 1))
         node.ask_all(balances(3))
     assert "SECRETKEY" not in caplog.text
 
@@ -159,7 +158,7 @@ def test_a_busy_node_is_asked_again_when_it_says(status: int) -> None:
 def test_a_long_wait_is_left_to_the_watcher() -> None:
     with scripted(lambda _: Reply(b"", 429, {"Retry-After": "120"})) as (node, server, pauses):
         with pytest.raises(SourceDown, match="429") as caught:
-            node.ask(calls.chain_id())
+            node.ask(rpc_requests.chain_id())
         assert caught.value.retry_after_seconds == 120.0
         assert (len(server.bodies), pauses) == (1, [])
 
@@ -207,7 +206,7 @@ def test_an_answer_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> No
     with scripted(lambda _: replies.pop()) as (node, _, _):
         for _ in range(2):
             with pytest.raises(SourceDown, match="larger than"):
-                node.ask(calls.chain_id())
+                node.ask(rpc_requests.chain_id())
 
 
 def test_a_drip_does_not_outlive_the_deadline() -> None:
@@ -254,11 +253,11 @@ def test_a_suggestion_that_makes_no_sense_is_none() -> None:
 @pytest.mark.parametrize("text", ["0x", "0x00", "0xg", "1", "", None, "0X1", "0x1 ", "٣"])
 def test_only_a_strict_quantity_is_a_quantity(text: object) -> None:
     with pytest.raises(BadAnswer):
-        answers.quantity(text)
+        rpc_schema.quantity(text)
 
 
 def test_hashes_and_addresses_are_normalised_once() -> None:
-    assert answers.block_hash("0x" + "AB" * 32) == "0x" + "ab" * 32
-    assert answers.address("0x" + "AB" * 20) == "0x" + "ab" * 20
+    assert rpc_schema.block_hash("0x" + "AB" * 32) == "0x" + "ab" * 32
+    assert rpc_schema.address("0x" + "AB" * 20) == "0x" + "ab" * 20
     with pytest.raises(BadAnswer):
-        answers.address("0x" + "ab" * 19)
+        rpc_schema.address("0x" + "ab" * 19)

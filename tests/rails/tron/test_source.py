@@ -10,7 +10,7 @@ from support_service.giving import Cursor
 from support_service.rails.chain import cursor_state as codec
 from support_service.rails.evm.cursor_state import CursorState
 from support_service.rails.source import Holding, SourceDown
-from support_service.rails.tron import balance_samples as samples
+from support_service.rails.tron import balance_samples
 from support_service.rails.tron.balance_samples import BalanceSample, BalanceSamples, Gap, Samples
 from tests.fixtures.node import ACCOUNTS, OURS, Json, Node
 from tests.fixtures.tron import MINE, SEND, MakeTron, TronWorld, token, watch
@@ -288,8 +288,8 @@ def test_what_is_kept_beside_the_memo_comes_back_as_it_was() -> None:
         ("0x01", "USDT"): BalanceSamples(),
     }
     told = codec.write(CursorState(), Samples(held))
-    assert samples.read(Cursor(1, None, None, fixed_clock(), memo=told)) == held
-    assert samples.read(None) == samples.read(Cursor(1, None, None, fixed_clock())) == {}
+    assert balance_samples.read(Cursor(1, None, None, fixed_clock(), memo=told)) == held
+    assert balance_samples.read(None) == balance_samples.read(Cursor(1, None, None, fixed_clock())) == {}
 
 
 def history(here: TronWorld) -> str:

@@ -90,7 +90,7 @@ class _Message:
     asset: Asset | None = None
     is_open: bool = False
     is_page_open: bool = False
-    middle_units: int | None = None
+    middle: Money | None = None
     row: int = 0
     entry: Line | None = None
     last_closing: dict[str, int] = field(default_factory=dict)
@@ -128,36 +128,34 @@ class _Message:
         if self.is_open:
             yield Closed()
 
-    def _open(self, balance: tuple[int, Asset], *, is_intermediate: bool) -> Iterator[Part]:
-        units, asset = balance
+    def _open(self, balance: Money, *, is_intermediate: bool) -> Iterator[Part]:
         if self.is_page_open:
             raise Refused(f"statement {self.number} opens twice without a closing balance: a page is damaged")
         self.is_page_open = True
         self.count += 1
         if self.is_open and is_intermediate:
-            if units != self.middle_units or asset != self.asset:
+            if balance != self.middle:
                 raise Refused(f"the pages of statement {self.number} do not follow each other: a page is missing")
             return
         if self.is_open:
             yield Closed()
         account = which_account(self.account, self.wanted)
-        yield Opened(account, asset, self.number)
-        yield Balance(units, is_opening=True)
-        if self.last_closing.get(account, units) != units:
+        yield Opened(account, balance.asset, self.number)
+        yield Balance(balance.units, is_opening=True)
+        if self.last_closing.get(account, balance.units) != balance.units:
             yield Note(f"the balance jumps before statement {self.number} of {account}: a statement is missing between")
-        self.is_open, self.asset = True, asset
+        self.is_open, self.asset = True, balance.asset
 
-    def _close(self, balance: tuple[int, Asset], *, is_intermediate: bool) -> Iterator[Part]:
-        units, asset = balance
+    def _close(self, balance: Money, *, is_intermediate: bool) -> Iterator[Part]:
         if not self.is_page_open:
             raise Refused(f"statement {self.number} has a closing balance and no opening balance (:60F:)")
-        if asset != self.asset:
+        if balance.asset != self.asset:
             raise Refused(f"statement {self.number} opens and closes in different currencies")
         self.is_page_open = False
-        self.middle_units = units
-        yield Balance(units, is_opening=False, is_final=not is_intermediate)
+        self.middle = balance
+        yield Balance(balance.units, is_opening=False, is_final=not is_intermediate)
         if not is_intermediate:
-            self.last_closing[which_account(self.account, self.wanted)] = units
+            self.last_closing[which_account(self.account, self.wanted)] = balance.units
             self.is_open = False
             yield Closed()
 
@@ -177,7 +175,7 @@ class _Message:
         self.entry = None
 
 
-def _read_balance(tag: str, text: str) -> tuple[int, Asset]:
+def _read_balance(tag: str, text: str) -> Money:
     match = _BALANCE.fullmatch(text.strip())
     if match is None:
         raise Refused(f"balance :{tag}: {text[:40]!r} cannot be read: the file is cut off or damaged")
@@ -186,7 +184,7 @@ def _read_balance(tag: str, text: str) -> tuple[int, Asset]:
         units = read_units(match[4].rstrip(","), asset, decimal=",")
     except BadField as error:
         raise Refused(f"balance :{tag}: {text[:40]!r} cannot be read: {error}") from error
-    return (units if match[1] == "C" else -units), asset
+    return Money(units if match[1] == "C" else -units, asset)
 
 
 def _entry(lines: list[str], account: str, asset: Asset, row: int) -> Line:
