@@ -9,8 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from support_service.giving import (
     Direction,
@@ -169,12 +172,6 @@ def people_say(bank: Bank) -> None:
     assert answer.status_code < 500
 
 
-STEPS_OF: tuple[Callable[[Bank], None], ...] = (
-    new_lines, new_lines, a_file, a_file, a_processor_pays_out, bank_takes_back, people_book, people_take_a_file_back,
-    people_agree, people_say, people_say, people_say,
-)  # fmt: skip
-
-
 def check(bank: Bank) -> None:
     ledger, rows = bank.house.ledger, bank.rows()
     assert ledger.verify() == []
@@ -190,16 +187,70 @@ def check(bank: Bank) -> None:
     assert counted <= came + sum(int(one["counted_units"]) for one in hands), "nothing is doubled"
 
 
-@pytest.mark.parametrize("seed", range(HISTORIES))
-def test_any_history_leaves_every_sum_right(tmp_path: Path, seed: int) -> None:
-    house = build_house(tmp_path, f"sqlite:///{tmp_path}/books.db")
-    chosen = Intent("a" * 32, "iban", "UAH", 2, 90_000, Frequency.ONCE, "uk", utc_now())
-    house.ledger.open_intent(chosen, nonce="b" * 32, draw_code=iter([CODE]).__next__)
-    bank = Bank(house, house.person(), random.Random(seed))
-    for _ in range(STEPS):
-        bank.draw.choice(STEPS_OF)(bank)
-        check(bank)
-    before = bank.rows()
-    bank.bring([name for name in bank.lines if name in bank.told_by.get(None, set())], is_live=True)
-    assert bank.rows() == before, "what is said again changes nothing"
-    house.ledger.dispose()
+DRAWS = st.randoms(use_true_random=False)
+
+
+class Histories(RuleBasedStateMachine):
+    """What may happen, in any order that hypothesis thinks of; after each step everything is held against the bank."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = TemporaryDirectory()
+        house = build_house(Path(self.folder.name), f"sqlite:///{self.folder.name}/books.db")
+        chosen = Intent("a" * 32, "iban", "UAH", 2, 90_000, Frequency.ONCE, "uk", utc_now())
+        house.ledger.open_intent(chosen, nonce="b" * 32, draw_code=iter([CODE]).__next__)
+        self.bank = Bank(house, house.person(), random.Random(0))
+
+    def _do(self, step: Callable[[Bank], None], draw: random.Random) -> None:
+        self.bank.draw = draw
+        step(self.bank)
+
+    @rule(draw=DRAWS)
+    def the_bank_has_new_lines(self, draw: random.Random) -> None:
+        self._do(new_lines, draw)
+
+    @rule(draw=DRAWS)
+    def a_file_comes(self, draw: random.Random) -> None:
+        self._do(a_file, draw)
+
+    @rule(draw=DRAWS)
+    def a_processor_pays_out(self, draw: random.Random) -> None:
+        self._do(a_processor_pays_out, draw)
+
+    @rule(draw=DRAWS)
+    def the_bank_takes_back(self, draw: random.Random) -> None:
+        self._do(bank_takes_back, draw)
+
+    @rule(draw=DRAWS)
+    def people_book(self, draw: random.Random) -> None:
+        self._do(people_book, draw)
+
+    @rule(draw=DRAWS)
+    def people_take_a_file_back(self, draw: random.Random) -> None:
+        self._do(people_take_a_file_back, draw)
+
+    @rule()
+    def people_agree(self) -> None:
+        people_agree(self.bank)
+
+    @rule(draw=DRAWS)
+    def people_say(self, draw: random.Random) -> None:
+        self._do(people_say, draw)
+
+    @invariant()
+    def every_sum_is_right(self) -> None:
+        check(self.bank)
+
+    def teardown(self) -> None:
+        bank = self.bank
+        before = bank.rows()
+        bank.bring([name for name in bank.lines if name in bank.told_by.get(None, set())], is_live=True)
+        assert bank.rows() == before, "what is said again changes nothing"
+        bank.house.ledger.dispose()
+        self.folder.cleanup()
+
+
+Histories.TestCase.settings = settings(
+    max_examples=HISTORIES, stateful_step_count=STEPS, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestHistories = Histories.TestCase
