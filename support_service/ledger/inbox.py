@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -122,11 +122,14 @@ class Inbox:
                 *_known_payers(tx, accounts, self._clock()),
             )
 
-    def payer_codes(self, ref: str) -> tuple[str, ...]:
-        """Tell by which codes whoever paid this line gave before, the last one first."""
+    def suggested_codes(self, ref: str) -> Mapping[str, Why]:
+        """Tell by which codes a line may be somebody's, and why: the only announced gift of its sum goes first."""
         with self._database.read() as tx:
             numbers = tx.execute(select(known_line.c.number).where(known_line.c.ref == ref)).scalars().all()
-            return tuple(one.value for found in _given_before(tx, numbers).values() for one in found)
+            by_payer = {one.value: Why.PAYER for found in _given_before(tx, numbers).values() for one in found}
+            lines = _suggested(tx, _accounts(tx), self._clock())
+            by_sum = [one for one in lines if one.donation.identity.ref == ref]
+            return by_payer | {choice.value: one.why for one in by_sum for choice in one.choices}
 
     def around(self, ref: str) -> Around:
         """Tell what stands beside one piece of money."""

@@ -34,7 +34,7 @@ from support_service.giving import (
     State,
     split_identity,
 )
-from support_service.ledger import Outrun, SourceContradiction
+from support_service.ledger import Outrun, SourceContradiction, Why
 from support_service.ledger.staff import Role
 from support_service.money import Asset
 from support_service.rails.bank.settling import join_observations
@@ -49,8 +49,11 @@ blueprint = Blueprint("links", __name__)
 
 BY_PEOPLE = "staff"
 REASON = "a person says so"
-# A suggestion that a person agreed to.
-BY_PAYER, PAYER_REASON = "payer", "this account gave by it before, and a person agreed"
+# Suggestions that a person agreed to.
+AGREED = {
+    Why.PAYER: ("payer", "this account gave by it before, and a person agreed"),
+    Why.SUGGESTED: ("amount", "the only announced gift of this sum, and a person agreed"),
+}
 TOO_LATE = Phrase("Somebody else was faster, or it cannot be so: look at it again.")
 _STANDS = (State.CONFIRMED, State.PARTIALLY_REFUNDED)
 
@@ -65,8 +68,8 @@ def change_match(ref: str) -> BaseResponse | tuple[str, int]:
     if code and code not in issued:
         abort(400)
     made = service().ledger.intent(issued[code]) if code else None
-    is_payers = bool(code) and code in service().books.payer_codes(ref)
-    by, reason = (BY_PAYER, PAYER_REASON) if is_payers else (BY_PEOPLE, REASON)
+    why = service().books.suggested_codes(ref).get(code)
+    by, reason = (BY_PEOPLE, REASON) if why is None else AGREED[why]
     claim = MatchClaim(code or None, by, reason, issued.get(code), made.article if made else None)
     report = Report(guard.signed_in().person.source, nonce, (Observation(identity, claim, MATCH_PART),))
     try:

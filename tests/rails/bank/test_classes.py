@@ -1,15 +1,13 @@
-"""What a line means, by the name of the rule that says so; and whose gift it is, with the reason."""
+"""What a line means, by the name of the rule that says so."""
 
 from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
-from support_service.giving.codes import CodeReading, Tier
 from support_service.money import Asset, Money
 from support_service.rails.bank.classes import RULES, LineClass, World, classify
 from support_service.rails.bank.line import Line, Party, Standing
-from support_service.rails.bank.matching import Around, KnownPayer, OpenIntent, Strength, match
 from support_service.rails.bank.reversals import find_original
 from tests.rails.bank.vectors import WORLD
 
@@ -87,65 +85,6 @@ def test_no_credit_is_lost_and_no_debit_is_a_gift_whatever_the_rules() -> None:
     assert classify(line(5), World(), rules=()).line_class is LineClass.GIFT
     assert classify(line(-5), World(), rules=()).line_class is LineClass.OTHER_OUT
     assert len({rule.name for rule in RULES}) == len(RULES)
-
-
-INTENT = OpenIntent("int-1", "7KEA-5H33", Money(5000, UAH), DAY - timedelta(days=2), supporter="s-1")
-PAYER = KnownPayer(PERSON.account, "s-1", PERSON.code, PERSON.name, "an article")
-
-
-def test_a_code_matches_whatever_the_amount_and_shows_the_difference() -> None:
-    found = match(line(4000), LineClass.GIFT, CodeReading("7KEA-5H33", Tier.LOOSE), Around(open_intents=[INTENT]))
-    assert (found.strength, found.target) == (Strength.MATCHED, "int-1")
-    assert found.difference == Money(-1000, UAH)
-    assert "7KEA-5H33" in found.reason
-    assert "loose" in found.reason
-
-
-@pytest.mark.parametrize(
-    ("one", "line_class"),
-    [
-        (line(5000, standing=Standing.PENDING), LineClass.GIFT),
-        (line(5000, standing=Standing.TAKEN_BACK), LineClass.REVERSAL),
-        (line(5000), LineClass.REVIEW),
-    ],
-)
-def test_what_is_no_booked_gift_is_never_matched(one: Line, line_class: LineClass) -> None:
-    found = match(one, line_class, CodeReading("7KEA-5H33", Tier.EXACT), Around(open_intents=[INTENT]))
-    assert found.strength is Strength.NONE
-
-
-def test_the_only_intent_of_a_sum_is_suggested_and_certain_only_from_its_own_account() -> None:
-    around = Around(open_intents=[INTENT])
-    assert match(line(5000), LineClass.GIFT, CodeReading(), around).strength is Strength.SUGGESTED
-    known = replace(around, payers=[PAYER])
-    assert match(line(5000), LineClass.GIFT, CodeReading(), known).strength is Strength.MATCHED
-    for other in (
-        replace(around, rivals=1),
-        replace(around, open_intents=[INTENT, replace(INTENT, ref="int-2")]),
-        replace(around, open_intents=[replace(INTENT, day=DAY - timedelta(days=4))]),
-        replace(around, open_intents=[replace(INTENT, day=DAY + timedelta(days=1))]),
-    ):
-        assert match(line(5000), LineClass.GIFT, CodeReading(), other).strength is Strength.NONE
-
-
-def test_a_known_payer_is_suggested_and_a_transit_account_knows_nobody() -> None:
-    around = Around(payers=[PAYER], transit_codes=frozenset({"14360570"}))
-    found = match(line(7), LineClass.GIFT, CodeReading(), around)
-    assert (found.strength, found.target) == (Strength.SUGGESTED, "s-1")
-    assert "an article" in found.reason
-    carried = replace(PAYER, account=TRANSIT.account, name=TRANSIT.name, code=TRANSIT.code)
-    through = replace(around, payers=[carried])
-    assert match(line(7, party=TRANSIT), LineClass.GIFT, CodeReading(), through).strength is Strength.NONE
-    two = replace(around, payers=[PAYER, replace(PAYER, supporter="s-2")])
-    assert match(line(7), LineClass.GIFT, CodeReading(), two).strength is Strength.NONE
-
-
-def test_rivals_and_hints_are_told_and_match_nobody() -> None:
-    rivals = match(line(7), LineClass.GIFT, CodeReading(rivals=("7KEA-5H33", "5T24-MK73")), Around())
-    hint = match(line(7), LineClass.GIFT, CodeReading(hint="7KEA5"), Around())
-    assert (rivals.strength, hint.strength) == (Strength.NONE, Strength.NONE)
-    assert "5T24-MK73" in rivals.reason
-    assert "7KEA5" in hint.reason
 
 
 def test_a_reversal_with_two_equal_originals_is_for_a_person() -> None:
