@@ -17,7 +17,7 @@ TEN_THOUSAND_ETHER = 10_000 * 10**18
 LARGEST = 2**256 - 1
 FORMS = ("jsonl", "csv")
 
-ADDED = ["direction", "bank_class", "bank_rule", "booking_date", "matched_by"]
+ADDED = ["direction", "bank_class", "bank_rule", "booking_date", "matched_by", "belongs_to"]
 
 # Written out here on purpose: outsiders' scripts rely on exactly this.
 CONTRACT = [
@@ -93,6 +93,7 @@ def test_a_row_has_the_contracts_fields_in_the_contracts_order(chain: Chain) -> 
         "bank_rule": None,
         "booking_date": None,
         "matched_by": None,
+        "belongs_to": None,
     }
 
 

@@ -64,6 +64,8 @@ FIELDS = (
     "bank_rule",
     "booking_date",
     "matched_by",
+    # The id of the money that this is about: of a payout's bank line the processor's payout, of a reversal its gift.
+    "belongs_to",
 )
 
 
@@ -188,6 +190,7 @@ def _row(values: Values, body: str | None) -> ExportRow:
         "bank_rule": values["bank_rule"],
         "booking_date": values["booking_date"],
         "matched_by": match["by"] if match.get("support_code") else None,
+        "belongs_to": values["linked_to"],
     }
 
 

@@ -96,6 +96,7 @@ def test_the_line_of_the_bank_is_tied_to_the_payout_and_shows_its_id_and_gifts(h
     bring(house, payout["amount"], arrival(payout) + timedelta(1))
     arrived, sent = row(house, ACCOUNT), row(house, payout["id"])
     assert (arrived["bank_class"], arrived["kind"], arrived["counted_units"]) == ("payout_stripe", "payout", "0")
+    assert arrived["belongs_to"] == sent["id"]
     assert counted(house) == 2 * GIFT
     sums = books(house.ledger)
     assert sums["transfers:payouts:iban"] + sums["transfers:payouts:stripe"] == 0
