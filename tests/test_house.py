@@ -140,8 +140,6 @@ NAMES_OF_EACH_CHAIN = frozenset(
         "Movement",
         "Pending",
         "Poll",
-        "ReportBuilder",
-        "Rewind",
         "SourceContext",
         "Transaction",
         "WatchState",

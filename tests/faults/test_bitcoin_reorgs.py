@@ -179,7 +179,7 @@ def test_r7_a_reorg_deeper_than_what_counts_freezes_until_a_person_has_looked(ki
     here.look()
     assert len(here.rows("confirmed")) == 2
     here.node.reorg(4, [rival(here, gift), safe])
-    with pytest.raises(MustFreeze, match="deep enough") as caught:
+    with pytest.raises(MustFreeze, match="was final as") as caught:
         here.look()
     assert len({*caught.value.evidence.values()} - {None}) >= 2
     assert len(here.rows("confirmed")) == 2, "nothing is taken back before a person has looked"

@@ -13,7 +13,7 @@ from support_service.giving import State, Watch
 from support_service.rails.bitcoin.cursor_state import CursorState, Recent, Waiting
 from support_service.rails.bitcoin.movements import Movement, Transaction
 from support_service.rails.bitcoin.node import Chain
-from support_service.rails.bitcoin.report_builder import ReportBuilder
+from support_service.rails.bitcoin.report_builder import BitcoinReportBuilder
 from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.source import SourceError
 
@@ -60,7 +60,9 @@ def _is_recent(one: Recent, deep: int, *, waits: bool) -> bool:
     return waits if at is None else at > deep
 
 
-def linked(chain: Chain, memo: CursorState, watches: Mapping[WatchKey, Watch], builder: ReportBuilder) -> CursorState:
+def linked(
+    chain: Chain, memo: CursorState, watches: Mapping[WatchKey, Watch], builder: BitcoinReportBuilder
+) -> CursorState:
     """Name who took the coins of what was lost. A node that cannot tell stops nothing."""
     recent = dict(memo.recent)
     for txid, one in memo.recent.items():

@@ -13,7 +13,7 @@ from support_service.rails.bitcoin import conflicts
 from support_service.rails.bitcoin.cursor_state import CursorState, Waiting
 from support_service.rails.bitcoin.movements import Movement, Transaction, moves
 from support_service.rails.bitcoin.node import Chain
-from support_service.rails.bitcoin.report_builder import ReportBuilder
+from support_service.rails.bitcoin.report_builder import BitcoinReportBuilder
 from support_service.rails.bitcoin.source_context import SourceContext
 from support_service.rails.chain.cursor_state import WatchKey
 
@@ -25,7 +25,7 @@ def told(
     context: SourceContext,
     chain: Chain,
     memo: CursorState,
-    builder: ReportBuilder,
+    builder: BitcoinReportBuilder,
     *,
     in_blocks: AbstractSet[str],
     height: int,
@@ -58,7 +58,7 @@ def _of_watch(
     context: SourceContext,
     chain: Chain,
     key: WatchKey,
-    builder: ReportBuilder,
+    builder: BitcoinReportBuilder,
     *,
     memo: CursorState,
     transactions: list[Transaction] | None,

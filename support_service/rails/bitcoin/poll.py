@@ -10,7 +10,7 @@ from support_service.rails.bitcoin import conflicts, cursor_state, mempool, reor
 from support_service.rails.bitcoin.cursor_state import WatchState
 from support_service.rails.bitcoin.movements import Block
 from support_service.rails.bitcoin.node import Chain, ScriptBalance, WantedMoney
-from support_service.rails.bitcoin.report_builder import ReportBuilder
+from support_service.rails.bitcoin.report_builder import BitcoinReportBuilder
 from support_service.rails.bitcoin.source_context import JudgedBlock, SourceContext, judge, tell
 from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.cursor_state import WatchKey, key_of
@@ -47,7 +47,7 @@ class Poll:
         tip = self._chain.tip()
         if reorg.is_moved(self._chain, self._memo, tip, self._mark):
             yield self._rewind(tip)
-        builder = ReportBuilder(self._context.network.name)
+        builder = BitcoinReportBuilder(self._context.network.name)
         self._begin(tip, builder)
         is_behind = self._is_behind(tip)
         yield from self._read(tip, builder)
@@ -85,7 +85,7 @@ class Poll:
                 " sums begin at nothing",
             )
 
-    def _waiting(self, tip: BlockRef, builder: ReportBuilder) -> cursor_state.CursorState:
+    def _waiting(self, tip: BlockRef, builder: BitcoinReportBuilder) -> cursor_state.CursorState:
         """Say what waits for a block, by a node at the same head: an older one would call waiting what is confirmed.
 
         It is hearsay: a teller that fails stops nothing.
@@ -101,13 +101,13 @@ class Poll:
                 log.info("waiting_not_told", extra={"source": self._context.name, "reason": str(error)})
         return self._told(self._chain, builder, tip)
 
-    def _told(self, teller: Chain, builder: ReportBuilder, tip: BlockRef) -> cursor_state.CursorState:
+    def _told(self, teller: Chain, builder: BitcoinReportBuilder, tip: BlockRef) -> cursor_state.CursorState:
         return mempool.told(self._context, teller, self._memo, builder, in_blocks=self._in_blocks, height=tip.height)
 
     def _mine(self) -> list[tuple[WatchKey, WatchState]]:
         return [(key, self._memo.progress[key]) for key in self._context.watches]
 
-    def _report(self, builder: ReportBuilder) -> Report:
+    def _report(self, builder: BitcoinReportBuilder) -> Report:
         self._step += 1
         memo = codec.write(self._memo)
         return builder.report(self._context.name, self._step, mark=self._mark, memo=memo, at=self._context.clock())
@@ -117,14 +117,14 @@ class Poll:
         told = reorg.rewind(self._chain, self._memo, self._context.network.name, tip)
         facts = {"from_height": self._mark and self._mark.height, "to_height": told.base and told.base.height}
         log.warning("chain_reorganised", extra={"source": self._context.name, "blocks_gone": len(told.gone), **facts})
-        builder = ReportBuilder(self._context.network.name)
+        builder = BitcoinReportBuilder(self._context.network.name)
         for one in told.gone:
             for key in sorted(one.moved):
                 builder.empty(key, one.mark, is_canonical=False)
-        self._memo, self._mark = conflicts.undone(told.memo, told.base.height if told.base else -1), told.base
+        self._memo, self._mark = conflicts.undone(told.state, told.base.height if told.base else -1), told.base
         return self._report(builder)
 
-    def _begin(self, tip: BlockRef, builder: ReportBuilder) -> None:
+    def _begin(self, tip: BlockRef, builder: BitcoinReportBuilder) -> None:
         """Give new watches their start; start anew the ones whose start was moved to an earlier block.
 
         A later start never unbooks money that was booked. An opening that an earlier start makes
@@ -148,7 +148,7 @@ class Poll:
     def _is_behind(self, tip: BlockRef) -> bool:
         return any(item.read < tip.height for _, item in self._mine())
 
-    def _read(self, tip: BlockRef, builder: ReportBuilder) -> Iterator[Report]:
+    def _read(self, tip: BlockRef, builder: BitcoinReportBuilder) -> Iterator[Report]:
         """Read up to the head, in steps that each survive a kill; the last one is left in the builder."""
         while behind := [item.read for _, item in self._mine() if item.read < tip.height]:
             low = min(behind)
@@ -164,7 +164,7 @@ class Poll:
                 builder.clear()
 
     def _step_on(
-        self, group: Sequence[WatchKey], builder: ReportBuilder, *, first: int, end: BlockRef, tip: BlockRef
+        self, group: Sequence[WatchKey], builder: BitcoinReportBuilder, *, first: int, end: BlockRef, tip: BlockRef
     ) -> None:
         wanted = WantedMoney(self._context.scripts(group), self._memo.coins, self._memo.lost_coins)
         blocks = self._chain.scan(first, end.height, wanted)
@@ -197,7 +197,7 @@ class Poll:
             if rows:
                 self._memo = conflicts.noted(self._memo, one, rows, told.story.occurred_at, height=block.height)
 
-    def _take(self, told: JudgedBlock, builder: ReportBuilder) -> None:
+    def _take(self, told: JudgedBlock, builder: BitcoinReportBuilder) -> None:
         story = told.story
         builder.add(story, told.states)
         self._in_blocks |= {move.txid for move in story.moves}
@@ -229,7 +229,7 @@ class Poll:
             self._told_at = now
             log.info("catching_up", extra={"source": self._context.name, "height": height, "target": target})
 
-    def _open(self, tip: BlockRef, builder: ReportBuilder) -> None:
+    def _open(self, tip: BlockRef, builder: BitcoinReportBuilder) -> None:
         """Book what lay there before credits count: what is there now, less all that came since."""
         for key, item in self._mine():
             if item.is_open or item.read != tip.height or item.moved is None:
@@ -279,7 +279,7 @@ class Poll:
             {key: replace(item, read=item.start, moved=0) for key, item in again.items()}
         )
 
-    def _settle(self, tip: BlockRef, builder: ReportBuilder) -> None:
+    def _settle(self, tip: BlockRef, builder: BitcoinReportBuilder) -> None:
         """Read blocks again of which something got deep enough, and say it."""
         due = {mark: one for mark, one in self._memo.pending.items() if one.due <= tip.height}
         if not due:
@@ -318,7 +318,7 @@ class Poll:
         self._memo.coins.settle(lambda height: height < settled)
         self._memo = conflicts.settled(self._memo, self._memo.final.height if self._memo.final else -1)
 
-    def _mend(self, tip: BlockRef, builder: ReportBuilder) -> None:
+    def _mend(self, tip: BlockRef, builder: BitcoinReportBuilder) -> None:
         """Read blocks again of which something could not be read, and state them anew as far as they can be now."""
         for item, mark, before in unread_blocks.due(self._context):
             mine = {key: one for key, one in self._mine() if one.start < mark.height <= one.read}

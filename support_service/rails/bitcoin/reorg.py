@@ -1,13 +1,14 @@
 """Looking at the chain before reading it: whether what we read still stands, and how far to go back."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from support_service.rails.bitcoin.cursor_state import CursorState, Pending, WatchState
 from support_service.rails.bitcoin.node import Chain
 from support_service.rails.chain.cursor_state import WatchKey
-from support_service.rails.chain.search import BlockRef, highest_canonical
-from support_service.rails.source import MustFreeze, SourceDown
+from support_service.rails.chain.reorg import Rewind, check_is_fork, check_one_chain, common_block, stands
+from support_service.rails.chain.search import BlockRef
+from support_service.rails.source import SourceDown
 
 
 def is_moved(chain: Chain, memo: CursorState, tip: BlockRef, last: BlockRef | None) -> bool:
@@ -17,11 +18,9 @@ def is_moved(chain: Chain, memo: CursorState, tip: BlockRef, last: BlockRef | No
     if tip.height < last.height:
         below = [mark for mark in memo.marks if mark.height <= tip.height]
         below += [memo.final] if memo.final and memo.final.height <= tip.height else []
-        now = hashes(chain, below, tip.height)
-        if all(now[mark.height] == mark.block_hash for mark in below):
-            raise SourceDown(f"{chain.host}: its head went back to {tip.height}, we have read {last.height}")
+        check_is_fork(chain.host, below, hashes(chain, below, tip.height), head=tip.height, last=last.height)
         return True
-    return hashes(chain, [last], tip.height)[last.height] != last.block_hash
+    return not stands(last, hashes(chain, [last], tip.height))
 
 
 def hashes(chain: Chain, marks: Iterable[BlockRef], head: int) -> dict[int, str | None]:
@@ -40,35 +39,15 @@ def hashes(chain: Chain, marks: Iterable[BlockRef], head: int) -> dict[int, str 
 def check_still_there(chain: Chain, marks: Iterable[BlockRef], head: int) -> None:
     """See that blocks told about are on one chain still: they were read one after another."""
     known = list(marks)
-    now = hashes(chain, known, head)
-    if any(now[mark.height] != mark.block_hash for mark in known):
-        raise SourceDown(f"{chain.host}: the chain moved while it was read; reading again")
+    check_one_chain(chain.host, known, hashes(chain, known, head))
 
 
-@dataclass(frozen=True, slots=True)
-class Rewind:
-    """Where a reorg takes us: the highest block that we read and the chain still has, and the blocks it lost."""
-
-    base: BlockRef | None
-    gone: tuple[Pending, ...]
-    memo: CursorState
-
-
-def rewind(chain: Chain, memo: CursorState, name: str, tip: BlockRef) -> Rewind:
-    """Find how far to go back. MustFreeze where a block is gone that was deep enough: only a person can judge that."""
+def rewind(chain: Chain, memo: CursorState, name: str, tip: BlockRef) -> Rewind[Pending, CursorState]:
+    """Find how far to go back. MustFreeze where a block is gone that was final, which is one deep enough to count."""
     final = memo.final
-    known = [*memo.marks, *([final] if final else [])]
-    now = hashes(chain, [*known, *memo.pending], tip.height)
-    base = highest_canonical(known, now)
-    if base is None and final is not None:
-        if now[final.height] is None:
-            raise SourceDown(f"{chain.host}: has not got to block {final.height}, which we have read")
-        raise MustFreeze(
-            f"{chain.host}: block {final.height} of {name} was deep enough to count as {final.block_hash} and is"
-            f" {now[final.height]} now; nothing is booked from this network until a person has looked",
-            {"height": str(final.height), "final_before": final.block_hash, chain.host: str(now[final.height])},
-        )
-    gone = tuple(one for mark, one in sorted(memo.pending.items()) if now[mark.height] != mark.block_hash)
+    now = hashes(chain, [*memo.marks, *([final] if final else []), *memo.pending], tip.height)
+    base = common_block(chain.host, name, memo.marks, now, final=final)
+    gone = tuple(one for mark, one in sorted(memo.pending.items()) if not stands(mark, now))
     floor = -1 if base is None else base.height
     kept = memo.without_pending({one.mark for one in gone})
     kept.coins.rewind(floor)

@@ -1,26 +1,15 @@
-"""A report in the making: stories by block and watch, and the statements that go with them. Pure."""
+"""What Bitcoin's blocks did, as a report in the making: stories by block and watch, and rows without a block. Pure."""
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from support_service.giving import (
-    Cursor,
-    Direction,
-    Flag,
-    Identity,
-    Kind,
-    Observation,
-    PaymentClaim,
-    Report,
-    State,
-    Statement,
-    Watch,
-)
+from support_service.giving import Direction, Flag, Identity, Kind, Observation, PaymentClaim, State, Statement, Watch
 from support_service.rails.bitcoin.cursor_state import Waiting
 from support_service.rails.bitcoin.movements import Block, Movement, net
 from support_service.rails.chain.cursor_state import WatchKey, key_of
+from support_service.rails.chain.report_builder import ReportBuilder, Written
 from support_service.rails.chain.search import BlockRef
 
 RAIL = "bitcoin"
@@ -45,13 +34,11 @@ class BlockMovements:
 
 
 @dataclass(slots=True)
-class ReportBuilder:
+class BitcoinReportBuilder(ReportBuilder):
     """What one report will say."""
 
-    network: str
     stories: dict[tuple[WatchKey, str], BlockMovements] = field(default_factory=dict)
     states: dict[tuple[WatchKey, str], tuple[State, ...]] = field(default_factory=dict)
-    statements: list[Statement] = field(default_factory=list)
     loose: list[Observation] = field(default_factory=list)
     evidence: list[object] = field(default_factory=list)
 
@@ -59,10 +46,6 @@ class ReportBuilder:
         """Take a story in, with the state of each of its rows; a later one about the same block is the better one."""
         place = (key_of(story.watch), story.mark.block_hash)
         self.stories[place], self.states[place] = story, tuple(states)
-
-    def empty(self, key: WatchKey, mark: BlockRef, *, is_canonical: bool) -> None:
-        """Say that a block did nothing to a watch: what stands there is replaced, or orphaned if the block is gone."""
-        self.statements.append(Statement(self.network, *key, mark.block_hash, is_canonical=is_canonical))
 
     def wait(self, watch: Watch, one: Waiting, state: State) -> None:
         """Say what became of a row without a block."""
@@ -105,9 +88,9 @@ class ReportBuilder:
         """The blocks told about."""
         return {story.mark for story in self.stories.values()}
 
-    def report(self, source: str, step: int, *, mark: BlockRef | None, memo: str, at: datetime) -> Report:
-        """Write the report that follows step - 1, and leaves the cursor at a block with what it is to remember."""
-        claims: list[Observation] = []
+    def written(self) -> Written:
+        """Write what the blocks did, in the order of the chain, after the rows without a block."""
+        claims: list[Observation] = list(self.loose)
         told: list[Statement] = []
         for where in sorted(self.stories, key=lambda where: (self.stories[where].mark, where)):
             story = self.stories[where]
@@ -117,21 +100,8 @@ class ReportBuilder:
             ]
             if story.is_whole:
                 told.append(Statement(self.network, *where[0], story.mark.block_hash, delta_units=story.units))
-        cursor = Cursor(
-            step=step,
-            height=None if mark is None else mark.height,
-            block_hash=None if mark is None else mark.block_hash,
-            checked_at=at,
-            memo=memo,
-        )
-        return Report(
-            source=source,
-            key=str(step),
-            observations=(*self.loose, *claims),
-            statements=(*self.statements, *told),
-            cursor=cursor,
-            raw=json.dumps(self.evidence, separators=(",", ":")) if self.evidence else None,
-        )
+        raw = json.dumps(self.evidence, separators=(",", ":")) if self.evidence else None
+        return Written(claims, told, raw)
 
 
 def opening(watch: Watch, mark: BlockRef, occurred_at: datetime, units: int) -> BlockMovements:

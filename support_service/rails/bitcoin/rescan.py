@@ -12,7 +12,7 @@ from support_service.rails.bitcoin import cursor_state, reorg
 from support_service.rails.bitcoin.coins import Coins
 from support_service.rails.bitcoin.cursor_state import CursorState
 from support_service.rails.bitcoin.node import Chain, UnreadableAnswer, WantedMoney
-from support_service.rails.bitcoin.report_builder import ReportBuilder
+from support_service.rails.bitcoin.report_builder import BitcoinReportBuilder
 from support_service.rails.bitcoin.source_context import SourceContext, tell
 from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.cursor_state import WatchKey
@@ -57,9 +57,9 @@ class _Reading:
         self._context, self._chain, self._key, self._coins = context, chain, key, coins
         self.mark: BlockRef | None = None
 
-    def step(self, span: tuple[int, int], low: int, task: Rescan, tip: BlockRef) -> ReportBuilder:
+    def step(self, span: tuple[int, int], low: int, task: Rescan, tip: BlockRef) -> BitcoinReportBuilder:
         """Read blocks above span[0] up to span[1], and state those above `low`."""
-        key, builder = self._key, ReportBuilder(self._context.network.name)
+        key, builder = self._key, BitcoinReportBuilder(self._context.network.name)
         digest = reorg.hashes(self._chain, [BlockRef(span[1], "")], tip.height)[span[1]]
         self.mark = BlockRef(span[1], str(digest))
         blocks = self._chain.scan(span[0] + 1, span[1], WantedMoney(self._context.scripts([key]), self._coins))

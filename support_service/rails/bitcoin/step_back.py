@@ -13,11 +13,11 @@ from support_service.giving import Cursor, MoneyBlock, Report
 from support_service.rails.bitcoin import cursor_state, reorg
 from support_service.rails.bitcoin.cursor_state import CursorState, WatchState
 from support_service.rails.bitcoin.node import Chain
-from support_service.rails.bitcoin.report_builder import ReportBuilder
+from support_service.rails.bitcoin.report_builder import BitcoinReportBuilder
 from support_service.rails.bitcoin.source_context import SourceContext
 from support_service.rails.chain import cursor_state as codec
+from support_service.rails.chain.reorg import has_left, orphan_money, stands
 from support_service.rails.chain.search import BlockRef, highest_canonical
-from support_service.rails.source import SourceDown
 
 log = logging.getLogger(__name__)
 
@@ -33,22 +33,18 @@ def step_back(context: SourceContext, chain: Chain, after: Cursor, blocks: Itera
     known = {*held.marks, *([held.final] if held.final else []), *held.pending}
     known |= {BlockRef(height, digest) for _, _, height, digest in booked}
     now = reorg.hashes(chain, known, tip.height)
-    if held.final is None or now[held.final.height] == held.final.block_hash:
+    if held.final is None or not has_left(chain.host, held.final, now):
         return None
-    if now[held.final.height] is None:
-        raise SourceDown(f"{chain.host}: has not got to block {held.final.height} yet, which was read")
     base = highest_canonical(known, now)
-    builder = ReportBuilder(context.network.name)
-    for address, asset, height, digest in booked:
-        if now[height] != digest:
-            builder.empty((address, asset), BlockRef(height, digest), is_canonical=False)
+    builder = BitcoinReportBuilder(context.network.name)
+    orphan_money(builder, booked, now)
     log.warning("stepped_back", extra={"source": context.name, "height": base and base.height})
     floor = -1 if base is None else base.height
     held.coins.rewind(floor)
     state = CursorState(
         final=base,
         # Not confirmed yet though deep enough for others: rewards and large amounts.
-        pending={m: one for m, one in held.pending.items() if m.height <= floor and now[m.height] == m.block_hash},
+        pending={m: one for m, one in held.pending.items() if m.height <= floor and stands(m, now)},
         progress={key: _progress(item, floor) for key, item in held.progress.items()},
         waiting=held.waiting,
         coins=held.coins,

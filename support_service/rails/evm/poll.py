@@ -31,7 +31,7 @@ from support_service.rails.evm.multicall import BALANCES_MAX
 from support_service.rails.evm.network import EvmNetwork
 from support_service.rails.evm.range_reader import Range, RangeResult, Watched
 from support_service.rails.evm.reorg import ChainHead, mark_of
-from support_service.rails.evm.report_builder import ReportBuilder
+from support_service.rails.evm.report_builder import EvmReportBuilder
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import NoState
@@ -98,10 +98,10 @@ class Poll:
         reached = -1 if self._mark is None else self._mark.height
         return any(pending.mark.height > reached for pending in self._memo.pending)
 
-    def _draft(self, state: State) -> ReportBuilder:
-        return ReportBuilder(self._context.network.name, state)
+    def _draft(self, state: State) -> EvmReportBuilder:
+        return EvmReportBuilder(self._context.network.name, state)
 
-    def _report(self, builder: ReportBuilder) -> Report:
+    def _report(self, builder: EvmReportBuilder) -> Report:
         self._step += 1
         memo = self._remembered()
         return builder.report(self._context.name, self._step, mark=self._mark, memo=memo, at=self._context.clock())
@@ -118,10 +118,10 @@ class Poll:
         for pending in told.gone:
             for key in sorted(pending.keys):
                 builder.empty(key, pending.mark, is_canonical=False)
-        self._memo, self._mark = told.memo, told.base
+        self._memo, self._mark = told.state, told.base
         return self._report(builder)
 
-    def _begin(self, seen: ChainHead, builder: ReportBuilder) -> None:
+    def _begin(self, seen: ChainHead, builder: EvmReportBuilder) -> None:
         """Give new watches their start; start anew the ones whose start was moved to an earlier block.
 
         A later start never unbooks money that was booked. An opening that an earlier start makes
@@ -181,7 +181,7 @@ class Poll:
             return max((mark.height for mark in self._memo.marks if mark.height <= target), default=final)
         return target
 
-    def _read_final(self, target: int, builder: ReportBuilder) -> Iterator[Report]:
+    def _read_final(self, target: int, builder: EvmReportBuilder) -> Iterator[Report]:
         """Read everything that became final, in steps that each survive a kill."""
         self._watched.is_scanning = False
         self._open([key for key, item in self._mine() if item.final is None and item.start <= target], builder)
@@ -211,7 +211,7 @@ class Poll:
             self._told_at = now
             log.info("catching_up", extra={"source": self._context.name, "height": height, "target": target})
 
-    def _open(self, keys: Iterable[WatchKey], builder: ReportBuilder) -> None:
+    def _open(self, keys: Iterable[WatchKey], builder: EvmReportBuilder) -> None:
         """Book what lay there before credits count."""
         for key in keys:
             item = self._memo.progress[key]
@@ -230,7 +230,7 @@ class Poll:
                 self._settle(builder, {key}, self._memo.progress[key].start)
 
     def _step_final(
-        self, group: Mapping[WatchKey, WatchState], span: Range, builder: ReportBuilder, *, target: int
+        self, group: Mapping[WatchKey, WatchState], span: Range, builder: EvmReportBuilder, *, target: int
     ) -> None:
         header = self._reader.get(rpc_requests.header(span.high))
         if header is None:
@@ -277,7 +277,7 @@ class Poll:
             )
         self._memo = self._memo.with_progress(changed)
 
-    def _prove(self, group: Mapping[WatchKey, WatchState], builder: ReportBuilder, height: int) -> None:
+    def _prove(self, group: Mapping[WatchKey, WatchState], builder: EvmReportBuilder, height: int) -> None:
         """Hold tokens' balances at finality against the books: all of them, or those whose proof is oldest."""
         at_once = self._at_once()
         if at_once:
@@ -294,7 +294,7 @@ class Poll:
             unread_blocks.note(self._context, stories, is_final=True)
             self._memo = self._memo.with_progress({key: proven})
 
-    def _settle(self, builder: ReportBuilder, keys: set[WatchKey], height: int) -> None:
+    def _settle(self, builder: EvmReportBuilder, keys: set[WatchKey], height: int) -> None:
         """Close what was seen up to a final height: confirmed just now, else replaced or orphaned."""
         due = {p.mark: p.keys & keys for p in self._memo.pending if p.mark.height <= height and p.keys & keys}
         told = builder.marks

@@ -4,14 +4,15 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from support_service.rails.chain.search import BlockRef, highest_canonical
+from support_service.rails.chain.reorg import Rewind, check_is_fork, check_one_chain, common_block, stands
+from support_service.rails.chain.search import BlockRef
 from support_service.rails.evm import rpc_requests
 from support_service.rails.evm.cursor_state import CursorState, Pending, WatchState
 from support_service.rails.evm.network import EvmNetwork
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import Refusal
 from support_service.rails.evm.rpc_schema import Header
-from support_service.rails.source import MustFreeze, SourceDown, SourceLied
+from support_service.rails.source import SourceDown, SourceLied
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,8 @@ def _final_height(reader: RpcCache, network: EvmNetwork, head: Header) -> int | 
 
 
 def _check_behind(reader: RpcCache, memo: CursorState, head: Header, last: BlockRef) -> None:
-    """A head below ours is a shorter fork, or only a node that lags: then wait, nothing has changed."""
     below = [mark for mark in memo.marks if mark.height <= head.height]
-    now = hashes(reader, below)
-    if all(now[mark.height] == mark.block_hash for mark in below):
-        raise SourceDown(f"{reader.node.host}: its head went back to {head.height}, we have read {last.height}")
+    check_is_fork(reader.node.host, below, hashes(reader, below), head=head.height, last=last.height)
 
 
 def _check_known(reader: RpcCache, unknown: int, head: int) -> None:
@@ -92,30 +90,13 @@ def hashes(reader: RpcCache, marks: Iterable[BlockRef], *, head: int = -1) -> di
     return {height: None if header is None else header.block_hash for height, header in found.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Rewind:
-    """Where a reorg takes us: the highest block that we read and the chain still has, and the blocks it lost."""
-
-    base: BlockRef | None
-    gone: tuple[Pending, ...]
-    memo: CursorState
-
-
-def rewind(reader: RpcCache, memo: CursorState, name: str, head: int) -> Rewind:
-    """Find how far to go back. MustFreeze where a block is gone that was final: only a person can judge that."""
+def rewind(reader: RpcCache, memo: CursorState, name: str, head: int) -> Rewind[Pending, CursorState]:
+    """Find how far to go back. MustFreeze where a block is gone that was final."""
     final = memo.final
-    known = [*memo.marks, *([final] if final else [])]
-    now = hashes(reader, [*known, *(pending.mark for pending in memo.pending)], head=head)
-    base = highest_canonical(known, now)
-    if base is None and final is not None:
-        if now[final.height] is None:
-            raise SourceDown(f"{reader.node.host}: does not know the final block {final.height}")
-        raise MustFreeze(
-            f"{reader.node.host}: block {final.height} of {name} was final as {final.block_hash} and is"
-            f" {now[final.height]} now; nothing is booked from this network until a person has looked",
-            {"height": str(final.height), "final_before": final.block_hash, reader.node.host: str(now[final.height])},
-        )
-    gone = tuple(pending for pending in memo.pending if now[pending.mark.height] != pending.mark.block_hash)
+    asked = [*memo.marks, *([final] if final else []), *(pending.mark for pending in memo.pending)]
+    now = hashes(reader, asked, head=head)
+    base = common_block(reader.node.host, name, memo.marks, now, final=final)
+    gone = tuple(pending for pending in memo.pending if not stands(pending.mark, now))
     kept = memo.without_pending({pending.mark: pending.keys for pending in gone})
     kept = replace(kept, marks=tuple(mark for mark in kept.marks if base and mark.height <= base.height))
     back = {key: _rewound(item, base) for key, item in kept.progress.items()}
@@ -143,9 +124,8 @@ def check_still_there(reader: RpcCache, marks: Set[BlockRef], head: BlockRef) ->
     if not marks:
         return
     reader.forget()
-    now = hashes(reader, [*marks, head])
-    if any(now[mark.height] != mark.block_hash for mark in [*marks, head]):
-        raise SourceDown(f"{reader.node.host}: the chain moved while it was read; reading again")
+    told = [*marks, head]
+    check_one_chain(reader.node.host, told, hashes(reader, told))
 
 
 def mark_of(header: Header) -> BlockRef:

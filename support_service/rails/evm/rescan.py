@@ -17,7 +17,7 @@ from support_service.rails.evm.cursor_state import BalanceAt, CursorState, Watch
 from support_service.rails.evm.poll import SourceContext
 from support_service.rails.evm.range_reader import Range, RangeResult
 from support_service.rails.evm.reorg import mark_of
-from support_service.rails.evm.report_builder import ReportBuilder
+from support_service.rails.evm.report_builder import EvmReportBuilder
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.source import Rescan, SourceDown
 
@@ -48,7 +48,7 @@ def _read(
     whole: Range,
     *,
     blocks: Iterable[MoneyBlock],
-) -> Iterator[tuple[ReportBuilder, BlockRef]]:
+) -> Iterator[tuple[EvmReportBuilder, BlockRef]]:
     group = {key: _from(reader, context.watched.all[key], item, whole.low) for key, item in group.items()}
     low = whole.low
     while low < whole.high:
@@ -57,7 +57,7 @@ def _read(
         if header is None:
             raise SourceDown(f"{reader.node.host}: does not know its own final block {high}")
         found = range_reader.read_range(reader, context.watched, group, Range(low, high, high), is_final=True)
-        builder = ReportBuilder(context.network.name, State.CONFIRMED)
+        builder = EvmReportBuilder(context.network.name, State.CONFIRMED)
         builder.add(found.stories)
         group = {key: _advanced(item, key, found) for key, item in group.items()}
         if high == whole.high:
@@ -82,7 +82,7 @@ def _advanced(item: WatchState, key: WatchKey, found: RangeResult) -> WatchState
 
 
 def _reconcile(
-    context: SourceContext, reader: RpcCache, group: Mapping[WatchKey, WatchState], builder: ReportBuilder
+    context: SourceContext, reader: RpcCache, group: Mapping[WatchKey, WatchState], builder: EvmReportBuilder
 ) -> None:
     """Find what tokens gained or lost without a log."""
     for key, item in group.items():
@@ -92,7 +92,7 @@ def _reconcile(
             builder.add(stories)
 
 
-def _restate(context: SourceContext, reader: RpcCache, builder: ReportBuilder, blocks: Iterable[MoneyBlock]) -> None:
+def _restate(context: SourceContext, reader: RpcCache, builder: EvmReportBuilder, blocks: Iterable[MoneyBlock]) -> None:
     """State blocks with our money that brought no story: the block is gone, or nothing is there, or no log tells."""
     told = builder.marks
     silent = [(BlockRef(height, digest), (address, asset)) for address, asset, height, digest in blocks]

@@ -13,14 +13,14 @@ from typing import Protocol
 from support_service.giving import Cursor, MoneyBlock, Report, State
 from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.cursor_state import WatchKey
+from support_service.rails.chain.reorg import has_left, orphan_money
 from support_service.rails.chain.search import BlockRef, highest_canonical
 from support_service.rails.evm import cursor_state, native_coin, reorg, rpc_requests
 from support_service.rails.evm.cursor_state import BalanceAt, CursorState, WatchState
 from support_service.rails.evm.poll import SourceContext
-from support_service.rails.evm.report_builder import ReportBuilder
+from support_service.rails.evm.report_builder import EvmReportBuilder
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import NoState
-from support_service.rails.source import SourceDown
 
 
 class ProgressAt(Protocol):
@@ -65,14 +65,10 @@ def step_back(
     reader.fetch([rpc_requests.chain_id(), rpc_requests.tip("latest")])
     reorg.check_chain(reader, context.network)
     place = _place(reader, held, booked)
-    if held.final is None or place.now[held.final.height] == held.final.block_hash:
+    if held.final is None or not has_left(reader.node.host, held.final, place.now):
         return None if progress is not None else _rebased(context, reader, after)
-    if place.now[held.final.height] is None:
-        raise SourceDown(f"{reader.node.host}: has not got to block {held.final.height} yet, which was final")
-    builder = ReportBuilder(context.network.name, State.SEEN)
-    for address, asset, height, digest in booked:
-        if place.now[height] != digest:
-            builder.empty((address, asset), BlockRef(height, digest), is_canonical=False)
+    builder = EvmReportBuilder(context.network.name, State.SEEN)
+    orphan_money(builder, booked, place.now)
     log.warning("stepped_back", extra={"source": context.name, "height": place.base and place.base.height})
     come = progress or _progress
     held_there = {key: come(reader, context, key, item, base=place.base) for key, item in held.progress.items()}
@@ -93,7 +89,7 @@ def _rebased(context: SourceContext, reader: RpcCache, after: Cursor) -> Report 
     for address, asset in sorted(changed):
         log.warning("balance_taken_anew", extra={"source": context.name, "asset": asset, "address": address})
     mark, remembered = BlockRef(after.height, after.block_hash), codec.write(held.with_progress(changed))
-    builder = ReportBuilder(context.network.name, State.SEEN)
+    builder = EvmReportBuilder(context.network.name, State.SEEN)
     return builder.report(context.name, after.step + 1, mark=mark, memo=remembered, at=context.clock())
 
 

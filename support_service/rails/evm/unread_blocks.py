@@ -11,7 +11,7 @@ from support_service.rails.chain.search import Span
 from support_service.rails.evm import native_coin, rpc_requests, tokens
 from support_service.rails.evm.cursor_state import CursorState
 from support_service.rails.evm.movements import BlockMovements, net
-from support_service.rails.evm.report_builder import ReportBuilder
+from support_service.rails.evm.report_builder import EvmReportBuilder
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import Refusal, UnreadableItem
 from support_service.rails.source import SourceDown
@@ -54,9 +54,9 @@ def note(context: "SourceContext", stories: Iterable[BlockMovements], *, is_fina
         context.asides.note(_name(story), "; ".join(story.unread), _memo(story) if can_mend else "")
 
 
-def mended(reader: RpcCache, context: "SourceContext", memo: CursorState) -> ReportBuilder:
+def mended(reader: RpcCache, context: "SourceContext", memo: CursorState) -> EvmReportBuilder:
     """Read again what is due, and state the blocks anew that are whole now."""
-    builder = ReportBuilder(context.network.name, State.CONFIRMED)
+    builder = EvmReportBuilder(context.network.name, State.CONFIRMED)
     for item in [one for one in context.asides.due() if one.memo][:AGAIN_MAX]:
         try:
             story = _again(reader, context, memo, json.loads(item.memo))

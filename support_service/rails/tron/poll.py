@@ -15,7 +15,7 @@ from support_service.rails.evm.multicall import Pair
 from support_service.rails.evm.poll import Poll, SourceContext
 from support_service.rails.evm.range_reader import Range
 from support_service.rails.evm.reorg import ChainHead, mark_of
-from support_service.rails.evm.report_builder import ReportBuilder
+from support_service.rails.evm.report_builder import EvmReportBuilder
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.source import SourceDown
 from support_service.rails.tron import balance_samples, reconcile
@@ -89,13 +89,13 @@ class TronPoll(Poll):
         finalized = [evm_requests.tip("finalized")] if self._context.network.confirm == "finalized" else []
         self._reader.fetch([evm_requests.chain_id(), *finalized, *here, *wanted])
 
-    def _report(self, builder: ReportBuilder) -> Report:
+    def _report(self, builder: EvmReportBuilder) -> Report:
         return self._helpers.forms.told(super()._report(builder))
 
     def _remembered(self) -> str:
         return codec.write(self._memo, Samples(self._books))
 
-    def _begin(self, seen: ChainHead, builder: ReportBuilder) -> None:
+    def _begin(self, seen: ChainHead, builder: EvmReportBuilder) -> None:
         """Where a watch starts anew, what was booked as unexplained is taken back: it is to be found again."""
         before = dict(self._memo.progress)
         super()._begin(seen, builder)
@@ -110,7 +110,7 @@ class TronPoll(Poll):
         """No balance is asked for at a block: a TRON node does not tell it."""
         return []
 
-    def _open(self, keys: Iterable[WatchKey], builder: ReportBuilder) -> None:
+    def _open(self, keys: Iterable[WatchKey], builder: EvmReportBuilder) -> None:
         """Begin at a change of nothing: what lay there before is told by the first balance, and is booked then."""
         for key in keys:
             item = self._memo.progress[key]
@@ -119,7 +119,7 @@ class TronPoll(Poll):
             self._memo = self._memo.with_progress({key: opened})
 
     def _step_final(
-        self, group: Mapping[WatchKey, WatchState], span: Range, builder: ReportBuilder, *, target: int
+        self, group: Mapping[WatchKey, WatchState], span: Range, builder: EvmReportBuilder, *, target: int
     ) -> None:
         if span.high - span.low > SPAN_WITHOUT_CANARY:
             contracts = sorted({watch.asset.contract for watch in self._watched.tokens})
@@ -127,7 +127,7 @@ class TronPoll(Poll):
             canary.is_alive(self._reader, contracts, span.high)
         super()._step_final(group, span, builder, target=target)
 
-    def _prove(self, group: Mapping[WatchKey, WatchState], builder: ReportBuilder, height: int) -> None:
+    def _prove(self, group: Mapping[WatchKey, WatchState], builder: EvmReportBuilder, height: int) -> None:
         """Hold every sample whose block is final by now against the logs."""
         self._sample()
         for key in group:
@@ -157,7 +157,7 @@ class TronPoll(Poll):
         """A second sample, asked for after the logs were read anew."""
         return self._helpers.sampler.take(self._reader, [_pair(watch)]).get(_pair(watch))
 
-    def _settle(self, builder: ReportBuilder, keys: set[WatchKey], height: int) -> None:
+    def _settle(self, builder: EvmReportBuilder, keys: set[WatchKey], height: int) -> None:
         """Before what was seen is taken back: a search may have missed it, so its block is read without the index."""
         told = builder.marks
         due = [p for p in self._memo.pending if p.mark.height <= height]

@@ -17,7 +17,7 @@ from support_service.rails.evm.cursor_state import CursorState, WatchState
 from support_service.rails.evm.movements import BlockMovements, net
 from support_service.rails.evm.poll import SourceContext
 from support_service.rails.evm.reorg import mark_of
-from support_service.rails.evm.report_builder import ReportBuilder
+from support_service.rails.evm.report_builder import EvmReportBuilder
 from support_service.rails.evm.rpc_cache import LogSearch, RpcCache
 from support_service.rails.source import Rescan
 from support_service.rails.tron import balance_samples, reconcile
@@ -82,7 +82,7 @@ def _low(first: int, progress: WatchState, book: BalanceSamples) -> int:
 
 def _read(
     context: SourceContext, reader: RpcCache, one: _Again, blocks: list[MoneyBlock], *, high: int
-) -> Iterator[tuple[ReportBuilder, BlockRef]]:
+) -> Iterator[tuple[EvmReportBuilder, BlockRef]]:
     search = LogSearch([one.watch.asset.contract], [one.watch.address])
     search.size = RangeSize(most=RANGE_BLOCKS_MAX)
     low = one.low
@@ -91,7 +91,7 @@ def _read(
         header = reconcile.block(reader, top)
         for height in {low + 1, top}:
             canary.is_alive(reader, [one.watch.asset.contract], height)
-        builder = ReportBuilder(context.network.name, State.CONFIRMED)
+        builder = EvmReportBuilder(context.network.name, State.CONFIRMED)
         found = reconcile.stories_of(reader, one.watch, search.read(reader, low + 1, top), context.watched.own)
         found += _silent(context, reader, one, builder, blocks=[b for b in blocks if low < b[2] <= top], found=found)
         one.nets |= {story.header.height: net(story.rows) for story in found}
@@ -106,7 +106,7 @@ def _silent(
     context: SourceContext,
     reader: RpcCache,
     one: _Again,
-    builder: ReportBuilder,
+    builder: EvmReportBuilder,
     *,
     blocks: list[MoneyBlock],
     found: list[BlockMovements],
@@ -130,7 +130,7 @@ def _silent(
 
 
 def _restate_proofs(
-    reader: RpcCache, one: _Again, builder: ReportBuilder, found: list[BlockMovements], *, low: int, top: int
+    reader: RpcCache, one: _Again, builder: EvmReportBuilder, found: list[BlockMovements], *, low: int, top: int
 ) -> None:
     """State the opening and the unexplained rows whose proof ends in these blocks, as this reading leaves them."""
     start, first = one.progress.start, one.book.first
