@@ -19,7 +19,6 @@ from support_service.commands import deploy as deploying
 from support_service.commands import donors as donating
 from support_service.commands import freezes as freezing
 from support_service.commands import import_ as importing
-from support_service.commands import manifest as signing
 from support_service.commands import notify as notifying
 from support_service.commands import rescan as rescanning
 from support_service.commands import run as running
@@ -307,6 +306,10 @@ _KNOWN_KEY = click.option("--public-key", default="", metavar="KEY", help="Who m
 _KNOWN_FILE = click.option("--manifest", type=click.Path(path_type=Path), help="The signed file [manifest.file].")
 
 
+def _signing() -> Any:
+    return import_module("support_service.commands.manifest")  # late: a tenth of the start of all other commands
+
+
 @commands.group()
 def manifest() -> None:
     """Addresses that nobody swaps unnoticed: signed away from the server."""
@@ -317,7 +320,7 @@ def manifest() -> None:
 @_FROM_STDIN
 def keygen(file: Path, *, password_stdin: bool) -> None:
     """Make a key pair, FILE and FILE.pub, where you sign; never on the server."""
-    signing.keygen(file, password_from_stdin=password_stdin, say=click.echo)
+    _signing().keygen(file, password_from_stdin=password_stdin, say=click.echo)
 
 
 @manifest.command()
@@ -333,7 +336,7 @@ def keygen(file: Path, *, password_stdin: bool) -> None:
 @click.pass_obj
 def sign(call: Call, key: Path, out: Path | None, *, password_stdin: bool) -> None:
     """Sign every method as the settings have it now; look at what is printed."""
-    signing.sign_methods(call.assembly, key, out, password_from_stdin=password_stdin, say=click.echo)
+    _signing().sign_methods(call.assembly, key, out, password_from_stdin=password_stdin, say=click.echo)
 
 
 @manifest.command(name="check")
@@ -342,7 +345,8 @@ def sign(call: Call, key: Path, out: Path | None, *, password_stdin: bool) -> No
 @click.pass_obj
 def check_manifest(call: Call, public_key: str, manifest: Path | None) -> int:
     """Hold the settings against the signed manifest."""
-    return signing.tell(signing.check_methods(call.assembly, signing.Known(public_key, manifest), say=click.echo))
+    known = _signing().Known(public_key, manifest)
+    return int(_signing().tell(_signing().check_methods(call.assembly, known, say=click.echo)))
 
 
 @commands.command()
@@ -352,8 +356,8 @@ def check_manifest(call: Call, public_key: str, manifest: Path | None) -> int:
 @click.pass_obj
 def attest(call: Call, urls: tuple[str, ...], public_key: str, manifest: Path | None) -> int:
     """Fetch live pages, read every address, IBAN, card number and QR code, and name what is not signed."""
-    known = signing.Known(public_key, manifest)
-    return signing.tell(signing.attest_pages(urls, known, lambda: call.assembly, say=click.echo))
+    known = _signing().Known(public_key, manifest)
+    return int(_signing().tell(_signing().attest_pages(urls, known, lambda: call.assembly, say=click.echo)))
 
 
 @commands.group()

@@ -1,5 +1,6 @@
 """What every test gets: a closed network (loopback only) and the fixtures of tests/fixtures/."""
 
+import gc
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ pytest_plugins = [
     "tests.fixtures.bitcoin_node",
     "tests.fixtures.bitcoin",
     "tests.fixtures.service",
+    "tests.fixtures.shared",
     "tests.fixtures.stripe",
     "tests.fixtures.tron",
 ]
@@ -34,6 +36,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path in place:
             item.add_marker(pytest.mark.long)
     items.sort(key=lambda item: place.get(item.path, len(place)))
+
+
+def pytest_collectstart() -> None:
+    """Look for no garbage among thousands of tests while they are collected: they all stay."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Pass over what was collected from here on."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -22,7 +22,8 @@ WORDS_MAX = 60
 WORD_CHARS_MIN = 2
 _APOSTROPHES = str.maketrans("", "", "'’ʼ`´‘")
 _WORD = re.compile(r"[^\W_]+")
-_MAIL = re.compile(r"[^\s<>()\[\],;:\"']+@[^\s<>()\[\],;:\"']+")
+# Looked for where a run of its letters begins, and there alone: else a long text takes the square of its length.
+_MAIL = re.compile(r"(?<![^\s<>()\[\],;:\"'])[^\s<>()\[\],;:\"']+@[^\s<>()\[\],;:\"']+")
 _NUMBER = re.compile(r"([0-9]{1,78})(?:[.,]([0-9]{1,78}))?")
 _GROUPED = re.compile(r"(?<!\S)\d{1,3}(?:\s\d{3})+(?=[.,\s]|\Z)")
 _SCHEME = re.compile(r"^[a-z]+://(?:www\.)?")

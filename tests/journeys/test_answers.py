@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from eth_utils.address import to_checksum_address
 from playwright.sync_api import Page
 
@@ -16,7 +15,7 @@ from support_service.ledger import Ledger
 from support_service.rails.chain.exact_sums import ExactSums
 from support_service.rails.source import Source
 from support_service.watcher import run_once
-from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit
+from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit, barriers
 from tests.fixtures.database import prepare
 from tests.fixtures.door import create_site
 from tests.fixtures.node import CHAIN_ID, ETHER, OURS, Node
@@ -102,8 +101,7 @@ def newsroom(tmp_path: Path, sqlite_url: str, node: Node, serve: Serve) -> Itera
 
 
 def is_accessible(page: Page) -> None:
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    assert barriers(page) == []
 
 
 def expect(page: Page, text: str, again: str, *, has_script: bool) -> None:

@@ -82,6 +82,7 @@ def test_roles_include_each_other() -> None:
     ]
 
 
+@pytest.mark.usefixtures("real_passwords")
 def test_passwords_are_argon2id_at_owasp_strength(people: people_module.People, database_url: str) -> None:
     people.add(ANNA, "viewer", PASSWORD)
     held = _held_hash(database_url)
@@ -91,6 +92,7 @@ def test_passwords_are_argon2id_at_owasp_strength(people: people_module.People, 
     assert (parameters.time_cost, parameters.parallelism) == (2, 1)
 
 
+@pytest.mark.usefixtures("real_passwords")
 def test_a_hash_of_older_parameters_is_renewed_at_login(people: people_module.People, database_url: str) -> None:
     people.add(ANNA, "viewer", PASSWORD)
     weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
@@ -99,6 +101,7 @@ def test_a_hash_of_older_parameters_is_renewed_at_login(people: people_module.Pe
     assert extract_parameters(_held_hash(database_url)).memory_cost == hashing.HASH_KIB
 
 
+@pytest.mark.usefixtures("real_passwords")
 def test_the_hash_of_nobody_costs_as_much_as_a_real_one(people: people_module.People) -> None:
     """An unknown account must take the same work: the stand-in parses, and has the same parameters."""
     real = PasswordHasher(
@@ -229,6 +232,7 @@ def test_a_letter_is_the_same_from_every_keyboard(people: people_module.People, 
         people.log_in(ANNA, forms[typed].upper(), HERE)
 
 
+@pytest.mark.usefixtures("real_passwords")
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 def test_a_hash_of_unnormalised_text_still_opens_and_is_renewed(
     people: people_module.People, database_url: str, form: Literal["NFC", "NFD"]
