@@ -20,7 +20,7 @@ const SUPPORT_BLOCK_META    = 'support_block_tone';
 const SUPPORT_BLOCK_OPTION  = 'support_block';
 const SUPPORT_BLOCK_TITLE_CHARS = {{ title_chars }};
 
-/** The block's HTML by language and layout; SUPPORT_ARTICLE and SUPPORT_TITLE stand for the article. */
+/** The HTML of the block by language and layout; SUPPORT_ARTICLE and SUPPORT_TITLE stand for the article. */
 const SUPPORT_BLOCK_HTML = array(
 {% for lang, by_layout in blocks.items() %}
 	{{ php(lang) }} => array(
@@ -96,7 +96,7 @@ function support_block_html( $post_id, $layout = '', $lang = '' ) {
 	return substr_replace( $html, $named, strlen( '<support-block' ), 0 );
 }
 
-/** The blocks of the service's first language, for a site in any other. */
+/** The blocks of the first language of the service, for a site in any other. */
 function support_block_first_language() {
 	$all = SUPPORT_BLOCK_HTML;
 	return reset( $all );
@@ -179,7 +179,7 @@ add_filter(
 	20
 );
 
-/* A story that asks for tact says so in its head, to this plugin's block and to any other block of ours. */
+/* A story that asks for tact says so in its head, to the block of this plugin and to any other of ours. */
 add_action(
 	'wp_head',
 	function () {
