@@ -6,7 +6,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick test-setup lint bench bench-catch-up bench-webhooks campaign campaign-stripe campaign-mono flood siege shots rehearse conformance-tron conformance-bitcoin conformance-stripe conformance-mono clean
+.PHONY: help setup run test test-quick test-wordpress test-setup lint bench lighthouse bench-catch-up bench-webhooks campaign campaign-stripe campaign-mono flood siege shots rehearse conformance-tron conformance-bitcoin conformance-stripe conformance-mono clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -34,6 +34,11 @@ test: test-setup
 test-quick: test-setup
 	@sh tests/tools/in_memory.sh $(PY) -m pytest $(PROCESSES) -m "not (node or browser or postgres or long)"
 
+# In Debian's own WordPress, on MariaDB and PHP's server: installed where they are missing, started and stopped here.
+test-wordpress: test-setup
+	@sh tests/tools/wordpress.sh
+	@$(PY) -m pytest -m wordpress tests/journeys/test_wordpress.py $(ARGS)
+
 test-setup: setup $(STAMPS)/test
 	@sh tests/tools/system.sh
 
@@ -44,6 +49,10 @@ lint: test-setup
 
 bench: test-setup
 	@$(PY) -m tests.bench.page $(ARGS)
+
+# Google's Lighthouse on three pages, phone and desktop. ARGS="--readme" writes the scores into README.md.
+lighthouse: test-setup $(STAMPS)/lighthouse
+	@$(PY) -m tests.bench.lighthouse $(ARGS)
 
 # Catching up with each of the three chains, beside a plain scan of its blocks. ARGS="--blocks 5000" for more.
 bench-catch-up: test-setup
@@ -125,6 +134,12 @@ $(STAMPS)/test: config/lock/test.txt $(STAMPS)/run
 
 $(STAMPS)/self: pyproject.toml $(STAMPS)/run
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(STAMPS)/lighthouse: tests/tools/lighthouse/package.json tests/tools/lighthouse/package-lock.json $(STAMPS)/venv
+	@echo "Installing Lighthouse ..."
+	@mkdir -p $(VENV)/lighthouse && cp tests/tools/lighthouse/package.json tests/tools/lighthouse/package-lock.json $(VENV)/lighthouse/
+	@cd $(VENV)/lighthouse && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(STAMPS)/node: tests/tools/package.json tests/tools/package-lock.json $(STAMPS)/venv

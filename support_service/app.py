@@ -13,7 +13,7 @@ from support_service.giving import Clock, utc_now
 from support_service.ledger import Ledger
 from support_service.settings import resource, settings_path
 from support_service.web import bank_calls, errors, headers, health, i18n, layout, webhooks
-from support_service.web.answers import arrived, gift, lost_plan, plan
+from support_service.web.answers import arrived, claim, gift, lost_plan, plan
 from support_service.web.breaker import PublicReads
 from support_service.web.card import views as card
 from support_service.web.card.checkouts import Checkouts
@@ -55,6 +55,7 @@ def create_app(assembly: Assembly, *, clock: Clock = utc_now) -> Flask:
     app.register_blueprint(thanks.blueprint)
     app.register_blueprint(gift.blueprint)
     app.register_blueprint(arrived.blueprint)
+    app.register_blueprint(claim.blueprint)
     app.register_blueprint(plan.blueprint)
     app.register_blueprint(lost_plan.blueprint)
     app.register_blueprint(webhooks.blueprint)

@@ -40,6 +40,7 @@ FORMS = {one.name: one for one in FORMATS}
 STATEMENTS = ("camt053", "mt940", "csv", "privatbank", "monobank")
 ROLES = ("viewer", "bookkeeper", "admin")
 LAYOUTS = ("block", "bar", "button", "compact")
+ONE_FILE = click.Path(path_type=Path, dir_okay=False)
 
 _HOST = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 _PORT = click.option(
@@ -165,9 +166,7 @@ class Moment(click.ParamType[datetime]):
 
 @commands.command()
 @click.option("--format", "form", type=click.Choice(list(FORMS)), required=True, help="How to write it.")
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write; standard output if absent."
-)
+@click.option("--out", type=ONE_FILE, help="File to write; standard output if absent.")
 @click.option("--since", type=Moment(), help="From this moment on, by occurred_at, UTC.")
 @click.option("--until", type=Moment(), help="Up to this moment, which itself is left out.")
 @click.option("--rail", type=click.Choice(list(RAILS)), help="Of one rail alone.")
@@ -223,7 +222,7 @@ def verify(call: Call, *, online: bool, since: Head | None) -> int:
 
 
 @commands.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=ONE_FILE)
 @click.pass_obj
 def backup(call: Call, file: Path) -> None:
     """Write the whole ledger into one file, while money comes in.
@@ -234,7 +233,7 @@ def backup(call: Call, file: Path) -> None:
 
 
 @commands.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=ONE_FILE)
 @click.option("--since", type=Moment(), help="Refuse a backup that was made before.")
 @click.option("--holds", type=Report(), metavar="NUMBER:HASH", help="Refuse a backup without this report.")
 @click.option("--other-publisher", is_flag=True, help="Also restore the ledger of another publisher's name.")
@@ -289,13 +288,17 @@ def cards(call: Call, turn: str, note: str) -> None:
 @commands.command(name="snippet")
 @click.option("--lang", metavar="L", help="Language of the block; the page's first if absent.")
 @click.option("--layout", type=click.Choice(LAYOUTS), default="block", show_default=True, help="Its shape.")
+@click.option("--wordpress", type=ONE_FILE, metavar="FILE.zip", help="Write a plugin for WordPress instead.")
 @click.pass_obj
-def print_snippet(call: Call, lang: str | None, layout: str) -> None:
+def print_snippet(call: Call, lang: str | None, layout: str, wordpress: Path | None) -> None:
     """Print the support block as HTML for articles: it works without script, and the widget's script upgrades it."""
     # Late: no other command needs the pages.
-    written = import_module("support_service.commands.snippet").snippet_text
+    written = import_module("support_service.commands.snippet")
+    if wordpress is not None:
+        click.echo(written.write_plugin(call.assembly, wordpress))
+        return
     try:
-        click.echo(written(call.assembly, lang, layout), nl=False)
+        click.echo(written.snippet_text(call.assembly, lang, layout), nl=False)
     except ValueError as error:
         raise click.UsageError(f"--lang: {error}.") from error
 
@@ -316,7 +319,7 @@ def manifest() -> None:
 
 
 @manifest.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), default=Path("support-methods.key"))
+@click.argument("file", type=ONE_FILE, default=Path("support-methods.key"))
 @_FROM_STDIN
 def keygen(file: Path, *, password_stdin: bool) -> None:
     """Make a key pair, FILE and FILE.pub, where you sign; never on the server."""
@@ -325,13 +328,9 @@ def keygen(file: Path, *, password_stdin: bool) -> None:
 
 @manifest.command()
 @click.option(
-    "--key",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("support-methods.key"),
-    show_default=True,
-    help="The secret key's file.",
+    "--key", type=ONE_FILE, default=Path("support-methods.key"), show_default=True, help="The secret key's file."
 )
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The manifest to write [manifest.file].")
+@click.option("--out", type=ONE_FILE, help="The manifest to write [manifest.file].")
 @_FROM_STDIN
 @click.pass_obj
 def sign(call: Call, key: Path, out: Path | None, *, password_stdin: bool) -> None:

@@ -20,6 +20,8 @@ _POLICY = (
     "default-src 'none'; script-src {ours}; style-src 'self'; img-src data: {ours}; base-uri 'none'; form-action 'none'"
 )
 
+_TITLES = {"uk": "Майстерня, у якій дрони дістають друге життя", "en": "The workshop where drones get a second life"}
+
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --muted: #5c5c5c; --line: #ddd; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e9e9e6; --paper: #121212; --muted: #a9a9a9; --line: #3a3a3a; } }
@@ -55,10 +57,13 @@ def create_sample_app(support_url: str, publisher_name: str, lang: str) -> Flask
     def article() -> Response:
         own = request.base_url
         # Without a script the link must carry the article too.
-        named = {"lang": lang} | ({"article": own} if allowed_article(own, [origin_of(request.host_url)]) else {})
+        title = _TITLES.get(lang, _TITLES["en"])
+        is_named = allowed_article(own, [origin_of(request.host_url)]) is not None
+        named = {"lang": lang} | ({"article": own, "title": title} if is_named else {})
         page = render_template(
             "sample_article.html",
             lang=lang,
+            title=title,
             publisher_name=publisher_name,
             support_url=support_url.rstrip("/"),
             query=urlencode(named),
@@ -69,5 +74,9 @@ def create_sample_app(support_url: str, publisher_name: str, lang: str) -> Flask
     @app.get("/article.css")
     def style() -> Response:
         return Response(_STYLE, mimetype="text/css")
+
+    @app.get("/robots.txt")
+    def robots() -> Response:
+        return Response("User-agent: *\nAllow: /\n", mimetype="text/plain")
 
     return app

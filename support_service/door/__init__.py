@@ -18,7 +18,7 @@ from support_service.door.live import Live, Patience
 from support_service.door.negotiation import coding, holds
 from support_service.door.pools import Busy, Kind, Pool, kind_of
 from support_service.door.rsgi import Exchange, HeaderList, Scope
-from support_service.door.shelf import Depends, Found, Shelf
+from support_service.door.shelf import ChosenPage, Depends, Found, Shelf
 from support_service.door.visitor import OwnHosts, client_address
 from support_service.door.wsgi import Piecewise, Request, begin, call, send_rest
 from support_service.origin import BaseUrl, Host
@@ -132,7 +132,7 @@ class Door:
                 return
         await self._pass_on(path, scope, exchange)
 
-    async def _make(self, shelf: Shelf, path: str, query: str, page: str) -> Found | None:
+    async def _make(self, shelf: Shelf, path: str, query: str, page: ChosenPage) -> Found | None:
         """Make the page of a sum that was never asked for, in the one thread for that: no flood of sums takes more."""
         made = await self._pools[Kind.CHOICES].run(partial(shelf.make, self._ask_now, path, page))
         if made.finished is None:

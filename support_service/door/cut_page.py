@@ -1,10 +1,12 @@
-"""A page cut where a reader's value is written into it: made once, joined for every value. Pure."""
+"""A page cut where a reader's values are written into it: made once, joined for all values. Pure."""
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
+from string import ascii_lowercase
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from support_service.door.finished import Captured, Finished
@@ -15,8 +17,8 @@ from support_service.door.rsgi import HeaderList
 class Slot:
     """A parameter whose value is written into a page.
 
-    read gives the value as it may be written, None where it may not. base is an address that read lets pass,
-    to which anything may be added. writers: every way in which the page may write a value.
+    read gives the value as it may be written, None where it may not. base is a value that read lets pass, to which
+    words of small letters may be added. writers: every way in which the page may write a value.
     """
 
     name: str
@@ -25,43 +27,60 @@ class Slot:
     writers: tuple[Callable[[str], str], ...]
 
 
+class Written(NamedTuple):
+    """What stands between two pieces: which of the values, and how it is written there."""
+
+    value: int
+    writer: Callable[[str], str]
+
+
 @dataclass(frozen=True, slots=True)
 class CutPage:
-    """Pieces of a page, and between each two of them the writer of the value that stands there."""
+    """Pieces of a page, and between each two of them the value that stands there."""
 
     headers: HeaderList
     pieces: tuple[bytes, ...]
-    writers: tuple[Callable[[str], str], ...]
+    written: tuple[Written, ...]
     seed: bytes
 
     @classmethod
-    def of(cls, slot: Slot, ask: Callable[[str], Captured]) -> "CutPage | None":
-        """Cut the page at a marker; None where its joining with another value is not what the app itself answers."""
-        marker, proof = f"{slot.base}{secrets.token_hex(16)}", f"{slot.base}Є-a'b/?x=1&y=(2)+~;%20#c/"
-        if slot.read(marker) != marker or slot.read(proof) is None:
+    def of(cls, slots: Sequence[Slot], ask: Callable[[str], Captured]) -> "CutPage | None":
+        """Cut the page at markers; None where its joining with other values is not what the app itself answers."""
+        markers = {slot.name: f"{slot.base}{_word()}-{_word()}" for slot in slots}
+        proofs = {slot.name: f"{slot.base}Є-a'b/?x=1&y=(2)+~;%20#c/" for slot in slots}
+        values = tuple(slot.read(proofs[slot.name]) for slot in slots)
+        if None in values or any(
+            slot.read(marker) != marker for slot, marker in zip(slots, markers.values(), strict=True)
+        ):
             return None
-        page = _cut(ask(urlencode({slot.name: marker})), marker, slot.writers)
-        proved = ask(urlencode({slot.name: proof}))
-        value = slot.read(proof) or ""
-        return page if page.writers and page.joined(value).body == proved.body else None
+        page = _cut(ask(urlencode(markers)), slots, tuple(markers.values()))
+        proved = ask(urlencode(proofs))
+        joined = page.joined(tuple(value or "" for value in values))
+        return page if page.written and joined.body == proved.body else None
 
-    def joined(self, value: str) -> Finished:
-        """Write a value into the page."""
-        written = [writer(value).encode() for writer in self.writers]
+    def joined(self, values: Sequence[str]) -> Finished:
+        """Write the values into the page."""
+        written = [one.writer(values[one.value]).encode() for one in self.written]
         body = b"".join(chain.from_iterable(zip_longest(self.pieces, written, fillvalue=b"")))
-        return Finished(Captured(200, self.headers, body), seed=self.seed + value.encode(), is_hasty=True)
+        seed = self.seed + "\0".join(values).encode()
+        return Finished(Captured(200, self.headers, body), seed=seed, is_hasty=True)
 
 
-def _cut(answer: Captured, marker: str, writers: tuple[Callable[[str], str], ...]) -> CutPage:
+def _word() -> str:
+    return "".join(secrets.choice(ascii_lowercase) for _ in range(16))
+
+
+def _cut(answer: Captured, slots: Sequence[Slot], markers: Sequence[str]) -> CutPage:
     pieces: list[bytes] = []
-    found: list[Callable[[str], str]] = []
-    marks = [writer(marker).encode() for writer in writers]
+    found: list[Written] = []
+    ways = [Written(number, writer) for number, slot in enumerate(slots) for writer in slot.writers]
+    marks = [way.writer(markers[way.value]).encode() for way in ways]
     rest = answer.body
     while places := [(at, -len(mark), number) for number, mark in enumerate(marks) if (at := rest.find(mark)) >= 0]:
         # One writing may stand inside another: of those that begin first, the longest is meant.
         at, _, number = min(places)
         pieces.append(rest[:at])
-        found.append(writers[number])
+        found.append(ways[number])
         rest = rest[at + len(marks[number]) :]
     pieces.append(rest)
     seed = hashlib.sha256(b"\0".join(pieces)).digest()

@@ -5,8 +5,8 @@ their canonical form. No header, no cookie, no host and no other parameter of a 
 question, so none of them can be in the answer that other readers get.
 
 What depends on few values is made when the service starts and never thrown away. What names the article a
-reader came from is the same page with an address written into it: made once with a marker in its place and
-cut there (`cut_page`), so that any article costs a joining of bytes, however many are made up.
+reader came from is the same page with an address, and perhaps a title, written into it: made once with markers in
+their place and cut there (`cut_page`), so that any article costs a joining of bytes, however many are made up.
 """
 
 import itertools
@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 from urllib.parse import unquote_plus, urlencode
 
 from support_service.door.cut_page import CutPage, Slot
@@ -52,14 +53,15 @@ class Depends:
 
     choices: parameters of a few values each; whatever else is sent reads as the first of them.
     together: parameters that are checked and bounded by the one who reads them.
-    slot: a parameter of any value that is written into the page, such as the article.
+    slots: parameters of any value that are written into the page, such as the article; each counts only beside all
+    before it.
     free: parameters of any value that the app must be asked about; kept while there is room.
     is_versioned: the address may carry the fingerprint of the contents.
     """
 
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     together: Together | None = None
-    slot: Slot | None = None
+    slots: tuple[Slot, ...] = ()
     free: tuple[str, ...] = ()
     is_versioned: bool = False
 
@@ -67,21 +69,38 @@ class Depends:
     def names(self) -> frozenset[str]:
         """Every parameter that matters."""
         together = self.together.names if self.together else ()
-        return frozenset({*self.choices, *self.free, *together, *([self.slot.name] if self.slot else []), VERSION})
+        return frozenset({*self.choices, *self.free, *together, *(slot.name for slot in self.slots), VERSION})
+
+    def written(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Read what is written into the page, by the names of its parameters."""
+        values: dict[str, str] = {}
+        for slot in self.slots:
+            value = slot.read(given.get(slot.name, ""))
+            if value is None:
+                break
+            values[slot.name] = value
+        return values
+
+
+class ChosenPage(NamedTuple):
+    """The page of a choice: its canonical query, and into how many slots it is cut."""
+
+    query: str
+    slots: int
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """What the shelf has for a request; where it has nothing yet, the canonical query to ask the app.
 
-    version: the fingerprint that the address carries, where it may carry one. page: the query of the page to be made
-    and cut first, where that was never asked for.
+    version: the fingerprint that the address carries, where it may carry one. page: the page to be made and cut first,
+    where that was never asked for.
     """
 
     finished: Finished | None = None
     version: str = ""
     question: str = ""
-    page: str | None = None
+    page: ChosenPage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +119,9 @@ class Shelf:
         self._names = {path: depends.names for path, depends in rules.items()}
         self._spelled: dict[tuple[str, str], Found] = {}
         self._fixed: dict[tuple[str, str], Finished] = {}
-        self._cut: dict[tuple[str, str], CutPage] = {}
+        self._cut: dict[tuple[str, str, int], CutPage] = {}
         self._kept: OrderedDict[tuple[str, str], Finished] = OrderedDict()
-        self._chosen: OrderedDict[tuple[str, str], Made] = OrderedDict()
+        self._chosen: OrderedDict[tuple[str, ChosenPage], Made] = OrderedDict()
 
     def fill(self, ask: Ask) -> None:
         """Make every answer that depends on few values, and cut the pages that have a slot."""
@@ -112,9 +131,10 @@ class Shelf:
                 if answer.status != 200:
                     continue
                 self.keep(path, question, answer)
-                page = depends.slot and CutPage.of(depends.slot, partial(_ask_more, ask, path, question))
-                if page:
-                    self._cut[path, question] = page
+                for count in range(1, len(depends.slots) + 1):
+                    page = CutPage.of(depends.slots[:count], partial(_ask_more, ask, path, question))
+                    if page:
+                        self._cut[path, question, count] = page
 
     def find(self, path: str, query: str) -> Found | None:
         """Find the answer to a request; None where the app must be asked as the reader asks."""
@@ -129,44 +149,43 @@ class Shelf:
         together = depends.together.read(given) if depends.together else ""
         if together is None:
             return None
+        written = depends.written(given)
         if together:
-            return self._of_choice(path, _joined(chosen, together), given)
-        value = depends.slot.read(given.get(depends.slot.name, "")) if depends.slot else None
-        if value is None and not depends.free:
+            return self._of_choice(path, _joined(chosen, together), written)
+        if not written and not depends.free:
             version = given.get(VERSION, "") if depends.is_versioned else ""
             return self._spell(path, query, Found(self._fixed.get((path, chosen)), version, chosen))
-        written = urlencode({depends.slot.name: value}) if depends.slot and value is not None else ""
-        question = _joined(chosen, written, _only(given, depends.free))
-        return Found(self._endless(path, chosen, question, value), question=question)
+        question = _joined(chosen, urlencode(written), _only(given, depends.free))
+        return Found(self._endless(path, chosen, question, tuple(written.values())), question=question)
 
-    def make(self, ask: Ask, path: str, page: str) -> Made:
+    def make(self, ask: Ask, path: str, page: ChosenPage) -> Made:
         """Make the page of a choice and cut it, in a thread of the app's; `place` puts it on the shelf."""
-        answer = ask(path, page)
+        answer = ask(path, page.query)
         if answer.status != 200:
             return Made(None)
-        slot = self._rules[path].slot
-        return Made(Finished(answer), CutPage.of(slot, partial(_ask_more, ask, path, page)) if slot else None)
+        slots = self._rules[path].slots[: page.slots]
+        return Made(Finished(answer), CutPage.of(slots, partial(_ask_more, ask, path, page.query)) if slots else None)
 
-    def place(self, path: str, page: str, made: Made) -> None:
+    def place(self, path: str, page: ChosenPage, made: Made) -> None:
         """Keep the page of a choice; of all of them the one used longest ago goes."""
         self._chosen[path, page] = made
         if len(self._chosen) > CHOSEN_MAX:
             self._chosen.popitem(last=False)
 
-    def _of_choice(self, path: str, page: str, given: Mapping[str, str]) -> Found:
+    def _of_choice(self, path: str, query: str, written: Mapping[str, str]) -> Found:
         """Find the page of what was chosen together, with the article written into it."""
+        # One slot is cut at once: who asks without an article is mostly followed by who asks with one.
+        page = ChosenPage(query, max(1, len(written)))
         made = self._chosen.get((path, page))
         if made is None:
             return Found(page=page)
         self._chosen.move_to_end((path, page))
-        slot = self._rules[path].slot
-        value = slot.read(given.get(slot.name, "")) if slot else None
-        if slot is None or value is None:
+        if not written:
             return Found(made.finished)
-        question = _joined(page, urlencode({slot.name: value}))
+        question = _joined(query, urlencode(written))
         held = self._kept.get((path, question))
         if held is None and made.cut is not None:
-            held = self._remember((path, question), made.cut.joined(value))
+            held = self._remember((path, question), made.cut.joined(tuple(written.values())))
         return Found(held, question=question)
 
     def keep(self, path: str, question: str, answer: Captured) -> Finished:
@@ -186,13 +205,13 @@ class Shelf:
             self._spelled[path, query] = found
         return found
 
-    def _endless(self, path: str, chosen: str, question: str, value: str | None) -> Finished | None:
+    def _endless(self, path: str, chosen: str, question: str, values: tuple[str, ...]) -> Finished | None:
         held = self._kept.get((path, question))
         if held is not None:
             self._kept.move_to_end((path, question))
             return held
-        page = self._cut.get((path, chosen))
-        return self._remember((path, question), page.joined(value)) if page and value is not None else None
+        page = self._cut.get((path, chosen, len(values))) if values else None
+        return self._remember((path, question), page.joined(values)) if page else None
 
     def _remember(self, key: tuple[str, str], finished: Finished) -> Finished:
         self._kept[key] = finished

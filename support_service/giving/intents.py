@@ -14,7 +14,8 @@ class Intent:
 
     ref is 32 hex digits that nobody can guess. units is all that will be charged each time;
     covered_fee_units is the part of it that the reader added to cover the fee. Whoever transfers by themselves need
-    not say which way (method "") nor how much (units 0): whatever comes counts.
+    not say which way (method "") nor how much (units 0): whatever comes counts. article is an address, and
+    article_title what the page around our block called it: no proof of anything.
     """
 
     ref: str
@@ -26,6 +27,7 @@ class Intent:
     lang: str
     made_at: datetime
     article: str | None = None
+    article_title: str = ""
     support_code: str | None = None
     covered_fee_units: int = 0
     personal: Personal = field(default=Personal())

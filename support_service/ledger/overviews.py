@@ -1,6 +1,7 @@
 """What staff look at from above: articles that brought gifts, and what repeats."""
 
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,8 @@ from support_service.ledger.tables import donation, intent, plan
 PLAN_SUMS_MAX = 5_000
 # So many plans that began last are asked for what their readers had read.
 BEGUN_MAX = 2_000
+# So many of the newest gifts are asked what their article was called.
+TITLES_READ_MAX = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,26 @@ class Overviews:
         )
         with self._database.read() as tx:
             return tuple(ArticleGift(*(*row[:-1], read_value(row[-1]))) for row in tx.execute(asked))
+
+    def article_titles(self, since: datetime, until: datetime) -> Mapping[str, str]:
+        """Tell by its address what most of an article's gifts of these days called it; of equals, the newest.
+
+        Only what money came with has a voice: anybody can call an article anything.
+        """
+        asked = (
+            select(donation.c.article, intent.c.body)
+            .join(intent, intent.c.ref == donation.c.intent)
+            .where(donation.c.article.is_not(None), *counted_between(since, until))
+            .order_by(donation.c.occurred_at.desc())
+            .limit(TITLES_READ_MAX)
+        )
+        told: dict[str, Counter[str]] = {}
+        with self._database.read() as tx:
+            for article, body in tx.execute(asked):
+                chosen = json.loads(body)
+                if chosen["article"] == article and "article_title" in chosen:
+                    told.setdefault(article, Counter())[chosen["article_title"]] += 1
+        return {article: titles.most_common(1)[0][0] for article, titles in told.items()}
 
     def plan_sums(self) -> tuple[PlanSum, ...]:
         """Count plans by rail, state and sum."""

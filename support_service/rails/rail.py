@@ -118,6 +118,8 @@ class Rail:
     - processor: build(RailSettings, Intents, clock=) -> Processor; "" where it charges no cards.
     - payment_page: tell(RailSettings, Donation) -> str: where others show this payment, for staff to follow; "" where
       nobody does.
+    - signer: signer(text, signature) -> str | None: the payer whose key signed a text, as the books write payers; ""
+      where nobody can sign.
     - plan_words: how its plans are, by its own word for it; ended_plans are the words of those that charge no more,
       failing_plans of those whose last payment failed, unbegun_plans of those that were never paid yet.
     """
@@ -137,6 +139,7 @@ class Rail:
     ask_head: str = ""
     processor: str = ""
     payment_page: PaymentPage | None = None
+    signer: str = ""
     plan_words: Mapping[str, Phrase] = field(default_factory=dict)
     ended_plans: frozenset[str] = frozenset()
     failing_plans: frozenset[str] = frozenset()
@@ -192,6 +195,10 @@ class Rail:
         if not self.ask_head:
             raise NotImplementedError(self.name)
         return cast("int | None", _load(self.ask_head)(node))
+
+    def signed_by(self, text: str, signature: str) -> str | None:
+        """Tell which payer signed a text; None where nobody can be told."""
+        return cast("str | None", _load(self.signer)(text, signature)) if self.signer else None
 
     def _watched(self, given: RailSettings) -> dict[str, Mapping[str, object]]:
         """Pick the networks that name a node and are watched."""

@@ -18,6 +18,7 @@ from support_service.settings.accent import dark_shades, light_shades
 from support_service.web import civil_dates
 from support_service.web.i18n import LANGUAGE_NAMES, chosen_language, say
 from support_service.web.public import for_other_sites, public
+from support_service.web.reader.articles import Article, article_query
 from support_service.web.reader.coins import coins_of
 from support_service.web.service import EXTENSION, Service, service
 
@@ -60,6 +61,7 @@ def install(app: Flask) -> None:
     app.add_template_filter(local_time)
     app.add_template_global(copy_name)
     app.add_template_global(language_query)
+    app.add_template_global(article_query)
     app.add_template_filter(coins_of)
     app.context_processor(_about_the_page)
 
@@ -107,9 +109,9 @@ def copy_name(method: PaymentMethod, row: Row) -> str:
     return f"{name} {namesakes.index(method.key) + 1}, …{row.copied[-TAIL_CHARS:]}"
 
 
-def language_query(lang: str, article: str | None, chosen: Mapping[str, str] = NOTHING) -> str:
+def language_query(lang: str, article: Article | None, chosen: Mapping[str, str] = NOTHING) -> str:
     """Write the query that shows the same page in another language: with the sum and the article, if there are any."""
-    return urlencode({"lang": lang, **chosen} | ({"article": article} if article else {}))
+    return urlencode({"lang": lang, **chosen, **article_query(article)})
 
 
 def _accent_style(accent: str) -> bytes:

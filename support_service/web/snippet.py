@@ -2,6 +2,7 @@
 
 from flask import Flask, render_template
 
+from support_service.web.reader.articles import Article
 from support_service.web.reader.block import LAYOUTS, build_block
 from support_service.web.service import service
 
@@ -12,9 +13,10 @@ def snippet(app: Flask, lang: str, layout: str) -> str:
         return write_snippet(lang, layout)
 
 
-def write_snippet(lang: str, layout: str) -> str:
-    """Write the block in the language of the request and a layout, without script."""
-    assert layout in LAYOUTS
+def write_snippet(lang: str, layout: str, article: Article | None = None) -> str:
+    """Write the block in the language of the request and a layout, without script; "soft" has numbers alone."""
+    assert layout in (*LAYOUTS, "soft")
     at = service()
-    page = render_template("snippet.html", block=build_block(at, lang), base_url=at.base_url, lang=lang, layout=layout)
+    around = {"base_url": at.base_url, "lang": lang, "layout": layout, "article": article}
+    page = render_template("snippet.html", block=build_block(at, lang), **around)
     return "\n".join(line for line in page.splitlines() if line.strip()) + "\n"

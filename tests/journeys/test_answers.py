@@ -187,6 +187,46 @@ def test_has_it_arrived_is_answered_by_its_transaction(
     assert all("400" in complaint for complaint in visitor.complaints)
 
 
+# A wallet as browsers know it: the chain's node holds its key.
+WALLET = """window.ethereum = { request: ({ method, params }) => window.toTheWallet(method, params ?? []) };"""
+
+
+@pytest.mark.node
+@pytest.mark.parametrize(("size", "theme", "lang"), [(PHONE, "dark", "uk"), (DESKTOP, "light", "en")])
+def test_who_sent_from_a_wallet_signs_in_the_browser_and_it_is_theirs(
+    newsroom: Newsroom, visit: Visit, size: tuple[int, int], theme: str, lang: str
+) -> None:
+    sent = newsroom.node.send(US, ETHER)
+    sender = newsroom.node.receipt(sent)["from"]
+    newsroom.node.mine()
+    newsroom.look()
+    page = visit(size=size, theme=theme).page
+
+    def to_the_wallet(method: str, params: list[str]) -> object:
+        if method == "eth_requestAccounts":
+            return [sender]
+        assert method == "personal_sign"
+        return newsroom.node.ask(method, *params)
+
+    page.expose_function("toTheWallet", to_the_wallet)
+    page.add_init_script(WALLET)
+    page.goto(f"{newsroom.origin}/arrived?lang={lang}")
+    page.fill("#tx", sent)
+    page.click("form.confirm .button >> nth=0")
+    page.click(".answer details summary")
+    is_accessible(page)
+    page.fill("#name", "Олена")
+    page.click(".answer details button")
+    page.wait_for_selector("[data-text]")
+    is_accessible(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    page.click("[data-sign] button")
+    page.wait_for_url("**/gift/**")
+    assert SEEN[lang] in page.inner_text("main")
+    (row,) = newsroom.ledger.export()
+    assert row["matched_by"] == "claim"
+
+
 @pytest.fixture
 def town(tmp_path: Path, sqlite_url: str, serve: Serve) -> Iterator[Town]:
     yield from built(tmp_path, sqlite_url, serve)

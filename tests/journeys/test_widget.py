@@ -76,7 +76,9 @@ def test_the_block_leads_to_our_page_with_the_article(
     page.goto(article, wait_until="networkidle")
     page.click(f"{BLOCK} .go")
     page.wait_for_url(f"{support}/**")
-    assert parse_qs(urlsplit(page.url).query) == {"lang": ["uk"], "article": [f"{article}/"]}
+    title = "Майстерня, у якій дрони дістають друге життя"
+    assert parse_qs(urlsplit(page.url).query) == {"lang": ["uk"], "article": [f"{article}/"], "title": [title]}
+    assert page.inner_text(".came-from a") == title
     page.click(".came-from a")
     page.wait_for_url(f"{article}/")
 
@@ -181,6 +183,7 @@ def test_the_strictest_page_needs_only_our_script_allowed(support: str, serve: S
     assert not visitor.page.locator(f"{BLOCK} .invitation").is_visible()
     link = visitor.page.get_attribute(f"{BLOCK} .go", "href") or ""
     assert parse_qs(urlsplit(link).query)["article"] == ["https://example.com/own"]
+    assert "title" not in parse_qs(urlsplit(link).query), "the page's own title is none of another article"
 
 
 @pytest.mark.parametrize(

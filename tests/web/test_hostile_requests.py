@@ -17,7 +17,20 @@ from tests.fixtures.cards import CardHouse, card_house
 from tests.fixtures.staff import FrozenClock, Visitor
 
 NAMES = (
-    *("endpoint", "_method", "_scheme", "_anchor", "_external", "values", "self", "lang", "article", "next", "told"),
+    *(
+        "endpoint",
+        "_method",
+        "_scheme",
+        "_anchor",
+        "_external",
+        "values",
+        "self",
+        "lang",
+        "article",
+        "title",
+        "next",
+        "told",
+    ),
     *("before", "below", "since", "until", "state", "rail", "method", "kind", "a[]", "theme", "format", "url"),
     *(
         "maxwidth",

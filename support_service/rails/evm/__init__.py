@@ -15,4 +15,5 @@ EVM = Rail(
     check_online="support_service.rails.evm.online:ask_nodes",
     ask_head="support_service.rails.evm.online:ask_head",
     payment_page=payment_page,
+    signer="support_service.rails.evm.signed_text:signer",
 )

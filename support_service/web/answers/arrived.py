@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Blueprint, Response, render_template, request
 
 from support_service.assembly import Assembly
 from support_service.door.shelf import Depends
@@ -17,7 +17,9 @@ from support_service.ledger import Ledger, LedgerError
 from support_service.ledger.lookups import FOUND_MAX
 from support_service.money import plain
 from support_service.web.answers.asked import Question, read_question
+from support_service.web.answers.claim import may_claim
 from support_service.web.answers.limits import Limit, admit
+from support_service.web.answers.private import private
 from support_service.web.answers.progress import Progress, progress_of
 from support_service.web.answers.ways import Way, ways_of
 from support_service.web.guard import SecretUnusable
@@ -30,7 +32,7 @@ log = logging.getLogger(__name__)
 blueprint = Blueprint("arrived", __name__)
 
 LIMIT = Limit("arrival", place_max=20, place_long_max=120, net_max=80, net_long_max=500, all_max=600)
-FIELDS = ("tx", "way", "amount", "day", "hour")
+FIELDS = ("tx", "way", "amount", "day", "hour", "gift")
 FIELD_CHARACTERS_MAX = 400
 
 TOO_MANY = Phrase("You, or others who share your network’s address, have asked very often. Ask again in ten minutes.")
@@ -39,13 +41,17 @@ DOWN = Phrase("Our records do not answer now. Your transfer goes its way without
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was found; `is_one`: the question can mean only this. read_at: when the way was last looked at, if ever."""
+    """What was found; `is_one`: the question can mean only this. read_at: when the way was last looked at, if ever.
+
+    may_claim: who sent it may sign for it.
+    """
 
     found: tuple[Progress, ...]
     is_one: bool
     way: Way | None = None
     read_at: datetime | None = None
     is_watched: bool = True
+    may_claim: bool = False
 
     @property
     def is_underway(self) -> bool:
@@ -72,15 +78,15 @@ def look() -> Response:
     typed = {name: request.form.get(name, "")[:FIELD_CHARACTERS_MAX] for name in FIELDS}
     question = read_question(typed, ways_of(at.assembly.methods), at.zone)
     if question.mistake is not None:
-        return _private(_page(typed, question, alert=question.mistake), 400)
+        return private(_page(typed, question, alert=question.mistake), 400)
     try:
         if not admit(at, LIMIT, request.remote_addr or ""):
-            return _private(_page(typed, question, alert=TOO_MANY), 429, retry_after=600)
+            return private(_page(typed, question, alert=TOO_MANY), 429, retry_after=600)
         answer = at.read(lambda ledger: _answer(at, ledger, question))
     except (LedgerError, SecretUnusable) as error:
         log.warning("arrived_ledger_down", extra={"error": str(error)})
-        return _private(_page(typed, question, alert=DOWN), 503, retry_after=30)
-    return _private(_page(typed, question, answer=answer), 200)
+        return private(_page(typed, question, alert=DOWN), 503, retry_after=30)
+    return private(_page(typed, question, answer=answer), 200)
 
 
 def _answer(at: Service, ledger: Ledger, question: Question) -> Answer:
@@ -91,7 +97,8 @@ def _answer(at: Service, ledger: Ledger, question: Question) -> Answer:
         read = read_up_to.get(f"{way.method.rail}:{way.watch.network}")
         read_at = None if read is None else read.checked_at
     is_watched = way is None or way.method.key not in not_watched(at)
-    return Answer(found, bool(question.names) or len(found) == 1, way, read_at, is_watched)
+    claimable = bool(question.names) and any(may_claim(at, one) for one in donations)
+    return Answer(found, bool(question.names) or len(found) == 1, way, read_at, is_watched, claimable)
 
 
 def _found(ledger: Ledger, question: Question) -> tuple[Donation, ...]:
@@ -121,14 +128,6 @@ def _page(
         meant=[(money, plain(money)) for money in question.meant] if question else [],
         alert=alert,
         answer=answer,
+        asks_email=at.configured.told.mailbox is not None,
         found_max=FOUND_MAX,
     )
-
-
-def _private(page: str, status: int, *, retry_after: int | None = None) -> Response:
-    response = make_response(page, status)
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Robots-Tag"] = "noindex, nofollow"
-    if retry_after is not None:
-        response.headers["Retry-After"] = str(retry_after)
-    return response

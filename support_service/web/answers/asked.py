@@ -41,11 +41,10 @@ def read_question(asked: Mapping[str, str], ways: Sequence[Way], zone: ZoneInfo)
     """Read the form; a transaction goes before everything else."""
     text = asked.get("tx", "").strip()[:TEXT_CHARACTERS_MAX]
     if text:
-        found = {match[1].lower() for match in _HASH.finditer(text)}
-        if len(found) != 1:
+        tx = read_transaction(text)
+        if tx is None:
             return _wrong("tx", Phrase("A transaction has 64 characters, digits and letters a to f: copy it whole."))
-        (name,) = found
-        return Question(names=(name, f"0x{name}"))
+        return Question(names=(tx.removeprefix("0x"), tx))
     try:
         way = read_way(asked, ways)
     except KeyError:
@@ -53,6 +52,12 @@ def read_question(asked: Mapping[str, str], ways: Sequence[Way], zone: ZoneInfo)
     if way is None:
         return _wrong("way", Phrase("Choose the coin or the account that you sent to, or paste the transaction."))
     return _of_sum(asked, way, zone)
+
+
+def read_transaction(text: str) -> str | None:
+    """Read the one transaction that a text names, such as the address of its page; None where it is not one."""
+    found = {match[1].lower() for match in _HASH.finditer(text[:TEXT_CHARACTERS_MAX])}
+    return f"0x{found.pop()}" if len(found) == 1 else None
 
 
 def _of_sum(asked: Mapping[str, str], way: Way, zone: ZoneInfo) -> Question:

@@ -26,7 +26,7 @@ from support_service.web.answers.ways import GiftWish, Way, read_gift, read_way,
 from support_service.web.guard import SecretUnusable, is_from_our_page
 from support_service.web.i18n import chosen_language, say
 from support_service.web.reader import thanks
-from support_service.web.reader.articles import allowed_article, article_label
+from support_service.web.reader.articles import article_query, read_article
 from support_service.web.reader.thanks import Given
 from support_service.web.service import Service, service
 
@@ -116,6 +116,7 @@ def tell_ledger_down(error: LedgerError) -> tuple[str, int, dict[str, str]]:
 def _open(at: Service, wish: GiftWish, ledger: Ledger) -> Intent:
     way, money, now = wish.way, wish.money, at.clock()
     asset = money.asset if money is not None else way.asset if way is not None else None
+    article = read_article(request.form, at.assembly.settings.publisher.sites)
     made = Intent(
         ref=secrets.token_hex(REF_BYTES),
         method=way.method.key if way is not None else "",
@@ -125,7 +126,8 @@ def _open(at: Service, wish: GiftWish, ledger: Ledger) -> Intent:
         frequency=Frequency.ONCE,
         lang=chosen_language(),
         made_at=now,
-        article=allowed_article(request.form.get("article", ""), at.assembly.settings.publisher.sites),
+        article=article.address if article else None,
+        article_title=article.title if article else "",
         personal=typed_person(at),
     )
     awaiting = None
@@ -157,14 +159,14 @@ def _card_method(at: Service, key: str) -> PaymentMethod | None:
 def _card_form() -> str:
     asked = request.form.get
     goal = {"amount": asked("amount"), "currency": asked("currency"), "frequency": asked("frequency")}
-    values: dict[str, Any] = {**goal, "article": asked("article"), "lang": chosen_language()}
+    article = read_article(request.form, service().assembly.settings.publisher.sites)
+    values: dict[str, Any] = {**goal, **article_query(article), "lang": chosen_language()}
     return url_for("card.form", **values)
 
 
 def _ask(wish: GiftWish, status: int, alert: Phrase | None = None) -> Response:
     at = service()
     asked = request.values
-    article = allowed_article(asked.get("article", ""), at.assembly.settings.publisher.sites)
     page = render_template(
         "gift_form.html",
         ways=ways_of(at.assembly.methods),
@@ -174,8 +176,7 @@ def _ask(wish: GiftWish, status: int, alert: Phrase | None = None) -> Response:
         alert=alert or wish.mistake,
         asks_email=at.configured.told.mailbox is not None,
         email=typed_email(),
-        article=article,
-        article_label=article_label(article) if article else None,
+        article=read_article(asked, at.assembly.settings.publisher.sites),
     )
     return make_response(page, status)
 

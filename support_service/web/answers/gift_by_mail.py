@@ -29,11 +29,13 @@ def is_wrong_email(at: Service) -> bool:
     return bool(typed_email()) and at.configured.told.mailbox is not None and not is_address(typed_email())
 
 
-def typed_person(at: Service) -> Personal:
-    """Keep the e-mail that was typed, where letters are sent at all."""
-    if not typed_email() or at.configured.told.mailbox is None:
+def typed_person(at: Service, *, payer: str | None = None, message: str | None = None) -> Personal:
+    """Keep what was typed, the e-mail where letters are sent at all."""
+    is_told = bool(typed_email()) and at.configured.told.mailbox is not None
+    party = json.dumps({"email": typed_email()}) if is_told else None
+    if payer is message is party is None:
         return Personal()
-    return Personal(salt=secrets.token_hex(SALT_BYTES), party=json.dumps({"email": typed_email()}))
+    return Personal(payer, message, salt=secrets.token_hex(SALT_BYTES), party=party)
 
 
 def send_page(at: Service, intent: Intent) -> None:

@@ -10,6 +10,7 @@ from support_service.giving.codes import issue
 from support_service.rails.processor import CheckoutDown, CheckoutRefused, StrangePage
 from support_service.web.card.form import Confirmed
 from support_service.web.card.offer import Cards
+from support_service.web.reader.articles import Article
 from support_service.web.service import Service
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class Gift:
     """What was confirmed, the token's nonce that is spent on it, and the network it comes from, as a digest."""
 
     confirmed: Confirmed
-    article: str | None
+    article: Article | None
     lang: str
     nonce: str
     back_url: str
@@ -93,7 +94,8 @@ def _intent(at: Service, cards: Cards, gift: Gift) -> Intent:
         frequency=confirmed.wish.frequency,
         lang=gift.lang,
         made_at=at.clock(),
-        article=gift.article,
+        article=gift.article.address if gift.article else None,
+        article_title=gift.article.title if gift.article else "",
         covered_fee_units=confirmed.fee_units,
         personal=confirmed.personal,
     )

@@ -1,6 +1,5 @@
 """What a reader chose on the card form: typed text in, a wish or questions out. Pure."""
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -8,6 +7,7 @@ from support_service.giving import CardChoice, CardCurrency, Frequency, Personal
 from support_service.money import BadAmount, Money, plain
 from support_service.web.amounts import SeveralMeanings, read_exact, read_typed, sum_text
 from support_service.web.card.typed import typed_personal
+from support_service.web.one_line import one_line
 
 NAME_CHARS_MAX, MESSAGE_CHARS_MAX = 100, 500
 # Hidden from people; what fills it in is a program.
@@ -163,8 +163,7 @@ def preset_sums(currency: CardCurrency, frequency: Frequency) -> Sequence[Money]
 
 
 def _read_text(form: Mapping[str, str], name: str, chars_max: int, mistakes: dict[str, Phrase]) -> str | None:
-    spaced = "".join(" " if unicodedata.category(char).startswith(("C", "Z")) else char for char in form.get(name, ""))
-    text = " ".join(spaced.split())
+    text = one_line(form.get(name, ""))
     if len(text) > chars_max:
         mistakes[name] = Phrase("At most %(chars)s characters.", (("chars", str(chars_max)),))
         return None

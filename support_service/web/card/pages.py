@@ -2,6 +2,7 @@
 
 import hmac
 import secrets
+from typing import Any
 
 from flask import Response, make_response, render_template, request, url_for
 
@@ -13,7 +14,7 @@ from support_service.web.card.token import Question, Token, TokenRefused, read_t
 from support_service.web.guard import keys
 from support_service.web.i18n import chosen_language
 from support_service.web.networks import networks_of
-from support_service.web.reader.articles import allowed_article, article_label
+from support_service.web.reader.articles import Article, article_query, read_article
 from support_service.web.service import service
 
 NONCE_BYTES = 16
@@ -130,20 +131,19 @@ def sign(body: str) -> str:
     return keys().digest("card token", body)
 
 
-def chosen_article() -> str | None:
+def chosen_article() -> Article | None:
     """Take the article along, if it is one that we name."""
-    return allowed_article(request.values.get("article", ""), service().assembly.settings.publisher.sites)
+    return read_article(request.values, service().assembly.settings.publisher.sites)
 
 
 def back_url(confirmed: Confirmed, token: Token) -> str:
     """Write the way back from the payment page: to this sum, with this token."""
-    path = url_for(
-        "card.form",
-        lang=chosen_language(),
-        preset=preset_value(confirmed.wish.frequency, confirmed.wish.money),
-        article=chosen_article(),
-        form=f"{write_token(token, sign)}.{_origin(token)}",
-    )
+    values: dict[str, Any] = {
+        "preset": preset_value(confirmed.wish.frequency, confirmed.wish.money),
+        **article_query(chosen_article()),
+        "form": f"{write_token(token, sign)}.{_origin(token)}",
+    }
+    path = url_for("card.form", lang=chosen_language(), **values)
     # The path begins with the prefix of publisher.url already.
     return f"{service().assembly.settings.publisher.base.origin}{path}"
 
@@ -157,13 +157,11 @@ def _fields(confirmed: Confirmed, token: Token) -> dict[str, str]:
         "cover": "yes" if confirmed.covers_fee else "",
         "name": personal.payer or "",
         "message": personal.message or "",
-        "article": chosen_article() or "",
         "answer": request.form.get("answer", ""),
         "token": write_token(token, sign),
     }
-    return {name: value for name, value in fields.items() if value}
+    return {name: value for name, value in fields.items() if value} | article_query(chosen_article())
 
 
 def _around() -> dict[str, object]:
-    article = chosen_article()
-    return {"article": article, "article_label": article_label(article) if article else None}
+    return {"article": chosen_article()}

@@ -1,6 +1,9 @@
-"""Which addresses we accept as the article a reader came from. Pure."""
+"""Which addresses and titles we accept of the article a reader came from. Pure."""
 
-from collections.abc import Sequence
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from urllib.parse import quote, quote_plus
 
@@ -8,9 +11,57 @@ from markupsafe import escape
 
 from support_service.door.cut_page import Slot
 from support_service.origin import BadAddress, Origin, split_origin
+from support_service.web.one_line import one_line
 
 # The widget, the page and the ledger agree on it; longer addresses carry tracking, not articles.
 ARTICLE_CHARS_MAX = 2048
+# Longer titles are cut: one line of a desk, three of a phone.
+TITLE_CHARS_MAX = 120
+# Read at most, of what may be made of spaces and signs that nobody sees.
+_TITLE_READ_MAX = 1_000
+# What money can be sent to, or a call be made to, is no title: a link to our page must not lend it our name.
+# A card, an account, a telephone: ten digits, however they are parted; an address of a coin, of the web, of a person.
+_WHERE_TO_PAY = re.compile(r"\d(?:[\W_]{0,3}\d){9}|[0-9A-Za-z]{24}|://|www\.|@")
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """The article a reader came from: its address, which was let pass, and its title, "" where none is known."""
+
+    address: str
+    title: str = ""
+
+    @property
+    def label(self) -> str:
+        """Name it for the reader's eyes: by its title, else by its address."""
+        return self.title or article_label(self.address)
+
+    @property
+    def query(self) -> dict[str, str]:
+        """Write it as parameters of our pages."""
+        return {"article": self.address} | ({"title": self.title} if self.title else {})
+
+
+def article_query(article: Article | None) -> dict[str, str]:
+    """Write the parameters that take an article along; none where there is none."""
+    return article.query if article else {}
+
+
+def read_article(asked: Mapping[str, str], sites: Sequence[Origin]) -> Article | None:
+    """Read the article that a request names, if it may be shown and linked; its title counts only beside it."""
+    address = allowed_article(asked.get("article", ""), sites)
+    return Article(address, allowed_title(asked.get("title", "")) or "") if address else None
+
+
+def allowed_title(text: str) -> str | None:
+    """Return a title as one line that may be shown, else None: anybody can write one into a link to our page.
+
+    It is cut where it is long; one that says where to send money, or leads elsewhere, is quietly left out.
+    """
+    title = one_line(unicodedata.normalize("NFC", text[:_TITLE_READ_MAX]))
+    if _WHERE_TO_PAY.search(unicodedata.normalize("NFKC", title)):
+        return None
+    return (title if len(title) <= TITLE_CHARS_MAX else f"{title[: TITLE_CHARS_MAX - 1].rstrip()}…") or None
 
 
 def allowed_article(text: str, sites: Sequence[Origin]) -> str | None:
@@ -30,17 +81,17 @@ def allowed_article(text: str, sites: Sequence[Origin]) -> str | None:
     return f"{origin}{rest}" if is_allowed else None
 
 
-def article_slot(sites: Sequence[Origin]) -> Slot:
-    """Describe the article to the door, which writes it into finished pages: as text, as label, in queries."""
+def article_slots(sites: Sequence[Origin]) -> tuple[Slot, Slot]:
+    """Describe article and title to the door, which writes them into finished pages: as text, as label, in queries."""
     base = f"{sites[0]}/" if sites else "https://article.invalid/"
-    writers = (
-        lambda article: quote(quote_plus(article)),
-        lambda article: quote_plus(quote_plus(article)),
+    in_queries = (
+        lambda text: quote(quote_plus(text)),
+        lambda text: quote_plus(quote_plus(text)),
         quote_plus,
-        lambda article: str(escape(article)),
-        lambda article: str(escape(article_label(article))),
     )
-    return Slot("article", base, partial(_allowed, sites), writers)
+    as_text = (lambda text: str(escape(text)), lambda article: str(escape(article_label(article))))
+    address = Slot("article", base, partial(_allowed, sites), (*in_queries, *as_text))
+    return address, Slot("title", "Title ", allowed_title, (*in_queries, as_text[0]))
 
 
 def _allowed(sites: Sequence[Origin], text: str) -> str | None:

@@ -17,7 +17,7 @@ from support_service.door.shelf import Depends, Together
 from support_service.giving import PaymentMethod, QrText
 from support_service.web.i18n import chosen_language, say
 from support_service.web.public import for_other_sites, public
-from support_service.web.reader.articles import allowed_article, article_label, article_slot
+from support_service.web.reader.articles import Article, article_slots, read_article
 from support_service.web.reader.coins import coins
 from support_service.web.reader.sums import NAMES, canonical, is_for_everybody, offered, read_sum, sum_query
 from support_service.web.reader.verify import signed_as_json
@@ -30,7 +30,7 @@ def shelved(assembly: Assembly) -> Iterator[tuple[str, Depends]]:
     """Tell the door what each answer depends on."""
     publisher = assembly.settings.publisher
     spoken = {"lang": publisher.languages}
-    yield "/support", Depends(choices=spoken, together=_sums(assembly), slot=article_slot(publisher.sites))
+    yield "/support", Depends(choices=spoken, together=_sums(assembly), slots=article_slots(publisher.sites))
     yield "/privacy", Depends(choices=spoken)
     yield "/.well-known/support-methods.json", Depends(choices=spoken)
     for method in assembly.methods:
@@ -55,7 +55,9 @@ def teach_templates(state: BlueprintSetupState) -> None:
 @blueprint.get("/")
 def front() -> BaseResponse:
     """Send the reader to the page, keeping article and language."""
-    return redirect(url_for("reader.support", article=request.args.get("article"), lang=request.args.get("lang")))
+    asked = request.args.get
+    goal = url_for("reader.support", article=asked("article"), title=asked("title"), lang=asked("lang"))
+    return redirect(goal)
 
 
 @blueprint.get("/support")
@@ -68,7 +70,7 @@ def support() -> Response:
     return public(
         _page(
             "support.html",
-            allowed_article(request.args.get("article", ""), at.assembly.settings.publisher.sites),
+            read_article(request.args, at.assembly.settings.publisher.sites),
             methods=[method.filled(money) if money else method for method in at.assembly.shown],
             page_sum=page_sum,
             money=money,
@@ -106,14 +108,13 @@ def manifest() -> Response:
     return for_other_sites(public(current_app.json.dumps(_manifest(service())), "application/json"))
 
 
-def _page(template: str, article: str | None, **more: object) -> str:
+def _page(template: str, article: Article | None, **more: object) -> str:
     at = service()
     around: dict[str, object] = {
         "base_url": at.base_url,
         "methods": at.assembly.shown,
         "card_processors": [method.card.processor for method in at.assembly.methods if method.card is not None],
         "article": article,
-        "article_label": article_label(article) if article else None,
         "keep_days": at.assembly.settings.privacy.keep_days,
     }
     return render_template(template, **(around | more))

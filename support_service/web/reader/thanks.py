@@ -20,6 +20,7 @@ from support_service.web.answers.progress import Progress, progress_of
 from support_service.web.card.form import frequencies
 from support_service.web.card.offer import find_way
 from support_service.web.i18n import chosen_language
+from support_service.web.reader.articles import Article
 from support_service.web.reader.gift_status import Belief, believe
 from support_service.web.service import Service, service
 
@@ -169,15 +170,16 @@ def about(given: Given) -> dict[str, object]:
     is_once = given.intent.frequency is Frequency.ONCE
     way = find_way(service())
     has_monthly = way is not None and Frequency.MONTHLY in frequencies(way.choice)
+    address = given.intent.article
     own_units = given.intent.units - given.intent.covered_fee_units
     return {
         "given": given,
         "belief": given.belief,
         "offers_monthly": is_once and has_monthly and given.belief is Belief.RECEIVED,
         "own_money": Money(own_units, given.money.asset) if given.money else None,
-        "shares": _shares(given.intent.article),
-        "shared_url": _shared_url(given.intent.article),
-        "article": given.intent.article,
+        "shares": _shares(address),
+        "shared_url": _shared_url(address),
+        "article": Article(address, given.intent.article_title) if address else None,
     }
 
 

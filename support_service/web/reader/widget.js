@@ -78,7 +78,7 @@
   `);
 
   class SupportBlock extends HTMLElement {
-    static observedAttributes = ["lang", "article", "heading", "layout"];
+    static observedAttributes = ["lang", "article", "article-title", "heading", "layout"];
 
     connectedCallback() { this.#show(); }
 
@@ -198,8 +198,16 @@
     #link(anchor = "", page = "support", chosen = {}) {
       const query = new URLSearchParams({ lang: this.#language(), ...chosen });
       const article = this.#article();
+      const title = article && this.#title();
       if (article) query.set("article", article);
+      if (title) query.set("title", title);
       return `${settings.url}/${page}?${query}${anchor}`;
+    }
+
+    /* What the article is called: by the attribute, else by the page, where the page itself is the article. */
+    #title() {
+      const own = this.hasAttribute("article") ? "" : document.querySelector('meta[property="og:title"]')?.content || document.title;
+      return [...(this.getAttribute("article-title") || own).trim()].slice(0, settings.titleCharsMax).join("");
     }
 
     /* The article is what the attribute says, else the page's canonical address; never a fragment. */

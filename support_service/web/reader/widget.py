@@ -17,7 +17,7 @@ from support_service.web.headers import PAGE_POLICY
 from support_service.web.i18n import chosen_language
 from support_service.web.layout import language_query
 from support_service.web.public import PAGE_SECONDS, for_other_sites, public
-from support_service.web.reader.articles import ARTICLE_CHARS_MAX, allowed_article, article_slot
+from support_service.web.reader.articles import ARTICLE_CHARS_MAX, TITLE_CHARS_MAX, Article, article_slots, read_article
 from support_service.web.reader.block import build_block
 from support_service.web.service import Service, service
 
@@ -45,8 +45,8 @@ def shelved(assembly: Assembly) -> Iterator[tuple[str, Depends]]:
     spoken = {"lang": publisher.languages}
     yield "/widget.js", Depends()
     shapes = spoken | {"theme": THEMES, "tells": TELLS}
-    yield "/widget", Depends(choices=shapes, slot=article_slot(publisher.sites))
-    yield "/oembed", Depends(choices=spoken, free=("url", "format", "maxwidth", "maxheight"))
+    yield "/widget", Depends(choices=shapes, slots=article_slots(publisher.sites))
+    yield "/oembed", Depends(choices=spoken | {"tells": TELLS}, free=("url", "format", "maxwidth", "maxheight"))
 
 
 @blueprint.get("/widget.js")
@@ -70,7 +70,7 @@ def frame() -> Response:
         base_url=at.base_url,
         address=f"{publisher.base.shown}/support",
         theme=theme if theme in THEMES else THEMES[0],
-        article=allowed_article(request.args.get("article", ""), publisher.sites),
+        article=read_article(request.args, publisher.sites),
     )
     response = public(page)
     response.headers["Content-Security-Policy"] = _frame_policy(at, has_script=tells_height)
@@ -105,7 +105,7 @@ def _asked_query(url: str, base: BaseUrl) -> str | None:
     return query if site == base.site and unquote(path) == f"{base.script_name}/support" else None
 
 
-def _embedding(at: Service, lang: str, article: str | None) -> dict[str, object]:
+def _embedding(at: Service, lang: str, article: Article | None) -> dict[str, object]:
     """Write oEmbed's answer; html holds a link beside the frame, which WordPress shows where it trusts no frame."""
     width = _fitted("maxwidth", FRAME_WIDTH)
     height = _fitted("maxheight", frame_height(width, len(build_block(at, lang).often)))
@@ -113,7 +113,8 @@ def _embedding(at: Service, lang: str, article: str | None) -> dict[str, object]
     html = render_template(
         "oembed.html",
         page=f"{at.base_url}/support?{query}",
-        source=f"{at.base_url}/widget?{query}",
+        # Who found us by the page's own word is a program like WordPress, which shows what tells its height.
+        source=f"{at.base_url}/widget?{query}{'&tells=height' if request.args.get('tells') == 'height' else ''}",
         width=width,
         height=height,
     )
@@ -146,6 +147,7 @@ def _script(at: Service) -> str:
         "url": at.base_url,
         "origin": at.base.origin,
         "articleCharsMax": ARTICLE_CHARS_MAX,
+        "titleCharsMax": TITLE_CHARS_MAX,
         "isDemo": settings.is_demo,
         "light": {"accent": accent},
         "dark": {"accent": dark_shades(accent).accent if settings.publisher.accent else DARK_ACCENT},
@@ -200,13 +202,12 @@ def _framers(at: Service) -> list[str]:
     return [*(sites or ["https:"]), "http://127.0.0.1:*", "http://localhost:*"]
 
 
-def _language_and_article(query: str, at: Service) -> tuple[str, str | None]:
+def _language_and_article(query: str, at: Service) -> tuple[str, Article | None]:
     """Carry language and article of the asked page into the frame, checked like everywhere."""
     publisher = at.assembly.settings.publisher
     asked = {name: values[0] for name, values in parse_qs(query).items()}
     lang = asked.get("lang", "")
-    article = allowed_article(asked.get("article", ""), publisher.sites)
-    return (lang if lang in publisher.languages else publisher.languages[0]), article
+    return (lang if lang in publisher.languages else publisher.languages[0]), read_article(asked, publisher.sites)
 
 
 def _fitted(name: str, own: int) -> int:

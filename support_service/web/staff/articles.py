@@ -57,6 +57,7 @@ def overview() -> str:
         earlier=previous_month(first),
         later=next_month(first) if first < at.today().replace(day=1) else None,
         articles=articles[:ROWS_MAX],
+        titles=at.books.article_titles(*ends_of(first, at.zone)),
         is_whole=len(gifts) < GIFTS_MAX,
         unknown_gifts=sums.gifts - sum(one.gifts for one in articles),
         unknown_worth=sums.worth - sum(one.worth for one in articles),

@@ -63,6 +63,7 @@ def page() -> str:
         chart={"height": month_sums.CHART_HEIGHT, "width": month_sums.BAR_WIDTH, "step": month_sums.BAR_STEP},
         by_day=month_sums.by_day(month),
         articles=articles[:ARTICLES_SHOWN],
+        titles=at.books.article_titles(*ends_of(first, at.zone)),
         repeating=_repeating(at, at.books),
         needs=needs,
         needed=sum(one.count for one in needs),

@@ -288,6 +288,7 @@ def donation(ref: str) -> str:
         classes=staff_lines.offered_classes(held) if is_bookkeeper else (),
         around=at.books.around(ref),
         plan=at.books.plan_of(held.intent) if held.intent else None,
+        chosen=at.books.intent(held.intent) if held.intent else None,
         siblings=at.books.intent_donations(held.intent) if held.intent else (),
         payment_page=rail.payment_page(at.configured.given(rail.name), held) if rail and rail.payment_page else "",
         match_seen=staff_links.match_seen(held),

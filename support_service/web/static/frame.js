@@ -1,11 +1,25 @@
 /* Tells the page around the frame how high the frame is, so that nothing scrolls inside. Only a page that may frame us
-   is told, by its exact origin: the browser says it in the referrer. */
+   is told, by its exact origin: the browser says it in the referrer.
+   WordPress hides a frame until it tells its height in WordPress's own words, with the secret from its address, and
+   shuts it in so that no link in it leads anywhere; a link is followed where it is told one. */
 (() => {
   "use strict";
   const block = document.querySelector("[data-sites]");
   const origin = around();
   if (!origin || parent === window) return;
+  const secret = /^#\?secret=([0-9A-Za-z]{1,40})$/.exec(location.hash)?.[1];
   new ResizeObserver(tell).observe(document.body);
+  if (secret) {
+    addEventListener("message", (event) => {
+      if (event.source === parent && event.origin === origin && event.data?.message === "ready") tell();
+    });
+    document.addEventListener("click", (event) => {
+      const link = event.target.closest("a[href]");
+      if (!link) return;
+      event.preventDefault();
+      parent.postMessage({ message: "link", value: link.href, secret }, origin);
+    });
+  }
 
   function around() {
     try {
@@ -18,6 +32,8 @@
   }
 
   function tell() {
-    parent.postMessage({ supportHeight: Math.ceil(document.documentElement.getBoundingClientRect().height) }, origin);
+    const height = Math.ceil(document.documentElement.getBoundingClientRect().height);
+    parent.postMessage({ supportHeight: height }, origin);
+    if (secret) parent.postMessage({ message: "height", value: height, secret }, origin);
   }
 })();

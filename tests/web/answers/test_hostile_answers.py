@@ -19,7 +19,22 @@ GOOD = {
     "/plan/{ref}/stop": {"nonce": "0" * 32},
     "/plan": {"email": "reader@example.org"},
 }
-FIELDS = ("way", "method", "asset", "amount", "exact", "currency", "article", "tx", "day", "hour", "nonce", "email")
+FIELDS = (
+    "way",
+    "method",
+    "asset",
+    "amount",
+    "exact",
+    "currency",
+    "article",
+    "tx",
+    "day",
+    "hour",
+    "nonce",
+    "email",
+    "title",
+    "gift",
+)
 MARKUP = "<script>alert(1)</script>"
 
 
