@@ -20,12 +20,12 @@ from support_service.commands import donors as donating
 from support_service.commands import freezes as freezing
 from support_service.commands import import_ as importing
 from support_service.commands import notify as notifying
+from support_service.commands import people as letting_in
 from support_service.commands import rescan as rescanning
 from support_service.commands import run as running
 from support_service.commands import verify_online as auditing
 from support_service.commands.errors import Telling, tell_bug
 from support_service.commands.output import write_chunks
-from support_service.commands.passwords import chosen_password
 from support_service.giving import State, utc_now
 from support_service.ledger import FORMATS, Head, Ledger, Wanted, migrate
 from support_service.ledger.backup import Wanted as WantedBackup
@@ -386,12 +386,8 @@ def add(call: Call, email: str, role: str, *, password_stdin: bool) -> None:
 
     On a terminal the password is asked for; elsewhere one is made and printed once.
     """
-    password, is_made = chosen_password(is_from_stdin=password_stdin)
     publisher = call.assembly.settings.publisher
-    person = call.ledger.people.add(email, role, password, publisher=(publisher.name, publisher.url))
-    click.echo(f"{person.email} may log in as {person.role}")
-    if is_made:
-        click.echo(f"password: {password}")
+    letting_in.add(call.ledger, publisher, email, role, is_from_stdin=password_stdin, say=click.echo)
 
 
 @staff.command()
@@ -408,9 +404,7 @@ def invite(call: Call, email: str, role: str) -> None:
 @click.pass_obj
 def list_staff(call: Call) -> None:
     """Name everybody with their role."""
-    for person in call.ledger.people.list():
-        gone = f"disabled since {person.disabled_at:%Y-%m-%d}" if person.disabled_at else "active"
-        click.echo(f"{person.email}\t{person.role}\t{gone}")
+    letting_in.list_all(call.ledger, say=click.echo)
 
 
 @staff.command()
@@ -420,6 +414,15 @@ def disable(call: Call, email: str) -> None:
     """Shut a person out and end their sessions."""
     person = call.ledger.people.disable(email)
     click.echo(f"{person.email} can no longer log in")
+
+
+@staff.command()
+@click.argument("email")
+@click.pass_obj
+def reset(call: Call, email: str) -> None:
+    """Take codes and passkeys away from a person who lost them; the password stays."""
+    call.ledger.factors.reset(email, by="cli")
+    click.echo(f"{email} signs in with the password alone")
 
 
 @commands.command()

@@ -1,6 +1,6 @@
 """QR text -> modules, compact SVG, PNG. Pure, and cached: a method's text never changes.
 
-Only texts of our own payment methods come here, never text from a request.
+Texts of our own payment methods come here, and the key of a person's codes; never text from a request.
 """
 
 import struct

@@ -24,11 +24,13 @@ from support_service.ledger.errors import (
     SourceFrozen,
 )
 from support_service.ledger.export import FORMATS, Exported, ExportRow, Format, ForPeople, read_exported
+from support_service.ledger.factors import Factors
 from support_service.ledger.freezes import Freeze, Thaw, end_freeze, read_blocks, read_freezes, read_held, write_freeze
 from support_service.ledger.health import Health, SourceHealth, read_health, write_health
 from support_service.ledger.imports import FileBrought, Import, Imports
 from support_service.ledger.inbox import Around, Inbox, InboxLine, Why
 from support_service.ledger.intents import Attempt, Intents, PlanGiver
+from support_service.ledger.kept_forms import KeptForms
 from support_service.ledger.lines import Lines
 from support_service.ledger.lookups import Lookups
 from support_service.ledger.month import GIFTS_MAX, CountedGift, read_counted
@@ -129,6 +131,8 @@ class Ledger(Donors, Imports, Inbox, Intents, AwaitedSums, Lookups, Lines, Month
         self._url, self._clock = url, clock
         self._database = Database(url, wait_seconds_max=wait_seconds_max, answer_seconds_max=answer_seconds_max)
         self.people = People(self._database, clock=clock)
+        self.factors = Factors(self._database, clock=clock)
+        self.kept_forms = KeptForms(self._database, clock=clock)
         self.attempts = Attempts(self._database, clock=clock)
         self.outbox = Outbox(self._database, clock=clock)
 

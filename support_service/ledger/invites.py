@@ -1,5 +1,6 @@
 """People let each other in by one-time links, and what they did stands in a log that only grows."""
 
+import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -69,6 +70,11 @@ def use_invite(tx: Connection, digest: str, now: datetime) -> Invite | None:
 def new_token() -> str:
     """Make a token that nobody guesses."""
     return secrets.token_urlsafe(32)
+
+
+def digest_of(token: str) -> str:
+    """Name a token by its digest, as it stands in the database."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def note_action(tx: Connection, by: str, action: str, about: str, *, now: datetime) -> None:

@@ -38,6 +38,11 @@ class Knock:
     net: str
     device: Callable[[str], str] = _no_device
 
+    @property
+    def for_codes(self) -> "Knock":
+        """The same for the second step: who guesses passwords uses up nobody's tries there."""
+        return Knock(f"code {self.account}", f"code {self.place}", f"code {self.net}", self.device)
+
 
 def buckets_of(knock: Knock, device: str) -> tuple[str, ...]:
     """Say where an attempt counts: a browser that signed in before by itself, where no stranger fills its bucket."""

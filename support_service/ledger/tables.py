@@ -240,6 +240,8 @@ staff_session = Table(
     Column("created_at", _Whole, nullable=False),
     Column("seen_at", _Whole, nullable=False),
     Column("ended_at", _Whole),
+    # It came later; empty: when it began.
+    Column("proved_at", _Whole),
 )
 
 intent = Table(

@@ -43,6 +43,10 @@ GIFT_PAGE = Phrase(
     "It shows how to give and then whether it has arrived. Somebody typed your e-mail there; if it was not you, "
     "do nothing."
 )
+NEW_PASSWORD = Phrase(
+    "Somebody asked for a new password to the staff pages with your e-mail. The link works once, for half an hour. If "
+    "it was not you, do nothing: your password stays."
+)
 YOUR_PAGE = Phrase("Your regular gift")
 MEND = Phrase("Change the card")
 AGAIN = Phrase("Give again")
@@ -76,6 +80,7 @@ class Letters:
             "receipt": self._receipt,
             "gift_page": self._gift_page,
             "lost_link": self._lost_link,
+            "new_password": self._new_password,
         }
         self._write |= dict.fromkeys(PLAN_SUBJECTS, self._plan)
 
@@ -183,6 +188,20 @@ class Letters:
             subject=voice.say(Phrase("Your link to your regular gift: %(publisher)s", (("publisher", name),))),
             words=(voice.say(Phrase("Somebody asked for this link with your e-mail. If it was not you, do nothing.")),),
             links=tuple(self._named_link(plan, voice) for plan in plans),
+        )
+        return self._message(held, letter, voice, to)
+
+    def _new_password(self, held: Kept) -> Message:
+        made = self._ledger.people.new_password_link(str(held.news.facts.get("to", "")))
+        if made is None:
+            raise NothingToSay("nobody of ours has this e-mail")
+        # To the address as it stands with us, never to what was typed: it may only look the same.
+        to, token = made
+        voice = self._room.voice(str(held.news.facts.get("lang", "")))
+        letter = Letter(
+            subject=voice.say(Phrase("Choose a new password")),
+            words=(voice.say(NEW_PASSWORD),),
+            links=((voice.say(Phrase("New password")), f"{self._room.url}/staff/login/new/{token}?lang={voice.lang}"),),
         )
         return self._message(held, letter, voice, to)
 

@@ -12,14 +12,16 @@ import os
 import re
 import secrets
 import stat
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import lru_cache, wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
+from Crypto.Cipher import AES
 from flask import Response, abort, g, request
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -30,9 +32,14 @@ from support_service.rails.text_file import Unreadable, read_text_file
 from support_service.web.networks import networks_of
 from support_service.web.service import SAFE_METHODS, service
 
+if TYPE_CHECKING:
+    from Crypto.Cipher._mode_siv import SivMode
+
 log = logging.getLogger(__name__)
 
 SECRET_BYTES = 32
+TAG_BYTES = 16
+DIGEST_CHARS = 64
 FORM_FIELD = "csrf_token"
 COOKIE = "support_staff"
 LOGIN_COOKIE = "support_staff_login"
@@ -67,6 +74,23 @@ class Keys:
         """Return HMAC-SHA256 in hex over the purpose and the parts, which may not run into each other."""
         text = "".join(f"{len(part.encode())}:{part}" for part in (purpose, *parts))
         return hmac.new(self._secret, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+    def seal(self, purpose: str, told: bytes) -> str:
+        """Write what nobody else can read or write; the same text for the same bytes (AES-SIV, RFC 5297)."""
+        sealed, tag = self._cipher(purpose).encrypt_and_digest(told)
+        return urlsafe_b64encode(tag + sealed).decode().rstrip("=")
+
+    def unseal(self, purpose: str, text: str) -> bytes | None:
+        """Read what was sealed for this purpose; None for what was not."""
+        try:
+            held = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            return bytes(self._cipher(purpose).decrypt_and_verify(held[TAG_BYTES:], held[:TAG_BYTES]))
+        except ValueError:
+            return None
+
+    def _cipher(self, purpose: str) -> "SivMode":
+        key = hmac.new(self._secret, f"seal {purpose}".encode(), hashlib.sha512).digest()
+        return AES.new(key, AES.MODE_SIV)
 
 
 def keys() -> Keys:
@@ -184,11 +208,24 @@ def login_token() -> str:
 
 
 def form_token() -> str:
-    """Write the token for every other form, bound to the session; raises NotSignedIn."""
+    """Write the token for every other form, bound to the session; raises NotSignedIn.
+
+    Behind it stands, sealed, whose form it is: what was typed is theirs, also when the session has ended.
+    """
     session = current_session()
     if session is None:
         raise NotSignedIn
-    return keys().digest("csrf", session.digest)
+    if "form_token" not in g:
+        owner = keys().seal("form owner", session.person.email.encode())
+        g.form_token = keys().digest("csrf", session.digest) + owner
+    return cast("str", g.form_token)
+
+
+def form_owner() -> str | None:
+    """Read whose page the form of this request was on, in whatever session; None for what is none of ours."""
+    given = request.form.get(FORM_FIELD, "")
+    held = keys().unseal("form owner", given[DIGEST_CHARS:]) if given.isascii() and is_from_our_page() else None
+    return None if held is None else held.decode()
 
 
 def refuse_forgery(token: Callable[[], str]) -> None:

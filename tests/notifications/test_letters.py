@@ -21,7 +21,7 @@ from tests.fixtures.books import bank_line
 from tests.fixtures.cards import CardHouse, card_house, session_of
 from tests.fixtures.mail import MailServer, html_of, text_of
 from tests.fixtures.reports import pushed
-from tests.fixtures.staff import FrozenClock
+from tests.fixtures.staff import ANNA, FrozenClock, Visitor
 
 READER = "reader@example.org"
 LEGAL = "ГО «Приклад», 12345678"
@@ -138,6 +138,53 @@ def test_a_lost_link_comes_by_mail_and_the_page_says_the_same_to_everybody(post:
     assert f"/plan/{post.ref(session)}?lang=en" in text_of(letter)
     assert post.mail.envelopes[-1] == (READER,), "to what the giver told, not to what was typed"
     assert len(post.of("Your link")) == 1, "the other one gets nothing"
+
+
+def forget(post: Post, email: str) -> TestResponse:
+    return Visitor(post.house.app.test_client()).fill("/staff/login/forgotten?lang=en", email=email)
+
+
+def test_a_forgotten_password_is_chosen_anew_by_a_link_that_comes_by_mail(post: Post) -> None:
+    anna = post.house.person("viewer")
+    known, unknown = forget(post, " ANNA@example.org "), forget(post, "nobody@example.org")
+    assert known.status_code == unknown.status_code == 200
+    assert "within a few minutes" in known.text and known.text == unknown.text
+    post.turn()
+    (letter,) = post.of("Choose a new password")
+    assert post.mail.envelopes == [(ANNA,)]
+    found = re.search(r"http://127\.0\.0\.1:8000(/staff/login/new/[\w-]{43})\?lang=en", text_of(letter))
+    assert found
+    visitor, new = Visitor(post.house.app.test_client()), "four words nobody knows"
+    assert visitor.fill(found[1], form=found[1], password="password1234", again="password1234").status_code == 400
+    assert anna.get("/staff/").status_code == 200, "nothing changes before"
+    assert visitor.fill(found[1], form=found[1], password=new, again=new).status_code == 303
+    assert anna.get("/staff/").status_code == 303, "every session has ended"
+    assert visitor.get(found[1]).status_code == 404, "it serves once"
+    assert visitor.sign_in(ANNA).status_code == 403
+    assert visitor.sign_in(ANNA, new).status_code == 303
+    assert [one.action for one in post.house.ledger.people.actions()] == ["password", "forgot"]
+    assert found[1].rpartition("/")[2].encode() not in post.house.file.with_name("support.db").read_bytes()
+
+
+def test_a_link_to_a_new_password_ends_and_is_for_who_may_come_in(post: Post) -> None:
+    people = post.house.ledger.people
+    post.house.person("admin")
+    (email, first), second = people.new_password_link(ANNA) or ("", ""), people.new_password_link(ANNA)
+    assert email == ANNA and second is not None
+    client = post.house.app.test_client()
+    assert client.get(f"/staff/login/new/{first}").status_code == 404, "a newer one takes its place"
+    assert client.get(f"/staff/login/new/{second[1]}").status_code == 200
+    post.house.clock.advance(minutes=30)
+    assert client.get(f"/staff/login/new/{second[1]}").status_code == 404
+    third = people.new_password_link(ANNA)
+    people.disable(ANNA)
+    assert third is not None and client.get(f"/staff/login/new/{third[1]}").status_code == 404
+    assert people.new_password_link(ANNA) is None and people.new_password_link("nobody@example.org") is None
+
+
+def test_nobody_asks_for_many_links_to_a_new_password(post: Post) -> None:
+    assert [forget(post, f"{number}@example.org").status_code for number in range(6)] == [200] * 5 + [429]
+    assert forget(post, "no address").status_code == 400
 
 
 def test_nobody_fills_a_mailbox_by_asking_again(post: Post) -> None:

@@ -8,6 +8,7 @@ from support_service.ledger.backup.contents import Contents, read_moment
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import BackupRefused
 from support_service.ledger.queries import Head
+from support_service.ledger.staff_tables import staff_new_password
 from support_service.ledger.tables import report, staff_session
 from support_service.ledger.verify import find_problems
 
@@ -25,6 +26,7 @@ def prove(url: str, contents: Contents, holds: Head | None) -> None:
         with database.write() as tx:
             # Everybody signs in again: who was shut out after the backup was taken has a session in it.
             tx.execute(staff_session.delete())
+            tx.execute(staff_new_password.delete())
     finally:
         database.dispose()
 

@@ -26,6 +26,7 @@ from support_service.web.staff import entry as staff_entry
 from support_service.web.staff.filter import read_number, word
 from support_service.web.staff.manual_gift import read_note
 from support_service.web.staff.plans import ASKED_CHARACTERS_MAX, find_plans, givers_of
+from support_service.web.staff.proof import proof_required
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ def overview() -> str:
 
 @blueprint.route("/donations/<ref>/refund", methods=["GET", "POST"])
 @login_required(Role.BOOKKEEPER)
+@proof_required
 def refund(ref: str) -> BaseResponse | str | tuple[str, int]:
     """Ask once more, then ask the processor to give a gift back, in part or in full."""
     donation = staff_entry.history_or_404(ref).donation
@@ -102,6 +104,7 @@ def refund(ref: str) -> BaseResponse | str | tuple[str, int]:
 
 @blueprint.route("/cards/plans/<rail>/<name>/cancel", methods=["GET", "POST"])
 @login_required(Role.BOOKKEEPER)
+@proof_required
 def cancel(rail: str, name: str) -> BaseResponse | str | tuple[str, int]:
     """Ask once more, then ask the processor to charge this plan no more."""
     processor = cards_or_404(rail).processor
@@ -121,6 +124,7 @@ def cancel(rail: str, name: str) -> BaseResponse | str | tuple[str, int]:
 
 @blueprint.post("/cards/switch")
 @login_required(Role.ADMIN)
+@proof_required
 def switch() -> BaseResponse | tuple[str, int]:
     """Switch the payments of one processor off or on, with the reason; all other ways to give stay as they are."""
     taken = _taken_or_404()

@@ -14,7 +14,9 @@ from datetime import UTC, datetime, timedelta
 from flask import request
 from werkzeug.wrappers import Response as BaseResponse
 
-from support_service.web.guard import cookie_name, keys, set_cookie
+from support_service.ledger.login_limits import Knock
+from support_service.web.guard import attempt_buckets, cookie_name, keys, set_cookie
+from support_service.web.service import service
 
 COOKIE = "support_staff_device"
 LASTS = timedelta(days=180)
@@ -47,6 +49,13 @@ def bucket_of(account: str, now: datetime) -> str:
     """Name what this browser's attempts at an account count under; "" where it never signed in to it."""
     mark = next((mark for mark in _marks() if mark.is_of(account, now)), None)
     return "" if mark is None else keys().digest("login device", mark.nonce)
+
+
+def knock_of(email: str) -> Knock:
+    """Name where an attempt at an account comes from: place, network, and the browser if it is known to it."""
+    now = service().clock()
+    account, place, net = attempt_buckets(email, now.date())
+    return Knock(account, place, net, lambda held: bucket_of(held, now))
 
 
 def remember(response: BaseResponse, account: str, now: datetime) -> None:

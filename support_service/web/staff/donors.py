@@ -12,6 +12,7 @@ from support_service.ledger.staff import Role
 from support_service.web import guard
 from support_service.web.guard import login_required
 from support_service.web.service import service
+from support_service.web.staff.proof import proof_required
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ TOLD = {
 
 @blueprint.route("/donors", methods=["GET", "POST"])
 @login_required(Role.ADMIN)
+@proof_required
 def look() -> BaseResponse | str | tuple[str, int]:
     """Find what is kept of a person; asked by a form, so that no address of a page or log names them."""
     if request.method == "GET":

@@ -11,6 +11,7 @@ from support_service.web import guard
 from support_service.web.guard import login_required
 from support_service.web.service import service
 from support_service.web.staff.filter import read_number
+from support_service.web.staff.proof import proof_required
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,14 @@ ACTION_WORDS = {
     "role": Phrase("gave another role to"),
     "disable": Phrase("shut out"),
     "password": Phrase("changed the password of"),
+    "codes": Phrase("turned on codes for"),
+    "recovery": Phrase("made new recovery codes for"),
+    "recovery_used": Phrase("used a recovery code of"),
+    "no_codes": Phrase("turned off codes for"),
+    "passkey": Phrase("added a passkey for"),
+    "no_passkey": Phrase("removed a passkey of"),
+    "factors": Phrase("took codes and passkeys away from"),
+    "forgot": Phrase("sent a link to a new password to"),
     "end_sessions": Phrase("ended the other sessions of"),
     "export": Phrase("exported"),
     "erase": Phrase("erased"),
@@ -40,6 +49,7 @@ TOLD = {
 NOT_INVITED = Phrase("Nobody was invited: write an e-mail address, and choose a role.")
 BAD_PASSWORD = Phrase("Take 12 characters or more, and none of the words that anybody would try first.")
 DIFFERENT = Phrase("The two new passwords are not the same.")
+NO_WAY_IN = Phrase("You cannot come in by this link")
 LINK_IS_OVER = Phrase("This link was used, or is over. Ask an admin for a new one.")
 
 
@@ -52,7 +62,8 @@ def overview() -> str:
 
 @blueprint.post("/people/invite")
 @login_required(Role.ADMIN)
-def invite() -> str | tuple[str, int]:
+@proof_required
+def invite() -> BaseResponse | str | tuple[str, int]:
     """Make a one-time link, shown this once: the database holds its digest alone."""
     people, by = service().ledger.people, guard.signed_in().person.email
     try:
@@ -65,6 +76,7 @@ def invite() -> str | tuple[str, int]:
 
 @blueprint.post("/people/change")
 @login_required(Role.ADMIN)
+@proof_required
 def change() -> BaseResponse:
     """Give a colleague another role, or shut them out."""
     people, by = service().ledger.people, guard.signed_in().person.email
@@ -72,6 +84,8 @@ def change() -> BaseResponse:
     try:
         if action == "disable":
             people.shut_out(email, by=by)
+        elif action == "factors":
+            service().ledger.factors.reset(email, by=by)
         else:
             people.change_role(email, action, by=by)
     except PeopleError:
@@ -86,11 +100,9 @@ def join(token: str) -> BaseResponse | str | tuple[str, int]:
     people = service().ledger.people
     held = people.invited(token)
     if held is None:
-        return render_template(
-            "staff/notice.html", heading=Phrase("You cannot come in by this link"), text=LINK_IS_OVER, command=None
-        ), 404
+        return render_template("staff/notice.html", heading=NO_WAY_IN, text=LINK_IS_OVER, command=None), 404
     if request.method == "GET":
-        return render_template("staff/join.html", invite=held, message=None)
+        return render_template("staff/join.html", invite=held, email=held.email, message=None)
     password, publisher = request.form.get("password", ""), service().configured.settings.publisher
     message = DIFFERENT if password != request.form.get("again", "") else None
     if message is None:
@@ -99,9 +111,9 @@ def join(token: str) -> BaseResponse | str | tuple[str, int]:
         except PeopleError:
             message = BAD_PASSWORD
     if message is not None:
-        return render_template("staff/join.html", invite=held, message=message), 400
+        return render_template("staff/join.html", invite=held, email=held.email, message=message), 400
     log.info("staff_joined")
-    return redirect(url_for("staff.login"), 303)
+    return redirect(url_for("staff.sign_in.login"), 303)
 
 
 @blueprint.get("/me")
@@ -123,7 +135,7 @@ def change_password() -> BaseResponse | tuple[str, int]:
         service().ledger.people.change_password(session, old, new, publisher=(publisher.name, publisher.url))
     except LoginRefused:
         log.warning("staff_password_refused")
-        return redirect(url_for("staff.login"), 303)
+        return redirect(url_for("staff.sign_in.login"), 303)
     except PeopleError:
         return _me(BAD_PASSWORD), 400
     log.info("staff_password_changed")
@@ -156,4 +168,5 @@ def _overview(message: Phrase | None, link: str = "") -> str:
 def _me(message: Phrase | None) -> str:
     person = guard.signed_in().person
     sessions = service().ledger.people.sessions(person.email)
-    return render_template("staff/me.html", role=ROLE_WORDS[person.role], sessions=sessions, message=message)
+    held = service().ledger.factors.held(person.email)
+    return render_template("staff/me.html", role=ROLE_WORDS[person.role], sessions=sessions, held=held, message=message)

@@ -16,9 +16,8 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from support_service.giving import Phrase, Plan
 from support_service.ledger import FORMATS, LedgerError, LedgerOutdated, ReportFacts
-from support_service.ledger.login_limits import Knock
 from support_service.ledger.search import ASKED_CHARS_MAX
-from support_service.ledger.staff import LoginRefused, Role, TooManyAttempts
+from support_service.ledger.staff import Role
 from support_service.web import guard
 from support_service.web.amounts import decimal_sign
 from support_service.web.card import guard as card_guard
@@ -30,21 +29,27 @@ from support_service.web.service import SAFE_METHODS, service
 from support_service.web.spoken import speech
 from support_service.web.staff import articles as staff_articles
 from support_service.web.staff import cards as staff_cards
-from support_service.web.staff import devices
 from support_service.web.staff import donors as staff_donors
 from support_service.web.staff import entry as staff_entry
+from support_service.web.staff import factors as staff_factors
+from support_service.web.staff import forgotten as staff_forgotten
 from support_service.web.staff import home as staff_home
 from support_service.web.staff import imports as staff_imports
 from support_service.web.staff import inbox as staff_inbox
+from support_service.web.staff import kept as staff_kept
 from support_service.web.staff import lines as staff_lines
 from support_service.web.staff import links as staff_links
 from support_service.web.staff import messages as staff_messages
 from support_service.web.staff import months as staff_months
+from support_service.web.staff import passkeys as staff_passkeys
 from support_service.web.staff import people as staff_people
+from support_service.web.staff import proof as staff_proof
 from support_service.web.staff import rows as staff_rows
+from support_service.web.staff import sign_in as staff_sign_in
 from support_service.web.staff import snippets as staff_snippets
 from support_service.web.staff.filter import NAMES, Filter, choices, read_filter
 from support_service.web.staff.manual_gift import may_withdraw
+from support_service.web.staff.sign_in import FILE_AGAIN, FORM_TOO_OLD, SESSION_ENDED, TYPED_WAITS, login_page
 from support_service.web.staff.sums import by_asset, count_on_the_way
 from support_service.web.staff.words import FLAG_WORDS, exact, grouped, plan_word, rfc3339, tell, word_for
 
@@ -64,12 +69,22 @@ blueprint.register_blueprint(staff_articles.blueprint)
 blueprint.register_blueprint(staff_donors.blueprint)
 blueprint.register_blueprint(staff_people.blueprint)
 blueprint.register_blueprint(staff_snippets.blueprint)
+blueprint.register_blueprint(staff_kept.blueprint)
+blueprint.register_blueprint(staff_sign_in.blueprint)
+blueprint.register_blueprint(staff_proof.blueprint)
+blueprint.register_blueprint(staff_factors.blueprint)
+blueprint.register_blueprint(staff_passkeys.blueprint)
+blueprint.register_blueprint(staff_forgotten.blueprint)
+
+# Forms of people who are not signed in.
+LOGINS = {"staff.sign_in.login", "staff.sign_in.give_code", "staff.passkeys.enter"}
+WITHOUT_SESSION = {*LOGINS, "staff.people.join", "staff.forgotten.ask", "staff.forgotten.choose"}
 
 PAGE_ROWS = 50
 FORMS = {one.name: one for one in FORMATS}
 _NAMES = ",".join(f'"{name}"' for name in FORMS)
 # What the query of a staff page may hold, and a link to the same page keeps.
-KEPT = (*NAMES, "before", "below", "told", "next", "month", "q")
+KEPT = (*NAMES, "before", "below", "told", "next", "month", "q", "kept")
 
 PAGES = (
     ("staff.home", Phrase("Home"), Role.VIEWER),
@@ -86,10 +101,6 @@ PAGES = (
     ("staff.donors.look", Phrase("Privacy"), Role.ADMIN),
     ("staff.health", Phrase("Health"), Role.VIEWER),
 )
-WRONG = Phrase("This e-mail and password do not fit together, or the account is closed.")
-TOO_MANY = Phrase("Too many attempts. Wait a minute and try again.")
-SESSION_ENDED = Phrase("Your session has ended. Please sign in again; nothing was changed.")
-FORM_TOO_OLD = Phrase("This form was too old. Please try again.")
 TOLD = {
     "booked": Phrase("Booked. If it was a mistake, withdraw it below."),
     "already": Phrase("This form was booked before: nothing was booked again."),
@@ -106,7 +117,7 @@ def check_form() -> None:
         if guard.current_session() is None:
             raise guard.NotSignedIn
         request.max_content_length = staff_imports.UPLOAD_BYTES_MAX
-    is_login = request.endpoint in {"staff.login", "staff.people.join"}
+    is_login = request.endpoint in WITHOUT_SESSION
     guard.refuse_forgery(guard.login_token if is_login else guard.form_token)
 
 
@@ -115,6 +126,12 @@ def bind_login_form(response: Response) -> Response:
     """Send the cookie that a login form in this answer needs."""
     guard.keep_login_seed(response)
     return response
+
+
+@blueprint.after_request
+def fill_again(response: Response) -> Response:
+    """Put what was typed before signing in back into its form."""
+    return staff_kept.fill_again(response)
 
 
 @blueprint.after_app_request
@@ -181,42 +198,11 @@ def about_staff() -> dict[str, object]:
         "form_token": guard.form_token,
         "login_token": guard.login_token,
         "other_languages": _other_languages(),
+        "can_mail": staff_forgotten.can_be_asked,
+        "passkey_to_sign_in": staff_passkeys.ask_to_sign_in,
+        "passkey_to_prove": staff_passkeys.ask_to_prove,
+        "kept_form": staff_kept.kept_form if person else lambda: None,
     }
-
-
-@blueprint.route("/login", methods=["GET", "POST"])
-def login() -> BaseResponse | tuple[str, int]:
-    """Let a person in; every refusal reads the same, whoever was asked for."""
-    if request.method in SAFE_METHODS:
-        return redirect(_next_page()) if guard.current_session() else (_login_page(), 200)
-    email, at = request.form.get("email", ""), service()
-    account, place, net = guard.attempt_buckets(email, at.clock().date())
-    # They tell one attacker from many, and lead to nobody.
-    where = {"account": account[:12], "place": place[:12], "network": net[:12]}
-    knock = Knock(account, place, net, lambda held: devices.bucket_of(held, at.clock()))
-    try:
-        password = request.form.get("password", "")
-        signed_in = at.ledger.people.log_in(email, password, knock, old_token=guard.token_in_cookie())
-    except TooManyAttempts:
-        log.warning("staff_login_throttled", extra=where)
-        return _login_page(TOO_MANY), 429
-    except LoginRefused:
-        log.warning("staff_login_refused", extra=where)
-        return _login_page(WRONG), 403
-    log.info("staff_signed_in", extra=where)
-    response = redirect(_next_page(), 303)
-    guard.set_cookie(response, guard.COOKIE, signed_in.token)
-    devices.remember(response, signed_in.account, at.clock())
-    return response
-
-
-@blueprint.post("/logout")
-def logout() -> BaseResponse:
-    """End the session here and in the database."""
-    service().ledger.people.log_out(guard.token_in_cookie())
-    response = redirect(url_for("staff.login"), 303)
-    guard.drop_cookie(response, guard.COOKIE)
-    return response
 
 
 @blueprint.get("/")
@@ -331,7 +317,8 @@ def exports() -> str:
 
 @blueprint.get(f"/exports/donations.<any({_NAMES}):form>")
 @login_required(Role.BOOKKEEPER)
-def download(form: str) -> Response | tuple[str, int]:
+@staff_proof.proof_required
+def download(form: str) -> BaseResponse | tuple[str, int]:
     """Stream the ledger as a file, filtered as asked; a filter that cannot be read is told, not ignored."""
     at, chosen, wanted = service(), read_filter(request.args), FORMS[form]
     if chosen.mistakes:
@@ -359,15 +346,34 @@ def _exports_page(chosen: Filter) -> str:
 def ask_to_sign_in(_error: guard.NotSignedIn) -> BaseResponse | tuple[str, int]:
     """Send readers of a page to the login and back; what a form wanted is not done."""
     if request.method in SAFE_METHODS:
-        return redirect(url_for("staff.login", next=request.path), 303)
-    return _login_page(SESSION_ENDED), 403
+        kept = request.args.get("kept", "")
+        path = f"/staff/kept/{kept}" if kept and guard.next_path(f"/staff/kept/{kept}") else request.path
+        return redirect(url_for("staff.sign_in.login", next=path), 303)
+    if request.endpoint == "staff.imports.upload":
+        # A stranger's body that large is not read, and no page can put a file back.
+        return login_page(FILE_AGAIN, back="/staff/imports"), 403
+    if request.endpoint in {"staff.proof.prove", "staff.passkeys.prove"}:
+        # To sign in proves as much.
+        return login_page(SESSION_ENDED), 403
+    owner = None if request.endpoint == "staff.sign_in.logout" else guard.form_owner()
+    kept_at = None if owner is None else staff_kept.keep(owner)
+    return login_page(SESSION_ENDED if kept_at is None else TYPED_WAITS, back=kept_at), 403
 
 
 @blueprint.errorhandler(guard.Forged)
-def refuse_form(_error: guard.Forged) -> tuple[str, int]:
-    """Tell that nothing was done, and offer a fresh form."""
-    if request.endpoint == "staff.login":
-        return _login_page(FORM_TOO_OLD), 403
+def refuse_form(_error: guard.Forged) -> BaseResponse | tuple[str, int]:
+    """Tell that nothing was done, and offer a fresh form; one of this very person, who signed in anew, filled."""
+    if request.endpoint in LOGINS:
+        return login_page(FORM_TOO_OLD), 403
+    session = guard.known_session()
+    if (
+        session is not None
+        and request.endpoint != "staff.sign_in.logout"
+        and guard.form_owner() == session.person.email
+    ):
+        kept = staff_kept.keep(session.person.email)
+        if kept is not None:
+            return redirect(f"{request.script_root}{kept}", 303)
     heading = Phrase("Nothing was changed")
     text = Phrase("The form was too old, or it did not come from this page. Open it again and send it once more.")
     return render_template("staff/notice.html", heading=heading, text=text, command=None), 403
@@ -406,17 +412,6 @@ def tell_secret_unusable(error: guard.SecretUnusable) -> tuple[str, int]:
 def _is_bookkeeper() -> bool:
     """Tell whether this person may book, give back, and see who gave: on the pages as in the exports."""
     return guard.signed_in().person.role.covers(Role.BOOKKEEPER)
-
-
-def _login_page(message: Phrase | None = None) -> str:
-    return render_template("staff/login.html", message=message, next=guard.next_path(request.args.get("next", "")))
-
-
-def _next_page() -> str:
-    path = guard.next_path(request.args.get("next", ""))
-    if path is None:
-        return url_for("staff.home")
-    return f"{path}?lang={chosen_language()}" if "lang" in request.args else path
 
 
 def _other_languages() -> list[tuple[str, str, str]]:

@@ -22,7 +22,10 @@ from tests.fixtures.origins import SAID_BY_BROWSERS
 from tests.fixtures.staff import ANNA, BOB, PASSWORD, Form, House, Visitor, build_house, chain_report
 
 HOSTILE = '<script>alert(1)</script>"\'> =HYPERLINK("http://evil.example") \u202egnp.exe\u202c'
-PAGES = ("/staff/", "/staff/donations", "/staff/entry", "/staff/exports", "/staff/health", "/staff/snippet")
+PAGES = (
+    *("/staff/", "/staff/donations", "/staff/entry", "/staff/exports", "/staff/health", "/staff/snippet"),
+    *("/staff/me", "/staff/me/codes", "/staff/me/passkeys"),
+)
 
 
 Build = Callable[..., House]
@@ -218,7 +221,7 @@ def test_text_that_no_database_takes_breaks_nothing(either: House) -> None:
 
 @pytest.mark.parametrize(
     ("role", "statuses"),
-    [("viewer", [200, 200, 403, 403, 200, 200]), ("bookkeeper", [200] * 6), ("admin", [200] * 6)],
+    [("viewer", [200, 200, 403, 403, *[200] * 5]), ("bookkeeper", [200] * 9), ("admin", [200] * 9)],
 )
 def test_a_role_opens_its_pages(house: House, role: str, statuses: list[int]) -> None:
     visitor = house.person(role)

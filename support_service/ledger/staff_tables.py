@@ -1,0 +1,62 @@
+"""What staff sign in with besides a password, and what waits until they have: tables beside those in tables.py."""
+
+from sqlalchemy import BigInteger, Column, Integer, Table, Text
+
+from support_service.ledger.tables import metadata
+
+_Whole = BigInteger().with_variant(Integer(), "sqlite")
+
+staff_kept_form = Table(
+    "staff_kept_form",
+    metadata,
+    Column("token_digest", Text, primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("kept_at", _Whole, nullable=False),
+    Column("sealed", Text, nullable=False),
+)
+
+staff_code_key = Table(
+    "staff_code_key",
+    metadata,
+    Column("email", Text, primary_key=True),
+    Column("sealed", Text, nullable=False),
+    Column("made_at", _Whole, nullable=False),
+    Column("confirmed_at", _Whole),
+    Column("step_used", _Whole, nullable=False),
+)
+
+staff_recovery_code = Table(
+    "staff_recovery_code",
+    metadata,
+    Column("email", Text, primary_key=True),
+    Column("code_digest", Text, primary_key=True),
+    Column("used_at", _Whole),
+)
+
+staff_passkey = Table(
+    "staff_passkey",
+    metadata,
+    Column("credential", Text, primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("public_key", Text, nullable=False),
+    Column("signs", _Whole, nullable=False),
+    Column("made_at", _Whole, nullable=False),
+    Column("used_at", _Whole),
+)
+
+staff_spent = Table(
+    "staff_spent",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("kept_until", _Whole, nullable=False),
+)
+
+staff_new_password = Table(
+    "staff_new_password",
+    metadata,
+    Column("token_digest", Text, primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("expires_at", _Whole, nullable=False),
+    Column("used_at", _Whole),
+)
