@@ -100,7 +100,7 @@ def compare_balances(tx: Connection, since: datetime, until: datetime) -> tuple[
 
 
 def _is_due(tx: Connection, told: HeldBalance) -> bool:
-    asked = _of(told.place).order_by(told_balance.c.report_number.desc(), told_balance.c.mark.desc()).limit(1)
+    asked = _of(told.place).order_by(told_balance.c.at.desc(), told_balance.c.report_number.desc()).limit(1)
     row = tx.execute(asked).mappings().first()
     if row is None:
         return True
