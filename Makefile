@@ -66,6 +66,7 @@ bench-webhooks: test-setup
 # 500 random worlds; may be stopped and goes on where it was. ARGS="--seed N" replays one.
 campaign: test-setup
 	@$(PY) -m tests.worlds $(ARGS)
+	@BOOKS_HISTORIES=300 $(PY) -m pytest -q -p no:cacheprovider tests/ledger/test_state_machine.py
 	@FUZZ_EXAMPLES=2000 BANK_HISTORIES=500 $(PY) -m pytest -q -p no:cacheprovider tests/rails/bank/test_histories.py tests/rails/bank/test_hostile.py
 
 # 20,000 deliveries of 5,000 card gifts to the running server, killed meanwhile. ARGS="--database postgresql".

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from support_service.giving import Clock, SetAside, SourceWarning, utc_now
+from support_service.giving import Clock, Cursor, SetAside, SourceWarning, utc_now
 from support_service.ledger import (
     BadReport,
     CursorMoved,
@@ -142,7 +142,16 @@ def _one(source: Source, ledger: Ledger) -> Outcome:
     if taken.state is not None:
         ledger.note_health(source.name, taken.state, taken.reason, taken.warnings)
     held = ledger.cursor(source.name)
+    if taken.error is None:
+        note_balances(source, ledger, held)
     return Outcome(source.name, held.height if held else None, taken.donations_changed, taken.reason)
+
+
+def note_balances(source: Source, ledger: Ledger, held: Cursor | None) -> None:
+    """Keep what a source that was read well says that we hold; raises LedgerError."""
+    told = () if held is None else source.balances(held)
+    if told:
+        ledger.note_balances(source.name, told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +261,7 @@ class SourceWatch:
         else:
             self._fault.end(self._clock())
         self._keep_health(Health.OK, warnings=taken.warnings)
+        self._keep_balances()
         return self._source.poll_seconds
 
     def _failed(self, taken: _Taken) -> float:
@@ -269,6 +279,12 @@ class SourceWatch:
     def _keep_health(self, state: Health, reason: str = "", *, warnings: tuple[SourceWarning, ...] = ()) -> None:
         try:
             self._ledger.note_health(self.name, state, reason, warnings)
+        except LedgerError as error:
+            self._fault.note(str(error), self._clock())
+
+    def _keep_balances(self) -> None:
+        try:
+            note_balances(self._source, self._ledger, self._ledger.cursor(self.name))
         except LedgerError as error:
             self._fault.note(str(error), self._clock())
 

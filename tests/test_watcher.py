@@ -13,6 +13,7 @@ from support_service import watcher
 from support_service.giving import (
     Cursor,
     Direction,
+    HeldBalance,
     Identity,
     Kind,
     Observation,
@@ -147,6 +148,31 @@ def test_a_report_that_contradicts_itself_is_a_lie_and_books_nothing(ledger: Led
     assert not outcome.is_good
     assert ledger.health()["evm:local"].state is Health.LIED
     assert units(ledger) == []
+
+
+@dataclass
+class Teller(Chain):
+    """A chain that remembers what its address holds: the sum of its gifts."""
+
+    def balances(self, after: Cursor) -> tuple[HeldBalance, ...]:
+        units = sum(range(1, after.step + 1))
+        return (HeldBalance("local", self.name, "ETH", 18, units, after.step, after.checked_at),)
+
+
+def test_what_a_source_says_that_we_hold_is_kept_and_held_against_the_books(ledger: Ledger) -> None:
+    watch = watched(Teller(height=3), ledger, FrozenClock())
+    for _ in range(2):
+        watch.step()
+    watcher.run_once([Teller(height=3)], ledger)
+    assert ledger.head().number == 4, "three gifts, and their balance once"
+    told = ledger.three_way(START - timedelta(days=1), START + timedelta(days=1))
+    assert [(place.told_units, place.booked_units) for place in told.places] == [(6, 6)]
+    assert ledger.verify() == []
+
+
+def test_of_a_source_at_fault_no_balance_is_kept(ledger: Ledger) -> None:
+    watched(Teller(height=3, fault=SourceDown("no answer")), ledger, FrozenClock()).step()
+    assert ledger.head().number == 3
 
 
 def watched(chain: Chain, ledger: Ledger, clock: FrozenClock) -> watcher.SourceWatch:

@@ -11,6 +11,7 @@ from support_service.assembly import Assembly
 from support_service.giving import utc_now
 from support_service.ledger import FileBrought, Ledger
 from support_service.rails.bank import BANK
+from support_service.rails.bank.balances import tell_balances
 from support_service.rails.bank.booking import Counts, count, import_lines
 from support_service.rails.bank.settings import UNNAMED, BankChoices, read_account
 from support_service.rails.bank.settling import settle
@@ -61,6 +62,8 @@ def _book(assembly: Assembly, ledger: Ledger, asked: Asked, read: StatementsRead
     if number is not None:
         ledger.end_import(number, _summed(counts, len(read.problems)))
     accounts = {statement.account for statement in read.statements}
+    if not asked.is_dry:
+        tell_balances(read.statements, ledger)
     left = 0 if asked.is_dry else settle(accounts, ledger)
     for account in sorted(accounts):
         if banks.place_of(account).method == UNNAMED:

@@ -5,6 +5,7 @@ the Observations it claims. Donation: what we believe now about one piece of mon
 a donation, are in ledger/postings.py.) Money enters by one verb only, `ledger.accept(report)`.
 """
 
+from support_service.giving.balances import HeldBalance
 from support_service.giving.clock import Clock, utc_now
 from support_service.giving.donations import PEOPLE, Donation, NoPayment, Observed, fold, is_open, live
 from support_service.giving.intents import Answered, Awaiting, Checkout, Intent, OpenedPage, PagePlace
@@ -102,6 +103,7 @@ __all__ = [
     "Filling",
     "Flag",
     "Frequency",
+    "HeldBalance",
     "HoldsClaim",
     "Identity",
     "Intent",

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import TypeAlias
 
+from support_service.giving.balances import HeldBalance
 from support_service.giving.methods import Frequency
 from support_service.giving.states import PAYMENT_STATES, Direction, Flag, Kind, Outcome, State
 
@@ -402,7 +403,8 @@ class Report:
     Pushed sources set `key` to the sender's id. Polled ones give the `cursor` that the ledger must
     hold afterwards; their key is its step, and the report follows step - 1.
     raw is the message as it came, kept in the erasable table. aliases say what money a name stands
-    for; a name that has a meaning keeps it.
+    for; a name that has a meaning keeps it. balances are what the source says that we hold: money is compared with
+    them, and never made of them.
     """
 
     source: str
@@ -414,6 +416,7 @@ class Report:
     aliases: tuple[tuple[str, Identity], ...] = ()
     waiting: tuple[Named, ...] = ()
     plans: tuple[PlanClaim, ...] = ()
+    balances: tuple[HeldBalance, ...] = ()
 
     def __post_init__(self) -> None:
         assert self.cursor is None or self.key == str(self.cursor.step)

@@ -9,6 +9,7 @@ from support_service.giving import Clock, Cursor, Listed, MoneyBlock, Report, Se
 from support_service.ledger.accept import Change, accept_report, frozen_text
 from support_service.ledger.asides import read_asides, read_unfit, write_asides
 from support_service.ledger.awaited import AwaitedSums
+from support_service.ledger.balances import Balances, ComparedPlace, Span
 from support_service.ledger.changes import ChangeKind, ChangePlace, DonationChange, read_changes
 from support_service.ledger.donors import Donor, DonorError, Donors, Kept
 from support_service.ledger.engine import BRIEF_SECONDS_MAX, SCHEMA_REVISION, WAIT_SECONDS_MAX, Database, revision
@@ -36,7 +37,7 @@ from support_service.ledger.lookups import Lookups
 from support_service.ledger.month import GIFTS_MAX, CountedGift, read_counted
 from support_service.ledger.months import Closing, Late, MonthBusy, MonthRow, Months, is_closed
 from support_service.ledger.outbox import Outbox
-from support_service.ledger.overviews import ArticleGift, Overviews, PlanSum
+from support_service.ledger.overviews import ArticleSum, Overviews, PlanSum
 from support_service.ledger.postings import Leg
 from support_service.ledger.quarters import QuarterTotal, Sums, read_quarters
 from support_service.ledger.queries import (
@@ -56,6 +57,7 @@ from support_service.ledger.rate_limits import Attempts
 from support_service.ledger.search import Found, Search
 from support_service.ledger.staff import People
 from support_service.ledger.sweep_queries import SweepQueries
+from support_service.ledger.three_way import Difference, DifferenceKind, Payout, ThreeWay, ThreeWays
 from support_service.ledger.verify import find_problems
 
 __all__ = [
@@ -63,7 +65,7 @@ __all__ = [
     "FORMATS",
     "GIFTS_MAX",
     "Around",
-    "ArticleGift",
+    "ArticleSum",
     "Attempt",
     "BadRecord",
     "BadReport",
@@ -71,8 +73,11 @@ __all__ = [
     "ChangeKind",
     "ChangePlace",
     "Closing",
+    "ComparedPlace",
     "CountedGift",
     "CursorMoved",
+    "Difference",
+    "DifferenceKind",
     "DonationChange",
     "Donor",
     "DonorError",
@@ -98,6 +103,7 @@ __all__ = [
     "MonthBusy",
     "MonthRow",
     "Outrun",
+    "Payout",
     "PlanGiver",
     "PlanSum",
     "QuarterTotal",
@@ -105,8 +111,10 @@ __all__ = [
     "SourceContradiction",
     "SourceFrozen",
     "SourceHealth",
+    "Span",
     "Sums",
     "Thaw",
+    "ThreeWay",
     "Total",
     "Wanted",
     "Why",
@@ -117,7 +125,21 @@ __all__ = [
 EVERYTHING = Wanted()
 
 
-class Ledger(Donors, Imports, Inbox, Intents, AwaitedSums, Lookups, Lines, Months, Overviews, Search, SweepQueries):
+class Ledger(
+    Balances,
+    Donors,
+    Imports,
+    Inbox,
+    Intents,
+    AwaitedSums,
+    Lookups,
+    Lines,
+    Months,
+    Overviews,
+    Search,
+    SweepQueries,
+    ThreeWays,
+):
     """One publisher's books. Making it connects to nothing; any method may raise LedgerDown or LedgerOutdated."""
 
     def __init__(
@@ -243,10 +265,15 @@ class Ledger(Donors, Imports, Inbox, Intents, AwaitedSums, Lookups, Lines, Month
         with self._database.read() as tx:
             return read_counted(tx, since, until)
 
-    def quarters(self, since: datetime, until: datetime) -> tuple[QuarterTotal, ...]:
-        """Read the sums of gifts that came between two moments, by quarter of an hour, method, asset and currency."""
+    def quarters(
+        self, since: datetime, until: datetime, starts: Sequence[datetime] | None = None
+    ) -> tuple[QuarterTotal, ...]:
+        """Read the sums of gifts that came between two moments, by quarter of an hour, method, asset and currency.
+
+        starts: moments, the first of them since, from each of which all up to the next is one sum.
+        """
         with self._database.read() as tx:
-            return read_quarters(tx, since, until)
+            return read_quarters(tx, since, until, starts)
 
     def donations(
         self, wanted: Wanted = EVERYTHING, *, before: int | None = None, limit: int = 50

@@ -22,6 +22,7 @@ from support_service.giving import (
     FeeClaim,
     Flag,
     Frequency,
+    HeldBalance,
     HoldsClaim,
     Identity,
     Intent,
@@ -243,6 +244,19 @@ def named_body(one: Named, claim: str) -> dict[str, object]:
     """Describe a claim that waits for its name in a report's body; what it is counted in only where that was told."""
     asset = {} if one.asset is None else {"asset": one.asset}
     return {"name": one.name, "part": one.part, "rank": list(one.rank), "claim": json.loads(claim), **asset}
+
+
+def balance_body(balance: HeldBalance) -> dict[str, object]:
+    """Describe a balance in a report's body."""
+    return {
+        "network": balance.network,
+        "address": balance.address,
+        "asset": balance.asset,
+        "exponent": balance.exponent,
+        "units": str(balance.units),
+        "mark": balance.mark,
+        "at": to_micros(balance.at),
+    }
 
 
 def plan_body(claim: PlanClaim) -> dict[str, object]:

@@ -24,7 +24,7 @@ from support_service.giving import (
 from support_service.ledger.accept.aliases import read_aliases
 from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.engine import Database
-from support_service.ledger.lines import TxLineBooks, read_pairs
+from support_service.ledger.lines import TxLineBooks, line_accounts, read_pairs
 from support_service.ledger.queries import donations_with_people
 from support_service.ledger.rows import histories, in_chunks, read_donation
 from support_service.ledger.tables import donation, intent, known_line, line_key, support_code
@@ -110,7 +110,7 @@ class Inbox:
     def inbox_lines(self, completions: Callable[[str, Sequence[str]], Sequence[str]]) -> tuple[InboxLine, ...]:
         """List what wants a person; completions: the beginning of a code -> codes of those issued."""
         with self._database.read() as tx:
-            accounts = _accounts(tx)
+            accounts = line_accounts(tx)
             if not accounts:
                 return ()
             return (
@@ -127,7 +127,7 @@ class Inbox:
         with self._database.read() as tx:
             numbers = tx.execute(select(known_line.c.number).where(known_line.c.ref == ref)).scalars().all()
             by_payer = {one.value: Why.PAYER for found in _given_before(tx, numbers).values() for one in found}
-            lines = _suggested(tx, _accounts(tx), self._clock())
+            lines = _suggested(tx, line_accounts(tx), self._clock())
             by_sum = [one for one in lines if one.donation.identity.ref == ref]
             return by_payer | {choice.value: one.why for one in by_sum for choice in one.choices}
 
@@ -136,11 +136,6 @@ class Inbox:
         with self._database.read() as tx:
             found = _read(tx, [ref]).get(ref)
             return Around() if found is None else _around(tx, found)
-
-
-def _accounts(tx: Connection) -> list[str]:
-    asked = select(donation.c.address).where(donation.c.bank_class.is_not(None)).distinct()
-    return sorted(tx.execute(asked).scalars())
 
 
 def _read(tx: Connection, refs: Sequence[str]) -> dict[str, Donation]:
@@ -356,7 +351,7 @@ def _others(tx: Connection, found: Donation) -> list[Donation]:
         taken = donation.alias("taken")
         is_taken = exists().where(taken.c.linked_to == donation.c.ref)
         asked = asked.where(
-            donation.c.address.in_(_accounts(tx)),
+            donation.c.address.in_(line_accounts(tx)),
             donation.c.bank_class.is_not(None),
             donation.c.kind == Kind.DONATION,
             donation.c.method == payment.method,

@@ -57,7 +57,7 @@ _BY_HAND = select(donation.c.ref, donation.c.asset, donation.c.units, donation.c
 )
 _STANDS = (State.CONFIRMED, State.PARTIALLY_REFUNDED)
 # What was given back later did move the account when it came.
-_MOVED = (*_STANDS, State.REFUNDED, State.DISPUTED)
+MOVED = (*_STANDS, State.REFUNDED, State.DISPUTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +100,7 @@ class Lines:
     def line_accounts(self) -> Sequence[str]:
         """List the accounts whose lines are known."""
         with self._database.read() as tx:
-            return sorted(
-                tx.execute(select(donation.c.address).where(donation.c.bank_class.is_not(None)).distinct()).scalars()
-            )
+            return line_accounts(tx)
 
     def late_payouts(self, account: str, *, since: datetime, until: datetime) -> Sequence[str]:
         """Name the payouts due between two moments that arrived nowhere, of the kind that this account received before.
@@ -133,7 +131,7 @@ class Lines:
             donation.c.asset == asset,
             donation.c.bank_class.is_not(None),
             donation.c.booking_date.between(first.isoformat(), last.isoformat()),
-            donation.c.state.in_(_MOVED),
+            donation.c.state.in_(MOVED),
         )
         with self._database.read() as tx:
             rows = tx.execute(asked).all()
@@ -305,6 +303,24 @@ class TxLineBooks:
         )
         rows = self._tx.execute(asked.order_by(donation.c.id)).mappings()
         return [read_donation(row, row["personal_body"]) for row in rows]
+
+
+def line_places(tx: Connection) -> list[tuple[str, str]]:
+    """List the accounts and assets whose lines are known; each is found by one step from the one before."""
+    address, asset = donation.c.address, donation.c.asset
+    asked = select(address, asset).where(donation.c.bank_class.is_not(None)).order_by(address, asset).limit(1)
+    found: list[tuple[str, str]] = []
+    row = tx.execute(asked).first()
+    while row is not None:
+        found.append((row.address, row.asset))
+        row = tx.execute(asked.where(address == row.address, asset > row.asset)).first()
+        row = row or tx.execute(asked.where(address > found[-1][0])).first()
+    return found
+
+
+def line_accounts(tx: Connection) -> list[str]:
+    """List the accounts whose lines are known."""
+    return sorted({address for address, _ in line_places(tx)})
 
 
 def read_pairs(tx: Connection, accounts: Collection[str]) -> list[Pair]:

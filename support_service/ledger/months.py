@@ -23,6 +23,7 @@ from support_service.ledger.quarters import SUMS, Sums, read_quarters
 from support_service.ledger.queries import donations_with_people, read_head
 from support_service.ledger.rows import read_donation
 from support_service.ledger.tables import donation, personal_data, report
+from support_service.ledger.three_way import Difference, hold_together
 
 # Reports of closings may not be erased with what is kept of persons: their sums are the books of a month.
 SOURCE = "month:"
@@ -46,7 +47,8 @@ class MonthRow:
 class Closing:
     """A month was closed or opened again: by which report, when and by whom.
 
-    rows are the sums of the closing's moment, carried what it took along of earlier months, by month.
+    rows are the sums of the closing's moment, carried what it took along of earlier months, by month; differences is
+    with how many it was closed, each of which its report names.
     """
 
     month: str
@@ -58,6 +60,7 @@ class Closing:
     head: int
     rows: tuple[MonthRow, ...]
     carried: Mapping[str, tuple[MonthRow, ...]]
+    differences: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +105,22 @@ class Months:
         *,
         by: str,
         note: str,
+        seen: int | None = None,
     ) -> None:
-        """Close a month with what it takes along of earlier ones; MonthBusy where it is closed already."""
+        """Close a month with what it takes along of earlier ones, and with its differences as they are now.
+
+        seen is how many of these whoever closes it looked at. MonthBusy where there are others, or it is closed.
+        """
         with self._database.write() as tx:
+            differences = hold_together(tx, *ends(month)).differences
+            if seen is not None and seen != len(differences):
+                raise MonthBusy(f"{month} has {len(differences)} differences now, not {seen}")
             held = _closings(tx, [month, *earlier])
             late = _late(tx, {name: held[name] for name in earlier}, ends)
             told = {
                 "rows": [_written(one) for one in _rows(tx, *ends(month))],
                 "carried": {one.month: [_written(row) for row in one.rows] for one in late},
+                "differences": [_told(one) for one in differences],
             }
             self._tell_month(tx, held[month], month, is_close=True, told={**told, "by": by, "note": note})
 
@@ -157,6 +168,7 @@ def _closings(tx: Connection, months: Sequence[str]) -> dict[str, list[Closing]]
                 head=held.get("head", 0),
                 rows=tuple(map(_read, held.get("rows", []))),
                 carried=carried,
+                differences=len(held.get("differences", ())),
             )
         )
     return found
@@ -164,7 +176,7 @@ def _closings(tx: Connection, months: Sequence[str]) -> dict[str, list[Closing]]
 
 def _rows(tx: Connection, since: datetime, until: datetime) -> tuple[MonthRow, ...]:
     held: dict[MonthKey, Sums] = {}
-    for one in read_quarters(tx, since, until):
+    for one in read_quarters(tx, since, until, [since]):
         key = (one.method, one.rail, one.network, one.asset, one.exponent, one.currency, one.currency_exponent)
         held[key] = held.get(key, Sums()).plus(one.sums)
     return tuple(MonthRow(key, held[key]) for key in sorted(held))
@@ -207,6 +219,10 @@ def _between(since: datetime, until: datetime) -> tuple[Any, Any]:
 
 def _written(row: MonthRow) -> list[object]:
     return [*row.key, *(str(getattr(row.sums, name)) for name in SUMS)]
+
+
+def _told(one: Difference) -> list[object]:
+    return [one.kind, str(one.units), one.asset, one.exponent, one.ref, *one.place]
 
 
 def _read(held: list[Any]) -> MonthRow:

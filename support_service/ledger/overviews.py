@@ -5,13 +5,15 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Integer, Numeric, cast, func, literal_column, select
+from sqlalchemy.dialects.postgresql import JSONB
 
-from support_service.giving import Frequency, ValueClaim
+from support_service.giving import Frequency, State
 from support_service.ledger.columns import to_micros
 from support_service.ledger.engine import Database
-from support_service.ledger.month import GIFTS_MAX, counted_between
+from support_service.ledger.month import counted_between
 from support_service.ledger.rows import in_chunks, read_value
 from support_service.ledger.tables import donation, intent, plan
 
@@ -24,16 +26,13 @@ TITLES_READ_MAX = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class ArticleGift:
-    """One gift that counts and that followed an article, with no word about who gave."""
+class ArticleSum:
+    """Gifts that count and that followed an article, and what they were worth in one currency; "": not known."""
 
     article: str
-    method: str
-    asset: str
-    exponent: int
-    units: int
-    counted_units: int
-    value: ValueClaim | None
+    currency: str
+    gifts: int
+    worth_units: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +53,23 @@ class Overviews:
 
     _database: Database
 
-    def article_gifts(self, since: datetime, until: datetime) -> tuple[ArticleGift, ...]:
-        """List the gifts of these days that followed an article, newest first, GIFTS_MAX at most."""
-        names = ("article", "method", "asset", "exponent", "units", "counted_units", "value")
-        asked = (
-            select(*(donation.c[name] for name in names))
-            .where(donation.c.article.is_not(None), *counted_between(since, until))
-            .order_by(donation.c.occurred_at.desc())
-            .limit(GIFTS_MAX)
-        )
+    def article_sums(self, since: datetime, until: datetime) -> tuple[ArticleSum, ...]:
+        """Sum the gifts of these days that followed an article, by article and currency of value."""
+        where = (donation.c.article.is_not(None), *counted_between(since, until))
         with self._database.read() as tx:
-            return tuple(ArticleGift(*(*row[:-1], read_value(row[-1]))) for row in tx.execute(asked))
+            currency, units = _value_parts(tx)
+            # The database adds up the many that count whole; of a part that counts, the part is worth its share.
+            whole = select(donation.c.article, currency, func.count(), func.sum(units))
+            whole = whole.where(*where, donation.c.state == State.CONFIRMED).group_by(donation.c.article, currency)
+            sums = {(row[0], row[1] or ""): (row[2], int(row[3] or 0)) for row in tx.execute(whole)}
+            names = ("article", "value", "units", "counted_units")
+            partly = select(*(donation.c[name] for name in names)).where(*where, donation.c.state != State.CONFIRMED)
+            for article, text, given, counted in tx.execute(partly):
+                value = read_value(text)
+                key = (article, value.currency if value else "")
+                gifts, worth = sums.get(key, (0, 0))
+                sums[key] = (gifts + 1, worth + (value.units * counted // given if value and given else 0))
+        return tuple(ArticleSum(*key, *held) for key, held in sorted(sums.items()))
 
     def article_titles(self, since: datetime, until: datetime) -> Mapping[str, str]:
         """Tell by its address what most of an article's gifts of these days called it; of equals, the newest.
@@ -119,3 +124,17 @@ def _bodies(tx: Connection, refs: Collection[str]) -> list[str]:
         for chunk in in_chunks(sorted(refs))
         for body in tx.execute(select(intent.c.body).where(intent.c.ref.in_(chunk))).scalars()
     ]
+
+
+def _value_parts(tx: Connection) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """Read currency and units of a value inside the database; names are said, not bound: rows are grouped by one."""
+    if tx.dialect.name == "sqlite":
+        currency, units = (
+            func.json_extract(donation.c.value, literal_column(f"'$.{name}'")) for name in ("currency", "units")
+        )
+        return currency, cast(units, Integer)
+    held = cast(donation.c.value, JSONB)
+    currency, units = (
+        func.jsonb_extract_path_text(held, literal_column(f"'{name}'")) for name in ("currency", "units")
+    )
+    return currency, cast(units, Numeric)

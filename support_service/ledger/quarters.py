@@ -4,12 +4,14 @@ A quarter is the largest piece of time that every calendar in use is made of: da
 wherever a publisher lives. Sums are of the gift's own time, so that money that comes late stands where it belongs.
 """
 
-from collections.abc import Collection, Iterable
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, type_coerce, update
+from sqlalchemy.types import NullType
 
 from support_service.giving import COUNTED_KINDS, Direction, Donation, State
 from support_service.ledger.columns import to_micros
@@ -39,7 +41,14 @@ class Sums:
 
     def plus(self, other: "Sums", sign: int = 1) -> "Sums":
         """Add other sums, or with sign -1 take them off."""
-        return Sums(*(getattr(self, name) + sign * getattr(other, name) for name in SUMS))
+        return Sums(
+            self.gifts + sign * other.gifts,
+            self.counted_gifts + sign * other.counted_gifts,
+            self.units + sign * other.units,
+            self.refunded_units + sign * other.refunded_units,
+            self.fee_units + sign * other.fee_units,
+            self.worth_units + sign * other.worth_units,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +125,26 @@ def _held(tx: Connection, keys: Collection[QuarterKey]) -> dict[QuarterKey, Sums
     return {key: found[key] for key in keys if key in found}
 
 
-def read_quarters(tx: Connection, since: datetime, until: datetime) -> tuple[QuarterTotal, ...]:
-    """Read the sums of what came between two moments, oldest first."""
+def read_quarters(
+    tx: Connection, since: datetime, until: datetime, starts: Sequence[datetime] | None = None
+) -> tuple[QuarterTotal, ...]:
+    """Read the sums of what came between two moments, oldest first; starts: summed up from each of them to the next.
+
+    A month has ten thousand of them: they are read as they are stored and added up as plain numbers.
+    """
     first, end = quarters(since, until)
-    asked = select(quarter_total).where(quarter_total.c.quarter >= first, quarter_total.c.quarter < end)
-    rows = tx.execute(asked.order_by(*quarter_total.primary_key))
-    return tuple(QuarterTotal(*(*row[: len(NAMES)], Sums(*row[len(NAMES) :]))) for row in rows)
+    asked = select(*(type_coerce(column, NullType()) for column in quarter_total.c))
+    asked = asked.where(quarter_total.c.quarter >= first, quarter_total.c.quarter < end)
+    edges = None if starts is None else [to_micros(one) // QUARTER_MICROS for one in starts]
+    rows: Sequence[Any] = tx.execute(asked.order_by(*quarter_total.primary_key)).all()
+    held: dict[Any, list[int]] = {}
+    for row in rows:
+        start = row[0] if edges is None else edges[bisect_right(edges, row[0]) - 1]
+        key = (start, *row[1 : len(NAMES)])
+        sums = held.get(key)
+        if sums is None:
+            held[key] = [int(one) for one in row[len(NAMES) :]]
+        else:
+            for place, one in enumerate(row[len(NAMES) :]):
+                sums[place] += int(one)
+    return tuple(QuarterTotal(*(*key, Sums(*sums))) for key, sums in held.items())

@@ -6,7 +6,7 @@ The terms of a gift are kept by accept and go with what they were made from: see
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, select, text
+from sqlalchemy import Connection, bindparam, delete, select, text
 
 from support_service.giving import Listed, Personal
 from support_service.ledger.canonical import read_personal
@@ -184,6 +184,6 @@ def drop_terms(tx: Connection, donation_id: int, terms: Iterable[str]) -> None:
         tx.execute(delete(search_term).where(*here))
 
 
-def terms_of_row(row: RowMapping, personal: Personal) -> frozenset[str]:
+def terms_of_row(row: Values, personal: Personal) -> frozenset[str]:
     """Name the terms that a stored row should have."""
     return terms_of({**row, "units": int(row["units"] or 0)}, personal)

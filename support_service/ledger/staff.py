@@ -30,12 +30,7 @@ from support_service.ledger.invites import (
 )
 from support_service.ledger.new_passwords import make_link, use_link, whose_link
 from support_service.ledger.password_hashes import PASSWORD_CHARS_MAX, TooBusy, prepared
-from support_service.ledger.sessions import (
-    SESSION_MARK,
-    Session,
-    SignedIn,
-    end_sessions,
-)
+from support_service.ledger.sessions import SESSION_MARK, Session, SignedIn, end_sessions
 from support_service.ledger.sign_in import CodeNeeded, Half, LoginRefused, SignIn, TooManyAttempts
 from support_service.ledger.tables import staff, staff_session
 from support_service.ledger.weak_passwords import is_weak

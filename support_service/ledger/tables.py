@@ -295,6 +295,19 @@ waiting_claim = Table(
     Column("asset", Text),
 )
 
+told_balance = Table(
+    "told_balance",
+    metadata,
+    Column("report_number", _Whole, primary_key=True, autoincrement=False),
+    Column("network", Text, primary_key=True),
+    Column("address", Text, primary_key=True),
+    Column("asset", Text, primary_key=True),
+    Column("mark", _Whole, primary_key=True, autoincrement=False),
+    Column("exponent", Integer, nullable=False),
+    Column("units", Units(SUM_DIGITS_MAX), nullable=False),
+    Column("at", _Whole, nullable=False),
+)
+
 plan = Table(
     "plan",
     metadata,

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from support_service.giving import Cursor, MoneyBlock, Report, SourceWarning, Watch
+from support_service.giving import Cursor, HeldBalance, MoneyBlock, Report, SourceWarning, Watch
 from support_service.rails.asides import Asides
 
 
@@ -114,6 +114,11 @@ class Source(ABC):
         """
         del name, task, after
         raise SourceError(f"{self.name}: has no blocks that could be read again")
+
+    def balances(self, after: Cursor) -> tuple[HeldBalance, ...]:
+        """Tell what our addresses hold as the cursor remembers it; nobody is asked."""
+        del after
+        return ()
 
     def holdings(self, after: Cursor) -> list[Holding]:
         """Ask what our addresses hold, of every watch that is read up to finality; raise SourceDown or SourceLied."""

@@ -5,6 +5,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,21 @@ def test_what_is_booked_is_what_the_balances_say(sqlite_books: Bookkeeper, name:
     accounts = told(name)["accounts"]
     if len(accounts) == 1 and accounts[0]["closing_units"] is not None and accounts[0]["opening_units"] is not None:
         assert int(accounts[0]["opening_units"]) + booked == int(accounts[0]["closing_units"])
+    held = sqlite_books.ledger.three_way(datetime(2000, 1, 1, tzinfo=UTC), datetime(2099, 1, 1, tzinfo=UTC))
+    assert [place.differing for place in held.places] == [()] * len(held.places), "nor does the month say otherwise"
+
+
+def test_balances_of_a_statement_are_kept_and_a_line_that_is_taken_back_makes_a_difference(
+    sqlite_books: Bookkeeper,
+) -> None:
+    sqlite_books.bring("camt053/v02-plain.xml")
+    ledger = sqlite_books.ledger
+    ends = datetime(2000, 1, 1, tzinfo=UTC), datetime(2099, 1, 1, tzinfo=UTC)
+    (place,) = ledger.three_way(*ends).places
+    assert place.told_units == place.booked_units != 0
+    ledger.take_back(1, "staff:anna@example.org", "n1")
+    (difference,) = ledger.three_way(*ends).differences
+    assert difference.units == place.told_units, "the bank still says so"
 
 
 @pytest.mark.parametrize("name", files(refused=True))

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, Table, create_engine, make_url, select
 
-from support_service.giving import Direction, Kind, Personal, State
+from support_service.giving import Direction, HeldBalance, Kind, Personal, State
 from support_service.ledger import Head, Ledger, tables
 from support_service.ledger.canonical import chain_hash
 from support_service.ledger.engine import Database
@@ -19,12 +19,12 @@ from support_service.ledger.verify import donations as verify_donations
 from support_service.ledger.verify import postings as verify_postings
 from support_service.ledger.verify import reports as verify_reports
 from tests.fixtures.database import Cluster
-from tests.fixtures.reports import Chain, dispute, gift, pushed, refund, statement, transfer
+from tests.fixtures.reports import NOON, OURS, Chain, dispute, gift, pushed, refund, statement, transfer
 
 # What is derived from the reports, and the reports; cursors, health and people are not.
 DERIVED = (
     *(tables.report, tables.head, tables.donation, tables.observation, tables.posting, tables.total),
-    *(tables.quarter_total, tables.search_term),
+    *(tables.quarter_total, tables.search_term, tables.told_balance),
 )
 FORGED = (*DERIVED, tables.cursor, tables.personal_data)
 
@@ -45,6 +45,7 @@ def fill(ledger: Ledger) -> None:
     ledger.accept(pushed("e4", dispute("pi_2", rank=(1, 0))))
     ledger.accept(pushed("e5", refund("pi_3", rank=(2, 0))))
     ledger.accept(pushed("e6", gift("pi_2", rank=(1, 0))))
+    ledger.tell_balances("evm:ethereum", [HeldBalance("ethereum", OURS, "ETH", 18, 10**18, 102, NOON)])
     chain.says(transfer("0x04", block="D", state=State.CONFIRMED), transfer("0x05", block="D", state=State.CONFIRMED))
 
 
@@ -171,8 +172,8 @@ def test_every_row_that_is_deleted_is_missed(books: str, forge: Forge) -> None:
 
 
 def test_the_end_of_the_chain_cannot_be_cut_off(forge: Forge) -> None:
-    cut = [f"DELETE FROM {table} WHERE report_number = 11" for table in ("posting", "observation")]
-    cut += ["DELETE FROM donation WHERE last_report = 11", "DELETE FROM report WHERE number = 11"]
+    cut = [f"DELETE FROM {table} WHERE report_number = 12" for table in ("posting", "observation")]
+    cut += ["DELETE FROM donation WHERE last_report = 12", "DELETE FROM report WHERE number = 12"]
     assert any("the chain should end at" in problem for problem in forge(*cut))
 
 
@@ -294,6 +295,60 @@ def test_from_a_report_that_was_verified_only_what_came_after_is_checked(ledger:
             tx.exec_driver_sql(change)
         assert bool(ledger.verify(since=since)) is is_found, change
     database.dispose()
+
+
+FORGED_SINCE: dict[str, tuple[str, dict[str, Any]]] = {
+    "rows of alias are not those it claims": (
+        "alias",
+        {"rail": "stripe", "name": "ch_9", "network": "", "asset": "EUR", "address": "", "direction": "in"}
+        | {"locator": "pi_7"},
+    ),
+    "rows of waiting_claim are not those it claims": (
+        "waiting_claim",
+        {"name": "ch_9", "part": "re_9", "rail": "stripe", "rank_major": 1, "rank_minor": 1, "claim": "{}"},
+    ),
+    "rows of told_balance are not those it claims": (
+        "told_balance",
+        {"network": "", "address": "UA1", "asset": "UAH", "mark": 1, "exponent": 2, "units": "5", "at": 1},
+    ),
+    "no report speaks of plan sub_9": (
+        "plan",
+        {"rail": "stripe", "name": "sub_9", "units": "5", "currency": "EUR", "exponent": 2, "frequency": "monthly"}
+        | {"state": "active", "changed_at": 1, "rank_major": 1, "rank_minor": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("told", FORGED_SINCE)
+def test_names_that_came_after_a_verified_report_are_held(sqlite_url: str, told: str) -> None:
+    ledger = Ledger(sqlite_url)
+    fill(ledger)
+    known = ledger.head()
+    ledger.accept(pushed("e7", gift("pi_7", rank=(1, 0))))
+    assert ledger.verify(since=known) == []
+    database = Database(sqlite_url)
+    table, values = FORGED_SINCE[told]
+    values = {"report_number": ledger.head().number, **values}
+    with database.write() as tx:
+        tx.exec_driver_sql(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join(map(sql, values.values()))})")
+    found = ledger.verify(since=known)
+    assert any(told in problem for problem in found), found
+    assert set(found) <= set(ledger.verify()), "and nothing that the whole check does not tell"
+    database.dispose()
+    ledger.dispose()
+
+
+def test_bank_lines_are_held_whatever_was_verified_before(sqlite_url: str) -> None:
+    ledger = Ledger(sqlite_url)
+    fill(ledger)
+    database = Database(sqlite_url)
+    with database.write() as tx:
+        tx.exec_driver_sql(
+            "INSERT INTO known_line (number, locator, account, ref, memo) VALUES (1, 'r9', 'UA1', 'x', '')"
+        )
+    assert any("bank line r9 is kept" in problem for problem in ledger.verify(since=ledger.head()))
+    database.dispose()
+    ledger.dispose()
 
 
 def test_an_empty_ledger_is_sound(ledger: Ledger) -> None:

@@ -302,6 +302,19 @@ def test_holdings_are_what_the_ledger_says(bench: Bench) -> None:
         assert holding.units is not None or holding.trouble
 
 
+def test_the_balances_that_a_source_remembers_are_those_of_the_ledger_at_their_blocks(bench: Bench) -> None:
+    three_gifts(bench)
+    bench.settle()
+    after = bench.cursor()
+    assert after is not None
+    told = bench.source().balances(after)
+    # A node that does not tell what an address holds has told of no opening, either.
+    is_told = any(holding.units is not None for holding in bench.source().holdings(after))
+    assert any(one.units for one in told) is is_told
+    for one in told:
+        assert one.units == bench.ledger.held(one.place, one.mark)
+
+
 def test_a_source_is_named_by_its_rail_and_network_and_rests_between_looks(bench: Bench) -> None:
     source = bench.source()
     rail, _, network = source.name.partition(":")

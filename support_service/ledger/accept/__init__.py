@@ -16,7 +16,7 @@ from support_service.giving import Cursor, Donation, Report
 from support_service.ledger import canonical
 from support_service.ledger.accept.aliases import bodies, write_names
 from support_service.ledger.accept.new_claims import News, check, news
-from support_service.ledger.accept.write import Place, Writing, store
+from support_service.ledger.accept.write import Place, Writing, store, write_balances
 from support_service.ledger.columns import to_micros
 from support_service.ledger.errors import CursorMoved, SourceFrozen
 from support_service.ledger.rows import ByKeys, insert_rows
@@ -100,6 +100,7 @@ def accept_report(tx: Connection, told: Report, now: datetime, *, only_news: boo
     at = Writing(tx, place, now)
     _remember(at, told, found)
     write_names(tx, place.report, found.names)
+    write_balances(tx, place.report, told.balances)
     return Change(place.report, store(at, found))
 
 
@@ -172,6 +173,8 @@ def _body(told: Report, found: News, *, number: int, raw_digest: str | None, acc
         "statements": [canonical.statement_body(statement) for statement in told.statements],
         "raw": raw_digest,
         **bodies(found.names),
+        # Left out where there are none, as in reports made before sources told them.
+        **({"balances": [canonical.balance_body(one) for one in told.balances]} if told.balances else {}),
     }
     observations = (
         canonical.observation_text(claim.identity, claim.part, claim.rank or (0, number), claim.text)

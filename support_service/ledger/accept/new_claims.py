@@ -90,6 +90,8 @@ def _texts(told: Report) -> Iterable[str]:
         if isinstance(claim, PaymentClaim):
             yield from (claim.rail, claim.method, claim.block_hash or "", claim.tx or "")
             yield from (claim.article or "", claim.support_code or "", claim.intent or "")
+    for one in told.balances:
+        yield from one.place
     yield from _names(told)
 
 

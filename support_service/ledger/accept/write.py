@@ -8,16 +8,17 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from support_service.giving import Donation, Identity, Observed
+from support_service.giving import Donation, HeldBalance, Identity, Observed
 from support_service.ledger import canonical
 from support_service.ledger.accept.aliases import Claimed
 from support_service.ledger.accept.new_claims import Held, News
+from support_service.ledger.columns import to_micros
 from support_service.ledger.errors import SourceContradiction
 from support_service.ledger.postings import Leg, postings_for
 from support_service.ledger.quarters import move_quarters
 from support_service.ledger.rows import Kept, believed, donation_values, identity_values, insert_rows, no_values
 from support_service.ledger.search import Findable, move_terms
-from support_service.ledger.tables import donation, observation, posting, total
+from support_service.ledger.tables import donation, observation, posting, told_balance, total
 
 TotalKey: TypeAlias = tuple[str, str, str, str, int]
 
@@ -223,3 +224,16 @@ def _move_total(tx: Connection, key: TotalKey, units: int, count: int) -> None:
         tx.execute(_TOTAL_MOVED, {**here, "units": held.units + units, "count": held.gifts + count})
     else:
         tx.execute(_TOTAL_EMPTY, here)
+
+
+def write_balances(tx: Connection, number: int, balances: Sequence[HeldBalance]) -> None:
+    """Keep what a source says that we hold, under its report's number."""
+    rows = [
+        {
+            "report_number": number, "network": one.network, "address": one.address, "asset": one.asset,
+            "mark": one.mark, "exponent": one.exponent, "units": one.units, "at": to_micros(one.at),
+        }
+        for one in balances
+    ]  # fmt: skip
+    if rows:
+        insert_rows(tx, told_balance, rows)

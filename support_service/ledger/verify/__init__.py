@@ -27,6 +27,7 @@ from support_service.ledger.tables import (
     quarter_total,
     report,
     staff_action,
+    told_balance,
     total,
     waiting_claim,
 )
@@ -44,7 +45,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 # A person mends the first few; a ledger that is all wrong would fill the memory with lines.
 PROBLEMS_MAX = 1_000
 
-APPEND_ONLY = (report, observation, posting, alias, waiting_claim)
+APPEND_ONLY = (report, observation, posting, alias, waiting_claim, told_balance)
 # What a line is known by, and who told it, is only ever added, too; they belong to no report.
 GUARDED = (*APPEND_ONLY, line_key, known_line, import_line, staff_action)
 

@@ -5,7 +5,7 @@ from the reports. An intent is held against its own seal, and money against the 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, or_, select
@@ -15,36 +15,52 @@ from support_service.ledger import canonical
 from support_service.ledger.accept.aliases import identity_of_alias, plan_place, plan_values
 from support_service.ledger.engine import Database
 from support_service.ledger.intents import intent_hash
-from support_service.ledger.tables import alias, donation, intent, observation, plan, report, waiting_claim
+from support_service.ledger.tables import (
+    alias,
+    donation,
+    intent,
+    observation,
+    plan,
+    report,
+    told_balance,
+    waiting_claim,
+)
 from support_service.ledger.verify.parts import CHUNK_ROWS, Moment, as_stored, raw_units
 from support_service.ledger.verify.reports import check_personal
 
 
-def check_names(database: Database, moment: Moment) -> Iterator[str]:
-    """See that no claim waits whose money is known, that plans follow from reports, and that intents are sealed."""
-    yield from _check_told(database, moment)
+def check_names(database: Database, moment: Moment, *, since: int = 0) -> Iterator[str]:
+    """See that no claim waits whose money is known, that plans follow from reports, and that intents are sealed.
+
+    since: the names that reports up to this number told are taken as they are. Intents are of no report: all are read.
+    """
+    yield from _check_told(database, moment, since)
     with database.read() as tx:
-        problems = [*_check_found(tx, moment), *_check_plans(tx, moment)]
+        problems = [*_check_found(tx, moment), *_check_plans(tx, moment, since)]
     yield from problems
     yield from _check_intents(database)
 
 
-def _check_told(database: Database, moment: Moment) -> Iterator[str]:
+def _check_told(database: Database, moment: Moment, since: int) -> Iterator[str]:
     """Hold the stored names and waiting claims against what the reports say; note what they say of plans.
 
     The rail of a row is not in the report's body: it is that of the report's source.
     """
-    for after in range(0, moment.last_report, CHUNK_ROWS):
+    for after in range(since, moment.last_report, CHUNK_ROWS):
         until = min(after + CHUNK_ROWS, moment.last_report)
         with database.read() as tx:
             asked = select(report.c.number, report.c.source, report.c.body)
             rows = tx.execute(asked.where(report.c.number.between(after + 1, until))).all()
             bodies = {row.number: _names_in(row.body) for row in rows}
             rails = {row.number: rail_of(row.source) for row in rows}
-            held = {"aliases": _aliases(tx, after, until), "waiting": _waits(tx, after, until)}
-        for number in sorted({*bodies, *held["aliases"], *held["waiting"]}):
+            held = {
+                "aliases": _aliases(tx, after, until),
+                "waiting": _waits(tx, after, until),
+                "balances": _balances(tx, after, until, rails),
+            }
+        for number in sorted({*bodies, *(number for rows in held.values() for number in rows)}):
             told = bodies.get(number, {})
-            for what, table in (("aliases", "alias"), ("waiting", "waiting_claim")):
+            for what, table in (("aliases", "alias"), ("waiting", "waiting_claim"), ("balances", "told_balance")):
                 stored = [row for rail, row in held[what].get(number, []) if rail == rails.get(number)]
                 moment.reach(f"{table} of report", len(stored))
                 if len(stored) < len(held[what].get(number, [])):
@@ -57,7 +73,7 @@ def _check_told(database: Database, moment: Moment) -> Iterator[str]:
 
 def _names_in(body: str) -> dict[str, Any]:
     """Read what a report's body says by name; most say nothing, and a damaged one was told of before."""
-    if not any(f'"{key}":[' in body for key in ("aliases", "waiting", "plans")):
+    if not any(f'"{key}":[' in body for key in ("aliases", "waiting", "plans", "balances")):
         return {}
     held = _json(body)
     return held if isinstance(held, dict) else {}
@@ -78,6 +94,15 @@ def _waits(tx: Connection, after: int, until: int) -> dict[int, list[Any]]:
         told = {"name": row["name"], "part": row["part"], "rank": [row["rank_major"], row["rank_minor"]]}
         told |= {} if row["asset"] is None else {"asset": row["asset"]}
         found.setdefault(row["report_number"], []).append((row["rail"], {**told, "claim": _json(row["claim"])}))
+    return found
+
+
+def _balances(tx: Connection, after: int, until: int, rails: Mapping[int, str]) -> dict[int, list[Any]]:
+    found: dict[int, list[Any]] = {}
+    asked = select(*(raw_units(column) for column in told_balance.c))
+    for row in tx.execute(asked.where(told_balance.c.report_number.between(after + 1, until))).mappings():
+        told = {name: row[name] for name in ("network", "address", "asset", "exponent", "units", "mark", "at")}
+        found.setdefault(row["report_number"], []).append((rails.get(row["report_number"]), told))
     return found
 
 
@@ -131,8 +156,9 @@ def _check_found(tx: Connection, moment: Moment) -> Iterator[str]:
             yield f"report {number}: what it says of {part} of {name} never found its money, though the name is known"
 
 
-def _check_plans(tx: Connection, moment: Moment) -> Iterator[str]:
-    stored = tx.execute(select(*(raw_units(column) for column in plan.c))).mappings()
+def _check_plans(tx: Connection, moment: Moment, since: int) -> Iterator[str]:
+    asked = select(*(raw_units(column) for column in plan.c)).where(plan.c.report_number > since)
+    stored = tx.execute(asked).mappings()
     rows = {(row["rail"], row["name"]): row for row in stored}
     for (rail, name), (claim, number) in moment.plans.items():
         row = rows.pop((rail, name), None)

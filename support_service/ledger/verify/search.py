@@ -2,18 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Connection, RowMapping, func, literal_column, select
+from sqlalchemy import Connection, func, literal_column, select
 
 from support_service.ledger.canonical import read_personal
 from support_service.ledger.engine import Database
-from support_service.ledger.rows import in_chunks, personal_by_digest
+from support_service.ledger.rows import Values, in_chunks, personal_by_digest
 from support_service.ledger.search import terms_of_row
 from support_service.ledger.tables import head, search_term
 from support_service.ledger.terms import PERSON
 from support_service.ledger.verify.parts import Moment
 
 
-def check_terms(tx: Connection, rows: Sequence[RowMapping], moment: Moment) -> Iterator[str]:
+def check_terms(tx: Connection, rows: Sequence[Values], moment: Moment) -> Iterator[str]:
     """Hold the terms of a chunk of donations against what these say now."""
     bodies = personal_by_digest(tx, sorted({row["personal_digest"] for row in rows if row["personal_digest"]}))
     expected: dict[int, frozenset[str]] = {}
@@ -34,8 +34,8 @@ def check_terms(tx: Connection, rows: Sequence[RowMapping], moment: Moment) -> I
         *(search_term.c.term.in_(one) for one in in_chunks(terms)),
     ]
     for way in ways:
-        for found in tx.execute(select(search_term).where(way, is_here)):
-            held.setdefault(found.donation_id, set()).add(found.term)
+        for term, number in tx.execute(select(search_term.c.term, search_term.c.donation_id).where(way, is_here)).all():
+            held.setdefault(number, set()).add(term)
     for row in rows:
         if row["id"] in expected and held[row["id"]] != expected[row["id"]]:
             yield f"donation {row['id']} ({row['ref']}) is not found by what it says: its search terms are others"

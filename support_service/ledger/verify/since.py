@@ -1,7 +1,7 @@
 """Verify from a report on that was verified before: what came after it is checked like everything, the rest is taken.
 
 The hash of that report names all reports up to it; what is derived from them alone (gifts that nothing spoke of
-since, their postings, names) is taken as it was. The sums are made of every gift.
+since, their postings, names) is taken as it was. Bank lines, intents and the sums are of every gift.
 """
 
 from collections import Counter
@@ -12,7 +12,9 @@ from sqlalchemy import func, select
 from support_service.ledger.engine import Database
 from support_service.ledger.queries import Head
 from support_service.ledger.tables import donation, observation, posting, report
+from support_service.ledger.verify.aliases import check_names
 from support_service.ledger.verify.donations import check_chunk
+from support_service.ledger.verify.lines import check_lines
 from support_service.ledger.verify.parts import CHUNK_ROWS, Moment, raw, raw_units
 from support_service.ledger.verify.postings import check_postings
 from support_service.ledger.verify.reports import Link, check_reports
@@ -37,6 +39,8 @@ def check_since(database: Database, moment: Moment, since: Head) -> Iterator[str
     yield from check_reports(database, moment, Link(since.number, since.hash, told))
     yield from _check_touched(database, moment, since)
     yield from check_postings(database, moment, after=posted)
+    yield from check_names(database, moment, since=since.number)
+    yield from check_lines(database)
     yield from _check_sums(database, moment)
 
 

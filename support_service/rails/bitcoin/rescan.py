@@ -7,7 +7,7 @@ was missed is added; what the chain does not have becomes `replaced` or `orphane
 
 from collections.abc import Iterator
 
-from support_service.giving import Cursor, Report
+from support_service.giving import Cursor, HeldBalance, Report
 from support_service.rails.bitcoin import cursor_state, reorg
 from support_service.rails.bitcoin.coins import Coins
 from support_service.rails.bitcoin.cursor_state import CursorState
@@ -91,6 +91,22 @@ def holdings(context: SourceContext, chain: Chain, after: Cursor) -> list[Holdin
     return [
         _holding(context, chain, key, held, tip=tip) for key in context.watches if key in held.progress and held.final
     ]
+
+
+def balances(context: SourceContext, after: Cursor) -> tuple[HeldBalance, ...]:
+    """What every watch held at the last block that is deep enough, by all that blocks told; nobody is asked."""
+    held = cursor_state.read(after)
+    if held.final is None:
+        return ()
+    told = []
+    for key, item in held.progress.items():
+        pending = {mark: one.moved[key] for mark, one in held.pending.items() if key in one.moved}
+        is_deep = held.final.height >= item.start and all(mark.height > held.final.height for mark in pending)
+        if key in context.watches and is_deep and item.opening is not None and item.moved is not None:
+            watch, units = context.watches[key], item.opening + item.moved - sum(pending.values())
+            place = HeldBalance(*watch.key, watch.asset.exponent, units, held.final.height, after.checked_at)
+            told.append(place)
+    return tuple(told)
 
 
 def _holding(context: SourceContext, chain: Chain, key: WatchKey, held: CursorState, *, tip: BlockRef) -> Holding:

@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from support_service.giving import Clock, Cursor, MoneyBlock, Report, SourceWarning, Watch, utc_now
+from support_service.giving import Clock, Cursor, HeldBalance, MoneyBlock, Report, SourceWarning, Watch, utc_now
 from support_service.rails.asides import WATCH, Asides
 from support_service.rails.bitcoin.core import CoreChain
 from support_service.rails.bitcoin.esplora import EsploraChain
@@ -11,7 +11,7 @@ from support_service.rails.bitcoin.network import BitcoinNetwork, read_network
 from support_service.rails.bitcoin.node import Chain, UnreadableAnswer, WatchSilent
 from support_service.rails.bitcoin.node_quorum import NodeQuorum
 from support_service.rails.bitcoin.poll import Poll
-from support_service.rails.bitcoin.rescan import holdings, read_again
+from support_service.rails.bitcoin.rescan import balances, holdings, read_again
 from support_service.rails.bitcoin.source_context import SourceContext
 from support_service.rails.bitcoin.step_back import step_back
 from support_service.rails.chain.cursor_state import WatchKey, key_of
@@ -68,6 +68,10 @@ class BitcoinSource(Source):
     def holdings(self, after: Cursor) -> list[Holding]:
         """Ask what every watch held at its last confirmed block; raises SourceDown and SourceLied."""
         return holdings(self._context(self.name), self._asked(), after)
+
+    def balances(self, after: Cursor) -> tuple[HeldBalance, ...]:
+        """Tell what every watch holds, as far as all of it is confirmed."""
+        return balances(self._context(self.name), after)
 
     def _context(self, name: str, left_out: Container[WatchKey] = ()) -> SourceContext:
         going = {key: watch for key, watch in self._watches.items() if key not in left_out}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from support_service.giving import Cursor
+from support_service.giving import Cursor, Watch
 from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.cursor_state import TextUnits, WatchKey, named
 from support_service.rails.chain.search import BlockRef
@@ -47,6 +47,15 @@ class WatchState:
     booked: tuple[tuple[int, TextUnits], ...] = field(default=(), metadata=named(is_left_out=True))
     known: tuple[BalanceAt, ...] = field(default=(), metadata=named(is_left_out=True))
     is_unproven: bool = field(default=False, metadata=named("unproven", is_left_out=True))
+
+    def proven(self, watch: Watch) -> BalanceAt | None:
+        """What the chain's own balance was last; a token's without what blocks told since it was asked for."""
+        if self.final is None or self.is_unproven:
+            return None
+        if self.proof is None:
+            return None if watch.asset.contract else self.final
+        since = sum(units for height, units in self.booked if height > self.proof)
+        return BalanceAt(self.proof, self.final.units - since)
 
     def at(self, height: int) -> BalanceAt | None:
         """What a block held that we met as the head; None from before the first of them."""

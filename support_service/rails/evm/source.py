@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from support_service.giving import Clock, Cursor, MoneyBlock, Report, SourceWarning, Watch, utc_now
+from support_service.giving import Clock, Cursor, HeldBalance, MoneyBlock, Report, SourceWarning, Watch, utc_now
 from support_service.rails.asides import WATCH, Asides
 from support_service.rails.chain.node_pool import NodePool
 from support_service.rails.evm import cursor_state, range_reader, tokens
@@ -93,6 +93,16 @@ class EvmSource(Source):
             return range_reader.holdings(reader, self._watched_together, cursor_state.read(after).progress)
         except Refusal as error:
             raise SourceDown(f"{asked.host}: {_in_words(error)}") from error
+
+    def balances(self, after: Cursor) -> tuple[HeldBalance, ...]:
+        """Tell what every watch was last proved to hold."""
+        watches, progress = self._watched_together.all, cursor_state.read(after).progress
+        proven = [(watches[key], item.proven(watches[key])) for key, item in progress.items() if key in watches]
+        return tuple(
+            HeldBalance(*watch.key, watch.asset.exponent, point.units, point.height, after.checked_at)
+            for watch, point in proven
+            if point is not None
+        )
 
     def _asked(self) -> Askable:
         """Whom to ask outside of turns: the first node that is ready, or a quorum."""

@@ -7,7 +7,16 @@ beyond this folder meets a hex address of TRON.
 from collections.abc import Iterable
 from dataclasses import replace
 
-from support_service.giving import Identity, MoneyBlock, Observation, PaymentClaim, Report, Statement, Watch
+from support_service.giving import (
+    HeldBalance,
+    Identity,
+    MoneyBlock,
+    Observation,
+    PaymentClaim,
+    Report,
+    Statement,
+    Watch,
+)
 from support_service.rails.source import Holding
 from support_service.rails.tron.address import any_form, to_evm
 
@@ -33,6 +42,10 @@ class Forms:
     def holding(self, holding: Holding) -> Holding:
         """Write what a twin holds under the watch as it was set."""
         return replace(holding, watch=self._watch[holding.watch])
+
+    def balance(self, told: HeldBalance) -> HeldBalance:
+        """Write what a twin holds at the address as it was set."""
+        return replace(told, address=self._shown[told.address])
 
     def blocks(self, blocks: Iterable[MoneyBlock]) -> tuple[MoneyBlock, ...]:
         """The ledger's blocks of money in the form that nodes take; those of addresses not watched are left out."""

@@ -9,7 +9,17 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from support_service.giving import Clock, Cursor, MoneyBlock, Report, SourceWarning, WarningKind, Watch, utc_now
+from support_service.giving import (
+    Clock,
+    Cursor,
+    HeldBalance,
+    MoneyBlock,
+    Report,
+    SourceWarning,
+    WarningKind,
+    Watch,
+    utc_now,
+)
 from support_service.rails.asides import Asides
 from support_service.rails.chain.search import RangeSize
 from support_service.rails.evm import cursor_state, tokens
@@ -101,6 +111,10 @@ class TronSource(EvmSource):
         with self._told_as_down() as reader:
             context = self._context(name, self._watched_together)
             yield from rescan.read_again(context, reader, task, after, forms=self._forms)
+
+    def balances(self, after: Cursor) -> tuple[HeldBalance, ...]:
+        """Tell what every watch was last proved to hold."""
+        return tuple(map(self._forms.balance, super().balances(after)))
 
     def holdings(self, after: Cursor) -> list[Holding]:
         """Ask what every watch held at its last final block; raises SourceDown and SourceLied."""

@@ -3,18 +3,30 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from urllib.parse import unquote
 
 from flask import Blueprint, render_template, request
 
-from support_service.ledger import GIFTS_MAX, ArticleGift, Ledger
+from support_service.ledger import ArticleSum, Ledger
 from support_service.ledger.staff import Role
+from support_service.origin import BadAddress, split_origin
 from support_service.web.guard import login_required
 from support_service.web.service import Service, service
-from support_service.web.staff.month_sums import MonthSums, add_up, ends_of, next_month, previous_month, read_month
+from support_service.web.staff.month_sums import (
+    MonthSums,
+    add_up,
+    day_starts,
+    ends_of,
+    next_month,
+    previous_month,
+    read_month,
+)
 
 blueprint = Blueprint("articles", __name__)
 
-ROWS_MAX = 200
+ROWS_MAX, SECTIONS_MAX = 200, 30
+# Addresses are strangers' text; "uk" and "en" before the section are languages.
+SECTION_CHARS_MAX, LANGUAGE_CHARS = 60, 2
 # So few gifts are no trend, and may tell who gave.
 TREND_FLOOR = 5
 
@@ -40,6 +52,35 @@ class ArticleSums:
         return round(100 * (self.gifts - self.before) / self.before)
 
 
+def section_of(article: str) -> str:
+    """Name the part of the site an article stands in, as its address says: "" where that says none.
+
+    "https://example.com/news/drones" stands in "news"; a part that is a year or a language is none.
+    """
+    try:
+        _, rest = split_origin(article)
+    except BadAddress:
+        return ""
+    parts = [part for part in rest.partition("?")[0].partition("#")[0].split("/") if part]
+    named = [part for part in parts[:-1] if not part.isdigit() and len(part) > LANGUAGE_CHARS]
+    return unquote(named[0])[:SECTION_CHARS_MAX] if named else ""
+
+
+def add_up_sections(articles: Iterable[ArticleSums]) -> list[ArticleSums]:
+    """Add articles up by section, the one that brought most first; none where no address names one."""
+    held: dict[str, ArticleSums] = {}
+    for one in articles:
+        section = section_of(one.article)
+        total = held.setdefault(section, ArticleSums(section))
+        total.gifts += one.gifts
+        total.worth += one.worth
+        total.begun += one.begun
+        total.before += one.before
+    if set(held) <= {""}:
+        return []
+    return sorted(held.values(), key=lambda one: (-one.worth, -one.gifts, -one.begun, one.article))
+
+
 @blueprint.get("/articles")
 @login_required(Role.VIEWER)
 def overview() -> str:
@@ -47,8 +88,8 @@ def overview() -> str:
     at = service()
     first = read_month(request.args.get("month", ""), at.today())
     sums = month_of(at, at.books, first)
-    gifts = at.books.article_gifts(*ends_of(first, at.zone))
-    earlier = at.books.article_gifts(*ends_of(previous_month(first), at.zone))
+    gifts = at.books.article_sums(*ends_of(first, at.zone))
+    earlier = at.books.article_sums(*ends_of(previous_month(first), at.zone))
     begun = at.books.plans_begun(*ends_of(first, at.zone))
     articles = add_up_articles(sums, gifts, earlier, begun)
     return render_template(
@@ -58,7 +99,7 @@ def overview() -> str:
         later=next_month(first) if first < at.today().replace(day=1) else None,
         articles=articles[:ROWS_MAX],
         titles=at.books.article_titles(*ends_of(first, at.zone)),
-        is_whole=len(gifts) < GIFTS_MAX,
+        sections=add_up_sections(articles)[:SECTIONS_MAX],
         unknown_gifts=sums.gifts - sum(one.gifts for one in articles),
         unknown_worth=sums.worth - sum(one.worth for one in articles),
         unknown_begun=begun.get(None, 0),
@@ -68,23 +109,23 @@ def overview() -> str:
 def month_of(at: Service, ledger: Ledger, first: date) -> MonthSums:
     """Add up a month from the ledger."""
     currency = at.configured.value.currency if at.configured.value else None
-    return add_up(first, ledger.quarters(*ends_of(first, at.zone)), zone=at.zone, currency=currency)
+    totals = ledger.quarters(*ends_of(first, at.zone), day_starts(first, at.zone))
+    return add_up(first, totals, zone=at.zone, currency=currency)
 
 
 def add_up_articles(
-    month: MonthSums, gifts: Iterable[ArticleGift], earlier: Iterable[ArticleGift], begun: Mapping[str | None, int]
+    month: MonthSums, sums: Iterable[ArticleSum], earlier: Iterable[ArticleSum], begun: Mapping[str | None, int]
 ) -> list[ArticleSums]:
     """Add gifts up by article, the one that brought most first."""
     held: dict[str, ArticleSums] = {}
-    for gift in gifts:
-        one = held.setdefault(gift.article, ArticleSums(gift.article))
-        one.gifts += 1
-        value = gift.value
-        if value is not None and month.currency is not None and value.currency == month.currency.code and gift.units:
-            one.worth += value.units * gift.counted_units // gift.units
-    for gift in earlier:
-        if gift.article in held:
-            held[gift.article].before += 1
+    for found in sums:
+        one = held.setdefault(found.article, ArticleSums(found.article))
+        one.gifts += found.gifts
+        if month.currency is not None and found.currency == month.currency.code:
+            one.worth += found.worth_units
+    for found in earlier:
+        if found.article in held:
+            held[found.article].before += found.gifts
     for article, count in begun.items():
         if article is not None:
             held.setdefault(article, ArticleSums(article)).begun += count

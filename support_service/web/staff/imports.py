@@ -14,6 +14,7 @@ from support_service.ledger import FileBrought, Import
 from support_service.ledger.staff import Role
 from support_service.money import Money, plain
 from support_service.rails.bank import BANK
+from support_service.rails.bank.balances import tell_balances
 from support_service.rails.bank.booking import Counts, Told, count, import_lines
 from support_service.rails.bank.settings import BankChoices, read_account
 from support_service.rails.bank.settling import settle
@@ -124,6 +125,7 @@ def book(number: str) -> BaseResponse | tuple[str, int]:
     refused = len(read.problems)
     text = f"new {counts.new}, known {counts.known}, changed {counts.changed}, refused {refused}"
     at.ledger.end_import(held.number, text)
+    tell_balances(read.statements, at.ledger)
     settle({statement.account for statement in read.statements}, at.ledger)
     return _to_import(held.number, "booked")
 

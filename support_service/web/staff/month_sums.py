@@ -109,15 +109,24 @@ def ends_of(first: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
     return civil_dates.first_moment(first, zone), civil_dates.first_moment(next_month(first), zone)
 
 
+def day_starts(first: date, zone: ZoneInfo) -> list[datetime]:
+    """Return the moments at which the days of a month begin on the publisher's calendar."""
+    length = (next_month(first) - first).days
+    return [civil_dates.first_moment(first + timedelta(days=number), zone) for number in range(length)]
+
+
 def add_up(first: date, totals: Iterable[QuarterTotal], *, zone: ZoneInfo, currency: Asset | None) -> MonthSums:
     """Add up what the ledger keeps by quarter of an hour."""
     methods: dict[str, MethodSums] = {}
     days: dict[int, date] = {}
+    # Of one way and asset there are thousands of quarters.
+    assets: dict[tuple[str, int, str], Asset] = {}
     for total in totals:
         if total.quarter not in days:
             days[total.quarter] = civil_dates.day_of(_EPOCH + total.quarter * _QUARTER, zone)
         held = methods.setdefault(total.method, MethodSums(total.method))
-        asset = Asset(total.asset, total.exponent, total.network)
+        named = (total.asset, total.exponent, total.network)
+        asset = assets.get(named) or assets.setdefault(named, Asset(*named))
         held.assets[asset] = held.assets.get(asset, Sums()).plus(total.sums)
         held.gifts += total.sums.counted_gifts
         is_valued = currency is not None and total.currency == currency.code

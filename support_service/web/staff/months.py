@@ -14,8 +14,10 @@ from support_service.money import Asset
 from support_service.web import guard
 from support_service.web.guard import login_required
 from support_service.web.service import service
+from support_service.web.staff.filter import read_number
 from support_service.web.staff.manual_gift import read_note
 from support_service.web.staff.month_sums import ends_of, next_month, previous_month, read_month
+from support_service.web.staff.three_way import tell_differences, tell_places
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +53,7 @@ def month(name: str) -> str:
     closing = held[name][-1] if is_closed(held[name]) else None
     rows = closing.rows if closing else at.books.month_rows(*ends_of(first, at.zone))
     since, until = ends_of(first, at.zone)
+    sides = at.books.three_way(since, until)
     return render_template(
         "staff/months.html",
         name=name,
@@ -64,7 +67,9 @@ def month(name: str) -> str:
         carried=_carried(closing.carried.items()) if closing else (),
         late=() if closing else at.books.late(_closed_before(held, name), ends),
         questions=_questions(at.books, since, until),
-        payouts=at.books.donations(Wanted(kind=Kind.PAYOUT, since=since, until=until), limit=LISTED_MAX),
+        sides=sides,
+        places=tell_places(sides.places),
+        differences=tell_differences(at, sides.differences),
         is_over=next_month(first) <= at.today(),
         is_bookkeeper=guard.signed_in().person.role.covers(Role.BOOKKEEPER),
         is_admin=guard.signed_in().person.role.covers(Role.ADMIN),
@@ -82,7 +87,10 @@ def close(name: str) -> BaseResponse:
     if next_month(first) > at.today():
         return _back(name, "running")
     closed = _closed_before(at.ledger.closings(_earlier(first)), name)
-    return _done(name, "closed", lambda by, note: at.ledger.close_month(name, closed, ends, by=by, note=note))
+    seen = read_number(request.form.get("differences", ""))
+    return _done(
+        name, "closed", lambda by, note: at.ledger.close_month(name, closed, ends, by=by, note=note, seen=seen)
+    )
 
 
 @blueprint.post("/months/<name>/reopen")

@@ -11,6 +11,7 @@ import pytest
 from support_service.giving import Personal, State
 from support_service.ledger import Ledger
 from support_service.money import Asset
+from support_service.web.staff.articles import section_of
 from support_service.web.staff.month_sums import CHART_HEIGHT, add_up, bars, ends_of, read_month
 from tests.fixtures.books import valued
 from tests.fixtures.reports import gift, pushed, transfer
@@ -142,3 +143,29 @@ def test_that_a_payment_was_on_its_way_is_no_news_once_it_has_come(house: House)
     page = house.person().get(f"/staff/donations/{ref}", lang="en").text
     told = re.findall(r'<p><span class="state state-\w+">([^<]+)</span>', page)
     assert told == ["Confirmed"]
+
+
+@pytest.mark.parametrize(
+    ("article", "section"),
+    [
+        ("https://example.com/news/drones", "news"),
+        ("https://example.com/uk/war/2026/11/drones?a=1#b", "war"),
+        ("https://example.com/2026/11/drones", ""),
+        ("https://example.com/drones", ""),
+        ("https://example.com/", ""),
+        ("what is no address", ""),
+        ("https://example.com/%D0%B2%D1%96%D0%B9%D0%BD%D0%B0/drones/", "війна"),
+    ],
+)
+def test_an_articles_section_is_what_its_address_says(article: str, section: str) -> None:
+    assert section_of(article) == section
+
+
+def test_articles_are_summed_by_section_too(house: House) -> None:
+    for number, place in enumerate(("news/a", "news/b", "war/c", "d")):
+        made = gift(f"pi_s{number}", occurred_at=house.clock.now, article=f"https://example.com/{place}")
+        house.ledger.accept(pushed(f"s{number}", made))
+    page = house.person("viewer").get("/staff/articles", month="2026-05", lang="en").text
+    sections = page.partition('id="sections"')[2].partition("</section>")[0]
+    assert [sections.index(name) for name in (">news<", ">war<", "the address names none")]
+    assert sections.index(">news<") < sections.index(">war<")

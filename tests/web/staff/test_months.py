@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from support_service.giving import Observation, Outcome
+from support_service.giving import BankFacts, Observation, Outcome
 from support_service.ledger import Ledger, MonthBusy, MonthRow, Sums, is_closed
 from support_service.web.staff.month_sums import ends_of
+from tests.fixtures.books import ACCOUNT, bank_line
 from tests.fixtures.reports import gift, pushed, refund
 from tests.fixtures.staff import House, Visitor, build_house
 
@@ -137,3 +138,49 @@ def test_a_month_that_is_not_over_is_not_closed(house: House) -> None:
 @pytest.mark.parametrize("name", ["2026-13", "x", "2026-1", "2026-05-01", "9999-12"])
 def test_what_is_no_month_is_not_found(house: House, name: str) -> None:
     assert house.person("viewer").get(f"/staff/months/{name}").status_code == 404
+
+
+# Held against processors, bank and chains
+
+
+def with_a_difference(house: House) -> None:
+    """Book a bank line of April, and a gift by hand of the same account that no line brought."""
+    day = date(2026, 4, 10)
+    line = bank_line("r1", bank=BankFacts("gift", "rule", day), occurred_at=datetime(2026, 4, 10, 12, tzinfo=UTC))
+    house.ledger.accept(pushed("b1", line, source="bank:iban"))
+
+
+def test_a_difference_stands_on_the_page_with_its_sum_and_leads_to_its_money(house: House) -> None:
+    anna = house.person("bookkeeper")
+    with_a_difference(house)
+    assert "Booked by hand" not in anna.get(f"/staff/months/{APRIL}", lang="en").text
+    ref = anna.book(method="iban", amount="77", date="2026-04-12")
+    page = anna.get(f"/staff/months/{APRIL}", lang="en").text
+    row = page.partition("Booked by hand, and no line of the bank brought it")
+    assert f"/staff/donations/{ref}" in row[0][-200:]
+    assert '<data value="77">' in row[2] or '<data value="-77">' in row[2]
+    assert "less than the books" in row[2]
+    assert "There is 1 difference: say in the note what explains it." in page
+
+
+def test_a_month_is_closed_with_the_differences_that_were_looked_at_and_its_report_names_them(house: House) -> None:
+    anna = house.person("bookkeeper")
+    with_a_difference(house)
+    anna.book(method="iban", amount="77", date="2026-04-12")
+    form = anna.form(f"/staff/months/{APRIL}?lang=en", "close")
+    anna.book(method="iban", amount="88", date="2026-04-13")
+    answer = anna.send(form, note="the bank is late", sure="yes")
+    assert "told=busy" in answer.headers["Location"], "there is one more than was looked at"
+    page = close(anna, APRIL, note="the bank is late")
+    assert "the bank is late</bdi> (with 2 differences)" in page
+    (closing,) = house.ledger.closings([APRIL])[APRIL]
+    assert closing.differences == 2
+
+
+def test_accounts_that_were_told_no_balance_and_gifts_of_nobody_are_open_questions(house: House) -> None:
+    anna = house.person("bookkeeper")
+    with_a_difference(house)
+    page = anna.get(f"/staff/months/{APRIL}", lang="en").text
+    questions = page.partition('id="questions"')[2]
+    assert ACCOUNT in questions
+    assert "1 gift by bank names no reader's code" in questions

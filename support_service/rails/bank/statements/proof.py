@@ -82,6 +82,7 @@ class Draft:
             self.account, self.asset, self.label, self.lines, self.first_day, self.last_day,
             self.opening.units if self.opening else None, self.closing.units if self.closing else None,
             proof, tuple(self.problems), tuple(self.notes),
+            is_whole=all(one.is_final for one in (self.opening, self.closing) if one),
         )  # fmt: skip
 
     def _proof(self, change_units: int) -> Proof:

@@ -166,6 +166,7 @@ class Statement:
 
     opening_units and closing_units are None where the file names none; first_day and last_day are
     those of the booked lines. notes say what a person should know (a page that is missing).
+    is_whole: it begins and ends with a day, and not in the middle of one.
     """
 
     account: str
@@ -179,6 +180,7 @@ class Statement:
     proof: Proof
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
