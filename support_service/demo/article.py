@@ -17,7 +17,8 @@ from support_service.web.reader.articles import allowed_article
 
 # What a strict newsroom page allows, plus our origin for the one script and for codes that a reader asks for.
 _POLICY = (
-    "default-src 'none'; script-src {ours}; style-src 'self'; img-src data: {ours}; base-uri 'none'; form-action 'none'"
+    "default-src 'none'; script-src {ours}; style-src 'self'; img-src data: {ours}; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'"
 )
 
 _TITLES = {"uk": "Майстерня, у якій дрони дістають друге життя", "en": "The workshop where drones get a second life"}

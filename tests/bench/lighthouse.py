@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support_service.assembly import assemble
 from support_service.demo.article import create_sample_app
+from support_service.ledger import migrate
 from tests.bench.page import serving
 from tests.bench.serving import HOST
 from tests.fixtures.browser import chromium_path
@@ -51,7 +53,9 @@ def pages() -> Iterator[dict[str, str]]:
     """Serve the pages: ours behind its own server, the article from another origin."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        port, _ = stack.enter_context(serving("service", write_settings(folder, SEED)))
+        settings = write_settings(folder, SEED)
+        migrate(assemble(settings).settings.database_url)
+        port, _ = stack.enter_context(serving("service", settings))
         own = f"http://{HOST}:{port}"
         article = stack.enter_context(serving_app(create_sample_app(own, "Militarnyi", "uk"), 0))
         yield {"/support": f"{own}/support", "a sample article": f"{article}/", "/gift": f"{own}/gift"}
@@ -80,6 +84,9 @@ def _lowered(told: dict[str, Any]) -> Iterator[str]:
             audit = told["audits"][reference["id"]]
             if reference["weight"] and audit["score"] is not None and audit["score"] < 1:
                 yield f"{kind}: {audit['title']} ({audit.get('displayValue') or audit['score']})"
+    for audit in ("layout-shifts", "errors-in-console"):
+        for item in told["audits"].get(audit, {}).get("details", {}).get("items", []):
+            yield f"{audit}: {(item.get('node') or {}).get('selector') or item.get('description')}"
 
 
 def table(results: list[Result]) -> list[str]:

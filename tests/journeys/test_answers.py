@@ -197,8 +197,8 @@ def test_who_sent_from_a_wallet_signs_in_the_browser_and_it_is_theirs(
     newsroom: Newsroom, visit: Visit, size: tuple[int, int], theme: str, lang: str
 ) -> None:
     sent = newsroom.node.send(US, ETHER)
-    sender = newsroom.node.receipt(sent)["from"]
     newsroom.node.mine()
+    sender = newsroom.node.receipt(sent)["from"]
     newsroom.look()
     page = visit(size=size, theme=theme).page
 

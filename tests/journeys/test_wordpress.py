@@ -3,7 +3,6 @@
 import io
 import zipfile
 from collections.abc import Iterator
-from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -26,7 +25,8 @@ pytestmark = [
     ),
 ]
 BLOCK = "support-block section"
-TITLE = "Дрони & “друге” життя <b>"
+# WordPress lets no markup into a title, as it lets none into a paragraph of an author.
+TITLE, SHOWN = "Дрони & “друге” життя <b>", "Дрони & “друге” життя"
 
 
 @pytest.fixture(scope="module")
@@ -138,11 +138,11 @@ def test_the_shortcode_and_the_block_name_the_article_and_its_title(
         assert visitor.page.get_attribute("support-block", "layout") == "compact"
         link = visitor.page.get_attribute(f"{BLOCK} .all", "href") or ""
         told = parse_qs(urlsplit(link).query)
-        assert (told["article"], told["title"]) == ([address], [unescape(TITLE)])
+        assert (told["article"], told["title"]) == ([address], [SHOWN])
     plain = visit(has_script=False).page
     plain.goto(address)
     told = parse_qs(urlsplit(plain.get_attribute("support-block > p:last-child a", "href") or "").query)
-    assert (told["article"], told["title"]) == ([address], [TITLE])
+    assert (told["article"], told["title"]) == ([address], [SHOWN])
 
 
 @pytest.mark.usefixtures("plugin")

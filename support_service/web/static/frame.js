@@ -9,6 +9,8 @@
   if (!origin || parent === window) return;
   const secret = /^#\?secret=([0-9A-Za-z]{1,40})$/.exec(location.hash)?.[1];
   new ResizeObserver(tell).observe(document.body);
+  // A frame that is hidden until it has spoken is not drawn, and nothing is observed in it.
+  tell();
   if (secret) {
     addEventListener("message", (event) => {
       if (event.source === parent && event.origin === origin && event.data?.message === "ready") tell();
