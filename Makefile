@@ -30,7 +30,7 @@ PROCESSES := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 test: test-setup
 	@sh tests/tools/in_memory.sh $(PY) -m pytest $(or $(ARGS),$(PROCESSES))
 
-# The daily loop: no node, no browser, no PostgreSQL, and no file that takes long.
+# The daily loop, about a minute: no node, no browser, no PostgreSQL, and no file that takes long.
 test-quick: test-setup
 	@sh tests/tools/in_memory.sh $(PY) -m pytest $(PROCESSES) -m "not (node or browser or postgres or long)"
 

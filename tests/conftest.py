@@ -25,7 +25,7 @@ _LOOPBACK = ("127.", "::1", "localhost")
 
 
 # Files that take more than some seconds, the longest first. One that comes last would leave the other processes idle;
-# `make test-quick` leaves them out.
+# `make test-quick` leaves them out. Written anew from a run of all: `python -m tests.tools.long_files JUNIT_XML`.
 LONG = (TESTS / "long_files.txt").read_text(encoding="utf-8").split()
 
 

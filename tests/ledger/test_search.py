@@ -1,5 +1,6 @@
 """Search: a gift is found by what a person remembers of it, along an index, and not by what was erased."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -109,6 +110,13 @@ def test_who_is_erased_is_gone_from_the_search(books: Ledger, database_url: str)
     assert found(books, "коваль") == found(books, "olena.koval@example.org") == found(books, "дякую") == []
     assert found(books, "1500,50") == ["pi_1"]
     assert books.verify() == []
+
+
+def test_a_long_text_without_spaces_holds_nobody_up(ledger: Ledger) -> None:
+    began = time.process_time()
+    ledger.accept(pushed("long", gift(personal=Personal(message="й" * 20_000 + " olena@example.org"))))
+    assert time.process_time() - began < 2, "to look for addresses from each letter takes five seconds"
+    assert found(ledger, "olena@example.org") == ["pi_1"]
 
 
 def test_pages_of_a_search_follow_each_other(ledger: Ledger) -> None:
