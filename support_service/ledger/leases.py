@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, literal_column, select, update
 
 from support_service.ledger.columns import from_micros
 from support_service.ledger.engine import Database
@@ -18,7 +18,7 @@ from support_service.ledger.tables import source_lease
 # How long a watcher that is not heard of keeps its sources.
 LEASE = timedelta(seconds=20)
 
-_NOW = literal_column("CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)")
+_NOW: ColumnElement[int] = literal_column("CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,8 +257,13 @@ def test_a_single_gift_by_card_brings_a_receipt_on_paper_with_the_publishers_leg
 
 def test_a_receipt_is_the_same_on_every_try(post: Post) -> None:
     answers = ["451 later", "250 OK"]
-    post.mail.to_letter = lambda letter: (tries.append(letter), answers.pop(0))[1]
     tries: list[EmailMessage] = []
+
+    def answer(letter: EmailMessage) -> str:
+        tries.append(letter)
+        return answers.pop(0)
+
+    post.mail.to_letter = answer
     post.give()
     post.turn()
     post.house.clock.advance(minutes=5)
