@@ -35,7 +35,7 @@ def test_whatever_happens_to_machines_one_reads_and_nothing_is_lost_doubled_or_t
             start("--config", here.web_settings, "web", "--port", port)
         for one in here.all:
             one.start()
-        until(lambda: here.reader() is not None and ready(ports) == [200, 200])
+        until(lambda: here.has_begun() and ready(ports) == [200, 200], seconds=120)
         handed = 0
         here.give()
         here.settle(seconds=TAKEOVER_SECONDS_MAX)

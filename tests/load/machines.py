@@ -20,6 +20,7 @@ from support_service.ledger.leases import LEASE
 from tests.fixtures.database import postgresql
 from tests.fixtures.machines import Machine, Machines, caught_asking, machines
 from tests.fixtures.node import start_node
+from tests.fixtures.service import until
 
 TAKEOVER_SECONDS_MAX = 30.0
 FAULTS = ("kill", "stop", "cut", "clock", "leave")
@@ -42,7 +43,7 @@ def main() -> int:
             with machines(Path(folder), url, node, lease=chosen.lease) as here:
                 for one in here.all:
                     one.start()
-                _await_reader(here)
+                until(here.has_begun)
                 for number in range(chosen.rounds):
                     fault = FAULTS[number % len(FAULTS)]
                     waits += _round(here, fault, dice)
