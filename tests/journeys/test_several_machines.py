@@ -128,5 +128,5 @@ def told_by(ports: list[int], here: Machines) -> None:
         metrics = answer(f"http://127.0.0.1:{port}/metrics")[1]
         (line,) = [one for one in metrics.splitlines() if one.startswith("support_source_lease") and ETH in one]
         assert line.endswith(" 1") and holders[ETH].rpartition(":")[2] in line
-        assert holders[ETH].split(":")[0] not in metrics
+        assert holders[ETH].rpartition(":")[0] not in metrics
         assert f'"count":{len(here.given)}' in answer(f"http://127.0.0.1:{port}/totals.json")[1].replace(" ", "")
