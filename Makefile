@@ -6,7 +6,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick test-wordpress test-setup lint bench lighthouse bench-catch-up bench-webhooks campaign campaign-stripe campaign-mono flood siege shots rehearse conformance-tron conformance-bitcoin conformance-stripe conformance-mono clean
+.PHONY: help setup run test test-quick test-wordpress test-setup lint bandit bench lighthouse bench-catch-up bench-webhooks campaign campaign-worlds campaign-stripe campaign-mono campaign-machines flood siege shots rehearse conformance-tron conformance-bitcoin conformance-stripe conformance-mono clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -47,6 +47,10 @@ lint: test-setup
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 
+# What bandit finds in the product, each with our reason.
+bandit: test-setup
+	@$(PY) -m tests.bandit
+
 bench: test-setup
 	@$(PY) -m tests.bench.page $(ARGS)
 
@@ -63,17 +67,23 @@ bench-catch-up: test-setup
 bench-webhooks: test-setup
 	@$(PY) -m tests.bench.webhooks $(ARGS)
 
-# 500 random worlds; may be stopped and goes on where it was. ARGS="--seed N" replays one.
+# Every harness at release size, for hours; may be stopped and goes on where it was; one report. ARGS="--only C6".
 campaign: test-setup
+	@$(PY) -m tests.campaign $(ARGS)
+
+# 500 random worlds. ARGS="--seed N" replays one.
+campaign-worlds: test-setup
 	@$(PY) -m tests.worlds $(ARGS)
-	@BOOKS_HISTORIES=300 $(PY) -m pytest -q -p no:cacheprovider tests/ledger/test_state_machine.py
-	@FUZZ_EXAMPLES=2000 BANK_HISTORIES=500 $(PY) -m pytest -q -p no:cacheprovider tests/rails/bank/test_histories.py tests/rails/bank/test_hostile.py
 
 # 20,000 deliveries of 5,000 card gifts to the running server, killed meanwhile. ARGS="--database postgresql".
 campaign-stripe: test-setup
 	@$(PY) -m tests.load.webhooks $(ARGS)
 
-# The same of gifts through plata by mono.
+# Three watchers on one PostgreSQL, leases of their real length: killed, stopped, clocks that jump. ARGS="--rounds 100".
+campaign-machines: test-setup
+	@$(PY) -m tests.load.machines $(ARGS)
+
+# Card gifts through plata by mono, as campaign-stripe.
 campaign-mono: test-setup
 	@$(PY) -m tests.load.webhooks --processor mono $(ARGS)
 

@@ -1,21 +1,29 @@
 """Run every source for ever: read, accept, rest. One thread a source, so that a slow one holds up no other.
 
 A kill at any moment is safe, and so are two watchers at once: a report and its cursor are stored in
-one transaction, by compare-and-set.
+one transaction, by compare-and-set. Where they may run on several machines, each source is read by the one that has
+its lease; the others wait for its end.
 """
 
 import logging
+import os
 import random
+import secrets
+import socket
+import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from support_service.giving import Clock, Cursor, SetAside, SourceWarning, utc_now
 from support_service.ledger import (
+    LEASE,
     BadReport,
     CursorMoved,
     Health,
+    Leases,
     Ledger,
     LedgerDown,
     LedgerError,
@@ -23,7 +31,16 @@ from support_service.ledger import (
     SourceContradiction,
     SourceFrozen,
 )
-from support_service.rails.source import MustFreeze, Source, SourceDown, SourceError, SourceLied, SourceRefused
+from support_service.rails.source import (
+    MustFreeze,
+    Source,
+    SourceDown,
+    SourceError,
+    SourceLeft,
+    SourceLied,
+    SourceRefused,
+    asking_while,
+)
 
 BACKOFF_SECONDS_FIRST = 1.0
 BACKOFF_SECONDS_MAX = 300.0
@@ -36,6 +53,10 @@ TELL_EVERY = timedelta(minutes=1)
 LISTEN_SECONDS = 3.0
 # How often one turn gives way to a faster watcher before it rests.
 CURSOR_MOVED_MAX = 10
+# A lease is renewed so often within its length; whoever has it takes it to end a tenth earlier than the database does.
+RENEWALS_PER_LEASE, LEASE_MARGIN = 4, 10
+# How soon a source that waits for its lease sees that it has it.
+LEASE_LOOK_SECONDS = 0.25
 # Waiting for threads at the end; what they still do is undone by the database, not by us.
 STOP_SECONDS_MAX = 5.0
 
@@ -181,7 +202,7 @@ def _take_turn(source: Source, ledger: Ledger, is_stopped: Callable[[], bool]) -
     except (SourceLied, SourceContradiction, BadReport) as error:
         # Asked again it will most likely say the same: not often.
         return _Taken(0, error, str(error), Health.LIED, LIED_PAUSE_SECONDS)
-    except (SourceBusy, LedgerError) as error:
+    except (SourceBusy, SourceLeft, LedgerError) as error:
         return _Taken(0, error, str(error), None)
     except Exception as error:
         # The one blanket catch: a broken source must not end the others, and is tried again like a silent one.
@@ -189,15 +210,97 @@ def _take_turn(source: Source, ledger: Ledger, is_stopped: Callable[[], bool]) -
         return _Taken(0, error, f"internal error ({type(error).__name__}), see the log", Health.DOWN)
 
 
-def run(sources: Sequence[Source], ledger: Ledger, stop: threading.Event, *, clock: Clock = utc_now) -> None:
-    """Watch all sources until `stop` is set; comes back within a few seconds then."""
-    watches = [SourceWatch(source, ledger, stop, clock) for source in sources]
+def run(
+    sources: Sequence[Source],
+    ledger: Ledger,
+    stop: threading.Event,
+    *,
+    clock: Clock = utc_now,
+    lease: timedelta = LEASE,
+) -> None:
+    """Watch the sources whose lease we have until `stop` is set; comes back within a few seconds then."""
+    keeper = LeaseKeeper([source.name for source in sources], ledger.leases, length=lease)
+    watches = [SourceWatch(source, ledger, stop, clock, keeper=keeper) for source in sources]
     threads = [threading.Thread(target=watch.forever, name=watch.name, daemon=True) for watch in watches]
+    if ledger.leases.are_needed:
+        # The last to be joined: until all others have ended, nobody may take what they still read.
+        threads.append(threading.Thread(target=keeper.forever, args=(stop,), name="leases", daemon=True))
     for thread in threads:
         thread.start()
     stop.wait()
     for thread in threads:
         thread.join(STOP_SECONDS_MAX)
+    if ledger.leases.are_needed and not any(thread.is_alive() for thread in threads):
+        keeper.release()
+
+
+def elapsed_seconds() -> float:
+    """Count seconds by a clock that nobody sets, and that goes on while the process or the machine is stopped."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME if sys.platform == "linux" else time.CLOCK_MONOTONIC)
+
+
+class LeaseKeeper:
+    """Keeps the leases of our sources, and knows by a clock of its own which of them we have for sure.
+
+    The database counts a lease from when it writes it, we count from before we asked: ours ends first. Whoever is cut
+    off from the database, or stopped for longer than that, finds it ended.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[str],
+        leases: Leases,
+        *,
+        length: timedelta = LEASE,
+        elapsed: Callable[[], float] = elapsed_seconds,
+    ) -> None:
+        # People find the machine by its name; the rest tells two processes of one name apart.
+        self.holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._sources, self._leases, self._length, self._elapsed = tuple(sources), leases, length, elapsed
+        self._ends: dict[str, float] = {}
+        self._had: frozenset[str] = frozenset()
+        self._fault = Fault("leases")
+
+    def has(self, source: str) -> bool:
+        """Tell whether a source is ours to read now."""
+        return not self._leases.are_needed or self._elapsed() < self._ends.get(source, 0.0)
+
+    def forever(self, stop: threading.Event) -> None:
+        """Renew until told to stop."""
+        while not stop.wait(self.step()):
+            pass
+
+    def step(self) -> float:
+        """Renew what we have, take what nobody has; return how many seconds to rest.
+
+        The rests differ, so that those who wait for the same lease do not ask together.
+        """
+        began, rest = self._elapsed(), self._length.total_seconds() / RENEWALS_PER_LEASE
+        try:
+            have = self._leases.claim(self._sources, self.holder, length=self._length)
+        except LedgerError as error:
+            self._fault.note(str(error), utc_now())
+        else:
+            self._fault.end(utc_now())
+            seconds = self._length.total_seconds() * (1 - 1 / LEASE_MARGIN)
+            self._ends = dict.fromkeys(have, began + seconds)
+            self._tell(have)
+        return rest * random.uniform(0.7, 1.0)  # noqa: S311 - jitter, no secret
+
+    def release(self) -> None:
+        """Give everything back; where the ledger does not answer, the leases end by themselves."""
+        self._ends = {}
+        try:
+            self._leases.release(self._sources, self.holder)
+        except LedgerError as error:
+            log.warning("leases_kept", extra={"reason": str(error)})
+
+    def _tell(self, have: frozenset[str]) -> None:
+        for source in sorted(have - self._had):
+            log.info("lease_taken", extra={"source": source, "holder": self.holder})
+        for source in sorted(self._had - have):
+            log.warning("lease_lost", extra={"source": source, "holder": self.holder})
+        self._had = have
 
 
 @dataclass(slots=True)
@@ -238,19 +341,34 @@ class Fault:
 class SourceWatch:
     """One source under watch: turn after turn, with rests that grow while it is at fault."""
 
-    def __init__(self, source: Source, ledger: Ledger, stop: threading.Event, clock: Clock) -> None:
+    def __init__(
+        self,
+        source: Source,
+        ledger: Ledger,
+        stop: threading.Event,
+        clock: Clock,
+        *,
+        keeper: LeaseKeeper | None = None,
+    ) -> None:
         self.name = source.name
         self._source, self._ledger, self._stop, self._clock = source, ledger, stop, clock
+        self._keeper = keeper
         self._fault, self._failures = Fault(source.name), 0
 
     def forever(self) -> None:
-        """Take turns until told to stop."""
+        """Take turns until told to stop, whenever the source is ours."""
         while not self._stop.is_set():
-            self._rest(self.step())
+            if self._is_ours():
+                self._rest(self.step())
+            else:
+                self._stop.wait(LEASE_LOOK_SECONDS)
 
     def step(self) -> float:
         """Take one turn; return how many seconds to rest after it."""
-        taken = _take_turn(self._source, self._ledger, self._stop.is_set)
+        with asking_while(self._is_ours):
+            taken = _take_turn(self._source, self._ledger, lambda: self._stop.is_set() or not self._is_ours())
+        if isinstance(taken.error, SourceLeft):
+            return 0.0
         if taken.error is not None:
             pause = self._failed(taken)
             is_frozen = isinstance(taken.error, MustFreeze | SourceFrozen)
@@ -263,6 +381,9 @@ class SourceWatch:
         self._keep_health(Health.OK, warnings=taken.warnings)
         self._keep_balances()
         return self._source.poll_seconds
+
+    def _is_ours(self) -> bool:
+        return self._keeper is None or self._keeper.has(self.name)
 
     def _failed(self, taken: _Taken) -> float:
         """Keep a fault and say how long to rest: twice as long each time, less a random part.

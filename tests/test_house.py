@@ -215,6 +215,19 @@ def names_a_rail(path: Path) -> set[str]:
     return set(RAILS) & (inside | texts | (words - ENGLISH_WORDS))
 
 
+# Libraries that speak to others, and what loads the one that is loaded late.
+SPEAKS = {"requests", "urllib.request", "http.client"}
+
+
+def test_whoever_speaks_to_others_asks_first_whether_it_still_may() -> None:
+    """A watcher that was stopped for longer than its lease sends nothing more: another one reads by then."""
+    rooms = {"rails", "rates", "notifications"}
+    speaking = [path for path in FILES if part(path) in rooms and imports(path) & SPEAKS]
+    speaking += [PACKAGE / "rails" / "stripe" / "client.py", PACKAGE / "notifications" / "sender.py"]
+    silent = [named(path) for path in speaking if "refuse_if_left()" not in path.read_text(encoding="utf-8")]
+    assert not silent, "say refuse_if_left() before each request, or ask by rails.chain.http"
+
+
 @each([path for path in FILES if not named(path).startswith(MAY_NAME_RAILS)])
 def test_a_rail_is_named_in_its_own_folder_alone(path: Path) -> None:
     allowed = NAMES_A_RAIL[named(path)][0] if named(path) in NAMES_A_RAIL else set()

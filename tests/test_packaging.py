@@ -21,6 +21,8 @@ CARRIED = {
     "support_service/config/demo.toml",
     "support_service/config/support.example.toml",
     "support_service/demo/contracts.json",
+    "support_service/notifications/fonts/DejaVuSans.ttf",
+    "support_service/notifications/fonts/LICENSE.txt",
     "support_service/web/reader/widget.js",
     "support_service/web/translations/uk/LC_MESSAGES/messages.mo",
 }

@@ -73,8 +73,15 @@ def newsroom(assembly: Assembly) -> Newsroom:
 
 def send_letter(mailbox: Mailbox, message: Message) -> None:
     """Send a letter to the reader that it is for; raises ChannelDown and ChannelRefused."""
-    text = "\n\n".join(message.lines)
-    mailbox.send((message.to,), key=message.key, subject=message.title, text=text, html=message.html, at=message.at)
+    mailbox.send(
+        (message.to,),
+        key=message.key,
+        subject=message.title,
+        text="\n\n".join(message.lines),
+        html=message.html,
+        at=message.at,
+        files=message.files,
+    )
 
 
 def send_test(assembly: Assembly, *, say: Say) -> int:

@@ -4,6 +4,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 from support_service import watcher
@@ -11,8 +12,8 @@ from support_service.assembly import Assembly, build_sources, build_valuation, e
 from support_service.commands.notify import build_telling, is_telling
 from support_service.commands.retention import NAME as RETENTION
 from support_service.commands.retention import Retention
-from support_service.giving import utc_now
-from support_service.ledger import Ledger, migrate
+from support_service.giving import Clock, utc_now
+from support_service.ledger import LEASE, Ledger, migrate
 from support_service.rails.chain.exact_sums import NAME as EXACT_SUMS
 from support_service.rails.chain.exact_sums import ExactSums
 from support_service.settings import worker_environment
@@ -46,8 +47,18 @@ def run_service(assembly: Assembly, host: str, port: int, *, say: Say) -> None:
     say("Stopped.")
 
 
-def watch(assembly: Assembly, ledger: Ledger, *, once: bool, say: Say) -> int:
+def watch(
+    assembly: Assembly,
+    ledger: Ledger,
+    *,
+    once: bool,
+    say: Say,
+    clock: Clock = utc_now,
+    lease: timedelta = LEASE,
+) -> int:
     """Watch every source until a signal comes, or once; return the exit code.
+
+    Once is for people, and for what they do at a time: it looks whoever else reads.
 
     Raises LedgerDown or LedgerOutdated, which say what to do: a watcher never migrates.
     """
@@ -56,11 +67,11 @@ def watch(assembly: Assembly, ledger: Ledger, *, once: bool, say: Say) -> int:
     is_on_chain = any(one.network for one in expected_sources(assembly))
     keep_days = assembly.settings.privacy.keep_days
     sources = [
-        *build_sources(assembly, ledger, clock=utc_now),
+        *build_sources(assembly, ledger, clock=clock),
         *([ExactSums(ledger.answered)] if is_on_chain else []),
-        *build_valuation(assembly, ledger.unvalued, clock=utc_now),
-        *([Retention(keep_days, ledger.forget_before, clock=utc_now)] if keep_days else []),
-        *build_telling(assembly, ledger, clock=utc_now),
+        *build_valuation(assembly, ledger.unvalued, clock=clock),
+        *([Retention(keep_days, ledger.forget_before, clock=clock)] if keep_days else []),
+        *build_telling(assembly, ledger, clock=clock),
     ]
     if not sources:
         cards = ", ".join(f"no [{rail.name}]" for rail in assembly.rails.values() if rail.processor)
@@ -79,7 +90,7 @@ def watch(assembly: Assembly, ledger: Ledger, *, once: bool, say: Say) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    watcher.run(sources, ledger, stop)
+    watcher.run(sources, ledger, stop, clock=clock, lease=lease)
     return 0
 
 

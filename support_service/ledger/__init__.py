@@ -11,6 +11,7 @@ from support_service.ledger.asides import read_asides, read_unfit, write_asides
 from support_service.ledger.awaited import AwaitedSums
 from support_service.ledger.balances import Balances, ComparedPlace, Span
 from support_service.ledger.changes import ChangeKind, ChangePlace, DonationChange, read_changes
+from support_service.ledger.counts import WebhookCounts
 from support_service.ledger.donors import Donor, DonorError, Donors, Kept
 from support_service.ledger.engine import BRIEF_SECONDS_MAX, SCHEMA_REVISION, WAIT_SECONDS_MAX, Database, revision
 from support_service.ledger.errors import (
@@ -32,6 +33,7 @@ from support_service.ledger.imports import FileBrought, Import, Imports
 from support_service.ledger.inbox import Around, Inbox, InboxLine, Why
 from support_service.ledger.intents import Attempt, Intents, PlanGiver
 from support_service.ledger.kept_forms import KeptForms
+from support_service.ledger.leases import LEASE, Lease, Leases
 from support_service.ledger.lines import Lines
 from support_service.ledger.lookups import Lookups
 from support_service.ledger.month import GIFTS_MAX, CountedGift, read_counted
@@ -64,6 +66,7 @@ __all__ = [
     "BRIEF_SECONDS_MAX",
     "FORMATS",
     "GIFTS_MAX",
+    "LEASE",
     "Around",
     "ArticleSum",
     "Attempt",
@@ -95,6 +98,8 @@ __all__ = [
     "InboxLine",
     "Kept",
     "Late",
+    "Lease",
+    "Leases",
     "Ledger",
     "LedgerDown",
     "LedgerError",
@@ -157,6 +162,8 @@ class Ledger(
         self.kept_forms = KeptForms(self._database, clock=clock)
         self.attempts = Attempts(self._database, clock=clock)
         self.outbox = Outbox(self._database, clock=clock)
+        self.leases = Leases(self._database)
+        self.webhook_counts = WebhookCounts(self._database)
 
     @cached_property
     def brief(self) -> "Ledger":

@@ -83,6 +83,11 @@ def read_personal(body: str | None) -> Personal:
     return Personal(**json.loads(body)["personal"]) if body else Personal()
 
 
+def body_of(body: str) -> str:
+    """Tell which money or intent (its ref) a body of personal data is bound to."""
+    return str(json.loads(body)["of"])
+
+
 def raw_body(raw: str) -> str:
     """Write a raw message as JSON text: a database may refuse some of what came over the wire."""
     return json.dumps(raw)

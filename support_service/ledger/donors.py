@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select, text, update
 
 from support_service.giving import Clock, Report
 from support_service.ledger.accept import accept_report
-from support_service.ledger.canonical import personal_digest, read_raw
+from support_service.ledger.canonical import body_of, personal_digest, read_raw
 from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import LedgerError
@@ -82,8 +82,9 @@ class Donors:
             found |= {one.digest: one for one in chunk if one.digest in named or is_it(one)}
             if len(found) > BODIES_MAX:
                 raise DonorError(f"more than {BODIES_MAX} entries fit this; write the whole e-mail or name")
+        told = {ref for one in found.values() if one.kind == "personal" and (ref := body_of(one.body))}
         with self._database.read() as tx:
-            refs = _donations_of(tx, sorted(found))
+            refs = _donations_of(tx, sorted(found)) | _known_refs(tx, sorted(told))
             beside = _messages_of(tx, refs) - set(found)
             found |= {one.digest: one for one in _read(tx, sorted(beside))}
         return Donor(tuple(sorted(found.values(), key=lambda one: (one.stored_at, one.digest))), tuple(sorted(refs)))
@@ -224,6 +225,12 @@ def _donations_of(tx: Connection, digests: Sequence[str]) -> set[str]:
         chosen = select(donation.c.ref).join(intent, donation.c.intent == intent.c.ref)
         refs |= set(tx.execute(chosen.where(intent.c.personal_digest.in_(chunk))).scalars())
     return refs
+
+
+def _known_refs(tx: Connection, refs: Sequence[str]) -> set[str]:
+    """Keep those that are gifts: what earlier words said of a giver names its gift, though a later one counts."""
+    asked = select(donation.c.ref)
+    return {ref for chunk in in_chunks(refs) for ref in tx.execute(asked.where(donation.c.ref.in_(chunk))).scalars()}
 
 
 def _messages_of(tx: Connection, refs: set[str]) -> set[str]:

@@ -19,13 +19,18 @@ from support_service.ledger.errors import LedgerDown, LedgerError, LedgerOutdate
 
 # The last revision in migrations/versions; a test holds it there. Named here because asking Alembic
 # would load it into every web worker.
-SCHEMA_REVISION = "0016"
+SCHEMA_REVISION = "0018"
 
 # How long a writer waits for another one before it gives up. An accept takes milliseconds.
 WAIT_SECONDS_MAX = 10
 # How long whoever looks at a page waits for others. What is not there by then is told later.
 BRIEF_SECONDS_MAX = 0.5
 LOCK_FIRST_MILLIS = 100
+# A writer that says nothing for so long, for its process is stopped or its line is cut, loses its turn: else everybody
+# would wait for it. Shorter than a lease, so that whoever takes it over can write.
+SILENT_WRITER_SECONDS_MAX = 15
+# A silent PostgreSQL is asked by the system whether it is there; about half a minute later it is given up.
+PROBE_AFTER_SECONDS, PROBE_SECONDS, PROBES_MAX = 15, 5, 3
 
 # Names our lock among all advisory locks of a PostgreSQL database: "support" in ASCII.
 _WRITER_LOCK = int.from_bytes(b"support", "big")
@@ -150,7 +155,10 @@ class Database:
         return _sqlite_engine(self._file, self._wait_seconds_max, creates=self._creates)
 
     def _postgresql_engine(self, *, writes: bool) -> Engine:
-        return _postgresql_engine(self._url, self._wait_seconds_max, self._answer_seconds_max, writes=writes)
+        # What migrates may think for long between two statements; nothing else runs then.
+        return _postgresql_engine(
+            self._url, self._wait_seconds_max, self._answer_seconds_max, writes=writes, migrates=self._creates
+        )
 
     def _require_current(self, connection: Connection) -> None:
         if self._is_current:
@@ -220,14 +228,23 @@ def _sqlite_engine(file: Path, wait_seconds_max: float, *, creates: bool) -> Eng
     )
 
 
-def _postgresql_engine(url: URL, wait_seconds_max: float, answer_seconds_max: float | None, *, writes: bool) -> Engine:
+def _postgresql_engine(
+    url: URL, wait_seconds_max: float, answer_seconds_max: float | None, *, writes: bool, migrates: bool
+) -> Engine:
     engine = create_engine(
         url,
         pool_pre_ping=True,
         pool_timeout=wait_seconds_max,
         hide_parameters=True,
         # The driver's library knows no less than two seconds; what it has sent is given up on as soon as asked.
-        connect_args={"connect_timeout": max(2, int(wait_seconds_max)), "tcp_user_timeout": _millis(wait_seconds_max)},
+        # Whoever waits for the answer of a server that is gone, or behind a broken line, learns it from the probes.
+        connect_args={
+            "connect_timeout": max(2, int(wait_seconds_max)),
+            "tcp_user_timeout": _millis(wait_seconds_max),
+            "keepalives_idle": PROBE_AFTER_SECONDS,
+            "keepalives_interval": PROBE_SECONDS,
+            "keepalives_count": PROBES_MAX,
+        },
     )
 
     # Late, because a web worker on SQLite does not pay for it.
@@ -238,6 +255,8 @@ def _postgresql_engine(url: URL, wait_seconds_max: float, answer_seconds_max: fl
         if answer_seconds_max is not None:
             # A little later than the lock: of two limits that end together, either may be told.
             connection.execute(f"SET statement_timeout = {_millis(answer_seconds_max) + LOCK_FIRST_MILLIS}")
+        if writes and not migrates:
+            connection.execute(f"SET idle_in_transaction_session_timeout = {_millis(SILENT_WRITER_SECONDS_MAX)}")
         connection.commit()
         # From here on said with every BEGIN, by the driver and without a question of its own.
         connection.isolation_level = levels.READ_COMMITTED if writes else levels.REPEATABLE_READ

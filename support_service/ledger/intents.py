@@ -28,12 +28,13 @@ from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import LedgerError
 from support_service.ledger.queries import LISTED_MAX, donations_with_people
-from support_service.ledger.rows import read_donation
+from support_service.ledger.rows import personal_by_digest, read_donation
 from support_service.ledger.tables import (
     alias,
     checkout_attempt,
     donation,
     intent,
+    observation,
     personal_data,
     plan,
     report,
@@ -46,6 +47,8 @@ from support_service.ledger.tables import (
 TRY_LASTS = timedelta(minutes=20)
 # 22 million codes can be issued: a hundred draws in a row that are taken mean that nearly all are.
 CODE_DRAWS_MAX = 100
+# So many words about one gift are looked through for an e-mail; most gifts have two or three.
+CLAIMS_MAX = 200
 
 
 _WITH_PERSON = select(intent, personal_data.c.body.label("personal_body")).select_from(
@@ -190,7 +193,7 @@ class Intents:
             return tuple(_read_plan(row) for row in tx.execute(asked).mappings())
 
     def giver_email(self, ref: str) -> str | None:
-        """Tell the e-mail that the giver of one donation gave, with the money or with the choice that it follows.
+        """Tell the e-mail that the giver of one donation gave: with the money, the choice, or by what was said before.
 
         None where none is known, or it was erased.
         """
@@ -198,10 +201,12 @@ class Intents:
         joined = donation.outerjoin(personal_data, personal_data.c.digest == donation.c.personal_digest)
         joined = joined.outerjoin(intent, intent.c.ref == donation.c.intent)
         joined = joined.outerjoin(chosen, chosen.c.digest == intent.c.personal_digest)
-        asked = select(personal_data.c.body, chosen.c.body.label("chosen")).select_from(joined)
+        asked = select(donation.c.id, personal_data.c.body, chosen.c.body.label("chosen")).select_from(joined)
         with self._database.read() as tx:
             row = tx.execute(asked.where(donation.c.ref == ref)).one_or_none()
-        return None if row is None else _email(row.body) or _email(row.chosen)
+            if row is None:
+                return None
+            return _email(row.body) or _email(row.chosen) or _email_said(tx, row.id)
 
     def plan(self, rail: str, name: str) -> Plan | None:
         """Look a plan up by the processor's name for it."""
@@ -238,6 +243,15 @@ class Intents:
 
 def _giver(made: Intent, body: str | None) -> PlanGiver:
     return PlanGiver(made.support_code, made.personal.payer, _email(body))
+
+
+def _email_said(tx: Connection, donation_id: int) -> str | None:
+    """Look through all that was ever said of a gift, the newest first: the last word need not tell who gave."""
+    claims = select(observation.c.claim).where(observation.c.donation_id == donation_id)
+    said = tx.execute(claims.order_by(observation.c.id.desc()).limit(CLAIMS_MAX)).scalars()
+    digests = list(dict.fromkeys(digest for claim in said if (digest := canonical.personal_digest(claim))))
+    bodies = personal_by_digest(tx, digests)
+    return next((found for digest in digests if (found := _email(bodies.get(digest)))), None)
 
 
 def _email(body: str | None) -> str | None:

@@ -13,7 +13,20 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, delete, exists, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.engine import Database
@@ -22,6 +35,8 @@ from support_service.ledger.tables import outbox, outbox_place
 GIVE_UP_AFTER = timedelta(days=3)
 # Longer than any way takes for one message, with room for a clock that is a little wrong.
 TAKEN_FOR = timedelta(minutes=3)
+# No rest between two tries is longer; a clock that was ahead may say so all the same.
+PUT_OFF_MAX = timedelta(hours=2)
 # What was said is kept for staff to look at; in one transaction only so many go.
 KEPT, CLEARED_MAX = timedelta(days=90), 200
 LISTED_MAX = 50
@@ -212,8 +227,8 @@ class Outbox:
 
     def _end(self, held: Kept, standing: Standing, error: str) -> bool:
         values = {"state": str(standing), "error": error[:ERROR_CHARS_MAX], "done_at": to_micros(self._clock())}
-        # Whom an answer goes to is kept until it went.
-        return self._change(held, **values, **({"facts": "{}"} if "to" in held.news.facts else {}))
+        # Whom an answer goes to, and which gifts are one person's, is kept until it went.
+        return self._change(held, **values, **({"facts": "{}"} if {"to", "donations"} & set(held.news.facts) else {}))
 
     def _change(self, held: Kept, **values: object) -> bool:
         is_mine = and_(
@@ -245,7 +260,10 @@ def _due(tx: Connection, channel: str, now: datetime) -> int | None:
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:
-    return and_(outbox.c.state == str(Standing.WAITING), outbox.c.next_try_at <= to_micros(now))
+    """Ask for what waits and may be tried now: always what was never tried, and what a wrong clock put off too far."""
+    is_time = outbox.c.next_try_at <= to_micros(now)
+    is_far = outbox.c.next_try_at > to_micros(now + PUT_OFF_MAX)
+    return and_(outbox.c.state == str(Standing.WAITING), or_(is_time, outbox.c.tries == 0, is_far))
 
 
 def _is_known(tx: Connection, one: News) -> bool:

@@ -163,6 +163,15 @@ source_health = Table(
     Column("changed_at", _Whole, nullable=False),
 )
 
+source_lease = Table(
+    "source_lease",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("since", _Whole, nullable=False),
+    Column("until", _Whole, nullable=False),
+)
+
 set_aside = Table(
     "set_aside",
     metadata,
@@ -399,6 +408,14 @@ login_attempt = Table(
     Column("bucket", Text, nullable=False),
     Column("at", _Whole, nullable=False),
     Column("kept_until", _Whole, nullable=False),
+)
+
+webhook_count = Table(
+    "webhook_count",
+    metadata,
+    Column("processor", Text, primary_key=True),
+    Column("result", Text, primary_key=True),
+    Column("number", _Whole, nullable=False),
 )
 
 outbox = Table(

@@ -29,6 +29,7 @@ class Event(StrEnum):
     SOURCE = "source"
     FREEZE = "freeze"
     ADDRESS = "address_changed"
+    MONTH = "month_not_closed"
 
 
 # Each is told of every gift, or of money: a flood of dust must not fill a mailbox.

@@ -1,11 +1,11 @@
-"""Letters to readers who gave an e-mail: a receipt, how their regular gift stands, the links that they lost.
+"""Letters to readers who gave an e-mail: a receipt, a year's gifts, how a regular gift stands, links that were lost.
 
 An address is looked up when a letter is written, and in no row of the outbox but that of a lost link, which is
 emptied once it is answered. What was erased gets no letter.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -16,8 +16,9 @@ from support_service.ledger.outbox import Kept
 from support_service.money import Asset, Money
 from support_service.notifications.newsroom import Newsroom, Voice
 from support_service.notifications.sender import NothingToSay
+from support_service.notifications.sheet import Sheet
 from support_service.notifications.smtp import is_address
-from support_service.notifications.way import ChannelDown, ChannelRefused, Message
+from support_service.notifications.way import ChannelDown, ChannelRefused, File, Message
 from support_service.settings import resource
 
 # So many plans are looked through for a lost link, the newest first, and so many links stand in one letter.
@@ -54,13 +55,17 @@ AGAIN = Phrase("Give again")
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One letter: what stands above it, what it says, the facts as a table, and where its buttons lead."""
+    """One letter: what stands above it, what it says, the facts as a table, and where its buttons lead.
+
+    sheet: how the file is called that has it on paper; "" for none.
+    """
 
     subject: str
     words: tuple[str, ...]
     facts: tuple[tuple[str, str], ...] = ()
     links: tuple[tuple[str, str], ...] = ()
     small: tuple[str, ...] = ()
+    sheet: str = ""
 
 
 class Letters:
@@ -78,6 +83,7 @@ class Letters:
         )
         self._write: dict[str, Callable[[Kept], Message]] = {
             "receipt": self._receipt,
+            "year": self._year,
             "gift_page": self._gift_page,
             "lost_link": self._lost_link,
             "new_password": self._new_password,
@@ -104,6 +110,7 @@ class Letters:
             words=(voice.say(Phrase("Thank you. Your gift has arrived.")),),
             facts=tuple(self._receipt_facts(gift, intent, voice)),
             links=tuple(self._receipt_links(intent, voice)),
+            sheet=f"receipt-{gift.identity.ref[:12]}.pdf",
         )
         return self._message(held, letter, voice, to)
 
@@ -132,6 +139,39 @@ class Letters:
         else:
             url = f"{self._room.url}/thanks/{intent.ref}?lang={voice.lang}"
             yield voice.say(Phrase("The page of your gift")), url
+
+    def _year(self, held: Kept) -> Message:
+        year, refs = str(held.news.facts.get("year", "")), held.news.facts.get("donations")
+        told = [self._ledger.donation(str(ref)) for ref in refs] if isinstance(refs, list) else []
+        # As they are now, each looked up alone: what was given back or erased since is in none.
+        gifts = [one.donation for one in told if one is not None and one.donation.counted_units]
+        emails = {gift.identity.ref: self._ledger.giver_email(gift.identity.ref) for gift in gifts}
+        gifts = [gift for gift in gifts if emails[gift.identity.ref]]
+        if not gifts:
+            raise NothingToSay("no gift of the year counts any more, or no e-mail is known")
+        gifts.sort(key=lambda gift: gift.payment.occurred_at)
+        newest = gifts[-1]
+        voice = self._voice(None if newest.intent is None else self._ledger.intent(newest.intent))
+        values = (("publisher", self._room.publisher.named(voice.lang)), ("year", year))
+        letter = Letter(
+            subject=voice.say(Phrase("Your gifts to %(publisher)s in %(year)s", values)),
+            words=(voice.say(Phrase("Thank you. This is what arrived from you in %(year)s.", values)),),
+            facts=tuple(self._year_facts(gifts, voice)),
+            sheet=f"gifts-{year}.pdf",
+        )
+        return self._message(held, letter, voice, str(emails[newest.identity.ref]))
+
+    def _year_facts(self, gifts: Sequence[Donation], voice: Voice) -> Iterator[tuple[str, str]]:
+        publisher, sums = self._room.publisher, dict[Asset, int]()
+        yield voice.say(Phrase("To whom")), publisher.legal or publisher.named(voice.lang)
+        for gift in gifts:
+            asset = Asset(gift.identity.asset, gift.payment.exponent)
+            sums[asset] = sums.get(asset, 0) + gift.counted_units
+            day = gift.payment.occurred_at.astimezone(publisher.zone).date().isoformat()
+            money = voice.sum(Money(gift.counted_units, asset))
+            yield day, f"{money}, {self._room.title(gift.payment.method, voice)}"
+        in_all = [voice.sum(Money(units, asset)) for asset, units in sorted(sums.items(), key=lambda one: one[0].code)]
+        yield voice.say(Phrase("In all")), " + ".join(in_all)
 
     def _gift_page(self, held: Kept) -> Message:
         intent = self._ledger.intent(str(held.news.facts["intent"]))
@@ -252,4 +292,11 @@ class Letters:
         links = [f"{name}: {url}" for name, url in letter.links]
         blocks = [*letter.words, *(["\n".join(facts)] if facts else []), *links, "-- \n" + "\n".join(small)]
         text = "\n\n".join(blocks)
-        return Message(held.news.key, held.news.kind, held.made_at, letter.subject, (text,), html=page, to=to)
+        files: tuple[File, ...] = ()
+        if letter.sheet:
+            shown = (*small, self._room.url)
+            sheet = Sheet(voice.lang, letter.subject, letter.words, letter.facts, shown, held.made_at)
+            files = (File(letter.sheet, "application/pdf", sheet.draw()),)
+        return Message(
+            held.news.key, held.news.kind, held.made_at, letter.subject, (text,), html=page, to=to, files=files
+        )

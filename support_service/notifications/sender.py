@@ -12,7 +12,7 @@ from datetime import timedelta
 from support_service.giving import Clock, Cursor, Report
 from support_service.ledger.outbox import Kept, Outbox
 from support_service.notifications.way import ChannelDown, ChannelRefused, Message, Send
-from support_service.rails.source import Source, SourceDown
+from support_service.rails.source import Source, SourceDown, refuse_if_left
 
 POLL_SECONDS = 3.0
 # So many in a row; then others have their turn.
@@ -51,6 +51,7 @@ class Sender(Source):
         del after
         self._keep_yes()
         for _ in range(MESSAGES_PER_TURN):
+            refuse_if_left()
             held = self._outbox.take(self._channel)
             if held is None:
                 break
@@ -62,7 +63,10 @@ class Sender(Source):
             self._outbox.say_failed(held, held.error or "it was begun and never ended")
             return
         try:
-            self._send(self._write(held))
+            message = self._write(held)
+            # As late as can be: whoever was held up for longer than a lease leaves it to the one who reads now.
+            refuse_if_left()
+            self._send(message)
         except NothingToSay as error:
             self._outbox.say_void(held, str(error))
         except ChannelRefused as error:

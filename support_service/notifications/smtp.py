@@ -15,7 +15,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, formataddr
 
-from support_service.notifications.way import ChannelDown, ChannelRefused
+from support_service.notifications.way import ChannelDown, ChannelRefused, File
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,16 @@ class Mailbox:
     total_seconds: float = TOTAL_SECONDS_MAX
 
     def send(
-        self, to: Sequence[str], *, key: str, subject: str, text: str, html: str = "", at: datetime, reply_to: str = ""
+        self,
+        to: Sequence[str],
+        *,
+        key: str,
+        subject: str,
+        text: str,
+        html: str = "",
+        at: datetime,
+        reply_to: str = "",
+        files: Sequence[File] = (),
     ) -> None:
         """Send one message to all of these; raises ChannelDown and ChannelRefused.
 
@@ -56,6 +65,9 @@ class Mailbox:
         written = self._written(to, key=key, subject=subject, text=text, html=html, at=at)
         if reply_to:
             written["Reply-To"] = reply_to
+        for file in files:
+            main, _, sub = file.kind.partition("/")
+            written.add_attachment(file.body, maintype=main, subtype=sub, filename=file.name)
         with _told(f"{self.host}:{self.port}"), self._open() as server:
             refused = server.send_message(written, self.sender, list(to))
         if refused:

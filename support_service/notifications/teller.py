@@ -11,7 +11,16 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 from support_service.giving import Clock, Cursor, Donation, Plan, Report
-from support_service.ledger import ChangeKind, ChangePlace, DonationChange, Health, Ledger, SourceHealth
+from support_service.ledger import (
+    ChangeKind,
+    ChangePlace,
+    DonationChange,
+    Health,
+    Ledger,
+    SourceHealth,
+    Wanted,
+    is_closed,
+)
 from support_service.ledger.outbox import Move, News
 from support_service.notifications.events import OF_GIFTS, Event, Happened, Moment, is_at_least, of_change, of_plan
 from support_service.notifications.newsroom import Newsroom
@@ -32,8 +41,12 @@ CHOSEN_BEFORE = timedelta(days=1)
 LOOKS_MISSED_MAX, SILENCE_SECONDS_MIN = 10, 120
 LOOK_AT_MANIFEST = timedelta(minutes=1)
 DIGEST_HOUR = 9
+# So many letters about a year are put in one transaction: others must write, too.
+YEAR_DUE_DAY, LETTERS_PER_STEP, GIFTS_PER_PAGE = 15, 200, 500
+# By then the statements of a month are there, and whoever closes it has had the time.
+MONTH_DUE_DAY = 10
 
-_CHANGES, _ADDRESSES, _PROBLEMS = "changes", "addresses", "problems"
+_CHANGES, _ADDRESSES, _PROBLEMS, _YEAR = "changes", "addresses", "problems", "year:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +77,7 @@ class Teller(Source):
         # What is known to be put already, so that what lasts costs no write at every look.
         self._put: set[tuple[str, str]] = set()
         self._proved_at: datetime | None = None
+        self._looked_at_month = ""
 
     def reports(self, after: Cursor | None) -> Iterator[Report]:
         """Take one look at everything; there is never a report."""
@@ -77,6 +91,8 @@ class Teller(Source):
         self._tell_freezes()
         self._tell_addresses()
         self._put_digests(place)
+        self._tell_month(place)
+        self._put_year(place)
         return iter(())
 
     def _begin(self) -> Place:
@@ -262,6 +278,56 @@ class Teller(Source):
                 facts = {"from": (due.date() - timedelta(days=days)).isoformat(), "until": due.date().isoformat()}
                 found.append(News(channel.key, f"digest:{due.date()}", "digest", "digest", facts))
         self._put_once(found)
+
+    def _tell_month(self, place: Place) -> None:
+        """Tell once that a month which had gifts is not closed on MONTH_DUE_DAY of the next."""
+        zone = self._room.publisher.zone
+        now = self._clock().astimezone(zone)
+        due = now.replace(day=MONTH_DUE_DAY, hour=DIGEST_HOUR, minute=0, second=0, microsecond=0)
+        end = due.replace(day=1, hour=0)
+        begin = (end - timedelta(days=1)).replace(day=1)
+        month = f"{begin:%Y-%m}"
+        if now < due or due.astimezone(UTC) < datetime.fromisoformat(place.since) or month == self._looked_at_month:
+            return
+        if not is_closed(self._ledger.closings([month])[month]) and self._ledger.quarters(
+            begin.astimezone(UTC), end.astimezone(UTC)
+        ):
+            told = Happened(Event.MONTH, "month_not_closed", f"month_not_closed:{month}", "months", {"month": month})
+            self._put_once(self._plain([told]))
+        self._looked_at_month = month
+
+    def _put_year(self, place: Place) -> None:
+        """Put a letter for each giver of last year, on YEAR_DUE_DAY of January: what belongs to one e-mail is one."""
+        zone = self._room.publisher.zone
+        now = self._clock().astimezone(zone)
+        due = now.replace(month=1, day=YEAR_DUE_DAY, hour=DIGEST_HOUR, minute=0, second=0, microsecond=0)
+        year = now.year - 1
+        name = f"{_YEAR}{year}"
+        is_due = now >= due and due.astimezone(UTC) >= datetime.fromisoformat(place.since)
+        if "year" not in self._room.told.letters or not is_due or self._outbox.place(name) is not None:
+            return
+        begin = datetime(year, 1, 1, tzinfo=zone).astimezone(UTC)
+        end = datetime(year + 1, 1, 1, tzinfo=zone).astimezone(UTC)
+        letters = [
+            News(LETTERS, f"year:{year}:{refs[0]}", "", "year", {"year": year, "donations": refs})
+            for refs in self._refs_by_giver(Wanted(since=begin, until=end)).values()
+        ]
+        for start in range(0, len(letters), LETTERS_PER_STEP):
+            self._outbox.put(letters[start : start + LETTERS_PER_STEP])
+        self._outbox.put((), Move(name, None, str(len(letters))))
+
+    def _refs_by_giver(self, wanted: Wanted) -> dict[str, list[str]]:
+        """Find whose gifts are whose, by the e-mail that each is known with; oldest first. It is kept nowhere."""
+        found: dict[str, list[str]] = {}
+        before: int | None = None
+        while page := self._ledger.donations(wanted, before=before, limit=GIFTS_PER_PAGE):
+            for listed in page:
+                gift = listed.donation
+                email = self._ledger.giver_email(gift.identity.ref) if gift.counted_units else None
+                if email is not None:
+                    found.setdefault(email.lower(), []).insert(0, gift.identity.ref)
+            before = page[-1].number
+        return found
 
     def _plain(self, happened: Sequence[Happened]) -> list[News]:
         channels = self._room.told.channels

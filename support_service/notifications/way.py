@@ -39,6 +39,15 @@ class ChannelRefused(ChannelError):
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """Something that goes with a letter."""
+
+    name: str
+    kind: str
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """What a channel says: for people title, lines and a link; for programs the facts.
 
@@ -54,6 +63,7 @@ class Message:
     link: str = ""
     html: str = ""
     to: str = ""
+    files: tuple[File, ...] = ()
     facts: Mapping[str, object] = field(default_factory=dict)
 
     @property

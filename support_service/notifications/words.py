@@ -33,6 +33,7 @@ TITLES = {
     "freeze": Phrase("%(source)s is frozen until a person has looked"),
     "address_changed": Phrase("Readers are shown other addresses than before: %(methods)s"),
     "address_unproved": Phrase("Addresses are not as they were signed, and are hidden from readers"),
+    "month_not_closed": Phrase("The month %(month)s is not closed"),
     "many": Phrase("More than %(count)s messages about gifts within an hour"),
     "test": Phrase("A test: %(publisher)s can tell you here what happens"),
 }
@@ -42,6 +43,7 @@ ADVICE = {
     "freeze": Phrase("Its gifts wait meanwhile; nothing is lost."),
     "address_changed": Phrase("If that was not you, stop the service and look into its settings."),
     "address_unproved": Phrase("Compare the settings with the signed manifest: support-service manifest check."),
+    "month_not_closed": Phrase("Its statements should be there by now: look at the month, then close it."),
     "many": Phrase("All of them are on the staff pages; the next hour begins anew."),
 }
 # Where staff look further; of gifts it is the gift's own page.
@@ -82,7 +84,11 @@ def staff_message(held: Kept, room: Newsroom, voice: Voice) -> Message:
         lines.append(voice.say(Phrase("Worth %(sum)s", (("sum", voice.sum(_money(worth, str(worth["currency"])))),))))
     problems = facts.get("problems")
     lines += [str(one) for one in problems] if isinstance(problems, list) else []
-    page = f"/staff/donations/{facts['donation']}" if "donation" in facts else _PAGES.get(kind, "/staff/cards")
+    page = _PAGES.get(kind, "/staff/cards")
+    if "donation" in facts:
+        page = f"/staff/donations/{facts['donation']}"
+    elif "month" in facts:
+        page = f"/staff/months/{facts['month']}"
     title = voice.say(replace(TITLES[kind], values=tuple(values.items())))
     return Message(
         held.news.key, kind, held.made_at, " ".join(title.split()), tuple(lines), f"{room.url}{page}", facts=facts
@@ -90,7 +96,7 @@ def staff_message(held: Kept, room: Newsroom, voice: Voice) -> Message:
 
 
 def _values(facts: Mapping[str, object], room: Newsroom, voice: Voice) -> dict[str, str]:
-    values = {name: str(facts[name]) for name in ("source", "minutes") if name in facts}
+    values = {name: str(facts[name]) for name in ("source", "minutes", "month") if name in facts}
     if "units" in facts:
         values["sum"] = voice.sum(_money(facts, str(facts["asset"])))
     if "refunded_units" in facts:

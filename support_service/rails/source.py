@@ -1,7 +1,9 @@
 """What tells us about money: the base of all sources, and what a source raises."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from support_service.giving import Cursor, HeldBalance, MoneyBlock, Report, SourceWarning, Watch
@@ -38,6 +40,33 @@ class MustFreeze(SourceLied):
     def __init__(self, text: str, evidence: Mapping[str, str]) -> None:
         super().__init__(text)
         self.evidence = dict(evidence)
+
+
+class SourceLeft(Exception):
+    """Another watcher may read this source now: whoever still does ends its turn, and asks nobody anything more.
+
+    It is no SourceError: no way around a node that fails leads past it.
+    """
+
+
+# Tells a thread that reads a source whether it still may; whoever shares it with nobody always may.
+_may_ask: ContextVar[Callable[[], bool]] = ContextVar("may_ask", default=lambda: True)
+
+
+@contextmanager
+def asking_while(may_ask: Callable[[], bool]) -> Iterator[None]:
+    """Let this thread ask nodes and tell channels only as long as `may_ask` says so."""
+    before = _may_ask.set(may_ask)
+    try:
+        yield
+    finally:
+        _may_ask.reset(before)
+
+
+def refuse_if_left() -> None:
+    """Say this before anything that leaves the machine; raises SourceLeft where it is another watcher's turn."""
+    if not _may_ask.get()():
+        raise SourceLeft("another watcher may read this source now")
 
 
 @dataclass(frozen=True, slots=True)

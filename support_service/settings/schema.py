@@ -33,8 +33,9 @@ _WHOLE = frozenset({"heartbeat", "mail", "manifest"})
 # Files among the time zones that name no zone: one is whatever the machine is set to, one stands for none.
 NO_PLACES = {"localtime", "Factory"}
 
-# Which letters readers may get.
-LETTERS = ("receipt", "plan")
+# Which letters readers may get, and which they do where nothing else is said.
+LETTERS = ("receipt", "plan", "year")
+USUAL_LETTERS = ("receipt", "plan")
 
 NAME_CHARS_MAX, APPEAL_CHARS_MAX = 200, 400
 
@@ -202,7 +203,7 @@ class MailTable(Table):
     user: str = ""
     password_file: Path | None = None
     sender: str = Field(alias="from")
-    letters: tuple[str, ...] = LETTERS
+    letters: tuple[str, ...] = USUAL_LETTERS
 
     @field_validator("host")
     @classmethod

@@ -13,7 +13,7 @@ from support_service.giving import Phrase, SetAside, WarningKind
 from support_service.ledger import Health, Ledger, LedgerError, LedgerOutdated, SourceHealth, Total
 from support_service.money import Asset, Money, plain
 from support_service.rails.asides import WATCH
-from support_service.web.metrics import card_metrics, metric, outbox_metrics, webhook_metrics
+from support_service.web.metrics import card_metrics, lease_metrics, metric, outbox_metrics, webhook_metrics
 from support_service.web.service import Service, service
 from support_service.web.staff.words import rfc3339
 
@@ -45,7 +45,8 @@ class Freshness(StrEnum):
 class SourceView:
     """One source as outsiders may see it; of warnings the kinds. Why it is so is told to staff alone: texts name nodes.
 
-    network is None for what is no chain: cards, banks, rates.
+    network is None for what is no chain: cards, banks, rates. reader is the watcher that has its lease, for staff; ""
+    where there are no leases, or nobody has it.
     """
 
     name: str
@@ -55,6 +56,7 @@ class SourceView:
     checked_at: datetime | None
     age_seconds: int | None
     warnings: tuple[WarningKind, ...] = ()
+    reader: str = ""
 
     @property
     def about(self) -> Phrase | None:
@@ -137,14 +139,23 @@ def metrics() -> Response:
         lines = [*metric("support_ledger_up", "1 where the ledger answers.", [({}, "0")])]
     problems = str(len(service().addresses.problems))
     lines += metric("support_addresses_unproved", "What is not as it was signed, and hidden.", [({}, problems)])
-    lines += webhook_metrics()
+    lines += _webhook_lines()
     return _fresh(Response("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4; charset=utf-8"))
+
+
+def _webhook_lines() -> list[str]:
+    """Sum what all web processes were pushed; what cannot be added now is told the next time."""
+    try:
+        return service().write(lambda ledger: [*webhook_metrics(ledger)])
+    except LedgerError:
+        return []
 
 
 def source_views(at: Service, ledger: Ledger) -> list[SourceView]:
     """Look at every source that should be heard; raises LedgerError."""
     cursors, health, now = ledger.cursors(), ledger.health(), at.clock()
     frozen = {freeze.source for freeze in ledger.freezes()}
+    readers = {lease.source: lease.holder for lease in ledger.leases.list()}
     # A watch that is stopped is money nobody looks for; any other thing set aside was found, and is told by itself.
     stopped = {item.source for item in ledger.set_aside() if item.key.startswith(WATCH)}
     views = []
@@ -166,6 +177,7 @@ def source_views(at: Service, ledger: Ledger) -> list[SourceView]:
                 checked_at=cursor.checked_at if cursor else None,
                 age_seconds=None if age is None else max(0, int(age.total_seconds())),
                 warnings=tuple(sorted({warning.kind for warning in noted.warnings})) if noted else (),
+                reader=readers.get(name, ""),
             )
         )
     return views
@@ -244,6 +256,7 @@ def _metric_lines(at: Service, ledger: Ledger) -> Iterator[str]:
     yield from metric("support_source_lag_seconds", "Seconds since a source was last read.", lags)
     heights = [({"source": v.name}, str(v.height)) for v in views if v.height is not None]
     yield from metric("support_source_height", "The block a source was read up to.", heights)
+    yield from lease_metrics(ledger)
     aside = Counter({view.name: 0 for view in views})
     aside.update(item.source for item in ledger.set_aside())
     counted = [({"source": name}, str(count)) for name, count in aside.items()]

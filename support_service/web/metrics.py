@@ -27,6 +27,13 @@ def metric(name: str, about: str, samples: Iterable[Sample], *, kind: str = "gau
         yield f"{name}{{{told}}} {value}" if told else f"{name} {value}"
 
 
+def lease_metrics(ledger: Ledger) -> Iterator[str]:
+    """Tell which watcher reads each source, by the last part of its name: machines are named to staff alone."""
+    held = [({"source": one.source, "holder": one.holder.rpartition(":")[2]}, "1") for one in ledger.leases.list()]
+    if held:
+        yield from metric("support_source_lease", "1 for the watcher that reads a source now.", held)
+
+
 def outbox_metrics(at: Service, ledger: Ledger) -> Iterator[str]:
     """Tell what waits for each channel and what was given up; raises LedgerError."""
     told, held, now = at.configured.told, ledger.outbox.standing(), at.clock()
@@ -61,12 +68,12 @@ def card_metrics(at: Service) -> Iterator[str]:
     yield from metric("support_card_pages_opened", "Payment pages opened in the last ten minutes.", opened)
 
 
-def webhook_metrics() -> Iterator[str]:
-    """Tell how many messages processors pushed since the start, by what became of them."""
-    held = sorted(counts().read().items())
+def webhook_metrics(ledger: Ledger) -> Iterator[str]:
+    """Tell how many messages processors pushed to all web processes, by what became of them; raises LedgerError."""
+    held = sorted(counts().sums(ledger).items())
     samples = [({"processor": name, "result": result}, str(count)) for (name, result), count in held]
     if samples:
-        about = "Messages pushed by processors since the start."
+        about = "Messages pushed by processors, to all web processes."
         yield from metric("support_webhook_messages_total", about, samples, kind="counter")
 
 

@@ -13,7 +13,7 @@ from flask import Blueprint, Flask, Response, abort, current_app, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from support_service.giving import Report, SetAside
-from support_service.ledger import LedgerError
+from support_service.ledger import Ledger, LedgerError
 from support_service.rails.processor import CheckoutDown, NotGenuine
 from support_service.web.service import service
 
@@ -28,7 +28,10 @@ _COUNTS = "support.webhooks"
 
 
 class Counts:
-    """How many messages came since this process started, by processor and by what became of them."""
+    """How many messages came to this process that it has not told the ledger yet, by processor and what became of them.
+
+    They are told when somebody asks for the sums: a flood of what is refused costs the ledger nothing.
+    """
 
     def __init__(self) -> None:
         self._lock, self._counts = Lock(), Counter[tuple[str, str]]()
@@ -39,10 +42,18 @@ class Counts:
         with self._lock:
             self._counts[processor, result] += 1
 
-    def read(self) -> dict[tuple[str, str], int]:
-        """Return all counts."""
+    def sums(self, ledger: Ledger) -> dict[tuple[str, str], int]:
+        """Add ours to those of all processes, and return the sums; raises LedgerError, and then has ours still."""
         with self._lock:
-            return dict(self._counts)
+            mine, self._counts = self._counts, Counter()
+        try:
+            if mine:
+                ledger.webhook_counts.add(mine)
+        except LedgerError:
+            with self._lock:
+                self._counts.update(mine)
+            raise
+        return ledger.webhook_counts.read()
 
 
 def install(app: Flask) -> None:

@@ -8,8 +8,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+from sqlalchemy import text
+
 from support_service.giving import State
-from support_service.ledger import CursorMoved, Ledger
+from support_service.ledger import CursorMoved, Ledger, LedgerDown, engine
 from tests.fixtures.reports import gift, polled, pushed, transfer
 
 STEPS = 20
@@ -129,3 +132,24 @@ def write_until_killed(url: str, name: str, folder: Path) -> list[str]:
     assert writer.wait(WAIT_SECONDS_MAX) == -signal.SIGKILL, (folder / f"{name}.err").read_text()
     # The last line may have been cut off in the middle of writing it.
     return [line.strip() for line in told if line.endswith("\n")]
+
+
+@pytest.mark.postgres
+def test_a_writer_that_falls_silent_in_its_turn_loses_it_and_holds_up_nobody_for_good(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "SILENT_WRITER_SECONDS_MAX", 0.3)
+    silent, other = engine.Database(postgresql_url), Ledger(postgresql_url)
+
+    def fall_silent() -> None:
+        with silent.write() as tx:
+            # It has the writers' lock, and says nothing more: as a process that is stopped, or cut off.
+            assert other.accept(pushed("g1", gift())).report_number == 1
+            tx.execute(text("SELECT 1"))
+
+    with pytest.raises(LedgerDown):
+        fall_silent()
+    with silent.write() as tx:
+        assert tx.execute(text("SELECT count(*) FROM report")).scalar_one() == 1, "it goes on when it is back"
+    silent.dispose()
+    other.dispose()

@@ -1,8 +1,11 @@
 """Whatever ends or holds up a sender, nothing is lost, what was said is not said again, and time is bounded."""
 
+import json
+import signal
 import sqlite3
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +15,10 @@ from support_service.ledger import Ledger, LedgerDown
 from support_service.ledger.outbox import TAKEN_FOR, Standing
 from support_service.notifications.smtp import Mailbox
 from support_service.notifications.way import ChannelDown, ChannelRefused
-from tests.fixtures.mail import MailServer, mail_server, silent_server
+from tests.fixtures.database import prepare
+from tests.fixtures.mail import Certificate, MailServer, mail_server, silent_server
 from tests.fixtures.reports import gift, pushed
+from tests.fixtures.service import Start, until
 from tests.fixtures.staff import FrozenClock
 from tests.fixtures.told import Program, Told, newsroom, webhook_table
 from tests.fixtures.wire import Reply
@@ -153,3 +158,76 @@ def test_one_mailbox_that_is_down_holds_up_no_other_channel(
     assert "cannot be reached" in outcomes["notify:mail"]
     assert listener.kinds == ["gift"]
     assert ledger.outbox.standing()["mail"].waiting == 1
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Certificate:
+    return Certificate.make(tmp_path)
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_mail_goes_out_over_tls_that_is_proved_and_over_no_other(
+    certificate: Certificate, security: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mail_server(**{security: certificate}) as server:  # type: ignore[arg-type]
+        mailbox = Mailbox("localhost", server.port, security, "support@example.org")
+        with pytest.raises(ChannelDown, match="no trusted TLS"):
+            mailbox.send(["a@example.org"], key="k", subject="s", text="t", at=utc_now())
+        # From here on this machine trusts whoever signed it; for another name it was not made.
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate.file))
+        mailbox.send(["a@example.org"], key="k", subject="s", text="t", at=utc_now())
+        with pytest.raises(ChannelDown, match="no trusted TLS"):
+            replace(mailbox, host="127.0.0.1").send(["a@example.org"], key="k", subject="s", text="t", at=utc_now())
+    assert len(server.letters) == 1
+
+
+def test_a_server_that_takes_starttls_away_is_told_nothing(mail: MailServer) -> None:
+    mailbox = Mailbox("localhost", mail.port, "starttls", "support@example.org", user="paper", password="secret one")
+    with pytest.raises(ChannelDown):
+        mailbox.send(["a@example.org"], key="k", subject="s", text="t", at=utc_now())
+    assert mail.letters == []
+
+
+@pytest.mark.parametrize("has_said_yes", [True, False])
+def test_a_sender_process_that_is_killed_says_it_again_under_the_same_key_and_never_before_it_must(
+    tmp_path: Path, start: Start, listener: Program, has_said_yes: bool
+) -> None:
+    """Nobody can know whether a channel took what was said when the sender died: its key tells it to the channel."""
+    prepare(url := f"sqlite:///{tmp_path}/support.db")
+    clock = FrozenClock(utc_now())
+    ledger = Ledger(url, clock=clock)
+    told = newsroom(tmp_path, ledger, clock, webhook_table(tmp_path, listener.url, GIFTS))
+    clock.now = utc_now()
+    ledger.accept(pushed("g1", gift()))
+    held = locking(listener, url)
+    said: list[bytes] = []
+
+    def killing(body: bytes) -> Reply:
+        said.append(body)
+        sender.send_signal(signal.SIGKILL)
+        return Reply(None)
+
+    if not has_said_yes:
+        listener.server.answer = killing
+    process = start("--config", told.file, "watch", "--once")
+    sender = process.process
+    until(lambda: bool(held or said) or sender.poll() is not None)
+    if has_said_yes:
+        # It has the yes, and waits to write it down.
+        until(lambda: bool(listener.bodies))
+        sender.send_signal(signal.SIGKILL)
+        held[0].execute("ROLLBACK")
+        held[0].close()
+    assert sender.wait(30) == -signal.SIGKILL
+    first = json.loads(said[0]) if said else listener.bodies.pop()
+    listener.server.answer = listener.answer
+    clock.now = utc_now()
+    told.restart()
+    told.turn()
+    assert listener.bodies == [], "until it is sure that nobody says it"
+    clock.now += TAKEN_FOR
+    told.turn()
+    told.turn()
+    assert [body["id"] for body in listener.bodies] == [first["id"]]
+    assert [one.tries for one in ledger.outbox.list(Standing.SENT)] == [2]
+    ledger.dispose()

@@ -1,8 +1,10 @@
 """Letters to readers who gave an e-mail: a receipt, how their regular gift stands, and the link that they lost."""
 
 import re
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from werkzeug.test import TestResponse
 from support_service.assembly import assemble
 from support_service.commands.notify import build_telling
 from support_service.demo.stripe import StripeFake
+from support_service.demo.stripe.payments import Payer
 from support_service.giving import MATCH_PART, MatchClaim, Observation, State
 from support_service.ledger.engine import Database
 from support_service.ledger.outbox import News, Standing
@@ -24,6 +27,7 @@ from tests.fixtures.reports import pushed
 from tests.fixtures.staff import ANNA, FrozenClock, Visitor
 
 READER = "reader@example.org"
+READER_PAYS, NOBODY = Payer("Demo Reader", READER), Payer("Demo Reader")
 LEGAL = "ГО «Приклад», 12345678"
 
 
@@ -40,11 +44,11 @@ class Post:
     def __post_init__(self) -> None:
         self.sources = build_telling(assemble(self.house.file), self.house.ledger, clock=self.house.clock)
 
-    def give(self, *, frequency: str = "once", lang: str = "en") -> str:
+    def give(self, *, frequency: str = "once", lang: str = "en", payer: Payer = READER_PAYS) -> str:
         """Let a reader give 200 UAH by card; return the session."""
         reader = self.house.reader()
         session = session_of(reader.press(reader.fields(frequency=frequency, lang=lang), lang=lang))
-        self.house.fake.pay(session)
+        self.house.fake.pay(session, payer=payer)
         self.house.deliver_all()
         return session
 
@@ -97,7 +101,7 @@ def test_a_receipt_speaks_the_language_of_the_choice(post: Post) -> None:
 
 
 def test_a_gift_whose_e_mail_nobody_tells_gets_no_letter(post: Post) -> None:
-    post.give()
+    post.give(payer=NOBODY)
     for _ in range(8):
         post.turn()
         post.house.clock.advance(minutes=40)
@@ -267,3 +271,95 @@ def test_without_mail_there_is_no_page_for_it(tmp_path: Path, sqlite_url: str, c
         house = card_house(tmp_path, sqlite_url, fake, clock)
         assert house.reader().client.get("/plan").status_code == 404
         house.ledger.dispose()
+
+
+def on_paper(letter: EmailMessage) -> tuple[str, bytes]:
+    """Read the file that goes with a letter, as another program reads it; return its text, one space a gap."""
+    (file,) = letter.iter_attachments()
+    assert file.get_content_type() == "application/pdf"
+    body = file.get_content()
+    assert isinstance(body, bytes)
+    said = subprocess.run(["pdftotext", "-layout", "-", "-"], input=body, capture_output=True, check=True)
+    return " ".join(said.stdout.decode().split()), body
+
+
+@pytest.mark.parametrize(("lang", "subject"), [("en", "Receipt: 200"), ("uk", "Квитанція: 200")])
+def test_a_single_gift_by_card_brings_a_receipt_on_paper_with_the_publishers_legal_data(
+    post: Post, lang: str, subject: str
+) -> None:
+    post.give(lang=lang)
+    post.turn()
+    (letter,) = post.of(subject)
+    assert set(post.mail.envelopes) == {(READER,)}
+    paper, body = on_paper(letter)
+    gift = post.house.ledger.donations()[0].donation
+    assert subject in paper and LEGAL in paper and gift.identity.ref in paper.replace(" ", "")
+    assert READER not in paper
+    named = (
+        subprocess.run(["pdffonts", "-"], input=body, capture_output=True, check=True).stdout.decode().splitlines()[2:]
+    )
+    assert named and all(line.split()[-5:-2] == ["yes"] * 3 for line in named), "no font of the reader's is needed"
+    assert post.house.ledger.verify() == []
+
+
+def test_a_receipt_is_the_same_on_every_try(post: Post) -> None:
+    answers = ["451 later", "250 OK"]
+    tries: list[EmailMessage] = []
+
+    def answer(letter: EmailMessage) -> str:
+        tries.append(letter)
+        return answers.pop(0)
+
+    post.mail.to_letter = answer
+    post.give()
+    post.turn()
+    post.house.clock.advance(minutes=5)
+    post.turn()
+    assert on_paper(tries[0]) == on_paper(tries[1])
+
+
+def test_whoever_is_erased_gets_no_receipt_and_their_e_mail_is_gone(post: Post, sqlite_url: str) -> None:
+    post.mail.to_letter = lambda _letter: "451 later"
+    post.give()
+    post.turn()
+    held = post.house.ledger.donor(READER)
+    assert held.donations == (post.house.ledger.donations()[0].donation.identity.ref,)
+    post.house.ledger.erase_donor(READER, by="a")
+    post.mail.to_letter = lambda _letter: "250 OK"
+    for _ in range(8):
+        post.house.clock.advance(minutes=40)
+        post.turn()
+    assert post.mail.letters == [] and post.house.ledger.donor(READER).is_empty
+    assert READER.encode() not in Path(sqlite_url.removeprefix("sqlite:///")).read_bytes()
+    assert post.house.ledger.verify() == []
+
+
+def test_the_gifts_of_a_year_are_one_letter_to_each_who_asked_for_receipts(post: Post) -> None:
+    told = post.house.file.read_text(encoding="utf-8")
+    post.house.file.write_text(told.replace("[mail]\n", '[mail]\nletters = ["year"]\n'), encoding="utf-8")
+    post.__post_init__()
+    refunded = post.give()
+    post.give(payer=Payer("Demo Reader", READER.upper()))
+    post.give(payer=Payer("Another", "another@example.org"))
+    post.give(frequency="monthly")
+    post.give(payer=NOBODY)
+    year = post.house.clock.now.year
+    post.house.clock.now = datetime(year + 1, 1, 15, 6, 59, tzinfo=UTC)
+    post.turn()
+    assert post.mail.letters == []
+    post.house.fake.refund(str(post.house.fake.get("checkout.session", refunded)["payment_intent"]), 200_00)
+    post.house.deliver_all()
+    for _ in range(3):
+        post.house.clock.advance(hours=1)
+        post.__post_init__()
+        post.turn()
+    assert sorted(one[0].lower() for one in post.mail.envelopes) == ["another@example.org", READER]
+    (letter,) = [one for one in post.mail.letters if READER in str(one["To"]).lower()]
+    assert f"in {year}" in str(letter["Subject"])
+    written = text_of(letter).replace("\u00a0", " ")
+    assert written.count("200 UAH") == 2 and "In all: 400 UAH" in written and LEGAL in written
+    assert "In all 400 UAH" in on_paper(letter)[0]
+    assert [one.news.facts for one in post.house.ledger.outbox.list(Standing.SENT) if one.news.kind == "year"] == [
+        {},
+        {},
+    ]

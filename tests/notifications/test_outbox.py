@@ -107,3 +107,13 @@ def test_it_says_how_each_channel_stands(ledger: Ledger, clock: FrozenClock, cou
     ledger.outbox.say_failed(taken(ledger), "no")
     standing = ledger.outbox.standing()["mail"]
     assert (standing.waiting, standing.failed, standing.oldest_at) == (2, 1, began + timedelta(minutes=1))
+
+
+def test_a_clock_that_was_ahead_for_a_while_holds_up_nothing(ledger: Ledger, clock: FrozenClock) -> None:
+    right = clock.now
+    clock.advance(days=2)
+    ledger.outbox.put([news("a"), news("b")])
+    ledger.outbox.say_later(taken(ledger), "down", clock.now + timedelta(hours=1))
+    clock.now = right
+    assert {taken(ledger).news.key, taken(ledger).news.key} == {"a", "b"}
+    assert ledger.outbox.take("mail") is None

@@ -4,8 +4,9 @@ import base64
 import hashlib
 import hmac
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -272,3 +273,35 @@ def test_two_tellers_put_each_thing_once(tmp_path: Path, ledger: Ledger, clock: 
     one.turn()
     other.turn()
     assert listener.kinds == ["gift", "first_of_day"]
+
+
+def test_a_month_that_had_gifts_and_is_not_closed_on_the_tenth_is_told_once(
+    tmp_path: Path, ledger: Ledger, clock: FrozenClock, listener: Program
+) -> None:
+    told = newsroom(tmp_path, ledger, clock, webhook_table(tmp_path, listener.url, 'events = ["month_not_closed"]'))
+    ledger.accept(pushed("g1", gift()))
+    clock.now = datetime(2026, 6, 10, 5, 59, tzinfo=UTC)
+    told.turn()
+    assert listener.bodies == [], "the tenth at nine in Kyiv is a minute later"
+    for _ in range(3):
+        clock.advance(hours=12)
+        told.restart()
+        told.turn()
+    assert [(body["type"], body["data"]) for body in listener.bodies] == [("month_not_closed", {"month": "2026-05"})]
+    clock.now = datetime(2026, 7, 12, tzinfo=UTC)
+    told.turn()
+    assert len(listener.bodies) == 1, "June had no gifts"
+
+
+def test_a_month_that_is_closed_in_time_is_not_told(
+    tmp_path: Path, ledger: Ledger, clock: FrozenClock, listener: Program
+) -> None:
+    told = newsroom(tmp_path, ledger, clock, webhook_table(tmp_path, listener.url, 'events = ["month_not_closed"]'))
+    ledger.accept(pushed("g1", gift()))
+    clock.now = datetime(2026, 6, 8, tzinfo=UTC)
+    kyiv = ZoneInfo("Europe/Kyiv")
+    ends = (datetime(2026, 5, 1, tzinfo=kyiv).astimezone(UTC), datetime(2026, 6, 1, tzinfo=kyiv).astimezone(UTC))
+    ledger.close_month("2026-05", [], lambda _month: ends, by="a@example.org", note="")
+    clock.now = datetime(2026, 6, 12, tzinfo=UTC)
+    told.turn()
+    assert listener.bodies == []

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Puts the system packages of the tests in place: a browser, an independent QR reader, a load generator, proxies, an
-# accounting program, fonts to measure with.
+# accounting program, a reader of PDF, fonts to measure with.
 set -u
 
 missing=
@@ -10,6 +10,7 @@ command -v nginx >/dev/null 2>&1 || missing="$missing nginx-light"
 command -v caddy >/dev/null 2>&1 || missing="$missing caddy"
 command -v hledger >/dev/null 2>&1 || missing="$missing hledger"
 command -v minisign >/dev/null 2>&1 || missing="$missing minisign"
+command -v pdftotext >/dev/null 2>&1 || missing="$missing poppler-utils"
 command -v wrk >/dev/null 2>&1 || missing="$missing wrk"
 ls /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf >/dev/null 2>&1 || missing="$missing fonts-dejavu-core"
 ls /usr/share/fonts/truetype/liberation/LiberationSans-Regular.ttf >/dev/null 2>&1 || missing="$missing fonts-liberation"

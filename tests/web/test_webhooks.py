@@ -1,18 +1,21 @@
 """What processors push: taken once, refused where it is not theirs, asked for again where we cannot take it."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support_service.assembly import assemble
 from support_service.demo.stripe import StripeFake
 from support_service.ledger import Ledger
 from support_service.ledger.rate_limits import declined
 from support_service.web.card.guard import LIMITS
 from support_service.web.webhooks import BODY_BYTES_MAX
 from tests.fixtures.cards import CardHouse, card_house
+from tests.fixtures.door import create_site
 from tests.fixtures.staff import FrozenClock
 
 
@@ -41,6 +44,22 @@ def test_a_signed_event_is_taken_and_then_known(house: CardHouse) -> None:
     assert 'support_webhook_messages_total{processor="stripe",result="accepted"} 1' in metrics
     assert 'support_webhook_messages_total{processor="stripe",result="known"} 1' in metrics
     assert "# TYPE support_webhook_messages_total counter" in metrics
+
+
+def test_whichever_web_process_is_asked_tells_what_came_to_all_of_them(house: CardHouse) -> None:
+    other = create_site(assemble(house.file), clock=house.clock)
+    clients = [house.app.test_client(), other.test_client()]
+
+    def told() -> list[int]:
+        texts = [client.get("/metrics").text for client in clients]
+        found = [re.findall(r'support_webhook_messages_total.*result="refused".* ([0-9]+)', text) for text in texts]
+        return [int(one) for numbers in found for one in numbers]
+
+    for client in (*clients, clients[1]):
+        assert client.post("/webhooks/stripe", data="forged").status_code == 400
+    assert told() == [1, 3], "each adds its own before it tells the sum"
+    assert told() == [3, 3]
+    other.extensions["support"].ledger.dispose()
 
 
 def test_what_is_not_the_processors_is_refused_and_counted(house: CardHouse) -> None:

@@ -16,7 +16,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from support_service.rails.chain.node_address import read_node_address
-from support_service.rails.source import SourceDown
+from support_service.rails.source import SourceDown, refuse_if_left
 
 CONNECT_SECONDS_MAX = 3.0
 READ_SECONDS_MAX = 10.0
@@ -40,7 +40,10 @@ class Answer:
 
 
 class Wire:
-    """Sends requests to one server, called `host` in messages; counts them. A header may follow its url."""
+    """Sends requests to one server, called `host` in messages; counts them. A header may follow its url.
+
+    Raises SourceLeft, and sends nothing, once it is another watcher's turn.
+    """
 
     def __init__(
         self,
@@ -74,6 +77,7 @@ class Wire:
         return self._send(requests.Request("POST", url, data=body, headers=dict(headers)), read_seconds)
 
     def _send(self, request: requests.Request, read_seconds: float) -> Answer:
+        refuse_if_left()
         started = self._monotonic()
         self.http_requests += 1
         try:

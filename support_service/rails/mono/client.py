@@ -14,6 +14,7 @@ from urllib3.exceptions import HTTPError
 
 from support_service.rails.mono.fields import ID, BadMessage, MonoJson, read_object
 from support_service.rails.processor import CheckoutDown, CheckoutRefused, CheckoutSilent
+from support_service.rails.source import refuse_if_left
 
 CONNECT_SECONDS, ANSWER_SECONDS, TOTAL_SECONDS = 3.0, 10.0, 30.0
 # Connecting and answering together stay under what web/card/checkouts.py gives a reader's request.
@@ -59,6 +60,7 @@ class MonoClient:
         return self._told("POST", path, {}, json.dumps(order, ensure_ascii=False).encode())
 
     def _told(self, method: str, path: str, asked: dict[str, str], body: bytes | None) -> MonoJson:
+        refuse_if_left()
         headers = self._headers | ({} if body is None else {"Content-Type": "application/json"})
         where, until = f"{self._host}{path}", time.monotonic() + self._total
         try:

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from support_service.rails.processor import CheckoutDown, CheckoutRefused, CheckoutSilent
+from support_service.rails.source import refuse_if_left
 
 CONNECT_SECONDS, ANSWER_SECONDS = 3, 10
 RETRIES = 2
@@ -40,6 +41,7 @@ def asked(request: Callable[[], T]) -> T:
     A wrong key passes, too, once somebody has mended it; the request itself was not refused. So does an answer
     that is not Stripe's own, whatever its status: nobody knows what Stripe did.
     """
+    refuse_if_left()
     stripe: Any = import_module("stripe")
     try:
         return request()

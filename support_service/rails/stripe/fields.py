@@ -172,6 +172,7 @@ def agreed_sums(metadata: object) -> tuple[int, ...]:
 
 
 def email(of: Json) -> str | None:
-    """Read the address that an invoice is sent to; None for none, and for what is too long."""
-    value = of.get("customer_email")
+    """Read the address that an invoice is sent to, or that was typed on the payment page; None for what is none."""
+    told = of.get("customer_details")
+    value = of.get("customer_email") or (told.get("email") if isinstance(told, Mapping) else None)
     return value if isinstance(value, str) and 0 < len(value) <= EMAIL_CHARACTERS_MAX else None

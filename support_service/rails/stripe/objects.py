@@ -122,6 +122,8 @@ class Reader:
             is_plan=is_plan,
             state=state,
             rank=(place, at.micros),
+            # The payment intent, which has the last word, tells none; of a plan its invoices do.
+            email=None if is_plan else email(of),
         )
         return self._payment(charged, at, (name(of),) if is_plan else (name(of), locator))
 
@@ -270,7 +272,7 @@ class Reader:
             state, place = State.QUARANTINED, STRANGE
         claim = self._claim(state, money, charged.created, intent if at.is_ours else None)
         if claim.intent is not None and charged.email is not None:
-            # Whoever lost the link to a plan is found by it; it is erased with the name.
+            # Receipts go there, and whoever lost the link to a plan is found by it; it is erased with the name.
             party = json.dumps({"email": charged.email}, ensure_ascii=False)
             claim = replace(claim, personal=replace(claim.personal, party=party))
         aliases = tuple((known, identity) for known in names) if at.is_ours else ()

@@ -84,7 +84,9 @@ def support() -> Response:
 @blueprint.get("/privacy")
 def privacy() -> Response:
     """Tell what is stored, why and how long."""
-    return public(_page("privacy.html", None, sends_letters=service().configured.told.mailbox is not None))
+    told = service().configured.told
+    sends_letters, sends_year = told.mailbox is not None, "year" in told.letters
+    return public(_page("privacy.html", None, sends_letters=sends_letters, sends_year=sends_year))
 
 
 @blueprint.get("/qr/<key>.svg")

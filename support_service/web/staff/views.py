@@ -300,6 +300,7 @@ def health() -> str:
         "staff/health.html",
         head=at.books.head(),
         sources=views,
+        has_readers=any(view.reader for view in views),
         card_states=[(cards.choice.processor, card_guard.look(at, cards.processor.key)) for cards in all_cards(at)],
         set_aside=at.books.set_aside(),
         reasons={view.name: noted[view.name].reason if view.name in noted else "" for view in views},

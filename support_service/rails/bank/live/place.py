@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError
 from support_service.rails.bank.statements.intake import StatementFile, refuse_wrong_kinds
 from support_service.rails.bank.statements.json_answers import Json, read_json
 from support_service.rails.bank.statements.statement import Refused
-from support_service.rails.source import SourceDown, SourceRefused
+from support_service.rails.source import SourceDown, SourceRefused, refuse_if_left
 
 CONNECT_SECONDS_MAX, READ_SECONDS_MAX, TOTAL_SECONDS_MAX = 5.0, 30.0, 60.0
 # 500 rows are some 700 kB.
@@ -94,6 +94,7 @@ class BankPlace:
             self._timing.pause(rest)
 
     def _answer(self, path: str, asked: Mapping[str, str], token: str) -> Json:
+        refuse_if_left()
         headers = {**self._manners.headers, self._manners.token_header: token}
         try:
             with self._session.get(
