@@ -65,7 +65,7 @@ def pages() -> Iterator[dict[str, str]]:
 
 def best_look(name: str, url: str, screen: str) -> Result:
     """Let Lighthouse look at a page until the aim is met, LOOKS_MAX times at most."""
-    results = []
+    results: list[Result] = []
     while len(results) < LOOKS_MAX:
         results.append(look(name, url, screen))
         if min(results[-1].scores.values()) >= AIM:
