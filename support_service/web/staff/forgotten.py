@@ -67,14 +67,14 @@ def choose(token: str) -> BaseResponse | str | tuple[str, int]:
             "staff/notice.html", heading=staff_people.NO_WAY_IN, text=staff_people.LINK_IS_OVER, command=None
         ), 404
     if request.method == "GET":
-        return render_template("staff/join.html", email=email, message=None)
+        return render_template("staff/join.html", invite=None, email=email, message=None)
     password = request.form.get("password", "")
     if password != request.form.get("again", ""):
-        return render_template("staff/join.html", email=email, message=staff_people.DIFFERENT), 400
+        return render_template("staff/join.html", invite=None, email=email, message=staff_people.DIFFERENT), 400
     try:
         people.choose_password(token, password, publisher=(publisher.name, publisher.url))
     except PeopleError:
-        return render_template("staff/join.html", email=email, message=staff_people.BAD_PASSWORD), 400
+        return render_template("staff/join.html", invite=None, email=email, message=staff_people.BAD_PASSWORD), 400
     log.info("staff_password_chosen")
     return redirect(url_for("staff.sign_in.login"), 303)
 

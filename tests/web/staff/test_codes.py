@@ -134,16 +134,16 @@ def test_a_recovery_code_opens_once_and_new_ones_end_the_old(house: House) -> No
     renewed = elsewhere.fill(BY_APP, form="recovery").text
     assert recovery[4] not in renewed and renewed.count('translate="no" dir="ltr">') == codes.RECOVERY_CODES
     assert give(again, half_in(again), recovery[4]).status_code == 403
-    kept = b"".join(path.read_bytes() for path in house.folder.glob("support.db*"))
-    assert not [code for code in recovery if code.encode() in kept or code.replace("-", "").encode() in kept]
+    kept = b"".join(path.read_bytes() for path in house.folder.glob("ledger.db*"))
+    assert kept and not [code for code in recovery if code.encode() in kept or code.replace("-", "").encode() in kept]
 
 
 def test_the_key_is_sealed_in_the_database_and_opens_for_its_person_alone(house: House) -> None:
     anna, bob = house.person("viewer"), house.person("viewer", BOB)
     phone, _ = enrol(house, anna)
     enrol(house, bob)
-    kept = b"".join(path.read_bytes() for path in house.folder.glob("support.db*"))
-    assert phone.totp.secret.encode() not in kept
+    kept = b"".join(path.read_bytes() for path in house.folder.glob("ledger.db*"))
+    assert kept and phone.totp.secret.encode() not in kept
     with house.ledger._database.write() as tx:
         tx.exec_driver_sql(
             f"UPDATE staff_code_key SET sealed = (SELECT sealed FROM staff_code_key WHERE email = '{ANNA}')"
