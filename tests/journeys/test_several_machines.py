@@ -3,15 +3,21 @@
 Nothing is lost or doubled, nobody is told twice, and at any time one of them asks the node.
 """
 
+import re
 import signal
 import time
+from http.cookiejar import CookieJar
+from itertools import cycle
 from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
 
 from tests.fixtures.machines import ETH, Machines, caught_asking, machines
 from tests.fixtures.node import Node
 from tests.fixtures.service import Start, answer, free_port, until
+from tests.fixtures.staff import ANNA, PASSWORD
 
 pytestmark = [pytest.mark.node, pytest.mark.postgres]
 
@@ -83,6 +89,7 @@ def test_whatever_happens_to_machines_one_reads_and_nothing_is_lost_doubled_or_t
         here.settle(seconds=TAKEOVER_SECONDS_MAX)
         assert here.handovers() == handed
         told_by(ports, here)
+        signed_in_on_one_and_reading_on_the_other(ports, here)
         assert here.booked() == here.told() == here.given
         assert here.ledger.verify() == []
 
@@ -91,11 +98,35 @@ def ready(ports: list[int]) -> list[int]:
     return [answer(f"http://127.0.0.1:{port}/healthz")[0] for port in ports]
 
 
+def signed_in_on_one_and_reading_on_the_other(ports: list[int], here: Machines) -> None:
+    """Staff are sent to either web process, request by request, as a balancer without sticky sessions does."""
+    here.ledger.people.add(ANNA, "viewer", PASSWORD)
+    browser, turns = build_opener(HTTPCookieProcessor(CookieJar())), cycle(ports)
+
+    def ask(path: str, **fields: str) -> str:
+        body = urlencode(fields).encode() if fields else None
+        with browser.open(f"http://127.0.0.1:{next(turns)}{path}", body, timeout=20) as answered:
+            return str(answered.read().decode())
+
+    def token(page: str) -> str:
+        return str(re.findall(r'name="csrf_token" value="([0-9a-f]{64})"', page)[0])
+
+    ask("/staff/login", csrf_token=token(ask("/staff/login")), email=ANNA, password=PASSWORD)
+    for _ in range(2):
+        page = ask("/staff/health")
+        assert next(lease.holder for lease in here.ledger.leases.list() if lease.source == ETH) in page
+        next(turns)
+    ask("/staff/logout", csrf_token=token(page))
+    for _ in range(2):
+        assert 'name="password"' in ask("/staff/health"), "signed out on one is signed out on both"
+
+
 def told_by(ports: list[int], here: Machines) -> None:
-    """Both web processes tell the same reader, and the machine's name to nobody."""
+    """Both web processes tell the same money and the same reader, and the machine's name to nobody."""
     holders = {lease.source: lease.holder for lease in here.ledger.leases.list()}
     for port in ports:
         metrics = answer(f"http://127.0.0.1:{port}/metrics")[1]
         (line,) = [one for one in metrics.splitlines() if one.startswith("support_source_lease") and ETH in one]
         assert line.endswith(" 1") and holders[ETH].rpartition(":")[2] in line
         assert holders[ETH].rpartition(":")[0] not in metrics
+        assert f'"count":{len(here.given)}' in answer(f"http://127.0.0.1:{port}/totals.json")[1].replace(" ", "")
