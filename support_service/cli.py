@@ -3,7 +3,7 @@
 import logging
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
@@ -26,6 +26,7 @@ from support_service.commands import run as running
 from support_service.commands import verify_online as auditing
 from support_service.commands.errors import Telling, tell_bug
 from support_service.commands.output import write_chunks
+from support_service.commands.typed import HeadText, MomentText
 from support_service.giving import State, utc_now
 from support_service.ledger import FORMATS, Head, Ledger, Wanted, migrate
 from support_service.ledger.backup import Wanted as WantedBackup
@@ -150,25 +151,11 @@ def migrate_database(call: Call) -> None:
     click.echo(f"the database is at this version; applied: {', '.join(applied) or 'nothing, it was before'}")
 
 
-class Moment(click.ParamType[datetime]):
-    """A date (its midnight) or a time as RFC 3339 writes it; UTC where no offset is given."""
-
-    name = "date"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Return an aware UTC datetime."""
-        try:
-            at = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is not a date such as 2026-11-23 or 2026-11-23T18:00:00Z.", param, ctx)
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-
-
 @commands.command()
 @click.option("--format", "form", type=click.Choice(list(FORMS)), required=True, help="How to write it.")
 @click.option("--out", type=ONE_FILE, help="File to write; standard output if absent.")
-@click.option("--since", type=Moment(), help="From this moment on, by occurred_at, UTC.")
-@click.option("--until", type=Moment(), help="Up to this moment, which itself is left out.")
+@click.option("--since", type=MomentText(), help="From this moment on, by occurred_at, UTC.")
+@click.option("--until", type=MomentText(), help="Up to this moment, which itself is left out.")
 @click.option("--rail", type=click.Choice(list(RAILS)), help="Of one rail alone.")
 @click.option("--state", type=click.Choice([state.value for state in State]), help="In one state alone.")
 @click.pass_obj
@@ -193,22 +180,9 @@ def import_statement(call: Call, /, file: Path, form: str, **wanted: Any) -> int
     return importing.import_file(call.assembly, call.ledger, asked)
 
 
-class Report(click.ParamType[Head]):
-    """A report of the ledger, as `backup` prints the newest one: NUMBER:HASH."""
-
-    name = "report"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Head:
-        """Return its number and hash."""
-        number, _, hash_ = str(value).partition(":")
-        if not (number.isdecimal() and len(number) < 20 and hash_):
-            self.fail(f"{value!r} is not NUMBER:HASH, as `backup` prints it.", param, ctx)
-        return Head(int(number), hash_)
-
-
 @commands.command()
 @click.option("--online", is_flag=True, help="Also hold what it says against the chains, card processors and banks.")
-@click.option("--since", type=Report(), help="Only what came after a report that was verified before.")
+@click.option("--since", type=HeadText(), help="Only what came after a report that was verified before.")
 @click.pass_obj
 def verify(call: Call, *, online: bool, since: Head | None) -> int:
     """Check every invariant of the ledger, from the database alone or against those who hold the money."""
@@ -234,8 +208,8 @@ def backup(call: Call, file: Path) -> None:
 
 @commands.command()
 @click.argument("file", type=ONE_FILE)
-@click.option("--since", type=Moment(), help="Refuse a backup that was made before.")
-@click.option("--holds", type=Report(), metavar="NUMBER:HASH", help="Refuse a backup without this report.")
+@click.option("--since", type=MomentText(), help="Refuse a backup that was made before.")
+@click.option("--holds", type=HeadText(), metavar="NUMBER:HASH", help="Refuse a backup without this report.")
 @click.option("--other-publisher", is_flag=True, help="Also restore the ledger of another publisher's name.")
 @click.pass_obj
 def restore(call: Call, file: Path, *, since: datetime | None, holds: Head | None, other_publisher: bool) -> None:

@@ -1,6 +1,6 @@
 """Where a node is asked, and the header that some servers want their key in. Pure.
 
-"https://host/path", or "https://host/path TRON-PRO-API-KEY: key": the header goes to this node and to no other.
+"https://host/path", or "https://host/path X-API-KEY: key": the header goes to this node and to no other.
 """
 
 import re
@@ -30,5 +30,5 @@ def read_node_address(text: str) -> NodeAddress:
     url, blank, header = text.strip().partition(" ")
     named = _HEADER.fullmatch(header.strip())
     if blank and named is None:
-        raise ValueError("what follows the address must be one header, such as TRON-PRO-API-KEY: key")
+        raise ValueError("what follows the address must be one header, such as X-API-KEY: key")
     return NodeAddress(url, {named[1]: named[2]} if named else {})

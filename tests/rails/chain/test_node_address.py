@@ -43,7 +43,7 @@ def test_what_is_no_header_is_refused_without_being_repeated(header: str) -> Non
     assert node_urls(options, "rpc") == ()
     (mistake,) = options.mistakes
     assert mistake.key == "networks.tron.rpc"
-    assert mistake.reason == "entry 2: what follows the address must be one header, such as TRON-PRO-API-KEY: key"
+    assert mistake.reason == "entry 2: what follows the address must be one header, such as X-API-KEY: key"
 
 
 def test_one_node_under_two_keys_is_one_node() -> None:
