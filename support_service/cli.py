@@ -29,7 +29,7 @@ from support_service.commands.output import write_chunks
 from support_service.commands.typed import HeadText, MomentText
 from support_service.giving import State, utc_now
 from support_service.ledger import FORMATS, Head, Ledger, Wanted, migrate
-from support_service.ledger.backup import Wanted as WantedBackup
+from support_service.ledger.backup import WantedBackup
 from support_service.log import configure_logging
 from support_service.rails import RAILS
 from support_service.rails.options import Mistake

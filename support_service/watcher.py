@@ -68,7 +68,7 @@ class SourceBusy(SourceError):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SourceOutcome:
     """What one turn of one source came to; reason says what was wrong, "" if nothing."""
 
     source: str
@@ -148,7 +148,7 @@ class _Beside:
         self._held = now if is_over else {**self._held, **now}
 
 
-def run_once(sources: Sequence[Source], ledger: Ledger) -> list[Outcome]:
+def run_once(sources: Sequence[Source], ledger: Ledger) -> list[SourceOutcome]:
     """Read every source up to its present head, once; a fault of one does not keep the others from it.
 
     Raises LedgerDown and LedgerOutdated where the ledger itself cannot be used.
@@ -156,7 +156,7 @@ def run_once(sources: Sequence[Source], ledger: Ledger) -> list[Outcome]:
     return [_one(source, ledger) for source in sources]
 
 
-def _one(source: Source, ledger: Ledger) -> Outcome:
+def _one(source: Source, ledger: Ledger) -> SourceOutcome:
     taken = _take_turn(source, ledger, lambda: False)
     if isinstance(taken.error, LedgerDown | LedgerOutdated):
         raise taken.error
@@ -165,7 +165,7 @@ def _one(source: Source, ledger: Ledger) -> Outcome:
     held = ledger.cursor(source.name)
     if taken.error is None:
         note_balances(source, ledger, held)
-    return Outcome(source.name, held.height if held else None, taken.donations_changed, taken.reason)
+    return SourceOutcome(source.name, held.height if held else None, taken.donations_changed, taken.reason)
 
 
 def note_balances(source: Source, ledger: Ledger, held: Cursor | None) -> None:

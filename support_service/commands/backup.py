@@ -5,7 +5,7 @@ from pathlib import Path
 
 from support_service.assembly import Assembly
 from support_service.giving import utc_now
-from support_service.ledger.backup import Contents, Wanted, back_up, restore
+from support_service.ledger.backup import Contents, WantedBackup, back_up, restore
 
 Say = Callable[[str], object]
 
@@ -19,7 +19,7 @@ def write(assembly: Assembly, file: Path, *, say: Say) -> None:
     say(f"not in it, keep them elsewhere: {', '.join(dict.fromkeys(kept_apart))}")
 
 
-def read(assembly: Assembly, file: Path, wanted: Wanted, *, say: Say) -> None:
+def read(assembly: Assembly, file: Path, wanted: WantedBackup, *, say: Say) -> None:
     """Restore, and say what that means for what came after the backup."""
     contents = restore(assembly.settings.database_url, file, wanted)
     say(f"restored and sound: {_told(contents)}")

@@ -15,7 +15,13 @@ from support_service.rails.bank.balances import tell_balances
 from support_service.rails.bank.booking import Counts, count, import_lines
 from support_service.rails.bank.settings import UNNAMED, BankChoices, read_account
 from support_service.rails.bank.settling import settle
-from support_service.rails.bank.statements import Refused, StatementFile, StatementsRead, Wanted, read_statements
+from support_service.rails.bank.statements import (
+    StatementFile,
+    StatementRefused,
+    StatementsRead,
+    WantedStatement,
+    read_statements,
+)
 from support_service.rails.bank.statements.proof import PROBLEMS_MAX
 from support_service.rails.options import BadOption
 
@@ -40,7 +46,7 @@ def import_file(assembly: Assembly, ledger: Ledger, asked: Asked) -> int:
     progress = _Progress()
     try:
         read = read_statements(StatementFile(asked.file.name, asked.file), asked.form, wanted, progress=progress.read)
-    except Refused as error:
+    except StatementRefused as error:
         for problem in error.problems[:PROBLEMS_MAX]:
             click.echo(f"{asked.file}: {problem}", err=True)
         click.echo(f"{asked.file}: {error}", err=True)
@@ -83,7 +89,7 @@ def _brought(asked: Asked, read: StatementsRead) -> FileBrought:
     return FileBrought(secrets.token_hex(16), "command", name, read.digest, read.format, asked.account, asked.profile)
 
 
-def _wanted(assembly: Assembly, asked: Asked) -> Wanted:
+def _wanted(assembly: Assembly, asked: Asked) -> WantedStatement:
     try:
         account = read_account(asked.account) if asked.account else ""
     except BadOption as error:

@@ -127,7 +127,7 @@ def _node_keys(assembly: Assembly) -> str:
     return " or ".join(dict.fromkeys(key for rail in assembly.rails.values() for key in rail.node_keys))
 
 
-def _outcome_line(outcome: watcher.Outcome) -> str:
+def _outcome_line(outcome: watcher.SourceOutcome) -> str:
     if not outcome.is_good:
         return f"{outcome.source}: not read to its end: {outcome.reason}"
     reach = "" if outcome.height is None else f"read up to {outcome.height}; "

@@ -16,7 +16,7 @@ from support_service.door.body import Bodies, Refused, limit_of
 from support_service.door.finished import Captured, Finished
 from support_service.door.live import Live, Patience
 from support_service.door.negotiation import coding, holds
-from support_service.door.pools import Busy, Kind, Pool, kind_of
+from support_service.door.pools import Busy, Pool, PoolKind, kind_of
 from support_service.door.rsgi import Exchange, HeaderList, Scope
 from support_service.door.shelf import ChosenPage, Depends, Found, Shelf
 from support_service.door.visitor import OwnHosts, client_address
@@ -76,7 +76,7 @@ class Door:
         self._prefix = place.base.script_name
         self._bodies = Bodies()
         self._held = 0
-        self._pools = {kind: Pool(kind) for kind in Kind}
+        self._pools = {kind: Pool(kind) for kind in PoolKind}
         self._shelf = Shelf(routes.shelved)
         self._refused: frozenset[str] = frozenset()
         self._live = {path: Live(partial(self._ask, path, ""), routes.patience) for path in routes.live}
@@ -134,7 +134,7 @@ class Door:
 
     async def _make(self, shelf: Shelf, path: str, query: str, page: ChosenPage) -> Found | None:
         """Make the page of a sum that was never asked for, in the one thread for that: no flood of sums takes more."""
-        made = await self._pools[Kind.CHOICES].run(partial(shelf.make, self._ask_now, path, page))
+        made = await self._pools[PoolKind.CHOICES].run(partial(shelf.make, self._ask_now, path, page))
         if made.finished is None:
             return None
         shelf.place(path, page, made)
@@ -146,7 +146,7 @@ class Door:
 
     async def _ask(self, path: str, question: str) -> Captured:
         """Ask the app as nobody in particular."""
-        kind = Kind.MACHINES if path in self._live else Kind.SHELF
+        kind = PoolKind.MACHINES if path in self._live else PoolKind.SHELF
         return await self._pools[kind].run(partial(self._ask_now, path, question))
 
     def _ask_now(self, path: str, question: str) -> Captured:
@@ -187,9 +187,9 @@ class Door:
             self._held -= 1
 
     def _call(
-        self, kind: Kind, request: Request, exchange: Exchange, loop: asyncio.AbstractEventLoop
+        self, kind: PoolKind, request: Request, exchange: Exchange, loop: asyncio.AbstractEventLoop
     ) -> Captured | None:
-        if kind is not Kind.EXPORTS:
+        if kind is not PoolKind.EXPORTS:
             return call(self._app, self._place.base, request)
         answer = begin(self._app, self._place.base, request)
         if isinstance(answer, Piecewise):

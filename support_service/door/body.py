@@ -16,7 +16,7 @@ _LENGTH = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class BodyLimit:
     """How large a body may be, how a larger one is refused, how long it may take to come.
 
     held_max: how many bytes of such bodies, of everybody together, are held at most.
@@ -29,10 +29,10 @@ class Limit:
 
 
 # Forms are small. The largest event that a processor sends is far below its limit: a larger one is not theirs.
-FORMS = Limit(64_000, 413)
-WEBHOOKS = Limit(256_000, 400)
+FORMS = BodyLimit(64_000, 413)
+WEBHOOKS = BodyLimit(256_000, 400)
 # A bank's statement of a year. Two at a time: what is read of them leaves room for everybody's forms.
-STATEMENTS = Limit(20_064_000, 413, seconds_max=60, held_max=2 * 20_064_000)
+STATEMENTS = BodyLimit(20_064_000, 413, seconds_max=60, held_max=2 * 20_064_000)
 
 
 class Refused(Exception):
@@ -47,9 +47,9 @@ class Bodies:
     """Reads bodies and knows how many bytes of them are held. Used on the event loop alone."""
 
     def __init__(self) -> None:
-        self._held: Counter[Limit] = Counter()
+        self._held: Counter[BodyLimit] = Counter()
 
-    async def read(self, headers: Headers, exchange: Exchange, limit: Limit) -> bytes:
+    async def read(self, headers: Headers, exchange: Exchange, limit: BodyLimit) -> bytes:
         """Read a whole body, and hold its bytes until `release`; raise Refused.
 
         A length is asked for (411): without it a body that breaks off cannot be told from a whole one.
@@ -75,12 +75,12 @@ class Bodies:
             raise Refused(400)
         return bytes(body)
 
-    def release(self, count: int, limit: Limit) -> None:
+    def release(self, count: int, limit: BodyLimit) -> None:
         """Forget bytes that are done with."""
         self._held[limit] -= count
         assert self._held[limit] >= 0
 
-    def _hold(self, count: int, limit: Limit) -> None:
+    def _hold(self, count: int, limit: BodyLimit) -> None:
         # Statements fill no room but their own: whoever sends large bodies holds up no form and no webhook.
         shared = [one for one in self._held if (one is STATEMENTS) == (limit is STATEMENTS)]
         if sum(self._held[one] for one in shared) + count > limit.held_max:
@@ -88,7 +88,7 @@ class Bodies:
         self._held[limit] += count
 
 
-def limit_of(path: str) -> Limit:
+def limit_of(path: str) -> BodyLimit:
     """Tell how large a body may be, by the path below our prefix."""
     if path == "/staff/imports":
         return STATEMENTS

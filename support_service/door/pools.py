@@ -14,7 +14,7 @@ ANSWER_SECONDS_MAX = 30
 EXPORT_SECONDS_MAX = 3_600
 
 
-class Kind(StrEnum):
+class PoolKind(StrEnum):
     """What a request wants; what one kind waits for, no other does."""
 
     SHELF = "shelf"
@@ -31,16 +31,16 @@ class Kind(StrEnum):
 
 # Threads of each kind. Payments: four may wait for the processor and others still learn that they cannot.
 THREADS = {
-    Kind.SHELF: 2,
-    Kind.CHOICES: 1,
-    Kind.PAGES: 4,
-    Kind.ANSWERS: 3,
-    Kind.PAYMENTS: 6,
-    Kind.WEBHOOKS: 3,
-    Kind.LOGINS: 3,
-    Kind.STAFF: 4,
-    Kind.EXPORTS: 2,
-    Kind.MACHINES: 2,
+    PoolKind.SHELF: 2,
+    PoolKind.CHOICES: 1,
+    PoolKind.PAGES: 4,
+    PoolKind.ANSWERS: 3,
+    PoolKind.PAYMENTS: 6,
+    PoolKind.WEBHOOKS: 3,
+    PoolKind.LOGINS: 3,
+    PoolKind.STAFF: 4,
+    PoolKind.EXPORTS: 2,
+    PoolKind.MACHINES: 2,
 }
 # Requests that may wait for a thread, for each thread: a burst passes, a flood is told to come again.
 WAITING_A_THREAD = 8
@@ -53,9 +53,9 @@ class Busy(Exception):
 class Pool:
     """The threads of one kind. `run` is called on the event loop alone, so counting needs no lock."""
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: PoolKind) -> None:
         self._threads = THREADS[kind]
-        self._seconds_max = EXPORT_SECONDS_MAX if kind is Kind.EXPORTS else ANSWER_SECONDS_MAX
+        self._seconds_max = EXPORT_SECONDS_MAX if kind is PoolKind.EXPORTS else ANSWER_SECONDS_MAX
         self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix=kind)
         self._running = 0
 
@@ -82,19 +82,19 @@ class Pool:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
-def kind_of(method: str, path: str) -> Kind:
+def kind_of(method: str, path: str) -> PoolKind:
     """Tell which kind a request is of, by its method and its path below our prefix."""
     if path.startswith("/webhooks/"):
-        return Kind.WEBHOOKS
+        return PoolKind.WEBHOOKS
     if path == "/staff" or path.startswith("/staff/"):
         if path.startswith("/staff/login"):
-            return Kind.LOGINS
-        return Kind.EXPORTS if path.startswith(("/staff/export", "/staff/imports")) else Kind.STAFF
+            return PoolKind.LOGINS
+        return PoolKind.EXPORTS if path.startswith(("/staff/export", "/staff/imports")) else PoolKind.STAFF
     if _is_answer(method, path):
-        return Kind.ANSWERS
+        return PoolKind.ANSWERS
     if path in {"/readyz", "/metrics", "/totals.json"} or path.startswith("/month/"):
-        return Kind.MACHINES
-    return Kind.PAYMENTS if method not in {"GET", "HEAD", "OPTIONS"} else Kind.PAGES
+        return PoolKind.MACHINES
+    return PoolKind.PAYMENTS if method not in {"GET", "HEAD", "OPTIONS"} else PoolKind.PAGES
 
 
 def _is_answer(method: str, path: str) -> bool:

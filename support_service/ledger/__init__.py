@@ -25,7 +25,7 @@ from support_service.ledger.errors import (
     SourceContradiction,
     SourceFrozen,
 )
-from support_service.ledger.export import FORMATS, Exported, ExportRow, Format, ForPeople, read_exported
+from support_service.ledger.export import FORMATS, Exported, ExportFormat, ExportRow, ForPeople, read_exported
 from support_service.ledger.factors import Factors
 from support_service.ledger.freezes import Freeze, Thaw, end_freeze, read_blocks, read_freezes, read_held, write_freeze
 from support_service.ledger.health import Health, SourceHealth, read_health, write_health
@@ -84,11 +84,11 @@ __all__ = [
     "DonationChange",
     "Donor",
     "DonorError",
+    "ExportFormat",
     "ExportRow",
     "Exported",
     "FileBrought",
     "ForPeople",
-    "Format",
     "Found",
     "Freeze",
     "Head",

@@ -11,8 +11,8 @@ from urllib.parse import unquote_to_bytes
 
 from support_service.manifest.document import BadDocument, Document, compare, read_document
 from support_service.manifest.page import BANK_LINKS, opens_payment, take_apart
-from support_service.manifest.places import Places, foreign, payload_problems, signed_places
-from support_service.manifest.qr_reader import Unreadable, read_png, read_svg
+from support_service.manifest.places import SignedPlaces, foreign, payload_problems, signed_places
+from support_service.manifest.qr_reader import NoCode, read_png, read_svg
 
 # Icons are shorter; a code of the smallest size is longer.
 DRAWING_CHARS_MIN = 700
@@ -27,7 +27,7 @@ class Truth:
     """A signed manifest, and the places in it."""
 
     document: Document
-    places: Places
+    places: SignedPlaces
 
     @classmethod
     def of(cls, document: Document) -> "Truth":
@@ -98,7 +98,7 @@ def _judge_text(found: Judgement, text: str, truth: Truth) -> None:
 def _judge_code(found: Judgement, png: bytes, truth: Truth) -> None:
     try:
         text = read_png(png)
-    except Unreadable as error:
+    except NoCode as error:
         found.problems.append(f"a code cannot be read: {error}")
         return
     found.codes += 1
@@ -108,7 +108,7 @@ def _judge_code(found: Judgement, png: bytes, truth: Truth) -> None:
 def _judge_drawing(found: Judgement, svg: str, truth: Truth) -> None:
     try:
         text = read_svg(svg)
-    except Unreadable as error:
+    except NoCode as error:
         if len(svg) >= DRAWING_CHARS_MIN and _SQUARE.search(svg):
             found.problems.append(f"a code cannot be read: {error}")
         return

@@ -26,7 +26,7 @@ class Unreachable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class LivePage:
     """What was fetched."""
 
     mimetype: str
@@ -41,7 +41,7 @@ class Attestation:
     differences: list[str] = field(default_factory=list)
 
 
-def attest(urls: tuple[str, ...], truth: Truth, fetch: Callable[[str], Answer] | None = None) -> Attestation:
+def attest(urls: tuple[str, ...], truth: Truth, fetch: Callable[[str], LivePage] | None = None) -> Attestation:
     """Judge every address, and what it shows of its own site."""
     found, fetch = Attestation(), fetch or fetch_answer
     waiting, seen = list(dict.fromkeys(urls)), set[str]()
@@ -64,7 +64,7 @@ def attest(urls: tuple[str, ...], truth: Truth, fetch: Callable[[str], Answer] |
     return found
 
 
-def fetch_answer(url: str) -> Answer:
+def fetch_answer(url: str) -> LivePage:
     """Fetch one address, bounded in time and bytes; a redirect is not followed. Raises Unreachable."""
     if urlsplit(url).scheme not in {"http", "https"}:
         raise Unreachable("is no address of a page: it must begin with https:// or http://")
@@ -87,7 +87,7 @@ def fetch_answer(url: str) -> Answer:
                 mimetype = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     except (requests.RequestException, HTTPError, ValueError, OSError) as error:
         raise Unreachable(f"gives no answer ({type(error).__name__})") from error
-    return Answer(mimetype, bytes(body))
+    return LivePage(mimetype, bytes(body))
 
 
 def _more(url: str, judged: Judgement, sites: set[str]) -> Iterator[str]:

@@ -33,7 +33,7 @@ _SPACES = re.compile(r"\s+")
 
 
 @dataclass(frozen=True)
-class Places:
+class SignedPlaces:
     """The signed places, and the signed texts of codes and links."""
 
     places: frozenset[str]
@@ -49,7 +49,7 @@ class Places:
         )
 
 
-def signed_places(document: Document) -> Places:
+def signed_places(document: Document) -> SignedPlaces:
     """Gather where a signed manifest says that money may go."""
     places, payloads = set[str](), set[str]()
     for record in document.methods.values():
@@ -58,10 +58,10 @@ def signed_places(document: Document) -> Places:
             if name in _FACTS or name.startswith("contract:"):
                 places.add(str(value))
         payloads |= {str(record[part]) for part in ("qr", "link") if record.get(part)}
-    return Places(frozenset(place for place in places if len(place) >= PLACE_CHARS_MIN), frozenset(payloads))
+    return SignedPlaces(frozenset(place for place in places if len(place) >= PLACE_CHARS_MIN), frozenset(payloads))
 
 
-def foreign(text: str, signed: Places, *, is_for_eyes: bool = True) -> list[str]:
+def foreign(text: str, signed: SignedPlaces, *, is_for_eyes: bool = True) -> list[str]:
     """Name what in a text is a place for money and not signed, each thing once.
 
     White space groups a value for the eye; in what a machine reads (is_for_eyes=False) it is a change.
@@ -75,7 +75,7 @@ def foreign(text: str, signed: Places, *, is_for_eyes: bool = True) -> list[str]
     return [*found, *(wrong for hidden in _hidden(text) for wrong in foreign(hidden, signed))]
 
 
-def payload_problems(text: str, signed: Places) -> list[str]:
+def payload_problems(text: str, signed: SignedPlaces) -> list[str]:
     """Judge the text of a code or of a link into a wallet or bank: as signed, or with a sum added to a signed place."""
     if text in signed.payloads:
         return []
@@ -116,7 +116,7 @@ def _hidden(text: str) -> Iterator[str]:
             yield ""
 
 
-def _formed(text: str, signed: Places) -> Iterator[str]:
+def _formed(text: str, signed: SignedPlaces) -> Iterator[str]:
     for kind, written in _candidates(text):
         compact = re.sub(r"[\s-]", "", written)
         is_signed = compact in signed.places or (compact.isupper() and compact.lower() in signed.places)
@@ -153,7 +153,7 @@ def _is_card(text: str) -> bool:
     return 13 <= len(digits) <= 19 and bool(luhn.is_valid(digits))
 
 
-def _glued(text: str, signed: Places) -> Iterator[str]:
+def _glued(text: str, signed: SignedPlaces) -> Iterator[str]:
     """Find signed places with a letter or digit more at one end."""
     for place in signed.places:
         at = text.find(place)
@@ -163,7 +163,7 @@ def _glued(text: str, signed: Places) -> Iterator[str]:
             at = text.find(place, at + 1)
 
 
-def _broken(text: str, signed: Places) -> Iterator[str]:
+def _broken(text: str, signed: SignedPlaces) -> Iterator[str]:
     """Find halves of signed places that stand without their other half; text is without white space."""
     for half, place, start in signed.halves:
         at = text.find(half)

@@ -40,7 +40,7 @@ class Signed:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class ManifestProof:
     """What may be shown, and what is wrong, one line each for people; `signed` is None where nothing is proved."""
 
     methods: tuple[PaymentMethod, ...]
@@ -48,17 +48,17 @@ class Proof:
     signed: Signed | None = None
 
 
-def prove(trust: Trust | None, methods: Sequence[PaymentMethod]) -> Proof:
+def prove(trust: Trust | None, methods: Sequence[PaymentMethod]) -> ManifestProof:
     """Decide which methods may be shown; without [manifest] all of them are."""
     if trust is None:
-        return Proof(tuple(methods))
+        return ManifestProof(tuple(methods))
     try:
         signed = read_signed(trust)
     except Unproved as error:
-        return Proof((), (f"no method is shown: {error}",))
+        return ManifestProof((), (f"no method is shown: {error}",))
     found = {method.key: differences(method, signed.document) for method in methods}
     problems = [problem for one in found.values() for problem in one]
-    return Proof(tuple(method for method in methods if not found[method.key]), tuple(problems), signed)
+    return ManifestProof(tuple(method for method in methods if not found[method.key]), tuple(problems), signed)
 
 
 def read_signed(trust: Trust) -> Signed:

@@ -35,7 +35,7 @@ _NUMERIC_MODE, _ALPHANUMERIC_MODE, _BYTE_MODE = 1, 2, 4
 _FORMATS_DIFFER_MAX = 3
 
 
-class Unreadable(ValueError):
+class NoCode(ValueError):
     """A picture is not a code in our own form, or a phone would not read it; the text says why."""
 
 
@@ -43,13 +43,13 @@ def read_svg(text: str) -> str:
     """Read the text of a code that `qr.svg` drew; raises Unreadable."""
     found = _SVG.fullmatch(text.strip())
     if not found:
-        raise Unreadable("the picture is not in the form that this service draws")
+        raise NoCode("the picture is not in the form that this service draws")
     side = int(found[1]) - 2 * QUIET_ZONE_MODULES
     if not 21 <= side <= SIDE_MODULES_MAX:
-        raise Unreadable("the picture has no size of a code")
+        raise NoCode("the picture has no size of a code")
     turns = "".join(f"v1h{side + 2 if row % 2 == 0 else -side - 2}" for row in range(1, side))
     if found[3] != f"M{QUIET_ZONE_MODULES} {QUIET_ZONE_MODULES}.5h{side + 1}{turns}":
-        raise Unreadable("the picture is not in the form that this service draws")
+        raise NoCode("the picture is not in the form that this service draws")
     return read_modules(_walked([int(length) for length in found[2].split()], side))
 
 
@@ -59,7 +59,7 @@ def read_png(data: bytes) -> str:
     side, rest = divmod(len(pixels), step)
     count = side - 2 * quiet
     if rest or not 21 <= count <= SIDE_MODULES_MAX:
-        raise Unreadable("the picture has no size of a code")
+        raise NoCode("the picture has no size of a code")
     middle = step // 2
     places = [(quiet + number) * step + middle for number in range(count)]
     return read_modules(tuple(tuple(not pixels[row][column] for column in places) for row in places))
@@ -70,7 +70,7 @@ def read_modules(modules: Modules) -> str:
     side = len(modules)
     version, rest = divmod(side - 17, 4)
     if rest or not 1 <= version <= 40:
-        raise Unreadable("the picture has no size of a code")
+        raise NoCode("the picture has no size of a code")
     level, mask = _format(modules)
     return _text(_corrected(list(_codewords(modules, version, mask)), version, level), version)
 
@@ -78,7 +78,7 @@ def read_modules(modules: Modules) -> str:
 def _walked(lengths: list[int], side: int) -> Modules:
     """Follow the line that snakes through the rows: dashes are dark; between two rows lie three light modules."""
     if sum(lengths) > (side + 3) * side:
-        raise Unreadable("the picture is not in the form that this service draws")
+        raise NoCode("the picture is not in the form that this service draws")
     walk = [number % 2 == 0 for number, length in enumerate(lengths) for _ in range(length)]
     walk += [False] * ((side + 3) * side - len(walk))
     rows = [walk[row * (side + 3) : row * (side + 3) + side] for row in range(side)]
@@ -88,25 +88,25 @@ def _walked(lengths: list[int], side: int) -> Modules:
 def _png_pixels(data: bytes) -> list[list[bool]]:
     """Unpack an image of one bit a pixel; True is light."""
     if not data.startswith(b"\x89PNG\r\n\x1a\n") or len(data) > PNG_BYTES_MAX:
-        raise Unreadable("the picture is not in the form that this service draws")
+        raise NoCode("the picture is not in the form that this service draws")
     chunks, at = [], 8
     while at + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, at)
         chunks.append((data[at + 4 : at + 8], data[at + 8 : at + 8 + length]))
         at += 12 + length
     if [kind for kind, _ in chunks] != [b"IHDR", b"IDAT", b"IEND"] or at != len(data) or len(chunks[0][1]) != 13:
-        raise Unreadable("the picture is not in the form that this service draws")
+        raise NoCode("the picture is not in the form that this service draws")
     width, height, *form = struct.unpack(">IIBBBBB", chunks[0][1])
     row_bytes = (width + 7) // 8
     if form != [1, 0, 0, 0, 0] or width != height or width > (SIDE_MODULES_MAX + 8) * PNG_MODULE_PIXELS:
-        raise Unreadable("the picture is not in the form that this service draws")
+        raise NoCode("the picture is not in the form that this service draws")
     try:
         raw = zlib.decompressobj().decompress(chunks[1][1], (row_bytes + 1) * height + 1)
     except zlib.error as error:
-        raise Unreadable("the picture is damaged") from error
+        raise NoCode("the picture is damaged") from error
     rows = [raw[row * (row_bytes + 1) : (row + 1) * (row_bytes + 1)] for row in range(height)]
     if len(raw) != (row_bytes + 1) * height or any(row[0] for row in rows):
-        raise Unreadable("the picture is not in the form that this service draws")
+        raise NoCode("the picture is not in the form that this service draws")
     return [[bool(row[1 + x // 8] >> (7 - x % 8) & 1) for x in range(width)] for row in rows]
 
 
@@ -117,7 +117,7 @@ def _format(modules: Modules) -> tuple[int, int]:
     known = {BCH_type_info(level << 3 | mask): (level, mask) for level in _LEVELS for mask in range(8)}
     nearest = min(known, key=lambda one: (one ^ held).bit_count())
     if (nearest ^ held).bit_count() > _FORMATS_DIFFER_MAX:
-        raise Unreadable("the code is damaged: its format cannot be read")
+        raise NoCode("the code is damaged: its format cannot be read")
     return known[nearest]
 
 
@@ -160,7 +160,7 @@ def _corrected(codewords: list[int], version: int, level: int) -> list[int]:
     """Take the blocks apart, correct each, and join their data."""
     blocks = rs_blocks(version, level)
     if len(codewords) < sum(block.total_count for block in blocks):
-        raise Unreadable("the code is damaged")
+        raise NoCode("the code is damaged")
     stream = iter(codewords)
     held: list[list[int]] = [[] for _ in blocks]
     for number in range(max(block.data_count for block in blocks)):
@@ -194,12 +194,12 @@ def _correct(words: list[int], checks: int) -> list[int]:
     locator = _locator(syndromes)
     wrong = [place for place in range(len(words)) if _value(locator[::-1], EXP_TABLE[(255 - place) % 255]) == 0]
     if len(wrong) != len(locator) - 1 or len(wrong) > checks // 2:
-        raise Unreadable("the code is damaged: a phone would not read it")
+        raise NoCode("the code is damaged: a phone would not read it")
     fixed = list(words)
     for place, value in zip(wrong, _solved(wrong, syndromes), strict=True):
         fixed[len(words) - 1 - place] ^= value
     if any(_value(fixed, EXP_TABLE[power]) for power in range(checks)):
-        raise Unreadable("the code is damaged: a phone would not read it")
+        raise NoCode("the code is damaged: a phone would not read it")
     return fixed
 
 
@@ -236,7 +236,7 @@ def _solved(wrong: list[int], syndromes: list[int]) -> list[int]:
     for column in range(count):
         pivot = next((row for row in range(column, count) if rows[row][column]), None)
         if pivot is None:
-            raise Unreadable("the code is damaged: a phone would not read it")
+            raise NoCode("the code is damaged: a phone would not read it")
         rows[column], rows[pivot] = rows[pivot], rows[column]
         inverse = EXP_TABLE[(255 - LOG_TABLE[rows[column][column]]) % 255]
         rows[column] = [_times(inverse, value) for value in rows[column]]
@@ -256,19 +256,19 @@ def _text(data: list[int], version: int) -> str:
         at += 4
         size = {_NUMERIC_MODE: (10, 12, 14), _ALPHANUMERIC_MODE: (9, 11, 13), _BYTE_MODE: (8, 16, 16)}.get(mode)
         if size is None:
-            raise Unreadable("the code holds what no code of this service holds")
+            raise NoCode("the code holds what no code of this service holds")
         count = int(bits[at : at + size[wide]] or "0", 2)
         at += size[wide]
         try:
             piece, used = _segment(mode, count, bits[at:])
         except (ValueError, IndexError) as error:
-            raise Unreadable("the code holds no text") from error
+            raise NoCode("the code holds no text") from error
         found += piece
         at += used
     try:
         return found.decode()
     except UnicodeDecodeError as error:
-        raise Unreadable("the code holds no text") from error
+        raise NoCode("the code holds no text") from error
 
 
 def _segment(mode: int, count: int, bits: str) -> tuple[bytes, int]:

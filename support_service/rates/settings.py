@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from support_service.money import Asset
 from support_service.rails.evm.address import read_address
 from support_service.rails.options import BadOption, Mistake, Surroundings
-from support_service.settings.schema import FeedTable, Value
+from support_service.settings.schema import FeedTable, ValueTable
 
 SOURCES = ("nbu", "market", "chainlink")
 
@@ -35,7 +35,7 @@ class Choices:
     feeds: tuple[Feed, ...]
 
 
-def read_value(table: Value, around: Surroundings, mistakes: list[Mistake]) -> Choices | None:
+def read_value(table: ValueTable, around: Surroundings, mistakes: list[Mistake]) -> Choices | None:
     """Check the section; None (with mistakes noted) where it cannot be used."""
     before = len(mistakes)
     currency = around.asset(table.currency, "")
@@ -57,7 +57,7 @@ def _unknown_currency(code: str, around: Surroundings) -> str:
     return f"{code[:20]!r} is not a known national currency; known are {known}"
 
 
-def _source_mistakes(table: Value) -> Iterator[Mistake]:
+def _source_mistakes(table: ValueTable) -> Iterator[Mistake]:
     names = table.sources
     for name in dict.fromkeys(names):
         if name not in SOURCES:

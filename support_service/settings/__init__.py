@@ -22,14 +22,14 @@ from support_service.rails.rail import Rail
 from support_service.rails.text_file import Unreadable, read_text_file
 from support_service.settings.schema import (
     AssetTable,
-    Database,
+    DatabaseTable,
     HeartbeatTable,
     MailTable,
     ManifestTable,
     MethodEntry,
     Privacy,
     Publisher,
-    Value,
+    ValueTable,
     Web,
     method_entries,
     told,
@@ -63,12 +63,12 @@ class _File(BaseSettings):
     )
 
     publisher: Publisher
-    database: Database = Database()
+    database: DatabaseTable = DatabaseTable()
     web: Web = Web()
     methods: tuple[dict[str, Any], ...] = ()
     networks: dict[str, dict[str, Any]] = {}
     assets: tuple[AssetTable, ...] = ()
-    value: Value | None = None
+    value: ValueTable | None = None
     manifest: ManifestTable | None = None
     mail: MailTable | None = None
     notify: tuple[dict[str, Any], ...] = ()
@@ -94,7 +94,7 @@ class Settings:
     methods: tuple[MethodEntry, ...]
     networks: Mapping[str, Mapping[str, object]]
     assets: tuple[Asset, ...]
-    value: Value | None = None
+    value: ValueTable | None = None
     # The rails' own tables, by name, in the order of the file.
     own_tables: Mapping[str, object] = field(default_factory=dict)
     manifest: ManifestTable | None = None

@@ -158,7 +158,7 @@ class Publisher(Table):
         return read_base_url(self.url)
 
 
-class Database(Table):
+class DatabaseTable(Table):
     """[database]: SQLite by default, PostgreSQL when one machine is not enough."""
 
     url: str = "sqlite:///support.db"
@@ -249,7 +249,7 @@ class FeedTable(Table):
     currency: str = "USD"
 
 
-class Value(Table):
+class ValueTable(Table):
     """[value]: what gifts were worth when they came, and who is asked; without it nobody is."""
 
     currency: str = "UAH"

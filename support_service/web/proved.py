@@ -12,7 +12,7 @@ from importlib import import_module
 
 from support_service.assembly import Assembly
 from support_service.door.finished import Captured
-from support_service.manifest.proof import Proof, prove
+from support_service.manifest.proof import ManifestProof, prove
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class ProvedAddresses:
 
     def __init__(self, configured: Assembly) -> None:
         self.configured = configured
-        self.proof = Proof(())
+        self.proof = ManifestProof(())
         self.shown = replace(configured, methods=())
         self._refused: dict[str, str] = {}
         self.look()

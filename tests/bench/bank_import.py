@@ -19,7 +19,7 @@ from support_service.ledger import FileBrought, Ledger, migrate
 from support_service.rails.bank.booking import Counts, count, import_lines
 from support_service.rails.bank.identity import LINES_PER_QUESTION
 from support_service.rails.bank.settings import BankChoices
-from support_service.rails.bank.statements import StatementFile, Wanted, read_statements
+from support_service.rails.bank.statements import StatementFile, WantedStatement, read_statements
 
 ROWS = 200_000
 SECONDS_AIM, BYTES_AIM = 60, 200 * 2**20
@@ -74,7 +74,7 @@ def measure(key: str, path: Path, rows: int) -> None:
     began, began_cpu = time.monotonic(), time.process_time()
     url = f"sqlite:///{path.parent}/{key}.db"
     migrate(url)
-    read = read_statements(StatementFile(path.name, path), key, Wanted(account=ACCOUNT))
+    read = read_statements(StatementFile(path.name, path), key, WantedStatement(account=ACCOUNT))
     proved = time.monotonic() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     began, counts = time.monotonic(), Counts()

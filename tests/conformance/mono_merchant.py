@@ -16,7 +16,7 @@ from support_service.rails.mono.client import MonoClient
 from support_service.rails.mono.fields import BadMessage, MonoJson, known_as
 from support_service.rails.mono.invoices import read_invoice, read_subscription
 from support_service.rails.mono.method import API_BASE
-from support_service.rails.mono.signature import BadKey, read_key
+from support_service.rails.mono.signature import BadMonoKey, read_key
 from support_service.rails.mono.statement import read_row
 from support_service.rails.processor import CheckoutDown, CheckoutRefused
 
@@ -147,7 +147,7 @@ def outcome(step: Step, at: Desk) -> dict[str, str]:
         return {key: _kind(value) for key, value in step(at).items() if key not in FREE}
     except KeyError as missing:
         return {"needs": f"what an earlier step should have made: {missing}"}
-    except (BadMessage, BadKey) as error:
+    except (BadMessage, BadMonoKey) as error:
         return {"cannot be read": str(error)}
     except (CheckoutDown, CheckoutRefused) as error:
         return {"refused": type(error).__name__, "how": str(error).partition(": ")[2]}

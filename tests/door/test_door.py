@@ -14,7 +14,7 @@ from support_service.app import build_door, create_app
 from support_service.door import Door, Place, Routes, body
 from support_service.door.finished import Captured
 from support_service.door.live import Live, Patience
-from support_service.door.pools import THREADS, WAITING_A_THREAD, Kind, kind_of
+from support_service.door.pools import THREADS, WAITING_A_THREAD, PoolKind, kind_of
 from support_service.origin import read_base_url
 from tests.fixtures.database import prepare
 from tests.fixtures.door import Asked, Fields, Heard, ask, loop
@@ -51,7 +51,7 @@ class Waiting:
 def test_what_fills_one_kind_is_refused_there_and_nowhere_else() -> None:
     app, base = Waiting(), read_base_url("http://127.0.0.1:8000")
     door = Door(app, Place(base, (base.site.host,)), Routes(lambda status, _: Captured(status, [], b"")))
-    room = THREADS[Kind.WEBHOOKS] * (1 + WAITING_A_THREAD)
+    room = THREADS[PoolKind.WEBHOOKS] * (1 + WAITING_A_THREAD)
     held = [Heard() for _ in range(room)]
     waiting = [
         asyncio.run_coroutine_threadsafe(door.__rsgi__(post("/webhooks/stripe"), heard), loop()) for heard in held
@@ -69,17 +69,17 @@ def test_what_fills_one_kind_is_refused_there_and_nowhere_else() -> None:
 @pytest.mark.parametrize(
     ("method", "path", "kind"),
     [
-        ("GET", "/card", Kind.PAGES),
-        ("POST", "/card", Kind.PAYMENTS),
-        ("POST", "/webhooks/stripe", Kind.WEBHOOKS),
-        ("POST", "/staff/login", Kind.LOGINS),
-        ("GET", "/staff/", Kind.STAFF),
-        ("GET", "/staffer", Kind.PAGES),
-        ("GET", "/staff/exports/donations.csv", Kind.EXPORTS),
-        ("GET", "/metrics", Kind.MACHINES),
+        ("GET", "/card", PoolKind.PAGES),
+        ("POST", "/card", PoolKind.PAYMENTS),
+        ("POST", "/webhooks/stripe", PoolKind.WEBHOOKS),
+        ("POST", "/staff/login", PoolKind.LOGINS),
+        ("GET", "/staff/", PoolKind.STAFF),
+        ("GET", "/staffer", PoolKind.PAGES),
+        ("GET", "/staff/exports/donations.csv", PoolKind.EXPORTS),
+        ("GET", "/metrics", PoolKind.MACHINES),
     ],
 )
-def test_a_request_is_of_the_kind_that_its_waiting_is(method: str, path: str, kind: Kind) -> None:
+def test_a_request_is_of_the_kind_that_its_waiting_is(method: str, path: str, kind: PoolKind) -> None:
     assert kind_of(method, path) is kind
 
 
@@ -176,17 +176,17 @@ def test_one_at_a_time_asks_for_what_changes_and_a_silence_is_not_asked_again() 
 @pytest.mark.parametrize(
     ("method", "path", "kind"),
     [
-        ("GET", "/gift/0", Kind.ANSWERS),
-        ("POST", "/gift", Kind.ANSWERS),
-        ("POST", "/arrived", Kind.ANSWERS),
-        ("GET", "/thanks/0", Kind.ANSWERS),
-        ("GET", "/donations/0", Kind.ANSWERS),
-        ("GET", "/plan/0", Kind.ANSWERS),
-        ("POST", "/plan/0/stop", Kind.PAYMENTS),
-        ("GET", "/giftwrap", Kind.PAGES),
-        ("GET", "/card", Kind.PAGES),
-        ("POST", "/card", Kind.PAYMENTS),
+        ("GET", "/gift/0", PoolKind.ANSWERS),
+        ("POST", "/gift", PoolKind.ANSWERS),
+        ("POST", "/arrived", PoolKind.ANSWERS),
+        ("GET", "/thanks/0", PoolKind.ANSWERS),
+        ("GET", "/donations/0", PoolKind.ANSWERS),
+        ("GET", "/plan/0", PoolKind.ANSWERS),
+        ("POST", "/plan/0/stop", PoolKind.PAYMENTS),
+        ("GET", "/giftwrap", PoolKind.PAGES),
+        ("GET", "/card", PoolKind.PAGES),
+        ("POST", "/card", PoolKind.PAYMENTS),
     ],
 )
-def test_who_asks_for_an_answer_waits_for_nobody_elses(method: str, path: str, kind: Kind) -> None:
+def test_who_asks_for_an_answer_waits_for_nobody_elses(method: str, path: str, kind: PoolKind) -> None:
     assert kind_of(method, path) is kind

@@ -62,7 +62,7 @@ def held(account: Account) -> list[int]:
     return sorted(one.units for one in account.payments if one.standing == "r")
 
 
-def turns(house: BankHouse, count: int) -> list[watcher.Outcome]:
+def turns(house: BankHouse, count: int) -> list[watcher.SourceOutcome]:
     """Some turns of one watcher; after each nothing is booked that is not there."""
     (account,), sources = house.fakes.accounts, house.sources()
     outcomes = []

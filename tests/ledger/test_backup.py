@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from support_service.giving import State
 from support_service.ledger import Head, Ledger, LedgerDown, migrate
-from support_service.ledger.backup import BackupRefused, Contents, Wanted, back_up, postgresql, restore
+from support_service.ledger.backup import BackupRefused, Contents, WantedBackup, back_up, postgresql, restore
 from support_service.ledger.backup.file import FIRST_LINE
 from support_service.ledger.engine import SCHEMA_REVISION, Database
 from tests.fixtures.database import Cluster, SteppingClock
@@ -30,7 +30,7 @@ from tests.fixtures.service import ROOT, SEED, Command, until, write_settings
 DRILLS = int(os.environ.get("DRILLS", "2"))
 KILLS = int(os.environ.get("KILLS", "3"))
 DAMAGES = 300
-ANY = Wanted()
+ANY = WantedBackup()
 
 MakePlace = Callable[[], str]
 
@@ -118,7 +118,7 @@ def test_backups_under_load_are_whole_and_sources_go_on_without_a_gap(
         assert heads[-1] <= ledger.head().number
     for backup, contents in files:
         url = place()
-        restore(url, backup, Wanted("Example", holds=contents.moment.head))
+        restore(url, backup, WantedBackup("Example", holds=contents.moment.head))
         with opened(url) as copy:
             cursor = copy.cursor("evm:ethereum")
             for step in range(1 + (cursor.step if cursor else 0), steps.said + 1):
@@ -242,16 +242,16 @@ def test_an_older_backup_than_asked_for_is_refused(database_url: str, place: Mak
         watches(ledger, 4)
         later = ledger.head()
     refused = {
-        "before what --since asks for": Wanted(since=contents.made_at + timedelta(seconds=1)),
-        "ends with report 3, before report 4": Wanted(holds=later),
-        "another report 3": Wanted(holds=Head(3, later.hash)),
-        "another report 2": Wanted(holds=Head(2, head.hash)),
-        "'Example', and these settings are of 'Other'": Wanted("Other"),
+        "before what --since asks for": WantedBackup(since=contents.made_at + timedelta(seconds=1)),
+        "ends with report 3, before report 4": WantedBackup(holds=later),
+        "another report 3": WantedBackup(holds=Head(3, later.hash)),
+        "another report 2": WantedBackup(holds=Head(2, head.hash)),
+        "'Example', and these settings are of 'Other'": WantedBackup("Other"),
     }
     for why, wanted in refused.items():
         with pytest.raises(BackupRefused, match=why):
             restore(url, file, wanted)
-    restore(url, file, Wanted("Example", since=contents.made_at, holds=head))
+    restore(url, file, WantedBackup("Example", since=contents.made_at, holds=head))
 
 
 def test_a_backup_of_a_newer_version_or_of_another_database_is_refused(
@@ -293,7 +293,7 @@ def test_a_ledger_that_is_not_sound_is_not_restored(database_url: str, place: Ma
     with pytest.raises(BackupRefused, match="not sound"):
         restore(url, file, ANY)
     with pytest.raises(BackupRefused, match="not sound"):
-        restore(url, file, Wanted("Example"))
+        restore(url, file, WantedBackup("Example"))
 
 
 def test_a_damaged_database_is_not_backed_up(sqlite_url: str, file: Path, tmp_path: Path) -> None:

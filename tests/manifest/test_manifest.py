@@ -26,7 +26,7 @@ from support_service.manifest.answers import Truth, judge
 from support_service.manifest.document import read_document, write_document
 from support_service.manifest.minisign import BadKey, BadSignature
 from support_service.manifest.proof import Trust, prove
-from support_service.manifest.qr_reader import Unreadable, read_modules, read_png, read_svg
+from support_service.manifest.qr_reader import NoCode, read_modules, read_png, read_svg
 from support_service.settings import SettingsError
 from support_service.web.proved import ProvedAddresses
 from support_service.web.service import EXTENSION, Service
@@ -124,12 +124,12 @@ def test_every_code_we_draw_is_read_also_where_a_phone_must_correct_it() -> None
 
 @pytest.mark.parametrize("svg", ["", "<svg/>", '<svg xmlns="http://www.w3.org/2000/svg"></svg>', "x" * 10_000])
 def test_a_picture_that_is_not_our_own_drawing_is_refused(svg: str) -> None:
-    with pytest.raises(Unreadable):
+    with pytest.raises(NoCode):
         read_svg(svg)
-    with pytest.raises(Unreadable):
+    with pytest.raises(NoCode):
         read_png(svg.encode())
     code = qr.svg(QrText("hello", Phrase("")), "x")
-    with pytest.raises(Unreadable):
+    with pytest.raises(NoCode):
         read_svg(code.replace("</svg>", '<rect width="9" height="9"/></svg>'))
 
 

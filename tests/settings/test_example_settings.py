@@ -14,14 +14,14 @@ from support_service.rails.options import Options, Surroundings
 from support_service.rails.stripe.settings import OfferTable, StripeTable
 from support_service.settings import Settings, read_settings
 from support_service.settings.schema import (
-    Database,
+    DatabaseTable,
     FeedTable,
     HeartbeatTable,
     MailTable,
     ManifestTable,
     Privacy,
     Publisher,
-    Value,
+    ValueTable,
     Web,
 )
 from tests.fixtures.service import ROOT, write_settings
@@ -84,12 +84,12 @@ def test_with_everything_switched_on_it_is_right(tmp_path: Path) -> None:
 
 def test_every_section_names_every_setting() -> None:
     assert set(TABLES["publisher"]) == set(Publisher.model_fields)
-    assert set(TABLES["database"]) - FILES == set(Database.model_fields)
+    assert set(TABLES["database"]) - FILES == set(DatabaseTable.model_fields)
     assert set(TABLES["web"]) == set(Web.model_fields)
     assert set(TABLES["mail"]) == {field.alias or name for name, field in MailTable.model_fields.items()}
     assert set(TABLES["heartbeat"]) == set(HeartbeatTable.model_fields)
     assert set().union(*TABLES["notify"]) == {"channel", "key", "url_file", "secret_file", "to", *OF_EVERY_CHANNEL}
-    assert set(TABLES["value"]) == set(Value.model_fields)
+    assert set(TABLES["value"]) == set(ValueTable.model_fields)
     assert set(TABLES["privacy"]) == set(Privacy.model_fields)
     assert set(TABLES["value"]["feeds"][0]) == set(FeedTable.model_fields)
     assert set(TABLES["stripe"]) == set(StripeTable.model_fields)
@@ -120,9 +120,11 @@ def test_every_rail_names_every_setting_of_a_network(rail: str) -> None:
 def test_every_value_that_is_off_is_the_default_or_an_example() -> None:
     defaults = {"url": "http://127.0.0.1:8000", "languages": ["uk", "en"]}
     assert {name: TABLES["publisher"][name] for name in defaults} == defaults
-    assert TABLES["database"]["url"] == Database().url
+    assert TABLES["database"]["url"] == DatabaseTable().url
     addresses = ("currency", "nbu_url", "market_url")
-    assert {name: TABLES["value"][name] for name in addresses} == {name: getattr(Value(), name) for name in addresses}
+    assert {name: TABLES["value"][name] for name in addresses} == {
+        name: getattr(ValueTable(), name) for name in addresses
+    }
     assert TABLES["web"] == {
         "secret_file": "web.secret",
         "trusted_hosts": [],

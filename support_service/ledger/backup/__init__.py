@@ -23,7 +23,7 @@ from support_service.ledger.engine import SCHEMA_REVISION
 from support_service.ledger.errors import BackupRefused
 from support_service.ledger.queries import Head
 
-__all__ = ["BackupRefused", "Contents", "Wanted", "back_up", "restore"]
+__all__ = ["BackupRefused", "Contents", "WantedBackup", "back_up", "restore"]
 
 # What is copied at once between files.
 CHUNK_BYTES = 1 << 20
@@ -31,7 +31,7 @@ _KINDS = {"sqlite": sqlite, "postgresql": postgresql}
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedBackup:
     """What a backup must be to be restored: whose it is, and how new ("" and None: whatever it is)."""
 
     publisher: str = ""
@@ -56,7 +56,7 @@ def back_up(url: str, out: Path, *, publisher: str, clock: Clock) -> Contents:
     return contents
 
 
-def restore(url: str, file: Path, wanted: Wanted) -> Contents:
+def restore(url: str, file: Path, wanted: WantedBackup) -> Contents:
     """Put a backup in the place of an empty database, proved; all of it or nothing, however this ends.
 
     Raises BackupRefused, which says why in words: damaged, foreign, too old, or a database that holds something.
@@ -77,7 +77,7 @@ def _refuse_to_overwrite(out: Path) -> None:
         raise BackupRefused(f"{out} is there already and is no backup: it is left as it is; name another file")
 
 
-def _refuse_unwanted(file: Path, contents: Contents, wanted: Wanted, target: str) -> None:
+def _refuse_unwanted(file: Path, contents: Contents, wanted: WantedBackup, target: str) -> None:
     head = contents.moment.head
     if wanted.publisher and contents.publisher != wanted.publisher:
         raise BackupRefused(

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from support_service.giving import Phrase
-from support_service.ledger.export.format import Format, ForPeople
+from support_service.ledger.export.format import ExportFormat, ForPeople
 from support_service.ledger.export.journal import Entry, Names, entries
 from support_service.ledger.export.rows import Exported
 
@@ -75,4 +75,4 @@ def _currency(ours: str, names: Names) -> str:
     return names.give(ours, code if code[:1].isalpha() and len(code) > 1 else f"X{code}X")
 
 
-FORMAT = Format("beancount", Phrase("Download beancount journal"), "beancount", "text/plain", write)
+FORMAT = ExportFormat("beancount", Phrase("Download beancount journal"), "beancount", "text/plain", write)

@@ -15,7 +15,7 @@ from functools import partial
 
 from support_service.giving import Phrase
 from support_service.ledger.export.cells import harmless
-from support_service.ledger.export.format import Format, ForPeople
+from support_service.ledger.export.format import ExportFormat, ForPeople
 from support_service.ledger.export.rows import FIELDS, Exported
 
 _JSON = json.JSONEncoder(ensure_ascii=False)
@@ -64,6 +64,6 @@ def _cell(value: object) -> str:
     return str(value)
 
 
-_format = partial(Format, suffix="csv", media_type="text/csv")
+_format = partial(ExportFormat, suffix="csv", media_type="text/csv")
 FORMAT = _format("csv", Phrase("Download CSV"), write=write)
 FOR_EXCEL = _format("csv-excel", Phrase("Download CSV for Excel"), write=write_for_excel)

@@ -26,7 +26,7 @@ class ForPeople:
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class ExportFormat:
     """One way to write the ledger: `write` takes what is wanted, oldest first, and yields the file's bytes.
 
     name is the word of `export --format`, label what staff press, suffix the ending of the file's name.

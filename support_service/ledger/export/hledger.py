@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from support_service.giving import Phrase
-from support_service.ledger.export.format import Format, ForPeople
+from support_service.ledger.export.format import ExportFormat, ForPeople
 from support_service.ledger.export.journal import Entry, Names, entries
 from support_service.ledger.export.rows import Exported
 
@@ -59,4 +59,4 @@ def _commodity(ours: str, names: Names) -> str:
     return f'"{names.give(ours, _NOT_A_NAME.sub("-", ours))}"'
 
 
-FORMAT = Format("hledger", Phrase("Download hledger journal"), "journal", "text/plain", write)
+FORMAT = ExportFormat("hledger", Phrase("Download hledger journal"), "journal", "text/plain", write)

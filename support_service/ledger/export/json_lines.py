@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 
 from support_service.giving import Phrase
-from support_service.ledger.export.format import Format, ForPeople
+from support_service.ledger.export.format import ExportFormat, ForPeople
 from support_service.ledger.export.rows import Exported
 
 # JSON leaves these as they are, but many readers take them for the end of a line.
@@ -22,4 +22,4 @@ def write(exported: Iterable[Exported], _for: ForPeople) -> Iterator[bytes]:
         yield f"{line}\n".encode()
 
 
-FORMAT = Format("jsonl", Phrase("Download JSON lines"), "jsonl", "application/x-ndjson", write)
+FORMAT = ExportFormat("jsonl", Phrase("Download JSON lines"), "jsonl", "application/x-ndjson", write)

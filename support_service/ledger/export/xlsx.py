@@ -17,7 +17,7 @@ from typing import Any
 
 from support_service.giving import Direction, Donation, Phrase
 from support_service.giving.words import KIND_WORDS, STATE_WORDS
-from support_service.ledger.export.format import Format, ForPeople
+from support_service.ledger.export.format import ExportFormat, ForPeople
 from support_service.ledger.export.rows import Exported
 from support_service.money import plain_units, share
 
@@ -204,7 +204,7 @@ def _write_sums(sheet: _Sheet, sums: Sums, people: ForPeople) -> None:
         sheet.add([people.say(Phrase("Value")), currency, None, _number(units, exponent), None])
 
 
-FORMAT = Format(
+FORMAT = ExportFormat(
     "xlsx",
     Phrase("Download Excel"),
     "xlsx",

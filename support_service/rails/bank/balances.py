@@ -6,7 +6,7 @@ from typing import Protocol
 
 from support_service.giving import HeldBalance
 from support_service.money import Asset
-from support_service.rails.bank.statements.statement import Proof, Statement
+from support_service.rails.bank.statements.statement import BalanceProof, BankStatement
 
 
 class BalanceLedger(Protocol):
@@ -17,7 +17,7 @@ class BalanceLedger(Protocol):
         ...
 
 
-def tell_balances(statements: Sequence[Statement], ledger: BalanceLedger) -> None:
+def tell_balances(statements: Sequence[BankStatement], ledger: BalanceLedger) -> None:
     """Keep the balances of a file's statements."""
     for statement in statements:
         told = tuple(_balances(statement))
@@ -31,9 +31,13 @@ def held_on(account: str, asset: Asset, units: int, day: date) -> HeldBalance:
     return HeldBalance("", account, asset.code, asset.exponent, units, day.toordinal(), noon)
 
 
-def _balances(statement: Statement) -> Iterator[HeldBalance]:
+def _balances(statement: BankStatement) -> Iterator[HeldBalance]:
     """Tell the evening before its first line and that of its last; a page that ends within a day tells of none."""
-    if statement.proof is Proof.ABSENT or not statement.is_whole or not (statement.first_day and statement.last_day):
+    if (
+        statement.proof is BalanceProof.ABSENT
+        or not statement.is_whole
+        or not (statement.first_day and statement.last_day)
+    ):
         return
     assert statement.opening_units is not None and statement.closing_units is not None
     yield held_on(statement.account, statement.asset, statement.opening_units, statement.first_day - timedelta(days=1))

@@ -37,7 +37,7 @@ from support_service.giving.codes import CodeReading, read_code
 from support_service.rails.bank import identity as known_by
 from support_service.rails.bank.classes import Classified, LineClass, World, classify
 from support_service.rails.bank.folding import squeeze
-from support_service.rails.bank.identity import Identified, KnownLine, identify
+from support_service.rails.bank.identity import Identified, KnownLine, Recognition, identify
 from support_service.rails.bank.line import Line, Party, Standing
 from support_service.rails.bank.settings import BankChoices
 
@@ -101,7 +101,7 @@ class Told:
 
     line: Line
     locator: str
-    outcome: known_by.Outcome
+    outcome: Recognition
     classified: Classified
     reading: CodeReading
     conflict: str = ""
@@ -149,11 +149,11 @@ def count(told: Iterable[Told], into: Counts) -> None:
     """Add a pass to the counts of its file."""
     for one in told:
         match one.outcome:
-            case known_by.Outcome.NEW:
+            case Recognition.NEW:
                 into.new += 1
-            case known_by.Outcome.KNOWN:
+            case Recognition.KNOWN:
                 into.known += 1
-            case known_by.Outcome.CHANGED:
+            case Recognition.CHANGED:
                 into.changed += 1
         line_class = str(one.classified.line_class)
         into.classes[line_class] = into.classes.get(line_class, 0) + 1
@@ -191,10 +191,10 @@ class _Importer:
         kept = tuple(
             KeptLine(
                 one.locator, one.line.account, _ref_of(one), _memo(one.kept),
-                (*one.keys, *_paid_keys(one.line), *self._payer_keys(one.line)), one.outcome is known_by.Outcome.NEW,
+                (*one.keys, *_paid_keys(one.line), *self._payer_keys(one.line)), one.outcome is Recognition.NEW,
             )
             for one in chunk
-            if one.known != one.kept or one.outcome is not known_by.Outcome.KNOWN or one.known is None
+            if one.known != one.kept or one.outcome is not Recognition.KNOWN or one.known is None
         )  # fmt: skip
         return LineWork(reports, kept, told=tuple(one.locator for one in chunk))
 
@@ -237,7 +237,7 @@ class _Importer:
 
     def _observations(self, one: Identified, told: Told, held: Donation | None) -> Iterator[Observation]:
         identity = _identity(one)
-        if one.outcome is not known_by.Outcome.KNOWN or _is_told_better(one, told, held):
+        if one.outcome is not Recognition.KNOWN or _is_told_better(one, told, held):
             claim = self._claim(one, told.classified, held)
             # Of one standing the source that says most is believed: a poorer one never takes a word back.
             yield Observation(identity, claim, rank=(one.line.standing.rank, known_by.words_of(one.line)))

@@ -23,7 +23,7 @@ LINES_PER_QUESTION = 500
 ACROSS = "~across|"
 
 
-class Outcome(StrEnum):
+class Recognition(StrEnum):
     """What a line means for what is known."""
 
     NEW = "new"
@@ -74,7 +74,7 @@ class Identified:
 
     line: Line
     locator: str
-    outcome: Outcome
+    outcome: Recognition
     known: KnownLine | None
     kept: KnownLine
     keys: tuple[str, ...]
@@ -132,11 +132,11 @@ def _identify(named: _Named, answers: Answers, file: _File) -> Identified:
     known, conflict = _find(named, answers, file)
     if known is None:
         kept = _kept(_new_locator(named, answers, file), line)
-        outcome = Outcome.NEW
+        outcome = Recognition.NEW
     else:
         kept = _merged(known, line)
         is_further = line.standing.rank > known.standing.rank and not conflict
-        outcome = Outcome.CHANGED if is_further else Outcome.KNOWN
+        outcome = Recognition.CHANGED if is_further else Recognition.KNOWN
     file.taken.add(kept.locator)
     if line.reference and line.is_reference_unique:
         file.by_reference[_reference_key(line)] = kept

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from support_service.giving import Clock, utc_now
 from support_service.money import Money, plain
 from support_service.rails.bank.booking import LineLedger, import_lines
-from support_service.rails.bank.identity import Outcome
+from support_service.rails.bank.identity import Recognition
 from support_service.rails.bank.line import Line
 from support_service.rails.bank.live import DAYS_READ_AGAIN, BankApi
 from support_service.rails.bank.live.place import Timing
@@ -81,7 +81,7 @@ def _lines(
     missing: dict[str, Line] = {}
     for lines in reads:
         for told in import_lines(lines, ledger, choices, now=clock(), is_dry=True):
-            missing |= {one.locator: one.line for one in told if one.outcome is not Outcome.KNOWN}
+            missing |= {one.locator: one.line for one in told if one.outcome is not Recognition.KNOWN}
     for locator, line in missing.items():
         shown = f"{plain(Money(abs(line.money.units), line.money.asset))} {line.money.asset.code}"
         way = "came in" if line.is_credit else "went out"

@@ -11,7 +11,7 @@ from support_service.origin import BadAddress, read_origin
 from support_service.rails.bank.account import read_iban
 from support_service.rails.bank.classes import Acquirer, World
 from support_service.rails.bank.statements.csv_columns import PROFILES, read_profile
-from support_service.rails.bank.statements.statement import Profile, Wanted
+from support_service.rails.bank.statements.statement import Profile, WantedStatement
 from support_service.rails.options import BadOption, Mistake, Options
 from support_service.rails.rail import Expected, OwnTables, RailSettings, Section
 
@@ -71,7 +71,7 @@ class Bank:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class AccountPlace:
     """Where an account's lines are booked: the method's key and its rail."""
 
     method: str
@@ -84,31 +84,31 @@ class BankChoices:
 
     banks: tuple[Bank, ...] = ()
     world: World = field(default_factory=World)
-    places: Mapping[str, Place] = field(default_factory=dict)
+    places: Mapping[str, AccountPlace] = field(default_factory=dict)
     profiles: Mapping[str, Profile] = field(default_factory=dict)
-    card_place: Place | None = None
+    card_place: AccountPlace | None = None
 
     @property
     def live(self) -> tuple[Bank, ...]:
         """The accounts that are asked."""
         return tuple(bank for bank in self.banks if bank.is_live)
 
-    def place_of(self, account: str) -> Place:
+    def place_of(self, account: str) -> AccountPlace:
         """Say where an account's lines are booked; under the word "bank" where no method has the account."""
         if account in self.places:
             return self.places[account]
         if account.startswith("card:") and self.card_place:
             return self.card_place
-        return Place(UNNAMED, "bank")
+        return AccountPlace(UNNAMED, "bank")
 
-    def wanted(self, account: str, profile: str) -> Wanted:
+    def wanted(self, account: str, profile: str) -> WantedStatement:
         """Say what an importer knows beside the file; BadOption for a profile or an account that is none."""
         bank = next((one for one in self.banks if account and one.account == account), None)
         name = profile or (bank.profile if bank else "")
         if name and name not in self.profiles:
             raise BadOption(f"{name!r} is no profile; known are {', '.join(sorted(self.profiles))}")
         own = tuple(sorted(self.world.own_accounts))
-        return Wanted(account, own, profile=self.profiles[name] if name else None)
+        return WantedStatement(account, own, profile=self.profiles[name] if name else None)
 
 
 def read_own(own: OwnTables) -> BankChoices:
@@ -272,16 +272,16 @@ def _read_profiles(options: Options) -> dict[str, Profile]:
     return found
 
 
-def _places(banks: Iterable[Bank], methods: Iterable[PaymentMethod]) -> dict[str, Place]:
-    places: dict[str, Place] = {}
+def _places(banks: Iterable[Bank], methods: Iterable[PaymentMethod]) -> dict[str, AccountPlace]:
+    places: dict[str, AccountPlace] = {}
     rails = {method.key: method.rail for method in methods}
     for method in methods:
         iban = dict(method.facts).get("iban")
         if method.rail == "bank" and iban:
-            places.setdefault(iban, Place(method.key, "bank"))
-    return places | {bank.account: Place(bank.method, rails[bank.method]) for bank in banks}
+            places.setdefault(iban, AccountPlace(method.key, "bank"))
+    return places | {bank.account: AccountPlace(bank.method, rails[bank.method]) for bank in banks}
 
 
-def _card_place(methods: Iterable[PaymentMethod]) -> Place | None:
+def _card_place(methods: Iterable[PaymentMethod]) -> AccountPlace | None:
     cards = [method for method in methods if method.rail == "card"]
-    return Place(cards[0].key, "card") if len(cards) == 1 else None
+    return AccountPlace(cards[0].key, "card") if len(cards) == 1 else None

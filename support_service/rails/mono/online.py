@@ -11,7 +11,7 @@ from support_service.rails.mono.fields import BadMessage
 from support_service.rails.mono.method import CURRENCY_EXPONENT, KEY, RAIL
 from support_service.rails.mono.payouts import KYIV, Payout, day_books, tied
 from support_service.rails.mono.settings import own_account
-from support_service.rails.mono.signature import BadKey, read_key
+from support_service.rails.mono.signature import BadMonoKey, read_key
 from support_service.rails.mono.statement import read_row
 from support_service.rails.options import Mistake
 from support_service.rails.processor import Believed, CheckoutDown, CheckoutRefused
@@ -35,7 +35,7 @@ def ask_merchant(given: RailSettings) -> list[str | Mistake]:
         read_key(client.get("/api/merchant/pubkey").get("key"))
     except (CheckoutDown, CheckoutRefused) as error:
         return [Mistake("mono.token_file", f"{error}; look at the token and the network, and ask again")]
-    except BadKey as error:
+    except BadMonoKey as error:
         return [Mistake("mono.api_base", f"the key of its messages is none: {error}")]
     name = told.get("merchantName")
     shown = name[:_NAME_CHARACTERS_MAX] if isinstance(name, str) and name.isprintable() else "a merchant without a name"

@@ -27,7 +27,7 @@ SIGNATURE_BYTES_MIN, SIGNATURE_BYTES_MAX = 8, 72
 CURVE = "NIST P-256"
 
 
-class BadKey(ValueError):
+class BadMonoKey(ValueError):
     """Not the key that was agreed upon."""
 
 
@@ -78,7 +78,7 @@ class Signatures:
             raise CheckoutDown("the key of the processor's messages cannot be had now")
         try:
             key = read_key(self._fetch())
-        except (CheckoutDown, CheckoutRefused, BadKey) as error:
+        except (CheckoutDown, CheckoutRefused, BadMonoKey) as error:
             self._tried_at = now
             log.warning("webhook_key_not_had", extra={"error": str(error)})
             raise CheckoutDown(f"the key of the processor's messages cannot be had: {error}") from error
@@ -89,13 +89,13 @@ class Signatures:
 def read_key(told: object) -> ECC.EccKey:
     """Read the base64 of a PEM as mono tells it; raise BadKey."""
     if not isinstance(told, str) or len(told) > KEY_CHARACTERS_MAX:
-        raise BadKey("no key was told")
+        raise BadMonoKey("no key was told")
     try:
         key = ECC.import_key(base64.b64decode(told, validate=True).decode("ascii"))
     except (ValueError, IndexError, TypeError) as error:
-        raise BadKey("the key cannot be read") from error
+        raise BadMonoKey("the key cannot be read") from error
     if key.curve != CURVE or key.has_private():
-        raise BadKey(f"the key is no public one of {CURVE}")
+        raise BadMonoKey(f"the key is no public one of {CURVE}")
     return key
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from support_service.rails.processor import CheckoutDown, CheckoutRefused
 from support_service.rails.source import SourceDown
 from support_service.rails.stripe.client import asked, build_client
-from support_service.rails.stripe.fields import ID, Json, NotReadable, name
+from support_service.rails.stripe.fields import ID, NotReadable, StripeJson, name
 
 PAGE = 100
 _NOT_THERE = 404
@@ -30,14 +30,14 @@ PATHS = {
 }
 
 
-class Api:
+class StripeApi:
     """Asks one account. Made at first use of `pages` or `one`; both raise SourceDown."""
 
     def __init__(self, key: str, base: str, source: str) -> None:
         self._key, self._base, self._source = key, base, source
         self._client: Any = None
 
-    def pages(self, path: str, **filters: Any) -> Iterator[list[Json]]:
+    def pages(self, path: str, **filters: Any) -> Iterator[list[StripeJson]]:
         """Yield a list's pages, newest first; filters are Stripe's own parameters."""
         after: dict[str, str] = {}
         while True:
@@ -54,12 +54,12 @@ class Api:
                 raise SourceDown(f"{self._source}: {path}: a page of objects without an id")
             after = {"starting_after": ids[-1]}
 
-    def one(self, kind: str, known_as: str, **parameters: Any) -> Json | None:
+    def one(self, kind: str, known_as: str, **parameters: Any) -> StripeJson | None:
         """Return an object as it is now; None where Stripe has none of that name."""
         # An id is put into an address: what is no id is not sent.
         return self._get(f"{PATHS[kind]}/{known_as}", **parameters) if ID.fullmatch(known_as) else None
 
-    def _get(self, path: str, **parameters: Any) -> Json | None:
+    def _get(self, path: str, **parameters: Any) -> StripeJson | None:
         if self._client is None:
             self._client = build_client(self._key, self._base)
         request: Callable[[], Any] = lambda: self._client.raw_request("get", path, **parameters)  # noqa: E731
@@ -76,7 +76,7 @@ class Api:
         return answer
 
 
-def _id_of(of: Json) -> str | None:
+def _id_of(of: StripeJson) -> str | None:
     try:
         return name(of)
     except NotReadable:

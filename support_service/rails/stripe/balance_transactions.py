@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 
-from support_service.rails.stripe.fields import Json, currency, moment, name, optional_id
+from support_service.rails.stripe.fields import StripeJson, currency, moment, name, optional_id
 from support_service.rails.stripe.objects import Reader
-from support_service.rails.stripe.ranks import MICROS, EventTime, Said
+from support_service.rails.stripe.ranks import MICROS, EventTime, StripeClaims
 
 # Told without a time: of the same place in a refund's life an event knows better when it was.
 _TIMELESS = EventTime(0)
 
 
-def owner(entry: Json) -> str | None:
+def owner(entry: StripeJson) -> str | None:
     """Name the payment that an entry belongs to; None for payouts, fees of the account and the like."""
     source = entry.get("source")
     kind = source.get("object") if isinstance(source, Mapping) else None
@@ -21,7 +21,7 @@ def owner(entry: Json) -> str | None:
     )
 
 
-def entry_said(reader: Reader, entry: Json, payment: str) -> Said:
+def entry_said(reader: Reader, entry: StripeJson, payment: str) -> StripeClaims:
     """Read the fee, and the refund or dispute that an entry comes from."""
     source = entry["source"]
     said = reader.fee(entry, payment, currency(source).upper())
@@ -32,10 +32,10 @@ def entry_said(reader: Reader, entry: Json, payment: str) -> Said:
     return said
 
 
-def unexplained(reader: Reader, entry: Json, payment: str) -> Said:
+def unexplained(reader: Reader, entry: StripeJson, payment: str) -> StripeClaims:
     """Let a charge that Stripe does not explain wait under its payment's name, so that staff see it.
 
     A refund or dispute waits by itself.
     """
     source = entry["source"]
-    return reader.unexplained(source, payment) if source["object"] == "charge" else Said()
+    return reader.unexplained(source, payment) if source["object"] == "charge" else StripeClaims()

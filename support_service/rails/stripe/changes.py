@@ -6,7 +6,7 @@ from typing import Any
 from support_service.money import Asset
 from support_service.rails.processor import CheckoutRefused
 from support_service.rails.stripe.currencies import NotExact, to_stripe
-from support_service.rails.stripe.fields import SUMS_KEPT, SUMS_KEY, Json, NotReadable, agreed_sums, priced
+from support_service.rails.stripe.fields import SUMS_KEPT, SUMS_KEY, NotReadable, StripeJson, agreed_sums, priced
 from support_service.rails.stripe.method import API_BASE
 
 PORTAL_ORIGIN = "https://billing.stripe.com"
@@ -18,7 +18,7 @@ def page_origins(api_base: str, own: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((portal, *own)))
 
 
-def changed_sum(plan: Json, units: int, assets: Iterable[Asset]) -> dict[str, Any]:
+def changed_sum(plan: StripeJson, units: int, assets: Iterable[Asset]) -> dict[str, Any]:
     """Write the parameters that change a plan's sum from its next date on; raise CheckoutRefused where it cannot be.
 
     The sums that were agreed to so far stay written: an invoice that waits to be charged may still be of the old one.

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from support_service.giving import Decline, Report
-from support_service.rails.stripe.fields import Json, NotReadable, intent_ref, moment, name
+from support_service.rails.stripe.fields import NotReadable, StripeJson, intent_ref, moment, name
 from support_service.rails.stripe.objects import Reader
-from support_service.rails.stripe.ranks import MICROS, EventTime, Said
+from support_service.rails.stripe.ranks import MICROS, EventTime, StripeClaims
 
 SOURCE = "stripe"
 # Who reads again what was pushed and not understood.
@@ -18,7 +18,7 @@ SWEEP = f"{SOURCE}:sweep"
 # Keeps such an event; its own id stays free for the report that understands it.
 UNREAD = "unread:"
 
-_Handler: TypeAlias = Callable[[Reader, Json, EventTime], Said]
+_Handler: TypeAlias = Callable[[Reader, StripeJson, EventTime], StripeClaims]
 
 _HANDLERS: dict[str, _Handler] = {
     "checkout.session.completed": Reader.session,
@@ -51,7 +51,7 @@ HANDLED = frozenset(_HANDLERS)
 DECLINED = "payment_intent.payment_failed"
 
 
-def read_event(text: str) -> Json:
+def read_event(text: str) -> StripeJson:
     """Read an event's JSON; raise NotReadable for anything that is no event of API version 1."""
     try:
         event = json.loads(text)
@@ -62,7 +62,7 @@ def read_event(text: str) -> Json:
     return event
 
 
-def event_report(event: Json, raw: str, reader: Reader, *, is_live: bool) -> Report:
+def event_report(event: StripeJson, raw: str, reader: Reader, *, is_live: bool) -> Report:
     """Turn an event into the report that webhook and sweep both make of it: same key, same claims.
 
     Raises NotReadable for an event that lacks what its type has.
@@ -76,10 +76,10 @@ def event_report(event: Json, raw: str, reader: Reader, *, is_live: bool) -> Rep
     is_ours = is_live_event == is_live and event.get("account") is None
     at = EventTime(int(moment(event).timestamp()) * MICROS, is_ours)
     handler = _HANDLERS.get(kind)
-    return report_of(name(event), handler(reader, of, at) if handler else Said(), raw)
+    return report_of(name(event), handler(reader, of, at) if handler else StripeClaims(), raw)
 
 
-def report_of(key: str, said: Said, raw: str | None = None) -> Report:
+def report_of(key: str, said: StripeClaims, raw: str | None = None) -> Report:
     """Make a report of what was said."""
     return Report(
         source=SOURCE,
@@ -92,7 +92,7 @@ def report_of(key: str, said: Said, raw: str | None = None) -> Report:
     )
 
 
-def read_decline(event: Json) -> Decline | None:
+def read_decline(event: StripeJson) -> Decline | None:
     """Read that a card was declined, and for which payment; None for an event that says something else."""
     if event.get("type") != DECLINED:
         return None

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from support_service.giving import PlanTerms
 
-Json: TypeAlias = Mapping[str, Any]
+StripeJson: TypeAlias = Mapping[str, Any]
 
 # The metadata key that carries the intent's reference, on the session and on what it makes.
 INTENT_KEY = "intent"
@@ -34,7 +34,7 @@ class NotReadable(ValueError):
     """An object that lacks what an object of its kind has."""
 
 
-def was_withdrawn(of: Json) -> bool:
+def was_withdrawn(of: StripeJson) -> bool:
     """Tell whether a dispute took money that was not given back: of any one currency, for they are never added."""
     entries = of.get("balance_transactions")
     sums: dict[str, int] = {}
@@ -45,14 +45,14 @@ def was_withdrawn(of: Json) -> bool:
     return any(units < 0 for units in sums.values())
 
 
-def subscription_details(of: Json) -> Json:
+def subscription_details(of: StripeJson) -> StripeJson:
     """Read what an invoice says of its plan; empty where it has none."""
     parent = of.get("parent")
     told = parent.get("subscription_details") if isinstance(parent, Mapping) else None
     return told if isinstance(told, Mapping) else {}
 
 
-def priced(of: Json) -> tuple[int, str, PlanTerms]:
+def priced(of: StripeJson) -> tuple[int, str, PlanTerms]:
     """Read what a plan charges each time, in Stripe's units, its currency, and when it charges.
 
     Several prices are one sum only where they are of one currency and come together.
@@ -73,7 +73,7 @@ def priced(of: Json) -> tuple[int, str, PlanTerms]:
     return sum(units for units, *_ in prices), code.upper(), terms
 
 
-def _price(of: Json, item: Json) -> tuple[int, str, str, int]:
+def _price(of: StripeJson, item: StripeJson) -> tuple[int, str, str, int]:
     """Read one item: units in all, currency, interval and count ("" and 0 where they are not told)."""
     price = item.get("price")
     if not isinstance(price, Mapping):
@@ -92,7 +92,7 @@ def _price(of: Json, item: Json) -> tuple[int, str, str, int]:
     return int(each), currency(price), str(recurring["interval"]), count
 
 
-def _unit_amount(price: Json) -> Decimal:
+def _unit_amount(price: StripeJson) -> Decimal:
     """Read what one costs; Stripe tells parts of the smallest unit in decimals alone."""
     told = price.get("unit_amount_decimal")
     if price.get("unit_amount") is not None or not isinstance(told, str) or not _DECIMAL.fullmatch(told):
@@ -100,7 +100,7 @@ def _unit_amount(price: Json) -> Decimal:
     return Decimal(told)
 
 
-def _ends_at(of: Json, item: Json) -> datetime | None:
+def _ends_at(of: StripeJson, item: StripeJson) -> datetime | None:
     """Read when a plan charges no more: when it ended, or where it is said already, when it will."""
     for key in ("ended_at", "cancel_at"):
         if of.get(key) is not None:
@@ -108,13 +108,13 @@ def _ends_at(of: Json, item: Json) -> datetime | None:
     return _period_end(of, item) if of.get("cancel_at_period_end") is True else None
 
 
-def _period_end(of: Json, item: Json) -> datetime | None:
+def _period_end(of: StripeJson, item: StripeJson) -> datetime | None:
     """Read when the present period ends: newer versions of the API tell it by item, older ones of the plan."""
     told = item if item.get("current_period_end") is not None else of
     return moment(told, "current_period_end") if told.get("current_period_end") is not None else None
 
 
-def name(of: Json) -> str:
+def name(of: StripeJson) -> str:
     """Read an object's id."""
     found = optional_id(of, "id")
     if found is None:
@@ -122,7 +122,7 @@ def name(of: Json) -> str:
     return found
 
 
-def optional_id(of: Json, key: str) -> str | None:
+def optional_id(of: StripeJson, key: str) -> str | None:
     """Read the id of another object, also where that was expanded; None where there is none."""
     value = of.get(key)
     if isinstance(value, Mapping):
@@ -134,7 +134,7 @@ def optional_id(of: Json, key: str) -> str | None:
     return value
 
 
-def whole(of: Json, key: str, *, signed: bool = False) -> int:
+def whole(of: StripeJson, key: str, *, signed: bool = False) -> int:
     """Read a whole number, not negative unless `signed`."""
     value = of.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or abs(value) > 10**18 or (value < 0 and not signed):
@@ -142,7 +142,7 @@ def whole(of: Json, key: str, *, signed: bool = False) -> int:
     return value
 
 
-def currency(of: Json) -> str:
+def currency(of: StripeJson) -> str:
     """Read a currency as Stripe writes it: three small letters."""
     value = of.get("currency")
     if not isinstance(value, str) or not _CURRENCY.fullmatch(value):
@@ -150,7 +150,7 @@ def currency(of: Json) -> str:
     return value
 
 
-def moment(of: Json, key: str = "created") -> datetime:
+def moment(of: StripeJson, key: str = "created") -> datetime:
     """Read a time."""
     seconds = whole(of, key)
     if seconds > _SECONDS_MAX:
@@ -171,7 +171,7 @@ def agreed_sums(metadata: object) -> tuple[int, ...]:
     return tuple(int(word) for word in words if _SUM.fullmatch(word))
 
 
-def email(of: Json) -> str | None:
+def email(of: StripeJson) -> str | None:
     """Read the address that an invoice is sent to, or that was typed on the payment page; None for what is none."""
     told = of.get("customer_details")
     value = of.get("customer_email") or (told.get("email") if isinstance(told, Mapping) else None)

@@ -37,8 +37,8 @@ from support_service.rails.processor import FindIntent
 from support_service.rails.stripe.currencies import NotExact, from_stripe, stripe_exponent
 from support_service.rails.stripe.fields import (
     ID,
-    Json,
     NotReadable,
+    StripeJson,
     agreed_sums,
     currency,
     email,
@@ -66,7 +66,7 @@ from support_service.rails.stripe.ranks import (
     STRANGE,
     UNPAID,
     EventTime,
-    Said,
+    StripeClaims,
 )
 
 
@@ -99,14 +99,14 @@ class Reader:
         self._assets = {asset.code: asset for asset in assets if not asset.network}
         self._find_intent = find_intent
 
-    def session(self, of: Json, at: EventTime, *, is_failed: bool = False) -> Said:
+    def session(self, of: StripeJson, at: EventTime, *, is_failed: bool = False) -> StripeClaims:
         """Read a Checkout session: nothing until it is complete; complete is not paid."""
         if of.get("status") != "complete" or str(of.get("mode")) not in {"payment", "subscription"}:
-            return Said()
+            return StripeClaims()
         is_plan = of["mode"] == "subscription"
         locator = optional_id(of, "invoice" if is_plan else "payment_intent")
         if locator is None or of.get("payment_status") == "no_payment_required":
-            return Said()
+            return StripeClaims()
         if is_failed:
             state, place = State.ORPHANED, FAILED
         elif of.get("payment_status") == "paid":
@@ -127,7 +127,7 @@ class Reader:
         )
         return self._payment(charged, at, (name(of),) if is_plan else (name(of), locator))
 
-    def payment_intent(self, of: Json, at: EventTime) -> Said:
+    def payment_intent(self, of: StripeJson, at: EventTime) -> StripeClaims:
         """Read a payment intent that has succeeded or is processing; a declined one is no money.
 
         One without our reference may belong to an invoice, which only another object tells: it waits, also with
@@ -135,7 +135,7 @@ class Reader:
         """
         status = str(of.get("status"))
         if status not in {"succeeded", "processing"}:
-            return Said()
+            return StripeClaims()
         is_paid = status == "succeeded"
         charged = _Charged(
             locator=name(of),
@@ -148,30 +148,30 @@ class Reader:
             rank=(PAID if is_paid else PROCESSING, at.micros),
         )
         if charged.ref is None and at.is_ours:
-            return self._nameless(charged, at) if is_paid else Said()
+            return self._nameless(charged, at) if is_paid else StripeClaims()
         return self._payment(charged, at, (charged.locator,))
 
-    def failed(self, of: Json, at: EventTime) -> Said:
+    def failed(self, of: StripeJson, at: EventTime) -> StripeClaims:
         """Say that a payment that was under way did not come: its payment intent, or its plan's invoice, is over."""
         is_plan = of.get("object") == "invoice"
         held = subscription_details(of).get("metadata") if is_plan else of.get("metadata")
         identity = self._identity(name(of), currency(of))
         money = self.units(identity.asset, whole(of, "amount_due" if is_plan else "amount"))
         claim = self._claim(State.ORPHANED, money, moment(of), self._intent(intent_ref(held)))
-        return Said((Observation(identity, claim, rank=(FAILED, at.micros)),))
+        return StripeClaims((Observation(identity, claim, rank=(FAILED, at.micros)),))
 
-    def foreign_intent(self, of: Json, at: EventTime) -> Said:
+    def foreign_intent(self, of: StripeJson, at: EventTime) -> StripeClaims:
         """Read a payment that is neither ours nor an invoice's: quarantined, under its own name."""
         return self._payment(self._foreign(of, at), at, (name(of),))
 
-    def invoice(self, of: Json, at: EventTime) -> Said:
+    def invoice(self, of: StripeJson, at: EventTime) -> StripeClaims:
         """Read an invoice of a plan that was paid; one that costs nothing is no money.
 
         Raises NotReadable for one of an older version of the API, which names its plan elsewhere: what would be
         set aside for good is left to the sweep, which reads it as it is now.
         """
         if of.get("status") != "paid" or whole(of, "amount_paid") == 0:
-            return Said()
+            return StripeClaims()
         if "parent" not in of:
             raise NotReadable("the invoice is told in an older version of the API; set the endpoint's version")
         told = subscription_details(of)
@@ -188,35 +188,35 @@ class Reader:
         )
         return self._payment(charged, at, ())
 
-    def invoice_payment(self, of: Json, at: EventTime) -> Said:
+    def invoice_payment(self, of: StripeJson, at: EventTime) -> StripeClaims:
         """Read which payment intent or charge pays an invoice: another name of the same money."""
         paid_by = of.get("payment")
         told = paid_by if isinstance(paid_by, Mapping) else {}
         paying = optional_id(told, "payment_intent") or optional_id(told, "charge")
         invoice = optional_id(of, "invoice")
         if paying is None or invoice is None or not at.is_ours:
-            return Said()
-        return Said(aliases=((paying, self._identity(invoice, currency(of))),))
+            return StripeClaims()
+        return StripeClaims(aliases=((paying, self._identity(invoice, currency(of))),))
 
-    def charge(self, of: Json, at: EventTime) -> Said:
+    def charge(self, of: StripeJson, at: EventTime) -> StripeClaims:
         """Read a charge without a payment intent: never one of ours, so it is quarantined."""
         if of.get("status") != "succeeded" or of.get("payment_intent"):
-            return Said()
+            return StripeClaims()
         return self._payment(self._foreign(of, at), at, (name(of),))
 
-    def unexplained(self, of: Json, payment: str) -> Said:
+    def unexplained(self, of: StripeJson, payment: str) -> StripeClaims:
         """Read a charge of a payment that nothing else is known of: it waits for somebody to tell."""
         created = moment(of)
         charged = _Charged(payment, currency(of), whole(of, "amount"), None, created, is_plan=False)
         return self._nameless(charged, EventTime(int(created.timestamp()) * MICROS))
 
-    def refund(self, of: Json, at: EventTime) -> Said:
+    def refund(self, of: StripeJson, at: EventTime) -> StripeClaims:
         """Read a refund: part or all, on its way, done, or come back."""
         place, outcome = REFUNDS.get(str(of.get("status")), (1, Outcome.PENDING))
         units, code = self._told(of)
         return self._about_payment(of, at, (place, at.micros), RefundClaim(units, outcome), code=code)
 
-    def dispute(self, of: Json, at: EventTime) -> Said:
+    def dispute(self, of: StripeJson, at: EventTime) -> StripeClaims:
         """Read a dispute; a prevented one was settled before it began, with or without money going back."""
         status = str(of.get("status"))
         place, outcome, is_withdrawn = DISPUTES.get(status, (3, Outcome.PENDING, True))
@@ -227,24 +227,24 @@ class Reader:
         claim = DisputeClaim(units, outcome, is_withdrawn and outcome is Outcome.PENDING)
         return self._about_payment(of, at, (place, at.micros), claim, code=code)
 
-    def fee(self, of: Json, payment: str, code: str) -> Said:
+    def fee(self, of: StripeJson, payment: str, code: str) -> StripeClaims:
         """Read what one entry of Stripe's books kept, or gave back, of a payment.
 
         Where Stripe settles in another currency than the payment's, the fee is none of that money: nothing is said.
         """
         fee = whole(of, "fee", signed=True)
         if not fee or currency(of).upper() != code:
-            return Said()
+            return StripeClaims()
         units, _ = self.units(code, abs(fee))
         claim = FeeClaim(units if fee > 0 else -units)
-        return Said(waiting=(Named(payment, f"fee:{name(of)}", (1, 0), claim, code),))
+        return StripeClaims(waiting=(Named(payment, f"fee:{name(of)}", (1, 0), claim, code),))
 
-    def subscription(self, of: Json, at: EventTime) -> Said:
+    def subscription(self, of: StripeJson, at: EventTime) -> StripeClaims:
         """Read a plan that was begun on our page; others are none of ours."""
         intent = self._intent(intent_ref(of.get("metadata")))
         status = str(of.get("status"))
         if intent is None or not at.is_ours or not ID.fullmatch(status):
-            return Said()
+            return StripeClaims()
         units, code, terms = priced(of)
         held, exponent = self.units(code, units)
         place, within = PLANS.get(status, (2, 5))
@@ -260,9 +260,9 @@ class Reader:
             rank=(place, at.micros + within),
             terms=terms if terms.interval else None,
         )
-        return Said(plans=(plan,))
+        return StripeClaims(plans=(plan,))
 
-    def _payment(self, charged: _Charged, at: EventTime, names: tuple[str, ...]) -> Said:
+    def _payment(self, charged: _Charged, at: EventTime, names: tuple[str, ...]) -> StripeClaims:
         intent = self._intent(charged.ref)
         identity = self._identity(charged.locator, charged.code)
         money = self.units(identity.asset, charged.amount)
@@ -276,26 +276,26 @@ class Reader:
             party = json.dumps({"email": charged.email}, ensure_ascii=False)
             claim = replace(claim, personal=replace(claim.personal, party=party))
         aliases = tuple((known, identity) for known in names) if at.is_ours else ()
-        return Said((Observation(identity, claim, rank=(place, micros)),), aliases)
+        return StripeClaims((Observation(identity, claim, rank=(place, micros)),), aliases)
 
-    def _nameless(self, charged: _Charged, at: EventTime) -> Said:
+    def _nameless(self, charged: _Charged, at: EventTime) -> StripeClaims:
         claim = self._claim(State.SEEN, self.units(charged.code.upper(), charged.amount), charged.created, None)
         named = Named(charged.locator, PAYMENT_PART, (NAMELESS, at.micros), claim, charged.code.upper())
-        return Said(waiting=(named,))
+        return StripeClaims(waiting=(named,))
 
-    def _foreign(self, of: Json, at: EventTime) -> _Charged:
+    def _foreign(self, of: StripeJson, at: EventTime) -> _Charged:
         amount, rank = whole(of, "amount"), (STRANGE, at.micros)
         return _Charged(name(of), currency(of), amount, None, moment(of), is_plan=False, rank=rank)
 
     def _about_payment(
-        self, of: Json, at: EventTime, rank: Rank, claim: RefundClaim | DisputeClaim, *, code: str
-    ) -> Said:
+        self, of: StripeJson, at: EventTime, rank: Rank, claim: RefundClaim | DisputeClaim, *, code: str
+    ) -> StripeClaims:
         """Let a claim, told with its own currency, find its payment: of another currency it is people's to judge."""
         payment = optional_id(of, "payment_intent") or optional_id(of, "charge")
         if payment is None:
             # Such as a refund out of a customer's cash balance: no gift's.
-            return Said()
-        return Said(waiting=(Named(payment, name(of), rank, claim, code),)) if at.is_ours else Said()
+            return StripeClaims()
+        return StripeClaims(waiting=(Named(payment, name(of), rank, claim, code),)) if at.is_ours else StripeClaims()
 
     def _claim(self, state: State, money: tuple[int, int], created: datetime, intent: Intent | None) -> PaymentClaim:
         units, exponent = money
@@ -313,7 +313,7 @@ class Reader:
             intent=intent.ref if intent else None,
         )
 
-    def _told(self, of: Json) -> tuple[int, str]:
+    def _told(self, of: StripeJson) -> tuple[int, str]:
         code = currency(of).upper()
         return self.units(code, whole(of, "amount"))[0], code
 

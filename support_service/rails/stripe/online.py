@@ -7,10 +7,10 @@ from support_service.rails.options import Mistake
 from support_service.rails.processor import HeldPayment, ProcessorAccount
 from support_service.rails.rail import RailSettings
 from support_service.rails.source import SourceDown, SourceError
-from support_service.rails.stripe.api import PATHS, Api
+from support_service.rails.stripe.api import PATHS, StripeApi
 from support_service.rails.stripe.balance_transactions import owner
 from support_service.rails.stripe.checkout import strange_page
-from support_service.rails.stripe.fields import Json, NotReadable, currency, moment, whole
+from support_service.rails.stripe.fields import NotReadable, StripeJson, currency, moment, whole
 from support_service.rails.stripe.objects import Reader
 from support_service.rails.stripe.processor import is_live_key
 from support_service.rails.stripe.settings import own_account
@@ -27,8 +27,8 @@ def ask_account(given: RailSettings) -> list[str | Mistake]:
 
 def _ask(account: ProcessorAccount) -> str | Mistake:
     """Read a page of everything that the sweep reads: a restricted key may lack the right to some of it."""
-    api = Api(account.key, account.api_base, "stripe")
-    sessions: list[Json] = []
+    api = StripeApi(account.key, account.api_base, "stripe")
+    sessions: list[StripeJson] = []
     try:
         for path in PATHS.values():
             page = next(api.pages(path))
@@ -56,7 +56,7 @@ def _why_not(error: SourceError) -> Mistake:
     return Mistake("stripe.api_base", f"{error}; so nothing is known of the key: look at the network, and ask again")
 
 
-def held_payments(api: Api, reader: Reader, first: datetime, source: str) -> Iterator[HeldPayment]:
+def held_payments(api: StripeApi, reader: Reader, first: datetime, source: str) -> Iterator[HeldPayment]:
     """Sum the entries of each payment since a moment: what was charged less what was given or taken back.
 
     In the payment's own currency, before fees. Raises SourceDown, also where an entry cannot be read: what is
@@ -85,7 +85,7 @@ def held_payments(api: Api, reader: Reader, first: datetime, source: str) -> Ite
         yield HeldPayment(payment, code, exponent, units if amount >= 0 else -units, newest)
 
 
-def _moved(entry: Json) -> tuple[str, int, datetime]:
+def _moved(entry: StripeJson) -> tuple[str, int, datetime]:
     """Read what an entry moved in the payment's currency: its own amount is in that of the account."""
     source = entry["source"]
     amount = whole(source, "amount")

@@ -29,7 +29,7 @@ from support_service.rails.stripe.events import SWEEP, UNREAD, event_report, rea
 from support_service.rails.stripe.fields import ID, NotReadable, name
 from support_service.rails.stripe.method import KEY
 from support_service.rails.stripe.objects import Reader
-from support_service.rails.stripe.ranks import Said
+from support_service.rails.stripe.ranks import StripeClaims
 from support_service.rails.stripe.settings import own_account
 from support_service.rails.stripe.webhook import checked_body
 
@@ -99,7 +99,7 @@ class StripeProcessor:
             # Stripe's, and signed: it is kept, and the sweep reads it again.
             now = self._clock()
             aside = SetAside(SWEEP, known_as, f"event {event.get('type')}: {error}", now, now + REST_FIRST)
-            return Heard(report_of(f"{UNREAD}{known_as}", Said(), text), read_decline(event), aside)
+            return Heard(report_of(f"{UNREAD}{known_as}", StripeClaims(), text), read_decline(event), aside)
         return Heard(report, read_decline(event))
 
     def refund(self, locator: str, units: int, key: str) -> None:

@@ -54,7 +54,7 @@ FREQUENCIES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class StripeClaims:
     """What an object says, in the parts of a report."""
 
     observations: tuple[Observation, ...] = ()
@@ -62,8 +62,8 @@ class Said:
     waiting: tuple[Named, ...] = ()
     plans: tuple[PlanClaim, ...] = ()
 
-    def __add__(self, other: "Said") -> "Said":
-        return Said(
+    def __add__(self, other: "StripeClaims") -> "StripeClaims":
+        return StripeClaims(
             self.observations + other.observations,
             self.aliases + other.aliases,
             self.waiting + other.waiting,

@@ -13,7 +13,7 @@ from support_service.rails.asides import Asides
 from support_service.rails.processor import SWEEP_POLL_SECONDS, Believed, HeldPayment, ProcessorAccount
 from support_service.rails.rail import RailSettings
 from support_service.rails.source import Source
-from support_service.rails.stripe.api import Api
+from support_service.rails.stripe.api import StripeApi
 from support_service.rails.stripe.events import SWEEP
 from support_service.rails.stripe.method import KEY
 from support_service.rails.stripe.objects import Reader
@@ -37,7 +37,7 @@ class StripeSweep(Source):
 
     def __init__(self, account: ProcessorAccount, believed: Believed, *, clock: Clock) -> None:
         reader = Reader(account.assets, believed.intent)
-        api = Api(account.key, account.api_base, self.name)
+        api = StripeApi(account.key, account.api_base, self.name)
         self._account = SweepAccount(api, reader, believed, clock, is_live_key(account.key))
         self._memory = Memory()
         self.asides: Asides = Asides(self.name, clock)

@@ -11,16 +11,16 @@ from typing import Any, TypeVar
 from support_service.giving import Clock, Cursor, Plan, PlanPlace, Report, SourceWarning, WaitingClaim, WarningKind
 from support_service.rails.asides import Asides
 from support_service.rails.processor import Believed
-from support_service.rails.stripe.api import PATHS, Api
+from support_service.rails.stripe.api import PATHS, StripeApi
 from support_service.rails.stripe.balance_transactions import entry_said, owner, unexplained
 from support_service.rails.stripe.events import DECLINED, HANDLED, SOURCE, SWEEP, UNREAD, event_report, read_decline
-from support_service.rails.stripe.fields import Json, NotReadable, moment, name, optional_id
+from support_service.rails.stripe.fields import NotReadable, StripeJson, moment, name, optional_id
 from support_service.rails.stripe.lookup import Lookup
 from support_service.rails.stripe.method import RAIL
 from support_service.rails.stripe.objects import Reader
 from support_service.rails.stripe.payouts import payout_of
 from support_service.rails.stripe.plan_words import ENDED_PLANS
-from support_service.rails.stripe.ranks import Said
+from support_service.rails.stripe.ranks import StripeClaims
 from support_service.rails.stripe.sweep_state import AGAIN_AFTER, SweepState, since
 
 # What a message may still be on its way about is not judged before that had time to come.
@@ -28,7 +28,7 @@ GRACE = timedelta(minutes=15)
 # Older ones say nothing about an attack that goes on now.
 DECLINE_IS_FRESH = 600.0
 _PLANS_PAGE = 1_000
-NOTHING = Said()
+NOTHING = StripeClaims()
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ T = TypeVar("T")
 class SweepAccount:
     """Whom a turn asks, and who reads the answers."""
 
-    api: Api
+    api: StripeApi
     reader: Reader
     believed: Believed
     clock: Clock
@@ -107,7 +107,7 @@ class SweepPoll:
     def _is_still_there(self, key: str) -> bool:
         return key in {item.key for item in self._asides.items}
 
-    def _step(self, said: Said = NOTHING, read: Sequence[Json] = (), **marks: int) -> Report:
+    def _step(self, said: StripeClaims = NOTHING, read: Sequence[StripeJson] = (), **marks: int) -> Report:
         self._marks, self._number = replace(self._marks, **marks), self._number + 1
         return Report(
             source=SWEEP,
@@ -131,7 +131,7 @@ class SweepPoll:
                     yield from self._event(event)
         yield self._step(events=self._read_to(newest), looked=int(self._account.clock().timestamp()))
 
-    def _event(self, event: Json) -> Iterator[Report]:
+    def _event(self, event: StripeJson) -> Iterator[Report]:
         """Read an event as the webhook does; what says nothing about money is left out, but for a fresh decline."""
         at, is_fresh = self._account, self._account.clock().timestamp() - _seconds(event) < DECLINE_IS_FRESH
         if event.get("type") not in HANDLED and not (is_fresh and event.get("type") == DECLINED):
@@ -149,7 +149,7 @@ class SweepPoll:
         """Tell whether the webhook kept an event that it did not understand: then that it says nothing is news."""
         return bool(self._account.believed.known_reports(SOURCE, [f"{UNREAD}{event}"]))
 
-    def _current(self, event: Json) -> Json:
+    def _current(self, event: StripeJson) -> StripeJson:
         """Give an event that was written in another version of the API its object as it is now.
 
         Stripe writes an event down once, in the account's own version, while an endpoint may have another.
@@ -180,7 +180,7 @@ class SweepPoll:
         """
         return min(newest, int(self._account.clock().timestamp()))
 
-    def _entries_said(self, entries: list[Json]) -> tuple[list[Json], Said, list[Json]]:
+    def _entries_said(self, entries: list[StripeJson]) -> tuple[list[StripeJson], StripeClaims, list[StripeJson]]:
         """Say what entries tell; money that nobody told of is looked up, once it is old enough."""
         at, said, done, lookup = self._account, NOTHING, [], self._lookup()
         owners = [(entry, payment) for entry in entries for payment in self._owners(entry)]
@@ -246,7 +246,7 @@ class SweepPoll:
             before = page[-1].place
         return plans
 
-    def _owners(self, entry: Json) -> list[str | None]:
+    def _owners(self, entry: StripeJson) -> list[str | None]:
         """Name the payment of an entry; nothing of one that cannot be read."""
         found: list[str | None] = []
         with self._reading(_key(entry), "balance transaction"):
@@ -255,7 +255,7 @@ class SweepPoll:
             self._settle(_key(entry))
         return found
 
-    def _looked_up(self, look: Callable[[Lookup, T], Said], of: T, key: str) -> Iterator[Report]:
+    def _looked_up(self, look: Callable[[Lookup, T], StripeClaims], of: T, key: str) -> Iterator[Report]:
         lookup, said = self._lookup(), NOTHING
         with self._reading(key, "what Stripe says of it"):
             said = look(lookup, of)
@@ -281,7 +281,7 @@ class SweepPoll:
         return Lookup(self._account.api, self._account.reader, self._account.clock())
 
 
-def _seconds(of: Json) -> int:
+def _seconds(of: StripeJson) -> int:
     """Tell when an object was made; one without a time moves no mark."""
     try:
         return int(moment(of).timestamp())
@@ -289,7 +289,7 @@ def _seconds(of: Json) -> int:
         return 0
 
 
-def _key(of: Json) -> str:
+def _key(of: StripeJson) -> str:
     """Name a thing for people; one without an id of its kind by that alone."""
     try:
         return name(of)

@@ -18,9 +18,15 @@ from support_service.rails.bank.balances import tell_balances
 from support_service.rails.bank.booking import Counts, Told, count, import_lines
 from support_service.rails.bank.settings import BankChoices, read_account
 from support_service.rails.bank.settling import settle
-from support_service.rails.bank.statements import FORMATS, Refused, StatementFile, StatementsRead, read_statements
+from support_service.rails.bank.statements import (
+    FORMATS,
+    StatementFile,
+    StatementRefused,
+    StatementsRead,
+    read_statements,
+)
 from support_service.rails.bank.statements.proof import PROBLEMS_MAX
-from support_service.rails.bank.statements.statement import Problem, Proof, Statement
+from support_service.rails.bank.statements.statement import BalanceProof, BankStatement, Problem
 from support_service.rails.options import BadOption
 from support_service.web import guard
 from support_service.web.guard import login_required
@@ -38,9 +44,9 @@ LINES_SHOWN_MAX = 100
 PROBLEMS_SHOWN_MAX = 50
 
 PROOFS = {
-    Proof.CLOSES: Phrase("opening and lines make the closing balance"),
-    Proof.REVERSALS_TURNED: Phrase("the balances close once reversals are read the other way round"),
-    Proof.ABSENT: Phrase("the file names no balances"),
+    BalanceProof.CLOSES: Phrase("opening and lines make the closing balance"),
+    BalanceProof.REVERSALS_TURNED: Phrase("the balances close once reversals are read the other way round"),
+    BalanceProof.ABSENT: Phrase("the file names no balances"),
 }
 TOLD = {
     "booked": Phrase("Booked."),
@@ -61,7 +67,7 @@ class Preview:
     lines: list[Told] = field(default_factory=list)
 
     @property
-    def proofs(self) -> list[tuple[Statement, Phrase]]:
+    def proofs(self) -> list[tuple[BankStatement, Phrase]]:
         """Say of every statement what its balances prove."""
         return [(statement, PROOFS[statement.proof]) for statement in self.read.statements]
 
@@ -89,7 +95,7 @@ def upload() -> BaseResponse | tuple[str, int]:
         read = _read(file)
     except BadOption as error:
         return _overview((Problem(0, "account", str(error)),)), 400
-    except Refused as error:
+    except StatementRefused as error:
         return _overview((*error.problems[:PROBLEMS_SHOWN_MAX], Problem(0, "", str(error)))), 400
     number = service().ledger.open_import(replace(file, digest=read.digest, form=read.format))
     return redirect(url_for("staff.imports.look", number=number), 303)
@@ -170,7 +176,7 @@ def _preview(held: Import) -> Preview:
     return found
 
 
-def _plain(units: int, statement: Statement) -> str:
+def _plain(units: int, statement: BankStatement) -> str:
     return plain(Money(units, statement.asset))
 
 

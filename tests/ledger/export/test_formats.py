@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from support_service import cli
-from support_service.ledger import FORMATS, Format, ForPeople, Ledger, Wanted
+from support_service.ledger import FORMATS, ExportFormat, ForPeople, Ledger, Wanted
 from support_service.ledger.export import FORMATS as TABLE
 from support_service.ledger.export import __file__ as folder
 from tests.fixtures.books import HOSTILE, keep
@@ -22,11 +22,11 @@ README = Path(folder).with_name("README.md").read_text(encoding="utf-8")
 each_format = pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
 
 
-def written(ledger: Ledger, form: Format, people: ForPeople | None = None, wanted: Wanted | None = None) -> bytes:
+def written(ledger: Ledger, form: ExportFormat, people: ForPeople | None = None, wanted: Wanted | None = None) -> bytes:
     return b"".join(form.write(ledger.exported(wanted or Wanted()), people or ForPeople()))
 
 
-def named(name: str) -> Format:
+def named(name: str) -> ExportFormat:
     (form,) = [one for one in FORMATS if one.name == name]
     return form
 
@@ -57,7 +57,7 @@ def test_names_are_unique_and_say_what_the_contract_says() -> None:
 
 
 @each_format
-def test_a_format_yields_bytes_and_the_same_ones_each_time(books: Ledger, form: Format) -> None:
+def test_a_format_yields_bytes_and_the_same_ones_each_time(books: Ledger, form: ExportFormat) -> None:
     chunks = list(form.write(books.exported(), ForPeople()))
     assert all(isinstance(chunk, bytes) for chunk in chunks)
     assert parts(b"".join(chunks)) == parts(written(books, form))
@@ -65,12 +65,14 @@ def test_a_format_yields_bytes_and_the_same_ones_each_time(books: Ledger, form: 
 
 
 @each_format
-def test_a_format_writes_an_empty_ledger(ledger: Ledger, form: Format) -> None:
+def test_a_format_writes_an_empty_ledger(ledger: Ledger, form: ExportFormat) -> None:
     assert isinstance(written(ledger, form), bytes)
 
 
 @each_format
-def test_the_command_writes_every_format_of_the_table(command: Command, settings_file: Path, form: Format) -> None:
+def test_the_command_writes_every_format_of_the_table(
+    command: Command, settings_file: Path, form: ExportFormat
+) -> None:
     prepare(f"sqlite:///{settings_file.parent}/support.db")
     out = settings_file.parent / f"out.{form.suffix}"
     told = command("--config", settings_file, "export", "--format", form.name, "--out", out)
@@ -92,7 +94,7 @@ def test_the_page_that_says_how_to_add_a_format_holds(books: Ledger) -> None:
     module = ModuleType("sums")
     exec(compile(code, "sums.py", "exec"), module.__dict__)  # our own page, nothing from outside
     form = module.__dict__["FORMAT"]
-    assert isinstance(form, Format)
+    assert isinstance(form, ExportFormat)
     lines = written(books, form, ForPeople(titles={"iban": "Рахунок"})).decode().splitlines()
     assert "Рахунок\t150\tUAH" in lines
     assert "btc\t1.23456789\tBTC" in lines

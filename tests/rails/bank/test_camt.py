@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from support_service.rails.bank.statements import Refused
-from support_service.rails.bank.statements.statement import Proof
+from support_service.rails.bank.statements import StatementRefused
+from support_service.rails.bank.statements.statement import BalanceProof
 from tests.rails.bank.vectors import FOLDER, read_vector
 
 NAME = "camt053/v08-overlap-a.xml"
@@ -25,32 +25,32 @@ def test_our_own_name_is_never_the_other_side() -> None:
 
 
 def test_a_statement_that_does_not_close_is_refused_and_says_by_how_much() -> None:
-    with pytest.raises(Refused, match="-1 UAH"):
+    with pytest.raises(StatementRefused, match="-1 UAH"):
         read_vector(NAME, TEXT.replace(">6500.00<", ">6499.00<").encode())
 
 
 def test_an_entry_that_cannot_be_read_is_named_beside_the_balance_that_misses_it() -> None:
-    with pytest.raises(Refused, match="cannot be read") as refused:
+    with pytest.raises(StatementRefused, match="cannot be read") as refused:
         read_vector(NAME, TEXT.replace(">200.00<", ">2OO.00<").encode())
     assert [problem.row for problem in refused.value.problems] == [2]
 
 
 def test_a_page_that_ends_with_an_intermediate_balance_is_proved_and_told() -> None:
     read = read_vector(NAME, TEXT.replace("CLBD", "ITBD").encode())
-    assert [statement.proof for statement in read.statements] == [Proof.CLOSES]
+    assert [statement.proof for statement in read.statements] == [BalanceProof.CLOSES]
     assert any("next page" in note for note in read.notes)
 
 
 def test_the_closing_balance_of_the_day_before_opens() -> None:
     read = read_vector(NAME, TEXT.replace("OPBD", "PRCD").encode())
-    assert [statement.proof for statement in read.statements] == [Proof.CLOSES]
+    assert [statement.proof for statement in read.statements] == [BalanceProof.CLOSES]
 
 
 def test_a_day_without_movement_is_a_statement() -> None:
     empty = re.sub(r"<Ntry>.*</Ntry>", "", TEXT, flags=re.DOTALL).replace(">6500.00<", ">5900.00<")
     read = read_vector(NAME, empty.encode())
     assert [len(statement.lines) for statement in read.statements] == [0]
-    assert read.statements[0].proof is Proof.CLOSES
+    assert read.statements[0].proof is BalanceProof.CLOSES
 
 
 def test_a_batch_whose_parts_do_not_sum_up_is_one_line_for_a_person() -> None:

@@ -11,10 +11,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support_service.rails.bank.statements import FORMATS, Refused, StatementFile, Wanted, read_statements
+from support_service.rails.bank.statements import (
+    FORMATS,
+    StatementFile,
+    StatementRefused,
+    WantedStatement,
+    read_statements,
+)
 from tests.rails.bank.vectors import FOLDER, files
 
-WANTED = Wanted(account="UA043808050000026009999000303")
+WANTED = WantedStatement(account="UA043808050000026009999000303")
 MEMORY_BYTES_MAX = 100 * 2**20
 SECONDS_MAX = 20
 # Seconds here, minutes for every format in `make campaign`.
@@ -26,7 +32,7 @@ def outcome(data: bytes, key: str = "") -> str:
     """Why the file is refused, or how many lines it has."""
     try:
         read = read_statements(StatementFile("upload", data), key, WANTED)
-    except Refused as refused:
+    except StatementRefused as refused:
         return str(refused)
     return f"{sum(1 for _ in read.lines)} lines"
 

@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
-from support_service.rails.bank.identity import Outcome
+from support_service.rails.bank.identity import Recognition
 from support_service.rails.bank.line import Line
-from support_service.rails.bank.statements import Refused
+from support_service.rails.bank.statements import StatementRefused
 from tests.rails.bank.vectors import FOLDER, Books, files, read_vector
 
 # Files of one account that tell of the same days, and how many lines they tell of together.
@@ -57,7 +57,7 @@ def test_a_file_cut_anywhere_is_refused_or_tells_nothing_that_the_whole_does_not
     for length in sorted({*range(1, len(data), step), *(ends_of_rows(data) if name in TABLES else ())}):
         try:
             some = shown(list(read_vector(name, data[:length]).lines))
-        except Refused:
+        except StatementRefused:
             continue
         assert all(some.count(one) <= whole.count(one) for one in some), length
 
@@ -71,7 +71,7 @@ def test_what_a_cut_file_told_is_known_when_the_whole_one_comes(name: str) -> No
         books = Books()
         try:
             books.take(read_vector(name, data[:length]).lines)
-        except Refused:
+        except StatementRefused:
             continue
         books.take(read_vector(name).lines)
         assert len(books.lines) == len(alone.lines), length
@@ -86,7 +86,7 @@ def test_an_entry_that_a_bank_splits_later_is_not_booked_again() -> None:
     books.take(read_vector(name, unsplit.encode()).lines)
     again = books.take(read_vector(name).lines)
     assert books.booked_units == 17550
-    assert {one.outcome for one in again} == {Outcome.KNOWN}
+    assert {one.outcome for one in again} == {Recognition.KNOWN}
     assert all("splits this entry" in one.conflict for one in again)
 
 
@@ -98,14 +98,14 @@ def test_one_reference_for_several_entries_drops_none() -> None:
     books = Books()
     books.take(read_vector(name, data.encode()).lines)
     assert len(books.lines) == 3
-    assert {one.outcome for one in books.take(read_vector(name, data.encode()).lines)} == {Outcome.KNOWN}
+    assert {one.outcome for one in books.take(read_vector(name, data.encode()).lines)} == {Recognition.KNOWN}
 
 
 def test_a_repeated_row_of_an_api_is_one_line_also_inside_one_answer() -> None:
     name = "privatbank/api-page-1.json"
     lines = list(read_vector(name).lines)
     books = Books()
-    assert [one.outcome for one in books.take([*lines, *lines])].count(Outcome.NEW) == 3
+    assert [one.outcome for one in books.take([*lines, *lines])].count(Recognition.NEW) == 3
 
 
 def test_an_older_file_never_revives_what_was_taken_back() -> None:

@@ -13,7 +13,7 @@ from support_service.money import Asset, Money
 from support_service.rails.bank.booking import import_lines
 from support_service.rails.bank.classes import World
 from support_service.rails.bank.line import Line, Party, Standing
-from support_service.rails.bank.settings import BankChoices, Place
+from support_service.rails.bank.settings import AccountPlace, BankChoices
 from support_service.rails.bank.settling import settle
 from tests.fixtures.staff import House, build_house
 from tests.fixtures.statements import Json, gift_units
@@ -21,7 +21,7 @@ from tests.fixtures.statements import Json, gift_units
 ACCOUNT = "UA043052990000026007015028783"
 UAH = Asset("UAH", 2)
 PAYER = Party("Olena", "UA213223130000026007233566001", "1234567890")
-CHOICES = BankChoices(world=World(), places={ACCOUNT: Place("iban", "bank")})
+CHOICES = BankChoices(world=World(), places={ACCOUNT: AccountPlace("iban", "bank")})
 
 
 @pytest.fixture

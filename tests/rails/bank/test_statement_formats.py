@@ -8,27 +8,33 @@ from types import ModuleType
 import pytest
 
 from support_service.rails.bank import statements
-from support_service.rails.bank.statements import FORMATS, Refused, StatementFile, Wanted, read_statements
-from support_service.rails.bank.statements.format import Format
+from support_service.rails.bank.statements import (
+    FORMATS,
+    StatementFile,
+    StatementRefused,
+    WantedStatement,
+    read_statements,
+)
+from support_service.rails.bank.statements.format import StatementFormat
 from tests.rails.bank.vectors import FOLDER, Books, files, told
 
 README = Path(str(statements.__file__)).with_name("README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
-def toybank() -> Format:
+def toybank() -> StatementFormat:
     """The format of README.md, built from its own words."""
     code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
     module = ModuleType("toybank")
     exec(compile(code, "toybank.py", "exec"), module.__dict__)  # our own page, nothing from outside
     made = module.__dict__["FORMAT"]
-    assert isinstance(made, Format)
+    assert isinstance(made, StatementFormat)
     return made
 
 
-def test_the_format_that_the_page_adds_reads_its_example(toybank: Format) -> None:
+def test_the_format_that_the_page_adds_reads_its_example(toybank: StatementFormat) -> None:
     data = re.findall(r"```\n(TOYBANK.*?)```", README, re.DOTALL)[0].encode()
-    read = read_statements(StatementFile("toy", data), "", Wanted(), formats=(toybank, *FORMATS))
+    read = read_statements(StatementFile("toy", data), "", WantedStatement(), formats=(toybank, *FORMATS))
     assert read.format == "toybank"
     assert [str(line.money) for line in read.lines] == ["150 UAH"]
     books = Books()
@@ -37,9 +43,9 @@ def test_the_format_that_the_page_adds_reads_its_example(toybank: Format) -> Non
     assert len(books.lines) == 1
 
 
-def test_the_format_that_the_page_adds_names_a_bad_row(toybank: Format) -> None:
+def test_the_format_that_the_page_adds_names_a_bad_row(toybank: StatementFormat) -> None:
     data = b"TOYBANK\tUA043808050000026009999000303\tUAH\n31.02.2026\t1.00\tx\ty\n2026-09-02\t1.00\tx\ty\n"
-    read = read_statements(StatementFile("toy", data), "toybank", Wanted(), formats=(toybank, *FORMATS))
+    read = read_statements(StatementFile("toy", data), "toybank", WantedStatement(), formats=(toybank, *FORMATS))
     assert [problem.row for problem in read.problems] == [2]
     assert len(list(read.lines)) == 1
 
@@ -59,20 +65,20 @@ def test_a_format_is_known_by_its_content_and_a_wrong_word_is_told(name: str) ->
     assert first.key == key
     for other in ("camt053", "mt940"):
         if other != key:
-            with pytest.raises(Refused, match=f"--format {key}"):
-                read_statements(file, other, Wanted())
+            with pytest.raises(StatementRefused, match=f"--format {key}"):
+                read_statements(file, other, WantedStatement())
 
 
 def test_an_unknown_word_names_the_known_ones() -> None:
-    with pytest.raises(Refused, match="camt053, csv, monobank, mt940, privatbank"):
-        read_statements(StatementFile("x", b"a;b\n"), "ofx", Wanted())
+    with pytest.raises(StatementRefused, match="camt053, csv, monobank, mt940, privatbank"):
+        read_statements(StatementFile("x", b"a;b\n"), "ofx", WantedStatement())
 
 
 def test_lines_can_be_read_as_often_as_one_likes_and_progress_is_told() -> None:
     rows = "".join(f"{day:02}.09.2026;1.00;x\n" for day in range(1, 29)) * 60
     told_rows: list[int] = []
     file = StatementFile("long", f"Date;Amount;Name\n{rows}".encode())
-    wanted = Wanted(account="UA043808050000026009999000303")
+    wanted = WantedStatement(account="UA043808050000026009999000303")
     read = read_statements(file, "csv", wanted, progress=told_rows.append)
     assert told_rows == [1000, 1680]
     assert list(read.lines) == list(read.lines)

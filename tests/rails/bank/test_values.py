@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support_service.money import Asset, Money, plain
-from support_service.rails.bank.statements import Refused, StatementFile, Wanted, read_statements
+from support_service.rails.bank.statements import StatementFile, StatementRefused, WantedStatement, read_statements
 from support_service.rails.bank.statements.csv_columns import read_profile
 from support_service.rails.bank.statements.statement import BadField, StatementsRead
 from support_service.rails.bank.statements.values import (
@@ -72,12 +72,16 @@ def test_a_payment_after_midnight_in_kyiv_keeps_kyivs_day() -> None:
 
 
 def test_the_account_is_the_files_own_or_certain_or_asked_for() -> None:
-    assert which_account(f"{OURS} ", Wanted()) == OURS
-    assert which_account(f"{OURS}UAH", Wanted()) == OURS
-    assert which_account("26009999000303", Wanted(own_accounts=(OURS, OTHER))) == OURS
-    assert which_account("", Wanted(account=OURS)) == OURS
-    for named, wanted in ((OURS, Wanted(account=OTHER)), ("", Wanted()), ("999000", Wanted(own_accounts=(OURS,)))):
-        with pytest.raises(Refused):
+    assert which_account(f"{OURS} ", WantedStatement()) == OURS
+    assert which_account(f"{OURS}UAH", WantedStatement()) == OURS
+    assert which_account("26009999000303", WantedStatement(own_accounts=(OURS, OTHER))) == OURS
+    assert which_account("", WantedStatement(account=OURS)) == OURS
+    for named, wanted in (
+        (OURS, WantedStatement(account=OTHER)),
+        ("", WantedStatement()),
+        ("999000", WantedStatement(own_accounts=(OURS,))),
+    ):
+        with pytest.raises(StatementRefused):
             which_account(named, wanted)
 
 
@@ -90,7 +94,7 @@ def test_a_currency_that_nobody_names_is_the_countrys() -> None:
 
 def read_csv(text: str, **columns: object) -> StatementsRead:
     profile = read_profile("mine", columns) if columns else None
-    return read_statements(StatementFile("a.csv", text.encode()), "csv", Wanted(account=OURS, profile=profile))
+    return read_statements(StatementFile("a.csv", text.encode()), "csv", WantedStatement(account=OURS, profile=profile))
 
 
 def test_debit_and_credit_columns_words_and_brackets_all_give_the_direction() -> None:
@@ -117,7 +121,9 @@ def test_the_ready_map_of_sense_reads_its_nineteen_columns() -> None:
         f"26009;{OURS};Кредит;26201;UA323999910000026209999001002;399991;Дзвінчук Остап;3111111110;"
         "внесок;02.09.2026;12;150.00;UAH;14:08;02.09.2026;02.09.2026;99999991;ГО;380805"
     )
-    line = next(read_statements(StatementFile("s", f"{head}\n{row}\n".encode("cp1251")), "csv", Wanted()).lines)
+    line = next(
+        read_statements(StatementFile("s", f"{head}\n{row}\n".encode("cp1251")), "csv", WantedStatement()).lines
+    )
     assert (line.account, line.money, line.clock) == (OURS, Money(15000, UAH), "2026-09-02T14:08")
     assert line.counterparty.account == "UA323999910000026209999001002"
     assert line.counterparty.code == "3111111110"
@@ -130,7 +136,9 @@ def test_iban2_with_an_operation_id_has_that_as_its_reference() -> None:
         "Призначення платежу;Гривневе покриття;Ідентифікатор операції"
     )
     row = f"99;380805;{OURS};UAH;02.09.2026;1;399991;Банк;UA32;31;Остап;5;02.09.2026;;1.50;внесок;1.50;OP-77"
-    line = next(read_statements(StatementFile("s", f"{head}\n{row}\n".encode("cp1251")), "csv", Wanted()).lines)
+    line = next(
+        read_statements(StatementFile("s", f"{head}\n{row}\n".encode("cp1251")), "csv", WantedStatement()).lines
+    )
     assert (line.reference, line.document, line.money.units) == ("OP-77", "5", 150)
 
 
@@ -139,7 +147,7 @@ def test_iban2_with_an_operation_id_has_that_as_its_reference() -> None:
 def test_encoding_and_delimiter_are_found_out(encoding: str, delimiter: str) -> None:
     rows = (("Дата", "Сума", "Контрагент"), ("02.09.2026", "150.00", "Ґедзь Їжак, О. і Я."))
     text = "".join(delimiter.join(f'"{cell}"' for cell in row) + "\r\n" for row in rows)
-    read = read_statements(StatementFile("t", text.encode(encoding)), "csv", Wanted(account=OURS))
+    read = read_statements(StatementFile("t", text.encode(encoding)), "csv", WantedStatement(account=OURS))
     assert [(line.money.units, line.counterparty.name) for line in read.lines] == [(15000, "Ґедзь Їжак, О. і Я.")]
 
 

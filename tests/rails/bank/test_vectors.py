@@ -9,11 +9,11 @@ from mt940.models import Transactions
 
 from support_service.giving.codes import read_code
 from support_service.rails.bank.folding import squeeze
-from support_service.rails.bank.identity import Outcome
+from support_service.rails.bank.identity import Recognition
 from support_service.rails.bank.line import Line
 from support_service.rails.bank.reversals import find_original
-from support_service.rails.bank.statements import Refused
-from support_service.rails.bank.statements.statement import Proof
+from support_service.rails.bank.statements import StatementRefused
+from support_service.rails.bank.statements.statement import BalanceProof
 from tests.rails.bank.vectors import FOLDER, ISSUED, Books, Json, class_of, expected, files, read_vector, told
 
 READABLE = files(refused=False)
@@ -92,7 +92,7 @@ def test_balances_prove_the_lines_between_them(name: str) -> None:
     booked = sum(line.money.units for line in read.lines if line.books_money)
     if opening is not None and closing is not None:
         assert opening + booked == closing
-        assert all(statement.proof is not Proof.ABSENT for statement in read.statements)
+        assert all(statement.proof is not BalanceProof.ABSENT for statement in read.statements)
 
 
 @pytest.mark.parametrize("name", READABLE)
@@ -107,7 +107,7 @@ def test_rows_that_cannot_be_read_are_named_and_the_others_kept(name: str) -> No
 
 @pytest.mark.parametrize("name", files(refused=True))
 def test_what_is_no_statement_is_refused_by_its_name(name: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(StatementRefused) as refused:
         read_vector(name)
     said = told(name)["refused"]
     names = [word for word in ("camt.052", "camt.054", "MT942", "1C exchange", "/settings", "ERROR") if word in said]
@@ -120,7 +120,7 @@ def test_a_file_brought_twice_adds_nothing(name: str) -> None:
     books = Books()
     books.take(read_vector(name).lines)
     before = (books.gift_units, len(books.lines))
-    assert {one.outcome for one in books.take(read_vector(name).lines)} <= {Outcome.KNOWN}
+    assert {one.outcome for one in books.take(read_vector(name).lines)} <= {Recognition.KNOWN}
     assert (books.gift_units, len(books.lines)) == before
 
 
@@ -130,7 +130,7 @@ def test_a_scenario_ends_as_it_is_told(scenario: Json) -> None:
     new, booked, gifts = [], [], []
     for step in scenario["steps"]:
         kept = Books() if step.get("dry_run") else books
-        new.append(sum(one.outcome is Outcome.NEW for one in kept.take(read_vector(step["import"]).lines)))
+        new.append(sum(one.outcome is Recognition.NEW for one in kept.take(read_vector(step["import"]).lines)))
         booked.append(books.booked)
         gifts.append(str(books.gift_units))
     assert wanted.get("new", new) == new

@@ -15,7 +15,7 @@ from support_service.rails.bank.classes import Acquirer, Classified, World, clas
 from support_service.rails.bank.identity import Identified, RememberedLines, identify
 from support_service.rails.bank.line import Line
 from support_service.rails.bank.reversals import find_original
-from support_service.rails.bank.statements import StatementFile, StatementsRead, Wanted, read_statements
+from support_service.rails.bank.statements import StatementFile, StatementsRead, WantedStatement, read_statements
 
 FOLDER = Path(__file__).parents[2] / "vectors" / "bank"
 Json = Any
@@ -48,9 +48,9 @@ WORLD = World(
 _NAMELESS = ("monobank/", "csv/signed", "csv/decimal", "csv/bad-rows")
 
 
-def wanted_for(name: str) -> Wanted:
+def wanted_for(name: str) -> WantedStatement:
     accounts = told(name).get("accounts", [])
-    return Wanted(
+    return WantedStatement(
         account=accounts[0]["iban"] if accounts and name.startswith(_NAMELESS) else "",
         own_accounts=tuple(_PUBLISHER["accounts"].values()),
         account_names={"00000000/9999000606": _PUBLISHER["accounts"]["eur_de"]},

@@ -19,7 +19,7 @@ from support_service.ledger.rate_limits import DECLINES_WINDOW, declined
 from support_service.rails.options import Mistake
 from support_service.rails.processor import CheckoutDown
 from support_service.rails.source import Source, SourceDown
-from support_service.rails.stripe.api import Api
+from support_service.rails.stripe.api import StripeApi
 from support_service.rails.stripe.client import asked, build_client
 from support_service.watcher import run_once
 from tests.fixtures.cards import CardHouse, books, card_house, given, told
@@ -392,7 +392,7 @@ def test_an_answer_that_is_not_stripes_is_no_refusal(status: int) -> None:
 
 def test_a_page_for_people_is_no_word_of_stripes_that_it_knows_no_such_payment() -> None:
     with middlebox(404) as url, pytest.raises(SourceDown):
-        Api(KEY, url, "stripe:sweep").one("payment_intent", "pi_1")
+        StripeApi(KEY, url, "stripe:sweep").one("payment_intent", "pi_1")
 
 
 def test_an_invoice_of_an_older_api_version_is_left_to_the_sweep(house: CardHouse) -> None:

@@ -7,16 +7,16 @@ import pytest
 
 from support_service.giving import Frequency, Intent, utc_now
 from support_service.rails.bank.booking import import_lines
-from support_service.rails.bank.settings import BankChoices, Place
+from support_service.rails.bank.settings import AccountPlace, BankChoices
 from support_service.rails.bank.settling import settle
-from support_service.rails.bank.statements import StatementFile, Wanted, read_statements
+from support_service.rails.bank.statements import StatementFile, WantedStatement, read_statements
 from tests.fixtures.reports import NOON
 from tests.fixtures.staff import House, build_house
 from tests.fixtures.statements import Json, gift_units
 from tests.rails.bank.vectors import WORLD
 
 ACCOUNT = "UA043052990000026007015028783"
-PLACES = {ACCOUNT: Place("iban", "bank")}
+PLACES = {ACCOUNT: AccountPlace("iban", "bank")}
 CODE = "2A3C-4E62"
 
 
@@ -30,7 +30,7 @@ def house(tmp_path: Path, database_url: str) -> Iterator[House]:
 def bring(house: House, *rows: str) -> None:
     """Import a table: day; signed sum; purpose; reference, then what follows from it."""
     data = "\n".join(("Date;Amount;Purpose;Reference", *rows)).encode()
-    read = read_statements(StatementFile("rows.csv", data), "csv", Wanted(account=ACCOUNT, currency="UAH"))
+    read = read_statements(StatementFile("rows.csv", data), "csv", WantedStatement(account=ACCOUNT, currency="UAH"))
     assert not read.problems
     choices = BankChoices(world=WORLD, places=PLACES)
     list(import_lines(read.lines, house.ledger, choices, now=utc_now()))

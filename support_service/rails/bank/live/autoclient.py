@@ -14,7 +14,7 @@ from support_service.rails.bank.live import DAYS_READ_AGAIN, DaysBalance, Marks,
 from support_service.rails.bank.live.place import BankPlace, Manners
 from support_service.rails.bank.statements.json_answers import Json, text_of
 from support_service.rails.bank.statements.privatbank import transaction
-from support_service.rails.bank.statements.statement import BadField, Refused, Wanted
+from support_service.rails.bank.statements.statement import BadField, StatementRefused, WantedStatement
 from support_service.rails.bank.statements.values import read_asset, read_day, read_units
 from support_service.rails.source import SourceDown, SourceLied
 
@@ -42,7 +42,7 @@ class Days:
 class Autoclient:
     """One account."""
 
-    def __init__(self, account: str, place: BankPlace, wanted: Wanted) -> None:
+    def __init__(self, account: str, place: BankPlace, wanted: WantedStatement) -> None:
         self._account, self._place, self._wanted = account, place, wanted
         self.notice = ""
 
@@ -170,7 +170,7 @@ class Autoclient:
 class _Told:
     """The rows of one question, whatever pages they came in."""
 
-    def __init__(self, wanted: Wanted, host: str) -> None:
+    def __init__(self, wanted: WantedStatement, host: str) -> None:
         self._wanted, self._host = wanted, host
         self._lines: list[Line] = []
         self._bad: dict[str, str] = {}
@@ -201,7 +201,7 @@ class _Told:
             named = row.get("REF") or row.get("ID") or f"number {self._count}"
             self._bad[row_key(str(named))] = f"{error.name}: {error}"
             return
-        except Refused as error:
+        except StatementRefused as error:
             raise SourceLied(f"{self._host}: answered about another account than was asked for") from error
         if line and line.money.units:
             self._lines.append(line)

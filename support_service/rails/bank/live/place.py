@@ -17,7 +17,7 @@ from urllib3.exceptions import HTTPError
 
 from support_service.rails.bank.statements.intake import StatementFile, refuse_wrong_kinds
 from support_service.rails.bank.statements.json_answers import Json, read_json
-from support_service.rails.bank.statements.statement import Refused
+from support_service.rails.bank.statements.statement import StatementRefused
 from support_service.rails.source import SourceDown, SourceRefused, refuse_if_left
 
 CONNECT_SECONDS_MAX, READ_SECONDS_MAX, TOTAL_SECONDS_MAX = 5.0, 30.0, 60.0
@@ -149,7 +149,7 @@ class BankPlace:
         try:
             refuse_wrong_kinds(file)
             return read_json(file)
-        except Refused as error:
+        except StatementRefused as error:
             raise SourceDown(f"{self.host}: {error}") from None
 
 

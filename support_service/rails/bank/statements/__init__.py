@@ -6,15 +6,29 @@ Nothing is written here and nothing is asked: bytes become proved statements, or
 """
 
 from support_service.rails.bank.statements import camt053, csv_columns, monobank, mt940, privatbank
-from support_service.rails.bank.statements.format import Format
+from support_service.rails.bank.statements.format import StatementFormat
 from support_service.rails.bank.statements.intake import StatementFile, refuse_wrong_kinds
 from support_service.rails.bank.statements.proof import Collector
-from support_service.rails.bank.statements.statement import BadField, Progress, Refused, StatementsRead, Wanted
+from support_service.rails.bank.statements.statement import (
+    BadField,
+    Progress,
+    StatementRefused,
+    StatementsRead,
+    WantedStatement,
+)
 
-__all__ = ["FORMATS", "Format", "Refused", "StatementFile", "StatementsRead", "Wanted", "read_statements"]
+__all__ = [
+    "FORMATS",
+    "StatementFile",
+    "StatementFormat",
+    "StatementRefused",
+    "StatementsRead",
+    "WantedStatement",
+    "read_statements",
+]
 
 # The order of looking where nobody names the format: CSV fits any table, so it stands last.
-FORMATS: tuple[Format, ...] = (
+FORMATS: tuple[StatementFormat, ...] = (
     camt053.FORMAT,
     mt940.FORMAT,
     monobank.FORMAT,
@@ -26,10 +40,10 @@ FORMATS: tuple[Format, ...] = (
 def read_statements(
     file: StatementFile,
     key: str,
-    wanted: Wanted,
+    wanted: WantedStatement,
     *,
     progress: Progress = lambda _rows: None,
-    formats: tuple[Format, ...] = FORMATS,
+    formats: tuple[StatementFormat, ...] = FORMATS,
 ) -> StatementsRead:
     """Read a file of the named format ("" finds it out) and prove it; Refused where nothing may be written."""
     refuse_wrong_kinds(file)
@@ -39,23 +53,23 @@ def read_statements(
         collector.collect(statement_format.read(file, wanted))
     except BadField as error:
         # A field that stands outside any row: an account's currency, a table's header.
-        raise Refused(f"the statement cannot be read: {error.name}: {error}") from error
+        raise StatementRefused(f"the statement cannot be read: {error.name}: {error}") from error
     notes = (*collector.notes, *(note for statement in collector.done for note in statement.notes))
     return StatementsRead(
         statement_format.key, file.digest, tuple(collector.done), tuple(collector.problems), tuple(dict.fromkeys(notes))
     )
 
 
-def _format(file: StatementFile, key: str, formats: tuple[Format, ...]) -> Format:
+def _format(file: StatementFile, key: str, formats: tuple[StatementFormat, ...]) -> StatementFormat:
     named = {one.key: one for one in formats}
     if key and key not in named:
-        raise Refused(f"{key!r} is no format; known are {', '.join(sorted(named))}")
+        raise StatementRefused(f"{key!r} is no format; known are {', '.join(sorted(named))}")
     if key and named[key].sniff(file):
         return named[key]
     fitting = next((one for one in formats if one.sniff(file)), None)
     if fitting is None:
         wanted = named[key].title if key else "any format that is known"
-        raise Refused(f"this is not a statement in {wanted}")
+        raise StatementRefused(f"this is not a statement in {wanted}")
     if key:
-        raise Refused(f"this is {fitting.title}, not {named[key].title}: use --format {fitting.key}")
+        raise StatementRefused(f"this is {fitting.title}, not {named[key].title}: use --format {fitting.key}")
     return fitting

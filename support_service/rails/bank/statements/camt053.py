@@ -21,7 +21,7 @@ from support_service.rails.bank.statements.camt_fields import (
     sign_of,
     units_of,
 )
-from support_service.rails.bank.statements.format import Format
+from support_service.rails.bank.statements.format import StatementFormat
 from support_service.rails.bank.statements.intake import StatementFile
 from support_service.rails.bank.statements.statement import (
     BadField,
@@ -30,8 +30,8 @@ from support_service.rails.bank.statements.statement import (
     Note,
     Opened,
     Part,
-    Refused,
-    Wanted,
+    StatementRefused,
+    WantedStatement,
 )
 from support_service.rails.bank.statements.values import clock_at, read_asset, read_units, usual_asset, which_account
 from support_service.rails.bank.statements.xml_elements import Began, Element, Ended, read_trees
@@ -49,7 +49,7 @@ def sniff(file: StatementFile) -> bool:
     return text.startswith("<") and (NAMESPACE in text or re.search(r"<(\w+:)?BkToCstmrStmt\b", text) is not None)
 
 
-def read(file: StatementFile, wanted: Wanted) -> Iterator[Part]:
+def read(file: StatementFile, wanted: WantedStatement) -> Iterator[Part]:
     """Read every Stmt: balances, then each booked or pending entry as one or more lines."""
     seen: set[str] = set()
     statement: _Statement | None = None
@@ -70,15 +70,15 @@ def read(file: StatementFile, wanted: Wanted) -> Iterator[Part]:
                 case _:
                     pass
     if not seen:
-        raise Refused("the XML holds no statement (Stmt) of camt.053")
+        raise StatementRefused("the XML holds no statement (Stmt) of camt.053")
 
 
-FORMAT = Format("camt053", "ISO 20022 camt.053 (XML)", sniff, read)
+FORMAT = StatementFormat("camt053", "ISO 20022 camt.053 (XML)", sniff, read)
 
 
 def _check_namespace(namespace: str) -> None:
     if namespace and not namespace.startswith(NAMESPACE):
-        raise Refused(f"the XML is {namespace.rpartition(':')[2][:40] or namespace[:40]}, not camt.053")
+        raise StatementRefused(f"the XML is {namespace.rpartition(':')[2][:40] or namespace[:40]}, not camt.053")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class _Entry:
 class _Statement:
     """One Stmt while its children come in."""
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: WantedStatement) -> None:
         self._wanted = wanted
         self._label = ""
         self._account = ""
@@ -137,7 +137,7 @@ class _Statement:
             self._account = which_account("", self._wanted)
         asset = self._asset or self._asset_of_balances() or usual_asset(self._account, self._wanted.currency)
         if asset is None:
-            raise Refused(f"statement {self._label} names no currency")
+            raise StatementRefused(f"statement {self._label} names no currency")
         self._asset = asset
         yield Opened(self._account, asset, self._label)
         yield from self._read_balances(asset)
@@ -169,7 +169,7 @@ class _Statement:
                         f"statement {self._label} was made before its last day was over: entries may still change"
                     )
         except BadField as error:
-            raise Refused(f"a balance of statement {self._label} cannot be read: {error}") from error
+            raise StatementRefused(f"a balance of statement {self._label} cannot be read: {error}") from error
 
     def _lines(self, entry: Element) -> Iterator[Part]:
         status = entry.said("Sts/Cd", "Sts/Prtry", "Sts").upper()

@@ -10,14 +10,22 @@ from functools import partial
 from support_service.money import Asset, Money
 from support_service.rails.bank.folding import fold
 from support_service.rails.bank.line import Line, Party
-from support_service.rails.bank.statements.format import Format
+from support_service.rails.bank.statements.format import StatementFormat
 from support_service.rails.bank.statements.intake import StatementFile
-from support_service.rails.bank.statements.statement import BadField, Note, Part, Problem, Profile, Refused, Wanted
+from support_service.rails.bank.statements.statement import (
+    BadField,
+    Note,
+    Part,
+    Problem,
+    Profile,
+    StatementRefused,
+    WantedStatement,
+)
 from support_service.rails.bank.statements.tables import (
     DELIMITERS,
     BadRow,
     Columns,
-    Row,
+    TableRow,
     cell,
     columns_of,
     delimited_rows,
@@ -105,7 +113,7 @@ def sniff(file: StatementFile) -> bool:
     return bool(find_delimiter(file))
 
 
-def read(file: StatementFile, wanted: Wanted) -> Iterator[Part]:
+def read(file: StatementFile, wanted: WantedStatement) -> Iterator[Part]:
     """Find the header by the profile, then read row by row."""
     profiles = [wanted.profile] if wanted.profile else [*PROFILES.values(), _COMMON]
     for profile in profiles:
@@ -119,15 +127,15 @@ def read(file: StatementFile, wanted: Wanted) -> Iterator[Part]:
             yield from _Table(profile, columns, header, wanted).parts(rows)
             return
     names = ", ".join(profile.name for profile in profiles)
-    raise Refused(
+    raise StatementRefused(
         f"no row holds the headers that the column map names ({names}): give the map of this bank (--profile)"
     )
 
 
-FORMAT = Format("csv", "CSV by a column map", sniff, read)
+FORMAT = StatementFormat("csv", "CSV by a column map", sniff, read)
 
 
-def _columns(profile: Profile, row: Row) -> Columns | None:
+def _columns(profile: Profile, row: TableRow) -> Columns | None:
     found = columns_of(row, profile.columns, frozenset({"date"}))
     has_sum = found is not None and ("amount" in found or {"debit", "credit"} <= found.keys())
     # A ready profile fits its own bank's table alone: every column that it names must be there.
@@ -139,7 +147,7 @@ def _columns(profile: Profile, row: Row) -> Columns | None:
 class _Table:
     """The rows below one header."""
 
-    def __init__(self, profile: Profile, columns: Columns, header: Row, wanted: Wanted) -> None:
+    def __init__(self, profile: Profile, columns: Columns, header: TableRow, wanted: WantedStatement) -> None:
         self._profile, self._columns, self._header, self._wanted = profile, columns, header, wanted
         self._width = len(header.cells) - (0 if header.cells[-1].strip() else 1)
         self._ends_with_delimiter = not header.cells[-1].strip()
@@ -147,7 +155,7 @@ class _Table:
         self._assets: dict[str, Asset] = {}
         self._assumed = ""
 
-    def parts(self, rows: Iterator[Row | BadRow]) -> Iterator[Part]:
+    def parts(self, rows: Iterator[TableRow | BadRow]) -> Iterator[Part]:
         """Read each row into a line, or name it."""
         if "own_account" not in self._columns:
             self._account("")
@@ -168,7 +176,7 @@ class _Table:
         if self._assumed:
             yield Note(f"the table names no currency: {self._assumed} is assumed")
 
-    def _line(self, row: Row) -> Line:
+    def _line(self, row: TableRow) -> Line:
         self._check_width(row)
         day, clock = read_day(self._cell(row, "date"), order=self._profile.day_order)
         value_text = self._cell(row, "value_date")
@@ -191,7 +199,7 @@ class _Table:
             row=row.number, raw=row.raw,
         )  # fmt: skip
 
-    def _check_width(self, row: Row) -> None:
+    def _check_width(self, row: TableRow) -> None:
         cells = list(row.cells)
         while len(cells) > self._width and not cells[-1].strip():
             cells.pop()
@@ -200,10 +208,10 @@ class _Table:
         if not row.is_whole and self._ends_with_delimiter and len(row.cells) == self._width:
             raise BadField("", "the file ends inside this row")
 
-    def _cell(self, row: Row, name: str) -> str:
+    def _cell(self, row: TableRow, name: str) -> str:
         return cell(row, self._columns, name)
 
-    def _clock(self, row: Row) -> str:
+    def _clock(self, row: TableRow) -> str:
         text = self._cell(row, "time")
         return read_day(f"2000-01-01 {text}", name="time")[1] if text and ":" in text[:3] else ""
 
@@ -212,7 +220,7 @@ class _Table:
             self._accounts[named] = which_account(named, self._wanted)
         return self._accounts[named]
 
-    def _asset(self, row: Row, account: str) -> Asset:
+    def _asset(self, row: TableRow, account: str) -> Asset:
         text = self._profile.currency or self._cell(row, "currency")
         key = text or account
         if key not in self._assets:
@@ -223,7 +231,7 @@ class _Table:
             self._assumed = asset.code if not text and not self._wanted.currency else self._assumed
         return self._assets[key]
 
-    def _units(self, row: Row, asset: Asset) -> int:
+    def _units(self, row: TableRow, asset: Asset) -> int:
         """Read the sum: one signed column, one with its direction in words, or debit and credit."""
         if "amount" not in self._columns:
             return self._two_columns(row, asset)
@@ -236,7 +244,7 @@ class _Table:
             raise BadField("sign", f"{word[:20]!r} with {self._cell(row, 'amount')[:20]!r} says no direction")
         return units if word in _CREDIT else -units
 
-    def _two_columns(self, row: Row, asset: Asset) -> int:
+    def _two_columns(self, row: TableRow, asset: Asset) -> int:
         sums = {}
         for name in ("debit", "credit"):
             text = self._cell(row, name)
@@ -250,7 +258,7 @@ class _Table:
         # Some banks write debits with a minus, some without: either way they went out.
         return credit or -abs(debit)
 
-    def _refuse_cut(self, row: Row, name: str, asset: Asset) -> None:
+    def _refuse_cut(self, row: TableRow, name: str, asset: Asset) -> None:
         """A sum that ends the file without line end may have lost digits, unless all its decimals are there."""
         if row.is_whole or self._columns[name] != len(row.cells) - 1:
             return

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from support_service.rails.bank.statements.intake import StatementFile
-from support_service.rails.bank.statements.statement import Part, Wanted
+from support_service.rails.bank.statements.statement import Part, WantedStatement
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class StatementFormat:
     """One way in which banks write statements; one file each, one entry in FORMATS.
 
     key is the word of --format. sniff tells by the content, never by the name, whether a file is of
@@ -19,4 +19,4 @@ class Format:
     key: str
     title: str
     sniff: Callable[[StatementFile], bool]
-    read: Callable[[StatementFile, Wanted], Iterator[Part]]
+    read: Callable[[StatementFile, WantedStatement], Iterator[Part]]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from support_service.rails.bank.statements.statement import Refused
+from support_service.rails.bank.statements.statement import StatementRefused
 
 # 200,000 entries of CAMT are some 200 MB and are read as a stream; whole in memory comes far less.
 FILE_BYTES_MAX = 400 * 2**20
@@ -59,7 +59,7 @@ class StatementFile:
     def whole(self) -> bytes:
         """Give all bytes of a file that is small enough to be held at once."""
         if self.size > WHOLE_BYTES_MAX:
-            raise Refused(f"the file is larger than {WHOLE_BYTES_MAX // 2**20} MB: export a shorter time")
+            raise StatementRefused(f"the file is larger than {WHOLE_BYTES_MAX // 2**20} MB: export a shorter time")
         with self.open() as stream:
             return stream.read(WHOLE_BYTES_MAX + 1)
 
@@ -101,10 +101,14 @@ class StatementFile:
             try:
                 while line := text.readline(LINE_CHARACTERS_MAX):
                     if len(line) >= LINE_CHARACTERS_MAX:
-                        raise Refused(f"a line is longer than {LINE_CHARACTERS_MAX} characters: this is no statement")
+                        raise StatementRefused(
+                            f"a line is longer than {LINE_CHARACTERS_MAX} characters: this is no statement"
+                        )
                     yield line
             except UnicodeError as error:
-                raise Refused(f"the file is not readable as {self.encoding}: it is damaged or cut off") from error
+                raise StatementRefused(
+                    f"the file is not readable as {self.encoding}: it is damaged or cut off"
+                ) from error
 
     def _is_utf8(self) -> bool:
         decoder = codecs.getincrementaldecoder("utf-8")()
@@ -121,28 +125,32 @@ class StatementFile:
 def refuse_wrong_kinds(file: StatementFile) -> None:
     """Refuse what is no statement at all, by its name; a statement with zero lines must never come of it."""
     if not file.head.strip(b"\x00 \t\r\n\xef\xbb\xbf"):
-        raise Refused("the file is empty")
+        raise StatementRefused("the file is empty")
     if file.size > FILE_BYTES_MAX:
-        raise Refused(f"the file is larger than {FILE_BYTES_MAX // 2**20} MB: export a shorter time")
+        raise StatementRefused(f"the file is larger than {FILE_BYTES_MAX // 2**20} MB: export a shorter time")
     bare = file.head.removeprefix(codecs.BOM_UTF8).lstrip()
     for start, what, advice in _KINDS:
         if bare.startswith(start):
-            raise Refused(f"this is {what}, not a statement: {advice}")
+            raise StatementRefused(f"this is {what}, not a statement: {advice}")
     if file.is_zip:
         return
     text = file.head_text.lstrip("\ufeff")
     if text.startswith("1CClientBankExchange"):
-        raise Refused(f"this is {_KINDS[8][1]}, not a statement: {_KINDS[8][2]}")
+        raise StatementRefused(f"this is {_KINDS[8][1]}, not a statement: {_KINDS[8][2]}")
     if _HTML.match(text):
-        raise Refused("this is an HTML page (perhaps the bank's sign-in page), not a statement: download it again")
+        raise StatementRefused(
+            "this is an HTML page (perhaps the bank's sign-in page), not a statement: download it again"
+        )
     if "\x00" in text:
-        raise Refused("this is a binary file, not a statement: export CSV, XLSX, MT940 or camt.053")
+        raise StatementRefused("this is a binary file, not a statement: export CSV, XLSX, MT940 or camt.053")
     _refuse_other_iso(text)
     if ":61:" in text and ":60F:" not in text and ":60M:" not in text and _MT942.search(text):
-        raise Refused("MT942 is an interim report without balances: ask the bank for MT940 (STA)")
+        raise StatementRefused("MT942 is an interim report without balances: ask the bank for MT940 (STA)")
 
 
 def _refuse_other_iso(text: str) -> None:
     named = _CAMT.search(text)
     if text.lstrip().startswith("<") and named and named[1] != "camt.053":
-        raise Refused(_OTHER_ISO.get(named[1], f"this is {named[1]}, not a statement: ask the bank for camt.053"))
+        raise StatementRefused(
+            _OTHER_ISO.get(named[1], f"this is {named[1]}, not a statement: ask the bank for camt.053")
+        )

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from support_service.rails.bank.statements.intake import StatementFile
-from support_service.rails.bank.statements.statement import BadField, Refused
+from support_service.rails.bank.statements.statement import BadField, StatementRefused
 
 # A row has some 35 values; nothing honest of 20 MB holds more than this.
 VALUES_MAX = 1_200_000
@@ -23,15 +23,15 @@ def read_json(file: StatementFile) -> Json:
     data = file.whole()
     text = data.decode(file.encoding, "replace")
     if text.count(",") + text.count("[") + text.count("{") > VALUES_MAX:
-        raise Refused("the JSON holds more values than any statement: this is no statement")
+        raise StatementRefused("the JSON holds more values than any statement: this is no statement")
     if _depth(text) > DEPTH_MAX:
-        raise Refused("the JSON is nested deeper than any statement: this is no statement")
+        raise StatementRefused("the JSON is nested deeper than any statement: this is no statement")
     try:
         return json.loads(text, parse_float=str, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        if isinstance(error, Refused):
+        if isinstance(error, StatementRefused):
             raise
-        raise Refused("the JSON is damaged or cut off: save the answer again") from error
+        raise StatementRefused("the JSON is damaged or cut off: save the answer again") from error
 
 
 def text_of(item: dict[str, Json], name: str) -> str:
@@ -66,4 +66,4 @@ def _depth(text: str) -> int:
 
 
 def _refuse_constant(name: str) -> Json:
-    raise Refused(f"the JSON holds {name}, which is no number")
+    raise StatementRefused(f"the JSON holds {name}, which is no number")

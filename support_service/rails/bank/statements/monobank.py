@@ -11,14 +11,21 @@ from collections.abc import Iterator
 from support_service.money import Asset, Money
 from support_service.rails.bank.folding import fold
 from support_service.rails.bank.line import Line, Party, Standing
-from support_service.rails.bank.statements.format import Format
+from support_service.rails.bank.statements.format import StatementFormat
 from support_service.rails.bank.statements.intake import StatementFile
 from support_service.rails.bank.statements.json_answers import Json, read_json, text_of, units_of
-from support_service.rails.bank.statements.statement import BadField, Note, Part, Problem, Refused, Wanted
+from support_service.rails.bank.statements.statement import (
+    BadField,
+    Note,
+    Part,
+    Problem,
+    StatementRefused,
+    WantedStatement,
+)
 from support_service.rails.bank.statements.tables import (
     BadRow,
     Columns,
-    Row,
+    TableRow,
     cell,
     columns_of,
     delimited_rows,
@@ -56,19 +63,19 @@ def sniff(file: StatementFile) -> bool:
     return _AMOUNT_HEAD.search(fold(text.partition("\n")[0])) is not None
 
 
-def read(file: StatementFile, wanted: Wanted) -> Iterator[Part]:
+def read(file: StatementFile, wanted: WantedStatement) -> Iterator[Part]:
     """Read the app's CSV or an API's answer."""
     return _read_answer(file, wanted) if file.is_json else _read_csv(file, wanted)
 
 
-FORMAT = Format("monobank", "monobank (app CSV, API JSON)", sniff, read)
+FORMAT = StatementFormat("monobank", "monobank (app CSV, API JSON)", sniff, read)
 
 
-def _read_csv(file: StatementFile, wanted: Wanted) -> Iterator[Part]:
+def _read_csv(file: StatementFile, wanted: WantedStatement) -> Iterator[Part]:
     rows = delimited_rows(file, ",")
     found = find_header(rows, _csv_columns)
     if found is None:
-        raise Refused("the table has not the headers of monobank's app statement")
+        raise StatementRefused("the table has not the headers of monobank's app statement")
     header, columns, _ = found
     account = which_account("", wanted)
     code = _AMOUNT_HEAD.fullmatch(fold(header.cells[columns["amount"]]))
@@ -92,18 +99,18 @@ def _read_csv(file: StatementFile, wanted: Wanted) -> Iterator[Part]:
                     yield line
 
 
-def _csv_columns(row: Row) -> Columns | None:
+def _csv_columns(row: TableRow) -> Columns | None:
     found = columns_of(row, _HEADS, frozenset({"date", "purpose", "balance"}))
     amounts = [place for place, head in enumerate(row.cells) if _AMOUNT_HEAD.fullmatch(fold(head))]
     return {**found, "amount": amounts[0]} if found is not None and amounts else None
 
 
-def _check_whole(row: Row, width: int) -> None:
+def _check_whole(row: TableRow, width: int) -> None:
     if len(row.cells) != width:
         raise BadField("", f"has {len(row.cells)} columns, the header has {width}")
 
 
-def _check_chain(row: Row, line: Line, newer: Line | None) -> None:
+def _check_chain(row: TableRow, line: Line, newer: Line | None) -> None:
     """The last cell is a balance: where the file ends without line end, the row above must prove it."""
     if row.is_whole:
         return
@@ -112,7 +119,7 @@ def _check_chain(row: Row, line: Line, newer: Line | None) -> None:
         raise BadField("balance", "the file ends inside this row")
 
 
-def _csv_line(row: Row, columns: Columns, asset: Asset, account: str) -> Line:
+def _csv_line(row: TableRow, columns: Columns, asset: Asset, account: str) -> Line:
     day, clock = read_day(cell(row, columns, "date"))
     balance = cell(row, columns, "balance")
     units = read_units(cell(row, columns, "amount"), asset, decimal=".")
@@ -125,11 +132,11 @@ def _csv_line(row: Row, columns: Columns, asset: Asset, account: str) -> Line:
     )  # fmt: skip
 
 
-def _read_answer(file: StatementFile, wanted: Wanted) -> Iterator[Part]:
+def _read_answer(file: StatementFile, wanted: WantedStatement) -> Iterator[Part]:
     answer = read_json(file)
     if isinstance(answer, dict) and ("errorDescription" in answer or "errText" in answer):
         said = str(answer.get("errorDescription", answer.get("errText", "")))[:80]
-        raise Refused(f"the bank answered an error ({said}): this is never an empty statement")
+        raise StatementRefused(f"the bank answered an error ({said}): this is never an empty statement")
     named, items = _items(answer)
     account = which_account(named, wanted)
     is_corporate = any(isinstance(item, dict) and "status" in item for item in items)
@@ -157,10 +164,10 @@ def _items(answer: Json) -> tuple[str, list[Json]]:
     for name in ("statement", "statements", "items"):
         if isinstance(answer, dict) and isinstance(answer.get(name), list):
             return "", answer[name]
-    raise Refused("the JSON is no statement of monobank: save the answer of /personal/statement")
+    raise StatementRefused("the JSON is no statement of monobank: save the answer of /personal/statement")
 
 
-def account_asset(items: list[Json], wanted: Wanted) -> Asset:
+def account_asset(items: list[Json], wanted: WantedStatement) -> Asset:
     """Say the account's currency: the one given, else that of operations that needed no exchange, else hryvnia."""
     if wanted.currency:
         return read_asset(wanted.currency)
@@ -170,11 +177,11 @@ def account_asset(items: list[Json], wanted: Wanted) -> Asset:
         if isinstance(item, dict) and item.get("amount") == item.get("operationAmount") and item.get("amount")
     }
     if len(same) > 1:
-        raise Refused("the answer does not tell the account's currency: name it in the settings")
+        raise StatementRefused("the answer does not tell the account's currency: name it in the settings")
     try:
         return read_asset(same.pop() if same else "UAH")
     except BadField as error:
-        raise Refused(f"the account's currency is not known: {error}") from error
+        raise StatementRefused(f"the account's currency is not known: {error}") from error
 
 
 def personal(item: dict[str, Json], zero: Money, account: str, number: int) -> Line:

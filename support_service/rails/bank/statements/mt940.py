@@ -11,7 +11,7 @@ from datetime import date
 
 from support_service.money import Asset, Money
 from support_service.rails.bank.line import Line, Party, Standing
-from support_service.rails.bank.statements.format import Format
+from support_service.rails.bank.statements.format import StatementFormat
 from support_service.rails.bank.statements.intake import StatementFile
 from support_service.rails.bank.statements.statement import (
     BadField,
@@ -21,8 +21,8 @@ from support_service.rails.bank.statements.statement import (
     Opened,
     Part,
     Problem,
-    Refused,
-    Wanted,
+    StatementRefused,
+    WantedStatement,
 )
 from support_service.rails.bank.statements.values import read_asset, read_units, which_account
 
@@ -49,7 +49,7 @@ def sniff(file: StatementFile) -> bool:
     return re.search(r"(^|\{4:|\n)\s*:(20|25|28C?|60[FM]):", file.head_text.lstrip("\ufeff")) is not None
 
 
-def read(file: StatementFile, wanted: Wanted) -> Iterator[Part]:
+def read(file: StatementFile, wanted: WantedStatement) -> Iterator[Part]:
     """Read every statement of the file; the pages of one are one."""
     message = _Message(wanted)
     for tag, lines in _fields(file):
@@ -57,7 +57,7 @@ def read(file: StatementFile, wanted: Wanted) -> Iterator[Part]:
     yield from message.end()
 
 
-FORMAT = Format("mt940", "SWIFT MT940 (STA)", sniff, read)
+FORMAT = StatementFormat("mt940", "SWIFT MT940 (STA)", sniff, read)
 
 
 def _fields(file: StatementFile) -> Iterator[tuple[str, list[str]]]:
@@ -75,7 +75,7 @@ def _fields(file: StatementFile) -> Iterator[tuple[str, list[str]]]:
             elif tag:
                 lines.append(line)
                 if len(lines) > FIELD_LINES_MAX:
-                    raise Refused(f"field :{tag}: has more than {FIELD_LINES_MAX} lines: this is no MT940")
+                    raise StatementRefused(f"field :{tag}: has more than {FIELD_LINES_MAX} lines: this is no MT940")
     if tag:
         yield tag, lines
 
@@ -84,7 +84,7 @@ def _fields(file: StatementFile) -> Iterator[tuple[str, list[str]]]:
 class _Message:
     """The statement that is being read, over all its pages."""
 
-    wanted: Wanted
+    wanted: WantedStatement
     account: str = ""
     number: str = ""
     asset: Asset | None = None
@@ -115,27 +115,29 @@ class _Message:
             case "62F" | "62M":
                 yield from self._close(_read_balance(tag, lines[0]), is_intermediate=tag == "62M")
             case "34F" | "13D" | "90D" | "90C":
-                raise Refused("MT942 is an interim report without balances: ask the bank for MT940 (STA)")
+                raise StatementRefused("MT942 is an interim report without balances: ask the bank for MT940 (STA)")
             case _:
                 pass
 
     def end(self) -> Iterator[Part]:
         """End the file."""
         if self.is_page_open:
-            raise Refused(f"statement {self.number} has no closing balance (:62F:): the file is cut off")
+            raise StatementRefused(f"statement {self.number} has no closing balance (:62F:): the file is cut off")
         if not self.count:
-            raise Refused("the file holds no opening balance (:60F:), so it is no MT940 statement")
+            raise StatementRefused("the file holds no opening balance (:60F:), so it is no MT940 statement")
         if self.is_open:
             yield Closed()
 
     def _open(self, balance: Money, *, is_intermediate: bool) -> Iterator[Part]:
         if self.is_page_open:
-            raise Refused(f"statement {self.number} opens twice without a closing balance: a page is damaged")
+            raise StatementRefused(f"statement {self.number} opens twice without a closing balance: a page is damaged")
         self.is_page_open = True
         self.count += 1
         if self.is_open and is_intermediate:
             if balance != self.middle:
-                raise Refused(f"the pages of statement {self.number} do not follow each other: a page is missing")
+                raise StatementRefused(
+                    f"the pages of statement {self.number} do not follow each other: a page is missing"
+                )
             return
         if self.is_open:
             yield Closed()
@@ -148,9 +150,9 @@ class _Message:
 
     def _close(self, balance: Money, *, is_intermediate: bool) -> Iterator[Part]:
         if not self.is_page_open:
-            raise Refused(f"statement {self.number} has a closing balance and no opening balance (:60F:)")
+            raise StatementRefused(f"statement {self.number} has a closing balance and no opening balance (:60F:)")
         if balance.asset != self.asset:
-            raise Refused(f"statement {self.number} opens and closes in different currencies")
+            raise StatementRefused(f"statement {self.number} opens and closes in different currencies")
         self.is_page_open = False
         self.middle = balance
         yield Balance(balance.units, is_opening=False, is_final=not is_intermediate)
@@ -162,7 +164,9 @@ class _Message:
     def _begin_entry(self, lines: list[str]) -> Iterator[Part]:
         self.row += 1
         if not self.is_page_open or self.asset is None:
-            raise Refused("an entry (:61:) stands outside opening and closing balance: this is no MT940 statement")
+            raise StatementRefused(
+                "an entry (:61:) stands outside opening and closing balance: this is no MT940 statement"
+            )
         try:
             self.entry = _entry(lines, which_account(self.account, self.wanted), self.asset, self.row)
         except BadField as error:
@@ -178,12 +182,12 @@ class _Message:
 def _read_balance(tag: str, text: str) -> Money:
     match = _BALANCE.fullmatch(text.strip())
     if match is None:
-        raise Refused(f"balance :{tag}: {text[:40]!r} cannot be read: the file is cut off or damaged")
+        raise StatementRefused(f"balance :{tag}: {text[:40]!r} cannot be read: the file is cut off or damaged")
     try:
         asset = read_asset(match[3])
         units = read_units(match[4].rstrip(","), asset, decimal=",")
     except BadField as error:
-        raise Refused(f"balance :{tag}: {text[:40]!r} cannot be read: {error}") from error
+        raise StatementRefused(f"balance :{tag}: {text[:40]!r} cannot be read: {error}") from error
     return Money(units if match[1] == "C" else -units, asset)
 
 

@@ -12,14 +12,14 @@ from datetime import date
 from support_service.money import Money
 from support_service.rails.bank.folding import fold
 from support_service.rails.bank.line import Line, Party, Standing
-from support_service.rails.bank.statements.format import Format
+from support_service.rails.bank.statements.format import StatementFormat
 from support_service.rails.bank.statements.intake import StatementFile
 from support_service.rails.bank.statements.json_answers import Json, read_json, text_of
-from support_service.rails.bank.statements.statement import BadField, Part, Problem, Refused, Wanted
+from support_service.rails.bank.statements.statement import BadField, Part, Problem, StatementRefused, WantedStatement
 from support_service.rails.bank.statements.tables import (
     BadRow,
     Columns,
-    Row,
+    TableRow,
     cell,
     columns_of,
     delimited_rows,
@@ -37,7 +37,7 @@ from support_service.rails.bank.statements.values import (
 
 BANK_CODE = "14360570"
 Heads = Mapping[str, tuple[str, ...]]
-RowReader = Callable[[Row], Line | None]
+RowReader = Callable[[TableRow], Line | None]
 
 CSV_HEADS: Heads = {
     "own_account": ("Рахунок",), "currency": ("Валюта",), "document": ("Номер документу", "Номер документа"),
@@ -71,21 +71,21 @@ def sniff(file: StatementFile) -> bool:
     return all(fold(word) in head for word in ("МФО банку", "Рахунок кореспондента", "Сума", "Призначення платежу"))
 
 
-def read(file: StatementFile, wanted: Wanted) -> Iterator[Part]:
+def read(file: StatementFile, wanted: WantedStatement) -> Iterator[Part]:
     """Read whichever of the bank's four shapes this is."""
     if file.is_json:
         return _read_answer(file, wanted)
     return _read_sheet(file, wanted) if file.is_zip else _read_csv(file, wanted)
 
 
-FORMAT = Format("privatbank", "PrivatBank (CSV, XLSX, Autoclient JSON)", sniff, read)
+FORMAT = StatementFormat("privatbank", "PrivatBank (CSV, XLSX, Autoclient JSON)", sniff, read)
 
 
-def _read_csv(file: StatementFile, wanted: Wanted) -> Iterator[Part]:
+def _read_csv(file: StatementFile, wanted: WantedStatement) -> Iterator[Part]:
     rows = delimited_rows(file, ";", is_quoted=False)
     found = find_header(rows, lambda row: columns_of(row, CSV_HEADS, frozenset(CSV_HEADS)))
     if found is None:
-        raise Refused("the table has not PrivatBank's 13 columns: is this its business CSV?")
+        raise StatementRefused("the table has not PrivatBank's 13 columns: is this its business CSV?")
     header, columns, _ = found
     width = len(header.cells) - (0 if header.cells[-1].strip() else 1)
     for row in rows:
@@ -95,19 +95,19 @@ def _read_csv(file: StatementFile, wanted: Wanted) -> Iterator[Part]:
             yield from _named(row, lambda row: _business(_unbroken(row, width), columns, wanted, ""))
 
 
-def _unbroken(row: Row, width: int) -> Row:
+def _unbroken(row: TableRow, width: int) -> TableRow:
     """Nothing is escaped: what is too much belongs to the purpose. Every whole row ends with the delimiter."""
     if len(row.cells) <= width:
         raise BadField("", f"has {len(row.cells)} columns of {width}: the file ends inside this row")
     purpose = ";".join(row.cells[width - 1 : -1]) if not row.cells[-1].strip() else ";".join(row.cells[width - 1 :])
-    return Row(row.number, (*row.cells[: width - 1], purpose), row.is_whole)
+    return TableRow(row.number, (*row.cells[: width - 1], purpose), row.is_whole)
 
 
-def _read_sheet(file: StatementFile, wanted: Wanted) -> Iterator[Part]:
+def _read_sheet(file: StatementFile, wanted: WantedStatement) -> Iterator[Part]:
     rows = sheet_rows(file)
     found = find_header(rows, _sheet_columns)
     if found is None:
-        raise Refused("the spreadsheet has no row with PrivatBank's headers: is this its statement?")
+        raise StatementRefused("the spreadsheet has no row with PrivatBank's headers: is this its statement?")
     _, columns, above = found
     noise = " ".join(text for row in above for text in row.cells)
     named = next(iter(_IBAN.findall(noise.replace(" ", ""))), "")
@@ -121,7 +121,7 @@ def _read_sheet(file: StatementFile, wanted: Wanted) -> Iterator[Part]:
             yield from _named(row, lambda row: _business(row, columns, wanted, named))
 
 
-def _sheet_columns(row: Row) -> Columns | None:
+def _sheet_columns(row: TableRow) -> Columns | None:
     for heads in (SHEET_HEADS, CARD_HEADS):
         optional = {"time", "reference", "category"}
         found = columns_of(row, heads, frozenset(heads) - optional)
@@ -130,7 +130,7 @@ def _sheet_columns(row: Row) -> Columns | None:
     return None
 
 
-def _named(row: Row, read_row: RowReader) -> Iterator[Line | Problem]:
+def _named(row: TableRow, read_row: RowReader) -> Iterator[Line | Problem]:
     try:
         line = read_row(row)
     except BadField as error:
@@ -140,7 +140,7 @@ def _named(row: Row, read_row: RowReader) -> Iterator[Line | Problem]:
             yield line
 
 
-def _business(row: Row, columns: Columns, wanted: Wanted, named: str) -> Line | None:
+def _business(row: TableRow, columns: Columns, wanted: WantedStatement, named: str) -> Line | None:
     if _CARRIED in fold(" ".join(row.cells)):
         return None  # repeats a balance; no money moved
     day, clock = _sheet_day(cell(row, columns, "date"))
@@ -161,13 +161,13 @@ def _business(row: Row, columns: Columns, wanted: Wanted, named: str) -> Line | 
     )  # fmt: skip
 
 
-def _card(row: Row, columns: Columns, wanted: Wanted, cards: dict[str, str]) -> Line:
+def _card(row: TableRow, columns: Columns, wanted: WantedStatement, cards: dict[str, str]) -> Line:
     day, clock = _sheet_day(cell(row, columns, "date"))
     asset = read_asset(cell(row, columns, "currency"))
     card = cell(row, columns, "card").replace(" ", "")
     if card not in cards:
         if wanted.account and cards:
-            raise Refused("the spreadsheet holds several cards: import it without --account")
+            raise StatementRefused("the spreadsheet holds several cards: import it without --account")
         cards[card] = wanted.account or f"card:{card}"
     balance = cell(row, columns, "balance")
     return Line(
@@ -199,17 +199,17 @@ def payer_in(purpose: str, party: Party) -> str:
     return match[1].strip() if match and len(match[1].split()) > 1 else ""
 
 
-def _read_answer(file: StatementFile, wanted: Wanted) -> Iterator[Part]:
+def _read_answer(file: StatementFile, wanted: WantedStatement) -> Iterator[Part]:
     answer = read_json(file)
     if not isinstance(answer, dict):
-        raise Refused("the JSON is no answer of Autoclient: it must be an object with transactions")
+        raise StatementRefused("the JSON is no answer of Autoclient: it must be an object with transactions")
     if str(answer.get("status", "")).upper() == "ERROR":
         said = f"{str(answer.get('code', ''))[:20]} {str(answer.get('message', ''))[:80]}".strip()
-        raise Refused(f"the bank answered ERROR ({said}): this is never an empty statement")
+        raise StatementRefused(f"the bank answered ERROR ({said}): this is never an empty statement")
     rows = answer.get("transactions")
     if not isinstance(rows, list):
         kind = str(answer.get("type", "unknown"))[:20]
-        raise Refused(f"the answer of /{kind} is not a statement: save the answer of /transactions")
+        raise StatementRefused(f"the answer of /{kind} is not a statement: save the answer of /transactions")
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict):
             yield Problem(number, "", "is no row of a statement")
@@ -223,7 +223,7 @@ def _read_answer(file: StatementFile, wanted: Wanted) -> Iterator[Part]:
                 yield line
 
 
-def transaction(row: dict[str, Json], wanted: Wanted, number: int) -> Line | None:
+def transaction(row: dict[str, Json], wanted: WantedStatement, number: int) -> Line | None:
     """Read one row of Autoclient's answer; None for a rejected one, which never moved money."""
     standing = _standing(text_of(row, "PR_PR"), text_of(row, "FL_REAL"))
     if standing is None:

@@ -12,16 +12,16 @@ from support_service.money import Asset, Money, plain
 from support_service.rails.bank.line import Line
 from support_service.rails.bank.statements.statement import (
     Balance,
+    BalanceProof,
+    BankStatement,
     Closed,
-    Lines,
     Note,
     Opened,
     Part,
     Problem,
     Progress,
-    Proof,
-    Refused,
-    Statement,
+    StatementLines,
+    StatementRefused,
 )
 
 ROWS_MAX = 250_000
@@ -39,7 +39,7 @@ class Draft:
     label: str = ""
     page: str = ""
     is_explicit: bool = True
-    lines: Lines = field(default_factory=Lines)
+    lines: StatementLines = field(default_factory=StatementLines)
     first_day: date | None = None
     last_day: date | None = None
     opening: Balance | None = None
@@ -63,36 +63,38 @@ class Draft:
                 self.first_day = min(self.first_day or line.day, line.day)
                 self.last_day = max(self.last_day or line.day, line.day)
 
-    def proved(self) -> Statement:
+    def proved(self) -> BankStatement:
         """Close the statement; Refused where it has balances and no reading closes."""
-        proof = Proof.ABSENT
+        proof = BalanceProof.ABSENT
         if self.opening and self.closing:
             proof = self._proof(self.closing.units - self.opening.units)
         elif self.opening or self.closing:
             missing = "closing" if self.opening else "opening"
-            raise Refused(f"{self._named}: the {missing} balance is missing, so the file is cut off or incomplete")
+            raise StatementRefused(
+                f"{self._named}: the {missing} balance is missing, so the file is cut off or incomplete"
+            )
         elif self.reversed_units:
             self.notes.append(f"{self._named}: without balances nobody can prove the signs of its reversals")
-        if proof is Proof.REVERSALS_TURNED:
+        if proof is BalanceProof.REVERSALS_TURNED:
             self.lines.turn_reversals()
             self.notes.append(f"{self._named}: this bank keeps the original's direction on reversals; read so")
         if self.opening and self.closing and not self.closing.is_final:
             self.notes.append(f"{self._named}: ends with an intermediate balance, its next page is in another file")
-        return Statement(
+        return BankStatement(
             self.account, self.asset, self.label, self.lines, self.first_day, self.last_day,
             self.opening.units if self.opening else None, self.closing.units if self.closing else None,
             proof, tuple(self.problems), tuple(self.notes),
             is_whole=all(one.is_final for one in (self.opening, self.closing) if one),
         )  # fmt: skip
 
-    def _proof(self, change_units: int) -> Proof:
+    def _proof(self, change_units: int) -> BalanceProof:
         if self.booked_units == change_units:
-            return Proof.CLOSES
+            return BalanceProof.CLOSES
         if self.reversed_units and self.booked_units - 2 * self.reversed_units == change_units:
-            return Proof.REVERSALS_TURNED
+            return BalanceProof.REVERSALS_TURNED
         off = plain(Money(change_units - self.booked_units, self.asset))
         cause = "rows that cannot be read" if self.problems else "a page is missing, or a row is misread"
-        raise Refused(
+        raise StatementRefused(
             f"{self._named} does not close: opening + lines is not closing, {off} {self.asset.code} is not "
             f"accounted for ({cause}); nothing of it was written",
             tuple(self.problems),
@@ -111,7 +113,7 @@ class Collector:
         self._open: Draft | None = None
         self._by_account: dict[tuple[str, str], Draft] = {}
         self._rows = 0
-        self.done: list[Statement] = []
+        self.done: list[BankStatement] = []
         self.problems: list[Problem] = []
         self.notes: list[str] = []
 
@@ -120,7 +122,7 @@ class Collector:
         for part in parts:
             self._take(part)
         if self._open:
-            raise Refused("the file ends in the middle of a statement: it is cut off")
+            raise StatementRefused("the file ends in the middle of a statement: it is cut off")
         self.done += [draft.proved() for draft in self._by_account.values()]
         self.problems += [problem for draft in self._by_account.values() for problem in draft.problems]
         self._progress(self._rows)
@@ -169,11 +171,13 @@ class Collector:
     def _count(self) -> None:
         self._rows += 1
         if self._rows > ROWS_MAX:
-            raise Refused(f"the file has more than {ROWS_MAX} rows: export a shorter time")
+            raise StatementRefused(f"the file has more than {ROWS_MAX} rows: export a shorter time")
         if self._rows % PROGRESS_ROWS == 0:
             self._progress(self._rows)
 
     def _refuse_hopeless(self) -> None:
         problems = [*self.problems, *(self._open.problems if self._open else ())]
         if len(problems) > PROBLEMS_MAX:
-            raise Refused(f"more than {PROBLEMS_MAX} rows cannot be read: is this the right format?", tuple(problems))
+            raise StatementRefused(
+                f"more than {PROBLEMS_MAX} rows cannot be read: is this the right format?", tuple(problems)
+            )

@@ -29,7 +29,7 @@ class Problem:
         return f"{where}{self.field}: {self.reason}" if self.field else f"{where}{self.reason}"
 
 
-class Refused(ValueError):
+class StatementRefused(ValueError):
     """Nothing of the file may be written; the text says what it is and what to do, for people."""
 
     def __init__(self, reason: str, problems: tuple[Problem, ...] = ()) -> None:
@@ -50,7 +50,7 @@ class BadField(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedStatement:
     """What the caller knows and a file may not say.
 
     account: of --account, "" if none was given. own_accounts: of the settings, to find the IBAN behind
@@ -82,7 +82,7 @@ class Profile:
     currency: str = ""
 
 
-class Proof(StrEnum):
+class BalanceProof(StrEnum):
     """What opening + lines = closing said about a statement."""
 
     CLOSES = "exact"
@@ -124,7 +124,7 @@ class Note:
 Part = Opened | Balance | Line | Problem | Closed | Note
 
 
-class Lines:
+class StatementLines:
     """The lines of one statement; iterate as often as you like."""
 
     def __init__(self) -> None:
@@ -161,7 +161,7 @@ class Lines:
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class BankStatement:
     """One account's lines over a time, with what was proved about them.
 
     opening_units and closing_units are None where the file names none; first_day and last_day are
@@ -172,12 +172,12 @@ class Statement:
     account: str
     asset: Asset
     label: str
-    lines: Lines
+    lines: StatementLines
     first_day: date | None
     last_day: date | None
     opening_units: int | None
     closing_units: int | None
-    proof: Proof
+    proof: BalanceProof
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
     is_whole: bool = True
@@ -192,7 +192,7 @@ class StatementsRead:
 
     format: str
     digest: str
-    statements: tuple[Statement, ...]
+    statements: tuple[BankStatement, ...]
     problems: tuple[Problem, ...]
     notes: tuple[str, ...] = ()
 

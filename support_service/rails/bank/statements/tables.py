@@ -14,7 +14,7 @@ from xml.etree.ElementTree import ParseError
 
 from support_service.rails.bank.folding import fold
 from support_service.rails.bank.statements.intake import StatementFile
-from support_service.rails.bank.statements.statement import BadField, Refused
+from support_service.rails.bank.statements.statement import BadField, StatementRefused
 
 DELIMITERS = ";,\t|"
 HEADER_ROWS_MAX = 40
@@ -34,7 +34,7 @@ _DAMAGED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """Cells as text. number is the line of the file, or the row of the sheet, counted from 1.
 
     is_whole is False for a last row without line end: its last cell may be cut off.
@@ -65,10 +65,10 @@ class BadRow:
 
 
 Columns = Mapping[str, int]
-FindColumns = Callable[[Row], Columns | None]
+FindColumns = Callable[[TableRow], Columns | None]
 
 
-def delimited_rows(file: StatementFile, delimiter: str, *, is_quoted: bool = True) -> Iterator[Row | BadRow]:
+def delimited_rows(file: StatementFile, delimiter: str, *, is_quoted: bool = True) -> Iterator[TableRow | BadRow]:
     """Read rows of delimited text; quotes are letters like any other where is_quoted is False."""
     lines = _Numbered(file.lines())
     rows = csv.reader(
@@ -84,7 +84,7 @@ def delimited_rows(file: StatementFile, delimiter: str, *, is_quoted: bool = Tru
         if cells is None:
             return
         # A quote or a delimiter at the end proves nothing: the next byte may have been cut off.
-        yield Row(number, tuple(cells), lines.last.endswith(("\n", "\r")))
+        yield TableRow(number, tuple(cells), lines.last.endswith(("\n", "\r")))
 
 
 class _Numbered:
@@ -108,7 +108,7 @@ def find_delimiter(file: StatementFile) -> str:
     """Find the delimiter that gives most rows the same count of columns above one; "" if none does."""
     best, best_score = "", 0
     for delimiter in DELIMITERS:
-        rows = [row for row in islice(delimited_rows(file, delimiter), SAMPLE_ROWS) if isinstance(row, Row)]
+        rows = [row for row in islice(delimited_rows(file, delimiter), SAMPLE_ROWS) if isinstance(row, TableRow)]
         widths = [len(row.cells) for row in rows if len(row.cells) > 1]
         score = max((widths.count(width) for width in set(widths)), default=0)
         if score > best_score:
@@ -116,7 +116,7 @@ def find_delimiter(file: StatementFile) -> str:
     return best
 
 
-def sheet_rows(file: StatementFile) -> Iterator[Row]:
+def sheet_rows(file: StatementFile) -> Iterator[TableRow]:
     """Read the first sheet of an XLSX: stored values alone, formulas are never worked out."""
     # Late: the web process checks the settings of formats, and need not carry 6 MiB for what it seldom reads.
     from openpyxl import load_workbook  # noqa: PLC0415
@@ -130,11 +130,13 @@ def sheet_rows(file: StatementFile) -> Iterator[Row]:
             sheet = book.worksheets[0]
             found = sheet.iter_rows(max_row=SHEET_ROWS_MAX, max_col=COLUMNS_MAX, values_only=True)
             for number, cells in enumerate(found, start=1):
-                yield Row(number, tuple(_cell_text(cell) for cell in cells))
-    except Refused:
+                yield TableRow(number, tuple(_cell_text(cell) for cell in cells))
+    except StatementRefused:
         raise
     except _DAMAGED as error:
-        raise Refused(f"the spreadsheet is damaged or cut off ({len(data)} bytes): download it again") from error
+        raise StatementRefused(
+            f"the spreadsheet is damaged or cut off ({len(data)} bytes): download it again"
+        ) from error
 
 
 def _refuse_bombs(file: StatementFile) -> None:
@@ -142,13 +144,13 @@ def _refuse_bombs(file: StatementFile) -> None:
         with file.open() as stream, zipfile.ZipFile(stream) as archive:
             members = archive.infolist()
     except _DAMAGED as error:
-        raise Refused("the file is a damaged or cut-off zip archive: download it again") from error
+        raise StatementRefused("the file is a damaged or cut-off zip archive: download it again") from error
     if not any(member.filename.startswith("xl/") for member in members):
-        raise Refused("this is a zip archive, not a statement: unpack it and import the file inside")
+        raise StatementRefused("this is a zip archive, not a statement: unpack it and import the file inside")
     unpacked = sum(member.file_size for member in members)
     bound = min(UNPACKED_BYTES_MAX, max(file.size * UNPACKED_TIMES_MAX, 2**20))
     if len(members) > ARCHIVE_FILES_MAX or unpacked > bound or any(member.flag_bits & 1 for member in members):
-        raise Refused("the spreadsheet unpacks to more than any statement, or is locked: this is no statement")
+        raise StatementRefused("the spreadsheet unpacks to more than any statement, or is locked: this is no statement")
 
 
 def _cell_text(cell: object) -> str:
@@ -167,11 +169,13 @@ def _cell_text(cell: object) -> str:
     return text
 
 
-def find_header(rows: Iterator[Row | BadRow], find_columns: FindColumns) -> tuple[Row, Columns, list[Row]] | None:
+def find_header(
+    rows: Iterator[TableRow | BadRow], find_columns: FindColumns
+) -> tuple[TableRow, Columns, list[TableRow]] | None:
     """Read up to the header row: the row, its columns, and the noise above it; None if there is none."""
-    above: list[Row] = []
+    above: list[TableRow] = []
     for row in islice(rows, HEADER_ROWS_MAX):
-        if isinstance(row, Row):
+        if isinstance(row, TableRow):
             columns = find_columns(row)
             if columns is not None:
                 return row, columns, above
@@ -179,7 +183,7 @@ def find_header(rows: Iterator[Row | BadRow], find_columns: FindColumns) -> tupl
     return None
 
 
-def columns_of(row: Row, names: Mapping[str, tuple[str, ...]], needed: frozenset[str]) -> Columns | None:
+def columns_of(row: TableRow, names: Mapping[str, tuple[str, ...]], needed: frozenset[str]) -> Columns | None:
     """Find which cell heads which field; None where a needed field has no header in this row."""
     heads: dict[str, int] = {}
     for place, cell in enumerate(row.cells):
@@ -192,7 +196,7 @@ def columns_of(row: Row, names: Mapping[str, tuple[str, ...]], needed: frozenset
     return found if needed <= found.keys() else None
 
 
-def cell(row: Row, columns: Columns, name: str) -> str:
+def cell(row: TableRow, columns: Columns, name: str) -> str:
     """The text of a field; "" where the table has no such column. BadField where the row is too short."""
     place = columns.get(name)
     if place is None:

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from support_service.money import Asset
-from support_service.rails.bank.statements.statement import BadField, Refused, Wanted
+from support_service.rails.bank.statements.statement import BadField, StatementRefused, WantedStatement
 
 # No account of a newsroom moves a quadrillion; a longer number is a misread column.
 DIGITS_MAX = 15
@@ -162,7 +162,7 @@ def iban_is_valid(text: str) -> bool:
     return int("".join(str(int(character, 36)) for character in text[4:] + text[:4])) % 97 == 1
 
 
-def which_account(named: str, wanted: Wanted) -> str:
+def which_account(named: str, wanted: WantedStatement) -> str:
     """Say which of our accounts the file is about; Refused where that is not certain.
 
     named is what the file says: an IBAN, an old number, "bank code/number", or "".
@@ -174,7 +174,7 @@ def which_account(named: str, wanted: Wanted) -> str:
         compact = compact[:-3]  # some banks write the currency behind the IBAN
     if iban_is_valid(compact):
         if account and account != compact and iban_is_valid(account):
-            raise Refused(f"the file is about account {compact}, not about {account}")
+            raise StatementRefused(f"the file is about account {compact}, not about {account}")
         return compact
     if account:
         return account
@@ -183,7 +183,7 @@ def which_account(named: str, wanted: Wanted) -> str:
     if len(alike) == 1:
         return alike.pop()
     said = f"account {named.strip()[:40]!r}, which is no IBAN" if named.strip() else "no account"
-    raise Refused(f"the file names {said}: say which account it is about (--account)")
+    raise StatementRefused(f"the file names {said}: say which account it is about (--account)")
 
 
 def usual_asset(account: str, currency: str) -> Asset | None:

@@ -6,7 +6,7 @@ from typing import BinaryIO
 from xml.parsers import expat  # nosec: DTDs are refused before any entity can be declared
 from xml.sax.saxutils import escape, quoteattr
 
-from support_service.rails.bank.statements.statement import Refused
+from support_service.rails.bank.statements.statement import StatementRefused
 
 CHUNK_BYTES = 2**16
 DEPTH_MAX = 60
@@ -92,11 +92,11 @@ def read_trees(stream: BinaryIO, parents: frozenset[str]) -> Iterator[Began | El
             yield from reader.taken()
         reader.parser.Parse(b"", True)  # noqa: FBT003
     except expat.ExpatError as error:
-        raise Refused(f"the XML is damaged or cut off (line {error.lineno}): download it again") from error
+        raise StatementRefused(f"the XML is damaged or cut off (line {error.lineno}): download it again") from error
     except (LookupError, ValueError, UnicodeError) as error:
-        if isinstance(error, Refused):
+        if isinstance(error, StatementRefused):
             raise
-        raise Refused("the XML names an encoding that is not known") from error
+        raise StatementRefused("the XML names an encoding that is not known") from error
     yield from reader.taken()
 
 
@@ -125,10 +125,10 @@ class _Reader:
         """Refuse one endless tag: expat would hold all of it."""
         self._silent_bytes += read_bytes
         if self._silent_bytes > START_BYTES_MAX:
-            raise Refused("the XML holds a tag or text of more than a megabyte: this is no statement")
+            raise StatementRefused("the XML holds a tag or text of more than a megabyte: this is no statement")
 
     def _refuse_doctype(self, *_: object) -> None:
-        raise Refused("the XML holds a DTD: no bank's statement has one, and entities are never read")
+        raise StatementRefused("the XML holds a DTD: no bank's statement has one, and entities are never read")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._silent_bytes = 0
@@ -136,13 +136,13 @@ class _Reader:
         if local is None:
             local = self._local[name] = name.rpartition(_SEPARATOR)[2]
             if len(self._local) > NAMES_MAX:
-                raise Refused("the XML holds more kinds of elements than any statement")
+                raise StatementRefused("the XML holds more kinds of elements than any statement")
         if len(self._way) + len(self._tree) > DEPTH_MAX:
-            raise Refused("the XML is nested too deeply: this is no statement")
+            raise StatementRefused("the XML is nested too deeply: this is no statement")
         if self._tree or (self._way and self._way[-1] in self._parents and local not in self._parents):
             self._elements += 1
             if self._elements > ELEMENTS_PER_TREE_MAX:
-                raise Refused("one entry of the XML is larger than any statement's")
+                raise StatementRefused("one entry of the XML is larger than any statement's")
             self._tree.append(Element(local, attributes))
             self._text, self._text_size = [], 0
             return
@@ -170,5 +170,7 @@ class _Reader:
             return
         self._text_size += len(text)
         if self._text_size > TEXT_CHARACTERS_MAX:
-            raise Refused(f"one field of the XML is longer than {TEXT_CHARACTERS_MAX} characters: this is no statement")
+            raise StatementRefused(
+                f"one field of the XML is longer than {TEXT_CHARACTERS_MAX} characters: this is no statement"
+            )
         self._text.append(text)
