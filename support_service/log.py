@@ -22,9 +22,12 @@ PRIVATE_FIELDS = frozenset(
 )
 
 _OWN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_EMAIL = re.compile(r"[^\s@:'\"<>]+@[^\s@'\"<>]+\.[^\s@'\"<>]+")
+# Begun where a word begins, and with a bounded scheme: a long answer of a node without a blank is read through once.
+_EMAIL = re.compile(r"(?<![^\s@:'\"<>])[^\s@:'\"<>]+@[^\s@'\"<>]+\.[^\s@'\"<>]+")
 # Node addresses carry keys in their path, their query or before the @: only scheme and host are told.
-_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+]*)://(?:[^\s/@'\"]*@)?(?P<host>[^\s/?#'\")]*)[^\s'\")]*", re.IGNORECASE)
+_URL = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+]{0,30})://(?:[^\s/@'\"]*@)?(?P<host>[^\s/?#'\")]*)[^\s'\")]*", re.IGNORECASE
+)
 _PATH_IN_ERROR = re.compile(r"(with url: )\S+")
 # What a terminal obeys, or what turns the order of letters around (Unicode's general categories), is written out.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})

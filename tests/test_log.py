@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from support_service.log import FIELD_CHARACTERS_MAX, configure_logging
+from support_service.log import FIELD_CHARACTERS_MAX, clean, configure_logging
 
 
 @pytest.fixture
@@ -92,3 +92,21 @@ def test_libraries_are_heard_only_when_they_warn(stream: io.StringIO) -> None:
 def test_a_long_field_is_cut(stream: io.StringIO) -> None:
     logging.getLogger("support_service.x").info("event", extra={"text": "x" * 10_000})
     assert len(stream.getvalue()) < FIELD_CHARACTERS_MAX + 100
+
+
+@pytest.mark.parametrize("piece", ["a", "a+", "a@", "a:", "http://", "і", "x."])
+def test_a_long_answer_without_a_blank_is_read_through_once(piece: str) -> None:
+    # Were it looked through again from each of its letters, this would take an hour.
+    key = "http://user:pass@node.example/v2/key"
+    told = clean(f"{piece * 300_000} {key} reader@example.org")
+    assert told.endswith(" http://node.example [e-mail]")
+
+
+@pytest.mark.parametrize("before", ["1", "a1+", "x" * 40, "=", "("])
+def test_a_key_is_taken_out_whatever_stands_before_its_address(before: str) -> None:
+    assert "pass" not in clean(f"{before}http://user:pass@node.example/v2/key")
+
+
+def test_an_address_is_taken_out_whatever_stands_before_it() -> None:
+    for before in ("mailto:", "<", "'", "a@", "="):
+        assert "example.org" not in clean(f"{before}reader@example.org")

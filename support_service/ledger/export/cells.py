@@ -4,12 +4,13 @@ import re
 
 # OWASP, CSV Injection: a cell that begins so is run as a formula. Full-width forms are signs to Excel, too.
 _SIGNS = "=+\\-@＝＋－＠"
-# What stands before the first sign and is not seen: blanks, controls, and marks without width.
-_UNSEEN = r"[\s\x00-\x1f\x7f-\xa0\u00ad\u200b-\u200f\u2028-\u202f\u2060-\u2064\ufeff]*"
+# What stands before the first sign and is not seen: blanks, controls, and marks without width. What is taken is not
+# given back, or a text of two thousand tabs would be looked through for an hour.
+_UNSEEN = r"[\s\x00-\x1f\x7f-\xa0\u00ad\u200b-\u200f\u2028-\u202f\u2060-\u2064\ufeff]*+"
 # Where the list separator is another one (";" in Excel's Ukraine), a cell may begin in the middle of a text, and so
 # it may behind a quote, if the program takes a cell's quotes off.
 _SEPARATORS = r";,\t|\r\n\v\f\x1c-\x1e\x85\u2028\u2029；，、｜"
-_RISKY = re.compile(rf"(^|[{_SEPARATORS}])({_UNSEEN}[\"']*{_UNSEEN})(?=[{_SIGNS}])")
+_RISKY = re.compile(rf"(^|[{_SEPARATORS}])({_UNSEEN}[\"']*+{_UNSEEN})(?=[{_SIGNS}])")
 _SEPARATOR = re.compile(f"[{_SEPARATORS}]")
 # A tab or a line end at the front makes some programs drop it and run what follows.
 _RISKY_START = ("\t", "\r", "\n")

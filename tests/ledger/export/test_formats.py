@@ -14,6 +14,7 @@ from support_service import cli
 from support_service.ledger import FORMATS, ExportFormat, ForPeople, Ledger, Wanted
 from support_service.ledger.export import FORMATS as TABLE
 from support_service.ledger.export import __file__ as folder
+from support_service.ledger.export.cells import harmless
 from tests.fixtures.books import HOSTILE, keep
 from tests.fixtures.database import prepare
 from tests.fixtures.service import ROOT, Command
@@ -123,3 +124,10 @@ def test_no_text_of_a_stranger_begins_a_formula_in_either_dialect(books: Ledger,
             for line in (line for cell in row for line in cell.splitlines()):
                 assert not line.lstrip('" \u00a0\ufeff\u200b\x01').startswith(("=", "+", "@", "＝")), line
     assert len(HOSTILE) > 5
+
+
+@pytest.mark.parametrize("piece", ["\t", "; ", "\n", "\"'", " \t", "\xa0"])
+def test_a_cell_of_blanks_holds_no_export_up(piece: str) -> None:
+    # Were each blank looked at from each other, this would take hours.
+    assert harmless(piece * 5_000 + "x").endswith("x")
+    assert "'=1" in harmless("x;" + " " * 2_000 + "=1")
