@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from flask import url_for
@@ -45,12 +45,13 @@ class ToldDifference:
 
 @dataclass(frozen=True, slots=True)
 class ToldPlace:
-    """One account or address as it was compared."""
+    """One account or address as it was compared: what changed between the first balance that was told and the last."""
 
     place: str
     asset: Asset
     told_units: int
     booked_units: int
+    last_at: datetime
     is_compared: bool
 
     @property
@@ -82,6 +83,7 @@ def tell_places(places: Sequence[ComparedPlace]) -> list[ToldPlace]:
             Asset(place.last.asset, place.last.exponent, place.last.network),
             place.told_units,
             place.booked_units,
+            place.last.at,
             is_compared=bool(place.spans),
         )
         for place in places
