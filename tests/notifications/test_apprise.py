@@ -45,7 +45,7 @@ def test_a_gift_is_told_by_the_url_of_any_service_and_a_no_is_tried_again(
 
 def test_a_service_that_never_answers_costs_a_bounded_time_and_its_url_is_told_to_nobody() -> None:
     message = Message("k", "gift", utc_now(), "a gift")
-    with silent_server() as port:
+    with silent_server(greets=False) as port:
         began = time.monotonic()
         with pytest.raises(ChannelDown, match="no answer in 1 s") as told:
             speak(f"json://user:SECRETKEY@127.0.0.1:{port}/", 1, message)

@@ -36,7 +36,8 @@ def _read(options: Options, around: Around) -> Send | None:
 
 def speak(url: str, total_seconds: float, message: Message) -> None:
     """Say one message within so many seconds; raises ChannelDown."""
-    body = "\n".join(part for part in (*message.lines, message.link) if part)
+    # Apprise takes no message without a body.
+    body = "\n".join(part for part in (*message.lines, message.link) if part) or message.title
     # The URL is a secret, and every process of the machine sees arguments; settings alone say how it is reached.
     command = [sys.executable, "-I", "-X", "utf8", "-W", "ignore", apprise_process.__file__]
     told = json.dumps({"url": url, "title": message.title, "body": body}).encode()
