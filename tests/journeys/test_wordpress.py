@@ -163,7 +163,7 @@ def test_under_every_article_but_not_in_a_category_nor_on_a_sensitive_story(pres
     page.select_option("select[name='support_block[layout]']", "bar")
     page.check("label:has-text('Obituaries') input")
     page.click("#submit")
-    page.wait_for_url("**settings-updated=true")
+    page.wait_for_url("**settings-updated=true", wait_until="commit")
     assert page.is_checked("input[name='support_block[everywhere]']")
     page.goto(story)
     assert page.get_attribute("support-block", "layout") == "bar"
