@@ -10,6 +10,7 @@ from support_service.demo.mono import TOKEN, MonoFake, Trouble
 from support_service.rails.mono.client import MonoClient, NotThere, TooOften
 from support_service.rails.processor import CheckoutDown, CheckoutRefused, CheckoutSilent
 from tests.conformance.mono_merchant import STEPS, compare
+from tests.fixtures.mono_schema import held_to_the_description
 from tests.fixtures.staff import FrozenClock
 
 HOOK = "http://127.0.0.1:1/webhooks/mono"
@@ -23,7 +24,7 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 def fake(clock: FrozenClock) -> Iterator[MonoFake]:
-    with MonoFake(clock=clock) as made:
+    with held_to_the_description(MonoFake(clock=clock)) as made:
         yield made
 
 

@@ -17,6 +17,7 @@ from support_service.ledger import Ledger
 from support_service.rails.processor import NotGenuine
 from tests.fixtures.cards import books, told
 from tests.fixtures.database import prepare
+from tests.fixtures.mono_schema import held_to_the_description
 from tests.fixtures.plata import PlataHouse, plata_house
 from tests.fixtures.staff import FrozenClock
 
@@ -26,7 +27,7 @@ GIFT = 200_00
 @pytest.fixture
 def house(tmp_path: Path, sqlite_url: str) -> Iterator[PlataHouse]:
     clock = FrozenClock()
-    with MonoFake(clock=clock) as fake:
+    with held_to_the_description(MonoFake(clock=clock)) as fake:
         yield plata_house(tmp_path, sqlite_url, fake, clock)
 
 

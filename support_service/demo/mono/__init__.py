@@ -12,12 +12,12 @@ from typing import Self
 from support_service.demo.mono.api import MerchantApi
 from support_service.demo.mono.hooks import Message, MonoHooks
 from support_service.demo.mono.merchant import Json, Merchant
-from support_service.demo.mono.server import build
+from support_service.demo.mono.server import Exchange, build
 from support_service.demo.stripe.faults import Faults, Trouble
 from support_service.demo.stripe.server import Server
 from support_service.giving import Clock, utc_now
 
-__all__ = ["TOKEN", "Json", "Message", "MonoFake", "Trouble"]
+__all__ = ["TOKEN", "Exchange", "Json", "Message", "MonoFake", "Trouble"]
 
 TOKEN = "demo-token-of-plata-000000000000"  # noqa: S105 - open to all: it guards nothing
 
@@ -26,16 +26,16 @@ class MonoFake:
     """The stand-in, running: its address, and everything that readers, banks and time do to it.
 
     Names count up from `seed`, times come from `clock`. What it pushes gathers in `hooks.messages`; with is_sending it
-    is sent to the address that each order names, too.
+    is sent to the address that each order names, too. `exchanges` is what was asked of it and answered, in order.
     """
 
     def __init__(self, *, clock: Clock = utc_now, seed: str = "demo", port: int = 0, is_sending: bool = False) -> None:
         self.faults = Faults()
         self.hooks = MonoHooks(is_sending=is_sending)
         self.merchant = Merchant(clock, seed, self.hooks.take)
-        self._asked: list[str] = []
+        self.exchanges: list[Exchange] = []
         api = MerchantApi(self.merchant, TOKEN, self.hooks)
-        self._server = Server(build(api, self.merchant, self.faults, self._asked.append), port)
+        self._server = Server(build(api, self.merchant, self.faults, self.exchanges.append), port)
         self.merchant.base = self.url
 
     @property
@@ -54,7 +54,7 @@ class MonoFake:
     @property
     def asked(self) -> list[str]:
         """Every path that was asked for, in order."""
-        return list(self._asked)
+        return [one.path for one in self.exchanges]
 
     @property
     def messages(self) -> list[Message]:

@@ -51,6 +51,11 @@ class Refused(Exception):
     code: str
     text: str
 
+    @property
+    def body(self) -> Json:
+        """What is answered."""
+        return {"errCode": self.code, "errText": self.text}
+
 
 class MerchantApi:
     """Answers one merchant; raises Refused."""

@@ -14,6 +14,8 @@ Push: TypeAlias = Callable[[str, Json], None]
 
 FEE_PERMILLE = 13
 MONTH = timedelta(days=30)
+# A card that was saved for the next time.
+WALLET = {"cardToken": "67XZtXdR4NpKU3", "walletId": "w1", "status": "created"}
 FINAL = frozenset({"success", "failure", "reversed", "expired"})
 
 
@@ -87,6 +89,7 @@ class Merchant:
             "subscriptionId": self.name("sub"), "status": "active", "amount": order["amount"],
             "ccy": order.get("ccy", 980), "interval": order["interval"], "startDate": written(now),
             "summary": {"totalPaid": 0, "totalFailed": 0},
+            "walletData": {"cardToken": "", "walletId": "w1", "status": "new"},
         }  # fmt: skip
         closes = now + timedelta(seconds=order.get("validity", 86_400))
         urls = (order.get("redirectUrl", ""), hooks.get("chargeUrl", ""), hooks.get("statusUrl", ""))
@@ -151,6 +154,7 @@ class Merchant:
             told = {"amount": held.told["amount"], "ccy": held.told["ccy"], "chargedAt": written(now)}
             held.payments.append({**told, "status": "success" if is_ok else "failed"})
             held.told["summary"]["totalPaid" if is_ok else "totalFailed"] += 1
+            held.told["walletData"] = WALLET
             held.told["nextChargeDate"] = written(now + MONTH)
             if is_ok:
                 self._succeed(invoice)
@@ -224,8 +228,7 @@ class Merchant:
         info = {"maskedPan": "444403******1902", "approvalCode": "662476", "rrn": "060189181768",
                 "terminal": "MI001088", "bank": "Універсал Банк", "paymentSystem": "visa", "paymentMethod": "pan",
                 "country": "804", "fee": fee}  # fmt: skip
-        wallet = {"walletData": {"cardToken": "67XZtXdR4NpKU3", "walletId": "w1", "status": "created"}}
-        more = wallet if "subscriptionId" in held.told else {}
+        more = {"walletData": WALLET} if "subscriptionId" in held.told else {}
         self._move(held, "success", finalAmount=held.told["amount"], paymentInfo=info, **more)
 
     def _move(self, held: HeldInvoice, status: str, **more: Any) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from flask import Flask, Response, jsonify, redirect, render_template_string, request
 from werkzeug.wrappers import Response as BaseResponse
@@ -35,18 +36,36 @@ _STATES = {
 }  # fmt: skip
 
 
-def build(api: MerchantApi, merchant: Merchant, faults: Faults, note: Callable[[str], object]) -> Flask:
-    """Return the application; each path that is asked for is noted."""
+@dataclass
+class Exchange:
+    """What was asked of the API (a query, or a body) and answered; status 0 is none yet, or none at all."""
+
+    method: str
+    path: str
+    asked: Json
+    status: int = 0
+    answer: Json = field(default_factory=dict)
+
+
+def build(api: MerchantApi, merchant: Merchant, faults: Faults, note: Callable[[Exchange], object]) -> Flask:
+    """Return the application; whatever is asked for is noted."""
     app = Flask(__name__, static_folder=None, template_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=BODY_BYTES_MAX, PROPAGATE_EXCEPTIONS=True)
 
     @app.route("/api/<path:path>", methods=["GET", "POST"])
     def call(path: str) -> Response:
-        note(f"/api/{path}")
-        trouble, seconds = faults.take(request.method, f"/api/{path}")
-        _at_the_door(trouble)
-        told = dict(request.args.items()) if request.method == "GET" else _body()
-        answer = jsonify(api.answer(request.method, f"/api/{path}", request.headers.get("X-Token", ""), told))
+        held = Exchange(request.method, f"/api/{path}", {})
+        note(held)
+        trouble, seconds = faults.take(request.method, held.path)
+        try:
+            _at_the_door(trouble)
+            held.asked = dict(request.args.items()) if request.method == "GET" else _body()
+            held.answer = api.answer(request.method, held.path, request.headers.get("X-Token", ""), held.asked)
+            held.status = 200
+        except Refused as refusal:
+            held.status, held.answer = refusal.status, refusal.body
+            raise
+        answer = jsonify(held.answer)
         if trouble is Trouble.SLOW:
             faults.wait(seconds)
         if trouble is Trouble.LOST:
@@ -73,7 +92,7 @@ def build(api: MerchantApi, merchant: Merchant, faults: Faults, note: Callable[[
 
     @app.errorhandler(Refused)
     def refuse(refusal: Refused) -> tuple[Response, int]:
-        return jsonify({"errCode": refusal.code, "errText": refusal.text}), refusal.status
+        return jsonify(refusal.body), refusal.status
 
     @app.errorhandler(NoSuch)
     def refuse_unknown(_error: NoSuch) -> tuple[str, int]:

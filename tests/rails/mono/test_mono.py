@@ -13,6 +13,7 @@ from support_service.giving import State
 from support_service.ledger import Wanted
 from support_service.rails.processor import CheckoutSilent
 from tests.fixtures.cards import books, told
+from tests.fixtures.mono_schema import held_to_the_description
 from tests.fixtures.plata import PlataHouse, name_of, plata_house
 from tests.fixtures.staff import FrozenClock
 
@@ -23,7 +24,7 @@ HOOK = "http://127.0.0.1:8000/webhooks/mono"
 @pytest.fixture
 def house(tmp_path: Path, database_url: str) -> Iterator[PlataHouse]:
     clock = FrozenClock()
-    with MonoFake(clock=clock) as fake:
+    with held_to_the_description(MonoFake(clock=clock)) as fake:
         yield plata_house(tmp_path, database_url, fake, clock)
 
 

@@ -23,6 +23,7 @@ from support_service.giving import (
 from support_service.rails import RAILS
 from support_service.rails.mono.payouts import CurrencyDay, day_books, tied
 from support_service.rails.mono.statement import GivenBack, StatementRow
+from tests.fixtures.mono_schema import held_to_the_description
 from tests.fixtures.plata import PlataHouse, plata_house
 from tests.fixtures.staff import FrozenClock
 
@@ -32,7 +33,7 @@ NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)  # a Monday
 @pytest.fixture
 def house(tmp_path: Path, database_url: str) -> Iterator[PlataHouse]:
     clock = FrozenClock()
-    with MonoFake(clock=clock) as fake:
+    with held_to_the_description(MonoFake(clock=clock)) as fake:
         yield plata_house(tmp_path, database_url, fake, clock)
 
 
