@@ -169,16 +169,20 @@ class Supervisor:
         self.stopping.set()
 
 
-def _start(child: Child) -> None:
-    # A group of its own: Ctrl-C in a terminal reaches the supervisor alone, which ends the children
-    # in order. The prctl runs between fork and exec in a process without other threads.
-    child.process = subprocess.Popen(  # noqa: S603 - our own command
+def start_process(child: Child) -> "subprocess.Popen[bytes]":
+    """Start what a child is. A group of its own: Ctrl-C in a terminal reaches the supervisor alone, which ends them."""
+    # The prctl runs between fork and exec in a process without other threads.
+    return subprocess.Popen(  # noqa: S603 - our own command
         child.command,
         env=dict(child.environment),
         stdin=subprocess.DEVNULL,
         process_group=0,
         preexec_fn=partial(die_with_parent, os.getpid()),  # noqa: PLW1509 - see above
     )
+
+
+def _start(child: Child) -> None:
+    child.process = start_process(child)
     child.started_at = time.monotonic()
     log.debug("child_started", extra={"child": child.name, "pid": child.process.pid})
 

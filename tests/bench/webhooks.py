@@ -101,7 +101,8 @@ def rounds(url: str, folder: Path, count: int, events: int) -> list[Round]:
     migrate(url)
     ledger = Ledger(url)
     sent = deliveries(ledger, (count + 1) * events)
-    server = WebServer(folder, url, stripe_table(folder, "http://127.0.0.1:9", key=KEY, secret=SECRET))
+    table = stripe_table(folder, "http://127.0.0.1:9", key=KEY, secret=SECRET)
+    server = WebServer(folder, url, table, is_cold=True)
     try:
         server.start()
         with bare_commits(url) as bare:

@@ -46,7 +46,9 @@ def test_run_serves_the_page_with_no_node_at_all(settings_file: Path, start: Sta
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_run_stops_cleanly(tmp_path: Path, start: Start, number: int) -> None:
     port = free_port()
-    service = start("--config", write_settings(tmp_path, with_node("http://127.0.0.1:1")), "run", "--port", port)
+    settings = write_settings(tmp_path, with_node("http://127.0.0.1:1"))
+    # Once as people start it, with all that it starts itself.
+    service = start("--config", settings, "run", "--port", port, is_cold=number == signal.SIGTERM)
     serving(service, port)
     below = service.descendants()
     assert len(below) == 3, "the web server, its worker and the watcher"

@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +15,9 @@ from support_service import watcher
 from support_service.ledger import Health, Ledger, SourceFrozen
 from support_service.rails.source import SourceDown, SourceLied
 from tests.fixtures.database import prepare
+from tests.fixtures.forked import Forked, forked
 from tests.fixtures.node import ACCOUNTS, CHAIN_ID, ETHER, OURS, Node, start_node
+from tests.fixtures.service import Start
 from tests.fixtures.wire import Proxy
 from tests.fixtures.world import World, token, watch
 
@@ -247,14 +247,10 @@ def write_settings(folder: Path, url: str, database_url: str, contract: str, mor
     return file
 
 
-def command(file: Path, *words: str) -> list[str]:
-    return [sys.executable, "-m", "support_service", "--config", str(file), *words]
-
-
 @contextmanager
-def watching(file: Path) -> Iterator[subprocess.Popen[bytes]]:
+def watching(file: Path) -> Iterator[Forked]:
     """A real watcher process; killed without warning at the end if it still lives."""
-    process = subprocess.Popen(command(file, "watch"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = forked("support_service", ["--config", str(file), "watch"])
     try:
         yield process
     finally:
@@ -305,7 +301,7 @@ class Traffic:
 
 
 def test_a_watcher_killed_again_and_again_leaves_no_gap_and_no_double(
-    node: Node, books: Ledger, database_url: str, tmp_path: Path
+    node: Node, books: Ledger, database_url: str, tmp_path: Path, start: Start
 ) -> None:
     coin = contracts_address(node)
     file = write_settings(tmp_path, node.url, database_url, coin)
@@ -318,8 +314,8 @@ def test_a_watcher_killed_again_and_again_leaves_no_gap_and_no_double(
         gifts.read_height = -1
         gifts.step()
     node.mine(10)
-    done = subprocess.run(command(file, "watch", "--once"), check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    done = start("--config", file, "watch", "--once")
+    assert done.process.wait(DEADLINE_SECONDS) == 0, done.complained()
     assert {row["state"] for row in books.export()} == {"confirmed"}
     here.check()
 
@@ -352,7 +348,7 @@ def test_sigterm_ends_the_watcher_cleanly(node: Node, books: Ledger, database_ur
 
 
 def test_a_wrong_chain_stops_that_source_and_no_other(
-    node: Node, books: Ledger, database_url: str, tmp_path: Path
+    node: Node, books: Ledger, database_url: str, tmp_path: Path, start: Start
 ) -> None:
     coin = contracts_address(node)
     wrong = f"""
@@ -374,10 +370,10 @@ exponent = 18
     file = write_settings(tmp_path, node.url, database_url, coin, wrong)
     node.send(US, 100)
     node.mine(10)
-    done = subprocess.run(command(file, "watch", "--once"), check=False, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert "evm:elsewhere" in done.stdout + done.stderr
-    assert "is on chain 31337" in done.stdout + done.stderr
+    done = start("--config", file, "watch", "--once")
+    assert done.process.wait(DEADLINE_SECONDS) == 1
+    assert "evm:elsewhere" in done.printed() + done.complained()
+    assert "is on chain 31337" in done.printed() + done.complained()
     assert [(row["network"], row["units"], row["state"]) for row in books.export()] == [("local", "100", "confirmed")]
     assert books.health()["evm:elsewhere"].state is Health.LIED
     assert books.health()["evm:local"].state is Health.OK

@@ -4,7 +4,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,8 +22,9 @@ from support_service.ledger.backup import BackupRefused, Contents, WantedBackup,
 from support_service.ledger.backup.file import FIRST_LINE
 from support_service.ledger.engine import SCHEMA_REVISION, Database
 from tests.fixtures.database import Cluster, SteppingClock
+from tests.fixtures.forked import Forked, forked
 from tests.fixtures.reports import NOON, gift, polled, pushed, transfer
-from tests.fixtures.service import ROOT, SEED, Command, until, write_settings
+from tests.fixtures.service import SEED, Command, until, write_settings
 
 # Drills under load; a campaign asks for 50.
 DRILLS = int(os.environ.get("DRILLS", "2"))
@@ -375,9 +375,8 @@ def _seconds_of_a_restore(settings: Path, file: Path) -> float:
     return time.monotonic() - begun
 
 
-def _restoring(settings: Path, file: Path) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "support_service", "--config", str(settings), "restore", str(file)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def _restoring(settings: Path, file: Path) -> Forked:
+    return forked("support_service", ["--config", str(settings), "restore", str(file)])
 
 
 def test_the_commands_say_what_is_in_the_file_and_what_is_not(

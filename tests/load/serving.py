@@ -12,9 +12,11 @@ from tests.fixtures.service import SEED, Running, answer, free_port, until, writ
 class WebServer:
     """Real processes: the server's parent and its worker. Everything of it lies in one folder."""
 
-    def __init__(self, folder: Path, database_url: str, stripe_table: str, *, web: str = "") -> None:
+    def __init__(
+        self, folder: Path, database_url: str, stripe_table: str, *, web: str = "", is_cold: bool = False
+    ) -> None:
         self.port = free_port()
-        self._folder = folder
+        self._folder, self._is_cold = folder, is_cold
         text = SEED.replace("sqlite:///support.db", database_url) + stripe_table
         text += f"\n[web]\n{web}\n" if web else ""
         self._settings = write_settings(folder, text)
@@ -34,7 +36,9 @@ class WebServer:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         folder = Path(tempfile.mkdtemp(prefix="web-", dir=self._folder)) / "process"
-        self._running = Running(folder, ("--config", self._settings, "web", "--port", self.port), {})
+        self._running = Running(
+            folder, ("--config", self._settings, "web", "--port", self.port), {}, is_cold=self._is_cold
+        )
         until(lambda: answer(f"{self.url}/healthz")[0] == 200, what="the web server answers")
 
     def kill(self) -> None:

@@ -262,16 +262,48 @@ async def watch_readers(target: Target) -> tuple[list[float], int]:
     return [wait for wait in waits if wait is not None], sum(wait is None for wait in waits)
 
 
-async def attacked(name: str, attack: Callable[[Target], Awaitable[None]], target: Target, seconds: float) -> Outcome:
-    """Play one attack and count what readers met."""
-    target.ends_at = time.monotonic() + seconds
-    # A process of their own: readers do not wait because the attacker is busy.
-    words = (sys.executable, "-m", "tests.load.siege", "--readers", str(target.port), "--seconds", str(seconds))
-    readers = await asyncio.create_subprocess_exec(*words, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
-    await attack(target)
-    told, _ = await readers.communicate()
-    met = json.loads(told)
-    return Outcome(name, met["waits_ms"], met["missed"])
+class Readers:
+    """Those who are to be answered, as a process of their own: they do not wait because the attacker is busy."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._asks, self._tells = process.stdin, process.stdout
+
+    async def meet(
+        self, name: str, attack: Callable[[Target], Awaitable[None]], target: Target, seconds: float
+    ) -> Outcome:
+        """Come while one attack is played, and count what they met."""
+        self._asks.write(f"{seconds}\n".encode())
+        target.ends_at = time.monotonic() + seconds
+        await attack(target)
+        met = json.loads(await self._tells.readline())
+        return Outcome(name, met["waits_ms"], met["missed"])
+
+    def leave(self) -> None:
+        """Let them go."""
+        self._asks.close()
+
+
+@asynccontextmanager
+async def readers_of(port: int) -> AsyncIterator[Readers]:
+    """Start readers of that server, who wait to be called."""
+    words, pipe = (sys.executable, "-m", "tests.load.siege", "--readers", str(port)), asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*words, cwd=ROOT, stdin=pipe, stdout=pipe)
+    readers = Readers(process)
+    try:
+        yield readers
+    finally:
+        readers.leave()
+        await process.wait()
+
+
+def be_readers(port: int) -> None:
+    """Come whenever a line says for how many seconds, and tell what was met."""
+    for line in sys.stdin:
+        target = Target(port, 0, Path(), ends_at=time.monotonic() + float(line))
+        waits, missed = asyncio.run(watch_readers(target))
+        print(json.dumps({"waits_ms": waits, "missed": missed}), flush=True)
 
 
 async def bring_forms(target: Target) -> None:
@@ -335,15 +367,16 @@ async def besiege(folder: Path, seconds: float, connections: int) -> Ending:
         table = fake.settings(folder)
     nobody = f"http://127.0.0.1:{processor.sockets[0].getsockname()[1]}"
     table = "\n".join(f'api_base = "{nobody}"' if line.startswith("api_base") else line for line in table.splitlines())
-    server = WebServer(folder, f"sqlite:///{database}", f"\n{table}\n", web="proxy_hops = 1")
+    server = WebServer(folder, f"sqlite:///{database}", f"\n{table}\n", web="proxy_hops = 1", is_cold=True)
     try:
         await asyncio.to_thread(server.start)
         worker = psutil.Process(server.worker)
         target = Target(server.port, connections, database, worker.pid)
         await bring_forms(target)
         before = worker.num_threads(), worker.memory_info().rss / 2**20
-        outcomes = [await attacked(name, attack, target, seconds) for name, attack in ATTACKS.items()]
-        outcomes.append(await attacked("all of it at once", everything, target, seconds))
+        async with readers_of(target.port) as readers:
+            attacks = {**ATTACKS, "all of it at once": everything}
+            outcomes = [await readers.meet(name, attack, target, seconds) for name, attack in attacks.items()]
         assert worker.is_running(), "the worker ended"
         await asyncio.to_thread(until, lambda: len(worker.net_connections()) < FILES_OF_ITS_OWN, what="all are gone")
         return Ending(outcomes, before[0], worker.num_threads(), before[1], worker.memory_info().rss / 2**20)
@@ -371,9 +404,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--readers", type=int, metavar="PORT", help="only ask, and print what readers met")
     chosen = parser.parse_args(arguments)
     if chosen.readers:
-        target = Target(chosen.readers, 0, Path(), ends_at=time.monotonic() + chosen.seconds)
-        waits, missed = asyncio.run(watch_readers(target))
-        print(json.dumps({"waits_ms": waits, "missed": missed}))
+        be_readers(chosen.readers)
         return 0
     with tempfile.TemporaryDirectory(prefix="siege-") as name:
         ending = asyncio.run(besiege(Path(name), chosen.seconds, chosen.connections))

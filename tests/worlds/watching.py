@@ -3,8 +3,6 @@
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -15,6 +13,7 @@ from typing import Protocol
 from eth_utils.address import to_checksum_address
 
 from support_service.giving import Watch
+from tests.fixtures.forked import Forked, forked
 from tests.fixtures.node import CHAIN_ID, OURS
 from tests.worlds.evm import World
 from tests.worlds.proxy import FaultProxy
@@ -68,10 +67,9 @@ class Kills:
                 self._kill_at_request(dice.choice(REQUESTS_BEFORE_KILL))
         self.proxy.rate = rate
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "support_service", "--config", str(self.settings), "watch"]
+    def _start(self) -> Forked:
         environment = {name: text for name, text in os.environ.items() if not name.startswith("SUPPORT_")}
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+        return forked("support_service", ["--config", str(self.settings), "watch"], env=environment)
 
     def _kill_at_request(self, count: int) -> None:
         """Kill it while it waits for its count-th answer."""
@@ -111,7 +109,7 @@ class Kills:
         self.world.counts["killed_in_commit"] += 1
         self.world.counts["journal_left_behind"] += self.journal.exists()
 
-    def _reap(self, process: subprocess.Popen[bytes]) -> None:
+    def _reap(self, process: Forked) -> None:
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
         process.wait()
