@@ -258,6 +258,79 @@ def test_sql_stands_in_the_ledger_alone(path: Path) -> None:
         assert not {name for name in imports(path) if name.split(".")[0] in {"sqlalchemy", "alembic", "sqlite3"}}
 
 
+CLASSES = {
+    (named(path), node.name): node for path in FILES for node in ast.walk(tree(path)) if isinstance(node, ast.ClassDef)
+}
+
+
+def module_file(module: str) -> str:
+    """The file of one of our modules, "" for any other."""
+    path = ROOT / module.replace(".", "/")
+    found = [one for one in (path.with_suffix(".py"), path / "__init__.py") if one.exists()]
+    return named(found[0]) if found and found[0].is_relative_to(PACKAGE) else ""
+
+
+@cache
+def imported_names(file: str) -> dict[str, tuple[str, str]]:
+    """What a file calls by which name: the module of ours it is from, and its name there ("" for a module)."""
+    found: dict[str, tuple[str, str]] = {}
+    for node in ast.walk(tree(PACKAGE / file)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                module = module_file(f"{node.module}.{alias.name}")
+                found[alias.asname or alias.name] = (module, "") if module else (module_file(node.module), alias.name)
+    return found
+
+
+def class_named(file: str, name: str) -> tuple[str, str] | None:
+    """Find the class that a file means by a name; None where it is none of ours."""
+    first, _, rest = name.partition(".")
+    while (file, first) not in CLASSES:
+        if not file or first not in imported_names(file):
+            return None
+        file, there = imported_names(file)[first]
+        first, rest = (there, rest) if there else (rest, "")
+    return file, first
+
+
+def inherited_from(file: str, name: str) -> Iterator[tuple[str, str]]:
+    """All classes of ours that a class is built on."""
+    for base in CLASSES[file, name].bases:
+        plain = base.value if isinstance(base, ast.Subscript) else base
+        if found := class_named(file, ast.unparse(plain)):
+            yield found
+            yield from inherited_from(*found)
+
+
+def private_members(file: str, name: str) -> set[str]:
+    """The underscore methods and values that a class defines; Python's own names are none."""
+    found: set[str] = set()
+    for node in CLASSES[file, name].body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found.update(ast.unparse(target) for target in targets)
+    return {member for member in found if member.startswith("_") and not member.startswith("__")}
+
+
+def test_no_class_overrides_what_another_module_keeps_to_itself() -> None:
+    reached = [
+        f"{file}: {name} overrides {member} of {base} in {other}"
+        for file, name in CLASSES
+        for other, base in inherited_from(file, name)
+        if other != file
+        for member in sorted(private_members(file, name) & private_members(other, base))
+    ]
+    assert not reached, f"make what differs an object of its own, and hand it over: {reached}"
+
+
+def test_that_is_looked_for_along_every_way_of_naming_a_class() -> None:
+    assert class_named("rails/tron/source.py", "EvmSource") == ("rails/evm/source.py", "EvmSource")
+    assert ("rails/source.py", "Source") in inherited_from("rails/tron/source.py", "TronSource")
+    assert "_check" in private_members("rails/evm/source.py", "EvmSource")
+
+
 @each(FILES)
 def test_a_file_fits_a_head(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").count("\n")

@@ -231,7 +231,7 @@ class TronPlayer(Player):
 def play(seed: int, *, steps: int = STEPS, kills: int = 0) -> Ending:
     """Play a TRON world to its end. kills: how often a real watcher process is killed."""
     started = time.monotonic()
-    logging.getLogger("support_service.rails.tron.poll").setLevel(logging.ERROR)
+    logging.getLogger("support_service.rails.tron.range_proof").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory(prefix="world-tron-") as folder, _quiet():
         world = TronWorld.begin(seed)
         here = None

@@ -6,11 +6,10 @@ Order: look; rewind if the block we read last is gone; begin new watches; read w
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from support_service.giving import Clock, Cursor, Report, SourceWarning, State, Watch
-from support_service.rails.asides import Asides
+from support_service.giving import Cursor, Report, SourceWarning, State
 from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.cursor_state import WatchKey, key_of
 from support_service.rails.chain.search import BlockRef, placed, remember
@@ -27,40 +26,28 @@ from support_service.rails.evm import (
 )
 from support_service.rails.evm import prefetch as ahead
 from support_service.rails.evm.cursor_state import WatchState
-from support_service.rails.evm.multicall import BALANCES_MAX
-from support_service.rails.evm.network import EvmNetwork
-from support_service.rails.evm.range_reader import Range, RangeResult, Watched
+from support_service.rails.evm.range_proof import RangeProof
+from support_service.rails.evm.range_reader import Range, RangeResult
 from support_service.rails.evm.reorg import ChainHead, mark_of
 from support_service.rails.evm.report_builder import EvmReportBuilder
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import NoState
+from support_service.rails.evm.source_context import SourceContext
 from support_service.rails.source import MustFreeze, SourceDown
 
 TOLD_EVERY = timedelta(seconds=10)  # a long catch-up tells where it is so often, not once per step
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class SourceContext:
-    """Where a source stands: its name, its network, what it watches, its clock, and what it could not read."""
-
-    name: str
-    network: EvmNetwork
-    watched: Watched
-    clock: Clock
-    asides: Asides
-
-
 class Poll:
     """Reads from one node, once. Raises SourceDown, SourceLied and Refusal; what was yielded stays good."""
 
-    def __init__(self, context: SourceContext, reader: RpcCache, after: Cursor | None) -> None:
+    def __init__(self, context: SourceContext, reader: RpcCache, after: Cursor | None, proof: RangeProof) -> None:
         self._context, self._watched, self._reader = context, context.watched, reader
+        self._proof = proof
         self._memo, self._mark = cursor_state.read(after), placed(after)
         self._step = 0 if after is None else after.step
-        # Tokens whose balance is proven in this turn; the prefetch lowers it to what one batch has room for.
-        self._proofs_max = len(self._watched.tokens)
         self._told_at: datetime | None = None
         self._relied_on: set[BlockRef] = set()  # read by height near the head: at the end all are on one chain with it
         self.warnings: tuple[SourceWarning, ...] = ()  # what people should hear of though all was read
@@ -76,7 +63,13 @@ class Poll:
                 {"height": str(error.height), "was": str(error.was), self._reader.node.host: str(error.now)},
             ) from error
 
+    @property
+    def final_height(self) -> int | None:
+        """The highest block read as final; None while there is none."""
+        return self._memo.final.height if self._memo.final else None
+
     def _reports(self) -> Iterator[Report]:
+        self._proof.before_turn(self._mark)
         seen = reorg.look(self._reader, self._context.network, self._memo, self._mark)
         if seen.is_moved or self._is_half_rewound():
             yield self._rewind(seen.head.height)
@@ -91,7 +84,8 @@ class Poll:
         with unread_blocks.near_head(self._context, self._reader):
             newest = self._read_head(seen.head)
         yield newest
-        self.warnings = (*stall_warnings.told(self._memo, seen, at, poll_seconds=self._context.network.poll_seconds),)
+        stalls = stall_warnings.told(self._memo, seen, at, poll_seconds=self._context.network.poll_seconds)
+        self.warnings = (*stalls, *self._proof.doubts(self._progress()))
 
     def _is_half_rewound(self) -> bool:
         """Tell whether a turn ended just after a rewind: what it kept above may be gone by now, too."""
@@ -103,11 +97,8 @@ class Poll:
 
     def _report(self, builder: EvmReportBuilder) -> Report:
         self._step += 1
-        memo = self._remembered()
+        memo = codec.write(self._memo, *self._proof.remembered())
         return builder.report(self._context.name, self._step, mark=self._mark, memo=memo, at=self._context.clock())
-
-    def _remembered(self) -> str:
-        return codec.write(self._memo)
 
     def _rewind(self, head: int) -> Report:
         """Go back to the highest block that we read and the chain still has; say which blocks are gone."""
@@ -139,34 +130,24 @@ class Poll:
                 header = self._reader.get(rpc_requests.header(known.start))
                 if header is not None:
                     builder.empty(key, mark_of(header), is_canonical=True)
+            if known is not None:
+                self._proof.starts_anew(key, builder)
             self._memo = self._memo.with_progress({key: WatchState(start, wanted=wanted)})
             log.info("watch_begins", extra={"source": self._context.name, "asset": key[1], "block": start + 1})
 
     def _mine(self) -> list[tuple[WatchKey, WatchState]]:
-        return [(key, self._memo.progress[key]) for key in self._watched.all]
+        return list(self._progress().items())
+
+    def _progress(self) -> dict[WatchKey, WatchState]:
+        return {key: self._memo.progress[key] for key in self._watched.all}
 
     def _prefetch(self, seen: ChainHead) -> None:
         """Ask for all that an ordinary turn needs in one go; only for speed."""
         target = seen.final_height
         wanted, is_whole = ahead.questions(self._watched, self._mine(), seen)
         if is_whole and target is not None:
-            if at_once := self._at_once():
-                wanted.append(range_reader.multicall_question(at_once, target))
-            else:
-                self._proofs_max = max(1, BATCH_CALLS_MAX - len(wanted))
-                wanted += [range_reader.balance_question(watch, target) for watch in self._due()]
+            wanted += self._proof.questions(self._progress(), target, room=BATCH_CALLS_MAX - len(wanted))
         self._reader.fetch(wanted)
-
-    def _due(self) -> list[Watch]:
-        """The tokens whose balance was held against the books longest ago."""
-        proofs = {key: item.proof for key, item in self._mine()}
-        begun = [watch for watch in self._watched.tokens if proofs[key_of(watch)] is not None]
-        return sorted(begun, key=lambda watch: proofs[key_of(watch)] or 0)[: self._proofs_max]
-
-    def _at_once(self) -> list[Watch]:
-        """The tokens whose balances are asked for together; none for a node that does not do that."""
-        due = self._due()
-        return due[:BALANCES_MAX] if self._watched.has_multicall and len(due) > 1 else []
 
     def _target(self, seen: ChainHead) -> int:
         """Up to where to read what is final: -1 for nowhere. A balance must be known there."""
@@ -214,16 +195,15 @@ class Poll:
     def _open(self, keys: Iterable[WatchKey], builder: EvmReportBuilder) -> None:
         """Book what lay there before credits count."""
         for key in keys:
-            item = self._memo.progress[key]
-            remembered_balances.opening(self._reader, self._memo, key, self._watched.all[key])
-            story, point, has_code = range_reader.open_watch(self._reader, self._watched.all[key], item.start)
+            item, opening = self._memo.progress[key], self._proof.open(self._memo, key)
+            item = replace(item, has_code=opening.has_code)
             if builder.state is State.CONFIRMED:
-                proof = point.height if self._watched.all[key].asset.contract else None
-                item = replace(item, final=point, proof=proof, has_code=has_code)
+                item = replace(item, final=opening.point, proof=opening.point.height if opening.is_proven else None)
             else:
-                item = replace(item, head=point, has_code=has_code)
-            builder.add([story] if story.rows else [])
-            self._relied_on.add(mark_of(story.header))
+                item = replace(item, head=opening.point)
+            if opening.story is not None:
+                builder.add([opening.story] if opening.story.rows else [])
+                self._relied_on.add(mark_of(opening.story.header))
             self._memo = self._memo.with_progress({key: item})
         if builder.state is State.CONFIRMED:
             for key in keys:
@@ -232,6 +212,7 @@ class Poll:
     def _step_final(
         self, group: Mapping[WatchKey, WatchState], span: Range, builder: EvmReportBuilder, *, target: int
     ) -> None:
+        self._proof.before_step(span)
         header = self._reader.get(rpc_requests.header(span.high))
         if header is None:
             raise SourceDown(f"{self._reader.node.host}: does not know its own final block {span.high}")
@@ -243,7 +224,9 @@ class Poll:
         unread_blocks.note(self._context, found.stories, is_final=True)
         self._advance(group, found)
         if span.high == target:
-            self._prove(group, builder, target)
+            for proven in self._proof.prove(self._progress(), group, target):
+                builder.add(proven.stories)
+                self._memo = self._memo.with_progress({proven.key: proven.state})
         self._settle(builder, set(group), span.high)
         mark = mark_of(header)
         if self._memo.final is None or mark.height > self._memo.final.height:
@@ -277,29 +260,13 @@ class Poll:
             )
         self._memo = self._memo.with_progress(changed)
 
-    def _prove(self, group: Mapping[WatchKey, WatchState], builder: EvmReportBuilder, height: int) -> None:
-        """Hold tokens' balances at finality against the books: all of them, or those whose proof is oldest."""
-        at_once = self._at_once()
-        if at_once:
-            learned = {watch: self._memo.progress[key_of(watch)] for watch in at_once}
-            range_reader.learn_balances(self._reader, self._watched, learned, height)
-            if not self._watched.has_multicall:
-                self._proofs_max = min(self._proofs_max, BATCH_CALLS_MAX)
-        due = [watch for watch in self._due() if key_of(watch) in group]
-        self._reader.fetch(range_reader.balance_question(watch, height) for watch in due)
-        for watch in due:
-            key = key_of(watch)
-            stories, proven = range_reader.reconcile(self._reader, watch, self._memo.progress[key], self._watched.own)
-            builder.add(stories)
-            unread_blocks.note(self._context, stories, is_final=True)
-            self._memo = self._memo.with_progress({key: proven})
-
     def _settle(self, builder: EvmReportBuilder, keys: set[WatchKey], height: int) -> None:
         """Close what was seen up to a final height: confirmed just now, else replaced or orphaned."""
         due = {p.mark: p.keys & keys for p in self._memo.pending if p.mark.height <= height and p.keys & keys}
         told = builder.marks
-        silent = {mark: due[mark] - told.get(mark, frozenset()) for mark in due}
-        now = reorg.hashes(self._reader, [mark for mark in silent if silent[mark]], head=height)
+        silent = {mark: left for mark in due if (left := due[mark] - told.get(mark, frozenset()))}
+        self._proof.before_taking_back(silent)
+        now = reorg.hashes(self._reader, silent, head=height)
         for mark, left in silent.items():
             for key in sorted(left):
                 builder.empty(key, mark, is_canonical=now[mark.height] == mark.block_hash)

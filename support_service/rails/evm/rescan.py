@@ -14,11 +14,11 @@ from support_service.rails.chain.cursor_state import WatchKey, key_of
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.evm import cursor_state, movements, native_coin, range_reader, reorg, rpc_requests, tokens
 from support_service.rails.evm.cursor_state import BalanceAt, CursorState, WatchState
-from support_service.rails.evm.poll import SourceContext
 from support_service.rails.evm.range_reader import Range, RangeResult
 from support_service.rails.evm.reorg import mark_of
 from support_service.rails.evm.report_builder import EvmReportBuilder
 from support_service.rails.evm.rpc_cache import RpcCache
+from support_service.rails.evm.source_context import SourceContext
 from support_service.rails.source import Rescan, SourceDown
 
 

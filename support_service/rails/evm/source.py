@@ -1,13 +1,15 @@
 """The EVM rail's I/O half: one Source per network, read from its nodes in turn."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 
 from support_service.giving import Clock, Cursor, HeldBalance, MoneyBlock, Report, SourceWarning, Watch, utc_now
 from support_service.rails.asides import WATCH, Asides
 from support_service.rails.chain.node_pool import NodePool
 from support_service.rails.evm import cursor_state, range_reader, tokens
 from support_service.rails.evm.network import EvmNetwork, read_network
-from support_service.rails.evm.poll import Poll, SourceContext
+from support_service.rails.evm.poll import Poll
+from support_service.rails.evm.range_proof import BalancesByBlock
 from support_service.rails.evm.range_reader import Watched
 from support_service.rails.evm.reorg import check_chain, look
 from support_service.rails.evm.rescan import read_again
@@ -16,6 +18,7 @@ from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import Behind, NoState, Refusal, TokenSilent, UnreadableItem
 from support_service.rails.evm.rpc_quorum import RpcQuorum, too_few
 from support_service.rails.evm.rpc_without_hashes import HashlessNode
+from support_service.rails.evm.source_context import SourceContext
 from support_service.rails.evm.step_back import step_back
 from support_service.rails.processor import Believed
 from support_service.rails.rail import RailSettings
@@ -33,8 +36,12 @@ class EvmSource(Source):
     """Tells what happened to our addresses on one EVM network. Thread-bound; opens no connection before `reports`.
 
     With quorum = 1 its nodes are asked in the order of the settings, each where the ones before it
-    fail; with more, all of them are asked and must agree.
+    fail; with more, all of them are asked and must agree. A chain that speaks as Ethereum does says
+    in `one_turn` and `odd_tokens` what is its own.
     """
+
+    # For how long a node that was found to be on our chain is believed to be.
+    checked_for = timedelta.max
 
     def __init__(
         self,
@@ -52,7 +59,7 @@ class EvmSource(Source):
         # Nodes differ in the ranges of logs they take, so each has a watched set; the last is for all together.
         self._watched = {one: Watched(watches) for one in self.nodes}
         self._watched_together = Watched(watches)
-        self._checked: set[Node] = set()
+        self._checked_at: dict[Node, datetime] = {}
         # Tokens that a node knows otherwise than the settings, by contract: why.
         self._odd: dict[Node, dict[str, str]] = {}
         self.asides: Asides = Asides(self.name, clock)
@@ -168,7 +175,7 @@ class EvmSource(Source):
         while True:
             going = self._going(watched)
             try:
-                for report in self._one_turn(asked, going, after):
+                for report in self.one_turn(asked, going, after):
                     after = report.cursor
                     yield report
             except TokenSilent as error:
@@ -185,9 +192,10 @@ class EvmSource(Source):
                     self.asides.solve(self._named(going, watch.asset.contract))
                 return
 
-    def _one_turn(self, asked: Askable, watched: Watched, after: Cursor | None) -> Iterator[Report]:
+    def one_turn(self, asked: Askable, watched: Watched, after: Cursor | None) -> Iterator[Report]:
         """Take one turn for what can be read; raises Refusal."""
-        poll = Poll(self._context(self.name, watched), RpcCache(asked, goes_on=watched.may_scan), after)
+        context, reader = self._context(self.name, watched), RpcCache(asked, goes_on=watched.may_scan)
+        poll = Poll(context, reader, after, BalancesByBlock(context, reader))
         yield from poll.reports()
         self._warnings = poll.warnings
 
@@ -223,15 +231,22 @@ class EvmSource(Source):
         )
 
     def _check(self, node: Node) -> None:
-        """See once that a node is on our chain (raises SourceLied), and whether its tokens are the ones we know."""
-        if node in self._checked and not self._is_doubted(node):
+        """See that a node is on our chain (raises SourceLied), and whether its tokens are the ones we know."""
+        now, checked_at = self._clock(), self._checked_at.get(node)
+        is_known = checked_at is not None and now - checked_at < self.checked_for
+        if is_known and not self._is_doubted(node):
             return
+        reader = RpcCache(node)
         try:
-            check_chain(RpcCache(node), self._network)
-            self._odd[node] = tokens.odd_contracts(RpcCache(node), self._watched[node].tokens)
+            check_chain(reader, self._network)
+            self._odd[node] = self.odd_tokens(reader, self._watched[node].tokens)
         except Refusal as error:
             raise SourceDown(f"{node.host}: {_in_words(error)}") from error
-        self._checked.add(node)
+        self._checked_at[node] = now
+
+    def odd_tokens(self, reader: RpcCache, watches: Sequence[Watch]) -> dict[str, str]:
+        """Say which contracts a node knows otherwise than the settings, and why; raises Refusal."""
+        return tokens.odd_contracts(reader, watches)
 
 
 class StateGone(SourceDown):

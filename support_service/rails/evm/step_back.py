@@ -17,10 +17,10 @@ from support_service.rails.chain.reorg import has_left, orphan_money
 from support_service.rails.chain.search import BlockRef, highest_canonical
 from support_service.rails.evm import cursor_state, native_coin, reorg, rpc_requests
 from support_service.rails.evm.cursor_state import BalanceAt, CursorState, WatchState
-from support_service.rails.evm.poll import SourceContext
 from support_service.rails.evm.report_builder import EvmReportBuilder
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import NoState
+from support_service.rails.evm.source_context import SourceContext
 
 
 class ProgressAt(Protocol):

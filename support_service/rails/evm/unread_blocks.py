@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from support_service.giving import State
 from support_service.rails.chain.cursor_state import key_of
@@ -14,10 +14,8 @@ from support_service.rails.evm.movements import BlockMovements, net
 from support_service.rails.evm.report_builder import EvmReportBuilder
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import Refusal, UnreadableItem
+from support_service.rails.evm.source_context import SourceContext
 from support_service.rails.source import SourceDown
-
-if TYPE_CHECKING:
-    from support_service.rails.evm.poll import SourceContext
 
 # Blocks read again in one turn: each costs a few questions.
 AGAIN_MAX = 20
@@ -25,7 +23,7 @@ NEWEST = "the newest blocks"
 
 
 @contextmanager
-def near_head(context: "SourceContext", reader: RpcCache) -> Iterator[None]:
+def near_head(context: SourceContext, reader: RpcCache) -> Iterator[None]:
     """Read what is not final: what is unreadable there is mostly late: it is waited for, not for ever."""
     tolerant, is_known = reader.goes_on, any(item.key == NEWEST for item in context.asides.due())
     reader.goes_on = tolerant and is_known
@@ -41,7 +39,7 @@ def near_head(context: "SourceContext", reader: RpcCache) -> Iterator[None]:
         reader.goes_on = tolerant
 
 
-def note(context: "SourceContext", stories: Iterable[BlockMovements], *, is_final: bool) -> None:
+def note(context: SourceContext, stories: Iterable[BlockMovements], *, is_final: bool) -> None:
     """Set aside the blocks of which something could not be read, and drop those that are whole now.
 
     What is not final yet is read again anyway; only a block whose proven change is known can be stated anew.
@@ -54,7 +52,7 @@ def note(context: "SourceContext", stories: Iterable[BlockMovements], *, is_fina
         context.asides.note(_name(story), "; ".join(story.unread), _memo(story) if can_mend else "")
 
 
-def mended(reader: RpcCache, context: "SourceContext", memo: CursorState) -> EvmReportBuilder:
+def mended(reader: RpcCache, context: SourceContext, memo: CursorState) -> EvmReportBuilder:
     """Read again what is due, and state the blocks anew that are whole now."""
     builder = EvmReportBuilder(context.network.name, State.CONFIRMED)
     for item in [one for one in context.asides.due() if one.memo][:AGAIN_MAX]:
@@ -74,9 +72,7 @@ def mended(reader: RpcCache, context: "SourceContext", memo: CursorState) -> Evm
     return builder
 
 
-def _again(
-    reader: RpcCache, context: "SourceContext", memo: CursorState, held: dict[str, Any]
-) -> BlockMovements | None:
+def _again(reader: RpcCache, context: SourceContext, memo: CursorState, held: dict[str, Any]) -> BlockMovements | None:
     key, height, delta = (held["address"], held["asset"]), held["height"], int(held["delta"])
     watch, point = context.watched.all.get(key), memo.progress.get(key)
     if watch is None or point is None or point.final is None or point.final.height < height:

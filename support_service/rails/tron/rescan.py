@@ -15,10 +15,10 @@ from support_service.rails.chain.search import BlockRef, RangeSize
 from support_service.rails.evm import cursor_state, reorg
 from support_service.rails.evm.cursor_state import CursorState, WatchState
 from support_service.rails.evm.movements import BlockMovements, net
-from support_service.rails.evm.poll import SourceContext
 from support_service.rails.evm.reorg import mark_of
 from support_service.rails.evm.report_builder import EvmReportBuilder
 from support_service.rails.evm.rpc_cache import LogSearch, RpcCache
+from support_service.rails.evm.source_context import SourceContext
 from support_service.rails.source import Rescan
 from support_service.rails.tron import balance_samples, reconcile
 from support_service.rails.tron import log_index as canary

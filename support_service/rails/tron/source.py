@@ -5,9 +5,9 @@ old blocks, a log index that may be dead, at most 5,000 blocks a question. `valu
 carries votes, stakes and TRC-10 amounts alike.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from support_service.giving import (
     Clock,
@@ -22,9 +22,10 @@ from support_service.giving import (
 )
 from support_service.rails.asides import Asides
 from support_service.rails.chain.search import RangeSize
-from support_service.rails.evm import cursor_state, tokens
+from support_service.rails.evm import cursor_state
+from support_service.rails.evm.poll import Poll
 from support_service.rails.evm.range_reader import Watched
-from support_service.rails.evm.reorg import check_chain, look
+from support_service.rails.evm.reorg import look
 from support_service.rails.evm.rpc import Askable, Node
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import Refusal
@@ -38,13 +39,10 @@ from support_service.rails.tron.address_forms import Forms
 from support_service.rails.tron.balance_sampling import Beside, Sampler, Within
 from support_service.rails.tron.contract_results import Results
 from support_service.rails.tron.network import TronNetwork, read_network
-from support_service.rails.tron.poll import Helpers, TronPoll
+from support_service.rails.tron.range_proof import BalancesBySample
 from support_service.rails.tron.reconcile import RANGE_BLOCKS_MAX
 from support_service.rails.tron.rpc_requests_refused import NewestOnly
 from support_service.rails.tron.second_opinion import Histories
-
-# A log index that was alive may die with the node's next start.
-CANARY_EVERY = timedelta(hours=1)
 
 
 def build_sources(given: RailSettings, believed: Believed, *, clock: Clock) -> list[Source]:
@@ -56,6 +54,9 @@ def build_sources(given: RailSettings, believed: Believed, *, clock: Clock) -> l
 
 class TronSource(EvmSource):
     """Tells what happened to tokens at our addresses on one TRON network. Opens no connection before `reports`."""
+
+    # A log index that was alive may die with the node's next start.
+    checked_for = timedelta(hours=1)
 
     def __init__(
         self,
@@ -73,7 +74,6 @@ class TronSource(EvmSource):
         for watched in (*self._watched.values(), self._watched_together):
             watched.has_multicall = False
             watched.logs.size = RangeSize(most=RANGE_BLOCKS_MAX)
-        self._proven_at: dict[Node, datetime] = {}
         self._troubles: tuple[SourceWarning, ...] = ()
         self._histories = Histories(network.trongrid, clock)
         self._witness = Results(network.native, self.asides) if network.native else None
@@ -88,12 +88,13 @@ class TronSource(EvmSource):
         """A balance that cannot be had holds nothing up, but is told."""
         self._troubles = (SourceWarning(WarningKind.UNPROVED, f"balances are not told: {error}"),)
 
-    def _one_turn(self, asked: Askable, watched: Watched, after: Cursor | None) -> Iterator[Report]:
+    def one_turn(self, asked: Askable, watched: Watched, after: Cursor | None) -> Iterator[Report]:
         """Take one turn for what can be read; raises Refusal."""
         self._troubles = ()
         reader = RpcCache(NewestOnly(asked, self._witness), goes_on=watched.may_scan)
-        poll = TronPoll(self._context(self.name, watched), reader, after, Helpers(self._forms, self._sampler()))
-        yield from poll.reports()
+        context = self._context(self.name, watched)
+        poll = Poll(context, reader, after, BalancesBySample(context, reader, after, self._sampler()))
+        yield from map(self._forms.told, poll.reports())
         self._histories.compare(RpcCache(NewestOnly(asked)), tuple(watched.all.values()), poll.final_height)
         self._warnings = (*poll.warnings, *self._troubles, *self._histories.warnings)
 
@@ -133,21 +134,11 @@ class TronSource(EvmSource):
         except Refusal as error:
             raise SourceDown(f"{asked.host}: {error}") from error
 
-    def _check(self, node: Node) -> None:
-        """See that a node is on our chain, that its tokens are the ones we know, and that its log index is alive."""
-        now = self._clock()
-        is_proven = node in self._checked and now - self._proven_at[node] < CANARY_EVERY
-        if is_proven and not self._is_doubted(node):
-            return
-        reader = RpcCache(node)
+    def odd_tokens(self, reader: RpcCache, watches: Sequence[Watch]) -> dict[str, str]:
+        """See, too, that the node's log index is alive."""
         try:
-            check_chain(reader, self._network)
-            odd = tokens.odd_contracts(reader, self._watched[node].tokens)
-            self._odd[node] = {contract: self._forms.spoken(why) for contract, why in odd.items()}
-            canary.check_head(reader, {watch.asset.contract for watch in self._watched[node].tokens})
-        except Refusal as error:
-            raise SourceDown(f"{node.host}: {error}") from error
+            odd = super().odd_tokens(reader, watches)
         except SourceLied as error:
             raise SourceLied(self._forms.spoken(str(error))) from error
-        self._checked.add(node)
-        self._proven_at[node] = now
+        canary.check_head(reader, {watch.asset.contract for watch in watches})
+        return {contract: self._forms.spoken(why) for contract, why in odd.items()}

@@ -10,8 +10,8 @@ from support_service.rails.chain.search import BlockRef
 from support_service.rails.evm import cursor_state
 from support_service.rails.evm import step_back as evm_step_back
 from support_service.rails.evm.cursor_state import BalanceAt, WatchState
-from support_service.rails.evm.poll import SourceContext
 from support_service.rails.evm.rpc_cache import RpcCache
+from support_service.rails.evm.source_context import SourceContext
 from support_service.rails.tron import balance_samples, reconcile
 from support_service.rails.tron.address_forms import Forms
 from support_service.rails.tron.balance_samples import BalanceSamples, Samples

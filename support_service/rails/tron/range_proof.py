@@ -1,0 +1,146 @@
+"""What proves a range of blocks on TRON: samples of the newest balances, and a log index that is shown to be alive.
+
+A node tells no balance of an old block, and a dead log index answers nothing where there was money.
+"""
+
+import logging
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+
+from support_service.giving import Cursor, SourceWarning, WarningKind, Watch
+from support_service.rails.chain.cursor_state import WatchKey
+from support_service.rails.chain.search import BlockRef
+from support_service.rails.evm import rpc_requests as evm_requests
+from support_service.rails.evm.cursor_state import BalanceAt, CursorState, WatchState
+from support_service.rails.evm.multicall import Pair
+from support_service.rails.evm.range_proof import Opening, Progress, Proven, RangeProof
+from support_service.rails.evm.range_reader import Range
+from support_service.rails.evm.reorg import mark_of
+from support_service.rails.evm.report_builder import EvmReportBuilder
+from support_service.rails.evm.rpc_cache import RpcCache
+from support_service.rails.evm.source_context import SourceContext
+from support_service.rails.source import SourceDown
+from support_service.rails.tron import balance_samples, reconcile
+from support_service.rails.tron import log_index as canary
+from support_service.rails.tron import rpc_requests as tron_requests
+from support_service.rails.tron.balance_samples import BalanceSample, BalanceSamples, Samples
+from support_service.rails.tron.balance_sampling import Sampler
+from support_service.rails.tron.reconcile import Case
+
+# A node may have had its log index off for some time long ago: longer steps prove it at both ends.
+SPAN_WITHOUT_CANARY = 100
+# One hour: a balance is held against the logs in every turn, or once a minute without a solidified port.
+UNPROVEN_BLOCKS_MAX = 1_200
+
+log = logging.getLogger(__name__)
+
+
+class BalancesBySample(RangeProof):
+    """Proves by balances of the newest state, each kept until the blocks below it are final."""
+
+    def __init__(self, context: SourceContext, reader: RpcCache, after: Cursor | None, sampler: Sampler) -> None:
+        self._context, self._watched, self._reader = context, context.watched, reader
+        self._sampler, self._books = sampler, balance_samples.read(after)
+        self._is_sampled = False
+
+    def before_turn(self, mark: BlockRef | None) -> None:
+        """Ask for the head and the balances in one request: they must be of one block."""
+        wanted = self._sampler.questions(self._unsampled())
+        if not wanted:
+            return
+        here = [] if mark is None else [evm_requests.header(mark.height)]
+        finalized = [evm_requests.tip("finalized")] if self._context.network.confirm == "finalized" else []
+        self._reader.fetch([evm_requests.chain_id(), *finalized, *here, *wanted])
+
+    def starts_anew(self, key: WatchKey, builder: EvmReportBuilder) -> None:
+        """Take back what was booked as unexplained: it is to be found again."""
+        for gap in self._book(key).gaps:
+            builder.empty(key, mark_of(reconcile.block(self._reader, gap.high)), is_canonical=True)
+        self._books[key] = BalanceSamples()
+
+    def open(self, memo: CursorState, key: WatchKey) -> Opening:
+        """Begin at a change of nothing: what lay there before is told by the first balance, and is booked then."""
+        return Opening(BalanceAt(memo.progress[key].start, 0))
+
+    def before_step(self, span: Range) -> None:
+        """See that the log index is alive at both ends of a long step."""
+        if span.high - span.low > SPAN_WITHOUT_CANARY:
+            contracts = sorted({watch.asset.contract for watch in self._watched.tokens})
+            canary.is_alive(self._reader, contracts, span.low + 1)
+            canary.is_alive(self._reader, contracts, span.high)
+
+    def prove(self, progress: Progress, keys: Collection[WatchKey], height: int) -> Iterator[Proven]:
+        """Hold every sample whose block is final by now against the logs."""
+        self._sample()
+        for key in keys:
+            watch, book = self._watched.all[key], self._book(key)
+            if book.sample is None or book.sample.height > height:
+                continue
+            case = Case(watch, progress[key], book, book.sample, partial(self._again, watch))
+            verdict = reconcile.judge(self._reader, case, self._watched.own)
+            if verdict.book.gaps != book.gaps:
+                gap = verdict.book.gaps[-1]
+                facts = {"asset": key[1], "from_block": gap.low + 1, "to_block": gap.high}
+                log.warning("balance_not_explained", extra={"source": self._context.name, **facts})
+            self._books[key] = verdict.book
+            yield Proven(key, verdict.progress, verdict.stories)
+
+    def before_taking_back(self, silent: Mapping[BlockRef, Collection[WatchKey]]) -> None:
+        """Read these blocks without the index: a search may have missed what was seen in them."""
+        for mark, keys in silent.items():
+            self._look_into(mark, keys)
+
+    def remembered(self) -> tuple[object, ...]:
+        """The samples of all watches."""
+        return (Samples(self._books),)
+
+    def doubts(self, progress: Progress) -> Iterator[SourceWarning]:
+        """Say which balances are not as the logs say, and which were not held against them for long."""
+        doubted = {key[1] for key in self._watched.all if self._book(key).doubt is not None}
+        if doubted:
+            text = f"{', '.join(sorted(doubted))}: the balance is not what the logs say; it is asked for again"
+            yield SourceWarning(WarningKind.UNPROVED, text)
+        unproven = {key[1] for key, item in progress.items() if _is_unproven(item)}
+        if unproven:
+            text = f"{', '.join(sorted(unproven))}: no balance could be held against the logs for an hour of blocks"
+            yield SourceWarning(WarningKind.UNPROVED, text)
+
+    def _book(self, key: WatchKey) -> BalanceSamples:
+        return self._books.get(key, BalanceSamples())
+
+    def _unsampled(self) -> list[Pair]:
+        """Whose balance is to be asked for: a sample that waits for finality is not asked for again."""
+        due = [key for key in self._watched.all if self._book(key).sample is None]
+        return [_pair(self._watched.all[key]) for key in due]
+
+    def _sample(self) -> None:
+        """Take samples, once a turn."""
+        pairs = [] if self._is_sampled else self._unsampled()
+        self._is_sampled = True
+        told = self._sampler.take(self._reader, pairs) if pairs else {}
+        for key, watch in self._watched.all.items():
+            if (sample := told.get(_pair(watch))) is not None:
+                self._books[key] = replace(self._book(key), sample=sample)
+
+    def _again(self, watch: Watch) -> BalanceSample | None:
+        """A second sample, asked for after the logs were read anew."""
+        return self._sampler.take(self._reader, [_pair(watch)]).get(_pair(watch))
+
+    def _look_into(self, mark: BlockRef, keys: Iterable[WatchKey]) -> None:
+        header = self._reader.get(evm_requests.header(mark.height))
+        if header is None or header.block_hash != mark.block_hash:
+            return
+        logs = self._reader.get(tron_requests.logs_of_block(mark.block_hash))
+        for key in keys:
+            if reconcile.stories_of(self._reader, self._watched.all[key], logs, self._watched.own):
+                raise SourceDown(f"{self._reader.node.host}: its log search misses a transfer of block {mark.height}")
+
+
+def _is_unproven(progress: WatchState) -> bool:
+    proven = progress.start if progress.proof is None else progress.proof
+    return progress.final is not None and progress.final.height - proven > UNPROVEN_BLOCKS_MAX
+
+
+def _pair(watch: Watch) -> Pair:
+    return (watch.asset.contract, watch.address)
