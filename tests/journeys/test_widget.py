@@ -10,7 +10,8 @@ from support_service.demo.article import create_sample_app
 from support_service.supervisor import reserve_port
 from support_service.web.reader.widget import FRAME_WIDTH, frame_height
 from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit, barriers
-from tests.fixtures.site import OWN_URL, site
+from tests.fixtures.fonts import FONTS
+from tests.fixtures.site import NBU, OWN_URL, site
 
 pytestmark = pytest.mark.browser
 
@@ -28,10 +29,17 @@ def support(tmp_path: Path, serve: Serve, article_port: int) -> str:
     return serve_support(tmp_path, serve, article_port)
 
 
-def serve_support(folder: Path, serve: Serve, article_port: int, *, is_demo: bool = False) -> str:
+def serve_support(
+    folder: Path,
+    serve: Serve,
+    article_port: int,
+    *,
+    changes: dict[str, str] | None = None,
+    is_demo: bool = False,
+) -> str:
     port = reserve_port("127.0.0.1", 0)
     own, listed = f"http://127.0.0.1:{port}", f'sites = ["http://127.0.0.1:{article_port}"]'
-    return serve(site(folder, {OWN_URL: own, "sites = []": listed}, is_demo=is_demo), port)
+    return serve(site(folder, {OWN_URL: own, "sites = []": listed} | (changes or {}), is_demo=is_demo), port)
 
 
 def serve_page(serve: Serve, body: str, *, policy: str, port: int = 0) -> str:
@@ -103,6 +111,25 @@ def test_numbers_copy_and_code_are_in_place_and_nothing_is_asked_for_before(
     assert page.locator(f"{BLOCK} img").is_visible()
     assert visitor.complaints == []
     assert barriers(page) == []
+
+
+@pytest.mark.parametrize("lang", ["uk", "en"])
+@pytest.mark.parametrize("font", FONTS)
+def test_folded_on_a_phone_the_block_is_low_and_its_sums_stand_on_one_line(
+    tmp_path: Path, article_port: int, serve: Serve, visit: Visit, *, lang: str, font: str
+) -> None:
+    """With the details of an NBU code, which bring the block its sums."""
+    support = serve_support(tmp_path, serve, article_port, changes=NBU)
+    article = serve(create_sample_app(support, "Militarnyi", lang), article_port)
+    page = visit(size=PHONE, font=font).page
+    page.goto(article, wait_until="networkidle")
+    for width, height_max in ((320, 400), (360, 360), (390, 310)):
+        page.set_viewport_size({"width": width, "height": 800})
+        tops = page.eval_on_selector_all(f"{BLOCK} .amount", "all => all.map(one => one.getBoundingClientRect().top)")
+        assert len(tops) == 3
+        assert len(set(tops)) == 1 or width == 320
+        assert page.locator(BLOCK).evaluate("block => block.offsetHeight") <= height_max
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
 def test_the_block_lies_open_on_a_desk(support: str, article_port: int, serve: Serve, visit: Visit) -> None:

@@ -1,5 +1,6 @@
 """What the block on an article says, in one language: the same for the script, the frame and the snippet."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from flask_babel import gettext
@@ -10,6 +11,7 @@ from support_service.web.amounts import sum_text
 from support_service.web.card.form import currencies, frequencies, preset_sums
 from support_service.web.card.words import often
 from support_service.web.i18n import say
+from support_service.web.reader.coins import coins, coins_of
 from support_service.web.reader.sums import is_for_everybody, offered, sum_query
 from support_service.web.service import Service
 
@@ -50,13 +52,14 @@ class Often:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The block's words and numbers. goes_to: the page that its amounts lead to."""
+    """The block's words and numbers. goes_to: the page of its amounts; names: what can be sent, a word each."""
 
     name: str
     heading: str
     invitation: str
     goes_to: str
     often: tuple[Often, ...]
+    names: tuple[str, ...]
     ways: tuple[BlockWay, ...]
 
     def as_json(self) -> dict[str, object]:
@@ -80,6 +83,7 @@ def build_block(at: Service, lang: str) -> Block:
         or gettext("If this story was of use to you, help us write the next one."),
         goes_to="card" if card else "support",
         often=tuple(one for one in amounts if one.amounts),
+        names=_names([method for method in methods if method.card is None]),
         ways=tuple(_way(method) for method in methods if method.card is None),
     )
 
@@ -91,6 +95,17 @@ def _often(currency: CardCurrency, frequency: Frequency, lang: str) -> Often:
 
 def _query(money: Money, frequency: Frequency) -> dict[str, str]:
     return dict(sum_query(money, frequency))
+
+
+def _names(methods: Sequence[PaymentMethod]) -> tuple[str, ...]:
+    """Say what can be sent, each once: what a number is called, then the coins by their codes."""
+    labels = [_within(say(method.rows[0].label)) for method in methods if not coins_of(method)]
+    return (*dict.fromkeys(labels), *coins(methods))
+
+
+def _within(label: str) -> str:
+    """Write a label as a word within a sentence; one of capitals, such as IBAN, stays."""
+    return label if label[1:2].isupper() else label[:1].lower() + label[1:]
 
 
 def _way(method: PaymentMethod) -> BlockWay:

@@ -46,11 +46,12 @@
     h3 { font: 600 .9375rem/1.4 inherit; font-size: .9375rem; }
     .invitation, .note, dt, .said { color: var(--_muted); font-size: .9375rem; }
     a, button, summary { color: var(--_accent); font: inherit; font-size: .9375rem; text-underline-offset: .25em; }
-    .amounts { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem; }
-    .amounts span { flex: 1 0 5.5rem; font-size: .9375rem; color: var(--_muted); }
+    .amounts { display: flex; flex-wrap: wrap; align-items: center; gap: .25rem .5rem; }
+    .often { flex: 1 0 5rem; font-size: .9375rem; color: var(--_muted); }
+    .sums { flex: 1 0 max-content; max-inline-size: 100%; display: flex; flex-wrap: wrap; gap: .5rem; }
     .amount, .go {
-      flex: 1 0 4.25rem; display: inline-flex; align-items: center; justify-content: center; min-block-size: 44px;
-      padding: .25rem .5rem; border: 1px solid var(--_accent); border-radius: 4px; font-weight: 600; white-space: nowrap;
+      flex: 1 0 max-content; min-inline-size: 3.75rem; display: inline-flex; align-items: center; justify-content: center; min-block-size: 44px;
+      padding: .25rem; border: 1px solid var(--_accent); border-radius: 4px; font-weight: 600; white-space: nowrap;
       text-decoration: none;
     }
     .go { background: var(--_accent); color: var(--_accent-ink); padding-inline: 1.25rem; white-space: normal; }
@@ -118,16 +119,15 @@
 
     #amounts(often, texts) {
       return make("p", { class: "amounts", part: "amounts" }, [
-        make("span", {}, [often.label]),
-        ...often.amounts.map(([text, query]) =>
-          make("a", { class: "amount", part: "amount", href: this.#link("", texts.goes_to, query), target: "_top" }, [text])),
+        make("span", { class: "often" }, [often.label]),
+        make("span", { class: "sums" }, often.amounts.map(([text, query]) =>
+          make("a", { class: "amount", part: "amount", href: this.#link("", texts.goes_to, query), target: "_top" }, [text]))),
       ]);
     }
 
     #transfers(texts, mayOpen) {
-      const names = texts.ways.map((way) => way.title).join(" · ");
       return make("details", { part: "transfers", open: mayOpen && (this.parentElement?.clientWidth ?? 0) >= WIDE_PIXELS }, [
-        make("summary", {}, [`${texts.transfer}: ${names}`]),
+        make("summary", {}, [`${texts.transfer}: ${texts.names.join(" · ")}`]),
         ...texts.ways.map((way) => this.#way(way, texts)),
       ]);
     }
