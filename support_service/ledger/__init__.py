@@ -7,6 +7,7 @@ from importlib import import_module
 
 from support_service.giving import Clock, Cursor, Listed, MoneyBlock, Report, SetAside, SourceWarning, utc_now
 from support_service.ledger.accept import Change, accept_report, frozen_text
+from support_service.ledger.article_totals import ArticleSum
 from support_service.ledger.asides import read_asides, read_unfit, write_asides
 from support_service.ledger.awaited import AwaitedSums
 from support_service.ledger.balances import Balances, ComparedPlace, Span
@@ -36,10 +37,9 @@ from support_service.ledger.kept_forms import KeptForms
 from support_service.ledger.leases import LEASE, Lease, Leases
 from support_service.ledger.lines import Lines
 from support_service.ledger.lookups import Lookups
-from support_service.ledger.month import GIFTS_MAX, CountedGift, read_counted
 from support_service.ledger.months import Closing, Late, MonthBusy, MonthRow, Months, is_closed
 from support_service.ledger.outbox import Outbox
-from support_service.ledger.overviews import ArticleSum, Overviews, PlanSum
+from support_service.ledger.overviews import Overviews, PlanSum
 from support_service.ledger.postings import Leg
 from support_service.ledger.quarters import QuarterTotal, Sums, read_quarters
 from support_service.ledger.queries import (
@@ -65,7 +65,6 @@ from support_service.ledger.verify import find_problems
 __all__ = [
     "BRIEF_SECONDS_MAX",
     "FORMATS",
-    "GIFTS_MAX",
     "LEASE",
     "Around",
     "ArticleSum",
@@ -77,7 +76,6 @@ __all__ = [
     "ChangePlace",
     "Closing",
     "ComparedPlace",
-    "CountedGift",
     "CursorMoved",
     "Difference",
     "DifferenceKind",
@@ -266,11 +264,6 @@ class Ledger(
         """Sum the confirmed money that counts, by method and asset; exact base units."""
         with self._database.read() as tx:
             return read_totals(tx)
-
-    def counted(self, since: datetime, until: datetime) -> tuple[CountedGift, ...]:
-        """List what counts and came in this time, newest first, GIFTS_MAX at most."""
-        with self._database.read() as tx:
-            return read_counted(tx, since, until)
 
     def quarters(
         self, since: datetime, until: datetime, starts: Sequence[datetime] | None = None

@@ -2,43 +2,53 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy import Connection, RowMapping, Table, select
 
+from support_service.ledger.article_totals import ARTICLES, article_in
 from support_service.ledger.canonical import read_personal
-from support_service.ledger.quarters import NAMES, SUMS, QuarterKey, Sums, counted_in
+from support_service.ledger.kept_sums import Added, Key, add
+from support_service.ledger.quarters import DAYS, QUARTERS, by_day, counted_in
 from support_service.ledger.queries import donations_with_people
-from support_service.ledger.rows import in_chunks, insert_rows, read_donation
-from support_service.ledger.tables import donation, quarter_total, search_term
+from support_service.ledger.rows import insert_rows, read_donation
+from support_service.ledger.sum_tables import article_total, day_total, quarter_total
+from support_service.ledger.tables import donation, search_term
 from support_service.ledger.terms import terms_of
 
 CHUNK_ROWS = 1_000
 
 
 def fill_derived(tx: Connection) -> None:
-    """Write search terms and sums by quarter of an hour, if there are donations and none of these yet.
+    """Write search terms and sums, if there are donations and none of these yet.
 
     Run by `migrate` after the last revision, when every column that the program reads is there.
     """
-    if tx.execute(select(search_term.c.donation_id).limit(1)).first() is not None:
+    wants = {table.name: _is_empty(tx, table) for table in (search_term, quarter_total, day_total, article_total)}
+    if not any(wants.values()):
         return
-    sums: dict[QuarterKey, Sums] = {}
+    by_quarter: dict[Key, Added] = {}
+    by_article: dict[Key, Added] = {}
     after = 0
     while rows := _rows(tx, after):
         terms: list[dict[str, object]] = []
         for row in rows:
-            found = terms_of(row, read_personal(row["personal_body"]))
-            terms += [{"term": term, "donation_id": row["id"]} for term in sorted(found)]
-            told = counted_in(read_donation(row, None))
-            if told is not None:
-                sums[told[0]] = sums.get(told[0], Sums()).plus(told[1])
+            if wants[search_term.name]:
+                found = terms_of(row, read_personal(row["personal_body"]))
+                terms += [{"term": term, "donation_id": row["id"]} for term in sorted(found)]
+            donation_now = read_donation(row, None)
+            if (told := counted_in(donation_now)) is not None:
+                add(by_quarter, told[0], told[1].values)
+            if (of_article := article_in(donation_now)) is not None:
+                add(by_article, *of_article)
         if terms:
             insert_rows(tx, search_term, terms)
         after = rows[-1]["id"]
-    written = [
-        dict(zip(NAMES, key, strict=True)) | {name: getattr(held, name) for name in SUMS} for key, held in sums.items()
-    ]
-    for chunk in in_chunks(written):
-        tx.execute(insert(quarter_total), list(chunk))
+    for kept, sums in ((QUARTERS, by_quarter), (DAYS, by_day(by_quarter)), (ARTICLES, by_article)):
+        if wants[kept.table.name]:
+            kept.fill(tx, sums)
+
+
+def _is_empty(tx: Connection, table: Table) -> bool:
+    return tx.execute(select(table.primary_key.columns[0]).limit(1)).first() is None
 
 
 def _rows(tx: Connection, after: int) -> Sequence[RowMapping]:

@@ -5,16 +5,14 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, Numeric, cast, func, literal_column, select
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Connection, func, select
 
-from support_service.giving import Frequency, State
+from support_service.giving import Frequency
+from support_service.ledger.article_totals import ArticleSum, counted_between, read_articles
 from support_service.ledger.columns import to_micros
 from support_service.ledger.engine import Database
-from support_service.ledger.month import counted_between
-from support_service.ledger.rows import in_chunks, read_value
+from support_service.ledger.rows import in_chunks
 from support_service.ledger.tables import donation, intent, plan
 
 # Plans of one sum are one row of this question; a publisher with more kinds of sums is told about these.
@@ -23,16 +21,6 @@ PLAN_SUMS_MAX = 5_000
 BEGUN_MAX = 2_000
 # So many of the newest gifts are asked what their article was called.
 TITLES_READ_MAX = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class ArticleSum:
-    """Gifts that count and that followed an article, and what they were worth in one currency; "": not known."""
-
-    article: str
-    currency: str
-    gifts: int
-    worth_units: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,34 +43,23 @@ class Overviews:
 
     def article_sums(self, since: datetime, until: datetime) -> tuple[ArticleSum, ...]:
         """Sum the gifts of these days that followed an article, by article and currency of value."""
-        where = (donation.c.article.is_not(None), *counted_between(since, until))
         with self._database.read() as tx:
-            currency, units = _value_parts(tx)
-            # The database adds up the many that count whole; of a part that counts, the part is worth its share.
-            whole = select(donation.c.article, currency, func.count(), func.sum(units))
-            whole = whole.where(*where, donation.c.state == State.CONFIRMED).group_by(donation.c.article, currency)
-            sums = {(row[0], row[1] or ""): (row[2], int(row[3] or 0)) for row in tx.execute(whole)}
-            names = ("article", "value", "units", "counted_units")
-            partly = select(*(donation.c[name] for name in names)).where(*where, donation.c.state != State.CONFIRMED)
-            for article, text, given, counted in tx.execute(partly):
-                value = read_value(text)
-                key = (article, value.currency if value else "")
-                gifts, worth = sums.get(key, (0, 0))
-                sums[key] = (gifts + 1, worth + (value.units * counted // given if value and given else 0))
-        return tuple(ArticleSum(*key, *held) for key, held in sorted(sums.items()))
+            return read_articles(tx, since, until)
 
     def article_titles(self, since: datetime, until: datetime) -> Mapping[str, str]:
         """Tell by its address what most of an article's gifts of these days called it; of equals, the newest.
 
         Only what money came with has a voice: anybody can call an article anything.
         """
-        asked = (
-            select(donation.c.article, intent.c.body)
-            .join(intent, intent.c.ref == donation.c.intent)
+        # So many gifts, and then their intents: a month of gifts without any is not looked through.
+        newest = (
+            select(donation.c.article, donation.c.intent)
             .where(donation.c.article.is_not(None), *counted_between(since, until))
             .order_by(donation.c.occurred_at.desc())
             .limit(TITLES_READ_MAX)
+            .subquery()
         )
+        asked = select(newest.c.article, intent.c.body).join(intent, intent.c.ref == newest.c.intent)
         told: dict[str, Counter[str]] = {}
         with self._database.read() as tx:
             for article, body in tx.execute(asked):
@@ -124,17 +101,3 @@ def _bodies(tx: Connection, refs: Collection[str]) -> list[str]:
         for chunk in in_chunks(sorted(refs))
         for body in tx.execute(select(intent.c.body).where(intent.c.ref.in_(chunk))).scalars()
     ]
-
-
-def _value_parts(tx: Connection) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    """Read currency and units of a value inside the database; names are said, not bound: rows are grouped by one."""
-    if tx.dialect.name == "sqlite":
-        currency, units = (
-            func.json_extract(donation.c.value, literal_column(f"'$.{name}'")) for name in ("currency", "units")
-        )
-        return currency, cast(units, Integer)
-    held = cast(donation.c.value, JSONB)
-    currency, units = (
-        func.jsonb_extract_path_text(held, literal_column(f"'{name}'")) for name in ("currency", "units")
-    )
-    return currency, cast(units, Numeric)

@@ -117,25 +117,6 @@ total = Table(
     Column("count", _Whole, nullable=False),
 )
 
-quarter_total = Table(
-    "quarter_total",
-    metadata,
-    Column("quarter", _Whole, primary_key=True, autoincrement=False),
-    Column("method", Text, primary_key=True),
-    Column("rail", Text, primary_key=True),
-    Column("network", Text, primary_key=True),
-    Column("asset", Text, primary_key=True),
-    Column("exponent", Integer, primary_key=True, autoincrement=False),
-    Column("currency", Text, primary_key=True),
-    Column("currency_exponent", Integer, primary_key=True, autoincrement=False),
-    Column("gifts", _Whole, nullable=False),
-    Column("counted_gifts", _Whole, nullable=False),
-    Column("units", Units(SUM_DIGITS_MAX), nullable=False),
-    Column("refunded_units", Units(SUM_DIGITS_MAX), nullable=False),
-    Column("fee_units", Units(SUM_DIGITS_MAX), nullable=False),
-    Column("worth_units", Units(SUM_DIGITS_MAX), nullable=False),
-)
-
 search_term = Table(
     "search_term",
     metadata,

@@ -1,13 +1,14 @@
 """The days that were: how many gifts, what they sum to, and a chart of them, in text and in HTML."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from html import escape
 from zoneinfo import ZoneInfo
 
 from support_service.giving import Phrase
-from support_service.ledger import CountedGift, Ledger
+from support_service.ledger import Ledger, QuarterTotal
 from support_service.ledger.outbox import Kept
 from support_service.money import Asset, Money
 from support_service.notifications.newsroom import Newsroom, Voice
@@ -36,15 +37,17 @@ def digest_message(held: Kept, room: Newsroom, ledger: Ledger, voice: Voice) -> 
     facts, zone = held.news.facts, room.publisher.zone
     first, end = (date.fromisoformat(str(facts[name])) for name in ("from", "until"))
     since = min(first, end - timedelta(days=CHART_DAYS))
-    gifts = ledger.counted(_begin(since, zone), _begin(end, zone))
-    told = [gift for gift in gifts if gift.occurred_at >= _begin(first, zone)]
+    days = [since + timedelta(days=number) for number in range((end - since).days)]
+    totals = ledger.quarters(_begin(since, zone), _begin(end, zone), [_begin(day, zone) for day in days])
+    told = [total for total in totals if total.begin >= _begin(first, zone)]
+    count = sum(total.sums.counted_gifts for total in told)
     last = end - timedelta(days=1)
     span = first.isoformat() if first == last else f"{first} – {last}"
     title = voice.say(Phrase("%(publisher)s, %(span)s: gifts: %(count)s", (
-        ("publisher", room.publisher.named(voice.lang)), ("span", span), ("count", str(len(told)))
+        ("publisher", room.publisher.named(voice.lang)), ("span", span), ("count", str(count))
     )))  # fmt: skip
     sums = _sums(told, voice)
-    bars = _bars(gifts, since, end, zone)
+    bars = _bars(totals, days, zone)
     chart = [f"{bar.day:%d.%m}  {'█' * bar.length(BAR_SIGNS_MAX)} {bar.count}" for bar in bars]
     return Message(
         held.news.key,
@@ -54,33 +57,35 @@ def digest_message(held: Kept, room: Newsroom, ledger: Ledger, voice: Voice) -> 
         (*sums, *chart),
         f"{room.url}/staff/",
         html=_html(title, sums, bars),
-        facts={**facts, "count": len(told), "sums": _exact(told)},
+        facts={**facts, "count": count, "sums": _exact(told)},
     )
 
 
-def _sums(gifts: list[CountedGift], voice: Voice) -> list[str]:
-    held = _by_asset(gifts)
+def _sums(totals: Sequence[QuarterTotal], voice: Voice) -> list[str]:
+    held = _by_asset(totals)
     return [voice.sum(Money(units, asset)) for asset, units in sorted(held.items(), key=lambda one: one[0].code)]
 
 
-def _exact(gifts: list[CountedGift]) -> list[dict[str, object]]:
+def _exact(totals: Sequence[QuarterTotal]) -> list[dict[str, object]]:
     return [
         {"asset": asset.code, "network": asset.network or None, "exponent": asset.exponent, "units": str(units)}
-        for asset, units in sorted(_by_asset(gifts).items(), key=lambda one: (one[0].code, one[0].network))
+        for asset, units in sorted(_by_asset(totals).items(), key=lambda one: (one[0].code, one[0].network))
     ]
 
 
-def _by_asset(gifts: list[CountedGift]) -> dict[Asset, int]:
+def _by_asset(totals: Sequence[QuarterTotal]) -> dict[Asset, int]:
     held: dict[Asset, int] = {}
-    for gift in gifts:
-        asset = Asset(gift.asset, gift.exponent, gift.network)
-        held[asset] = held.get(asset, 0) + gift.counted_units
+    for total in totals:
+        if total.sums.counted_gifts:
+            asset = Asset(total.asset, total.exponent, total.network)
+            held[asset] = held.get(asset, 0) + total.sums.units
     return held
 
 
-def _bars(gifts: tuple[CountedGift, ...], since: date, end: date, zone: ZoneInfo) -> list[Bar]:
-    counts = Counter(gift.occurred_at.astimezone(zone).date() for gift in gifts)
-    days = [since + timedelta(days=number) for number in range((end - since).days)]
+def _bars(totals: Sequence[QuarterTotal], days: Sequence[date], zone: ZoneInfo) -> list[Bar]:
+    counts = Counter[date]()
+    for total in totals:
+        counts[total.begin.astimezone(zone).date()] += total.sums.counted_gifts
     most = max((counts[day] for day in days), default=0)
     return [Bar(day, counts[day], most) for day in days]
 

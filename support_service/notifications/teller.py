@@ -289,9 +289,8 @@ class Teller(Source):
         month = f"{begin:%Y-%m}"
         if now < due or due.astimezone(UTC) < datetime.fromisoformat(place.since) or month == self._looked_at_month:
             return
-        if not is_closed(self._ledger.closings([month])[month]) and self._ledger.quarters(
-            begin.astimezone(UTC), end.astimezone(UTC)
-        ):
+        first, last = begin.astimezone(UTC), end.astimezone(UTC)
+        if not is_closed(self._ledger.closings([month])[month]) and self._ledger.quarters(first, last, [first]):
             told = Happened(Event.MONTH, "month_not_closed", f"month_not_closed:{month}", "months", {"month": month})
             self._put_once(self._plain([told]))
         self._looked_at_month = month

@@ -169,7 +169,9 @@ class Books(RuleBasedStateMachine):
     def a_card_gift(self, units: int, month: str, who: str) -> None:
         name = f"pi_{next(self.numbers)}"
         personal = Personal(payer=who, message="дякую", salt=name)
-        self.say(gift(name, units=units, occurred_at=self.moment(month), personal=personal, rank=(1, 0)))
+        article = f"https://example.com/{who[:3]}" if units % 2 else None
+        seen = gift(name, units=units, occurred_at=self.moment(month), personal=personal, article=article, rank=(1, 0))
+        self.say(seen)
         self.truth.cards[name] = units
 
     @precondition(lambda self: bool(self.truth.cards))
@@ -341,6 +343,23 @@ class Books(RuleBasedStateMachine):
             rows = [*held[month][-1].rows, *late.get(month, ())]
             rows += [row for other in closed for row in held[other][-1].carried.get(month, ())]
             assert summed(rows) == summed(ledger.month_rows(*ends(month)))
+
+    @invariant()
+    def sums_that_are_kept_are_those_of_the_gifts(self) -> None:
+        ledger = self.ledgers[0]
+        since, until = (datetime.fromisoformat(f"{month}-01T00:00:00+00:00") for month in ("2026-03", "2026-07"))
+        counted, by_article = Counter[tuple[object, ...]](), Counter[str]()
+        for row in ledger.export():
+            if row["counted_units"] != "0":
+                counted[str(row["occurred_at"])[:10], row["asset"]] += int(str(row["counted_units"]))
+                by_article[str(row["article"])] += row["article"] is not None
+        starts = [since + timedelta(days=number) for number in range((until - since).days)]
+        told = Counter[tuple[object, ...]]()
+        for total in ledger.quarters(since.astimezone(UTC), until.astimezone(UTC), starts):
+            told[total.begin.date().isoformat(), total.asset] += total.sums.units
+        assert +told == counted
+        summed_up = ledger.article_sums(since.astimezone(UTC), until.astimezone(UTC))
+        assert {one.article: one.gifts for one in summed_up} == +by_article
 
     @invariant()
     def the_cursor_never_goes_back(self) -> None:

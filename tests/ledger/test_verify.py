@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, Table, create_engine, make_url, select
 
 from support_service.giving import Direction, HeldBalance, Kind, Personal, State
-from support_service.ledger import Head, Ledger, tables
+from support_service.ledger import Head, Ledger, sum_tables, tables
 from support_service.ledger.canonical import chain_hash
 from support_service.ledger.engine import Database
 from support_service.ledger.verify import donations as verify_donations
@@ -24,7 +24,13 @@ from tests.fixtures.reports import NOON, OURS, Chain, dispute, gift, pushed, ref
 # What is derived from the reports, and the reports; cursors, health and people are not.
 DERIVED = (
     *(tables.report, tables.head, tables.donation, tables.observation, tables.posting, tables.total),
-    *(tables.quarter_total, tables.search_term, tables.told_balance),
+    *(
+        sum_tables.quarter_total,
+        sum_tables.day_total,
+        sum_tables.article_total,
+        tables.search_term,
+        tables.told_balance,
+    ),
 )
 FORGED = (*DERIVED, tables.cursor, tables.personal_data)
 
@@ -231,7 +237,7 @@ def test_a_cursor_behind_its_reports_is_told(forge: Forge) -> None:
 @pytest.mark.parametrize("units", ["007", "1e3", "", "-0", "x"])
 def test_an_amount_in_another_form_is_not_read_as_the_same(sqlite_url: str, tmp_path: Path, units: str) -> None:
     fill(Ledger(sqlite_url))
-    for table in ("donation", "posting", "total", "quarter_total"):
+    for table in ("donation", "posting", "total", "quarter_total", "day_total"):
         file = sqlite_url.removeprefix("sqlite:///")
         assert _forged_copy(file, tmp_path / "forged.db", (f"UPDATE {table} SET units = '{units}'",))
 

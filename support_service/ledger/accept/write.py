@@ -12,6 +12,7 @@ from support_service.giving import Donation, HeldBalance, Identity, Observed
 from support_service.ledger import canonical
 from support_service.ledger.accept.aliases import Claimed
 from support_service.ledger.accept.new_claims import Held, News
+from support_service.ledger.article_totals import move_articles
 from support_service.ledger.columns import to_micros
 from support_service.ledger.errors import SourceContradiction
 from support_service.ledger.postings import Leg, postings_for
@@ -90,7 +91,9 @@ def store(at: Writing, found: News) -> tuple[Donation, ...]:
         insert_rows(at.tx, observation, rows)
     _write_postings(at, touched)
     _move_totals(at.tx, touched)
-    move_quarters(at.tx, ((one.before, one.after) for one in touched))
+    changed = [(one.before, one.after) for one in touched]
+    move_quarters(at.tx, changed)
+    move_articles(at.tx, changed)
     _move_terms(at.tx, touched, found)
     return tuple(one.after for one in touched if one.after is not None)
 

@@ -11,8 +11,10 @@ from typing import TypeAlias
 
 from sqlalchemy import Connection, Table, func, select
 
+from support_service.ledger.article_totals import ARTICLES
 from support_service.ledger.engine import Database
-from support_service.ledger.quarters import NAMES, SUMS
+from support_service.ledger.kept_sums import Added, KeptSums, Key
+from support_service.ledger.quarters import DAYS, QUARTERS, SUMS, by_day
 from support_service.ledger.queries import Head
 from support_service.ledger.tables import (
     alias,
@@ -24,7 +26,6 @@ from support_service.ledger.tables import (
     line_key,
     observation,
     posting,
-    quarter_total,
     report,
     staff_action,
     told_balance,
@@ -79,7 +80,7 @@ def _problems(database: Database, on_progress: Progress, since: Head | None) -> 
     yield from check_lines(database)
     yield from _check_counts(moment)
     yield from _check_totals(moment)
-    yield from _check_quarters(moment)
+    yield from _check_sums(moment)
     yield from check_term_count(database, moment)
     yield from _check_cursors(moment)
 
@@ -94,10 +95,7 @@ def _moment(tx: Connection, on_progress: Progress) -> Moment:
         last_posting=tx.execute(select(func.coalesce(func.max(posting.c.posting_number), 0))).scalar_one(),
         rows={table.name: _count(tx, table) for table in APPEND_ONLY},
         totals={tuple(row[:5]): (row[5], row[6]) for row in tx.execute(select(*(raw(c) for c in total.c)))},
-        quarter_totals={
-            tuple(row[: len(NAMES)]): tuple(row[len(NAMES) :])
-            for row in tx.execute(select(*(raw(column) for column in quarter_total.c)))
-        },
+        kept={kept.table.name: _sums(tx, kept) for kept in (QUARTERS, DAYS, ARTICLES)},
         steps={row.source: row.step for row in tx.execute(select(cursor.c.source, cursor.c.step))},
     )
 
@@ -153,17 +151,37 @@ def _check_totals(moment: Moment) -> Iterator[str]:
             )
 
 
-def _check_quarters(moment: Moment) -> Iterator[str]:
-    derived = {
-        tuple(map(str, key)): tuple(str(getattr(sums, name)) for name in SUMS) for key, sums in moment.quarters.items()
-    }
-    for key in sorted(set(moment.quarter_totals) | set(derived)):
-        if moment.quarter_totals.get(key) != derived.get(key):
-            yield (
-                f"the sums of {key[4]} by {key[1]} in the quarter of an hour {key[0]} are kept as "
-                f"{' '.join(moment.quarter_totals.get(key, ('nothing',)))}, but the donations make them "
-                f"{' '.join(derived.get(key, ('nothing',)))} ({', '.join(SUMS)})"
-            )
+def _check_sums(moment: Moment) -> Iterator[str]:
+    """See that the sums that pages are made from are those of the donations."""
+    by_time = f"{', '.join(SUMS)}"
+    yield from (
+        f"the sums of {key[4]} by {key[1]} in the quarter of an hour {key[0]} are kept as {told} ({by_time})"
+        for key, told in _unlike(moment, QUARTERS, moment.quarters)
+    )
+    yield from (
+        f"the sums of {key[4]} by {key[1]} on day {key[0]} are kept as {told} ({by_time})"
+        for key, told in _unlike(moment, DAYS, by_day(moment.quarters))
+    )
+    yield from (
+        f"the gifts of month {key[0]} by {key[3]} are kept as {told} ({', '.join(ARTICLES.sum_names)})"
+        for key, told in _unlike(moment, ARTICLES, moment.articles)
+    )
+
+
+def _unlike(moment: Moment, kept: KeptSums, sums: dict[Key, Added]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Name the sums of a table that are not those of the donations, and say what both are."""
+    held = moment.kept[kept.table.name]
+    derived = {tuple(map(str, key)): tuple(map(str, added)) for key, added in sums.items()}
+    for key in sorted(set(held) | set(derived)):
+        told, right = held.get(key, ("nothing",)), derived.get(key, ("nothing",))
+        if told != right:
+            yield key, f"{' '.join(told)}, but the donations make them {' '.join(right)}"
+
+
+def _sums(tx: Connection, kept: KeptSums) -> dict[tuple[str, ...], tuple[str, ...]]:
+    width = len(kept.key_names)
+    rows = tx.execute(select(*(raw(column) for column in kept.table.c)))
+    return {tuple(row[:width]): tuple(row[width:]) for row in rows}
 
 
 def _check_cursors(moment: Moment) -> Iterator[str]:

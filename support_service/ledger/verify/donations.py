@@ -8,11 +8,13 @@ from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from support_service.giving import Donation, Identity
 from support_service.ledger.accept.write import total_key
+from support_service.ledger.article_totals import article_in
 from support_service.ledger.canonical import personal_digest
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import BadRecord
+from support_service.ledger.kept_sums import add
 from support_service.ledger.postings import Leg, postings_for
-from support_service.ledger.quarters import Sums, counted_in
+from support_service.ledger.quarters import counted_in
 from support_service.ledger.rows import (
     Kept,
     Values,
@@ -119,7 +121,9 @@ def _check_donation(name: str, row: Values, kept: list[Kept], legs: list[Booked]
     if then and then[-1].counted_units:
         moment.count(total_key(then[-1]), then[-1].counted_units)
     if then and (summed := counted_in(then[-1])) is not None:
-        moment.quarters[summed[0]] = moment.quarters.get(summed[0], Sums()).plus(summed[1])
+        add(moment.quarters, summed[0], summed[1].values)
+    if then and (of_article := article_in(then[-1])) is not None:
+        add(moment.articles, *of_article)
 
 
 def _booked(report_number: int, leg: Leg) -> Booked:

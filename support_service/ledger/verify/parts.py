@@ -9,7 +9,7 @@ from sqlalchemy import Column, ColumnElement, Text, cast
 from support_service.giving import PlanClaim
 from support_service.ledger.accept.write import TotalKey
 from support_service.ledger.columns import Units
-from support_service.ledger.quarters import QuarterKey, Sums
+from support_service.ledger.kept_sums import Added, Key
 
 # Rows read in one transaction: few enough that a writer does not notice.
 CHUNK_ROWS = 500
@@ -27,10 +27,11 @@ class Moment:
     rows: dict[str, int]
     totals: dict[tuple[str, ...], tuple[str, str]]
     steps: dict[str, int]
-    quarter_totals: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+    kept: dict[str, dict[tuple[str, ...], tuple[str, ...]]] = field(default_factory=dict)
     reached: dict[str, int] = field(default_factory=dict)
     counted: dict[TotalKey, tuple[int, int]] = field(default_factory=dict)
-    quarters: dict[QuarterKey, Sums] = field(default_factory=dict)
+    quarters: dict[Key, Added] = field(default_factory=dict)
+    articles: dict[Key, Added] = field(default_factory=dict)
     terms: int = 0
     polled: dict[str, int] = field(default_factory=dict)
     plans: dict[tuple[str, str], tuple[PlanClaim, int]] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, abort, render_template
 from flask_babel import format_date
 
 from support_service.assembly import Assembly
-from support_service.ledger import GIFTS_MAX, CountedGift, Ledger, LedgerError
+from support_service.ledger import Ledger, LedgerError, QuarterTotal
 from support_service.money import Asset, Money
 from support_service.web import civil_dates
 from support_service.web.health import source_views
@@ -34,7 +34,6 @@ class Month:
 
     first: date
     count: int
-    is_whole: bool
     worth: Money | None
     sums: tuple[Money, ...]
     bars: tuple[int, ...]
@@ -53,10 +52,10 @@ def fragment(lang: str) -> Response:
         abort(404)
     today = at.today()
     try:
-        gifts, heard_at = at.read(lambda ledger: (_gifts(at, ledger, today), _heard_at(at, ledger)))
+        totals, heard_at = at.read(lambda ledger: (_totals(at, ledger, today), _heard_at(at, ledger)))
     except LedgerError:
         return Response("", 503, headers={"Cache-Control": "no-store"})
-    month = _month(at, gifts, today)
+    month = _month(at, totals, today)
     page = render_template(
         "month.html",
         month=month,
@@ -70,10 +69,14 @@ def fragment(lang: str) -> Response:
     return public(page if month.count else "", seconds=FRAGMENT_SECONDS)
 
 
-def _gifts(at: Service, ledger: Ledger, today: date) -> Sequence[CountedGift]:
-    since = civil_dates.first_moment(today.replace(day=1), at.zone)
-    until = civil_dates.first_moment(today + timedelta(days=1), at.zone)
-    return ledger.counted(since, until)
+def _totals(at: Service, ledger: Ledger, today: date) -> Sequence[QuarterTotal]:
+    """Read what each day of the month brought up to now."""
+    starts = [civil_dates.first_moment(day, at.zone) for day in _days(today)]
+    return ledger.quarters(starts[0], civil_dates.first_moment(today + timedelta(days=1), at.zone), starts)
+
+
+def _days(today: date) -> list[date]:
+    return [today.replace(day=number) for number in range(1, today.day + 1)]
 
 
 def _heard_at(at: Service, ledger: Ledger) -> datetime:
@@ -81,35 +84,26 @@ def _heard_at(at: Service, ledger: Ledger) -> datetime:
     return min((view.checked_at for view in source_views(at, ledger) if view.checked_at), default=at.clock())
 
 
-def _month(at: Service, gifts: Sequence[CountedGift], today: date) -> Month:
+def _month(at: Service, totals: Sequence[QuarterTotal], today: date) -> Month:
     value = at.assembly.value
-    by_day: Counter[date] = Counter()
+    by_day: Counter[datetime] = Counter()
     worth, sums = 0, Counter[Asset]()
-    for gift in gifts:
-        units = _worth(gift, value.currency) if value else 0
+    for total in totals:
+        units = total.sums.worth_units if value and total.currency == value.currency.code else 0
         worth += units
-        sums[Asset(gift.asset, gift.exponent, gift.network)] += gift.counted_units
-        by_day[civil_dates.day_of(gift.occurred_at, at.zone)] += units if value else 1
+        sums[Asset(total.asset, total.exponent, total.network)] += total.sums.units
+        by_day[total.begin] += units if value else total.sums.counted_gifts
     best = max(by_day.values(), default=0) or 1
-    days = (today.replace(day=1) + timedelta(days=number) for number in range(today.day))
     return Month(
         first=today.replace(day=1),
-        count=len(gifts),
-        is_whole=len(gifts) < GIFTS_MAX,
+        count=sum(total.sums.counted_gifts for total in totals),
         worth=Money(_whole(worth, value.currency), value.currency) if value and worth else None,
         sums=tuple(
             Money(units, asset)
-            for asset, units in sorted(sums.items(), key=lambda sum_: _nationals_first(sum_[0]))[:SUMS_MAX]
+            for asset, units in sorted((+sums).items(), key=lambda sum_: _nationals_first(sum_[0]))[:SUMS_MAX]
         ),
-        bars=tuple(-(-by_day[day] * CHART_HEIGHT // best) for day in days),
+        bars=tuple(-(-by_day[civil_dates.first_moment(day, at.zone)] * CHART_HEIGHT // best) for day in _days(today)),
     )
-
-
-def _worth(gift: CountedGift, currency: Asset) -> int:
-    """Tell what still counts of a gift's value, rounded down; 0 while no value is known."""
-    if gift.value is None or gift.value.currency != currency.code or not gift.units:
-        return 0
-    return gift.value.units * gift.counted_units // gift.units
 
 
 def _whole(units: int, currency: Asset) -> int:

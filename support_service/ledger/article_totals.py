@@ -1,0 +1,111 @@
+"""What articles brought, by month of UTC, kept by accept.
+
+A publisher's month is one of UTC but for the hours between its ends and those of UTC: the gifts of these are read.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import TypeAlias
+
+from sqlalchemy import ColumnElement, Connection, select
+
+from support_service.giving import COUNTED_KINDS, Direction, Donation, State
+from support_service.ledger.canonical import sha256
+from support_service.ledger.columns import to_micros
+from support_service.ledger.kept_sums import Added, KeptSums, Key, add
+from support_service.ledger.quarters import worth
+from support_service.ledger.rows import read_value
+from support_service.ledger.sum_tables import article_total
+from support_service.ledger.tables import donation
+
+# Month of UTC, digest of the article, currency of value ("" while no value is known), article.
+ArticleKey: TypeAlias = tuple[int, str, str, str]
+ARTICLES = KeptSums(article_total, 4)
+MONTHS = 12
+
+_COUNTED = (State.CONFIRMED, State.PARTIALLY_REFUNDED)
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleSum:
+    """Gifts that count and that followed an article, and what they were worth in one currency; "": not known."""
+
+    article: str
+    currency: str
+    gifts: int
+    worth_units: int
+
+
+def article_in(found: Donation) -> tuple[ArticleKey, Added] | None:
+    """Tell where a gift is summed by its article, and with what; None for what followed none, or does not count."""
+    if found.article is None or not found.counted_units:
+        return None
+    month = _month(found.payment.occurred_at)
+    currency = found.value.currency if found.value else ""
+    sums = (1, worth(found.value, found.counted_units, of=found.payment.units))
+    return (month, sha256(found.article), currency, found.article), sums
+
+
+def move_articles(tx: Connection, changed: Iterable[tuple[Donation | None, Donation | None]]) -> None:
+    """Bring the sums up to date; changed are donations before and after."""
+    moves: dict[Key, Added] = {}
+    for before, after in changed:
+        for found, sign in ((before, -1), (after, 1)):
+            told = article_in(found) if found is not None else None
+            if told is not None:
+                add(moves, *told, sign)
+    ARTICLES.move(tx, moves)
+
+
+def read_articles(tx: Connection, since: datetime, until: datetime) -> tuple[ArticleSum, ...]:
+    """Sum the gifts that followed an article and came between two moments, by article and currency of value."""
+    held: dict[Key, Added] = {}
+    first, end = _nearest(since), _nearest(until)
+    ends = [since, until] if first >= end else [since, _begin(first), _begin(end), until]
+    if first < end:
+        asked = select(article_total).where(article_total.c.month >= first, article_total.c.month < end)
+        for row in tx.execute(asked):
+            add(held, (row.article, row.currency), (row.gifts, row.worth_units))
+    edges = [pair for place, pair in enumerate(pairwise(ends)) if place != 1]
+    for begin, finish in edges:
+        for key, units in _gifts(tx, min(begin, finish), max(begin, finish)):
+            add(held, key, (1, units), 1 if begin < finish else -1)
+    return tuple(ArticleSum(*key, *held[key]) for key in sorted(held) if held[key][0])
+
+
+def _gifts(tx: Connection, since: datetime, until: datetime) -> Iterator[tuple[tuple[str, str], int]]:
+    names = ("article", "value", "units", "counted_units")
+    asked = select(*(donation.c[name] for name in names)).where(
+        donation.c.article.is_not(None), *counted_between(since, until)
+    )
+    for article, text, units, counted in tx.execute(asked) if since < until else ():
+        value = read_value(text)
+        if counted:
+            yield (article, value.currency if value else ""), worth(value, counted, of=units)
+
+
+def counted_between(since: datetime, until: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Ask for the gifts that count and came in this time."""
+    return (
+        donation.c.occurred_at >= to_micros(since),
+        donation.c.occurred_at < to_micros(until),
+        donation.c.state.in_(_COUNTED),
+        donation.c.direction == Direction.IN,
+        donation.c.kind.in_(sorted(COUNTED_KINDS)),
+    )
+
+
+def _month(moment: datetime) -> int:
+    return moment.year * MONTHS + moment.month - 1
+
+
+def _begin(month: int) -> datetime:
+    return datetime(month // MONTHS, month % MONTHS + 1, 1, tzinfo=UTC)
+
+
+def _nearest(moment: datetime) -> int:
+    """Number the month of UTC whose begin is nearest."""
+    month = _month(moment)
+    return month if moment - _begin(month) < _begin(month + 1) - moment else month + 1

@@ -1,0 +1,58 @@
+"""The tables of sums by time, as queries see them: what pages that sum up are made from. All of it is derived."""
+
+from sqlalchemy import BigInteger, Column, Integer, Table, Text
+
+from support_service.ledger.columns import SUM_DIGITS_MAX, Units
+from support_service.ledger.tables import metadata
+
+_Whole = BigInteger().with_variant(Integer(), "sqlite")
+
+quarter_total = Table(
+    "quarter_total",
+    metadata,
+    Column("quarter", _Whole, primary_key=True, autoincrement=False),
+    Column("method", Text, primary_key=True),
+    Column("rail", Text, primary_key=True),
+    Column("network", Text, primary_key=True),
+    Column("asset", Text, primary_key=True),
+    Column("exponent", Integer, primary_key=True, autoincrement=False),
+    Column("currency", Text, primary_key=True),
+    Column("currency_exponent", Integer, primary_key=True, autoincrement=False),
+    Column("gifts", _Whole, nullable=False),
+    Column("counted_gifts", _Whole, nullable=False),
+    Column("units", Units(SUM_DIGITS_MAX), nullable=False),
+    Column("refunded_units", Units(SUM_DIGITS_MAX), nullable=False),
+    Column("fee_units", Units(SUM_DIGITS_MAX), nullable=False),
+    Column("worth_units", Units(SUM_DIGITS_MAX), nullable=False),
+)
+
+day_total = Table(
+    "day_total",
+    metadata,
+    Column("day", _Whole, primary_key=True, autoincrement=False),
+    Column("method", Text, primary_key=True),
+    Column("rail", Text, primary_key=True),
+    Column("network", Text, primary_key=True),
+    Column("asset", Text, primary_key=True),
+    Column("exponent", Integer, primary_key=True, autoincrement=False),
+    Column("currency", Text, primary_key=True),
+    Column("currency_exponent", Integer, primary_key=True, autoincrement=False),
+    Column("gifts", _Whole, nullable=False),
+    Column("counted_gifts", _Whole, nullable=False),
+    Column("units", Units(SUM_DIGITS_MAX), nullable=False),
+    Column("refunded_units", Units(SUM_DIGITS_MAX), nullable=False),
+    Column("fee_units", Units(SUM_DIGITS_MAX), nullable=False),
+    Column("worth_units", Units(SUM_DIGITS_MAX), nullable=False),
+)
+
+article_total = Table(
+    "article_total",
+    metadata,
+    # Months of UTC are numbered from year 0 on.
+    Column("month", _Whole, primary_key=True, autoincrement=False),
+    Column("article_digest", Text, primary_key=True),
+    Column("currency", Text, primary_key=True),
+    Column("article", Text, nullable=False),
+    Column("gifts", _Whole, nullable=False),
+    Column("worth_units", Units(SUM_DIGITS_MAX), nullable=False),
+)
