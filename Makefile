@@ -37,7 +37,7 @@ test-quick: test-setup
 # In Debian's own WordPress, on MariaDB and PHP's server: installed where they are missing, started and stopped here.
 test-wordpress: test-setup
 	@sh tests/tools/wordpress.sh
-	@$(PY) -m pytest -m wordpress tests/journeys/test_wordpress.py $(ARGS)
+	@$(PY) -m pytest -p no:cacheprovider -m wordpress tests/journeys/test_wordpress.py $(ARGS)
 
 test-setup: setup $(STAMPS)/test
 	@sh tests/tools/system.sh
