@@ -21,12 +21,16 @@ HINT_CHARACTERS_MIN = 5
 TEXT_CHARACTERS_MAX = 2_000
 
 _SEPARATORS = r" \-‐‑‒–—−._"
-_CYRILLIC = str.maketrans("АСЕНКМРТУ", "ACEHKMPTY")
+_CYRILLIC = tuple(zip("АСЕНКМРТУ", "ACEHKMPTY", strict=True))
 # What transliteration and look-alikes leave of a character: undone in the second tier alone.
 _TRANSLITERATED = str.maketrans("NRUSVBВЗБGZЧ", "HPYC88836624")
 _TOKEN = re.compile(rf"(?<![^\W_])(?=([{ALPHABET}]{{4}})[{_SEPARATORS}]?([{ALPHABET}]{{4}})(?![^\W_]))")
 _CUT = re.compile(rf"(?<![^\W_])([{ALPHABET}]{{4}})[{_SEPARATORS}]?([{ALPHABET}]{{1,3}})\W*$")
 _NOT_ALNUM = re.compile(r"[\W_]+")
+# Whatever stands between its letters: no tier finds a code, nor the beginning of one, where no such run does.
+_RUN = re.compile(rf"[{ALPHABET}NRUSVBВЗБGZЧ]{{{CHARACTERS}}}")
+_CUT_RUN = re.compile(rf"[{ALPHABET}]{{{HINT_CHARACTERS_MIN}}}\Z")
+_WINDOW = re.compile(rf"(?=([{ALPHABET}]{{4}})([{ALPHABET}]{{4}}))")
 
 
 class Tier(StrEnum):
@@ -95,6 +99,10 @@ def codes_in(text: str) -> tuple[str, ...]:
 def read_code(texts: Iterable[str], issued: Collection[str]) -> CodeReading:
     """Read the one issued code that the texts of a line hold; the first tier that finds any decides."""
     folded = [_upper(text) for text in texts]
+    dense = [_NOT_ALNUM.sub("", text) for text in folded]
+    hints = (_hint(text) for text, run in zip(folded, dense, strict=True) if _CUT_RUN.search(run))
+    if not any(map(_RUN.search, dense)):
+        return CodeReading(hint=next(filter(None, hints), ""))
     tiers: tuple[tuple[Tier, Callable[[str], Iterator[str]]], ...] = (
         (Tier.EXACT, _tokens),
         (Tier.LOOSE, lambda text: _tokens(text.translate(_TRANSLITERATED))),
@@ -106,7 +114,7 @@ def read_code(texts: Iterable[str], issued: Collection[str]) -> CodeReading:
             return CodeReading(found[0], tier)
         if found:
             return CodeReading(rivals=tuple(found))
-    return CodeReading(hint=next((hint for hint in map(_hint, folded) if hint), ""))
+    return CodeReading(hint=next(filter(None, hints), ""))
 
 
 def neighbours(text: str, issued: Collection[str]) -> tuple[str, ...]:
@@ -126,7 +134,10 @@ def completions(hint: str, issued: Iterable[str]) -> tuple[str, ...]:
 
 
 def _upper(text: str) -> str:
-    return unicodedata.normalize("NFKC", text[:TEXT_CHARACTERS_MAX]).upper().translate(_CYRILLIC)
+    upper = unicodedata.normalize("NFKC", text[:TEXT_CHARACTERS_MAX]).upper()
+    for letter, alike in _CYRILLIC:
+        upper = upper.replace(letter, alike)
+    return upper
 
 
 def _tokens(text: str) -> Iterator[str]:
@@ -135,7 +146,7 @@ def _tokens(text: str) -> Iterator[str]:
 
 def _windows(text: str) -> Iterator[str]:
     dense = _NOT_ALNUM.sub("", text)
-    return (f"{dense[i : i + 4]}-{dense[i + 4 : i + 8]}" for i in range(len(dense) - CHARACTERS + 1))
+    return (f"{match[1]}-{match[2]}" for match in _WINDOW.finditer(dense))
 
 
 def _hint(text: str) -> str:

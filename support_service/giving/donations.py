@@ -122,14 +122,19 @@ def live(observations: Iterable[Observed]) -> dict[str, Observed]:
     return best
 
 
-def fold(identity: Identity, observations: Iterable[Observed]) -> Donation:
-    """Turn all observations of one piece of money into what we believe; their order does not matter."""
+def fold(identity: Identity, observations: Iterable[Observed], parts: dict[str, Observed] | None = None) -> Donation:
+    """Turn all observations of one piece of money into what we believe; their order does not matter.
+
+    parts: what is live of them, where the caller knows it already.
+    """
     history = list(observations)
-    parts = live(history)
+    parts = live(history) if parts is None else parts
     if PAYMENT_PART not in parts:
         raise NoPayment(f"{identity.locator}: no payment among {sorted(parts)}")
     payment = parts[PAYMENT_PART].claim
     assert isinstance(payment, PaymentClaim)
+    if len(parts) == 1:
+        return _alone(identity, payment, history)
     payment = _as_people_say(payment, parts)
     link = _link(parts)
     refunded = min(_refunded_units(parts), payment.units)
@@ -157,6 +162,21 @@ def fold(identity: Identity, observations: Iterable[Observed]) -> Donation:
         split=_split(parts),
         stand=stand,
         returned_units=min(_returned_units(parts), refunded),
+    )
+
+
+def _alone(identity: Identity, payment: PaymentClaim, history: list[Observed]) -> Donation:
+    """Believe a payment that nothing else is said of, as of nearly all there is none."""
+    counts = payment.state is State.CONFIRMED and payment.kind in COUNTED_KINDS and identity.direction is Direction.IN
+    return Donation(
+        identity=identity,
+        payment=payment,
+        state=payment.state,
+        refunded_units=0,
+        counted_units=payment.units if counts else 0,
+        seen_at=min(seen.accepted_at for seen in history),
+        confirmed_at=_confirmed_at(history),
+        fee_units=payment.fee_units,
     )
 
 

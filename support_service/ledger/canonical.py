@@ -54,7 +54,7 @@ _NOBODYS = Identity("", "-", "", Direction.IN, "-")
 
 
 # Made once: json.dumps makes one for every call that wants keys sorted.
-dumps = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+dumps = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
 """Write canonical JSON."""
 
 
@@ -348,7 +348,8 @@ def intent_body(intent: Intent) -> str:
 
 def tidy(text: str) -> str:
     """Make text storable: a person's odd message must not hold up their money."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "")
+    # What can be printed holds neither, and costs nothing to ask.
+    return text if text.isprintable() else text.encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def _tidy(text: str | None) -> str | None:

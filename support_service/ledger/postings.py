@@ -45,7 +45,8 @@ class Leg:
 def postings_for(before: Donation | None, after: Donation) -> tuple[Leg, ...]:
     """Give the legs that bring the books from what we believed to what we believe; () where nothing changes."""
     change = book(after)
-    change.subtract(book(before) if before else Counter())
+    if before is not None:
+        change.subtract(book(before))
     identity = after.identity
     legs = tuple(
         Leg(account, identity.network, identity.asset, units) for account, units in sorted(change.items()) if units

@@ -17,7 +17,6 @@ from support_service.giving import (
     Kind,
     LinkClaim,
     MatchClaim,
-    NoPayment,
     Observed,
     PaymentClaim,
     SplitClaim,
@@ -90,21 +89,26 @@ def insert_rows(tx: Connection, table: Table, rows: Sequence[Mapping[str, object
         return
     is_sqlite = tx.dialect.name == "sqlite"
     names = list(rows[0])
+    picked = list(map(itemgetter(*names), rows))
     mark = "?" if is_sqlite else "%s"
     columns, marks = ", ".join(map(_quoted, names)), ", ".join([mark] * len(names))
     told = f"INSERT INTO {table.name} ({columns}) VALUES ({marks})"  # noqa: S608 - our own names alone
-    amounts = [name for name in names if is_sqlite and isinstance(table.c[name].type, Units)]
+    amounts = [place for place, name in enumerate(names) if is_sqlite and isinstance(table.c[name].type, Units)]
     if amounts:
-        rows = [row | {name: _text(row[name]) for name in amounts} for row in map(dict, rows)]
-    tx.exec_driver_sql(told, list(map(itemgetter(*names), rows)))
+        picked = [_with_texts(values, amounts) for values in picked]
+    tx.exec_driver_sql(told, picked)
 
 
 def _quoted(name: str) -> str:
     return f'"{name}"'
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+def _with_texts(values: Sequence[object], places: Sequence[int]) -> tuple[object, ...]:
+    written = list(values)
+    for place in places:
+        if written[place] is not None:
+            written[place] = str(written[place])
+    return tuple(written)
 
 
 _HISTORIES = ByKeys(
@@ -140,11 +144,11 @@ def personal_by_digest(tx: Connection, digests: Sequence[str]) -> dict[str, str 
 def believed(identity: Identity, history: Iterable[Kept]) -> tuple[Donation, str | None] | None:
     """Fold a history, and name the personal data of its live payment; None while no payment is known."""
     kept = list(history)
-    try:
-        folded = fold(identity, (one.observed for one in kept))
-    except NoPayment:
+    parts = live(one.observed for one in kept)
+    payment = parts.get(PAYMENT_PART)
+    if payment is None:
         return None
-    payment = live(one.observed for one in kept)[PAYMENT_PART]
+    folded = fold(identity, (one.observed for one in kept), parts)
     return folded, next(personal_digest(one.text) for one in kept if one.observed is payment)
 
 

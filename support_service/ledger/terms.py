@@ -9,18 +9,19 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 
 from support_service.giving import Personal
 from support_service.giving.codes import codes_in
 from support_service.ledger.rows import Values
-from support_service.money import Asset, Money, plain
+from support_service.money import plain_units
 
 AMOUNT, FACT, PERSON = "=", "#", "~"
 TERM_CHARS_MAX = 120
 # What a person writes is kept whole; so much of it is found by its words.
 WORDS_MAX = 60
 WORD_CHARS_MIN = 2
-_APOSTROPHES = str.maketrans("", "", "'’ʼ`´‘")
+_APOSTROPHES = "'’ʼ`´‘"
 _WORD = re.compile(r"[^\W_]+")
 # Looked for where a run of its letters begins, and there alone: else a long text takes the square of its length.
 _MAIL = re.compile(r"(?<![^\s<>()\[\],;:\"'])[^\s<>()\[\],;:\"']+@[^\s<>()\[\],;:\"']+")
@@ -30,23 +31,29 @@ _SCHEME = re.compile(r"^[a-z]+://(?:www\.)?")
 _SIGNS = {"₴": "uah", "грн": "uah", "€": "eur", "$": "usd", "£": "gbp", "zł": "pln"}
 
 
+# The few assets and addresses are in every row.
+@lru_cache(maxsize=256)
 def folded(text: str) -> str:
     """Write a text so that what people take for one word is one text: case, width and apostrophes do not matter."""
-    return unicodedata.normalize("NFKC", text).casefold().translate(_APOSTROPHES)
+    found = unicodedata.normalize("NFKC", text).casefold()
+    for sign in _APOSTROPHES:
+        found = found.replace(sign, "")
+    return found
 
 
 def terms_of(row: Values, personal: Personal) -> frozenset[str]:
     """Name everything that a gift is found by, from its row in the table of donations and what is kept of a person."""
     if row["state"] is None:
         return frozenset()
-    amount = plain(Money(row["units"], Asset("-", row["exponent"])))
+    amount = plain_units(row["units"], row["exponent"])
     found = {f"{AMOUNT}{amount} {folded(row['asset'])}"}
     tx, locator = row["tx"], row["locator"]
     # A place inside a transaction is found by the transaction.
     facts = [tx, None if tx and locator.startswith(tx) else locator, row["address"], row["support_code"]]
-    found |= {FACT + folded(text)[:TERM_CHARS_MAX] for text in facts if text}
-    found |= {FACT + text for text in _article_terms(row["article"])}
-    return frozenset(found | {PERSON + text for text in _person_terms(personal)})
+    found.update(FACT + folded(text)[:TERM_CHARS_MAX] for text in facts if text)
+    found.update(FACT + text for text in _article_terms(row["article"]))
+    found.update(PERSON + text for text in _person_terms(personal))
+    return frozenset(found)
 
 
 def _article_terms(article: str | None) -> set[str]:
@@ -62,8 +69,10 @@ def _person_terms(personal: Personal) -> set[str]:
     found: set[str] = set()
     for text in [*texts, *_strings(personal.party)]:
         plain_text = folded(text)
-        found |= {mail[:TERM_CHARS_MAX] for mail in _MAIL.findall(plain_text)}
-        found |= set(words_of(_MAIL.sub(" ", plain_text)))
+        if "@" in plain_text:
+            found |= {mail[:TERM_CHARS_MAX] for mail in _MAIL.findall(plain_text)}
+            plain_text = _MAIL.sub(" ", plain_text)
+        found |= set(words_of(plain_text))
         if len(found) >= WORDS_MAX:
             break
     return set(sorted(found)[:WORDS_MAX]) if len(found) > WORDS_MAX else found

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from support_service.assembly import assemble
+from support_service.commands import import_
 from support_service.giving import Frequency, Intent
 from support_service.ledger import ForPeople
 from support_service.ledger.export import csv_tables
@@ -256,6 +257,16 @@ def test_a_code_is_issued_to_one_choice_only(books: Bookkeeper) -> None:
     assert (first.support_code, second.support_code) == ("2A3C-4E62", "PTY9-98HC")
     assert books.ledger.open_intent(intent("3"), nonce="2" * 32, draw_code=lambda: next(drawn)) == second
     assert books.ledger.issued_codes() == {"2A3C-4E62": "1" * 32, "PTY9-98HC": "2" * 32}
+
+
+def test_a_long_file_says_how_far_it_is(sqlite_books: Bookkeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_, "PROGRESS_SECONDS", 0)
+    rows = "".join(f"2026-09-{1 + n % 28:02};{n + 1}.00;help;Payer\n" for n in range(1_100))
+    brought = sqlite_books.bring("csv/signed-utf8-bom.csv", data=f"Date;Amount;Purpose;Name\n{rows}".encode())
+    assert [line for line in brought.stderr.splitlines() if line.startswith(("read ", "booked "))] == [
+        "read 1000 rows", "read 1100 rows", "booked 500 lines", "booked 1000 lines", "booked 1100 lines",
+    ]  # fmt: skip
+    assert said(brought) == [1_100, 0, 0, 0]
 
 
 def test_two_hundred_lines_in_several_passes_keep_their_order_and_their_twins(sqlite_books: Bookkeeper) -> None:

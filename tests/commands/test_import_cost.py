@@ -1,10 +1,11 @@
-"""What a long statement costs: so much SQL for each pass, so many bytes for each line, however long it is.
+"""What a long statement costs: so much SQL for each pass, so many calls and bytes for each line, however long it is.
 
 Seconds are measured by `python -m tests.bench.bank_import`, never here.
 """
 
+import sys
 import tracemalloc
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -19,11 +20,16 @@ from support_service.rails.bank.booking import import_lines
 from support_service.rails.bank.identity import LINES_PER_QUESTION, KnownLine, identify
 from support_service.rails.bank.line import Line, Party
 from support_service.rails.bank.settling import settle
+from support_service.rails.bank.statements import StatementFile, WantedStatement, read_statements
+from tests.bench.bank_import import ACCOUNT as BENCH_ACCOUNT
+from tests.bench.bank_import import WRITERS
 from tests.rails.bank.test_settling import ACCOUNT, CHOICES
 
 # A pass asks what is known, what is believed and where everything goes, and writes each table once.
 SQL_PER_PASS_MAX = 40
 SQL_TO_SETTLE_MAX = 20
+# Calls of Python and of C while a line is read, and while it is booked: a third more before they were looked at.
+CALLS_PER_LINE_MAX = {"csv": (170, 750), "camt053": (700, 800)}
 # A locator that is taken, and no more: 200,000 of them are some 50 MB.
 BYTES_PER_LINE_MAX = 300
 
@@ -72,6 +78,42 @@ def test_each_pass_over_a_long_statement_sends_as_many_statements_as_the_first(
     assert max(passes[1:]) == min(passes[1:]), "no pass costs more for what came before"
     assert len(sent) <= SQL_PER_PASS_MAX + SQL_TO_SETTLE_MAX, "with the last pass, which finds nothing"
     ledger.dispose()
+
+
+@contextmanager
+def called() -> Iterator[list[int]]:
+    """Count calls: unlike seconds they are the same on every machine, however busy it is."""
+    count = [0]
+
+    def note(_frame: object, what: str, _argument: object) -> None:
+        count[0] += what in {"call", "c_call"}
+
+    sys.setprofile(note)
+    try:
+        yield count
+    finally:
+        sys.setprofile(None)
+
+
+@pytest.mark.parametrize(("key", "write"), WRITERS.items())
+def test_a_line_takes_no_more_calls_than_it_did(
+    key: str, write: Callable[[Path, int], None], tmp_path: Path, sqlite_url: str
+) -> None:
+    rows = 2 * LINES_PER_QUESTION
+    write(tmp_path / key, rows)
+    with called() as to_read:
+        read = read_statements(StatementFile(key, tmp_path / key), key, WantedStatement(account=BENCH_ACCOUNT))
+    ledger = Ledger(sqlite_url)
+    importing = ledger.open_import(FileBrought("a" * 32, "test", "x", read.digest))
+    told = import_lines(read.lines, ledger, CHOICES, now=utc_now(), importing=importing)
+    # The first pass builds its statements and rules.
+    assert len(next(told)) == LINES_PER_QUESTION
+    with called() as to_book:
+        assert len(next(told)) == LINES_PER_QUESTION
+    ledger.dispose()
+    most = CALLS_PER_LINE_MAX[key]
+    assert to_read[0] / rows <= most[0], to_read[0] / rows
+    assert to_book[0] / LINES_PER_QUESTION <= most[1], to_book[0] / LINES_PER_QUESTION
 
 
 def test_a_statement_that_is_known_is_only_asked_about(tmp_path: Path) -> None:

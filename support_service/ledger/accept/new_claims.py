@@ -55,12 +55,17 @@ class News:
 def check(told: Report) -> None:
     """Refuse a report that no database can keep (BadReport) or whose sums do not hold (SourceContradiction)."""
     _check_splits(told)
-    for text in _texts(told):
-        if "\0" in text or (not text.isascii() and text != text.encode("utf-8", "replace").decode()):
-            raise BadReport(f"{told.source}: text that is not text: {text[:80]!r}")
+    # Of a long report all is looked at in one go: only where something is wrong, one text after the other.
+    if not _is_text("".join(_texts(told))):
+        wrong = next(text for text in _texts(told) if not _is_text(text))
+        raise BadReport(f"{told.source}: text that is not text: {wrong[:80]!r}")
     for statement in told.statements:
         if statement.is_canonical and statement.delta_units is not None:
             _check_sum(told, statement, statement.delta_units)
+
+
+def _is_text(text: str) -> bool:
+    return "\0" not in text and (text.isascii() or text == text.encode("utf-8", "replace").decode())
 
 
 def news(tx: Connection, told: Report) -> News:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime, time
 from itertools import islice
+from operator import attrgetter
 from typing import Protocol
 
 from support_service.giving import (
@@ -69,6 +70,7 @@ _STATES = {
     Standing.TAKEN_BACK: State.REPLACED,
 }
 _TEXT_FIELDS = tuple(one.name for one in fields(Line) if one.type in ("str", str))
+_TEXTS = attrgetter(*_TEXT_FIELDS, "counterparty.name", "counterparty.account", "counterparty.code")
 
 
 class LineLedger(Protocol):
@@ -214,10 +216,10 @@ class _Importer:
     def _world(self, chunk: Sequence[Identified], books: LineBooks) -> World:
         """Add whom we paid before, by the lines that were read until now."""
         self._paid.update(key for one in chunk for key in _paid_keys(one.line))
-        asked = {_paid_key(one.line) for one in chunk if one.line.is_credit and one.line.counterparty.account}
-        paid = self._paid | set(books.find(asked - self._paid))
-        accounts = {one.line.counterparty.account for one in chunk if _paid_key(one.line) in paid}
-        return replace(self._choices.world, paid_accounts=accounts - {""})
+        credited = (one.line for one in chunk if one.line.is_credit and one.line.counterparty.account)
+        asked = {_paid_key(line): line.counterparty.account for line in credited}
+        paid = self._paid | set(books.find(asked.keys() - self._paid))
+        return replace(self._choices.world, paid_accounts={asked[key] for key in asked.keys() & paid})
 
     def _tell(self, one: Identified, world: World) -> Told:
         reading = read_code(one.line.texts, self._issued) if one.line.is_credit else CodeReading()
@@ -383,6 +385,8 @@ def _remembered(kept: KeptLine) -> KnownLine:
 
 def _clean(line: Line) -> Line:
     """Make every text one that a database and a digest take; what is longer than any bank writes is cut."""
+    if _is_clean(line):
+        return line
     changed: dict[str, object] = {}
     for name in _TEXT_FIELDS:
         text = getattr(line, name)
@@ -398,6 +402,17 @@ def _clean(line: Line) -> Line:
     if partial != line.partial_references:
         changed["partial_references"] = partial
     return replace(line, **changed) if changed else line  # type: ignore[arg-type]
+
+
+def _is_clean(line: Line) -> bool:
+    """Tell of nearly every line, in one look at all its texts, that nothing of it must be changed."""
+    references = (line.reference, line.reference_part, *line.partial_references)
+    said = "".join((*_TEXTS(line), *line.partial_references))
+    try:
+        said.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in said and all(len(one) <= REFERENCE_CHARACTERS_MAX for one in references)
 
 
 def _text(text: str) -> str:

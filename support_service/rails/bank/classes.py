@@ -5,7 +5,7 @@ rule hides a credit: what it moves away from the gifts, a person sees and can mo
 """
 
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Container
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -70,7 +70,7 @@ class Side(StrEnum):
     PAID = "paid"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """One rule; every condition it names must hold.
 
@@ -142,11 +142,13 @@ class Classified:
     rule: str
 
 
-def classify(line: Line, world: World, *, has_code: bool = False, rules: Iterable[Rule] = RULES) -> Classified:
+def classify(line: Line, world: World, *, has_code: bool = False, rules: tuple[Rule, ...] = RULES) -> Classified:
     """Take the first rule that fits. has_code: a valid support code stands in the line's texts."""
+    sieve = _sieve(rules, 1 if line.is_credit else -1)
     text = f" {_folded(line.purpose, line.counterparty.name, line.paid_through)} "
-    said = _Said(text, 1 if line.is_credit else -1, _marks(line), frozenset(line.kind.split()))
-    for rule in rules:
+    said = _Said(text if sieve.words.search(text) else "", _marks(line), frozenset(line.kind.split()))
+    is_plain = not (said.text or said.marks) and said.kinds.isdisjoint(sieve.kinds)
+    for rule in sieve.bare if is_plain else sieve.rules:
         if has_code and rule.yields_to_code:
             continue
         if _fits(rule, said) and (rule.side is None or _stands(rule.side, line, world)):
@@ -157,33 +159,30 @@ def classify(line: Line, world: World, *, has_code: bool = False, rules: Iterabl
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What rules ask of a line, worked out once for all of them."""
+    """What rules ask of a line, worked out once for all of them; text is "" where it holds no word of any rule."""
 
     text: str
-    sign: int
     marks: frozenset[str]
     kinds: frozenset[str]
 
 
 def _fits(rule: Rule, said: _Said) -> bool:
-    if rule.sign and rule.sign != said.sign:
-        return False
     if rule.marks and not rule.marks <= said.marks:
         return False
     if not rule.words and not rule.kinds:
         return True
-    is_worded = bool(rule.words) and _any_of(rule.words).search(said.text) is not None
+    is_worded = bool(said.text and rule.words) and _any_of(rule.words).search(said.text) is not None
     return is_worded or not said.kinds.isdisjoint(rule.kinds)
 
 
 def _marks(line: Line) -> frozenset[str]:
-    marks = {
-        "reversal": line.is_reversal or line.standing is Standing.TAKEN_BACK,
-        "return": line.is_return,
-        "batch": line.batch_count > 1,
-        "card": "card" in line.kind.split(),
-    }
-    return frozenset(name for name, holds in marks.items() if holds)
+    marks = (
+        "reversal" if line.is_reversal or line.standing is Standing.TAKEN_BACK else "",
+        "return" if line.is_return else "",
+        "batch" if line.batch_count > 1 else "",
+        "card" if "card" in line.kind.split() else "",
+    )
+    return frozenset(filter(None, marks))
 
 
 def _stands(side: Side, line: Line, world: World) -> bool:
@@ -209,10 +208,32 @@ def _stands(side: Side, line: Line, world: World) -> bool:
     return stands
 
 
+@dataclass(frozen=True, slots=True)
+class _Sieve:
+    """The rules that lines of one sign are held against, and all that these look for.
+
+    Nearly every line has nothing of it, and only the bare rules, which look for nothing, may fit it.
+    """
+
+    rules: tuple[Rule, ...]
+    bare: tuple[Rule, ...]
+    words: re.Pattern[str]
+    kinds: frozenset[str]
+
+
+@cache
+def _sieve(rules: tuple[Rule, ...], sign: int) -> _Sieve:
+    some = tuple(rule for rule in rules if rule.sign in (0, sign))
+    words = tuple(word for rule in some for word in rule.words)
+    kinds = frozenset(kind for rule in some for kind in rule.kinds)
+    bare = tuple(rule for rule in some if not (rule.words or rule.kinds or rule.marks))
+    return _Sieve(some, bare, _any_of(words), kinds)
+
+
 @cache
 def _any_of(words: tuple[str, ...]) -> re.Pattern[str]:
     stems = (f" {fold(word)}{' ' if word.endswith(' ') else ''}" for word in words)
-    return re.compile("|".join(map(re.escape, stems)))
+    return re.compile("|".join(map(re.escape, stems)) or r"(?!)")
 
 
 @cache

@@ -5,7 +5,7 @@ import unicodedata
 from functools import lru_cache
 
 # PrivatBank's CSV writes every Ukrainian і as Latin i; its API does not. Only folded are the two equal.
-_LOOK_ALIKE = str.maketrans({"І": "I", "Ї": "I", "Ё": "Е", "Ґ": "Г"})
+_LOOK_ALIKE = (("І", "I"), ("Ї", "I"), ("Ё", "Е"), ("Ґ", "Г"))
 _APOSTROPHES = re.compile("['’ʼ`´‘]")
 _NOT_WORD = re.compile(r"[\W_]+")
 
@@ -14,7 +14,9 @@ _NOT_WORD = re.compile(r"[\W_]+")
 @lru_cache(maxsize=1_024)
 def fold(text: str) -> str:
     """Write text in upper case words, one space between them: "Комiсiя, за…" and "комісія за" are equal."""
-    upper = unicodedata.normalize("NFKC", text).upper().translate(_LOOK_ALIKE)
+    upper = unicodedata.normalize("NFKC", text).upper()
+    for letter, alike in _LOOK_ALIKE:
+        upper = upper.replace(letter, alike)
     return _NOT_WORD.sub(" ", _APOSTROPHES.sub("", upper)).strip()
 
 

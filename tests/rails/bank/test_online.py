@@ -49,6 +49,20 @@ def test_check_asks_each_bank_and_says_what_is_wrong_without_the_token(house: Ba
     assert "guards-nothing" not in wrong.output
 
 
+def test_machines_are_told_of_a_bank_as_of_any_source(house: BankHouse) -> None:
+    site = create_site(house.assembly, clock=house.clock).test_client()
+    house.fakes.accounts[0].pay(10_000, "дякую")
+    house.look()
+    assert 'support_source_state{source="bank:one",state="ok"} 1' in site.get("/metrics").text
+    assert site.get("/readyz").status_code == 200
+    house.fakes.token = "another-one"
+    house.look()
+    text = site.get("/metrics").text
+    assert 'support_source_state{source="bank:one",state="ok"} 1' not in text
+    assert 'support_source_state{source="bank:one"' in text
+    assert "another-one" not in text
+
+
 def test_check_names_an_account_that_the_token_does_not_open(tmp_path: Path) -> None:
     with bank_house(tmp_path, f"sqlite:///{tmp_path}/books.db", {"one": ("monobank", CARD)}) as house:
         house.fakes.accounts.clear()

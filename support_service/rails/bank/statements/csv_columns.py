@@ -159,11 +159,10 @@ class _Table:
         """Read each row into a line, or name it."""
         if "own_account" not in self._columns:
             self._account("")
-        head = [fold(one) for one in self._header.cells]
         for row in rows:
             if isinstance(row, BadRow):
                 yield Problem(row.number, "", row.reason)
-            elif row.is_empty or [fold(one) for one in row.cells] == head:
+            elif row.is_empty or self._is_header(row):
                 continue
             else:
                 try:
@@ -175,6 +174,11 @@ class _Table:
                         yield line
         if self._assumed:
             yield Note(f"the table names no currency: {self._assumed} is assumed")
+
+    def _is_header(self, row: TableRow) -> bool:
+        """Tell whether a row repeats the header; nearly every row tells by its first cell that it does not."""
+        cells, head = row.cells, self._header.cells
+        return len(cells) == len(head) and all(fold(one) == fold(other) for one, other in zip(cells, head, strict=True))
 
     def _line(self, row: TableRow) -> Line:
         self._check_width(row)
@@ -200,11 +204,11 @@ class _Table:
         )  # fmt: skip
 
     def _check_width(self, row: TableRow) -> None:
-        cells = list(row.cells)
-        while len(cells) > self._width and not cells[-1].strip():
-            cells.pop()
-        if len(row.cells) < self._width or len(cells) > self._width:
-            raise BadField("", f"has {len(cells)} columns, the header has {self._width}")
+        filled = len(row.cells)
+        while filled > self._width and not row.cells[filled - 1].strip():
+            filled -= 1
+        if filled != self._width:
+            raise BadField("", f"has {filled} columns, the header has {self._width}")
         if not row.is_whole and self._ends_with_delimiter and len(row.cells) == self._width:
             raise BadField("", "the file ends inside this row")
 

@@ -1,14 +1,17 @@
 """What reading a statement gives: proved statements, and in words what could not be read. Pure."""
 
+import io
 import pickle
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from enum import StrEnum
+from operator import attrgetter
+from typing import Any
 
 from support_service.money import Asset, Money
-from support_service.rails.bank.line import Line
+from support_service.rails.bank.line import Line, Party
 
 # Lines are kept packed: 200,000 of them as objects would take 300 MB, packed they take some 30 MB.
 LINES_PER_PACK = 500
@@ -123,6 +126,24 @@ class Note:
 
 Part = Opened | Balance | Line | Problem | Closed | Note
 
+_VALUES: dict[type, Callable[[Any], tuple[object, ...]]] = {
+    record: attrgetter(*(one.name for one in fields(record))) for record in (Line, Party, Money, Asset)
+}
+
+
+class _Packer(pickle.Pickler):
+    """Writes records by their values alone: the usual way asks each of them for its fields, at ten times the cost."""
+
+    def reducer_override(self, record: object) -> Any:
+        values = _VALUES.get(type(record))
+        return NotImplemented if values is None else (type(record), values(record))
+
+
+def _packed(lines: list[Line]) -> bytes:
+    written = io.BytesIO()
+    _Packer(written, pickle.HIGHEST_PROTOCOL).dump(lines)
+    return written.getvalue()
+
 
 class StatementLines:
     """The lines of one statement; iterate as often as you like."""
@@ -138,7 +159,7 @@ class StatementLines:
         self._open.append(line)
         self._count += 1
         if len(self._open) == LINES_PER_PACK:
-            self._packs.append(zlib.compress(pickle.dumps(self._open, pickle.HIGHEST_PROTOCOL), 1))
+            self._packs.append(zlib.compress(_packed(self._open), 1))
             self._open = []
 
     def turn_reversals(self) -> None:

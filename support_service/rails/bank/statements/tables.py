@@ -17,6 +17,9 @@ from support_service.rails.bank.statements.intake import StatementFile
 from support_service.rails.bank.statements.statement import BadField, StatementRefused
 
 DELIMITERS = ";,\t|"
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f]")
+# Made once: json.dumps makes a writer for every call that leaves letters as they are.
+_WRITER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 HEADER_ROWS_MAX = 40
 SAMPLE_ROWS = 60
 COLUMNS_MAX = 60
@@ -53,7 +56,7 @@ class TableRow:
     def raw(self) -> str:
         """What the row said, to be kept; a sheet pads its rows with empty cells."""
         filled = max((place for place, cell in enumerate(self.cells, start=1) if cell), default=0)
-        return json.dumps(self.cells[:filled], ensure_ascii=False, separators=(",", ":"))
+        return _WRITER.encode(self.cells[:filled])
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,4 +206,5 @@ def cell(row: TableRow, columns: Columns, name: str) -> str:
         return ""
     if place >= len(row.cells):
         raise BadField(name, f"is missing: the row has {len(row.cells)} columns only")
-    return re.sub(r"[\x00-\x08\x0b-\x1f]", "", row.cells[place]).strip()
+    text = row.cells[place]
+    return text.strip() if text.isprintable() else _CONTROLS.sub("", text).strip()

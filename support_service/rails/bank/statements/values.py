@@ -2,6 +2,7 @@
 
 import re
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from support_service.money import Asset
@@ -44,12 +45,19 @@ def read_asset(text: str) -> Asset:
     return Asset(code, _DECIMALS.get(code, 2))
 
 
+# What most amounts are written as: nothing about them is left to judge.
+_USUAL = re.compile(r"(-?)(0|[1-9][0-9]{0,11})\.([0-9]{2})", re.ASCII)
+
+
 def read_units(text: str, asset: Asset, *, name: str = "amount", decimal: str = "") -> int:
     """Read an amount into signed smallest units: "-70 000.00", "1 234,56", "(15.00)", "15,00-".
 
     With both a dot and a comma the right-most is the decimal sign. One of them with exactly three
     digits behind it may be read in two ways: decimal must say then. No exponents, ever.
     """
+    usual = _USUAL.fullmatch(text)
+    if usual is not None and asset.exponent == 2 and decimal != ",":
+        return int(usual[1] + usual[2] + usual[3])
     tidy = text.translate(_SPACES).strip()
     if not tidy:
         raise BadField(name, "is empty")
@@ -91,6 +99,8 @@ def _decimal_sign(number: str, marks: list[str], *, text: str, name: str, decima
     return marks[0]
 
 
+# A statement has few days and many lines.
+@lru_cache(maxsize=1_024)
 def read_day(text: str, *, name: str = "date", order: str = "") -> tuple[date, str]:
     """Read a day with or without a time: the day, and the wall clock as "HH:MM" or "HH:MM:SS" or ""."""
     day_text, _, rest = text.strip().replace("T", " ", 1).partition(" ")

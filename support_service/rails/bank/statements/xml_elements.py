@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import BinaryIO
 from xml.parsers import expat  # nosec: DTDs are refused before any entity can be declared
 from xml.sax.saxutils import escape, quoteattr
@@ -18,6 +19,15 @@ START_BYTES_MAX = 2**20
 _SEPARATOR = "\x1f"
 
 
+_MARKED = frozenset("&<>")
+
+
+@cache
+def _steps(path: str) -> tuple[str, ...]:
+    """Cut a path of our own; there are few of them."""
+    return tuple(path.split("/"))
+
+
 @dataclass(slots=True)
 class Element:
     """One element: its name without namespace, attributes, text and children."""
@@ -29,9 +39,10 @@ class Element:
 
     def each(self, path: str) -> list["Element"]:
         """Every element at a path such as "NtryDtls/TxDtls"."""
-        name, _, rest = path.partition("/")
-        found = [child for child in self.children if child.name == name]
-        return [deeper for child in found for deeper in child.each(rest)] if rest else found
+        found = [self]
+        for name in _steps(path):
+            found = [child for one in found for child in one.children if child.name == name]
+        return found
 
     def first(self, *paths: str) -> "Element | None":
         """The first element at the first path that has one."""
@@ -59,7 +70,9 @@ class Element:
         if self.attributes:
             attributes = "".join(f" {name}={quoteattr(value)}" for name, value in self.attributes.items())
         if not self.children:
-            written.append(f"<{self.name}{attributes}>{escape(self.text.strip())}</{self.name}>")
+            text = self.text.strip()
+            text = text if _MARKED.isdisjoint(text) else escape(text)
+            written.append(f"<{self.name}{attributes}>{text}</{self.name}>")
             return
         written.append(f"<{self.name}{attributes}>")
         for child in self.children:
@@ -107,7 +120,7 @@ class _Reader:
         self._tree: list[Element] = []
         self._text: list[str] = []
         self._local: dict[str, str] = {}
-        self._text_size = self._elements = self._silent_bytes = 0
+        self._depth = self._text_size = self._elements = self._silent_bytes = 0
         self._events: list[Began | Element | Ended] = []
         self.parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
         self.parser.buffer_text = True
@@ -137,8 +150,9 @@ class _Reader:
             local = self._local[name] = name.rpartition(_SEPARATOR)[2]
             if len(self._local) > NAMES_MAX:
                 raise StatementRefused("the XML holds more kinds of elements than any statement")
-        if len(self._way) + len(self._tree) > DEPTH_MAX:
+        if self._depth > DEPTH_MAX:
             raise StatementRefused("the XML is nested too deeply: this is no statement")
+        self._depth += 1
         if self._tree or (self._way and self._way[-1] in self._parents and local not in self._parents):
             self._elements += 1
             if self._elements > ELEMENTS_PER_TREE_MAX:
@@ -151,12 +165,13 @@ class _Reader:
 
     def _end(self, _name: str) -> None:
         self._silent_bytes = 0
+        self._depth -= 1
         if not self._tree:
             self._events.append(Ended(self._way.pop()))
             return
         element = self._tree.pop()
         # Text counts in elements without children alone: between children stands nothing but layout.
-        element.text = "".join(self._text) if not element.children else ""
+        element.text = "".join(self._text) if self._text and not element.children else ""
         self._text = []
         if self._tree:
             self._tree[-1].children.append(element)
