@@ -43,7 +43,7 @@ local n = 0
 request = function() n = n + 1; return wrk.format("GET", "/support?article=https%3A%2F%2Fa.example%2F" .. n) end
 """
 FLASK_TIMES_AIM, BARE_SHARE_AIM, UNSEEN_AIM = 3, 0.4, 2_000
-PAGE_KB_AIM, WIDGET_KB_AIM = 50, 8
+PAGE_KB_AIM, WIDGET_KB_AIM = 30, 6
 REQUESTS_BEFORE_WEIGHING = 500
 MARKS = ("<!-- figures -->", "<!-- end of figures -->")
 
@@ -167,9 +167,9 @@ def _speed_lines(speeds: dict[str, float]) -> list[str]:
 def _size_lines(sizes: dict[str, tuple[int, int]]) -> list[str]:
     lines = ["| a reader loads | bytes | gzipped |", "|---|---|---|"]
     lines += [f"| {name} | {plain:,} | {packed:,} |" for name, (plain, packed) in sizes.items()]
-    (page_plain, _), (_, widget_packed) = sizes.values()
-    if page_plain > PAGE_KB_AIM * 1000:
-        lines.append(f"\nMissed: the page is to have at most {PAGE_KB_AIM} kB.")
+    (_, page_packed), (_, widget_packed) = sizes.values()
+    if page_packed > PAGE_KB_AIM * 1000:
+        lines.append(f"\nMissed: the page is to have at most {PAGE_KB_AIM} kB gzipped.")
     if widget_packed > WIDGET_KB_AIM * 1000:
         lines.append(f"\nMissed: the widget is to have at most {WIDGET_KB_AIM} kB gzipped.")
     return [*lines, ""]

@@ -252,6 +252,22 @@ def test_large_text_and_close_zoom_push_nothing_out(origin: str, visit: Visit) -
     assert near.evaluate("document.documentElement.scrollWidth") == 320
 
 
+@pytest.mark.parametrize("path", ["/gift", "/arrived", "/verify", "/privacy", "/widget"])
+def test_the_other_pages_hold_large_text_close_zoom_forced_colours_and_stillness(
+    origin: str, visit: Visit, path: str
+) -> None:
+    page = visit(size=WIDE_PHONE, has_forced_colors=True).page
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(origin + path)
+    assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
+    assert page.evaluate("document.getAnimations().length") == 0
+    page.set_viewport_size({"width": 320, "height": 256})
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
+    page.set_viewport_size({"width": WIDE_PHONE[0], "height": WIDE_PHONE[1]})
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    assert page.evaluate("document.documentElement.scrollWidth") == WIDE_PHONE[0]
+
+
 def test_the_keyboard_reaches_and_shows_everything(origin: str, visit: Visit) -> None:
     page = open_page(visit(), f"{origin}/support")
     page.keyboard.press("Tab")

@@ -17,6 +17,20 @@ pytestmark = pytest.mark.browser
 
 BLOCK = "support-block section"
 
+# A hundred and fifty, from each of two mouths.
+_HOSTILE_MESSAGES = """
+const deep = {}; let at = deep; for (let n = 0; n < 500; n++) at = at.supportHeight = {};
+const heights = [1234, "1234", 1234.5, -1, 0, 1e9, NaN, Infinity, null, undefined, [1234], [[1234]], { valueOf: 1234 },
+  true, 1234n, "1234px", "</script><script>document.title='owned'</script>", new Date(1234), new Map([[1, 2]]), /1234/,
+  new Uint8Array(99), "9".repeat(9999), deep, "__proto__", new Error("x")];
+const forms = [height => ({ supportHeight: height }), height => height, height => [height],
+  height => JSON.stringify({ supportHeight: String(height) }), height => ({ supportHeight: 1234, type: height }),
+  height => ({ __proto__: { supportHeight: height }, height, style: height, src: "https://evil.example/" })];
+for (const form of forms) for (const height of heights) parent.postMessage(form(height), "*");
+"""
+_STANDS = """[document.title, document.querySelectorAll("*").length,
+  ...[...document.querySelectorAll("iframe")].map(frame => [frame.height, frame.src, frame.style.cssText])]"""
+
 
 @pytest.fixture
 def article_port() -> int:
@@ -167,12 +181,12 @@ def test_a_frame_grows_as_high_as_it_says_and_hears_nobody_else(
     folded = page.evaluate("Number(document.querySelector('iframe').height)")
     page.frame_locator("iframe >> nth=0").locator("summary >> nth=0").click()
     page.wait_for_function(f"Number(document.querySelector('iframe').height) > {folded}")
-    page.evaluate("window.postMessage({ supportHeight: 1234 }, '*')")
-    page.evaluate(
-        "document.querySelector('#other').contentWindow.eval('parent.postMessage({supportHeight: 1234}, \"*\")')"
-    )
+    before = page.evaluate(_STANDS)
+    # From the page itself and from a frame of somebody else: the right word from the wrong mouth, and wrong ones.
+    for mouth in ("window", "document.querySelector('#other').contentWindow"):
+        page.evaluate(f"{mouth}.eval({_HOSTILE_MESSAGES!r})")
     page.evaluate("new Promise(done => setTimeout(done, 50))")
-    assert "1234" not in page.evaluate("[...document.querySelectorAll('iframe')].map(frame => frame.height).join()")
+    assert page.evaluate(_STANDS) == before
 
 
 def test_without_script_the_plain_link_carries_the_article(
