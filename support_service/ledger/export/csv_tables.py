@@ -23,6 +23,12 @@ _JSON = json.JSONEncoder(ensure_ascii=False)
 _BYTE_ORDER_MARK = "\ufeff"
 # Fields that are decimals; all other numbers are whole.
 _DECIMALS = ("amount",)
+# Numbers, moments and words of our own: there is nothing in them that a spreadsheet could run.
+_OURS = {
+    *("kind", "units", "amount", "refunded_units", "counted_units", "fee_units", "net_units", "state", "direction"),
+    *("block_height", "seen_at", "confirmed_at", "occurred_at", "booking_date"),
+}
+_IS_OURS = [name in _OURS for name in FIELDS]
 
 
 def write(exported: Iterable[Exported], _for: ForPeople) -> Iterator[bytes]:
@@ -47,14 +53,13 @@ def _lines(exported: Iterable[Exported], *, separator: str, decimal_sign: str) -
         row = one.row
         if decimal_sign != ".":
             row |= {name: str(row[name]).replace(".", decimal_sign) for name in _DECIMALS}
-        add([_cell(value) for value in row.values()])
+        cells = zip(row.values(), _IS_OURS, strict=True)
+        add(["" if value is None else value if is_ours else _cell(value) for value, is_ours in cells])
     yield line.getvalue().encode()
 
 
 def _cell(value: object) -> str:
     match value:
-        case None:
-            return ""
         case str():
             return harmless(value)
         case list():

@@ -7,7 +7,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, RowMapping, Text, and_, cast, or_, select
+from sqlalchemy import Connection, Text, and_, cast, or_, select
 
 from support_service.giving import Donation
 from support_service.ledger.columns import Units
@@ -123,17 +123,20 @@ def _chunks(database: Database, wanted: Wanted, last_report: int) -> Iterator[Ex
         after = rows[-1]["id"]
 
 
-def _page(tx: Connection, wanted: Wanted, *, after: int, last_report: int) -> list[RowMapping]:
+def _page(tx: Connection, wanted: Wanted, *, after: int, last_report: int) -> list[dict[str, Any]]:
     """Read rows that are wanted now, and all that changed since, for they may have been wanted then."""
     joined = donation.outerjoin(personal_data, personal_data.c.digest == donation.c.personal_digest)
     asked = select(*_COLUMNS, personal_data.c.body.label("personal_body")).select_from(joined)
     is_known = [donation.c.state.is_not(None), *conditions(wanted)]
     changed_since = donation.c.last_report > last_report
     asked = asked.where(donation.c.id > after, or_(changed_since, and_(*is_known)))
-    return list(tx.execute(asked.order_by(donation.c.id).limit(CHUNK_ROWS)).mappings().all())
+    found = tx.execute(asked.order_by(donation.c.id).limit(CHUNK_ROWS))
+    # Each row is asked for some forty names: a plain mapping answers in a quarter of the time of the driver's.
+    names = list(found.keys())
+    return [dict(zip(names, row, strict=True)) for row in found.all()]
 
 
-def _as_of(tx: Connection, rows: list[RowMapping], wanted: Wanted, last_report: int) -> list[Exported]:
+def _as_of(tx: Connection, rows: list[dict[str, Any]], wanted: Wanted, last_report: int) -> list[Exported]:
     """Take the rows as they are, and those that changed since as they were."""
     changed = histories(tx, [row["id"] for row in rows if row["last_report"] > last_report])
     found, digests = [], {}
