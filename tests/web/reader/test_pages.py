@@ -371,3 +371,18 @@ def test_every_public_page_describes_itself(client: FlaskClient, path: str) -> N
 def test_an_empty_month_and_a_silent_ledger_say_nothing(client: FlaskClient, path: str) -> None:
     assert (client.get(path).status_code, client.get(path).text) == (503, "")
     assert client.get("/month/xx").status_code == 404
+
+
+def test_both_languages_say_how_to_send_crypto_safely_and_what_a_sum_is_for(tmp_path: Path) -> None:
+    page = reader(tmp_path, NBU)
+    for lang, care, heading in (
+        ("uk", "Звірте перші й останні символи адреси. Переказ не можна скасувати", "Переказом 200"),
+        (
+            "en",
+            "Compare the first and the last characters of the address. A transfer cannot be taken back",
+            "Transfer 200",
+        ),
+    ):
+        text = page.get(f"/support?lang={lang}&amount=200&currency=UAH").text
+        assert care in text
+        assert f">{heading}" in text, "nothing stands before it that it would be another way to"
