@@ -31,8 +31,6 @@ _SCHEME = re.compile(r"^[a-z]+://(?:www\.)?")
 _SIGNS = {"₴": "uah", "грн": "uah", "€": "eur", "$": "usd", "£": "gbp", "zł": "pln"}
 
 
-# The few assets and addresses are in every row.
-@lru_cache(maxsize=256)
 def folded(text: str) -> str:
     """Write a text so that what people take for one word is one text: case, width and apostrophes do not matter."""
     found = unicodedata.normalize("NFKC", text).casefold()
@@ -41,16 +39,22 @@ def folded(text: str) -> str:
     return found
 
 
+# Of assets and addresses there are few, and each gift has one; what people write is never held.
+_few = lru_cache(maxsize=256)(folded)
+
+
 def terms_of(row: Values, personal: Personal) -> frozenset[str]:
     """Name everything that a gift is found by, from its row in the table of donations and what is kept of a person."""
     if row["state"] is None:
         return frozenset()
     amount = plain_units(row["units"], row["exponent"])
-    found = {f"{AMOUNT}{amount} {folded(row['asset'])}"}
+    found = {f"{AMOUNT}{amount} {_few(row['asset'])}"}
     tx, locator = row["tx"], row["locator"]
     # A place inside a transaction is found by the transaction.
-    facts = [tx, None if tx and locator.startswith(tx) else locator, row["address"], row["support_code"]]
+    facts = [tx, None if tx and locator.startswith(tx) else locator, row["support_code"]]
     found.update(FACT + folded(text)[:TERM_CHARS_MAX] for text in facts if text)
+    if row["address"]:
+        found.add(FACT + _few(row["address"])[:TERM_CHARS_MAX])
     found.update(FACT + text for text in _article_terms(row["article"]))
     found.update(PERSON + text for text in _person_terms(personal))
     return frozenset(found)

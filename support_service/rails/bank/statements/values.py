@@ -11,6 +11,8 @@ from support_service.rails.bank.statements.statement import BadField, StatementR
 # No account of a newsroom moves a quadrillion; a longer number is a misread column.
 DIGITS_MAX = 15
 YEAR_MIN, YEAR_MAX = 1990, 2100
+# "2026-09-02T21:11:00.000+02:00" and some spaces.
+DAY_CHARACTERS_MAX = 40
 # Excel counts days from here; its 29 February 1900, which never was, lies before any year we read.
 _EXCEL_DAY_ZERO = date(1899, 12, 30)
 
@@ -99,10 +101,13 @@ def _decimal_sign(number: str, marks: list[str], *, text: str, name: str, decima
     return marks[0]
 
 
-# A statement has few days and many lines.
-@lru_cache(maxsize=1_024)
 def read_day(text: str, *, name: str = "date", order: str = "") -> tuple[date, str]:
     """Read a day with or without a time: the day, and the wall clock as "HH:MM" or "HH:MM:SS" or ""."""
+    # A statement has few days and many lines; a text that is longer than any of them is not held.
+    return _held_day(text, name, order) if len(text) <= DAY_CHARACTERS_MAX else _day(text, name, order)
+
+
+def _day(text: str, name: str, order: str) -> tuple[date, str]:
     day_text, _, rest = text.strip().replace("T", " ", 1).partition(" ")
     clock = _read_clock(rest.strip().strip(",").strip(), name) if rest.strip() else ""
     day_text = day_text.strip(",")
@@ -116,6 +121,9 @@ def read_day(text: str, *, name: str = "date", order: str = "") -> tuple[date, s
     if not YEAR_MIN <= day.year <= YEAR_MAX:
         raise BadField(name, f"{text[:40]!r} lies too far away")
     return day, clock
+
+
+_held_day = lru_cache(maxsize=1_024)(_day)
 
 
 def read_serial(text: str, *, name: str = "date") -> date:
