@@ -87,6 +87,7 @@ def quarters(since: datetime, until: datetime) -> tuple[int, int]:
 
 
 _IS_IT = [quarter_total.c[name] == bindparam(f"held_{name}") for name in NAMES]
+_OF_QUARTERS = select(quarter_total).where(quarter_total.c.quarter.in_(bindparam("quarters", expanding=True)))
 _MOVED, _EMPTY = update(quarter_total).where(*_IS_IT), delete(quarter_total).where(*_IS_IT)
 
 
@@ -120,7 +121,7 @@ def _held(tx: Connection, keys: Collection[QuarterKey]) -> dict[QuarterKey, Sums
     """Read the sums that are kept under these keys: a question for many quarters, since one has few sums."""
     found: dict[QuarterKey, Sums] = {}
     for chunk in in_chunks(sorted({key[0] for key in keys})):
-        for row in tx.execute(select(quarter_total).where(quarter_total.c.quarter.in_(chunk))):
+        for row in tx.execute(_OF_QUARTERS, {"quarters": chunk}):
             found[tuple(row[: len(NAMES)])] = Sums(*row[len(NAMES) :])
     return {key: found[key] for key in keys if key in found}
 
