@@ -21,6 +21,7 @@ FOUND_MAX = 500
 
 _STANDS = (State.SEEN, State.CONFIRMED)
 _GONE = (State.ORPHANED, State.REPLACED)
+_ANSWERS = donation.alias("answers")
 
 
 class AwaitedSums:
@@ -73,9 +74,8 @@ def with_sum_of_its_own(tx: Connection, made: Intent, awaiting: Awaiting) -> Int
 
 def _asked(now: datetime) -> Select[tuple[object, ...]]:
     wanted, came = awaited_sum.c, donation.c
-    answers = donation.alias("answers")
     is_answered = exists().where(
-        answers.c.intent == wanted.intent, or_(answers.c.state.is_(None), answers.c.state.not_in(_GONE))
+        _ANSWERS.c.intent == wanted.intent, or_(_ANSWERS.c.state.is_(None), _ANSWERS.c.state.not_in(_GONE))
     )
     is_it = and_(
         came.network == wanted.network,

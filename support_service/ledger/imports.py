@@ -22,6 +22,7 @@ LINES_PER_REPORT = 500
 CONTENT_KEPT = timedelta(days=1)
 IMPORTS_MAX = 50
 
+_OTHER, _BROUGHT = import_line.alias("other"), statement_import.alias("brought")
 _ALL_BUT_CONTENT = [column for column in statement_import.c if column.name != "content"]
 
 
@@ -143,12 +144,11 @@ def _lines(number: int) -> Select[tuple[object, ...]]:
 
 def _own(number: int) -> Select[tuple[object, ...]]:
     """Ask for the lines that stand and that this import alone tells: no other file, and no answer of the bank."""
-    other, brought = import_line.alias("other"), statement_import.alias("brought")
     elsewhere = exists().where(
-        other.c.line == known_line.c.number,
-        other.c["import"] != number,
-        brought.c.number == other.c["import"],
-        brought.c.taken_back_at.is_(None),
+        _OTHER.c.line == known_line.c.number,
+        _OTHER.c["import"] != number,
+        _BROUGHT.c.number == _OTHER.c["import"],
+        _BROUGHT.c.taken_back_at.is_(None),
     )
     stands = donation.c.stand.is_(None) | donation.c.stand.like('%"stands":true%')
     return _lines(number).where(stands, ~elsewhere, ~known_line.c.memo.like('%"live": true%'))

@@ -40,6 +40,7 @@ INTENT_DAYS_MAX = 30
 # A transfer takes three days at most, over a weekend.
 OPEN_DAYS_MAX = 3
 _STANDS = (State.CONFIRMED, State.PARTIALLY_REFUNDED)
+_TAKEN = donation.alias("taken")
 
 
 class Why(StrEnum):
@@ -348,8 +349,7 @@ def _others(tx: Connection, found: Donation) -> list[Donation]:
         if payment.bank.line_class != "reversal":
             asked = asked.where(donation.c.kind == Kind.DONATION)
     elif "manual" in payment.flags:
-        taken = donation.alias("taken")
-        is_taken = exists().where(taken.c.linked_to == donation.c.ref)
+        is_taken = exists().where(_TAKEN.c.linked_to == donation.c.ref)
         asked = asked.where(
             donation.c.address.in_(line_accounts(tx)),
             donation.c.bank_class.is_not(None),

@@ -49,7 +49,7 @@ TRY_LASTS = timedelta(minutes=20)
 CODE_DRAWS_MAX = 100
 # So many words about one gift are looked through for an e-mail; most gifts have two or three.
 CLAIMS_MAX = 200
-
+_CHOSEN = personal_data.alias("chosen")
 
 _WITH_PERSON = select(intent, personal_data.c.body.label("personal_body")).select_from(
     intent.outerjoin(personal_data, personal_data.c.digest == intent.c.personal_digest)
@@ -197,11 +197,10 @@ class Intents:
 
         None where none is known, or it was erased.
         """
-        chosen = personal_data.alias("chosen")
         joined = donation.outerjoin(personal_data, personal_data.c.digest == donation.c.personal_digest)
         joined = joined.outerjoin(intent, intent.c.ref == donation.c.intent)
-        joined = joined.outerjoin(chosen, chosen.c.digest == intent.c.personal_digest)
-        asked = select(donation.c.id, personal_data.c.body, chosen.c.body.label("chosen")).select_from(joined)
+        joined = joined.outerjoin(_CHOSEN, _CHOSEN.c.digest == intent.c.personal_digest)
+        asked = select(donation.c.id, personal_data.c.body, _CHOSEN.c.body.label("chosen")).select_from(joined)
         with self._database.read() as tx:
             row = tx.execute(asked.where(donation.c.ref == ref)).one_or_none()
             if row is None:

@@ -4,8 +4,21 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, exists, func, literal_column, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    select,
+    update,
+)
 
 from support_service.giving import (
     UNTOLD,
@@ -49,7 +62,7 @@ _KEYS_OF = ByKeys(select(line_key), line_key.c.number)
 # Said in the statement itself, not bound to it: only so SQLite knows that its partial index serves.
 BY_HAND: ColumnElement[str] = literal_column("'manual'")
 _REVERSAL: ColumnElement[str] = literal_column("'reversal'")
-_OTHER = donation.alias("other")
+_OTHER, _HAND, _LINE, _FIRST = (donation.alias(name) for name in ("other", "hand", "line", "first"))
 _BY_HAND = select(donation.c.ref, donation.c.asset, donation.c.units, donation.c.method, donation.c.occurred_at).where(
     donation.c.flags == BY_HAND,
     donation.c.state == State.CONFIRMED,
@@ -58,6 +71,68 @@ _BY_HAND = select(donation.c.ref, donation.c.asset, donation.c.units, donation.c
 _STANDS = (State.CONFIRMED, State.PARTIALLY_REFUNDED)
 # What was given back later did move the account when it came.
 MOVED = (*_STANDS, State.REFUNDED, State.DISPUTED)
+
+# What every turn of every account asks, built once: to build a question costs more than to ask it.
+_ACCOUNTS: BindParameter[str] = bindparam("accounts", expanding=True)
+_OF_THEM, _IS_LINE = donation.c.address.in_(_ACCOUNTS), donation.c.bank_class.is_not(None)
+_IS_LINKED = exists().where(_OTHER.c.linked_to == donation.c.ref)
+_PAYOUT: ColumnElement[str] = literal_column(f"'{Kind.PAYOUT}'")
+_SENT = (
+    donation.c.kind == _PAYOUT,
+    donation.c.state == State.CONFIRMED,
+    donation.c.direction == Direction.OUT,
+    donation.c.bank_class.is_(None),
+    ~_IS_LINKED,
+)
+_LATE_PAYOUTS = (
+    select(donation.c.locator)
+    .where(
+        *_SENT,
+        donation.c.asset.in_(
+            select(_LINE.c.asset)
+            .join(_FIRST, _FIRST.c.ref == _LINE.c.linked_to)
+            .where(_LINE.c.address == bindparam("account"), _LINE.c.kind == _PAYOUT)
+        ),
+        donation.c.occurred_at.between(bindparam("since"), bindparam("until")),
+    )
+    .order_by(donation.c.occurred_at)
+    .limit(LATE_SHOWN_MAX)
+)
+_OPEN_PAYOUTS = select(donation).where(*_SENT, donation.c.link.is_(None)).order_by(donation.c.id)
+_PAYOUT_LINES = (
+    select(donation)
+    .where(donation.c.kind == _PAYOUT, donation.c.state == State.CONFIRMED, donation.c.link.is_(None))
+    .where(donation.c.direction == Direction.IN, _IS_LINE, _OF_THEM)
+    .order_by(donation.c.id)
+)
+_CODES = select(support_code.c.code, support_code.c.intent)
+_WITH_PEOPLE = donations_with_people()
+_OF_REFS = _WITH_PEOPLE.where(donation.c.ref.in_(bindparam("refs", expanding=True)))
+_REVERSING = (
+    _WITH_PEOPLE.where(donation.c.state == State.CONFIRMED, _IS_LINE)
+    .join(known_line, known_line.c.ref == donation.c.ref)
+    .where(known_line.c.reverses.is_(None))
+)
+_REVERSING_JUDGED = _REVERSING.where(_OF_THEM, donation.c.bank_class == _REVERSAL, donation.c.link.is_(None))
+# Few are linked, many are of an account: asked so, the database begins with the few.
+_REVERSING_LINKED = _REVERSING.where(
+    donation.c.linked_to.is_not(None), func.coalesce(donation.c.address, "").in_(_ACCOUNTS)
+)
+_FALLEN = (
+    _WITH_PEOPLE.add_columns(known_line.c.reverses)
+    .join(known_line, known_line.c.ref == donation.c.ref)
+    .where(known_line.c.reverses.is_not(None), _OF_THEM, donation.c.state != State.CONFIRMED)
+    .order_by(donation.c.id)
+)
+_SPLIT = _WITH_PEOPLE.where(donation.c.split.is_not(None), _OF_THEM).order_by(donation.c.id)
+_PENDING = _WITH_PEOPLE.where(_OF_THEM, _IS_LINE, donation.c.state == State.SEEN).order_by(donation.c.id)
+_UNTOLD = (
+    select(_HAND.c.ref.label("by_hand"), _LINE.c.ref.label("line"))
+    .join(_LINE, _LINE.c.ref == _HAND.c.linked_to)
+    .where(_LINE.c.stand.like('%"stands":false%'), _HAND.c.direction == Direction.IN, _LINE.c.address.in_(_ACCOUNTS))
+)
+_LAST_NUMBER = select(func.coalesce(func.max(known_line.c.number), 0))
+_MEMO = update(known_line).where(known_line.c.locator == bindparam("of")).values(memo=bindparam("told"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,21 +182,9 @@ class Lines:
 
         Some of them, the oldest first: whose payouts go to an account that nobody hears is not told every day.
         """
-        of_payouts = donation.c.kind == literal_column(f"'{Kind.PAYOUT}'")
-        line, first = donation.alias("line"), donation.alias("first")
-        received = select(line.c.asset).join(first, first.c.ref == line.c.linked_to)
-        received = received.where(line.c.address == account, line.c.kind == literal_column(f"'{Kind.PAYOUT}'"))
-        asked = select(donation.c.locator).where(
-            of_payouts,
-            donation.c.state == State.CONFIRMED,
-            donation.c.direction == Direction.OUT,
-            donation.c.bank_class.is_(None),
-            donation.c.asset.in_(received),
-            donation.c.occurred_at.between(to_micros(since), to_micros(until)),
-            ~exists().where(_OTHER.c.linked_to == donation.c.ref),
-        )
+        asked = {"account": account, "since": to_micros(since), "until": to_micros(until)}
         with self._database.read() as tx:
-            return tx.execute(asked.order_by(donation.c.occurred_at).limit(LATE_SHOWN_MAX)).scalars().all()
+            return tx.execute(_LATE_PAYOUTS, asked).scalars().all()
 
     def line_units(self, account: str, asset: str, days: tuple[date, date]) -> int:
         """Sum what an account's lines of some days moved, both days included: in less out, taken back left out."""
@@ -140,7 +203,7 @@ class Lines:
     def issued_codes(self) -> Mapping[str, str]:
         """Tell every support code that was issued, with the reference of the choice that it stands for."""
         with self._database.read() as tx:
-            return {row.code: row.intent for row in tx.execute(select(support_code.c.code, support_code.c.intent))}
+            return {row.code: row.intent for row in tx.execute(_CODES)}
 
 
 class TxLineBooks:
@@ -173,18 +236,7 @@ class TxLineBooks:
 
     def open_reversals(self, accounts: Collection[str]) -> Sequence[Reversal]:
         """List the lines of these accounts that take something back, while nothing is lowered by it."""
-        asked = donations_with_people().where(donation.c.state == State.CONFIRMED, donation.c.bank_class.is_not(None))
-        asked = asked.join(known_line, known_line.c.ref == donation.c.ref).where(known_line.c.reverses.is_(None))
-        ours = sorted(accounts)
-        judged = asked.where(
-            donation.c.address.in_(ours), donation.c.bank_class == _REVERSAL, donation.c.link.is_(None)
-        )
-        linked = donation.c.linked_to.is_not(None)
-        told = [
-            *self._tx.execute(judged.where(donation.c.address.in_(ours))).mappings(),
-            # Few are linked, many are of an account: asked so, the database begins with the few.
-            *self._tx.execute(asked.where(linked, func.coalesce(donation.c.address, "").in_(ours))).mappings(),
-        ]
+        told = [*self._rows(_REVERSING_JUDGED, accounts), *self._rows(_REVERSING_LINKED, accounts)]
         originals = self.donations({row["linked_to"] for row in told if row["linked_to"]})
         # The arrival of a payout is about it, and takes nothing back.
         arrived = {
@@ -195,22 +247,14 @@ class TxLineBooks:
 
     def fallen_reversals(self, accounts: Collection[str]) -> Sequence[Reversal]:
         """List the lines of these accounts that took something back and stand no more."""
-        asked = donations_with_people().add_columns(known_line.c.reverses)
-        asked = asked.join(known_line, known_line.c.ref == donation.c.ref)
-        asked = asked.where(
-            known_line.c.reverses.is_not(None),
-            donation.c.address.in_(sorted(accounts)),
-            donation.c.state != State.CONFIRMED,
-        )
-        told = list(self._tx.execute(asked.order_by(donation.c.id)).mappings())
+        told = self._rows(_FALLEN, accounts)
         originals = self.donations({row["reverses"] for row in told})
         return [_reversal(row, originals.get(row["reverses"])) for row in told]
 
     def splits(self, accounts: Collection[str]) -> Sequence[Split]:
         """List the lines of these accounts whose gifts are booked one by one."""
-        asked = donations_with_people().where(donation.c.split.is_not(None), donation.c.address.in_(sorted(accounts)))
         found = []
-        for row in self._tx.execute(asked.order_by(donation.c.id)).mappings().all():
+        for row in self._rows(_SPLIT, accounts):
             line = read_donation(row, row["personal_body"])
             if line.split is not None and line.split.nonce is not None:
                 numbers = range(1, len(line.split.units) + 1)
@@ -237,12 +281,9 @@ class TxLineBooks:
 
     def untold_joins(self, accounts: Collection[str]) -> Sequence[Pair]:
         """List gifts booked by hand whose line was taken back with its file."""
-        hand, line = donation.alias("hand"), donation.alias("line")
-        asked = select(hand.c.ref.label("by_hand"), line.c.ref.label("line")).join(line, line.c.ref == hand.c.linked_to)
-        asked = asked.where(line.c.stand.like('%"stands":false%'), hand.c.direction == Direction.IN)
-        rows = self._tx.execute(asked.where(line.c.address.in_(sorted(accounts)))).all()
-        found = self.donations({ref for row in rows for ref in (row.by_hand, row.line)})
-        return [Pair(found[row.by_hand], found[row.line]) for row in rows]
+        rows = self._rows(_UNTOLD, accounts)
+        found = self.donations({ref for row in rows for ref in (row["by_hand"], row["line"])})
+        return [Pair(found[row["by_hand"]], found[row["line"]]) for row in rows]
 
     def pairs(self, accounts: Collection[str]) -> Sequence[Pair]:
         """List gifts that were booked by hand with the lines of these accounts that may be the same."""
@@ -250,23 +291,11 @@ class TxLineBooks:
 
     def payouts(self, accounts: Collection[str]) -> Sequence[PaidOut]:
         """Pair what processors paid out with the lines of one sum about that day that nobody said anything of."""
-        of_payouts = donation.c.kind == literal_column(f"'{Kind.PAYOUT}'")
-        stands = (of_payouts, donation.c.state == State.CONFIRMED, donation.c.link.is_(None))
-        arrived = exists().where(_OTHER.c.linked_to == donation.c.ref)
-        sent = select(donation).where(
-            *stands, donation.c.direction == Direction.OUT, donation.c.bank_class.is_(None), ~arrived
-        )
-        told = [read_donation(row, None) for row in self._tx.execute(sent.order_by(donation.c.id)).mappings()]
+        told = [read_donation(row, None) for row in self._tx.execute(_OPEN_PAYOUTS).mappings()]
         if not told:
             return []
-        lines = select(donation).where(
-            *stands,
-            donation.c.direction == Direction.IN,
-            donation.c.bank_class.is_not(None),
-            donation.c.address.in_(sorted(accounts)),
-        )
         by_sum: dict[tuple[str, int], list[Donation]] = {}
-        for row in self._tx.execute(lines.order_by(donation.c.id)).mappings():
+        for row in self._rows(_PAYOUT_LINES, accounts):
             line = read_donation(row, None)
             by_sum.setdefault((line.identity.asset, line.payment.units), []).append(line)
         return [
@@ -277,23 +306,20 @@ class TxLineBooks:
         ]
 
     def _with_people(self, refs: Sequence[str]) -> Sequence[RowMapping]:
-        return self._tx.execute(donations_with_people().where(donation.c.ref.in_(refs))).mappings().all()
+        return self._tx.execute(_OF_REFS, {"refs": refs}).mappings().all()
+
+    def _rows(self, asked: Select[Any], accounts: Collection[str]) -> Sequence[RowMapping]:
+        return self._tx.execute(asked, {"accounts": sorted(accounts)}).mappings().all()
 
     def pending(self, accounts: Collection[str]) -> Sequence[Donation]:
         """List lines of these accounts that the bank has told of and not booked."""
-        asked = donations_with_people().where(
-            donation.c.address.in_(sorted(accounts)),
-            donation.c.bank_class.is_not(None),
-            donation.c.state == State.SEEN,
-        )
-        rows = self._tx.execute(asked.order_by(donation.c.id)).mappings()
-        return [read_donation(row, row["personal_body"]) for row in rows]
+        return [read_donation(row, row["personal_body"]) for row in self._rows(_PENDING, accounts)]
 
     def opposite(self, of: Donation) -> Sequence[Donation]:
         """List lines of the same account, asset and sum that moved the other way and still stand."""
         there = of.identity
         other = Direction.OUT if there.direction is Direction.IN else Direction.IN
-        asked = donations_with_people().where(
+        asked = _WITH_PEOPLE.where(
             donation.c.address == there.address,
             donation.c.asset == there.asset,
             donation.c.units == of.payment.units,
@@ -337,7 +363,7 @@ def read_pairs(tx: Connection, accounts: Collection[str]) -> list[Pair]:
     ]
     found: dict[str, Donation] = {}
     for chunk in in_chunks(sorted({ref for hand, line in pairs for ref in (hand, line.ref)})):
-        people = tx.execute(donations_with_people().where(donation.c.ref.in_(chunk))).mappings()
+        people = tx.execute(_OF_REFS, {"refs": chunk}).mappings()
         found |= {row["ref"]: read_donation(row, row["personal_body"]) for row in people}
     memos = {
         row.ref: _references(row.locator, row.memo)
@@ -357,7 +383,7 @@ def _lines_of(tx: Connection, accounts: Collection[str], asset: str, units: int)
         donation.c.direction == Direction.IN,
         donation.c.kind == Kind.DONATION,
         donation.c.state == State.CONFIRMED,
-        ~exists().where(_OTHER.c.linked_to == donation.c.ref),
+        ~_IS_LINKED,
     )
     return [_Open(row.ref, row.method, row.occurred_at) for row in tx.execute(asked.order_by(donation.c.id))]
 
@@ -388,7 +414,7 @@ def _tell(tx: Connection, importing: int, told: Sequence[str]) -> None:
 def _keep(tx: Connection, kept: Sequence[KeptLine]) -> None:
     """Keep new lines under the next numbers; of known ones their memo and the keys that came to them."""
     numbers = {row["locator"]: row["number"] for row in _BY_LOCATOR.rows(tx, [line.locator for line in kept])}
-    last = tx.execute(select(func.coalesce(func.max(known_line.c.number), 0))).scalar_one()
+    last = tx.execute(_LAST_NUMBER).scalar_one()
     new = []
     for line in kept:
         if line.is_new:
@@ -403,7 +429,7 @@ def _keep(tx: Connection, kept: Sequence[KeptLine]) -> None:
                 }
             )  # fmt: skip
         else:
-            tx.execute(update(known_line).where(known_line.c.locator == line.locator).values(memo=line.memo))
+            tx.execute(_MEMO, {"of": line.locator, "told": line.memo})
     if new:
         insert_rows(tx, known_line, new)
     _add_keys(tx, kept, numbers)

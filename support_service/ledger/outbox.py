@@ -41,6 +41,7 @@ PUT_OFF_MAX = timedelta(hours=2)
 KEPT, CLEARED_MAX = timedelta(days=90), 200
 LISTED_MAX = 50
 ERROR_CHARS_MAX = 300
+_EARLIER = outbox.alias("earlier")
 
 
 class Standing(StrEnum):
@@ -242,12 +243,11 @@ class Outbox:
 
 def _due(tx: Connection, channel: str, now: datetime) -> int | None:
     """Find the oldest due message whose thread has nothing waiting before it."""
-    earlier = outbox.alias("earlier")
     is_held_up = exists().where(
-        earlier.c.channel == outbox.c.channel,
-        earlier.c.thread == outbox.c.thread,
-        earlier.c.state == str(Standing.WAITING),
-        earlier.c.number < outbox.c.number,
+        _EARLIER.c.channel == outbox.c.channel,
+        _EARLIER.c.thread == outbox.c.thread,
+        _EARLIER.c.state == str(Standing.WAITING),
+        _EARLIER.c.number < outbox.c.number,
     )
     asked = (
         select(outbox.c.number)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, literal_column, select
@@ -75,6 +76,7 @@ class Head:
     hash: str
 
 
+@cache
 def donations_with_people() -> Select[Any]:
     """Ask for donations whose payment is known, with their personal data; unordered."""
     joined = donation.outerjoin(personal_data, personal_data.c.digest == donation.c.personal_digest)

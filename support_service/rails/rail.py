@@ -25,11 +25,12 @@ class Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Section:
     """A table of the settings file that belongs to a rail: [name], or [[name]] where shape is a tuple.
 
     shape and default are as pydantic takes them; secret_files are its keys that name files with secrets.
+    Each is one of its kind, whatever it holds.
     """
 
     name: str

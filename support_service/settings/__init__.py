@@ -9,6 +9,7 @@ import os
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from pydantic_settings import SettingsError as PydanticSettingsError
 
 from support_service.money import Asset
 from support_service.rails.options import Mistake
-from support_service.rails.rail import Rail
+from support_service.rails.rail import Rail, Section
 from support_service.rails.text_file import Unreadable, read_text_file
 from support_service.settings.schema import (
     AssetTable,
@@ -219,14 +220,20 @@ def _read_toml(file: Path) -> tuple[dict[str, Any], list[Mistake]]:
         return {}, [Mistake("file", f"is not TOML: {error}")]
 
 
+@cache
+def _file_with(*sections: Section) -> type[_File]:
+    """Shape the whole file, made once however often settings are read."""
+    own: Any = {section.name: (section.shape, section.default) for section in sections}
+    return create_model("_File", __base__=_File, **own)
+
+
 class _Shape:
     """The settings file as these rails make it: their own tables, and the keys that name nodes of their networks."""
 
     def __init__(self, rails: Collection[Rail]) -> None:
         self.sections = [section for rail in rails for section in rail.sections]
         self._node_keys = tuple(dict.fromkeys(key for rail in rails for key in (*rail.node_keys, *rail.more_node_keys)))
-        own: Any = {section.name: (section.shape, section.default) for section in self.sections}
-        self.file: type[_File] = create_model("_File", __base__=_File, **own)
+        self.file = _file_with(*self.sections)
 
     def own_names(self, values: dict[str, Any]) -> list[str]:
         """Name the rails' own tables in the order of the file; those that are not in it come last."""
@@ -337,6 +344,7 @@ def _resolve_database(url: str, base: Path) -> str:
     return f"{prefix}{(base / path).absolute()}{'/' if path.endswith('/') else ''}"
 
 
+@cache
 def _packaged_assets() -> tuple[AssetTable, ...]:
     tables = tomllib.loads(resource("config/assets.toml").read_text(encoding="utf-8"))["assets"]
     return tuple(AssetTable(**table) for table in tables)

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-import shutil
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,11 +13,10 @@ import pytest
 from support_service.assembly import assemble
 from support_service.demo.mono import Message, MonoFake
 from support_service.giving import Report, State
-from support_service.ledger import Ledger
 from support_service.rails.processor import NotGenuine
 from tests.fixtures.cards import books, told
-from tests.fixtures.database import prepare
 from tests.fixtures.mono_schema import held_to_the_description
+from tests.fixtures.orders import every_order
 from tests.fixtures.plata import PlataHouse, plata_house
 from tests.fixtures.staff import FrozenClock
 
@@ -70,16 +69,6 @@ def reports(house: PlataHouse, messages: list[Message]) -> list[Report]:
     return [rail.hear(one.body, {"X-Sign": one.sign}).report for one in messages]
 
 
-def begun(house: PlataHouse, page: str, url: str) -> None:
-    """Make a ledger that knows what the reader chose and nothing else."""
-    intent = house.ledger.page_intent("mono", page)
-    assert intent is not None
-    prepare(url)
-    ledger = Ledger(url, clock=house.clock)
-    ledger.open_intent(intent, nonce="1" * 32)
-    ledger.dispose()
-
-
 @pytest.mark.parametrize("is_within_a_second", [False, True])
 @pytest.mark.parametrize("story", STORIES)
 def test_every_order_of_a_payments_messages_ends_alike(
@@ -93,15 +82,14 @@ def test_every_order_of_a_payments_messages_ends_alike(
     # What claims nothing can put nothing out of order.
     made = [one for one in reports(house, house.fake.messages) if not one.claims_nothing]
     assert 1 <= len(made) <= 5
-    begun(house, invoice, f"sqlite:///{tmp_path}/empty.db")
-    ends = set()
-    for order in itertools.permutations(made):
-        shutil.copy(tmp_path / "empty.db", tmp_path / "order.db")
-        ledger = Ledger(f"sqlite:///{tmp_path}/order.db", clock=house.clock)
-        for report in (*order, order[0]):
-            ledger.accept(report)
+    intent = house.ledger.page_intent("mono", invoice)
+    assert intent is not None
+    orders, ends = set(), set()
+    for order, ledger in every_order(tmp_path / "orders.db", intent, made, house.clock):
+        ledger.accept(order[0])
+        orders.add(tuple(report.key for report in order))
         ends.add((tuple(told(ledger)), tuple(sorted(books(ledger).items())), len(ledger.inbox())))
-        ledger.dispose()
+    assert len(orders) == math.factorial(len(made))
     assert [(held, waiting) for held, _, waiting in ends] == [(((f"mono:{invoice}", state, GIFT, counted),), 0)]
 
 

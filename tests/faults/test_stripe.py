@@ -1,8 +1,7 @@
 """Faults of card payments, by id: whatever Stripe says, how often and in what order, the ledger says the same."""
 
-import itertools
 import json
-import shutil
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,14 +15,13 @@ from support_service import cli
 from support_service.assembly import assemble, build_sources
 from support_service.demo.stripe import KEY, SECRET, StripeFake
 from support_service.giving import Frequency, Intent, State
-from support_service.ledger import Ledger
 from support_service.money import Asset
 from support_service.rails.processor import NotGenuine, ProcessorAccount
 from support_service.rails.rail import RailSettings
 from support_service.rails.stripe.processor import StripeProcessor, build_processor
 from support_service.watcher import run_once
 from tests.fixtures.cards import CardHouse, books, card_house, given, told
-from tests.fixtures.database import prepare
+from tests.fixtures.orders import every_order
 from tests.fixtures.staff import FrozenClock
 from tests.fixtures.stripe_schema import check
 
@@ -107,15 +105,12 @@ STORIES: dict[str, tuple[Callable[[CardHouse, str], None], State, int]] = {
 TOLD = ("checkout.session.completed", "payment_intent.succeeded", "charge.succeeded")
 
 
-def begun(house: CardHouse, url: str) -> None:
-    """Make a ledger that knows what the reader chose and nothing else."""
+def chosen(house: CardHouse) -> Intent:
+    """What the reader chose."""
     (session,) = house.fake.account.all("checkout.session")
     intent = house.ledger.intent(session["metadata"]["intent"])
     assert intent is not None
-    prepare(url)
-    ledger = Ledger(url, clock=house.clock)
-    ledger.open_intent(intent, nonce="1" * 32)
-    ledger.dispose()
+    return intent
 
 
 @pytest.mark.parametrize("story", STORIES)
@@ -126,16 +121,12 @@ def test_s3_every_order_of_a_payments_events_ends_alike(embedded: CardHouse, tmp
     telling = (*TOLD, "refund.created", "refund.updated", "charge.dispute.created", "charge.dispute.closed")
     events = [one for one in embedded.fake.events if one["type"] in telling]
     assert 4 <= len(events) <= 6
-    rail, ends = processor(embedded), set()
+    rail, orders, ends = processor(embedded), set(), set()
     reports = [rail.hear(*signed(embedded, event)).report for event in events]
-    begun(embedded, f"sqlite:///{tmp_path}/empty.db")
-    for order in itertools.permutations(reports):
-        shutil.copy(tmp_path / "empty.db", tmp_path / "order.db")
-        ledger = Ledger(f"sqlite:///{tmp_path}/order.db", clock=embedded.clock)
-        for report in order:
-            ledger.accept(report)
+    for order, ledger in every_order(tmp_path / "orders.db", chosen(embedded), reports, embedded.clock):
+        orders.add(tuple(report.key for report in order))
         ends.add((tuple(told(ledger)), tuple(sorted(books(ledger).items())), len(ledger.inbox())))
-        ledger.dispose()
+    assert len(orders) == math.factorial(len(events))
     assert [(held, waiting) for held, _, waiting in ends] == [(((payment, state, GIFT, counted),), 0)]
 
 

@@ -108,7 +108,7 @@ class World:
             return []
         depth, old = self.random.randint(1, most), self.node.best
         parent = self.node.height - depth
-        lost = [one for height in range(parent + 1, self.node.height + 1) for one in self._inside(height)]
+        lost = [one for digest in self.node.above(parent) for one in self.node.transactions(digest)]
         again = [one for one in lost if self.random.random() < 0.5]
         rivals = [self._rival(one) for one in lost if one not in again and self.random.random() < 0.3]
         txs = self._possible([*again, *rivals], upto=parent)
@@ -147,12 +147,8 @@ class World:
         return list(found.values())
 
     def _chain(self, upto: int | None = None) -> list[Transaction]:
-        last = self.node.height if upto is None else upto
-        return [one for height in range(self.base + 1, last + 1) for one in self._inside(height)]
-
-    def stop(self) -> None:
-        """End its node."""
-        self.node.stop()
+        digests = self.node.above(self.base)[: None if upto is None else upto - self.base]
+        return [one for digest in digests for one in self.node.transactions(digest)]
 
     def truth(self) -> dict[str, dict[str, Moved]]:
         """What the chain as it is now did to each of our addresses since the world began."""
@@ -233,9 +229,6 @@ class World:
             for vout, (script, units) in enumerate(one.outputs)
             if script in locks and units > 0 and (one.txid, vout) not in spent
         ]
-
-    def _inside(self, height: int) -> list[Transaction]:
-        return self.node.transactions(self.node.hash_at(height))
 
     def _ours(self) -> Lock:
         return self.random.choice(OURS)
@@ -420,13 +413,26 @@ def _toml(value: object) -> str:
 
 
 def play(
-    seed: int, *, steps: int = STEPS, kills: int = 0, database_url: str = "", watched: Sequence[Lock] = OURS
+    seed: int,
+    *,
+    steps: int = STEPS,
+    kills: int = 0,
+    database_url: str = "",
+    watched: Sequence[Lock] = OURS,
+    node: BitcoinNode | None = None,
 ) -> Ending:
-    """Play a Bitcoin world to its end. kills: how often a real watcher process is killed."""
+    """Play a Bitcoin world to its end. kills: how often a real watcher process is killed.
+
+    node: where an earlier world was; by default one of its own.
+    """
     started, ending = time.monotonic(), Ending(seed)
     with tempfile.TemporaryDirectory(prefix="world-bitcoin-") as folder, _quiet(), ExitStack() as stack:
-        world = World(seed, start_bitcoin())
-        stack.callback(world.stop)
+        if node is None:
+            node = start_bitcoin()
+            stack.callback(node.stop)
+        else:
+            node.begin_anew()
+        world = World(seed, node)
         core = stack.enter_context(CoreProxy(world.node))
         esplora, other = (stack.enter_context(Esplora(Index(world.node))) for _ in range(2))
         here = Player(world, (core, esplora, other), (Path(folder), database_url), watched)

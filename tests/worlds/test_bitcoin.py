@@ -1,9 +1,11 @@
 """Ten random Bitcoin worlds: whatever chain, nodes and watcher went through, the ledger says what happened."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
+from tests.fixtures.bitcoin_node import BitcoinNode, start_bitcoin
 from tests.worlds.bitcoin import KINDS, OURS, Traits, play
 from tests.worlds.play import Ending
 
@@ -44,12 +46,20 @@ def endings() -> dict[int, Ending]:
     return {}
 
 
+@pytest.fixture(scope="module")
+def node() -> Iterator[BitcoinNode]:
+    """The node of all worlds, each of which begins at the same height."""
+    made = start_bitcoin()
+    yield made
+    made.stop()
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_ledger_and_chain_agree_to_the_satoshi(
-    seed: int, endings: dict[int, Ending], request: pytest.FixtureRequest
+    seed: int, endings: dict[int, Ending], node: BitcoinNode, request: pytest.FixtureRequest
 ) -> None:
     url = str(request.getfixturevalue("postgresql_url")) if seed in ON_POSTGRESQL else ""
-    ending = endings[seed] = play(seed, kills=KILLED.get(seed, 0), database_url=url)
+    ending = endings[seed] = play(seed, kills=KILLED.get(seed, 0), database_url=url, node=node)
     replay = f"replay: python -m tests.worlds --chain bitcoin --seed {seed} --kills {KILLED.get(seed, 0)}"
     assert ending.problems == [], replay
     assert ending.movements > 0
@@ -65,11 +75,11 @@ def test_the_worlds_were_as_bad_as_they_claim(endings: dict[int, Ending]) -> Non
     assert FAULTS - set(fired) == set(), "these faults never fired"
 
 
-def test_a_ledger_that_does_not_hear_of_one_address_disagrees() -> None:
-    ending = play(0, steps=6, watched=OURS[:1])
+def test_a_ledger_that_does_not_hear_of_one_address_disagrees(node: BitcoinNode) -> None:
+    ending = play(0, steps=6, watched=OURS[:1], node=node)
     assert any("ledger None" in problem for problem in ending.problems)
 
 
-def test_what_a_server_told_half_before_it_failed_is_not_told_at_all() -> None:
+def test_what_a_server_told_half_before_it_failed_is_not_told_at_all(node: BitcoinNode) -> None:
     # In this world it fails between our two addresses; what waited at the first was shown as waiting for ever.
-    assert play(1154).problems == []
+    assert play(1154, node=node).problems == []

@@ -51,6 +51,11 @@ class Change:
 
 # Statements of every accept are built once: to build one costs more than to run it.
 _KNOWN = select(report.c.number).where(report.c.source == bindparam("source"), report.c.key == bindparam("key"))
+_FROZEN = select(source_freeze.c.reason).where(
+    source_freeze.c.source == bindparam("source"), source_freeze.c.ended_at.is_(None)
+)
+_STEP = select(cursor.c.step).where(cursor.c.source == bindparam("source"))
+_MOVE = update(cursor).where(cursor.c.source == bindparam("of"), cursor.c.step == bindparam("held"))
 _PLACE = select(
     head.c.number,
     head.c.hash,
@@ -113,8 +118,7 @@ def _place(tx: Connection, told: Report) -> tuple[Place, bool]:
 
 def _refuse_frozen(tx: Connection, source: str) -> None:
     """Asked in the same transaction: another watcher may have found out while this one was reading."""
-    asked = select(source_freeze.c.reason).where(source_freeze.c.source == source, source_freeze.c.ended_at.is_(None))
-    reason = tx.execute(asked).scalar_one_or_none()
+    reason = tx.execute(_FROZEN, {"source": source}).scalar_one_or_none()
     if reason is not None:
         raise SourceFrozen(frozen_text(source, reason))
 
@@ -134,13 +138,13 @@ def _follow(tx: Connection, source: str, to: Cursor) -> None:
         "checked_at": to_micros(to.checked_at),
         "memo": to.memo,
     }
-    held = tx.execute(select(cursor.c.step).where(cursor.c.source == source)).scalar_one_or_none()
+    held = tx.execute(_STEP, {"source": source}).scalar_one_or_none()
     if (held or 0) != to.step - 1:
         raise CursorMoved(f"{source}: the cursor stands at step {held or 0}, but the report follows step {to.step - 1}")
     if held is None:
         tx.execute(insert(cursor).values(source=source, **values))
         return
-    moved = tx.execute(update(cursor).where(cursor.c.source == source, cursor.c.step == held).values(**values))
+    moved = tx.execute(_MOVE, {"of": source, "held": held, **values})
     assert moved.rowcount == 1, "writers are serial"
 
 

@@ -6,10 +6,11 @@ is of one moment, the newest report at its start, and reads in chunks of short t
 """
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import islice
 from typing import TypeAlias
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Select, Table, func, select
 
 from support_service.ledger.article_totals import ARTICLES
 from support_service.ledger.engine import Database
@@ -50,6 +51,14 @@ APPEND_ONLY = (report, observation, posting, alias, waiting_claim, told_balance)
 # What a line is known by, and who told it, is only ever added, too; they belong to no report.
 GUARDED = (*APPEND_ONLY, line_key, known_line, import_line, staff_action)
 
+_HEAD = select(head.c.number, head.c.hash)
+_LAST_POSTING = select(func.coalesce(func.max(posting.c.posting_number), 0))
+_TOTALS = select(*(raw(column) for column in total.c))
+_STEPS = select(cursor.c.source, cursor.c.step)
+_ENDS = select(head.c.id, head.c.number)
+_NEWEST = select(func.coalesce(func.max(report.c.number), 0))
+_LOWEST = select(func.coalesce(func.min(donation.c.id), 1))
+
 
 def find_problems(database: Database, on_progress: Progress | None = None, since: Head | None = None) -> list[str]:
     """Check everything; [] means that all holds. on_progress is told how many rows of how many are done.
@@ -86,32 +95,37 @@ def _problems(database: Database, on_progress: Progress, since: Head | None) -> 
 
 
 def _moment(tx: Connection, on_progress: Progress) -> Moment:
-    last = tx.execute(select(head.c.number, head.c.hash)).first()
+    last = tx.execute(_HEAD).first()
     return Moment(
         on_progress=on_progress,
         last_report=last.number if last else 0,
         last_hash=last.hash if last else "",
         donations_count=_count(tx, donation),
-        last_posting=tx.execute(select(func.coalesce(func.max(posting.c.posting_number), 0))).scalar_one(),
+        last_posting=tx.execute(_LAST_POSTING).scalar_one(),
         rows={table.name: _count(tx, table) for table in APPEND_ONLY},
-        totals={tuple(row[:5]): (row[5], row[6]) for row in tx.execute(select(*(raw(c) for c in total.c)))},
+        totals={tuple(row[:5]): (row[5], row[6]) for row in tx.execute(_TOTALS)},
         kept={kept.table.name: _sums(tx, kept) for kept in (QUARTERS, DAYS, ARTICLES)},
-        steps={row.source: row.step for row in tx.execute(select(cursor.c.source, cursor.c.step))},
+        steps={row.source: row.step for row in tx.execute(_STEPS)},
     )
 
 
 def _count(tx: Connection, table: Table) -> int:
-    return tx.execute(select(func.count()).select_from(table)).scalar_one()
+    return tx.execute(_counted(table)).scalar_one()
+
+
+@cache
+def _counted(table: Table) -> Select[int]:
+    return select(func.count()).select_from(table)
 
 
 def _check_ends(tx: Connection) -> Iterator[str]:
     """See that the chain ends where it says; rows cut off at the end would leave no gap."""
-    ends = [tuple(row) for row in tx.execute(select(head.c.id, head.c.number))]
-    newest = tx.execute(select(func.coalesce(func.max(report.c.number), 0))).scalar_one()
+    ends = [tuple(row) for row in tx.execute(_ENDS)]
+    newest = tx.execute(_NEWEST).scalar_one()
     if ends != [(1, newest)]:
         told = ", ".join(str(number) for _, number in ends) or "nowhere"
         yield f"the newest report stored is {newest}, but the chain should end at {told}"
-    lowest = tx.execute(select(func.coalesce(func.min(donation.c.id), 1))).scalar_one()
+    lowest = tx.execute(_LOWEST).scalar_one()
     if lowest != 1:
         yield f"the first donation has number {lowest}, not 1"
 

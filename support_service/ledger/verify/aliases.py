@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, or_, select
+from sqlalchemy import BindParameter, Connection, RowMapping, and_, bindparam, or_, select
 
 from support_service.giving import rail_of
 from support_service.ledger import canonical
@@ -27,6 +27,51 @@ from support_service.ledger.tables import (
 )
 from support_service.ledger.verify.parts import CHUNK_ROWS, Moment, as_stored, raw_units
 from support_service.ledger.verify.reports import check_personal
+
+_AFTER: BindParameter[int] = bindparam("after")
+_UNTIL: BindParameter[int] = bindparam("until")
+_BODIES = select(report.c.number, report.c.source, report.c.body).where(
+    report.c.number > _AFTER, report.c.number <= _UNTIL
+)
+_ALIASES, _WAITING, _BALANCES = (
+    asked.where(table.c.report_number > _AFTER, table.c.report_number <= _UNTIL)
+    for table, asked in (
+        (alias, select(alias)),
+        (waiting_claim, select(waiting_claim)),
+        (told_balance, select(*(raw_units(column) for column in told_balance.c))),
+    )
+)
+_IS_SAME = and_(
+    *(donation.c[name] == alias.c[name] for name in ("network", "asset", "address", "direction", "locator"))
+)
+_IS_NAMED = (alias.c.rail == waiting_claim.c.rail) & (alias.c.name == waiting_claim.c.name)
+_WAITED = (
+    select(
+        waiting_claim.c.report_number,
+        waiting_claim.c.name,
+        waiting_claim.c.part,
+        waiting_claim.c.rank_major,
+        waiting_claim.c.rank_minor,
+        observation.c.rank_major.label("seen_major"),
+        observation.c.rank_minor.label("seen_minor"),
+    )
+    .select_from(
+        waiting_claim.join(alias, _IS_NAMED)
+        .outerjoin(donation, _IS_SAME)
+        .outerjoin(
+            observation, (observation.c.donation_id == donation.c.id) & (observation.c.part == waiting_claim.c.part)
+        )
+    )
+    .where(waiting_claim.c.report_number <= _UNTIL)
+    .where(or_(waiting_claim.c.asset.is_(None), waiting_claim.c.asset == alias.c.asset))
+)
+_PLANS = select(*(raw_units(column) for column in plan.c)).where(plan.c.report_number > _AFTER)
+_INTENTS = select(intent).where(intent.c.ref > bindparam("after")).order_by(intent.c.ref).limit(CHUNK_ROWS)
+_GONE = (
+    select(donation.c.id, donation.c.ref, donation.c.intent)
+    .outerjoin(intent, intent.c.ref == donation.c.intent)
+    .where(donation.c.intent.is_not(None), intent.c.ref.is_(None))
+)
 
 
 def check_names(database: Database, moment: Moment, *, since: int = 0) -> Iterator[str]:
@@ -49,8 +94,7 @@ def _check_told(database: Database, moment: Moment, since: int) -> Iterator[str]
     for after in range(since, moment.last_report, CHUNK_ROWS):
         until = min(after + CHUNK_ROWS, moment.last_report)
         with database.read() as tx:
-            asked = select(report.c.number, report.c.source, report.c.body)
-            rows = tx.execute(asked.where(report.c.number.between(after + 1, until))).all()
+            rows = tx.execute(_BODIES, {"after": after, "until": until}).all()
             bodies = {row.number: _names_in(row.body) for row in rows}
             rails = {row.number: rail_of(row.source) for row in rows}
             held = {
@@ -81,7 +125,7 @@ def _names_in(body: str) -> dict[str, Any]:
 
 def _aliases(tx: Connection, after: int, until: int) -> dict[int, list[Any]]:
     found: dict[int, list[Any]] = {}
-    for row in tx.execute(select(alias).where(alias.c.report_number.between(after + 1, until))).mappings():
+    for row in tx.execute(_ALIASES, {"after": after, "until": until}).mappings():
         told = [row["name"], canonical.identity_body(identity_of_alias(row))]
         found.setdefault(row["report_number"], []).append((row["rail"], told))
     return found
@@ -89,8 +133,7 @@ def _aliases(tx: Connection, after: int, until: int) -> dict[int, list[Any]]:
 
 def _waits(tx: Connection, after: int, until: int) -> dict[int, list[Any]]:
     found: dict[int, list[Any]] = {}
-    asked = select(waiting_claim).where(waiting_claim.c.report_number.between(after + 1, until))
-    for row in tx.execute(asked).mappings():
+    for row in tx.execute(_WAITING, {"after": after, "until": until}).mappings():
         told = {"name": row["name"], "part": row["part"], "rank": [row["rank_major"], row["rank_minor"]]}
         told |= {} if row["asset"] is None else {"asset": row["asset"]}
         found.setdefault(row["report_number"], []).append((row["rail"], {**told, "claim": _json(row["claim"])}))
@@ -99,8 +142,7 @@ def _waits(tx: Connection, after: int, until: int) -> dict[int, list[Any]]:
 
 def _balances(tx: Connection, after: int, until: int, rails: Mapping[int, str]) -> dict[int, list[Any]]:
     found: dict[int, list[Any]] = {}
-    asked = select(*(raw_units(column) for column in told_balance.c))
-    for row in tx.execute(asked.where(told_balance.c.report_number.between(after + 1, until))).mappings():
+    for row in tx.execute(_BALANCES, {"after": after, "until": until}).mappings():
         told = {name: row[name] for name in ("network", "address", "asset", "exponent", "units", "mark", "at")}
         found.setdefault(row["report_number"], []).append((rails.get(row["report_number"]), told))
     return found
@@ -129,25 +171,8 @@ def _check_found(tx: Connection, moment: Moment) -> Iterator[str]:
 
     One that is counted in another asset than the money waits for people, and must not stand there.
     """
-    names = ("network", "asset", "address", "direction", "locator")
-    is_same = and_(*(donation.c[name] == alias.c[name] for name in names))
-    is_named = (alias.c.rail == waiting_claim.c.rail) & (alias.c.name == waiting_claim.c.name)
-    joined = waiting_claim.join(alias, is_named).outerjoin(donation, is_same)
-    joined = joined.outerjoin(
-        observation, (observation.c.donation_id == donation.c.id) & (observation.c.part == waiting_claim.c.part)
-    )
-    asked = select(
-        waiting_claim.c.report_number,
-        waiting_claim.c.name,
-        waiting_claim.c.part,
-        waiting_claim.c.rank_major,
-        waiting_claim.c.rank_minor,
-        observation.c.rank_major.label("seen_major"),
-        observation.c.rank_minor.label("seen_minor"),
-    ).select_from(joined)
     is_found: dict[tuple[int, str, str], bool] = {}
-    fits = or_(waiting_claim.c.asset.is_(None), waiting_claim.c.asset == alias.c.asset)
-    for row in tx.execute(asked.where(waiting_claim.c.report_number <= moment.last_report, fits)):
+    for row in tx.execute(_WAITED, {"until": moment.last_report}):
         key = (row.report_number, row.name, row.part)
         seen = row.seen_major is not None and (row.seen_major, row.seen_minor) >= (row.rank_major, row.rank_minor)
         is_found[key] = is_found.get(key, False) or seen
@@ -157,8 +182,7 @@ def _check_found(tx: Connection, moment: Moment) -> Iterator[str]:
 
 
 def _check_plans(tx: Connection, moment: Moment, since: int) -> Iterator[str]:
-    asked = select(*(raw_units(column) for column in plan.c)).where(plan.c.report_number > since)
-    stored = tx.execute(asked).mappings()
+    stored = tx.execute(_PLANS, {"after": since}).mappings()
     rows = {(row["rail"], row["name"]): row for row in stored}
     for (rail, name), (claim, number) in moment.plans.items():
         row = rows.pop((rail, name), None)
@@ -180,18 +204,14 @@ def _check_intents(database: Database) -> Iterator[str]:
     after = ""
     while True:
         with database.read() as tx:
-            asked = select(intent).where(intent.c.ref > after).order_by(intent.c.ref).limit(CHUNK_ROWS)
-            rows = list(tx.execute(asked).mappings().all())
+            rows = list(tx.execute(_INTENTS, {"after": after}).mappings().all())
             problems = list(_check_intent_rows(tx, rows))
         yield from problems
         if len(rows) < CHUNK_ROWS:
             break
         after = rows[-1]["ref"]
     with database.read() as tx:
-        missing = select(donation.c.id, donation.c.ref, donation.c.intent).outerjoin(
-            intent, intent.c.ref == donation.c.intent
-        )
-        gone = list(tx.execute(missing.where(donation.c.intent.is_not(None), intent.c.ref.is_(None))))
+        gone = list(tx.execute(_GONE))
     yield from (f"donation {row.id} ({row.ref}): the intent it names is gone" for row in gone)
 
 

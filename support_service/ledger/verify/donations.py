@@ -60,9 +60,11 @@ _LEGS = (
 )
 
 
+_ROWS = select(*_COLUMNS).where(donation.c.id > bindparam("after")).order_by(donation.c.id).limit(bindparam("chunk"))
+
+
 def _rows(tx: Connection, after: int) -> list[RowMapping]:
-    asked = select(*_COLUMNS).where(donation.c.id > after)
-    return list(tx.execute(asked.order_by(donation.c.id).limit(CHUNK_ROWS)).mappings().all())
+    return list(tx.execute(_ROWS, {"after": after, "chunk": CHUNK_ROWS}).mappings().all())
 
 
 def check_chunk(tx: Connection, found: Sequence[RowMapping], moment: Moment) -> Iterator[str]:

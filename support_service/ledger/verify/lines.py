@@ -11,17 +11,39 @@ from support_service.ledger.rows import donation_rows, read_donation
 from support_service.ledger.tables import donation, known_line, line_key
 from support_service.ledger.verify.parts import CHUNK_ROWS
 
+_HAND, _LINE = donation.alias("hand"), donation.alias("line")
+_LOST = (
+    select(donation.c.id, donation.c.locator)
+    .where(donation.c.bank_class.is_not(None), ~exists().where(known_line.c.ref == donation.c.ref))
+    .order_by(donation.c.id)
+    .limit(CHUNK_ROWS)
+)
+_STRAY = select(known_line.c.locator).where(~exists().where(donation.c.ref == known_line.c.ref)).limit(CHUNK_ROWS)
+_KEYLESS = (
+    select(known_line.c.locator).where(~exists().where(line_key.c.number == known_line.c.number)).limit(CHUNK_ROWS)
+)
+_JOINS = (
+    select(_HAND.c.id, _LINE.c.units, _HAND.c.units.label("mine"), _LINE.c.asset, _HAND.c.asset.label("of"))
+    .outerjoin(_LINE, _LINE.c.ref == _HAND.c.linked_to)
+    .where(_HAND.c.linked_to.is_not(None), _HAND.c.direction == Direction.IN, _HAND.c.bank_class.is_(None))
+    .order_by(_HAND.c.id)
+)
+_TWICE = (
+    select(donation.c.linked_to)
+    .where(donation.c.linked_to.is_not(None), donation.c.direction == Direction.IN, donation.c.bank_class.is_(None))
+    .group_by(donation.c.linked_to)
+    .having(func.count() > 1)
+)
+_SPLIT = (
+    select(donation).where(donation.c.split.is_not(None), donation.c.bank_class.is_not(None)).order_by(donation.c.id)
+)
+
 
 def check_lines(database: Database) -> Iterator[str]:
     """Hold the lines that are kept against the money that they brought; some hundred problems are enough."""
-    is_kept = exists().where(known_line.c.ref == donation.c.ref)
-    is_booked = exists().where(donation.c.ref == known_line.c.ref)
-    is_found = exists().where(line_key.c.number == known_line.c.number)
     with database.read() as tx:
-        asked = select(donation.c.id, donation.c.locator).where(donation.c.bank_class.is_not(None), ~is_kept)
-        lost = tx.execute(asked.order_by(donation.c.id).limit(CHUNK_ROWS)).all()
-        stray = tx.execute(select(known_line.c.locator).where(~is_booked).limit(CHUNK_ROWS)).scalars().all()
-        keyless = tx.execute(select(known_line.c.locator).where(~is_found).limit(CHUNK_ROWS)).scalars().all()
+        lost = tx.execute(_LOST).all()
+        stray, keyless = (tx.execute(asked).scalars().all() for asked in (_STRAY, _KEYLESS))
         said = [*_check_joins(tx), *_check_splits(tx)]
     yield from said
     for row in lost:
@@ -32,24 +54,16 @@ def check_lines(database: Database) -> Iterator[str]:
 
 def _check_joins(tx: Connection) -> Iterator[str]:
     """See that a gift booked by hand is joined to one line of its sum, and no line to two."""
-    hand, line = donation.alias("hand"), donation.alias("line")
-    asked = select(hand.c.id, line.c.units, hand.c.units.label("mine"), line.c.asset, hand.c.asset.label("of"))
-    asked = asked.outerjoin(line, line.c.ref == hand.c.linked_to)
-    asked = asked.where(hand.c.linked_to.is_not(None), hand.c.direction == Direction.IN, hand.c.bank_class.is_(None))
-    for row in tx.execute(asked.order_by(hand.c.id)):
+    for row in tx.execute(_JOINS):
         if (row.units, row.asset) != (row.mine, row.of):
             yield f"donation {row.id} is joined to a bank line of another sum"
-    twice = select(donation.c.linked_to).where(
-        donation.c.linked_to.is_not(None), donation.c.direction == Direction.IN, donation.c.bank_class.is_(None)
-    )
-    for ref in tx.execute(twice.group_by(donation.c.linked_to).having(func.count() > 1)).scalars():
+    for ref in tx.execute(_TWICE).scalars():
         yield f"bank line {ref}: several gifts booked by hand are joined to it"
 
 
 def _check_splits(tx: Connection) -> Iterator[str]:
     """See that the gifts that a line holds are there, and sum to it."""
-    asked = select(donation).where(donation.c.split.is_not(None), donation.c.bank_class.is_not(None))
-    for row in tx.execute(asked.order_by(donation.c.id)).mappings().all():
+    for row in tx.execute(_SPLIT).mappings().all():
         name = f"bank line {row['locator']}"
         try:
             line = read_donation(row, None)

@@ -3,11 +3,17 @@
 from collections.abc import Iterator
 from itertools import groupby
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping, bindparam, select
 
 from support_service.ledger.engine import Database
 from support_service.ledger.tables import posting
 from support_service.ledger.verify.parts import CHUNK_ROWS, Moment, raw_units
+
+_LEGS = (
+    select(*(raw_units(column) for column in posting.c))
+    .where(posting.c.posting_number.between(bindparam("first"), bindparam("until")))
+    .order_by(posting.c.posting_number, posting.c.leg)
+)
 
 
 def check_postings(database: Database, moment: Moment, *, after: int = 0) -> Iterator[str]:
@@ -15,10 +21,8 @@ def check_postings(database: Database, moment: Moment, *, after: int = 0) -> Ite
     last = (0, 0)
     for first in range(after + 1, moment.last_posting + 1, CHUNK_ROWS):
         until = min(first + CHUNK_ROWS - 1, moment.last_posting)
-        asked = select(*(raw_units(column) for column in posting.c))
-        asked = asked.where(posting.c.posting_number.between(first, until))
         with database.read() as tx:
-            rows = tx.execute(asked.order_by(posting.c.posting_number, posting.c.leg)).mappings().all()
+            rows = tx.execute(_LEGS, {"first": first, "until": until}).mappings().all()
         moment.reach("posting in order", sum(row["report_number"] <= moment.last_report for row in rows))
         legs = {number: list(group) for number, group in groupby(rows, key=lambda row: int(row["posting_number"]))}
         for number in range(first, until + 1):

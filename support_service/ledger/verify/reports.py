@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from support_service.ledger import canonical
 from support_service.ledger.engine import Database
@@ -16,6 +16,23 @@ from support_service.ledger.verify.parts import CHUNK_ROWS, Moment
 Said: TypeAlias = list[dict[str, Any]]
 
 FIRST_HASH = "0" * 64
+
+_REPORTS = (
+    select(report)
+    .where(report.c.number > bindparam("after"), report.c.number <= bindparam("last"))
+    .order_by(report.c.number)
+    .limit(bindparam("chunk"))
+)
+_IDENTITY = ("network", "asset", "address", "direction", "locator")
+_OBSERVATIONS = (
+    select(observation, *(donation.c[name] for name in _IDENTITY))
+    .select_from(observation.outerjoin(donation, donation.c.id == observation.c.donation_id))
+    .where(observation.c.report_number > bindparam("after"), observation.c.report_number <= bindparam("until"))
+    .order_by(observation.c.id)
+)
+_KEPT_APART = select(personal_data).where(
+    personal_data.c.digest.in_(bindparam("digests", expanding=True)), personal_data.c.kind == bindparam("of_kind")
+)
 
 
 @dataclass(slots=True)
@@ -53,20 +70,14 @@ def check_reports(database: Database, moment: Moment, link: Link | None = None) 
 
 
 def _reports(tx: Connection, after: int, last: int) -> list[RowMapping]:
-    asked = select(report).where(report.c.number > after, report.c.number <= last)
-    return list(tx.execute(asked.order_by(report.c.number).limit(CHUNK_ROWS)).mappings().all())
+    return list(tx.execute(_REPORTS, {"after": after, "last": last, "chunk": CHUNK_ROWS}).mappings().all())
 
 
 def _observations(tx: Connection, after: int, until: int) -> dict[int, Said]:
     """Read stored observations as a report's body says them, by report, each with its number."""
-    names = ("network", "asset", "address", "direction", "locator")
-    asked = select(observation, *(donation.c[name] for name in names)).select_from(
-        observation.outerjoin(donation, donation.c.id == observation.c.donation_id)
-    )
-    asked = asked.where(observation.c.report_number > after, observation.c.report_number <= until)
     found: dict[int, Said] = {}
-    for row in tx.execute(asked.order_by(observation.c.id)).mappings():
-        said = {"identity": [row[name] for name in names], "part": row["part"], "claim": row["claim"]}
+    for row in tx.execute(_OBSERVATIONS, {"after": after, "until": until}).mappings():
+        said = {"identity": [row[name] for name in _IDENTITY], "part": row["part"], "claim": row["claim"]}
         said |= {"id": row["id"], "rank": [row["rank_major"], row["rank_minor"]]}
         found.setdefault(row["report_number"], []).append(said)
     return found
@@ -117,8 +128,8 @@ def check_personal(tx: Connection, kind: str, wanted: dict[str, str]) -> Iterato
     """Hold erasable data against the digests that name them; wanted maps each digest to who names it."""
     held: dict[str, RowMapping] = {}
     for chunk in in_chunks(sorted(wanted)):
-        asked = select(personal_data).where(personal_data.c.digest.in_(chunk), personal_data.c.kind == kind)
-        held |= {row["digest"]: row for row in tx.execute(asked).mappings()}
+        rows = tx.execute(_KEPT_APART, {"digests": chunk, "of_kind": kind}).mappings()
+        held |= {row["digest"]: row for row in rows}
     for digest, owner in wanted.items():
         if digest not in held:
             yield f"{owner}: its {kind} data are gone without having been erased"

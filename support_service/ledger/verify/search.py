@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Connection, func, literal_column, select
+from sqlalchemy import Connection, bindparam, func, literal_column, select
 
 from support_service.ledger.canonical import read_personal
 from support_service.ledger.engine import Database
@@ -11,6 +11,13 @@ from support_service.ledger.search import terms_of_row
 from support_service.ledger.tables import head, search_term
 from support_service.ledger.terms import PERSON
 from support_service.ledger.verify.parts import Moment
+
+_FOUND = select(search_term.c.term, search_term.c.donation_id).where(
+    search_term.c.donation_id.between(bindparam("first"), bindparam("last"))
+)
+_OF_PEOPLE = _FOUND.where(search_term.c.term >= literal_column(f"'{PERSON}'"))
+_OF_TERMS = _FOUND.where(search_term.c.term.in_(bindparam("terms", expanding=True)))
+_NEWEST, _COUNT = select(head.c.number), select(func.count()).select_from(search_term)
 
 
 def check_terms(tx: Connection, rows: Sequence[Values], moment: Moment) -> Iterator[str]:
@@ -26,16 +33,14 @@ def check_terms(tx: Connection, rows: Sequence[Values], moment: Moment) -> Itera
         return
     moment.terms += sum(map(len, expected.values()))
     held: dict[int, set[str]] = {number: set() for number in expected}
-    is_here = search_term.c.donation_id.between(min(expected), max(expected))
+    here = {"first": min(expected), "last": max(expected)}
     terms = sorted({term for terms in expected.values() for term in terms})
     # A person's words are looked for from the gift's side, too: none may be left that nothing says any more.
-    ways = [
-        search_term.c.term >= literal_column(f"'{PERSON}'"),
-        *(search_term.c.term.in_(one) for one in in_chunks(terms)),
-    ]
-    for way in ways:
-        for term, number in tx.execute(select(search_term.c.term, search_term.c.donation_id).where(way, is_here)).all():
-            held.setdefault(number, set()).add(term)
+    told = [*tx.execute(_OF_PEOPLE, here)]
+    for one in in_chunks(terms):
+        told += tx.execute(_OF_TERMS, {**here, "terms": one})
+    for term, number in told:
+        held.setdefault(number, set()).add(term)
     for row in rows:
         if row["id"] in expected and held[row["id"]] != expected[row["id"]]:
             yield f"donation {row['id']} ({row['ref']}) is not found by what it says: its search terms are others"
@@ -44,7 +49,7 @@ def check_terms(tx: Connection, rows: Sequence[Values], moment: Moment) -> Itera
 def check_term_count(database: Database, moment: Moment) -> Iterator[str]:
     """See that there are no other terms, unless something was written meanwhile."""
     with database.read() as tx:
-        newest = tx.execute(select(head.c.number)).scalar_one_or_none()
-        rows = tx.execute(select(func.count()).select_from(search_term)).scalar_one()
+        newest = tx.execute(_NEWEST).scalar_one_or_none()
+        rows = tx.execute(_COUNT).scalar_one()
     if newest == moment.last_report and rows != moment.terms:
         yield f"{rows} rows in search_term, but the donations have {moment.terms}"
