@@ -34,7 +34,7 @@ QUARTERS, DAYS = KeptSums(quarter_total, len(NAMES)), KeptSums(day_total, len(NA
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
+class QuarterSums:
     """Sums of gifts of one asset, and what of them still counts was worth; counted_gifts are those that count."""
 
     gifts: int = 0
@@ -44,9 +44,9 @@ class Sums:
     fee_units: int = 0
     worth_units: int = 0
 
-    def plus(self, other: "Sums", sign: int = 1) -> "Sums":
+    def plus(self, other: "QuarterSums", sign: int = 1) -> "QuarterSums":
         """Add other sums, or with sign -1 take them off."""
-        return Sums(
+        return QuarterSums(
             self.gifts + sign * other.gifts,
             self.counted_gifts + sign * other.counted_gifts,
             self.units + sign * other.units,
@@ -80,7 +80,7 @@ class QuarterTotal:
     exponent: int
     currency: str
     currency_exponent: int
-    sums: Sums
+    sums: QuarterSums
 
     @property
     def begin(self) -> datetime:
@@ -88,7 +88,7 @@ class QuarterTotal:
         return from_micros(self.quarter * QUARTER_MICROS)
 
 
-def counted_in(found: Donation) -> tuple[QuarterKey, Sums] | None:
+def counted_in(found: Donation) -> tuple[QuarterKey, QuarterSums] | None:
     """Tell where a piece of money is summed, and with what; None for what is no gift or never reached us."""
     payment, identity, value = found.payment, found.identity, found.value
     is_gift = payment.kind in COUNTED_KINDS and identity.direction is Direction.IN
@@ -98,7 +98,7 @@ def counted_in(found: Donation) -> tuple[QuarterKey, Sums] | None:
     where = (quarter, payment.method, payment.rail, identity.network, identity.asset, payment.exponent)
     counted = found.counted_units
     brought = worth(value, counted, of=payment.units)
-    sums = Sums(1, int(bool(counted)), counted, found.refunded_units, found.fee_units or 0, brought)
+    sums = QuarterSums(1, int(bool(counted)), counted, found.refunded_units, found.fee_units or 0, brought)
     return (*where, value.currency if value else "", value.exponent if value else 0), sums
 
 
@@ -142,7 +142,7 @@ def read_quarters(
         held = {tuple(row[: len(NAMES)]): list(map(int, row[len(NAMES) :])) for row in rows}
     else:
         held = _read_pieces(tx, [*(to_micros(one) // QUARTER_MICROS for one in starts), end])
-    return tuple(QuarterTotal(*(*key, Sums(*sums))) for key, sums in held.items())
+    return tuple(QuarterTotal(*(*key, QuarterSums(*sums))) for key, sums in held.items())
 
 
 def _rows(tx: Connection, kept: KeptSums, first: int, end: int) -> Sequence[Sequence[Any]]:

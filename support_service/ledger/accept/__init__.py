@@ -15,8 +15,8 @@ from sqlalchemy import Connection, bindparam, exists, func, insert, select, upda
 from support_service.giving import Cursor, Donation, Report
 from support_service.ledger import canonical
 from support_service.ledger.accept.aliases import bodies, write_names
-from support_service.ledger.accept.new_claims import News, check, news
-from support_service.ledger.accept.write import Place, Writing, store, write_balances
+from support_service.ledger.accept.new_claims import NewClaims, check, news
+from support_service.ledger.accept.write import NextPlace, Writing, store, write_balances
 from support_service.ledger.columns import to_micros
 from support_service.ledger.errors import CursorMoved, SourceFrozen
 from support_service.ledger.rows import ByKeys, insert_rows
@@ -109,10 +109,10 @@ def accept_report(tx: Connection, told: Report, now: datetime, *, only_news: boo
     return Change(place.report, store(at, found))
 
 
-def _place(tx: Connection, told: Report) -> tuple[Place, bool]:
+def _place(tx: Connection, told: Report) -> tuple[NextPlace, bool]:
     """Find where the next of everything goes, and whether this report is there already."""
     row = tx.execute(_PLACE, {"source": told.source, "key": told.key}).one()
-    place = Place(row.number + 1, row.hash, row.donation, row.observation, row.posting)
+    place = NextPlace(row.number + 1, row.hash, row.donation, row.observation, row.posting)
     return place, row.known is not None
 
 
@@ -148,7 +148,7 @@ def _follow(tx: Connection, source: str, to: Cursor) -> None:
     assert moved.rowcount == 1, "writers are serial"
 
 
-def _remember(at: Writing, told: Report, found: News) -> None:
+def _remember(at: Writing, told: Report, found: NewClaims) -> None:
     """Store the report as the next link of the chain, and apart from it what says who gave."""
     tx, number, now = at.tx, at.place.report, at.now
     raw_digest = None if told.raw is None else canonical.sha256(told.raw)
@@ -165,7 +165,7 @@ def _remember(at: Writing, told: Report, found: News) -> None:
     assert moved.rowcount == 1, "writers are serial"
 
 
-def _body(told: Report, found: News, *, number: int, raw_digest: str | None, accepted_at: int) -> str:
+def _body(told: Report, found: NewClaims, *, number: int, raw_digest: str | None, accepted_at: int) -> str:
     """Say all that the report says and brings about; what it repeats is not news and not in it."""
     at = told.cursor
     said = {

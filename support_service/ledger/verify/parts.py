@@ -16,7 +16,7 @@ CHUNK_ROWS = 500
 
 
 @dataclass(slots=True)
-class Moment:
+class VerifyMoment:
     """The ledger at the start of the check, and what the parts have found on their way through it."""
 
     on_progress: Callable[[int, int], None]

@@ -10,7 +10,7 @@ from support_service.ledger.rows import Values, in_chunks, personal_by_digest
 from support_service.ledger.search import terms_of_row
 from support_service.ledger.tables import head, search_term
 from support_service.ledger.terms import PERSON
-from support_service.ledger.verify.parts import Moment
+from support_service.ledger.verify.parts import VerifyMoment
 
 _FOUND = select(search_term.c.term, search_term.c.donation_id).where(
     search_term.c.donation_id.between(bindparam("first"), bindparam("last"))
@@ -20,7 +20,7 @@ _OF_TERMS = _FOUND.where(search_term.c.term.in_(bindparam("terms", expanding=Tru
 _NEWEST, _COUNT = select(head.c.number), select(func.count()).select_from(search_term)
 
 
-def check_terms(tx: Connection, rows: Sequence[Values], moment: Moment) -> Iterator[str]:
+def check_terms(tx: Connection, rows: Sequence[Values], moment: VerifyMoment) -> Iterator[str]:
     """Hold the terms of a chunk of donations against what these say now."""
     bodies = personal_by_digest(tx, sorted({row["personal_digest"] for row in rows if row["personal_digest"]}))
     expected: dict[int, frozenset[str]] = {}
@@ -46,7 +46,7 @@ def check_terms(tx: Connection, rows: Sequence[Values], moment: Moment) -> Itera
             yield f"donation {row['id']} ({row['ref']}) is not found by what it says: its search terms are others"
 
 
-def check_term_count(database: Database, moment: Moment) -> Iterator[str]:
+def check_term_count(database: Database, moment: VerifyMoment) -> Iterator[str]:
     """See that there are no other terms, unless something was written meanwhile."""
     with database.read() as tx:
         newest = tx.execute(_NEWEST).scalar_one_or_none()

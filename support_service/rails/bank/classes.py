@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cache
 
 from support_service.rails.bank.folding import fold
-from support_service.rails.bank.line import Line, Standing
+from support_service.rails.bank.line import Line, LineStanding
 
 
 class LineClass(StrEnum):
@@ -177,7 +177,7 @@ def _fits(rule: Rule, said: _Said) -> bool:
 
 def _marks(line: Line) -> frozenset[str]:
     marks = (
-        "reversal" if line.is_reversal or line.standing is Standing.TAKEN_BACK else "",
+        "reversal" if line.is_reversal or line.standing is LineStanding.TAKEN_BACK else "",
         "return" if line.is_return else "",
         "batch" if line.batch_count > 1 else "",
         "card" if "card" in line.kind.split() else "",
