@@ -7,7 +7,7 @@ from flask import Flask
 from jinja2 import StrictUndefined
 
 from support_service.assembly import Assembly, assemble, build_processors
-from support_service.door import Door, Place, Routes
+from support_service.door import Door, DoorPlace, Routes
 from support_service.door.live import Patience
 from support_service.giving import Clock, utc_now
 from support_service.ledger import Ledger
@@ -106,6 +106,6 @@ def _keep_proved(door: Door, addresses: ProvedAddresses) -> None:
             door.warm()
 
 
-def _place(at: Service) -> Place:
+def _place(at: Service) -> DoorPlace:
     web = at.assembly.settings.web
-    return Place(at.base, at.hosts, web.proxy_hops, web.client_address_header.lower())
+    return DoorPlace(at.base, at.hosts, web.proxy_hops, web.client_address_header.lower())

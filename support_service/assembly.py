@@ -14,13 +14,13 @@ from support_service.ledger.address import read_database_url
 from support_service.ledger.errors import LedgerError
 from support_service.manifest.minisign import BadKey, read_public_key
 from support_service.manifest.proof import Trust
-from support_service.notifications.settings import Asked, Notifications, read_notifications
+from support_service.notifications.settings import Notifications, ParsedSettings, read_notifications
 from support_service.rails import RAILS
 from support_service.rails.options import Mistake, Options, Surroundings
-from support_service.rails.processor import Believed, Intents, Processor, one_card_way
+from support_service.rails.processor import Believed, IntentFinder, Processor, one_card_way
 from support_service.rails.rail import Expected, OwnTables, Rail, RailSettings
 from support_service.rails.source import Source
-from support_service.rates.settings import Choices, read_value
+from support_service.rates.settings import RateSettings, read_value
 from support_service.rates.valuation import POLL_SECONDS, Finder, source_name
 from support_service.settings import Settings, SettingsError, read_settings
 from support_service.settings.schema import MethodEntry
@@ -36,7 +36,7 @@ class Assembly:
 
     settings: Settings
     methods: tuple[PaymentMethod, ...]
-    value: Choices | None
+    value: RateSettings | None
     rails: Mapping[str, Rail]
     own: Mapping[str, object] = field(default_factory=dict)
     trust: Trust | None = None
@@ -107,7 +107,7 @@ def build_valuation(assembly: Assembly, unvalued: Finder, *, clock: Clock) -> li
     return [building.build_valuation(assembly.value, assembly.settings.networks, unvalued, clock=clock)]
 
 
-def build_processors(assembly: Assembly, intents: Intents, *, clock: Clock) -> dict[str, Processor]:
+def build_processors(assembly: Assembly, intents: IntentFinder, *, clock: Clock) -> dict[str, Processor]:
     """Build who charges cards, by the key of the method; `intents` finds what a reader chose."""
     rails = assembly.rails.values()
     built = {rail.name: rail.build_processor(assembly.given(rail.name), intents, clock=clock) for rail in rails}
@@ -160,7 +160,7 @@ def _trust(settings: Settings, mistakes: list[Mistake]) -> Trust | None:
 
 def _told(settings: Settings, mistakes: list[Mistake]) -> Notifications:
     publisher, base = settings.publisher, settings.file.absolute().parent
-    asked = Asked(
+    asked = ParsedSettings(
         mail=settings.mail,
         notify=settings.notify,
         heartbeat=settings.heartbeat,
@@ -184,7 +184,7 @@ def _network_mistakes(settings: Settings, rails: Mapping[str, Rail]) -> list[Mis
     return mistakes
 
 
-def _value(settings: Settings, mistakes: list[Mistake]) -> Choices | None:
+def _value(settings: Settings, mistakes: list[Mistake]) -> RateSettings | None:
     if settings.value is None:
         return None
     return read_value(settings.value, Surroundings(settings.networks, settings.assets), mistakes)

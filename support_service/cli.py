@@ -50,7 +50,7 @@ _PORT = click.option(
 
 
 @dataclass
-class Call:
+class CommandCall:
     """What every command gets: the settings file, read when a command first asks for it."""
 
     file: Path
@@ -92,7 +92,7 @@ class Commands(Telling, click.Group):
 def commands(ctx: click.Context, config: Path | None, *, debug: bool) -> None:
     """Reader support for news publishers: one page to give on, one ledger for every gift."""
     configure_logging(level=logging.DEBUG if debug else logging.INFO)
-    call = ctx.obj = Call(settings_path(config))
+    call = ctx.obj = CommandCall(settings_path(config))
     ctx.call_on_close(call.close)
 
 
@@ -100,7 +100,7 @@ def commands(ctx: click.Context, config: Path | None, *, debug: bool) -> None:
 @_HOST
 @_PORT
 @click.pass_obj
-def run(call: Call, host: str, port: int) -> None:
+def run(call: CommandCall, host: str, port: int) -> None:
     """Serve the page and watch the chains: everything, on one machine."""
     address = listening_address(host)
     running.run_service(call.assembly, address, reserve_port(address, port), say=click.echo)
@@ -110,7 +110,7 @@ def run(call: Call, host: str, port: int) -> None:
 @_HOST
 @_PORT
 @click.pass_obj
-def web(call: Call, host: str, port: int) -> None:
+def web(call: CommandCall, host: str, port: int) -> None:
     """Serve the page, the widget and the staff pages."""
     import_module("support_service.server").serve_web(call.assembly, listening_address(host), port)
 
@@ -118,7 +118,7 @@ def web(call: Call, host: str, port: int) -> None:
 @commands.command()
 @click.option("--once", is_flag=True, help="Read every source up to its present head, then end.")
 @click.pass_obj
-def watch(call: Call, *, once: bool) -> int:
+def watch(call: CommandCall, *, once: bool) -> int:
     """Watch the chains and book what arrives."""
     return running.watch(call.assembly, call.ledger, once=once, say=click.echo)
 
@@ -127,7 +127,7 @@ def watch(call: Call, *, once: bool) -> int:
 @click.option("--online", is_flag=True, help="Also ask nodes for their chain, others whether we are let in.")
 @click.option("--deploy", is_flag=True, help="Also refuse what is unsafe in production.")
 @click.pass_obj
-def check(call: Call, *, online: bool, deploy: bool) -> int:
+def check(call: CommandCall, *, online: bool, deploy: bool) -> int:
     """Check every setting, address and QR code; print one line per method."""
     for line in (*checks.method_lines(call.assembly), *checks.channel_lines(call.assembly)):
         click.echo(line)
@@ -145,7 +145,7 @@ def check(call: Call, *, online: bool, deploy: bool) -> int:
 
 @commands.command(name="migrate")
 @click.pass_obj
-def migrate_database(call: Call) -> None:
+def migrate_database(call: CommandCall) -> None:
     """Create the database, or bring it to this version."""
     applied = migrate(call.database_url)
     click.echo(f"the database is at this version; applied: {', '.join(applied) or 'nothing, it was before'}")
@@ -159,7 +159,7 @@ def migrate_database(call: Call) -> None:
 @click.option("--rail", type=click.Choice(list(RAILS)), help="Of one rail alone.")
 @click.option("--state", type=click.Choice([state.value for state in State]), help="In one state alone.")
 @click.pass_obj
-def export(call: Call, /, form: str, out: Path | None, **wanted: Any) -> None:
+def export(call: CommandCall, /, form: str, out: Path | None, **wanted: Any) -> None:
     """Write every gift, oldest first."""
     state = wanted.pop("state")
     rows = call.ledger.exported(Wanted(**wanted, state=State(state) if state else None))
@@ -174,9 +174,9 @@ def export(call: Call, /, form: str, out: Path | None, **wanted: Any) -> None:
 @click.option("--profile", default="", metavar="NAME", help="Which columns a CSV has: [bank.profiles.NAME].")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be new; write nothing.")
 @click.pass_obj
-def import_statement(call: Call, /, file: Path, form: str, **wanted: Any) -> int:
+def import_statement(call: CommandCall, /, file: Path, form: str, **wanted: Any) -> int:
     """Book a bank statement: what is known already stays, so a file can be brought twice."""
-    asked = importing.Asked(file, form, wanted["account"], wanted["profile"], is_dry=wanted["dry_run"])
+    asked = importing.ImportCommand(file, form, wanted["account"], wanted["profile"], is_dry=wanted["dry_run"])
     return importing.import_file(call.assembly, call.ledger, asked)
 
 
@@ -184,7 +184,7 @@ def import_statement(call: Call, /, file: Path, form: str, **wanted: Any) -> int
 @click.option("--online", is_flag=True, help="Also hold what it says against the chains, card processors and banks.")
 @click.option("--since", type=HeadText(), help="Only what came after a report that was verified before.")
 @click.pass_obj
-def verify(call: Call, *, online: bool, since: Head | None) -> int:
+def verify(call: CommandCall, *, online: bool, since: Head | None) -> int:
     """Check every invariant of the ledger, from the database alone or against those who hold the money."""
     problems = call.ledger.verify(since=since)
     if online:
@@ -198,7 +198,7 @@ def verify(call: Call, *, online: bool, since: Head | None) -> int:
 @commands.command()
 @click.argument("file", type=ONE_FILE)
 @click.pass_obj
-def backup(call: Call, file: Path) -> None:
+def backup(call: CommandCall, file: Path) -> None:
     """Write the whole ledger into one file, while money comes in.
 
     Settings and files with secrets are not in it.
@@ -212,7 +212,9 @@ def backup(call: Call, file: Path) -> None:
 @click.option("--holds", type=HeadText(), metavar="NUMBER:HASH", help="Refuse a backup without this report.")
 @click.option("--other-publisher", is_flag=True, help="Also restore the ledger of another publisher's name.")
 @click.pass_obj
-def restore(call: Call, file: Path, *, since: datetime | None, holds: Head | None, other_publisher: bool) -> None:
+def restore(
+    call: CommandCall, file: Path, *, since: datetime | None, holds: Head | None, other_publisher: bool
+) -> None:
     """Put a backup in the place of an empty database, proved; stop the service first.
 
     What is damaged, no backup, too old, or would lose something is refused.
@@ -225,7 +227,7 @@ def restore(call: Call, file: Path, *, since: datetime | None, holds: Head | Non
 @click.argument("method")
 @click.option("--from-block", type=click.IntRange(0), required=True, metavar="N", help="The first block to read again.")
 @click.pass_obj
-def rescan(call: Call, method: str, from_block: int) -> None:
+def rescan(call: CommandCall, method: str, from_block: int) -> None:
     """Read a method's blocks again: add what was missed, replace what was wrong, leave what is true."""
     if method not in {known.key for known in call.assembly.methods}:
         raise click.UsageError(f"there is no method {method!r} in {call.file}.")
@@ -234,7 +236,7 @@ def rescan(call: Call, method: str, from_block: int) -> None:
 
 @commands.command()
 @click.pass_obj
-def freezes(call: Call) -> None:
+def freezes(call: CommandCall) -> None:
     """Tell which networks are frozen, and why: a reorg below finality, or a node that lies."""
     for line in list(freezing.freeze_lines(call.ledger)) or ["nothing is frozen"]:
         click.echo(line)
@@ -244,7 +246,7 @@ def freezes(call: Call) -> None:
 @click.argument("network")
 @click.option("--note", required=True, help="What you found and did; kept with the staff report.")
 @click.pass_obj
-def unfreeze(call: Call, network: str, note: str) -> None:
+def unfreeze(call: CommandCall, network: str, note: str) -> None:
     """Go on with a frozen network, after you have looked."""
     click.echo(freezing.unfreeze(call.assembly, call.ledger, network, note))
 
@@ -253,7 +255,7 @@ def unfreeze(call: Call, network: str, note: str) -> None:
 @click.argument("turn", type=click.Choice(["on", "off"]))
 @click.option("--note", default="switched by command", show_default=True, help="Why; staff read it.")
 @click.pass_obj
-def cards(call: Call, turn: str, note: str) -> None:
+def cards(call: CommandCall, turn: str, note: str) -> None:
     """Switch card payments on or off; every other way to give stays as it is."""
     for line in freezing.switch_cards(call.assembly, call.ledger, is_on=turn == "on", note=note):
         click.echo(line)
@@ -264,7 +266,7 @@ def cards(call: Call, turn: str, note: str) -> None:
 @click.option("--layout", type=click.Choice(LAYOUTS), default="block", show_default=True, help="Its shape.")
 @click.option("--wordpress", type=ONE_FILE, metavar="FILE.zip", help="Write a plugin for WordPress instead.")
 @click.pass_obj
-def print_snippet(call: Call, lang: str | None, layout: str, wordpress: Path | None) -> None:
+def print_snippet(call: CommandCall, lang: str | None, layout: str, wordpress: Path | None) -> None:
     """Print the support block as HTML for articles: it works without script, and the widget's script upgrades it."""
     # Late: no other command needs the pages.
     written = import_module("support_service.commands.snippet")
@@ -307,7 +309,7 @@ def keygen(file: Path, *, password_stdin: bool) -> None:
 @click.option("--out", type=ONE_FILE, help="The manifest to write [manifest.file].")
 @_FROM_STDIN
 @click.pass_obj
-def sign(call: Call, key: Path, out: Path | None, *, password_stdin: bool) -> None:
+def sign(call: CommandCall, key: Path, out: Path | None, *, password_stdin: bool) -> None:
     """Sign every method as the settings have it now; look at what is printed."""
     _signing().sign_methods(call.assembly, key, out, password_from_stdin=password_stdin, say=click.echo)
 
@@ -316,7 +318,7 @@ def sign(call: Call, key: Path, out: Path | None, *, password_stdin: bool) -> No
 @_KNOWN_KEY
 @_KNOWN_FILE
 @click.pass_obj
-def check_manifest(call: Call, public_key: str, manifest: Path | None) -> int:
+def check_manifest(call: CommandCall, public_key: str, manifest: Path | None) -> int:
     """Hold the settings against the signed manifest."""
     known = _signing().Known(public_key, manifest)
     return int(_signing().tell(_signing().check_methods(call.assembly, known, say=click.echo)))
@@ -327,7 +329,7 @@ def check_manifest(call: Call, public_key: str, manifest: Path | None) -> int:
 @_KNOWN_KEY
 @_KNOWN_FILE
 @click.pass_obj
-def attest(call: Call, urls: tuple[str, ...], public_key: str, manifest: Path | None) -> int:
+def attest(call: CommandCall, urls: tuple[str, ...], public_key: str, manifest: Path | None) -> int:
     """Fetch live pages, read every address, IBAN, card number and QR code, and name what is not signed."""
     known = _signing().Known(public_key, manifest)
     return int(_signing().tell(_signing().attest_pages(urls, known, lambda: call.assembly, say=click.echo)))
@@ -340,7 +342,7 @@ def notify() -> None:
 
 @notify.command(name="test")
 @click.pass_obj
-def notify_test(call: Call) -> int:
+def notify_test(call: CommandCall) -> int:
     """Send one message to every channel of the settings, and name those that did not take it."""
     return notifying.send_test(call.assembly, say=click.echo)
 
@@ -355,7 +357,7 @@ def staff() -> None:
 @click.option("--role", type=click.Choice(ROLES), required=True, help="Look; book and export; everything.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input: its first line.")
 @click.pass_obj
-def add(call: Call, email: str, role: str, *, password_stdin: bool) -> None:
+def add(call: CommandCall, email: str, role: str, *, password_stdin: bool) -> None:
     """Let a person in.
 
     On a terminal the password is asked for; elsewhere one is made and printed once.
@@ -368,7 +370,7 @@ def add(call: Call, email: str, role: str, *, password_stdin: bool) -> None:
 @click.argument("email")
 @click.option("--role", type=click.Choice(ROLES), required=True, help="Look; book and export; everything.")
 @click.pass_obj
-def invite(call: Call, email: str, role: str) -> None:
+def invite(call: CommandCall, email: str, role: str) -> None:
     """Print a link by which a person chooses a password: once, within a week."""
     token = call.ledger.people.invite(email, role, by="cli")
     click.echo(f"{call.assembly.settings.publisher.base.url}/staff/invite/{token}")
@@ -376,7 +378,7 @@ def invite(call: Call, email: str, role: str) -> None:
 
 @staff.command(name="list")
 @click.pass_obj
-def list_staff(call: Call) -> None:
+def list_staff(call: CommandCall) -> None:
     """Name everybody with their role."""
     letting_in.list_all(call.ledger, say=click.echo)
 
@@ -384,7 +386,7 @@ def list_staff(call: Call) -> None:
 @staff.command()
 @click.argument("email")
 @click.pass_obj
-def disable(call: Call, email: str) -> None:
+def disable(call: CommandCall, email: str) -> None:
     """Shut a person out and end their sessions."""
     person = call.ledger.people.disable(email)
     click.echo(f"{person.email} can no longer log in")
@@ -393,7 +395,7 @@ def disable(call: Call, email: str) -> None:
 @staff.command()
 @click.argument("email")
 @click.pass_obj
-def reset(call: Call, email: str) -> None:
+def reset(call: CommandCall, email: str) -> None:
     """Take codes and passkeys away from a person who lost them; the password stays."""
     call.ledger.factors.reset(email, by="cli")
     click.echo(f"{email} signs in with the password alone")
@@ -411,7 +413,7 @@ def demo(host: str, port: int) -> None:
 @_HOST
 @_PORT
 @click.pass_obj
-def sample_article(call: Call, host: str, port: int) -> None:
+def sample_article(call: CommandCall, host: str, port: int) -> None:
     """Serve the demo's sample article, which embeds the widget."""
     publisher = call.assembly.settings.publisher
     create = import_module("support_service.demo.article").sample_door

@@ -10,7 +10,7 @@ from support_service.ledger import Ledger
 WHO = "cli"
 
 
-class Call(Protocol):
+class LedgerCall(Protocol):
     """What a command gets."""
 
     @property
@@ -26,7 +26,7 @@ def donor() -> None:
 @donor.command()
 @click.argument("text")
 @click.pass_obj
-def find(call: Call, text: str) -> None:
+def find(call: LedgerCall, text: str) -> None:
     """Tell how much is kept, and of which gifts; never what it says."""
     for line in _found(call.ledger, text):
         click.echo(line)
@@ -35,7 +35,7 @@ def find(call: Call, text: str) -> None:
 @donor.command()
 @click.argument("text")
 @click.pass_obj
-def export(call: Call, text: str) -> None:
+def export(call: LedgerCall, text: str) -> None:
     """Write all of it as JSON, for the person to have."""
     click.echo(call.ledger.donor(text).as_json(), nl=False)
 
@@ -43,7 +43,7 @@ def export(call: Call, text: str) -> None:
 @donor.command()
 @click.argument("text")
 @click.pass_obj
-def erase(call: Call, text: str) -> None:
+def erase(call: LedgerCall, text: str) -> None:
     """Erase it for good; amounts and proofs stay, and `verify` still holds."""
     held = call.ledger.erase_donor(text, by=WHO)
     if held.is_empty:

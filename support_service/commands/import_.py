@@ -12,7 +12,7 @@ from support_service.giving import utc_now
 from support_service.ledger import FileBrought, Ledger
 from support_service.rails.bank import BANK
 from support_service.rails.bank.balances import tell_balances
-from support_service.rails.bank.booking import Counts, count, import_lines
+from support_service.rails.bank.booking import LineCounts, count, import_lines
 from support_service.rails.bank.settings import UNNAMED, BankChoices, read_account
 from support_service.rails.bank.settling import settle
 from support_service.rails.bank.statements import (
@@ -30,7 +30,7 @@ NAME_CHARACTERS_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ImportCommand:
     """A command line of `import`."""
 
     file: Path
@@ -40,7 +40,7 @@ class Asked:
     is_dry: bool = False
 
 
-def import_file(assembly: Assembly, ledger: Ledger, asked: Asked) -> int:
+def import_file(assembly: Assembly, ledger: Ledger, asked: ImportCommand) -> int:
     """Import one file; the last line printed is its sum, the exit code 1 where anything was refused."""
     wanted = _wanted(assembly, asked)
     progress = _Progress()
@@ -50,15 +50,17 @@ def import_file(assembly: Assembly, ledger: Ledger, asked: Asked) -> int:
         for problem in error.problems[:PROBLEMS_MAX]:
             click.echo(f"{asked.file}: {problem}", err=True)
         click.echo(f"{asked.file}: {error}", err=True)
-        click.echo(_summed(Counts(), max(1, len(error.problems))))
+        click.echo(_summed(LineCounts(), max(1, len(error.problems))))
         return 1
     return _book(assembly, ledger, asked, read, progress=progress)
 
 
-def _book(assembly: Assembly, ledger: Ledger, asked: Asked, read: StatementsRead, *, progress: "_Progress") -> int:
+def _book(
+    assembly: Assembly, ledger: Ledger, asked: ImportCommand, read: StatementsRead, *, progress: "_Progress"
+) -> int:
     for note in read.notes:
         click.echo(f"{asked.file}: {note}", err=True)
-    counts = Counts()
+    counts = LineCounts()
     banks = _banks(assembly)
     number = None if asked.is_dry else ledger.open_import(_brought(asked, read))
     lines = import_lines(read.lines, ledger, banks, now=utc_now(), is_dry=asked.is_dry, importing=number)
@@ -84,12 +86,12 @@ def _book(assembly: Assembly, ledger: Ledger, asked: Asked, read: StatementsRead
     return 1 if read.problems else 0
 
 
-def _brought(asked: Asked, read: StatementsRead) -> FileBrought:
+def _brought(asked: ImportCommand, read: StatementsRead) -> FileBrought:
     name = asked.file.name[:NAME_CHARACTERS_MAX]
     return FileBrought(secrets.token_hex(16), "command", name, read.digest, read.format, asked.account, asked.profile)
 
 
-def _wanted(assembly: Assembly, asked: Asked) -> WantedStatement:
+def _wanted(assembly: Assembly, asked: ImportCommand) -> WantedStatement:
     try:
         account = read_account(asked.account) if asked.account else ""
     except BadOption as error:
@@ -106,7 +108,7 @@ def _banks(assembly: Assembly) -> BankChoices:
     return banks
 
 
-def _summed(counts: Counts, refused: int) -> str:
+def _summed(counts: LineCounts, refused: int) -> str:
     return f"new {counts.new}, known {counts.known}, changed {counts.changed}, refused {refused}"
 
 
@@ -120,7 +122,7 @@ class _Progress:
         """Tell how many rows were read."""
         self._tell(f"read {rows} rows")
 
-    def booked(self, counts: Counts) -> None:
+    def booked(self, counts: LineCounts) -> None:
         """Tell how many lines were booked."""
         self._tell(f"booked {counts.new + counts.known + counts.changed} lines")
 

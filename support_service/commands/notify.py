@@ -9,7 +9,7 @@ import click
 from support_service.assembly import Assembly, expected_sources
 from support_service.giving import Clock, utc_now
 from support_service.ledger import Ledger
-from support_service.ledger.outbox import Kept, News, Standing
+from support_service.ledger.outbox import MessageStanding, News, OutboxMessage
 from support_service.manifest.proof import prove
 from support_service.money import Money
 from support_service.notifications.heartbeat import Heartbeat
@@ -112,10 +112,10 @@ def _ask_mailbox(mailbox: Mailbox, say: Say) -> bool:
     return True
 
 
-def _test_row(channel: str) -> Kept:
+def _test_row(channel: str) -> OutboxMessage:
     now = utc_now()
     news = News(channel, f"test:{secrets.token_hex(8)}", "", "test", {})
-    return Kept(0, news, now, Standing.WAITING, 1, now, now, "", "", None)
+    return OutboxMessage(0, news, now, MessageStanding.WAITING, 1, now, now, "", "", None)
 
 
 def _sum(lang: str, money: Money) -> str:

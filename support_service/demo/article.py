@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from flask import Flask, Response, render_template, request
 from jinja2 import StrictUndefined
 
-from support_service.door import Door, Place, Routes
+from support_service.door import Door, DoorPlace, Routes
 from support_service.door.finished import Captured
 from support_service.origin import Host, origin_of, read_base_url
 from support_service.settings import resource
@@ -45,7 +45,7 @@ def sample_door(publisher: Publisher, host: str, port: int) -> Door:
     app = create_sample_app(publisher.base.url, publisher.name, publisher.languages[0])
     base = read_base_url(f"http://{host}:{port}")
     hosts = (base.site.host, Host("127.0.0.1"), Host("localhost"))
-    return Door(app.wsgi_app, Place(base, hosts), Routes(error_page=lambda status, _: Captured(status, [], b"")))
+    return Door(app.wsgi_app, DoorPlace(base, hosts), Routes(error_page=lambda status, _: Captured(status, [], b"")))
 
 
 def create_sample_app(support_url: str, publisher_name: str, lang: str) -> Flask:

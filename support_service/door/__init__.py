@@ -45,7 +45,7 @@ ErrorPage = Callable[[int, str], Captured]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DoorPlace:
     """Where we stand, as the settings say it: our address, the hosts we answer to, the proxies in front."""
 
     base: BaseUrl
@@ -70,7 +70,7 @@ class Routes:
 class Door:
     """One app behind its door; `__rsgi__` is what the server calls for each request."""
 
-    def __init__(self, app: "WSGIApplication", place: Place, routes: Routes) -> None:
+    def __init__(self, app: "WSGIApplication", place: DoorPlace, routes: Routes) -> None:
         self._app, self._place, self._routes = app, place, routes
         self._hosts = OwnHosts(place.hosts)
         self._prefix = place.base.script_name

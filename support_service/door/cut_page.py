@@ -27,7 +27,7 @@ class Slot:
     writers: tuple[Callable[[str], str], ...]
 
 
-class Written(NamedTuple):
+class WrittenValue(NamedTuple):
     """What stands between two pieces: which of the values, and how it is written there."""
 
     value: int
@@ -40,7 +40,7 @@ class CutPage:
 
     headers: HeaderList
     pieces: tuple[bytes, ...]
-    written: tuple[Written, ...]
+    written: tuple[WrittenValue, ...]
     seed: bytes
 
     @classmethod
@@ -72,8 +72,8 @@ def _word() -> str:
 
 def _cut(answer: Captured, slots: Sequence[Slot], markers: Sequence[str]) -> CutPage:
     pieces: list[bytes] = []
-    found: list[Written] = []
-    ways = [Written(number, writer) for number, slot in enumerate(slots) for writer in slot.writers]
+    found: list[WrittenValue] = []
+    ways = [WrittenValue(number, writer) for number, slot in enumerate(slots) for writer in slot.writers]
     marks = [way.writer(markers[way.value]).encode() for way in ways]
     rest = answer.body
     while places := [(at, -len(mark), number) for number, mark in enumerate(marks) if (at := rest.find(mark)) >= 0]:

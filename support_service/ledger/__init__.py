@@ -9,10 +9,10 @@ from support_service.giving import Clock, Cursor, Listed, MoneyBlock, Report, Se
 from support_service.ledger.accept import Change, accept_report, frozen_text
 from support_service.ledger.asides import read_asides, read_unfit, write_asides
 from support_service.ledger.awaited import AwaitedSums
-from support_service.ledger.balances import Balances, ComparedPlace, Span
+from support_service.ledger.balances import Balances, BalanceSpan, ComparedPlace
 from support_service.ledger.changes import ChangeKind, ChangePlace, DonationChange, read_changes
 from support_service.ledger.counts import WebhookCounts
-from support_service.ledger.donors import Donor, DonorError, Donors, Kept
+from support_service.ledger.donors import Donor, DonorError, Donors, KeptOfPerson
 from support_service.ledger.engine import BRIEF_SECONDS_MAX, SCHEMA_REVISION, WAIT_SECONDS_MAX, Database, revision
 from support_service.ledger.errors import (
     BadRecord,
@@ -30,8 +30,8 @@ from support_service.ledger.factors import Factors
 from support_service.ledger.freezes import Freeze, Thaw, end_freeze, read_blocks, read_freezes, read_held, write_freeze
 from support_service.ledger.health import Health, SourceHealth, read_health, write_health
 from support_service.ledger.imports import FileBrought, Import, Imports
-from support_service.ledger.inbox import Around, Inbox, InboxLine, Why
-from support_service.ledger.intents import Attempt, Intents, PlanGiver
+from support_service.ledger.inbox import Inbox, InboxLine, LinesMoney, Why
+from support_service.ledger.intents import CheckoutAttempt, Intents, PlanGiver
 from support_service.ledger.kept_forms import KeptForms
 from support_service.ledger.leases import LEASE, Lease, Leases
 from support_service.ledger.lines import Lines
@@ -41,7 +41,7 @@ from support_service.ledger.months import Closing, Late, MonthBusy, MonthRow, Mo
 from support_service.ledger.outbox import Outbox
 from support_service.ledger.overviews import ArticleSum, Overviews, PlanSum
 from support_service.ledger.postings import Leg
-from support_service.ledger.quarters import QuarterTotal, Sums, read_quarters
+from support_service.ledger.quarters import QuarterSums, QuarterTotal, read_quarters
 from support_service.ledger.queries import (
     Head,
     History,
@@ -56,7 +56,7 @@ from support_service.ledger.queries import (
     read_totals,
 )
 from support_service.ledger.rate_limits import Attempts
-from support_service.ledger.search import Found, Search
+from support_service.ledger.search import FoundGifts, GiftSearch
 from support_service.ledger.staff import People
 from support_service.ledger.sweep_queries import SweepQueries
 from support_service.ledger.three_way import Difference, DifferenceKind, Payout, ThreeWay, ThreeWays
@@ -67,14 +67,14 @@ __all__ = [
     "FORMATS",
     "GIFTS_MAX",
     "LEASE",
-    "Around",
     "ArticleSum",
-    "Attempt",
     "BadRecord",
     "BadReport",
+    "BalanceSpan",
     "Change",
     "ChangeKind",
     "ChangePlace",
+    "CheckoutAttempt",
     "Closing",
     "ComparedPlace",
     "CountedGift",
@@ -89,14 +89,14 @@ __all__ = [
     "Exported",
     "FileBrought",
     "ForPeople",
-    "Found",
+    "FoundGifts",
     "Freeze",
     "Head",
     "Health",
     "History",
     "Import",
     "InboxLine",
-    "Kept",
+    "KeptOfPerson",
     "Late",
     "Lease",
     "Leases",
@@ -105,19 +105,19 @@ __all__ = [
     "LedgerError",
     "LedgerOutdated",
     "Leg",
+    "LinesMoney",
     "MonthBusy",
     "MonthRow",
     "Outrun",
     "Payout",
     "PlanGiver",
     "PlanSum",
+    "QuarterSums",
     "QuarterTotal",
     "ReportFacts",
     "SourceContradiction",
     "SourceFrozen",
     "SourceHealth",
-    "Span",
-    "Sums",
     "Thaw",
     "ThreeWay",
     "Total",
@@ -141,7 +141,7 @@ class Ledger(
     Lines,
     Months,
     Overviews,
-    Search,
+    GiftSearch,
     SweepQueries,
     ThreeWays,
 ):

@@ -55,7 +55,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class StaffAccount:
     """A person, and the hash of their password as it stands."""
 
     person: Person
@@ -67,7 +67,7 @@ class Account:
         return digest_of(f"{self.person.email}\n{self.hash}")
 
 
-def account_of(tx: Connection, email: str) -> Account | None:
+def account_of(tx: Connection, email: str) -> StaffAccount | None:
     """Find an account by its address; one that was added before addresses had one form, by the text of then."""
     # An address nobody can have takes the same way as one that nobody has; PostgreSQL refuses NUL.
     plain = email.strip().lower() if email.isprintable() else ""
@@ -75,7 +75,7 @@ def account_of(tx: Connection, email: str) -> Account | None:
     rows = tx.execute(select(*STAFF_COLUMNS).where(staff.c.email.in_(known_as))).mappings().all()
     found = {row["email"]: row for row in rows}
     row = next((found[one] for one in known_as if one in found), None)
-    return None if row is None else Account(as_person(row), row["password_hash"])
+    return None if row is None else StaffAccount(as_person(row), row["password_hash"])
 
 
 def as_person(row: RowMapping) -> Person:

@@ -24,11 +24,11 @@ from support_service.ledger.tables import donation, told_balance
 # A balance that goes on changing is kept so often, others once a day: enough to find the day of a difference.
 KEPT_EVERY = timedelta(hours=1)
 
-Place: TypeAlias = tuple[str, str, str]
+HeldAsset: TypeAlias = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class BalanceSpan:
     """From one balance to the next, and what the books moved meanwhile; first None: from the beginning on."""
 
     first: HeldBalance | None
@@ -51,7 +51,7 @@ class ComparedPlace:
     """One account or address in one asset, and the spans between what was told of it; none: one balance alone."""
 
     last: HeldBalance
-    spans: tuple[Span, ...]
+    spans: tuple[BalanceSpan, ...]
 
     @property
     def told_units(self) -> int:
@@ -64,7 +64,7 @@ class ComparedPlace:
         return sum(span.booked_units for span in self.spans)
 
     @property
-    def differing(self) -> tuple[Span, ...]:
+    def differing(self) -> tuple[BalanceSpan, ...]:
         """The spans in which the books are not what was told."""
         return tuple(span for span in self.spans if span.difference_units)
 
@@ -115,18 +115,18 @@ def _digest(balances: Iterable[HeldBalance]) -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:40]
 
 
-def _of(place: Place) -> Select[tuple[object, ...]]:
+def _of(place: HeldAsset) -> Select[tuple[object, ...]]:
     network, address, asset = place
     where = (told_balance.c.network == network, told_balance.c.address == address, told_balance.c.asset == asset)
     return select(told_balance).where(*where)
 
 
-def _places(tx: Connection) -> list[Place]:
+def _places(tx: Connection) -> list[HeldAsset]:
     names = (told_balance.c.network, told_balance.c.address, told_balance.c.asset)
     return [(row[0], row[1], row[2]) for row in tx.execute(select(*names).group_by(*names).order_by(*names))]
 
 
-def _points(tx: Connection, place: Place, since: datetime, until: datetime) -> list[HeldBalance]:
+def _points(tx: Connection, place: HeldAsset, since: datetime, until: datetime) -> list[HeldBalance]:
     """Read what was told of a place, in the order of its marks: of one mark what was told last.
 
     A chain that went back told of blocks that are gone.
@@ -158,8 +158,8 @@ def _compared(tx: Connection, points: list[HeldBalance], since: datetime) -> Com
     booked = [0] * (len(ends) + 1)
     for mark, units in _moves(tx, last, None if is_whole else ends[0]):
         booked[bisect_left(ends, mark)] += units
-    spans = [Span(first, second, booked[at]) for at, (first, second) in enumerate(pairwise(points), 1)]
-    return ComparedPlace(last, (*([Span(None, points[0], booked[0])] if is_whole else []), *spans))
+    spans = [BalanceSpan(first, second, booked[at]) for at, (first, second) in enumerate(pairwise(points), 1)]
+    return ComparedPlace(last, (*([BalanceSpan(None, points[0], booked[0])] if is_whole else []), *spans))
 
 
 def _moves(tx: Connection, last: HeldBalance, above: int | None) -> list[tuple[int, int]]:

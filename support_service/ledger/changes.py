@@ -10,7 +10,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, RowMapping, select, tuple_
 
 from support_service.giving import Donation, Kind, State
-from support_service.ledger.rows import Kept, believed, histories, identity_of
+from support_service.ledger.rows import StoredObservation, believed, histories, identity_of
 from support_service.ledger.tables import donation, observation
 
 # One page; whoever wants more goes on from the last one's place.
@@ -88,7 +88,9 @@ def _told(tx: Connection, rows: Sequence[RowMapping]) -> tuple[DonationChange, .
     return tuple(found)
 
 
-def _around(history: Sequence[Kept], report: int) -> tuple[list[Kept], list[Kept]]:
+def _around(
+    history: Sequence[StoredObservation], report: int
+) -> tuple[list[StoredObservation], list[StoredObservation]]:
     before = [kept for kept in history if kept.observed.report_number < report]
     return before, [kept for kept in history if kept.observed.report_number <= report]
 

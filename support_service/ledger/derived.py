@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, RowMapping, insert, select
 
 from support_service.ledger.canonical import read_personal
-from support_service.ledger.quarters import NAMES, SUMS, QuarterKey, Sums, counted_in
+from support_service.ledger.quarters import NAMES, SUMS, QuarterKey, QuarterSums, counted_in
 from support_service.ledger.queries import donations_with_people
 from support_service.ledger.rows import in_chunks, insert_rows, read_donation
 from support_service.ledger.tables import donation, quarter_total, search_term
@@ -21,7 +21,7 @@ def fill_derived(tx: Connection) -> None:
     """
     if tx.execute(select(search_term.c.donation_id).limit(1)).first() is not None:
         return
-    sums: dict[QuarterKey, Sums] = {}
+    sums: dict[QuarterKey, QuarterSums] = {}
     after = 0
     while rows := _rows(tx, after):
         terms: list[dict[str, object]] = []
@@ -30,7 +30,7 @@ def fill_derived(tx: Connection) -> None:
             terms += [{"term": term, "donation_id": row["id"]} for term in sorted(found)]
             told = counted_in(read_donation(row, None))
             if told is not None:
-                sums[told[0]] = sums.get(told[0], Sums()).plus(told[1])
+                sums[told[0]] = sums.get(told[0], QuarterSums()).plus(told[1])
         if terms:
             insert_rows(tx, search_term, terms)
         after = rows[-1]["id"]

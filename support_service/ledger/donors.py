@@ -33,7 +33,7 @@ class DonorError(LedgerError):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptOfPerson:
     """One thing that is kept of a person: what a gift or choice says of them, or a message as it came."""
 
     digest: str
@@ -46,7 +46,7 @@ class Kept:
 class Donor:
     """What is kept of one person, and the gifts that it belongs to (their refs); messages may speak of others, too."""
 
-    kept: tuple[Kept, ...]
+    kept: tuple[KeptOfPerson, ...]
     donations: tuple[str, ...]
 
     @property
@@ -75,7 +75,7 @@ class Donors:
         looked through, so this takes seconds in a large ledger.
         """
         is_it = _matcher(asked)
-        found: dict[str, Kept] = {}
+        found: dict[str, KeptOfPerson] = {}
         with self._database.read() as tx:
             named = _of_donation(tx, asked.strip())
         for chunk in self._chunks():
@@ -126,7 +126,7 @@ class Donors:
         with self._database.read() as tx:
             return [digest for digest in tx.execute(asked).scalars() if digest]
 
-    def _chunks(self) -> Iterator[list[Kept]]:
+    def _chunks(self) -> Iterator[list[KeptOfPerson]]:
         """Read everything that is kept, in short transactions."""
         after = ""
         while True:
@@ -135,7 +135,7 @@ class Donors:
                 rows = tx.execute(asked.order_by(personal_data.c.digest).limit(CHUNK_ROWS)).mappings().all()
             if not rows:
                 return
-            yield [Kept(row["digest"], row["kind"], from_micros(row["stored_at"]), row["body"]) for row in rows]
+            yield [KeptOfPerson(row["digest"], row["kind"], from_micros(row["stored_at"]), row["body"]) for row in rows]
             after = rows[-1]["digest"]
 
 
@@ -151,14 +151,14 @@ def cut_off(now: datetime, keep_days: int) -> datetime:
     return now - timedelta(days=keep_days)
 
 
-def _matcher(asked: str) -> Callable[[Kept], bool]:
+def _matcher(asked: str) -> Callable[[KeptOfPerson], bool]:
     wanted = folded(" ".join(asked.split()))
     words = set(words_of(wanted))
     is_name = "@" in wanted or any(char.isdigit() for char in wanted) or len(words) > 1
     if len(wanted) < ASKED_CHARS_MIN or not words or not is_name:
         raise DonorError("write a whole e-mail, account, address or id, or a name of two words or more")
 
-    def is_it(one: Kept) -> bool:
+    def is_it(one: KeptOfPerson) -> bool:
         for said in _texts(one):
             plain = folded(said)
             if "@" in wanted or len(words) == 1:
@@ -171,7 +171,7 @@ def _matcher(asked: str) -> Callable[[Kept], bool]:
     return is_it
 
 
-def _texts(one: Kept) -> Iterator[str]:
+def _texts(one: KeptOfPerson) -> Iterator[str]:
     """Give every text of an entry by itself: two people in one message are no one name."""
     try:
         held = json.loads(read_raw(one.body) or "null") if one.kind == "raw" else json.loads(one.body)
@@ -248,10 +248,10 @@ def _messages_of(tx: Connection, refs: set[str]) -> set[str]:
     return found
 
 
-def _read(tx: Connection, digests: Sequence[str]) -> list[Kept]:
+def _read(tx: Connection, digests: Sequence[str]) -> list[KeptOfPerson]:
     asked = select(personal_data).where(personal_data.c.body.is_not(None))
     return [
-        Kept(row["digest"], row["kind"], from_micros(row["stored_at"]), row["body"])
+        KeptOfPerson(row["digest"], row["kind"], from_micros(row["stored_at"]), row["body"])
         for chunk in in_chunks(digests)
         for row in tx.execute(asked.where(personal_data.c.digest.in_(chunk))).mappings()
     ]

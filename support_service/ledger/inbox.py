@@ -87,7 +87,7 @@ class _Open:
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
+class LinesMoney:
     """What stands beside one piece of money.
 
     about: the money that it is about, or takes back. of_it: what was booked by hand and is the same.
@@ -131,11 +131,11 @@ class Inbox:
             by_sum = [one for one in lines if one.donation.identity.ref == ref]
             return by_payer | {choice.value: one.why for one in by_sum for choice in one.choices}
 
-    def around(self, ref: str) -> Around:
+    def around(self, ref: str) -> LinesMoney:
         """Tell what stands beside one piece of money."""
         with self._database.read() as tx:
             found = _read(tx, [ref]).get(ref)
-            return Around() if found is None else _around(tx, found)
+            return LinesMoney() if found is None else _around(tx, found)
 
 
 def _read(tx: Connection, refs: Sequence[str]) -> dict[str, Donation]:
@@ -295,7 +295,7 @@ def _given_before(tx: Connection, numbers: Sequence[int]) -> dict[int, tuple[Cho
     return {number: tuple(before[key].values())[:CHOICES_MAX] for key, number in payers if key in before}
 
 
-def _around(tx: Connection, found: Donation) -> Around:
+def _around(tx: Connection, found: Donation) -> LinesMoney:
     ref = found.identity.ref
     reverses = tx.execute(select(known_line.c.reverses).where(known_line.c.ref == ref)).scalar_one_or_none()
     about = found.linked_to or reverses
@@ -308,7 +308,7 @@ def _around(tx: Connection, found: Donation) -> Around:
     gifts_of_payout, held = _inside(tx, holding) if holding else ([], 0)
     gifts += gifts_of_payout
     read = _read(tx, [*of_it, *(one.ref for one in gifts), *([about] if about else [])])
-    return Around(
+    return LinesMoney(
         about=read.get(about or ""),
         of_it=tuple(read[one] for one in of_it if one in read),
         gifts=tuple(read[one.ref] for one in gifts if one.ref in read),

@@ -70,7 +70,7 @@ _PARTIES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class CheckoutAttempt:
     """One try to open a payment page; checkout None: not opened yet. All of a try follows from started_at."""
 
     number: int
@@ -138,12 +138,12 @@ class Intents:
         with self._database.read() as tx:
             return tuple(_read_page(row) for row in tx.execute(asked).mappings())
 
-    def attempt(self, ref: str) -> Attempt | None:
+    def attempt(self, ref: str) -> CheckoutAttempt | None:
         """Return the newest try to open a payment page."""
         with self._database.read() as tx:
             return _newest(tx, ref)
 
-    def start_attempt(self, ref: str) -> Attempt:
+    def start_attempt(self, ref: str) -> CheckoutAttempt:
         """Return the open try; a new number only after a definite refusal or the page's end."""
         now = self._clock()
         with self._database.write() as tx:
@@ -155,7 +155,7 @@ class Intents:
             number = 1 if held is None else held.number + 1
             row = {"intent_ref": ref, "number": number, "started_at": to_micros(now)}
             tx.execute(insert(checkout_attempt).values(**row))
-            return Attempt(number, now)
+            return CheckoutAttempt(number, now)
 
     def note_checkout(self, ref: str, number: int, checkout: Checkout) -> None:
         """Keep the payment page of a try; the first one stays."""
@@ -334,7 +334,7 @@ def _write_intent(tx: Connection, made: Intent, nonce: str, now: datetime) -> No
     tx.execute(insert(intent).values(**values))
 
 
-def _newest(tx: Connection, ref: str) -> Attempt | None:
+def _newest(tx: Connection, ref: str) -> CheckoutAttempt | None:
     newest = select(func.max(checkout_attempt.c.number)).where(checkout_attempt.c.intent_ref == ref).scalar_subquery()
     asked = select(checkout_attempt).where(checkout_attempt.c.intent_ref == ref, checkout_attempt.c.number == newest)
     row = tx.execute(asked).mappings().one_or_none()
@@ -343,7 +343,7 @@ def _newest(tx: Connection, ref: str) -> Attempt | None:
     page = None
     if row["session"] is not None:
         page = Checkout(row["session"], row["url"], from_micros(row["expires_at"]))
-    return Attempt(row["number"], from_micros(row["started_at"]), page, row["refused_at"] is not None)
+    return CheckoutAttempt(row["number"], from_micros(row["started_at"]), page, row["refused_at"] is not None)
 
 
 def _read_page(row: RowMapping) -> OpenedPage:
@@ -352,7 +352,7 @@ def _read_page(row: RowMapping) -> OpenedPage:
     return OpenedPage(row["session"], frequency, from_micros(row["expires_at"]), place)
 
 
-def _is_open(held: Attempt, now: datetime) -> bool:
+def _is_open(held: CheckoutAttempt, now: datetime) -> bool:
     if held.is_refused:
         return False
     ends = held.checkout.expires_at if held.checkout else held.started_at + TRY_LASTS

@@ -19,7 +19,7 @@ from support_service.ledger.canonical import read_raw
 from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import LedgerError
-from support_service.ledger.quarters import SUMS, Sums, read_quarters
+from support_service.ledger.quarters import SUMS, QuarterSums, read_quarters
 from support_service.ledger.queries import donations_with_people, read_head
 from support_service.ledger.rows import read_donation
 from support_service.ledger.tables import donation, personal_data, report
@@ -40,7 +40,7 @@ class MonthRow:
     """Sums of a month by method, asset and currency of value."""
 
     key: MonthKey
-    sums: Sums
+    sums: QuarterSums
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +175,10 @@ def _closings(tx: Connection, months: Sequence[str]) -> dict[str, list[Closing]]
 
 
 def _rows(tx: Connection, since: datetime, until: datetime) -> tuple[MonthRow, ...]:
-    held: dict[MonthKey, Sums] = {}
+    held: dict[MonthKey, QuarterSums] = {}
     for one in read_quarters(tx, since, until, [since]):
         key = (one.method, one.rail, one.network, one.asset, one.exponent, one.currency, one.currency_exponent)
-        held[key] = held.get(key, Sums()).plus(one.sums)
+        held[key] = held.get(key, QuarterSums()).plus(one.sums)
     return tuple(MonthRow(key, held[key]) for key in sorted(held))
 
 
@@ -194,8 +194,8 @@ def _late(tx: Connection, closings: Mapping[str, list[Closing]], ends: Ends) -> 
             continue
         left = {one.key: one.sums for one in _rows(tx, *ends(month))}
         for one in (*held[-1].rows, *carried.get(month, [])):
-            left[one.key] = left.get(one.key, Sums()).plus(one.sums, -1)
-        rows = tuple(MonthRow(key, sums) for key, sums in sorted(left.items()) if sums != Sums())
+            left[one.key] = left.get(one.key, QuarterSums()).plus(one.sums, -1)
+        rows = tuple(MonthRow(key, sums) for key, sums in sorted(left.items()) if sums != QuarterSums())
         if rows:
             found.append(Late(month, rows, _moved(tx, held[-1], *ends(month))))
     return tuple(found)
@@ -228,4 +228,4 @@ def _told(one: Difference) -> list[object]:
 def _read(held: list[Any]) -> MonthRow:
     method, rail, network, asset, exponent, currency, currency_exponent = held[: len(_KEY)]
     key = (method, rail, network, asset, int(exponent), currency, int(currency_exponent))
-    return MonthRow(key, Sums(*map(int, held[len(_KEY) :])))
+    return MonthRow(key, QuarterSums(*map(int, held[len(_KEY) :])))

@@ -43,7 +43,7 @@ LISTED_MAX = 50
 ERROR_CHARS_MAX = 300
 
 
-class Standing(StrEnum):
+class MessageStanding(StrEnum):
     """How a message stands: it waits, its channel said yes, it was given up, or there was nothing to say any more."""
 
     WAITING = "waiting"
@@ -76,13 +76,13 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class OutboxMessage:
     """A message of the outbox as it stands; taken_by: the sender that has it now."""
 
     number: int
     news: News
     made_at: datetime
-    standing: Standing
+    standing: MessageStanding
     tries: int
     next_try_at: datetime
     give_up_at: datetime
@@ -92,7 +92,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class ChannelBacklog:
     """How a channel stands: how many wait, since when the oldest does, and how many were given up."""
 
     waiting: int = 0
@@ -132,7 +132,7 @@ class Outbox:
             _clear(tx, now)
             return True
 
-    def take(self, channel: str) -> Kept | None:
+    def take(self, channel: str) -> OutboxMessage | None:
         """Take the message whose turn it is on a channel, for TAKEN_FOR; None where nothing is due.
 
         A message waits for those of its thread that were put before it.
@@ -151,19 +151,19 @@ class Outbox:
             row = tx.execute(select(outbox).where(outbox.c.number == found)).mappings().one()
             return _read(row)
 
-    def say_sent(self, held: Kept) -> bool:
+    def say_sent(self, held: OutboxMessage) -> bool:
         """Keep that the channel said yes; False where another sender has the message by now."""
-        return self._end(held, Standing.SENT, "")
+        return self._end(held, MessageStanding.SENT, "")
 
-    def say_void(self, held: Kept, why: str) -> bool:
+    def say_void(self, held: OutboxMessage, why: str) -> bool:
         """Keep that there is nothing to say any more."""
-        return self._end(held, Standing.VOID, why)
+        return self._end(held, MessageStanding.VOID, why)
 
-    def say_failed(self, held: Kept, error: str) -> bool:
+    def say_failed(self, held: OutboxMessage, error: str) -> bool:
         """Give a message up; staff may send it again."""
-        return self._end(held, Standing.FAILED, error)
+        return self._end(held, MessageStanding.FAILED, error)
 
-    def say_later(self, held: Kept, error: str, next_try_at: datetime) -> bool:
+    def say_later(self, held: OutboxMessage, error: str, next_try_at: datetime) -> bool:
         """Keep a failure; after GIVE_UP_AFTER it is the last one."""
         if next_try_at > held.give_up_at:
             return self.say_failed(held, error)
@@ -173,19 +173,19 @@ class Outbox:
     def replay(self, number: int) -> bool:
         """Let a message that is done wait once more, under the same key; False where it waits already."""
         now = self._clock()
-        here = (outbox.c.number == number) & (outbox.c.state != str(Standing.WAITING))
-        values = {"state": str(Standing.WAITING), "tries": 0, "next_try_at": to_micros(now), "taken_by": ""}
+        here = (outbox.c.number == number) & (outbox.c.state != str(MessageStanding.WAITING))
+        values = {"state": str(MessageStanding.WAITING), "tries": 0, "next_try_at": to_micros(now), "taken_by": ""}
         values |= {"give_up_at": to_micros(now + GIVE_UP_AFTER), "done_at": None}
         with self._database.write() as tx:
             return tx.execute(update(outbox).where(here).values(**values)).rowcount == 1
 
-    def find(self, number: int) -> Kept | None:
+    def find(self, number: int) -> OutboxMessage | None:
         """Look a message up."""
         with self._database.read() as tx:
             row = tx.execute(select(outbox).where(outbox.c.number == number)).mappings().one_or_none()
             return None if row is None else _read(row)
 
-    def list(self, standing: Standing, *, before: int | None = None) -> tuple[Kept, ...]:
+    def list(self, standing: MessageStanding, *, before: int | None = None) -> tuple[OutboxMessage, ...]:
         """List messages that stand so, the newest first."""
         asked = select(outbox).where(outbox.c.state == str(standing)).order_by(outbox.c.number.desc()).limit(LISTED_MAX)
         if before is not None:
@@ -204,9 +204,9 @@ class Outbox:
         with self._database.read() as tx:
             return int(tx.execute(select(func.count()).select_from(outbox).where(mine)).scalar_one())
 
-    def standing(self) -> dict[str, Waiting]:
+    def standing(self) -> dict[str, ChannelBacklog]:
         """Tell how each channel stands that has something waiting or given up."""
-        is_waiting = outbox.c.state == str(Standing.WAITING)
+        is_waiting = outbox.c.state == str(MessageStanding.WAITING)
         asked = (
             select(
                 outbox.c.channel,
@@ -214,27 +214,27 @@ class Outbox:
                 func.sum(case((is_waiting, 0), else_=1)).label("failed"),
                 func.min(case((is_waiting, outbox.c.made_at))).label("oldest"),
             )
-            .where(outbox.c.state.in_((str(Standing.WAITING), str(Standing.FAILED))))
+            .where(outbox.c.state.in_((str(MessageStanding.WAITING), str(MessageStanding.FAILED))))
             .group_by(outbox.c.channel)
         )
         with self._database.read() as tx:
             return {
-                row.channel: Waiting(
+                row.channel: ChannelBacklog(
                     int(row.waiting), int(row.failed), None if row.oldest is None else from_micros(int(row.oldest))
                 )
                 for row in tx.execute(asked)
             }
 
-    def _end(self, held: Kept, standing: Standing, error: str) -> bool:
+    def _end(self, held: OutboxMessage, standing: MessageStanding, error: str) -> bool:
         values = {"state": str(standing), "error": error[:ERROR_CHARS_MAX], "done_at": to_micros(self._clock())}
         # Whom an answer goes to, and which gifts are one person's, is kept until it went.
         return self._change(held, **values, **({"facts": "{}"} if {"to", "donations"} & set(held.news.facts) else {}))
 
-    def _change(self, held: Kept, **values: object) -> bool:
+    def _change(self, held: OutboxMessage, **values: object) -> bool:
         is_mine = and_(
             outbox.c.number == held.number,
             outbox.c.taken_by == held.taken_by,
-            outbox.c.state == str(Standing.WAITING),
+            outbox.c.state == str(MessageStanding.WAITING),
         )
         with self._database.write() as tx:
             return tx.execute(update(outbox).where(is_mine).values(**values)).rowcount == 1
@@ -246,7 +246,7 @@ def _due(tx: Connection, channel: str, now: datetime) -> int | None:
     is_held_up = exists().where(
         earlier.c.channel == outbox.c.channel,
         earlier.c.thread == outbox.c.thread,
-        earlier.c.state == str(Standing.WAITING),
+        earlier.c.state == str(MessageStanding.WAITING),
         earlier.c.number < outbox.c.number,
     )
     asked = (
@@ -263,7 +263,7 @@ def _is_due(now: datetime) -> ColumnElement[bool]:
     """Ask for what waits and may be tried now: always what was never tried, and what a wrong clock put off too far."""
     is_time = outbox.c.next_try_at <= to_micros(now)
     is_far = outbox.c.next_try_at > to_micros(now + PUT_OFF_MAX)
-    return and_(outbox.c.state == str(Standing.WAITING), or_(is_time, outbox.c.tries == 0, is_far))
+    return and_(outbox.c.state == str(MessageStanding.WAITING), or_(is_time, outbox.c.tries == 0, is_far))
 
 
 def _is_known(tx: Connection, one: News) -> bool:
@@ -286,7 +286,7 @@ def _move(tx: Connection, move: Move, now: datetime) -> None:
 
 def _clear(tx: Connection, now: datetime) -> None:
     """Forget what was said long ago; what was given up stays as long."""
-    is_old = (outbox.c.state != str(Standing.WAITING)) & (outbox.c.done_at < to_micros(now - KEPT))
+    is_old = (outbox.c.state != str(MessageStanding.WAITING)) & (outbox.c.done_at < to_micros(now - KEPT))
     old = select(outbox.c.number).where(is_old).order_by(outbox.c.done_at).limit(CLEARED_MAX)
     tx.execute(delete(outbox).where(outbox.c.number.in_(old)))
 
@@ -299,7 +299,7 @@ def _values(one: News, now: datetime) -> dict[str, object]:
         "kind": one.kind,
         "facts": json.dumps(dict(one.facts), ensure_ascii=False, sort_keys=True),
         "made_at": to_micros(now),
-        "state": str(Standing.WAITING),
+        "state": str(MessageStanding.WAITING),
         "tries": 0,
         "next_try_at": to_micros(now),
         "give_up_at": to_micros(now + GIVE_UP_AFTER),
@@ -308,12 +308,12 @@ def _values(one: News, now: datetime) -> dict[str, object]:
     }
 
 
-def _read(row: RowMapping) -> Kept:
-    return Kept(
+def _read(row: RowMapping) -> OutboxMessage:
+    return OutboxMessage(
         number=row["number"],
         news=News(row["channel"], row["key"], row["thread"], row["kind"], json.loads(row["facts"])),
         made_at=from_micros(row["made_at"]),
-        standing=Standing(row["state"]),
+        standing=MessageStanding(row["state"]),
         tries=row["tries"],
         next_try_at=from_micros(row["next_try_at"]),
         give_up_at=from_micros(row["give_up_at"]),

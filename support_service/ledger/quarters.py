@@ -29,7 +29,7 @@ SUMS = ("gifts", "counted_gifts", "units", "refunded_units", "fee_units", "worth
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
+class QuarterSums:
     """Sums of gifts of one asset, and what of them still counts was worth; counted_gifts are those that count."""
 
     gifts: int = 0
@@ -39,9 +39,9 @@ class Sums:
     fee_units: int = 0
     worth_units: int = 0
 
-    def plus(self, other: "Sums", sign: int = 1) -> "Sums":
+    def plus(self, other: "QuarterSums", sign: int = 1) -> "QuarterSums":
         """Add other sums, or with sign -1 take them off."""
-        return Sums(
+        return QuarterSums(
             self.gifts + sign * other.gifts,
             self.counted_gifts + sign * other.counted_gifts,
             self.units + sign * other.units,
@@ -63,10 +63,10 @@ class QuarterTotal:
     exponent: int
     currency: str
     currency_exponent: int
-    sums: Sums
+    sums: QuarterSums
 
 
-def counted_in(found: Donation) -> tuple[QuarterKey, Sums] | None:
+def counted_in(found: Donation) -> tuple[QuarterKey, QuarterSums] | None:
     """Tell where a piece of money is summed, and with what; None for what is no gift or never reached us."""
     payment, identity, value = found.payment, found.identity, found.value
     is_gift = payment.kind in COUNTED_KINDS and identity.direction is Direction.IN
@@ -75,7 +75,7 @@ def counted_in(found: Donation) -> tuple[QuarterKey, Sums] | None:
     quarter = to_micros(payment.occurred_at) // QUARTER_MICROS
     where = (quarter, payment.method, payment.rail, identity.network, identity.asset, payment.exponent)
     worth = value.units * found.counted_units // payment.units if value is not None and payment.units else 0
-    sums = Sums(
+    sums = QuarterSums(
         1, int(bool(found.counted_units)), found.counted_units, found.refunded_units, found.fee_units or 0, worth
     )
     return (*where, value.currency if value else "", value.exponent if value else 0), sums
@@ -92,17 +92,17 @@ _MOVED, _EMPTY = update(quarter_total).where(*_IS_IT), delete(quarter_total).whe
 
 def move_quarters(tx: Connection, changed: Iterable[tuple[Donation | None, Donation | None]]) -> None:
     """Bring the sums up to date; changed are donations before and after."""
-    moves: dict[QuarterKey, Sums] = {}
+    moves: dict[QuarterKey, QuarterSums] = {}
     for before, after in changed:
         for found, sign in ((before, -1), (after, 1)):
             told = counted_in(found) if found is not None else None
             if told is not None:
-                moves[told[0]] = moves.get(told[0], Sums()).plus(told[1], sign)
-    moves = {key: move for key, move in moves.items() if move != Sums()}
+                moves[told[0]] = moves.get(told[0], QuarterSums()).plus(told[1], sign)
+    moves = {key: move for key, move in moves.items() if move != QuarterSums()}
     held = _held(tx, moves)
     new, moved, empty = [], [], []
     for key, move in moves.items():
-        now = held.get(key, Sums()).plus(move)
+        now = held.get(key, QuarterSums()).plus(move)
         values = {name: getattr(now, name) for name in SUMS}
         here = {f"held_{name}": part for name, part in zip(NAMES, key, strict=True)}
         if key not in held:
@@ -116,12 +116,12 @@ def move_quarters(tx: Connection, changed: Iterable[tuple[Donation | None, Donat
             tx.execute(statement, rows)
 
 
-def _held(tx: Connection, keys: Collection[QuarterKey]) -> dict[QuarterKey, Sums]:
+def _held(tx: Connection, keys: Collection[QuarterKey]) -> dict[QuarterKey, QuarterSums]:
     """Read the sums that are kept under these keys: a question for many quarters, since one has few sums."""
-    found: dict[QuarterKey, Sums] = {}
+    found: dict[QuarterKey, QuarterSums] = {}
     for chunk in in_chunks(sorted({key[0] for key in keys})):
         for row in tx.execute(select(quarter_total).where(quarter_total.c.quarter.in_(chunk))):
-            found[tuple(row[: len(NAMES)])] = Sums(*row[len(NAMES) :])
+            found[tuple(row[: len(NAMES)])] = QuarterSums(*row[len(NAMES) :])
     return {key: found[key] for key in keys if key in found}
 
 
@@ -147,4 +147,4 @@ def read_quarters(
         else:
             for place, one in enumerate(row[len(NAMES) :]):
                 sums[place] += int(one)
-    return tuple(QuarterTotal(*(*key, Sums(*sums))) for key, sums in held.items())
+    return tuple(QuarterTotal(*(*key, QuarterSums(*sums))) for key, sums in held.items())

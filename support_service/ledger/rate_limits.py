@@ -16,7 +16,7 @@ from support_service.ledger.engine import Database
 from support_service.ledger.tables import login_attempt
 
 # What to count: a bucket, and how far back.
-Asked: TypeAlias = tuple[str, timedelta]
+RateLimit: TypeAlias = tuple[str, timedelta]
 
 # The longest window anybody may ask for; a row that no window reaches any more goes when others are written.
 KEPT = timedelta(hours=12)
@@ -37,7 +37,7 @@ class Attempts:
     def __init__(self, database: Database, *, clock: Clock) -> None:
         self._database, self._clock = database, clock
 
-    def count(self, asked: Iterable[Asked]) -> dict[Asked, int]:
+    def count(self, asked: Iterable[RateLimit]) -> dict[RateLimit, int]:
         """Count without counting along."""
         with self._database.read() as tx:
             return count_attempts(tx, asked, self._clock())
@@ -74,7 +74,7 @@ class Attempts:
             bucket = tx.execute(select(login_attempt.c.bucket).where(named).limit(1)).scalar_one_or_none()
         return None if bucket is None else str(bucket).removeprefix(start)
 
-    def note_if(self, asked: Iterable[Asked], judge: Callable[[Mapping[Asked, int]], Iterable[str]]) -> None:
+    def note_if(self, asked: Iterable[RateLimit], judge: Callable[[Mapping[RateLimit, int]], Iterable[str]]) -> None:
         """Count, let the judge say which buckets this attempt goes to, and note it there, in one transaction.
 
         Two workers that ask at the same time are judged one after the other, so a limit is exact.
@@ -112,6 +112,6 @@ def note_attempt(tx: Connection, buckets: Iterable[str], now: datetime, *, kept:
     return tuple(tx.execute(rows.values(bucket=bucket, **row)).scalar_one() for bucket in named)
 
 
-def count_attempts(tx: Connection, asked: Iterable[Asked], now: datetime) -> dict[Asked, int]:
+def count_attempts(tx: Connection, asked: Iterable[RateLimit], now: datetime) -> dict[RateLimit, int]:
     """Count every bucket within its window."""
     return {(bucket, window): attempts_since(tx, bucket, now - window) for bucket, window in asked}

@@ -49,7 +49,7 @@ Values: TypeAlias = RowMapping | Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredObservation:
     """An observation with its number and the stored text of its claim, which names personal data by digest."""
 
     id: int
@@ -117,13 +117,13 @@ _PERSONAL = ByKeys(select(personal_data.c.digest, personal_data.c.body), persona
 _DONATIONS = ByKeys(select(donation), donation.c.ref)
 
 
-def histories(tx: Connection, ids: Sequence[int], *, with_personal: bool = False) -> dict[int, list[Kept]]:
+def histories(tx: Connection, ids: Sequence[int], *, with_personal: bool = False) -> dict[int, list[StoredObservation]]:
     """Read all observations of these donations, oldest first; raise BadRecord for a damaged one."""
-    found: dict[int, list[Kept]] = {number: [] for number in ids}
+    found: dict[int, list[StoredObservation]] = {number: [] for number in ids}
     rows = _HISTORIES.rows(tx, ids)
     bodies = personal_bodies(tx, (row["claim"] for row in rows)) if with_personal else {}
     for row in rows:
-        found[row["donation_id"]].append(Kept(row["id"], row["claim"], _observed(row, bodies)))
+        found[row["donation_id"]].append(StoredObservation(row["id"], row["claim"], _observed(row, bodies)))
     return found
 
 
@@ -137,7 +137,7 @@ def personal_by_digest(tx: Connection, digests: Sequence[str]) -> dict[str, str 
     return {row["digest"]: row["body"] for row in _PERSONAL.rows(tx, digests)}
 
 
-def believed(identity: Identity, history: Iterable[Kept]) -> tuple[Donation, str | None] | None:
+def believed(identity: Identity, history: Iterable[StoredObservation]) -> tuple[Donation, str | None] | None:
     """Fold a history, and name the personal data of its live payment; None while no payment is known."""
     kept = list(history)
     try:

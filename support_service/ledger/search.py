@@ -47,7 +47,7 @@ _AMONG = select(search_term.c.donation_id).where(
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundGifts:
     """A page of what was found, newest first; is_whole False: older gifts that fit may be missing."""
 
     listed: tuple[Listed, ...]
@@ -63,14 +63,14 @@ class _Word:
     is_whole: bool
 
 
-class Search:
+class GiftSearch:
     """The ledger's side of the search box; every method may raise LedgerError."""
 
     _database: Database
 
     def search(
         self, asked: str, wanted: Wanted, *, before: int | None = None, limit: int = 50, with_people: bool
-    ) -> Found:
+    ) -> FoundGifts:
         """Find gifts that have every word of what was asked; with_people: also by who gave and what they wrote."""
         words = read_asked(asked[:ASKED_CHARS_MAX], with_people=with_people)[:WORDS_MAX]
         with self._database.read() as tx:
@@ -78,10 +78,10 @@ class Search:
             most = limit if len(words) == 1 and wanted == Wanted() else CANDIDATES_MAX
             found = [_look(tx, word, before or _AFTER_ALL, most) for word in words]
             if not found:
-                return Found(())
+                return FoundGifts(())
             ids, is_whole = _in_all(tx, found)
             listed = _listed(tx, sorted(ids, reverse=True), wanted, limit)
-            return Found(listed, is_whole or len(listed) == limit)
+            return FoundGifts(listed, is_whole or len(listed) == limit)
 
 
 def _look(tx: Connection, beginnings: Iterable[tuple[str, bool]], before: int, most: int) -> _Word:

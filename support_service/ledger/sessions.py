@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, Update, delete, func, insert, select, update
 
-from support_service.ledger.accounts import STAFF_COLUMNS, Account, Person, as_person
+from support_service.ledger.accounts import STAFF_COLUMNS, Person, StaffAccount, as_person
 from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.invites import digest_of
 from support_service.ledger.tables import staff, staff_session
@@ -37,7 +37,7 @@ class SignedIn:
     account: str
 
 
-def open_session(tx: Connection, held: Account, token: str, now: datetime) -> bool:
+def open_session(tx: Connection, held: StaffAccount, token: str, now: datetime) -> bool:
     """Open a session if the account is still what was checked; the sessions long over go."""
     same = (staff.c.email == held.person.email) & (staff.c.password_hash == held.hash) & staff.c.disabled_at.is_(None)
     if tx.execute(mark_seen(held.person.email, now).where(same)).rowcount != 1:

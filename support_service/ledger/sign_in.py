@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, select, update
 
 from support_service.giving import Clock
-from support_service.ledger.accounts import Account, account_of
+from support_service.ledger.accounts import StaffAccount, account_of
 from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.factors import CodeGiven, PasskeyUse, has_codes, spend_code, spend_passkey
@@ -81,7 +81,7 @@ class SignIn:
             raise TooManyAttempts from error
         if not checked.is_right or held is None or held.person.disabled_at is not None:
             raise LoginRefused
-        account, token = Account(held.person, checked.hash), ""
+        account, token = StaffAccount(held.person, checked.hash), ""
         with self._database.write() as tx:
             same = (staff.c.email == held.person.email) & (staff.c.password_hash == held.hash)
             tx.execute(update(staff).where(same).values(password_hash=checked.hash))
@@ -174,7 +174,7 @@ class SignIn:
         minute = note_attempt(tx, buckets_of(knock.for_codes, known), now, kept=ATTEMPTS_WINDOW)
         return (*minute, *note_attempt(tx, [day] if is_guess else [], now))
 
-    def _enter(self, tx: Connection, account: Account, old_token: str) -> str:
+    def _enter(self, tx: Connection, account: StaffAccount, old_token: str) -> str:
         """Open a session and end the one that the browser brought along; raises LoginRefused."""
         token = new_token()
         if not open_session(tx, account, token, self._clock()):

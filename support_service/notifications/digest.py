@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from support_service.giving import Phrase
 from support_service.ledger import CountedGift, Ledger
-from support_service.ledger.outbox import Kept
+from support_service.ledger.outbox import OutboxMessage
 from support_service.money import Asset, Money
 from support_service.notifications.newsroom import Newsroom, Voice
 from support_service.notifications.way import Message
@@ -31,7 +31,7 @@ class Bar:
         return 0 if not self.count else max(1, self.count * longest // self.most)
 
 
-def digest_message(held: Kept, room: Newsroom, ledger: Ledger, voice: Voice) -> Message:
+def digest_message(held: OutboxMessage, room: Newsroom, ledger: Ledger, voice: Voice) -> Message:
     """Write what came in between two days of the publisher's; what was given back since is left out."""
     facts, zone = held.news.facts, room.publisher.zone
     first, end = (date.fromisoformat(str(facts[name])) for name in ("from", "until"))

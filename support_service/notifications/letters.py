@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from support_service.giving import Donation, Intent, Phrase, Plan, PlanPlace
 from support_service.ledger import Ledger
-from support_service.ledger.outbox import Kept
+from support_service.ledger.outbox import OutboxMessage
 from support_service.money import Asset, Money
 from support_service.notifications.newsroom import Newsroom, Voice
 from support_service.notifications.sender import NothingToSay
@@ -81,7 +81,7 @@ class Letters:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._write: dict[str, Callable[[Kept], Message]] = {
+        self._write: dict[str, Callable[[OutboxMessage], Message]] = {
             "receipt": self._receipt,
             "year": self._year,
             "gift_page": self._gift_page,
@@ -90,11 +90,11 @@ class Letters:
         }
         self._write |= dict.fromkeys(PLAN_SUBJECTS, self._plan)
 
-    def write(self, held: Kept) -> Message:
+    def write(self, held: OutboxMessage) -> Message:
         """Write a letter as things are now; raises NothingToSay where it does not hold any more."""
         return self._write[held.news.kind](held)
 
-    def _receipt(self, held: Kept) -> Message:
+    def _receipt(self, held: OutboxMessage) -> Message:
         history = self._ledger.donation(str(held.news.facts["donation"]))
         if history is None or not history.donation.counted_units:
             raise NothingToSay("the gift does not count any more")
@@ -140,7 +140,7 @@ class Letters:
             url = f"{self._room.url}/thanks/{intent.ref}?lang={voice.lang}"
             yield voice.say(Phrase("The page of your gift")), url
 
-    def _year(self, held: Kept) -> Message:
+    def _year(self, held: OutboxMessage) -> Message:
         year, refs = str(held.news.facts.get("year", "")), held.news.facts.get("donations")
         told = [self._ledger.donation(str(ref)) for ref in refs] if isinstance(refs, list) else []
         # As they are now, each looked up alone: what was given back or erased since is in none.
@@ -173,7 +173,7 @@ class Letters:
         in_all = [voice.sum(Money(units, asset)) for asset, units in sorted(sums.items(), key=lambda one: one[0].code)]
         yield voice.say(Phrase("In all")), " + ".join(in_all)
 
-    def _gift_page(self, held: Kept) -> Message:
+    def _gift_page(self, held: OutboxMessage) -> Message:
         intent = self._ledger.intent(str(held.news.facts["intent"]))
         party = json.loads(intent.personal.party or "{}") if intent is not None else {}
         if intent is None or not party.get("email"):
@@ -190,7 +190,7 @@ class Letters:
         )
         return self._message(held, letter, voice, str(party["email"]))
 
-    def _plan(self, held: Kept) -> Message:
+    def _plan(self, held: OutboxMessage) -> Message:
         plan = self._ledger.plan(str(held.news.facts["rail"]), str(held.news.facts["plan"]))
         if plan is None or plan.intent is None:
             raise NothingToSay("the regular gift is not known any more")
@@ -216,7 +216,7 @@ class Letters:
         )
         return self._message(held, letter, voice, to)
 
-    def _lost_link(self, held: Kept) -> Message:
+    def _lost_link(self, held: OutboxMessage) -> Message:
         voice = self._room.voice(str(held.news.facts.get("lang", "")))
         known = self._plans_of(str(held.news.facts.get("to", "")))
         if not known:
@@ -231,7 +231,7 @@ class Letters:
         )
         return self._message(held, letter, voice, to)
 
-    def _new_password(self, held: Kept) -> Message:
+    def _new_password(self, held: OutboxMessage) -> Message:
         made = self._ledger.people.new_password_link(str(held.news.facts.get("to", "")))
         if made is None:
             raise NothingToSay("nobody of ours has this e-mail")
@@ -267,7 +267,7 @@ class Letters:
             before = plans[-1].place
         return {told: plans[:LINKS_MAX] for told, plans in found.items()}
 
-    def _known(self, held: Kept, email: str | None) -> str:
+    def _known(self, held: OutboxMessage, email: str | None) -> str:
         """Return whom a letter goes to; what the processor has not told yet is waited for a little."""
         if email is not None:
             return email
@@ -281,7 +281,7 @@ class Letters:
     def _voice(self, intent: Intent | None) -> Voice:
         return self._room.voice(intent.lang if intent is not None else "")
 
-    def _message(self, held: Kept, letter: Letter, voice: Voice, to: str) -> Message:
+    def _message(self, held: OutboxMessage, letter: Letter, voice: Voice, to: str) -> Message:
         if not is_address(to):
             raise ChannelRefused("what was given as e-mail is none")
         publisher = self._room.publisher

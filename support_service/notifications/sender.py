@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from support_service.giving import Clock, Cursor, Report
-from support_service.ledger.outbox import Kept, Outbox
+from support_service.ledger.outbox import Outbox, OutboxMessage
 from support_service.notifications.way import ChannelDown, ChannelRefused, Message, Send
 from support_service.rails.source import Source, SourceDown, refuse_if_left
 
@@ -23,7 +23,7 @@ REST_FIRST, REST_MAX = timedelta(minutes=1), timedelta(hours=1)
 log = logging.getLogger(__name__)
 
 # Writes a message as it is said now; NothingToSay where there is nothing any more.
-Write = Callable[[Kept], Message]
+Write = Callable[[OutboxMessage], Message]
 
 
 class NothingToSay(Exception):
@@ -44,7 +44,7 @@ class Sender(Source):
         self.name = source_name(channel)
         self._channel, self._send, self._write = channel, send, write
         self._outbox, self._clock = outbox, clock
-        self._said: Kept | None = None
+        self._said: OutboxMessage | None = None
 
     def reports(self, after: Cursor | None) -> Iterator[Report]:
         """Say what is due; there is never a report. Raises SourceDown where the channel wants a rest."""
@@ -58,7 +58,7 @@ class Sender(Source):
             self._say(held)
         return iter(())
 
-    def _say(self, held: Kept) -> None:
+    def _say(self, held: OutboxMessage) -> None:
         if held.tries > 1 and self._clock() > held.give_up_at:
             self._outbox.say_failed(held, held.error or "it was begun and never ended")
             return

@@ -65,7 +65,7 @@ class Notifications:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ParsedSettings:
     """What the settings say, as it was parsed: the tables, and what is read beside them."""
 
     mail: MailTable | None
@@ -77,7 +77,7 @@ class Asked:
     languages: tuple[str, ...]
 
 
-def read_notifications(asked: Asked, mistakes: list[Mistake]) -> Notifications:
+def read_notifications(asked: ParsedSettings, mistakes: list[Mistake]) -> Notifications:
     """Read the tables, noting every mistake; nothing is connected to."""
     mailbox = None if asked.mail is None else _mailbox(asked.mail, asked, mistakes)
     around = Around(asked.base, mailbox, asked.url)
@@ -101,7 +101,7 @@ def read_notifications(asked: Asked, mistakes: list[Mistake]) -> Notifications:
     return Notifications(tuple(channels), mailbox, letters, heartbeat)
 
 
-def _mailbox(table: MailTable, asked: Asked, mistakes: list[Mistake]) -> Mailbox | None:
+def _mailbox(table: MailTable, asked: ParsedSettings, mistakes: list[Mistake]) -> Mailbox | None:
     before = len(mistakes)
     is_here = read_host(table.host).is_loopback
     usual = "none" if is_here else "tls" if table.port == TLS_PORT else "starttls"

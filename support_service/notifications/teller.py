@@ -50,7 +50,7 @@ _CHANGES, _ADDRESSES, _PROBLEMS, _YEAR = "changes", "addresses", "problems", "ye
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ToldUpTo:
     """How far was told: the last change, the last plan, and since when anything is told at all (RFC 3339)."""
 
     report: int
@@ -95,17 +95,17 @@ class Teller(Source):
         self._put_year(place)
         return iter(())
 
-    def _begin(self) -> Place:
+    def _begin(self) -> ToldUpTo:
         """Read how far we have got; the first look begins at the present, for nobody waits for old news."""
         held = self._outbox.place(_CHANGES)
         while held is None:
             number = self._ledger.head().number
-            start = Place(number, ChangePlace(number).donation, number + 1, "", self._clock().isoformat())
+            start = ToldUpTo(number, ChangePlace(number).donation, number + 1, "", self._clock().isoformat())
             self._outbox.put((), Move(_CHANGES, None, start.text))
             held = self._outbox.place(_CHANGES)
-        return Place(**json.loads(held))
+        return ToldUpTo(**json.loads(held))
 
-    def _tell_changes(self, place: Place) -> bool:
+    def _tell_changes(self, place: ToldUpTo) -> bool:
         """Tell one page of changes; False where there are none."""
         changes = self._ledger.changes(ChangePlace(place.report, place.donation), CHANGES_PER_STEP)
         if not changes:
@@ -114,21 +114,21 @@ class Teller(Source):
         happened = [one for change in changes for one in of_change(change, moment)]
         news = [*self._for_channels(happened), *self._receipts(changes, moment)]
         last = changes[-1].place
-        after = Place(last.report, last.donation, place.plan_report, place.plan_name, place.since)
+        after = ToldUpTo(last.report, last.donation, place.plan_report, place.plan_name, place.since)
         self._outbox.put(news, Move(_CHANGES, place.text, after.text))
         return True
 
-    def _tell_plans(self, place: Place) -> bool:
+    def _tell_plans(self, place: ToldUpTo) -> bool:
         plans = self._ledger.plans_after(place.plan_report, place.plan_name, CHANGES_PER_STEP)
         if not plans:
             return False
         happened = [one for plan in plans for one in self._of_plan(plan, place)]
         news = [*self._for_channels(happened), *self._plan_letters(plans, happened)]
-        after = Place(place.report, place.donation, plans[-1].number, plans[-1].name, place.since)
+        after = ToldUpTo(place.report, place.donation, plans[-1].number, plans[-1].name, place.since)
         self._outbox.put(news, Move(_CHANGES, place.text, after.text))
         return True
 
-    def _of_plan(self, plan: Plan, place: Place) -> list[Happened]:
+    def _of_plan(self, plan: Plan, place: ToldUpTo) -> list[Happened]:
         intent = None if plan.intent is None else self._ledger.intent(plan.intent)
         since = datetime.fromisoformat(place.since) - CHOSEN_BEFORE
         is_new = intent is not None and intent.made_at >= since and self._room.has_begun(plan)
@@ -265,7 +265,7 @@ class Teller(Source):
             told = Happened(Event.ADDRESS, "address_unproved", key, "addresses", facts)
             self._outbox.put(self._plain([told] if facts["problems"] else []), Move(_PROBLEMS, held, problems))
 
-    def _put_digests(self, place: Place) -> None:
+    def _put_digests(self, place: ToldUpTo) -> None:
         now, zone, found = self._clock(), self._room.publisher.zone, []
         for channel in self._room.told.channels:
             if not channel.digest:
@@ -279,7 +279,7 @@ class Teller(Source):
                 found.append(News(channel.key, f"digest:{due.date()}", "digest", "digest", facts))
         self._put_once(found)
 
-    def _tell_month(self, place: Place) -> None:
+    def _tell_month(self, place: ToldUpTo) -> None:
         """Tell once that a month which had gifts is not closed on MONTH_DUE_DAY of the next."""
         zone = self._room.publisher.zone
         now = self._clock().astimezone(zone)
@@ -296,7 +296,7 @@ class Teller(Source):
             self._put_once(self._plain([told]))
         self._looked_at_month = month
 
-    def _put_year(self, place: Place) -> None:
+    def _put_year(self, place: ToldUpTo) -> None:
         """Put a letter for each giver of last year, on YEAR_DUE_DAY of January: what belongs to one e-mail is one."""
         zone = self._room.publisher.zone
         now = self._clock().astimezone(zone)
@@ -341,7 +341,7 @@ class Teller(Source):
             self._outbox.put(fresh)
         self._put |= {(one.channel, one.key) for one in news}
 
-    def _moment(self, place: Place) -> Moment:
+    def _moment(self, place: ToldUpTo) -> Moment:
         return Moment(self._clock(), datetime.fromisoformat(place.since), self._room.publisher.zone)
 
 

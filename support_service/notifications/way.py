@@ -14,7 +14,7 @@ from support_service.rails.text_file import Unreadable, read_text_file
 
 if TYPE_CHECKING:
     from support_service.notifications.smtp import Mailbox
-    from support_service.rails.chain.http import Answer
+    from support_service.rails.chain.http import HttpAnswer
 
 URL_CHARS_MAX = 2_000
 # What a channel answers is looked at by nobody.
@@ -130,13 +130,13 @@ def read_secret(options: Options, name: str, around: Around) -> str:
     return lines[0]
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str]) -> "Answer":
+def post(url: str, body: bytes, headers: Mapping[str, str]) -> "HttpAnswer":
     """Send a body, bounded in time and bytes; raises ChannelDown where nobody answers."""
     # Late: the web process reads the settings, and never sends anything.
     http = import_module("support_service.rails.chain.http")
     wire = http.Wire(url, bytes_max=ANSWER_BYTES_MAX, total_seconds=TOTAL_SECONDS_MAX)
     try:
-        answer: Answer = wire.post(url, body, headers)
+        answer: HttpAnswer = wire.post(url, body, headers)
     except SourceDown as error:
         raise ChannelDown(str(error)) from None
     finally:

@@ -8,7 +8,7 @@ from typing import Any
 from support_service.giving import Phrase, State
 from support_service.giving.words import STATE_WORDS
 from support_service.ledger import Ledger
-from support_service.ledger.outbox import Kept
+from support_service.ledger.outbox import OutboxMessage
 from support_service.money import Asset, Money
 from support_service.notifications.digest import digest_message
 from support_service.notifications.newsroom import Newsroom, Voice
@@ -59,11 +59,11 @@ _PAGES = {
 }
 
 
-def writer(channel: Channel, room: Newsroom, ledger: Ledger) -> Callable[[Kept], Message]:
+def writer(channel: Channel, room: Newsroom, ledger: Ledger) -> Callable[[OutboxMessage], Message]:
     """Return what writes the messages of one channel."""
     voice = room.voice(channel.lang)
 
-    def write(held: Kept) -> Message:
+    def write(held: OutboxMessage) -> Message:
         if held.news.kind == "digest":
             return digest_message(held, room, ledger, voice)
         message = staff_message(held, room, voice)
@@ -72,7 +72,7 @@ def writer(channel: Channel, room: Newsroom, ledger: Ledger) -> Callable[[Kept],
     return write
 
 
-def staff_message(held: Kept, room: Newsroom, voice: Voice) -> Message:
+def staff_message(held: OutboxMessage, room: Newsroom, voice: Voice) -> Message:
     """Say what happened, without a word about who gave."""
     kind, facts = held.news.kind, held.news.facts
     values = _values(facts, room, voice)

@@ -28,7 +28,7 @@ from support_service.money import Asset
 FindIntent: TypeAlias = Callable[[str], Intent | None]
 
 
-class Intents(Protocol):
+class IntentFinder(Protocol):
     """Finds what readers chose. Raises what its ledger raises."""
 
     def intent(self, ref: str) -> Intent | None:
@@ -191,7 +191,7 @@ class ChangesPlans(Protocol):
         ...
 
 
-class Believed(Intents, Protocol):
+class Believed(IntentFinder, Protocol):
     """What a sweep asks of the ledger: what is known already, and what is not over. Raises what the ledger raises."""
 
     def first_intent_at(self, method: str) -> datetime | None:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from support_service.giving import Clock, Donation, PaymentMethod, Phrase, Watch
 from support_service.money import Asset
 from support_service.rails.options import Mistake, Options, Surroundings
-from support_service.rails.processor import Believed, Intents, Processor
+from support_service.rails.processor import Believed, IntentFinder, Processor
 from support_service.rails.source import Source
 
 
@@ -184,7 +184,7 @@ class Rail:
         if self.compare and self.expected(given):
             yield from cast("Iterator[Compared]", _load(self.compare)(given, believed, clock=clock))
 
-    def build_processor(self, given: RailSettings, intents: Intents, *, clock: Clock) -> Processor | None:
+    def build_processor(self, given: RailSettings, intents: IntentFinder, *, clock: Clock) -> Processor | None:
         """Build who charges cards; nobody is asked yet. None where the settings ask for none."""
         if not self.processor or given.own is None:
             return None

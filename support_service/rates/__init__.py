@@ -18,7 +18,7 @@ RATE_DIGITS_MAX = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class WantedRate:
     """How much one whole unit of `asset` was worth in `currency` at a time.
 
     network is "" for national currencies: a token that merely bears such a name is not one. block
@@ -51,7 +51,7 @@ class RateSource(Protocol):
 
     name: str
 
-    def rate(self, asked: Asked) -> Rate | None:
+    def rate(self, asked: WantedRate) -> Rate | None:
         """Tell a rate, or None where this source has none; raise SourceDown or SourceLied."""
         ...
 

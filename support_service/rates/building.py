@@ -7,12 +7,12 @@ from support_service.giving import Clock
 from support_service.rates import RateSource
 from support_service.rates.market import Market
 from support_service.rates.nbu import NationalBank
-from support_service.rates.settings import Choices
+from support_service.rates.settings import RateSettings
 from support_service.rates.valuation import Finder, Valuation
 
 
 def build_valuation(
-    choices: Choices, networks: Mapping[str, Mapping[str, object]], unvalued: Finder, *, clock: Clock
+    choices: RateSettings, networks: Mapping[str, Mapping[str, object]], unvalued: Finder, *, clock: Clock
 ) -> Valuation:
     """Build the source of values. Nobody is asked yet."""
     sources = [build_source(name, choices, networks, clock=clock) for name in choices.sources]
@@ -20,7 +20,7 @@ def build_valuation(
 
 
 def build_source(
-    name: str, choices: Choices, networks: Mapping[str, Mapping[str, object]], *, clock: Clock
+    name: str, choices: RateSettings, networks: Mapping[str, Mapping[str, object]], *, clock: Clock
 ) -> RateSource:
     """Build one source of rates by its name in the settings."""
     match name:

@@ -21,7 +21,7 @@ from support_service.rails.evm.network import EvmNetwork, read_network
 from support_service.rails.evm.rpc import Call, Node
 from support_service.rails.evm.rpc_errors import Refusal
 from support_service.rails.source import SourceDown, SourceLied
-from support_service.rates import Asked, Rate, checked
+from support_service.rates import Rate, WantedRate, checked
 from support_service.rates.settings import Feed
 
 # The slowest feeds in use promise an answer every 24 hours; later ones have missed it.
@@ -66,7 +66,7 @@ class ChainlinkFeeds:
         self._checked: set[Node] = set()
         self._decimals: dict[Feed, int] = {}
 
-    def rate(self, asked: Asked) -> Rate | None:
+    def rate(self, asked: WantedRate) -> Rate | None:
         """Tell the price that was in force; None where no feed has the pair, or it was stale just then."""
         feeds = [one for one in self._feeds if (one.asset, one.currency) == (asked.asset, asked.currency)]
         if not feeds:
@@ -81,7 +81,7 @@ class ChainlinkFeeds:
                 trouble = trouble or error
         raise trouble or SourceDown(f"{feed.network}: no node to read the feed from")
 
-    def _rate(self, node: Node, feed: Feed, asked: Asked) -> Rate | None:
+    def _rate(self, node: Node, feed: Feed, asked: WantedRate) -> Rate | None:
         decimals = self._known(node, feed)
         found = _round_in_force(node, feed, asked)
         if found is None or asked.at - found.updated_at > STALE_AFTER:
@@ -123,7 +123,7 @@ def _check_feed(node: Node, feed: Feed) -> int:
     return decimals
 
 
-def _round_in_force(node: Node, feed: Feed, asked: Asked) -> _Round | None:
+def _round_in_force(node: Node, feed: Feed, asked: WantedRate) -> _Round | None:
     if asked.network == feed.network and asked.block_hash is not None:
         try:
             return _read_round(feed, node.ask(_call(feed, _LATEST, _ROUND_TYPES, at=asked.block_hash)))

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from support_service.money import Asset
-from support_service.rates import Asked, Rate
+from support_service.rates import Rate, WantedRate
 
 # Markets and price feeds quote in it, and so does the National Bank.
 PIVOT = "USD"
@@ -19,7 +19,7 @@ PIVOT = "USD"
 # Enough for the product of two rates; were it ever not, Inexact would be raised instead of rounding.
 _EXACT = Context(prec=200, traps=[Inexact])
 
-Ask: TypeAlias = Callable[[Asked], Rate | None]
+AskRate: TypeAlias = Callable[[WantedRate], Rate | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Conversion:
     steps: tuple[Rate, ...]
 
 
-def convert(asked: Asked, ask: Ask) -> Conversion | None:
+def convert(asked: WantedRate, ask: AskRate) -> Conversion | None:
     """Find a rate: the currency itself, a direct rate, or over the dollar; None where nobody has one."""
     if asked.network == "" and asked.asset == asked.currency:
         return Conversion(Decimal(1), "same currency", ())

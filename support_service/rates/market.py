@@ -16,7 +16,7 @@ from decimal import Decimal
 
 from support_service.giving import Clock, utc_now
 from support_service.rails.source import SourceDown, SourceLied
-from support_service.rates import Asked, Rate, checked
+from support_service.rates import Rate, WantedRate, checked
 from support_service.rates.http import JsonPlace, Pause
 
 PATH = "/0/public/OHLC"
@@ -52,7 +52,7 @@ class Market:
         self._place, self._clock = JsonPlace(url.rstrip("/") + PATH, pause=pause), clock
         self._kept: dict[tuple[str, int], _Candles] = {}
 
-    def rate(self, asked: Asked) -> Rate | None:
+    def rate(self, asked: WantedRate) -> Rate | None:
         """Tell the closing price of the last candle that had closed; None for a pair that is not traded there."""
         interval = self._interval(asked.at)
         if interval is None or asked.asset == asked.currency:

@@ -13,7 +13,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from babel.dates import get_timezone
 
 from support_service.rails.source import SourceLied
-from support_service.rates import Asked, Rate, checked
+from support_service.rates import Rate, WantedRate, checked
 from support_service.rates.http import JsonPlace, Pause
 
 PATH = "/NBUStatService/v1/statdirectory/exchange"
@@ -36,7 +36,7 @@ class NationalBank:
         self._kyiv = get_timezone("Europe/Kyiv")
         self._kept: dict[tuple[str, date], tuple[Decimal, date]] = {}
 
-    def rate(self, asked: Asked) -> Rate | None:
+    def rate(self, asked: WantedRate) -> Rate | None:
         """Tell the official rate of the day in Kyiv; rates without the hryvnia are rounded half to even."""
         if asked.network or asked.asset == asked.currency:
             return None

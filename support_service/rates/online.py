@@ -5,14 +5,14 @@ from collections.abc import Iterator, Mapping
 from support_service.giving import Clock
 from support_service.rails.options import Mistake
 from support_service.rails.source import SourceError
-from support_service.rates import Asked
+from support_service.rates import WantedRate
 from support_service.rates.building import build_source
 from support_service.rates.conversion import PIVOT, rate_text
-from support_service.rates.settings import Choices
+from support_service.rates.settings import RateSettings
 
 
 def ask_rates(
-    choices: Choices, networks: Mapping[str, Mapping[str, object]], *, clock: Clock
+    choices: RateSettings, networks: Mapping[str, Mapping[str, object]], *, clock: Clock
 ) -> Iterator[str | Mistake]:
     """Ask each source once, a feed each; a text is what one said, a Mistake what is wrong with it."""
     for name in choices.sources:
@@ -30,15 +30,15 @@ def ask_rates(
                 yield f"value: {name}: 1 {asked.asset} is {rate_text(rate.value)} {asked.currency}"
 
 
-def _questions(name: str, choices: Choices, clock: Clock) -> list[tuple[str, Asked]]:
+def _questions(name: str, choices: RateSettings, clock: Clock) -> list[tuple[str, WantedRate]]:
     now = clock()
     match name:
         case "nbu":
             own = choices.currency.code
-            return [("value.nbu_url", Asked("EUR" if own == PIVOT else PIVOT, own, now))]
+            return [("value.nbu_url", WantedRate("EUR" if own == PIVOT else PIVOT, own, now))]
         case "market":
-            return [("value.market_url", Asked("BTC", PIVOT, now, "bitcoin"))]
+            return [("value.market_url", WantedRate("BTC", PIVOT, now, "bitcoin"))]
     return [
-        (f"value.feeds[{place}]", Asked(feed.asset, feed.currency, now, feed.network))
+        (f"value.feeds[{place}]", WantedRate(feed.asset, feed.currency, now, feed.network))
         for place, feed in enumerate(choices.feeds, 1)
     ]

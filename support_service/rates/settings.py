@@ -25,7 +25,7 @@ class Feed:
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class RateSettings:
     """What gifts are valued in, and who is asked, in this order."""
 
     currency: Asset
@@ -35,7 +35,7 @@ class Choices:
     feeds: tuple[Feed, ...]
 
 
-def read_value(table: ValueTable, around: Surroundings, mistakes: list[Mistake]) -> Choices | None:
+def read_value(table: ValueTable, around: Surroundings, mistakes: list[Mistake]) -> RateSettings | None:
     """Check the section; None (with mistakes noted) where it cannot be used."""
     before = len(mistakes)
     currency = around.asset(table.currency, "")
@@ -49,7 +49,7 @@ def read_value(table: ValueTable, around: Surroundings, mistakes: list[Mistake])
     if currency is None or len(mistakes) > before:
         return None
     feeds = tuple(Feed(one.network, one.contract, one.asset, one.currency) for one in table.feeds)
-    return Choices(currency, table.sources, table.nbu_url, table.market_url, feeds)
+    return RateSettings(currency, table.sources, table.nbu_url, table.market_url, feeds)
 
 
 def _unknown_currency(code: str, around: Surroundings) -> str:

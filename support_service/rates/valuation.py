@@ -13,7 +13,7 @@ from typing import TypeAlias
 from support_service.giving import Clock, Cursor, Donation, Listed, Observation, Report, ValueClaim, utc_now, value_part
 from support_service.money import Asset
 from support_service.rails.source import Source, SourceDown, SourceError, SourceLied
-from support_service.rates import Asked, Rate, RateSource
+from support_service.rates import Rate, RateSource, WantedRate
 from support_service.rates.conversion import Conversion, convert, rate_text, worth
 
 # A gift need not be valued the minute it is confirmed, and rates change slower than blocks.
@@ -94,7 +94,7 @@ class Valuation(Source):
     def _report(self, donation: Donation, panel: "_Panel") -> Report | None:
         payment, identity = donation.payment, donation.identity
         at = payment.occurred_at
-        asked = Asked(identity.asset, self._currency.code, at, identity.network, payment.block_hash)
+        asked = WantedRate(identity.asset, self._currency.code, at, identity.network, payment.block_hash)
         found = convert(asked, panel.ask)
         if found is None:
             if panel.trouble is None:
@@ -139,7 +139,7 @@ class _Panel:
         words = [f"{asset}: {error}" for asset, error in self._said.items()][:TROUBLES_TOLD_MAX]
         return kind("; ".join([*words, *([f"and {more} more"] if more > 0 else [])]))
 
-    def ask(self, asked: Asked) -> Rate | None:
+    def ask(self, asked: WantedRate) -> Rate | None:
         """Give the first rate that a source has; what is wrong with the others is kept as `trouble`."""
         # Over whichever currency: else a silent place would be asked twice for each asset.
         asset = asked.asset

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 from support_service.ledger import Ledger
-from support_service.ledger.outbox import Waiting
+from support_service.ledger.outbox import ChannelBacklog
 from support_service.notifications.settings import LETTERS
 from support_service.web.card.guard import Mode, look
 from support_service.web.card.offer import all_cards
@@ -40,7 +40,7 @@ def outbox_metrics(at: Service, ledger: Ledger) -> Iterator[str]:
     keys = [*(channel.key for channel in told.channels), *([LETTERS] if told.mailbox is not None else [])]
     if not keys:
         return
-    standing = {key: held.get(key, Waiting()) for key in dict.fromkeys([*keys, *held])}
+    standing = {key: held.get(key, ChannelBacklog()) for key in dict.fromkeys([*keys, *held])}
     waiting = [({"channel": key}, str(one.waiting)) for key, one in standing.items()]
     yield from metric("support_outbox_waiting", "Messages that wait for their channel.", waiting)
     failed = [({"channel": key}, str(one.failed)) for key, one in standing.items()]

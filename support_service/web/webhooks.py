@@ -27,7 +27,7 @@ RESULTS = ("accepted", "known", "refused", "delayed", "set_aside")
 _COUNTS = "support.webhooks"
 
 
-class Counts:
+class MessageCounts:
     """How many messages came to this process that it has not told the ledger yet, by processor and what became of them.
 
     They are told when somebody asks for the sums: a flood of what is refused costs the ledger nothing.
@@ -58,13 +58,13 @@ class Counts:
 
 def install(app: Flask) -> None:
     """Give the app its own counts."""
-    app.extensions[_COUNTS] = Counts()
+    app.extensions[_COUNTS] = MessageCounts()
 
 
-def counts() -> Counts:
+def counts() -> MessageCounts:
     """Return the counts of this app."""
     held = current_app.extensions[_COUNTS]
-    assert isinstance(held, Counts)
+    assert isinstance(held, MessageCounts)
     return held
 
 

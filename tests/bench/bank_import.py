@@ -16,7 +16,7 @@ from pathlib import Path
 
 from support_service.giving import utc_now
 from support_service.ledger import FileBrought, Ledger, migrate
-from support_service.rails.bank.booking import Counts, count, import_lines
+from support_service.rails.bank.booking import LineCounts, count, import_lines
 from support_service.rails.bank.identity import LINES_PER_QUESTION
 from support_service.rails.bank.settings import BankChoices
 from support_service.rails.bank.statements import StatementFile, WantedStatement, read_statements
@@ -77,7 +77,7 @@ def measure(key: str, path: Path, rows: int) -> None:
     read = read_statements(StatementFile(path.name, path), key, WantedStatement(account=ACCOUNT))
     proved = time.monotonic() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    began, counts = time.monotonic(), Counts()
+    began, counts = time.monotonic(), LineCounts()
     ledger = Ledger(url)
     importing = ledger.open_import(FileBrought("bench", "bench", path.name, read.digest))
     for told in import_lines(read.lines, ledger, BankChoices(), now=utc_now(), importing=importing):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support_service.app import build_door, create_app
-from support_service.door import Door, Place, Routes, body
+from support_service.door import Door, DoorPlace, Routes, body
 from support_service.door.finished import Captured
 from support_service.door.live import Live, Patience
 from support_service.door.pools import THREADS, WAITING_A_THREAD, PoolKind, kind_of
@@ -50,7 +50,7 @@ class Waiting:
 
 def test_what_fills_one_kind_is_refused_there_and_nowhere_else() -> None:
     app, base = Waiting(), read_base_url("http://127.0.0.1:8000")
-    door = Door(app, Place(base, (base.site.host,)), Routes(lambda status, _: Captured(status, [], b"")))
+    door = Door(app, DoorPlace(base, (base.site.host,)), Routes(lambda status, _: Captured(status, [], b"")))
     room = THREADS[PoolKind.WEBHOOKS] * (1 + WAITING_A_THREAD)
     held = [Heard() for _ in range(room)]
     waiting = [

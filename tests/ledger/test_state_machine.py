@@ -41,7 +41,7 @@ from support_service.giving import (
     State,
     Statement,
 )
-from support_service.ledger import FORMATS, ForPeople, Head, Ledger, MonthBusy, MonthRow, Sums, is_closed
+from support_service.ledger import FORMATS, ForPeople, Head, Ledger, MonthBusy, MonthRow, QuarterSums, is_closed
 from support_service.ledger.months import MonthKey
 from support_service.money import Asset, parse_plain
 from support_service.web.staff.month_sums import ends_of
@@ -348,11 +348,11 @@ class Books(RuleBasedStateMachine):
         assert (cursor.step if cursor else 0) == self.steps
 
 
-def summed(rows: Iterable[MonthRow]) -> dict[MonthKey, Sums]:
-    total: dict[MonthKey, Sums] = {}
+def summed(rows: Iterable[MonthRow]) -> dict[MonthKey, QuarterSums]:
+    total: dict[MonthKey, QuarterSums] = {}
     for row in rows:
-        total[row.key] = total.get(row.key, Sums()).plus(row.sums)
-    return {key: sums for key, sums in total.items() if sums != Sums()}
+        total[row.key] = total.get(row.key, QuarterSums()).plus(row.sums)
+    return {key: sums for key, sums in total.items() if sums != QuarterSums()}
 
 
 @pytest.mark.postgres

@@ -11,7 +11,7 @@ import pytest
 from support_service.assembly import assemble
 from support_service.giving import utc_now
 from support_service.ledger import Ledger
-from support_service.ledger.outbox import Standing
+from support_service.ledger.outbox import MessageStanding
 from support_service.notifications.way import ChannelDown, Message
 from support_service.notifications.ways.apprise import speak
 from support_service.settings import SettingsError
@@ -34,13 +34,13 @@ def test_a_gift_is_told_by_the_url_of_any_service_and_a_no_is_tried_again(
         told = newsroom(tmp_path, ledger, clock, TABLE)
         ledger.accept(pushed("g1", gift()))
         told.turn()
-        (waiting,) = ledger.outbox.list(Standing.WAITING)
+        (waiting,) = ledger.outbox.list(MessageStanding.WAITING)
         assert waiting.error == "apprise: it was not taken; is the URL in url_file still right?"
         clock.advance(minutes=2)
         told.turn()
         said = json.loads(server.bodies[1])
     assert "10" in said["title"] and "€" in said["title"] and "/staff/donations/" in said["message"]
-    assert [one.tries for one in ledger.outbox.list(Standing.SENT)] == [2]
+    assert [one.tries for one in ledger.outbox.list(MessageStanding.SENT)] == [2]
 
 
 def test_a_service_that_never_answers_costs_a_bounded_time_and_its_url_is_told_to_nobody() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from support_service.giving import utc_now
 from support_service.ledger import Ledger, LedgerDown
-from support_service.ledger.outbox import TAKEN_FOR, Standing
+from support_service.ledger.outbox import TAKEN_FOR, MessageStanding
 from support_service.notifications.smtp import Mailbox
 from support_service.notifications.way import ChannelDown, ChannelRefused
 from tests.fixtures.database import prepare
@@ -69,7 +69,7 @@ def test_a_yes_that_could_not_be_kept_is_kept_later_and_nothing_is_said_twice(
     clock.now += TAKEN_FOR * 2
     told.turn()
     assert len(listener.bodies) == 1
-    assert [one.standing for one in impatient.outbox.list(Standing.SENT)] == [Standing.SENT]
+    assert [one.standing for one in impatient.outbox.list(MessageStanding.SENT)] == [MessageStanding.SENT]
 
 
 def test_a_sender_that_is_killed_before_it_kept_the_yes_says_it_again_under_the_same_key(
@@ -229,5 +229,5 @@ def test_a_sender_process_that_is_killed_says_it_again_under_the_same_key_and_ne
     told.turn()
     told.turn()
     assert [body["id"] for body in listener.bodies] == [first["id"]]
-    assert [one.tries for one in ledger.outbox.list(Standing.SENT)] == [2]
+    assert [one.tries for one in ledger.outbox.list(MessageStanding.SENT)] == [2]
     ledger.dispose()

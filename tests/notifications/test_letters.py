@@ -18,7 +18,7 @@ from support_service.demo.stripe import StripeFake
 from support_service.demo.stripe.payments import Payer
 from support_service.giving import MATCH_PART, MatchClaim, Observation, State
 from support_service.ledger.engine import Database
-from support_service.ledger.outbox import News, Standing
+from support_service.ledger.outbox import MessageStanding, News
 from support_service.watcher import run_once
 from tests.fixtures.books import bank_line
 from tests.fixtures.cards import CardHouse, card_house, session_of
@@ -106,7 +106,7 @@ def test_a_gift_whose_e_mail_nobody_tells_gets_no_letter(post: Post) -> None:
         post.turn()
         post.house.clock.advance(minutes=40)
     assert post.mail.letters == []
-    assert [one.error for one in post.house.ledger.outbox.list(Standing.VOID)] == ["no e-mail is known"]
+    assert [one.error for one in post.house.ledger.outbox.list(MessageStanding.VOID)] == ["no e-mail is known"]
 
 
 def test_a_regular_gift_is_written_about_when_it_begins_fails_and_ends(post: Post) -> None:
@@ -224,7 +224,7 @@ def test_a_gift_that_does_not_count_gets_no_receipt(post: Post) -> None:
     post.house.ledger.outbox.put([News("letters", f"receipt:{ref}", ref, "receipt", {"donation": ref})])
     post.turn()
     assert post.mail.letters == []
-    assert "does not count" in post.house.ledger.outbox.list(Standing.VOID)[0].error
+    assert "does not count" in post.house.ledger.outbox.list(MessageStanding.VOID)[0].error
 
 
 def test_whoever_transfers_by_themselves_gets_the_link_and_then_the_receipt(post: Post) -> None:
@@ -360,7 +360,9 @@ def test_the_gifts_of_a_year_are_one_letter_to_each_who_asked_for_receipts(post:
     written = text_of(letter).replace("\u00a0", " ")
     assert written.count("200 UAH") == 2 and "In all: 400 UAH" in written and LEGAL in written
     assert "In all 400 UAH" in on_paper(letter)[0]
-    assert [one.news.facts for one in post.house.ledger.outbox.list(Standing.SENT) if one.news.kind == "year"] == [
+    assert [
+        one.news.facts for one in post.house.ledger.outbox.list(MessageStanding.SENT) if one.news.kind == "year"
+    ] == [
         {},
         {},
     ]

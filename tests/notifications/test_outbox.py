@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from support_service.ledger import Ledger
-from support_service.ledger.outbox import GIVE_UP_AFTER, KEPT, TAKEN_FOR, Kept, Move, News, Standing
+from support_service.ledger.outbox import GIVE_UP_AFTER, KEPT, TAKEN_FOR, MessageStanding, Move, News, OutboxMessage
 from tests.fixtures.staff import FrozenClock
 
 
@@ -13,7 +13,7 @@ def news(key: str, thread: str = "", channel: str = "mail") -> News:
     return News(channel, key, thread, "gift", {"donation": key})
 
 
-def taken(ledger: Ledger, channel: str = "mail") -> Kept:
+def taken(ledger: Ledger, channel: str = "mail") -> OutboxMessage:
     held = ledger.outbox.take(channel)
     assert held is not None
     return held
@@ -22,7 +22,7 @@ def taken(ledger: Ledger, channel: str = "mail") -> Kept:
 def test_a_key_is_put_once_for_each_channel(ledger: Ledger) -> None:
     assert ledger.outbox.put([news("a"), news("a"), news("a", channel="slack")])
     ledger.outbox.put([news("a")])
-    assert [one.news.channel for one in ledger.outbox.list(Standing.WAITING)] == ["slack", "mail"]
+    assert [one.news.channel for one in ledger.outbox.list(MessageStanding.WAITING)] == ["slack", "mail"]
 
 
 def test_what_follows_from_a_move_is_put_with_it_or_not_at_all(ledger: Ledger) -> None:
@@ -30,7 +30,7 @@ def test_what_follows_from_a_move_is_put_with_it_or_not_at_all(ledger: Ledger) -
     assert not ledger.outbox.put([news("b")], Move("place", None, "1"))
     assert not ledger.outbox.put([news("b")], Move("place", "0", "2"))
     assert ledger.outbox.place("place") == "1"
-    assert [one.news.key for one in ledger.outbox.list(Standing.WAITING)] == ["a"]
+    assert [one.news.key for one in ledger.outbox.list(MessageStanding.WAITING)] == ["a"]
 
 
 def test_two_senders_never_have_one_message(ledger: Ledger) -> None:
@@ -70,7 +70,7 @@ def test_it_is_given_up_after_three_days_and_goes_on_when_staff_say_so(ledger: L
     clock.now = until
     held = taken(ledger)
     ledger.outbox.say_later(held, "still down", until + timedelta(seconds=1))
-    (lost,) = ledger.outbox.list(Standing.FAILED)
+    (lost,) = ledger.outbox.list(MessageStanding.FAILED)
     assert (lost.news.key, lost.error) == ("a1", "still down")
     assert ledger.outbox.standing()["mail"].failed == 1
     assert taken(ledger).news.key == "a2", "what comes after it is not held up for ever"
@@ -85,7 +85,7 @@ def test_whom_an_answer_goes_to_is_forgotten_with_the_answer(ledger: Ledger) -> 
     held = taken(ledger, "letters")
     assert held.news.facts["to"] == "reader@example.org"
     ledger.outbox.say_sent(held)
-    (done,) = ledger.outbox.list(Standing.SENT)
+    (done,) = ledger.outbox.list(MessageStanding.SENT)
     assert done.news.facts == {}
 
 
@@ -94,8 +94,8 @@ def test_what_was_said_long_ago_is_cleared_and_what_waits_is_not(ledger: Ledger,
     ledger.outbox.say_sent(taken(ledger))
     clock.now += KEPT + timedelta(seconds=1)
     ledger.outbox.put([news("new")])
-    assert ledger.outbox.list(Standing.SENT) == ()
-    assert [one.news.key for one in ledger.outbox.list(Standing.WAITING)] == ["new", "waits"]
+    assert ledger.outbox.list(MessageStanding.SENT) == ()
+    assert [one.news.key for one in ledger.outbox.list(MessageStanding.WAITING)] == ["new", "waits"]
 
 
 @pytest.mark.parametrize("count", [3])

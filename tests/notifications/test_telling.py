@@ -12,7 +12,7 @@ import pytest
 
 from support_service.giving import Direction, Kind, Personal, State
 from support_service.ledger import Health, Ledger
-from support_service.ledger.outbox import GIVE_UP_AFTER, Standing
+from support_service.ledger.outbox import GIVE_UP_AFTER, MessageStanding
 from tests.fixtures.books import bank_line
 from tests.fixtures.mail import MailServer, text_of
 from tests.fixtures.reports import NOON, Chain, dispute, gift, pushed, refund, transfer
@@ -98,7 +98,7 @@ def test_what_nobody_takes_for_three_days_waits_for_staff(
     while clock.now < end:
         told.turn()
         clock.advance(minutes=30)
-    (lost,) = ledger.outbox.list(Standing.FAILED)
+    (lost,) = ledger.outbox.list(MessageStanding.FAILED)
     assert "HTTP 500" in lost.error
     listener.status = 200
     assert ledger.outbox.replay(lost.number)
@@ -111,7 +111,7 @@ def test_who_says_gone_is_left_alone(tmp_path: Path, ledger: Ledger, clock: Froz
     listener.status = 410
     ledger.accept(pushed("g1", gift()))
     told.turn()
-    assert [one.standing for one in ledger.outbox.list(Standing.FAILED)] == [Standing.FAILED]
+    assert [one.standing for one in ledger.outbox.list(MessageStanding.FAILED)] == [MessageStanding.FAILED]
 
 
 def test_people_read_it_in_their_language_with_a_link(

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from support_service.giving import Cursor, Direction, Kind
 from support_service.ledger.engine import Database
-from support_service.rails.bitcoin.coins import Coins, Held
+from support_service.rails.bitcoin.coins import Coins, HeldCoin
 from support_service.rails.bitcoin.cursor_state import CursorState as BitcoinState
 from support_service.rails.bitcoin.movements import Coin
 from support_service.rails.chain import cursor_state as codec
@@ -96,7 +96,7 @@ def test_every_field_of_a_bitcoin_cursor_means_what_it_meant() -> None:
     progress = state.progress[key]
     assert (progress.start, progress.wanted, progress.read) == (10, None, 12)
     assert (progress.moved, progress.opening, progress.is_open) == (60_000, 0, True)
-    assert state.coins.held[f"{first}:0"] == Held(Coin(second, 70_000), made=11, spent=12)
+    assert state.coins.held[f"{first}:0"] == HeldCoin(Coin(second, 70_000), made=11, spent=12)
     assert codec.read(cursor(STORED["half_way_on_bitcoin"]["core"]), BitcoinState).coins == Coins(is_kept=False)
     recent = state.recent[first]
     assert (recent.height, recent.lost_at, len(recent.outpoints)) == (11, None, 1)

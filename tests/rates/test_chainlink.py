@@ -12,7 +12,7 @@ from support_service.assembly import assemble, build_sources, build_valuation
 from support_service.ledger import Ledger
 from support_service.rails.evm.address import checksummed
 from support_service.rails.source import SourceDown, SourceLied
-from support_service.rates import Asked, Rate
+from support_service.rates import Rate, WantedRate
 from support_service.rates.chainlink import ChainlinkFeeds
 from support_service.rates.settings import Feed
 from tests.fixtures.database import prepare
@@ -53,10 +53,10 @@ def head(node: Node) -> tuple[str, datetime]:
     return str(block["hash"]), datetime.fromtimestamp(int(block["timestamp"], 16), UTC)
 
 
-def here(node: Node, asset: str = "ETH") -> Asked:
+def here(node: Node, asset: str = "ETH") -> WantedRate:
     """Ask about a gift in the head block."""
     block_hash, at = head(node)
-    return Asked(asset, "USD", at, NETWORK, block_hash)
+    return WantedRate(asset, "USD", at, NETWORK, block_hash)
 
 
 def value(rate: Rate | None) -> Decimal | None:
@@ -90,15 +90,15 @@ def test_where_the_blocks_state_is_gone_the_round_of_that_time_is_found(node: No
     for place in range(11):
         at = start + timedelta(minutes=place, seconds=59)
         for block_hash in (None, "0x" + "ab" * 32):
-            assert value(source.rate(Asked("ETH", "USD", at, NETWORK, block_hash))) == 1_000 + place
-    assert source.rate(Asked("ETH", "USD", start - timedelta(seconds=1), NETWORK)) is None
+            assert value(source.rate(WantedRate("ETH", "USD", at, NETWORK, block_hash))) == 1_000 + place
+    assert source.rate(WantedRate("ETH", "USD", start - timedelta(seconds=1), NETWORK)) is None
 
 
 def test_a_gift_on_another_chain_is_valued_by_time(node: Node, deploy: Deploy) -> None:
     feed, (_, start) = deploy("BTC / USD", asset="BTC"), head(node)
     give(node, feed, 100_000 * 10**8, start)
     give(node, feed, 200_000 * 10**8, start + timedelta(hours=1))
-    asked = Asked("BTC", "USD", start + timedelta(minutes=30), "bitcoin", "00" * 32)
+    asked = WantedRate("BTC", "USD", start + timedelta(minutes=30), "bitcoin", "00" * 32)
     assert value(feeds(node.url, feed).rate(asked)) == 100_000
 
 

@@ -20,7 +20,7 @@ from support_service.ledger import ForPeople, Health, Ledger
 from support_service.ledger.export import json_lines
 from support_service.money import Asset
 from support_service.rails.source import Source, SourceDown, SourceLied
-from support_service.rates import Asked, Rate, RateSource
+from support_service.rates import Rate, RateSource, WantedRate
 from support_service.rates.conversion import convert, rate_text, worth
 from support_service.rates.http import ANSWER_BYTES_MAX
 from support_service.rates.market import Market
@@ -74,12 +74,12 @@ def both(server: RatesServer, clock: FrozenClock) -> list[RateSource]:
     return [bank(server), market(server, clock)]
 
 
-def fiat(code: str, at: datetime, currency: str = "UAH") -> Asked:
-    return Asked(code, currency, at)
+def fiat(code: str, at: datetime, currency: str = "UAH") -> WantedRate:
+    return WantedRate(code, currency, at)
 
 
-def coin(code: str, at: datetime, currency: str = "USD") -> Asked:
-    return Asked(code, currency, at, "ethereum", "0xblock")
+def coin(code: str, at: datetime, currency: str = "USD") -> WantedRate:
+    return WantedRate(code, currency, at, "ethereum", "0xblock")
 
 
 def values(ledger: Ledger) -> list[object]:
@@ -274,8 +274,8 @@ def test_a_market_that_answers_nonsense_is_not_believed(server: RatesServer, clo
 # Arithmetic
 
 
-def rates(**known: str) -> Callable[[Asked], Rate | None]:
-    def ask(asked: Asked) -> Rate | None:
+def rates(**known: str) -> Callable[[WantedRate], Rate | None]:
+    def ask(asked: WantedRate) -> Rate | None:
         value = known.get(f"{asked.asset}_{asked.currency}")
         return Rate(asked.asset, asked.currency, Decimal(value), asked.asset.lower(), asked.at) if value else None
 

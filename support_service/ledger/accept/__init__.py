@@ -15,8 +15,8 @@ from sqlalchemy import Connection, bindparam, exists, func, insert, select, upda
 from support_service.giving import Cursor, Donation, Report
 from support_service.ledger import canonical
 from support_service.ledger.accept.aliases import bodies, write_names
-from support_service.ledger.accept.new_claims import News, check, news
-from support_service.ledger.accept.write import Place, Writing, store, write_balances
+from support_service.ledger.accept.new_claims import NewClaims, check, news
+from support_service.ledger.accept.write import NextPlace, Writing, store, write_balances
 from support_service.ledger.columns import to_micros
 from support_service.ledger.errors import CursorMoved, SourceFrozen
 from support_service.ledger.rows import ByKeys, insert_rows
@@ -84,7 +84,9 @@ def accept_report(tx: Connection, told: Report, now: datetime, *, only_news: boo
     only_news: a pushed report that says nothing new is not remembered either.
     Raises CursorMoved, SourceFrozen, SourceContradiction and BadReport.
     """
+    # 1. What contradicts itself is refused whole.
     check(told)
+    # 2. The key is the lock: a pushed report that is there changes nothing, a polled one follows the stored cursor.
     place = None
     if told.cursor is None:
         place, is_known = _place(tx, told)
@@ -93,21 +95,24 @@ def accept_report(tx: Connection, told: Report, now: datetime, *, only_news: boo
     else:
         _refuse_frozen(tx, told.source)
         _follow(tx, told.source, told.cursor)
+    # 3. What it claims and we do not hold; a poll that claims nothing stores no report.
     found = news(tx, told)
     if (told.cursor is not None or only_news) and found.is_empty:
         return Change()
+    # 4. The report, sealed to the one before it, with its names and balances.
     place = place or _place(tx, told)[0]
     at = Writing(tx, place, now)
     _remember(at, told, found)
     write_names(tx, place.report, found.names)
     write_balances(tx, place.report, told.balances)
+    # 5. Its observations, the donations folded anew, and the postings from one state to the next.
     return Change(place.report, store(at, found))
 
 
-def _place(tx: Connection, told: Report) -> tuple[Place, bool]:
+def _place(tx: Connection, told: Report) -> tuple[NextPlace, bool]:
     """Find where the next of everything goes, and whether this report is there already."""
     row = tx.execute(_PLACE, {"source": told.source, "key": told.key}).one()
-    place = Place(row.number + 1, row.hash, row.donation, row.observation, row.posting)
+    place = NextPlace(row.number + 1, row.hash, row.donation, row.observation, row.posting)
     return place, row.known is not None
 
 
@@ -144,7 +149,7 @@ def _follow(tx: Connection, source: str, to: Cursor) -> None:
     assert moved.rowcount == 1, "writers are serial"
 
 
-def _remember(at: Writing, told: Report, found: News) -> None:
+def _remember(at: Writing, told: Report, found: NewClaims) -> None:
     """Store the report as the next link of the chain, and apart from it what says who gave."""
     tx, number, now = at.tx, at.place.report, at.now
     raw_digest = None if told.raw is None else canonical.sha256(told.raw)
@@ -161,7 +166,7 @@ def _remember(at: Writing, told: Report, found: News) -> None:
     assert moved.rowcount == 1, "writers are serial"
 
 
-def _body(told: Report, found: News, *, number: int, raw_digest: str | None, accepted_at: int) -> str:
+def _body(told: Report, found: NewClaims, *, number: int, raw_digest: str | None, accepted_at: int) -> str:
     """Say all that the report says and brings about; what it repeats is not news and not in it."""
     at = told.cursor
     said = {

@@ -28,7 +28,7 @@ _NEW_ALIAS, _NEW_WAITING = insert(alias), insert(waiting_claim)
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class RankedClaim:
     """A claim as it will be stored; rank None stands for the number of its report.
 
     claim is what the text says, without personal data, where it need not be read again.
@@ -57,7 +57,7 @@ class Names:
     rail: str = ""
     aliases: tuple[tuple[str, Identity], ...] = ()
     waits: tuple[Waits, ...] = ()
-    found: tuple[Claimed, ...] = ()
+    found: tuple[RankedClaim, ...] = ()
     plans: tuple[PlanClaim, ...] = ()
 
     @property
@@ -77,7 +77,7 @@ def names_of(tx: Connection, told: Report) -> Names:
     before = _WAITING.rows(tx, sorted(wanted - set(known)), rail=told.rail)
     found = [_claimed(meanings[one.name], one) for one in told.waiting if _fits(meanings.get(one.name), one.asset)]
     found += [
-        Claimed(meanings[row["name"]], row["part"], (row["rank_major"], row["rank_minor"]), row["claim"])
+        RankedClaim(meanings[row["name"]], row["part"], (row["rank_major"], row["rank_minor"]), row["claim"])
         for row in before
         if row["name"] in fresh and _fits(fresh[row["name"]], row["asset"])
     ]
@@ -158,8 +158,8 @@ def _fits(meaning: Identity | None, asset: str | None) -> bool:
     return meaning is not None and asset in (None, meaning.asset)
 
 
-def _claimed(identity: Identity, one: Named) -> Claimed:
-    return Claimed(identity, one.part, one.rank, canonical.claim_text(identity, one.claim))
+def _claimed(identity: Identity, one: Named) -> RankedClaim:
+    return RankedClaim(identity, one.part, one.rank, canonical.claim_text(identity, one.claim))
 
 
 def _new_waits(unknown: Iterable[Waits], before: list[RowMapping]) -> tuple[Waits, ...]:

@@ -20,9 +20,9 @@ from support_service.giving import (
     split_identity,
 )
 from support_service.ledger import canonical
-from support_service.ledger.accept.aliases import Claimed, Names, names_of
+from support_service.ledger.accept.aliases import Names, RankedClaim, names_of
 from support_service.ledger.errors import BadReport, SourceContradiction
-from support_service.ledger.rows import Kept, donation_rows, histories, identity_of
+from support_service.ledger.rows import StoredObservation, donation_rows, histories, identity_of
 from support_service.ledger.tables import donation
 
 _NOBODY = Personal()
@@ -35,14 +35,14 @@ class Held:
 
     id: int | None = None
     last_report: int = 0
-    history: list[Kept] = field(default_factory=list)
+    history: list[StoredObservation] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class NewClaims:
     """The new claims of a report in the order they are stored, and what is held of the money they speak of."""
 
-    claims: list[Claimed]
+    claims: list[RankedClaim]
     held: dict[str, Held]
     names: Names = field(default=Names())
 
@@ -63,7 +63,7 @@ def check(told: Report) -> None:
             _check_sum(told, statement, statement.delta_units)
 
 
-def news(tx: Connection, told: Report) -> News:
+def news(tx: Connection, told: Report) -> NewClaims:
     """Sift a report: what equals the ledger's live claims is not news, so that a rescan changes nothing."""
     names = names_of(tx, told)
     spoken = _best([*map(_claimed, told.observations), *names.found])
@@ -77,7 +77,7 @@ def news(tx: Connection, told: Report) -> News:
     held = _held(tx, [*(row for row, _ in standing.values()), *donation_rows(tx, sorted(named))])
     implied = [_implied(row, statement, held[ref].history) for ref, (row, statement) in standing.items()]
     fresh = [claim for claim in spoken if _is_news(claim, held.get(claim.identity.ref, Held()).history)]
-    return News([*implied, *fresh], held, names)
+    return NewClaims([*implied, *fresh], held, names)
 
 
 def _texts(told: Report) -> Iterable[str]:
@@ -136,9 +136,9 @@ def _is_in(identity: Identity, claim: PaymentClaim, statement: Statement) -> boo
     return (identity.network, identity.address, identity.asset, claim.block_hash) == here
 
 
-def _best(claims: Iterable[Claimed]) -> list[Claimed]:
+def _best(claims: Iterable[RankedClaim]) -> list[RankedClaim]:
     """Of several claims about one part keep the one of highest rank, then the last."""
-    best: dict[tuple[str, str], Claimed] = {}
+    best: dict[tuple[str, str], RankedClaim] = {}
     for claim in claims:
         key = (claim.identity.ref, claim.part)
         if key not in best or (claim.rank or (0, 0)) >= (best[key].rank or (0, 0)):
@@ -146,14 +146,14 @@ def _best(claims: Iterable[Claimed]) -> list[Claimed]:
     return list(best.values())
 
 
-def _claimed(seen: Observation) -> Claimed:
+def _claimed(seen: Observation) -> RankedClaim:
     claim = seen.claim
     if not isinstance(claim, PaymentClaim):
-        return Claimed(seen.identity, seen.part, seen.rank, canonical.claim_text(seen.identity, claim), None, claim)
+        return RankedClaim(seen.identity, seen.part, seen.rank, canonical.claim_text(seen.identity, claim), None, claim)
     body = canonical.personal_body(seen.identity.ref, claim.personal)
     text = canonical.claim_text(seen.identity, claim, body=body)
     bare = claim if body is None else replace(claim, personal=_NOBODY)
-    return Claimed(seen.identity, seen.part, seen.rank, text, body, bare)
+    return RankedClaim(seen.identity, seen.part, seen.rank, text, body, bare)
 
 
 def _standing(tx: Connection, statement: Statement) -> list[RowMapping]:
@@ -172,15 +172,15 @@ def _held(tx: Connection, rows: list[RowMapping]) -> dict[str, Held]:
     return {row["ref"]: Held(row["id"], row["last_report"], kept[row["id"]]) for row in rows}
 
 
-def _implied(row: RowMapping, statement: Statement, history: list[Kept]) -> Claimed:
+def _implied(row: RowMapping, statement: Statement, history: list[StoredObservation]) -> RankedClaim:
     """Claim what follows for money that stands in the block and is not named: it was replaced, or went with it."""
     payment = live(one.observed for one in history)[PAYMENT_PART]
     text = next(one.text for one in history if one.observed is payment)
     state = State.REPLACED if statement.is_canonical else State.ORPHANED
-    return Claimed(identity_of(row), PAYMENT_PART, None, canonical.restated(text, state))
+    return RankedClaim(identity_of(row), PAYMENT_PART, None, canonical.restated(text, state))
 
 
-def _is_news(claim: Claimed, history: list[Kept]) -> bool:
+def _is_news(claim: RankedClaim, history: list[StoredObservation]) -> bool:
     kept = [one for one in history if one.observed.part == claim.part]
     if claim.rank is None:
         held = live(one.observed for one in kept).get(claim.part)

@@ -10,13 +10,20 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from support_service.giving import Donation, HeldBalance, Identity, Observed
 from support_service.ledger import canonical
-from support_service.ledger.accept.aliases import Claimed
-from support_service.ledger.accept.new_claims import Held, News
+from support_service.ledger.accept.aliases import RankedClaim
+from support_service.ledger.accept.new_claims import Held, NewClaims
 from support_service.ledger.columns import to_micros
 from support_service.ledger.errors import SourceContradiction
 from support_service.ledger.postings import Leg, postings_for
 from support_service.ledger.quarters import move_quarters
-from support_service.ledger.rows import Kept, believed, donation_values, identity_values, insert_rows, no_values
+from support_service.ledger.rows import (
+    StoredObservation,
+    believed,
+    donation_values,
+    identity_values,
+    insert_rows,
+    no_values,
+)
 from support_service.ledger.search import Findable, move_terms
 from support_service.ledger.tables import donation, observation, posting, told_balance, total
 
@@ -34,7 +41,7 @@ _TOTAL_EMPTY = delete(total).where(*_IS_TOTAL)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NextPlace:
     """Where the next of everything goes: its number, and the hash that the report links to."""
 
     report: int
@@ -49,7 +56,7 @@ class Writing:
     """The open transaction, the place in it of what is written, and the time."""
 
     tx: Connection
-    place: Place
+    place: NextPlace
     now: datetime
 
     @property
@@ -71,11 +78,11 @@ class _Refolded:
     values: dict[str, Any]
 
 
-def store(at: Writing, found: News) -> tuple[Donation, ...]:
+def store(at: Writing, found: NewClaims) -> tuple[Donation, ...]:
     """Write the claims of a remembered report, and bring all that they touch up to date."""
     ids = _numbered(at.place, found)
     fresh = [_kept(at, at.place.observation + offset, claim) for offset, claim in enumerate(found.claims)]
-    by_ref: dict[str, list[Kept]] = {ref: [] for ref in ids}
+    by_ref: dict[str, list[StoredObservation]] = {ref: [] for ref in ids}
     for claim, kept in zip(found.claims, fresh, strict=True):
         by_ref[claim.identity.ref].append(kept)
     identities = {claim.identity.ref: claim.identity for claim in found.claims}
@@ -95,7 +102,7 @@ def store(at: Writing, found: News) -> tuple[Donation, ...]:
     return tuple(one.after for one in touched if one.after is not None)
 
 
-def _numbered(place: Place, found: News) -> dict[str, int]:
+def _numbered(place: NextPlace, found: NewClaims) -> dict[str, int]:
     """Give each piece of money its number in the list; numbers have no gaps, so that a missing row is noticed."""
     ids, coming = dict[str, int](), place.donation
     for claim in found.claims:
@@ -108,17 +115,17 @@ def _numbered(place: Place, found: News) -> dict[str, int]:
     return ids
 
 
-def _kept(at: Writing, number: int, claim: Claimed) -> Kept:
+def _kept(at: Writing, number: int, claim: RankedClaim) -> StoredObservation:
     rank = claim.rank or (0, at.number)
     said = canonical.read_claim(claim.text) if claim.claim is None else claim.claim
-    return Kept(number, claim.text, Observed(at.number, at.now, claim.part, rank, said))
+    return StoredObservation(number, claim.text, Observed(at.number, at.now, claim.part, rank, said))
 
 
-def _pairs(found: News, fresh: Sequence[Kept]) -> Iterable[tuple[Claimed, Kept]]:
+def _pairs(found: NewClaims, fresh: Sequence[StoredObservation]) -> Iterable[tuple[RankedClaim, StoredObservation]]:
     return zip(found.claims, fresh, strict=True)
 
 
-def _observation_row(kept: Kept, ids: dict[str, int], claim: Claimed) -> dict[str, Any]:
+def _observation_row(kept: StoredObservation, ids: dict[str, int], claim: RankedClaim) -> dict[str, Any]:
     major, minor = kept.observed.rank
     return {
         "id": kept.id,
@@ -131,7 +138,7 @@ def _observation_row(kept: Kept, ids: dict[str, int], claim: Claimed) -> dict[st
     }
 
 
-def _refold(identity: Identity, number: int, held: Held, fresh: list[Kept]) -> _Refolded:
+def _refold(identity: Identity, number: int, held: Held, fresh: list[StoredObservation]) -> _Refolded:
     before = believed(identity, held.history) if held.history else None
     after = believed(identity, [*held.history, *fresh])
     if after is not None and after[0].is_split and sum(_split_units(after[0])) != after[0].payment.units:
@@ -201,7 +208,7 @@ def _move_totals(tx: Connection, touched: list[_Refolded]) -> None:
             _move_total(tx, key, units[key], count[key])
 
 
-def _move_terms(tx: Connection, touched: list[_Refolded], found: News) -> None:
+def _move_terms(tx: Connection, touched: list[_Refolded], found: NewClaims) -> None:
     """Keep what staff find money by."""
     bodies = {claim.identity.ref: claim.personal for claim in found.claims if claim.personal}
     told = []

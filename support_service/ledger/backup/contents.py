@@ -14,7 +14,7 @@ NEVER_EMPTY = frozenset({"alembic_version", "head"})
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class BackupMoment:
     """One moment of a database: the schema's revision, the newest report, and how many rows each table has."""
 
     schema: str
@@ -29,7 +29,7 @@ class Contents:
     publisher: str
     made_at: datetime
     database: str
-    moment: Moment
+    moment: BackupMoment
     size: int
     digest: str
 
@@ -40,12 +40,12 @@ def count_rows(tx: Connection) -> dict[str, int]:
     return {name: tx.execute(select(func.count()).select_from(table(name))).scalar_one() for name in names}
 
 
-def read_moment(tx: Connection) -> Moment:
+def read_moment(tx: Connection) -> BackupMoment:
     """Look at a ledger of any revision; raises BackupRefused where there is none."""
     schema = revision(tx)
     if schema is None:
         raise BackupRefused("the database is empty: there is nothing to back up")
-    return Moment(schema, read_head(tx), tuple(count_rows(tx).items()))
+    return BackupMoment(schema, read_head(tx), tuple(count_rows(tx).items()))
 
 
 def is_empty(tx: Connection) -> bool:

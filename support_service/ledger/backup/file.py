@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
 
-from support_service.ledger.backup.contents import Contents, Moment
+from support_service.ledger.backup.contents import BackupMoment, Contents
 from support_service.ledger.errors import BackupRefused
 from support_service.ledger.queries import Head
 
@@ -118,7 +118,7 @@ def _read_contents(line: bytes, file: Path) -> Contents:
             publisher=str(told["publisher"]),
             made_at=datetime.fromisoformat(told["made_at"]).astimezone(UTC),
             database=str(told["database"]),
-            moment=Moment(
+            moment=BackupMoment(
                 str(told["schema"]),
                 Head(int(told["head"]["number"]), str(told["head"]["hash"])),
                 tuple((str(name), int(count)) for name, count in told["rows"].items()),

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import URL, text
 
 from support_service.ledger.address import read_database_url
-from support_service.ledger.backup.contents import Contents, Moment, count_rows, is_empty, read_moment
+from support_service.ledger.backup.contents import BackupMoment, Contents, count_rows, is_empty, read_moment
 from support_service.ledger.backup.proof import prove
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import BackupRefused, LedgerDown
@@ -24,7 +24,7 @@ TOOL_SECONDS_MAX = 4 * 3600
 _EXPORT = text("SELECT pg_export_snapshot()")
 
 
-def take(url: str, snapshot: Path) -> Moment:
+def take(url: str, snapshot: Path) -> BackupMoment:
     """Dump one moment of the database while others write."""
     tool = _tool("pg_dump")
     database = Database(url)

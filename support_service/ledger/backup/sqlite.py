@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from support_service.ledger.address import read_database_url
-from support_service.ledger.backup.contents import Contents, Moment, is_empty, read_moment
+from support_service.ledger.backup.contents import BackupMoment, Contents, is_empty, read_moment
 from support_service.ledger.backup.file import sync_folder
 from support_service.ledger.backup.proof import prove
 from support_service.ledger.engine import WAIT_SECONDS_MAX, Database
@@ -36,7 +36,7 @@ def folder(url: str) -> Path | None:
     return None if address.get_backend_name() != "sqlite" else _file(url).parent
 
 
-def take(url: str, snapshot: Path) -> Moment:
+def take(url: str, snapshot: Path) -> BackupMoment:
     """Copy one moment of the database while others write; raises LedgerDown for a damaged one."""
     file = _file(url)
     if not file.exists():
@@ -124,7 +124,7 @@ def _refuse_damaged(connection: sqlite3.Connection, file: Path) -> None:
         raise LedgerDown(f"the ledger at {file} is damaged: {said}; restore the last good backup")
 
 
-def _moment(file: Path) -> Moment:
+def _moment(file: Path) -> BackupMoment:
     database = Database(f"sqlite:///{file}")
     try:
         with database.read_any() as tx:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from support_service.giving import Phrase
 from support_service.ledger.export.format import ExportFormat, ForPeople
-from support_service.ledger.export.journal import Entry, Names, entries
+from support_service.ledger.export.journal import JournalEntry, ProgramNames, entries
 from support_service.ledger.export.rows import Exported
 
 _HEAD = ';; the confirmed money of the ledger; days are the publisher\'s\noption "title" "Support"\n'
@@ -31,7 +31,7 @@ _OPEN_DAY = "1970-01-01"
 
 def write(exported: Iterable[Exported], people: ForPeople) -> Iterator[bytes]:
     """Write a transaction for each piece of money, oldest first, each account and price where it is first needed."""
-    accounts, assets = Names(), Names()
+    accounts, assets = ProgramNames(), ProgramNames()
     priced: dict[tuple[str, str], object] = {}
     yield _HEAD.encode()
     for entry in entries(exported, people.zone):
@@ -51,7 +51,7 @@ def write(exported: Iterable[Exported], people: ForPeople) -> Iterator[bytes]:
         yield ("\n" + "\n".join(lines) + "\n").encode()
 
 
-def _transaction(entry: Entry, people: ForPeople) -> Iterator[str]:
+def _transaction(entry: JournalEntry, people: ForPeople) -> Iterator[str]:
     title = people.titles.get(entry.method, entry.method)
     yield f"{entry.day} * {_text(entry.payer)} {_text(f'{entry.kind}, {title}')}"
     yield f'  id: "{entry.identity.ref}"'
@@ -64,13 +64,13 @@ def _text(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _account(ours: str, names: Names) -> str:
+def _account(ours: str, names: ProgramNames) -> str:
     root, _, rest = ours.partition(":")
     parts = [_NOT_IN_ACCOUNT.sub("-", part).strip("-") or "X" for part in rest.split(":")]
     return names.give(ours, ":".join([_ROOTS[root], *(part[0].upper() + part[1:] for part in parts)]))
 
 
-def _currency(ours: str, names: Names) -> str:
+def _currency(ours: str, names: ProgramNames) -> str:
     code = _NOT_IN_CURRENCY.sub("-", ours.upper()).strip("._-")[:_CURRENCY_CHARS_MAX].rstrip("._-")
     return names.give(ours, code if code[:1].isalpha() and len(code) > 1 else f"X{code}X")
 

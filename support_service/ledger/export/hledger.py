@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from support_service.giving import Phrase
 from support_service.ledger.export.format import ExportFormat, ForPeople
-from support_service.ledger.export.journal import Entry, Names, entries
+from support_service.ledger.export.journal import JournalEntry, ProgramNames, entries
 from support_service.ledger.export.rows import Exported
 
 _HEAD = "; the confirmed money of the ledger; days are the publisher's\ndecimal-mark .\n"
@@ -14,7 +14,7 @@ _NOT_A_NAME = re.compile(r"[^\w.-]+")
 
 def write(exported: Iterable[Exported], people: ForPeople) -> Iterator[bytes]:
     """Write a transaction for each piece of money, oldest first, each price before its gift."""
-    accounts, assets = Names(), Names()
+    accounts, assets = ProgramNames(), ProgramNames()
     priced: dict[tuple[str, str], object] = {}
     yield _HEAD.encode()
     for entry in entries(exported, people.zone):
@@ -33,7 +33,7 @@ def write(exported: Iterable[Exported], people: ForPeople) -> Iterator[bytes]:
         yield ("\n" + "\n".join(lines) + "\n").encode()
 
 
-def _transaction(entry: Entry, people: ForPeople) -> Iterator[str]:
+def _transaction(entry: JournalEntry, people: ForPeople) -> Iterator[str]:
     title = _inert(people.titles.get(entry.method, entry.method))
     payer = _inert(entry.payer)
     yield f"{entry.day} * ({entry.identity.ref}) {f'{payer} | ' if payer else ''}{entry.kind}, {title}"
@@ -50,11 +50,11 @@ def _inert(text: str) -> str:
     return re.sub(r",(?=[^,]*\S:)", " -", text)
 
 
-def _account(ours: str, names: Names) -> str:
+def _account(ours: str, names: ProgramNames) -> str:
     return names.give(ours, ":".join(_NOT_A_NAME.sub("-", part) for part in ours.split(":")))
 
 
-def _commodity(ours: str, names: Names) -> str:
+def _commodity(ours: str, names: ProgramNames) -> str:
     # Quoted, for a code may hold digits.
     return f'"{names.give(ours, _NOT_A_NAME.sub("-", ours))}"'
 

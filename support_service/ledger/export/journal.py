@@ -17,7 +17,7 @@ _TEXT_CHARS_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JournalEntry:
     """One transaction: the day on the publisher's calendar (the bank's own for its lines), and who, what and how much.
 
     legs are (account, asset, exact amount); price is (day, asset, price of one whole unit, currency), or None.
@@ -33,7 +33,7 @@ class Entry:
     price: tuple[date, str, str, str] | None
 
 
-def entries(exported: Iterable[Exported], zone: tzinfo) -> Iterator[Entry]:
+def entries(exported: Iterable[Exported], zone: tzinfo) -> Iterator[JournalEntry]:
     """Tell what stands in the books for each piece of money; nothing stands there for what is not confirmed.
 
     The legs are those of the ledger's own postings, summed: every account has our balance, to the unit.
@@ -44,7 +44,7 @@ def entries(exported: Iterable[Exported], zone: tzinfo) -> Iterator[Entry]:
             yield entry
 
 
-def _entry(gift: Donation, zone: tzinfo) -> Entry:
+def _entry(gift: Donation, zone: tzinfo) -> JournalEntry:
     payment, identity = gift.payment, gift.identity
     bank_day = payment.bank.day if payment.bank else None
     legs = sorted((account, units) for account, units in book(gift).items() if units)
@@ -54,7 +54,7 @@ def _entry(gift: Donation, zone: tzinfo) -> Entry:
         ("support-code", gift.support_code or ""),
         ("message", payment.personal.message or ""),
     )
-    return Entry(
+    return JournalEntry(
         day=bank_day or payment.occurred_at.astimezone(zone).date(),
         identity=identity,
         payer=one_line(payment.personal.payer or ""),
@@ -79,7 +79,7 @@ def one_line(text: str) -> str:
 
 
 @dataclass(slots=True)
-class Names:
+class ProgramNames:
     """Our names in a program's alphabet: two of ours never become one, and each stays what it became."""
 
     given: dict[str, str] = field(default_factory=dict)

@@ -61,7 +61,7 @@ _SUM_COLUMNS = (
 
 
 @dataclass(slots=True)
-class Sums:
+class SheetSums:
     """What counts of each method and asset: how many gifts, how much, and what was kept of it."""
 
     gifts: Counter[tuple[str, str, int]] = field(default_factory=Counter)
@@ -106,7 +106,7 @@ def write(exported: Iterable[Exported], people: ForPeople) -> Iterator[bytes]:
 
 
 def _fill(book: Any, exported: Iterable[Exported], people: ForPeople) -> None:
-    sums, sheet, rows = Sums(), _Sheet(book, people.say(_GIFTS), _COLUMNS, people), 0
+    sums, sheet, rows = SheetSums(), _Sheet(book, people.say(_GIFTS), _COLUMNS, people), 0
     for one in exported:
         if rows == SHEET_ROWS_MAX:
             sheet, rows = _Sheet(book, people.say(_GIFTS), _COLUMNS, people), 0
@@ -195,7 +195,7 @@ def _number(units: int, exponent: int) -> Decimal:
     return Decimal(plain_units(units, exponent))
 
 
-def _write_sums(sheet: _Sheet, sums: Sums, people: ForPeople) -> None:
+def _write_sums(sheet: _Sheet, sums: SheetSums, people: ForPeople) -> None:
     for key in sorted(sums.gifts):
         method, asset, exponent = key
         counted, fees = (_number(sums_of[key], exponent) for sums_of in (sums.counted, sums.fees))

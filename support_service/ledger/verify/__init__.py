@@ -34,13 +34,13 @@ from support_service.ledger.tables import (
 from support_service.ledger.verify.aliases import check_names
 from support_service.ledger.verify.donations import check_donations
 from support_service.ledger.verify.lines import check_lines
-from support_service.ledger.verify.parts import Moment, raw
+from support_service.ledger.verify.parts import VerifyMoment, raw
 from support_service.ledger.verify.postings import check_postings
 from support_service.ledger.verify.reports import check_reports
 from support_service.ledger.verify.search import check_term_count
 from support_service.ledger.verify.since import check_since
 
-Progress: TypeAlias = Callable[[int, int], None]
+TellProgress: TypeAlias = Callable[[int, int], None]
 
 # A person mends the first few; a ledger that is all wrong would fill the memory with lines.
 PROBLEMS_MAX = 1_000
@@ -50,7 +50,7 @@ APPEND_ONLY = (report, observation, posting, alias, waiting_claim, told_balance)
 GUARDED = (*APPEND_ONLY, line_key, known_line, import_line, staff_action)
 
 
-def find_problems(database: Database, on_progress: Progress | None = None, since: Head | None = None) -> list[str]:
+def find_problems(database: Database, on_progress: TellProgress | None = None, since: Head | None = None) -> list[str]:
     """Check everything; [] means that all holds. on_progress is told how many rows of how many are done.
 
     since: a report that was the newest of a ledger that was sound; what came after it is checked.
@@ -65,7 +65,7 @@ def _silent(_done: int, _of: int) -> None:
     pass
 
 
-def _problems(database: Database, on_progress: Progress, since: Head | None) -> Iterator[str]:
+def _problems(database: Database, on_progress: TellProgress, since: Head | None) -> Iterator[str]:
     with database.read() as tx:
         moment = _moment(tx, on_progress)
         yield from [*_check_ends(tx), *_check_triggers(tx)]
@@ -84,9 +84,9 @@ def _problems(database: Database, on_progress: Progress, since: Head | None) -> 
     yield from _check_cursors(moment)
 
 
-def _moment(tx: Connection, on_progress: Progress) -> Moment:
+def _moment(tx: Connection, on_progress: TellProgress) -> VerifyMoment:
     last = tx.execute(select(head.c.number, head.c.hash)).first()
-    return Moment(
+    return VerifyMoment(
         on_progress=on_progress,
         last_report=last.number if last else 0,
         last_hash=last.hash if last else "",
@@ -132,7 +132,7 @@ def _check_triggers(tx: Connection) -> Iterator[str]:
             yield f"table {table.name} is not protected any more against {' and '.join(missing)}"
 
 
-def _check_counts(moment: Moment) -> Iterator[str]:
+def _check_counts(moment: VerifyMoment) -> Iterator[str]:
     """See that every row was reached from both its sides: one that nobody owns is in neither's story."""
     for name, reached in sorted(moment.reached.items()):
         table = name.split(" ")[0]
@@ -140,7 +140,7 @@ def _check_counts(moment: Moment) -> Iterator[str]:
             yield f"{moment.rows[table]} rows in {table}, but {reached} belong to a {name.split(' ')[-1]}"
 
 
-def _check_totals(moment: Moment) -> Iterator[str]:
+def _check_totals(moment: VerifyMoment) -> Iterator[str]:
     derived = {
         tuple(str(part) for part in key): (str(units), str(count)) for key, (units, count) in moment.counted.items()
     }
@@ -153,7 +153,7 @@ def _check_totals(moment: Moment) -> Iterator[str]:
             )
 
 
-def _check_quarters(moment: Moment) -> Iterator[str]:
+def _check_quarters(moment: VerifyMoment) -> Iterator[str]:
     derived = {
         tuple(map(str, key)): tuple(str(getattr(sums, name)) for name in SUMS) for key, sums in moment.quarters.items()
     }
@@ -166,7 +166,7 @@ def _check_quarters(moment: Moment) -> Iterator[str]:
             )
 
 
-def _check_cursors(moment: Moment) -> Iterator[str]:
+def _check_cursors(moment: VerifyMoment) -> Iterator[str]:
     for source, step in sorted(moment.polled.items()):
         held = moment.steps.get(source)
         if held is None:

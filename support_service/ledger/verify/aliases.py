@@ -25,11 +25,11 @@ from support_service.ledger.tables import (
     told_balance,
     waiting_claim,
 )
-from support_service.ledger.verify.parts import CHUNK_ROWS, Moment, as_stored, raw_units
+from support_service.ledger.verify.parts import CHUNK_ROWS, VerifyMoment, as_stored, raw_units
 from support_service.ledger.verify.reports import check_personal
 
 
-def check_names(database: Database, moment: Moment, *, since: int = 0) -> Iterator[str]:
+def check_names(database: Database, moment: VerifyMoment, *, since: int = 0) -> Iterator[str]:
     """See that no claim waits whose money is known, that plans follow from reports, and that intents are sealed.
 
     since: the names that reports up to this number told are taken as they are. Intents are of no report: all are read.
@@ -41,7 +41,7 @@ def check_names(database: Database, moment: Moment, *, since: int = 0) -> Iterat
     yield from _check_intents(database)
 
 
-def _check_told(database: Database, moment: Moment, since: int) -> Iterator[str]:
+def _check_told(database: Database, moment: VerifyMoment, since: int) -> Iterator[str]:
     """Hold the stored names and waiting claims against what the reports say; note what they say of plans.
 
     The rail of a row is not in the report's body: it is that of the report's source.
@@ -113,7 +113,7 @@ def _json(text: str) -> object:
         return text
 
 
-def _note_plan(moment: Moment, told: dict[str, Any], number: int, rail: str) -> Iterator[str]:
+def _note_plan(moment: VerifyMoment, told: dict[str, Any], number: int, rail: str) -> Iterator[str]:
     try:
         claim = canonical.read_plan(told)
     except (KeyError, TypeError, ValueError, AssertionError, OverflowError, IndexError):
@@ -124,7 +124,7 @@ def _note_plan(moment: Moment, told: dict[str, Any], number: int, rail: str) -> 
         moment.plans[rail, claim.name] = (claim, number)
 
 
-def _check_found(tx: Connection, moment: Moment) -> Iterator[str]:
+def _check_found(tx: Connection, moment: VerifyMoment) -> Iterator[str]:
     """A claim that waited must stand with its money, or something said later about the same part.
 
     One that is counted in another asset than the money waits for people, and must not stand there.
@@ -156,7 +156,7 @@ def _check_found(tx: Connection, moment: Moment) -> Iterator[str]:
             yield f"report {number}: what it says of {part} of {name} never found its money, though the name is known"
 
 
-def _check_plans(tx: Connection, moment: Moment, since: int) -> Iterator[str]:
+def _check_plans(tx: Connection, moment: VerifyMoment, since: int) -> Iterator[str]:
     asked = select(*(raw_units(column) for column in plan.c)).where(plan.c.report_number > since)
     stored = tx.execute(asked).mappings()
     rows = {(row["rail"], row["name"]): row for row in stored}

@@ -12,9 +12,9 @@ from support_service.ledger.canonical import personal_digest
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import BadRecord
 from support_service.ledger.postings import Leg, postings_for
-from support_service.ledger.quarters import Sums, counted_in
+from support_service.ledger.quarters import QuarterSums, counted_in
 from support_service.ledger.rows import (
-    Kept,
+    StoredObservation,
     Values,
     believed,
     donation_values,
@@ -24,14 +24,14 @@ from support_service.ledger.rows import (
     no_values,
 )
 from support_service.ledger.tables import donation, posting
-from support_service.ledger.verify.parts import CHUNK_ROWS, Moment, as_stored, raw_units
+from support_service.ledger.verify.parts import CHUNK_ROWS, VerifyMoment, as_stored, raw_units
 from support_service.ledger.verify.reports import check_personal
 from support_service.ledger.verify.search import check_terms
 
 Booked: TypeAlias = tuple[int, str, str, str, str]
 
 
-def check_donations(database: Database, moment: Moment) -> Iterator[str]:
+def check_donations(database: Database, moment: VerifyMoment) -> Iterator[str]:
     """Fold every donation anew; rows that came after the start are left to the next check."""
     after = 0
     while after < moment.donations_count:
@@ -63,7 +63,7 @@ def _rows(tx: Connection, after: int) -> list[RowMapping]:
     return list(tx.execute(asked.order_by(donation.c.id).limit(CHUNK_ROWS)).mappings().all())
 
 
-def check_chunk(tx: Connection, found: Sequence[RowMapping], moment: Moment) -> Iterator[str]:
+def check_chunk(tx: Connection, found: Sequence[RowMapping], moment: VerifyMoment) -> Iterator[str]:
     """Fold some donations anew."""
     # Each column is asked for several times: a plain mapping costs a fraction of the driver's.
     rows: list[Values] = [dict(row) for row in found]
@@ -87,7 +87,7 @@ def check_chunk(tx: Connection, found: Sequence[RowMapping], moment: Moment) -> 
     yield from check_terms(tx, rows, moment)
 
 
-def _histories(tx: Connection, ids: list[int]) -> dict[int, list[Kept]]:
+def _histories(tx: Connection, ids: list[int]) -> dict[int, list[StoredObservation]]:
     """Read the observations of these donations; where one is damaged, those of all the others."""
     try:
         return histories(tx, ids)
@@ -98,7 +98,9 @@ def _histories(tx: Connection, ids: list[int]) -> dict[int, list[Kept]]:
         return _histories(tx, ids[:half]) | _histories(tx, ids[half:])
 
 
-def _check_donation(name: str, row: Values, kept: list[Kept], legs: list[Booked], *, moment: Moment) -> Iterator[str]:
+def _check_donation(
+    name: str, row: Values, kept: list[StoredObservation], legs: list[Booked], *, moment: VerifyMoment
+) -> Iterator[str]:
     identity = identity_of(row)
     moment.reach("observation of donation", sum(one.observed.report_number <= moment.last_report for one in kept))
     moment.reach("posting of donation", sum(leg[0] <= moment.last_report for leg in legs))
@@ -119,7 +121,7 @@ def _check_donation(name: str, row: Values, kept: list[Kept], legs: list[Booked]
     if then and then[-1].counted_units:
         moment.count(total_key(then[-1]), then[-1].counted_units)
     if then and (summed := counted_in(then[-1])) is not None:
-        moment.quarters[summed[0]] = moment.quarters.get(summed[0], Sums()).plus(summed[1])
+        moment.quarters[summed[0]] = moment.quarters.get(summed[0], QuarterSums()).plus(summed[1])
 
 
 def _booked(report_number: int, leg: Leg) -> Booked:
@@ -127,11 +129,11 @@ def _booked(report_number: int, leg: Leg) -> Booked:
 
 
 def _story(
-    identity: Identity, kept: list[Kept], last: Donation | None
+    identity: Identity, kept: list[StoredObservation], last: Donation | None
 ) -> Iterator[tuple[int, Donation | None, Donation]]:
     """Tell, for every report that spoke of it, what was believed before and after; last is what all of them say."""
     before: Donation | None = None
-    known: list[Kept] = []
+    known: list[StoredObservation] = []
     for number, fresh in groupby(sorted(kept, key=_report_number), key=_report_number):
         known += fresh
         if len(known) == len(kept):
@@ -144,5 +146,5 @@ def _story(
             before = after
 
 
-def _report_number(one: Kept) -> int:
+def _report_number(one: StoredObservation) -> int:
     return one.observed.report_number

@@ -9,14 +9,14 @@ from sqlalchemy import Column, ColumnElement, Text, cast
 from support_service.giving import PlanClaim
 from support_service.ledger.accept.write import TotalKey
 from support_service.ledger.columns import Units
-from support_service.ledger.quarters import QuarterKey, Sums
+from support_service.ledger.quarters import QuarterKey, QuarterSums
 
 # Rows read in one transaction: few enough that a writer does not notice.
 CHUNK_ROWS = 500
 
 
 @dataclass(slots=True)
-class Moment:
+class VerifyMoment:
     """The ledger at the start of the check, and what the parts have found on their way through it."""
 
     on_progress: Callable[[int, int], None]
@@ -30,7 +30,7 @@ class Moment:
     quarter_totals: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
     reached: dict[str, int] = field(default_factory=dict)
     counted: dict[TotalKey, tuple[int, int]] = field(default_factory=dict)
-    quarters: dict[QuarterKey, Sums] = field(default_factory=dict)
+    quarters: dict[QuarterKey, QuarterSums] = field(default_factory=dict)
     terms: int = 0
     polled: dict[str, int] = field(default_factory=dict)
     plans: dict[tuple[str, str], tuple[PlanClaim, int]] = field(default_factory=dict)

@@ -7,10 +7,10 @@ from sqlalchemy import RowMapping, select
 
 from support_service.ledger.engine import Database
 from support_service.ledger.tables import posting
-from support_service.ledger.verify.parts import CHUNK_ROWS, Moment, raw_units
+from support_service.ledger.verify.parts import CHUNK_ROWS, VerifyMoment, raw_units
 
 
-def check_postings(database: Database, moment: Moment, *, after: int = 0) -> Iterator[str]:
+def check_postings(database: Database, moment: VerifyMoment, *, after: int = 0) -> Iterator[str]:
     """Walk the postings from the first one, or after a number; what they should say is checked with donations."""
     last = (0, 0)
     for first in range(after + 1, moment.last_posting + 1, CHUNK_ROWS):

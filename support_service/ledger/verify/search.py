@@ -10,10 +10,10 @@ from support_service.ledger.rows import Values, in_chunks, personal_by_digest
 from support_service.ledger.search import terms_of_row
 from support_service.ledger.tables import head, search_term
 from support_service.ledger.terms import PERSON
-from support_service.ledger.verify.parts import Moment
+from support_service.ledger.verify.parts import VerifyMoment
 
 
-def check_terms(tx: Connection, rows: Sequence[Values], moment: Moment) -> Iterator[str]:
+def check_terms(tx: Connection, rows: Sequence[Values], moment: VerifyMoment) -> Iterator[str]:
     """Hold the terms of a chunk of donations against what these say now."""
     bodies = personal_by_digest(tx, sorted({row["personal_digest"] for row in rows if row["personal_digest"]}))
     expected: dict[int, frozenset[str]] = {}
@@ -41,7 +41,7 @@ def check_terms(tx: Connection, rows: Sequence[Values], moment: Moment) -> Itera
             yield f"donation {row['id']} ({row['ref']}) is not found by what it says: its search terms are others"
 
 
-def check_term_count(database: Database, moment: Moment) -> Iterator[str]:
+def check_term_count(database: Database, moment: VerifyMoment) -> Iterator[str]:
     """See that there are no other terms, unless something was written meanwhile."""
     with database.read() as tx:
         newest = tx.execute(select(head.c.number)).scalar_one_or_none()

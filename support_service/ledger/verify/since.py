@@ -15,14 +15,14 @@ from support_service.ledger.tables import donation, observation, posting, report
 from support_service.ledger.verify.aliases import check_names
 from support_service.ledger.verify.donations import check_chunk
 from support_service.ledger.verify.lines import check_lines
-from support_service.ledger.verify.parts import CHUNK_ROWS, Moment, raw, raw_units
+from support_service.ledger.verify.parts import CHUNK_ROWS, VerifyMoment, raw, raw_units
 from support_service.ledger.verify.postings import check_postings
-from support_service.ledger.verify.reports import Link, check_reports
+from support_service.ledger.verify.reports import ChainWalk, check_reports
 
 _SUM_OF = (donation.c.method, donation.c.rail, donation.c.network, donation.c.asset, donation.c.exponent)
 
 
-def check_since(database: Database, moment: Moment, since: Head) -> Iterator[str]:
+def check_since(database: Database, moment: VerifyMoment, since: Head) -> Iterator[str]:
     """Check the reports after one that is known, all that they speak of, and the sums."""
     with database.read() as tx:
         held = tx.execute(select(report.c.hash).where(report.c.number == since.number)).scalar_one_or_none()
@@ -36,7 +36,7 @@ def check_since(database: Database, moment: Moment, since: Head) -> Iterator[str
     if held != since.hash:
         yield f"report {since.number} has the hash {held}: the ledger that was verified had {since.hash}"
         return
-    yield from check_reports(database, moment, Link(since.number, since.hash, told))
+    yield from check_reports(database, moment, ChainWalk(since.number, since.hash, told))
     yield from _check_touched(database, moment, since)
     yield from check_postings(database, moment, after=posted)
     yield from check_names(database, moment, since=since.number)
@@ -44,7 +44,7 @@ def check_since(database: Database, moment: Moment, since: Head) -> Iterator[str
     yield from _check_sums(database, moment)
 
 
-def _check_touched(database: Database, moment: Moment, since: Head) -> Iterator[str]:
+def _check_touched(database: Database, moment: VerifyMoment, since: Head) -> Iterator[str]:
     after = 0
     while True:
         asked = select(*(raw_units(column) for column in donation.c))
@@ -59,7 +59,7 @@ def _check_touched(database: Database, moment: Moment, since: Head) -> Iterator[
         after = rows[-1]["id"]
 
 
-def _check_sums(database: Database, moment: Moment) -> Iterator[str]:
+def _check_sums(database: Database, moment: VerifyMoment) -> Iterator[str]:
     """Hold the sums that are kept against the gifts as they stand, unless something was written meanwhile."""
     units: Counter[tuple[str, ...]] = Counter()
     count: Counter[tuple[str, ...]] = Counter()

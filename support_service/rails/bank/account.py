@@ -18,7 +18,7 @@ from support_service.rails.options import BadOption
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class BankAccount:
     """An IBAN with a right checksum: `iban` is compact and upper case; bank is "" where unknown."""
 
     iban: str
@@ -35,7 +35,7 @@ class Account:
         return " ".join(self.iban[start : start + 4] for start in range(0, len(self.iban), 4))
 
 
-def read_iban(text: str) -> Account:
+def read_iban(text: str) -> BankAccount:
     """Read an IBAN (ISO 13616: mod 97 = 1, length and structure by country); BadOption says what is wrong.
 
     Spaces and case do not matter. Whether the account exists is not checked.
@@ -56,7 +56,7 @@ def read_iban(text: str) -> Account:
         raise BadOption("is not an IBAN: two letters, two check digits, then the account") from error
     except SchwiftyException as error:
         raise BadOption("is not an IBAN of this country") from error
-    return Account(iban.compact, iban.bank_short_name or iban.bank_name or "")
+    return BankAccount(iban.compact, iban.bank_short_name or iban.bank_name or "")
 
 
 def read_bic(text: str) -> str:

@@ -38,7 +38,7 @@ from support_service.rails.bank import identity as known_by
 from support_service.rails.bank.classes import Classified, LineClass, World, classify
 from support_service.rails.bank.folding import squeeze
 from support_service.rails.bank.identity import Identified, KnownLine, Recognition, identify
-from support_service.rails.bank.line import Line, Party, Standing
+from support_service.rails.bank.line import Line, LineStanding, Party
 from support_service.rails.bank.settings import BankChoices
 
 # A database's index takes keys of some 2,700 bytes; no bank's reference is nearly so long.
@@ -64,9 +64,9 @@ KINDS = {
     LineClass.PAYOUT_ACQUIRER: Kind.PAYOUT,
 }
 _STATES = {
-    Standing.PENDING: State.SEEN,
-    Standing.BOOKED: State.CONFIRMED,
-    Standing.TAKEN_BACK: State.REPLACED,
+    LineStanding.PENDING: State.SEEN,
+    LineStanding.BOOKED: State.CONFIRMED,
+    LineStanding.TAKEN_BACK: State.REPLACED,
 }
 _TEXT_FIELDS = tuple(one.name for one in fields(Line) if one.type in ("str", str))
 
@@ -96,7 +96,7 @@ class Work(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class PreviewLine:
     """One line as a preview shows it."""
 
     line: Line
@@ -108,7 +108,7 @@ class Told:
 
 
 @dataclass(slots=True)
-class Counts:
+class LineCounts:
     """How many lines of a file were new, known, or further on than before."""
 
     new: int = 0
@@ -128,7 +128,7 @@ def import_lines(
     now: datetime,
     is_dry: bool = False,
     importing: int | None = None,
-) -> Iterator[list[Told]]:
+) -> Iterator[list[PreviewLine]]:
     """Take the lines of ONE file in, some hundred in each transaction; yield what each pass found.
 
     importing: the number of the file's import; None where the bank itself was asked.
@@ -145,7 +145,7 @@ def import_lines(
         yield importer.told
 
 
-def count(told: Iterable[Told], into: Counts) -> None:
+def count(told: Iterable[PreviewLine], into: LineCounts) -> None:
     """Add a pass to the counts of its file."""
     for one in told:
         match one.outcome:
@@ -172,7 +172,7 @@ class _Importer:
         self._books: LineBooks | None = None
         self._identified = identify(map(_clean, lines), self)
         self._paid: set[str] = set()
-        self.told: list[Told] = []
+        self.told: list[PreviewLine] = []
 
     def find(self, keys: Collection[str]) -> Mapping[str, Sequence[KnownLine]]:
         """Serve `identify` from the books of the present pass."""
@@ -219,10 +219,10 @@ class _Importer:
         accounts = {one.line.counterparty.account for one in chunk if _paid_key(one.line) in paid}
         return replace(self._choices.world, paid_accounts=accounts - {""})
 
-    def _tell(self, one: Identified, world: World) -> Told:
+    def _tell(self, one: Identified, world: World) -> PreviewLine:
         reading = read_code(one.line.texts, self._issued) if one.line.is_credit else CodeReading()
         classified = classify(one.line, world, has_code=bool(reading.code))
-        return Told(one.line, one.locator, one.outcome, classified, reading, one.conflict)
+        return PreviewLine(one.line, one.locator, one.outcome, classified, reading, one.conflict)
 
     def _reports(self, chunk: Sequence[Identified], held: Mapping[str, Donation]) -> tuple[Report, ...]:
         """Write one report for each account in the pass."""
@@ -235,7 +235,7 @@ class _Importer:
             if observed
         )
 
-    def _observations(self, one: Identified, told: Told, held: Donation | None) -> Iterator[Observation]:
+    def _observations(self, one: Identified, told: PreviewLine, held: Donation | None) -> Iterator[Observation]:
         identity = _identity(one)
         if one.outcome is not Recognition.KNOWN or _is_told_better(one, told, held):
             claim = self._claim(one, told.classified, held)
@@ -263,9 +263,9 @@ class _Importer:
     def _claim(self, one: Identified, classified: Classified, held: Donation | None) -> PaymentClaim:
         line = one.line
         kind = KINDS.get(classified.line_class, Kind.OTHER)
-        if line.standing is Standing.TAKEN_BACK and not line.is_reversal:
+        if line.standing is LineStanding.TAKEN_BACK and not line.is_reversal:
             # The line itself is what it was; only its money is gone.
-            standing = classify(replace(line, standing=Standing.BOOKED), self._choices.world)
+            standing = classify(replace(line, standing=LineStanding.BOOKED), self._choices.world)
             kind = held.payment.kind if held else KINDS.get(standing.line_class, Kind.OTHER)
         place = self._choices.place_of(line.account)
         day = line.day or line.value_day or (date.fromisoformat(line.clock[:10]) if line.clock else self._now.date())
@@ -278,7 +278,7 @@ class _Importer:
         )  # fmt: skip
 
 
-def _is_told_better(one: Identified, told: Told, held: Donation | None) -> bool:
+def _is_told_better(one: Identified, told: PreviewLine, held: Donation | None) -> bool:
     """Tell whether a known line is told with more words than before, and these make it another thing."""
     known, bank = one.known, held.payment.bank if held else None
     if known is None or bank is None or one.line.standing is not known.standing:
@@ -302,7 +302,7 @@ def drop_pending(account: str, named: Collection[str], ledger: LineLedger, *, si
             day = held.payment.bank.day if held.payment.bank else None
             if held.identity.locator not in named and (day is None or day >= since):
                 claim = replace(held.payment, state=State.REPLACED)
-                gone.append(Observation(held.identity, claim, rank=(Standing.PENDING.rank, LET_GO)))
+                gone.append(Observation(held.identity, claim, rank=(LineStanding.PENDING.rank, LET_GO)))
         report = Report(f"bank:{account}", f"gone:{_key(gone)}", tuple(gone))
         return LineWork((report,) if gone else ())
 
@@ -376,7 +376,7 @@ def _memo(kept: KnownLine) -> str:
 def _remembered(kept: KeptLine) -> KnownLine:
     held = json.loads(kept.memo)
     return KnownLine(
-        kept.locator, held["family"], Standing(held["standing"]), frozenset(held["references"]),
+        kept.locator, held["family"], LineStanding(held["standing"]), frozenset(held["references"]),
         frozenset(held["partial"]), held["parts"], held["text"], held.get("words", -1), held.get("live", False),
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cache
 
 from support_service.rails.bank.folding import fold
-from support_service.rails.bank.line import Line, Standing
+from support_service.rails.bank.line import Line, LineStanding
 
 
 class LineClass(StrEnum):
@@ -178,7 +178,7 @@ def _fits(rule: Rule, said: _Said) -> bool:
 
 def _marks(line: Line) -> frozenset[str]:
     marks = {
-        "reversal": line.is_reversal or line.standing is Standing.TAKEN_BACK,
+        "reversal": line.is_reversal or line.standing is LineStanding.TAKEN_BACK,
         "return": line.is_return,
         "batch": line.batch_count > 1,
         "card": "card" in line.kind.split(),

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Protocol
 
 from support_service.rails.bank.folding import squeeze
-from support_service.rails.bank.line import Line, Standing
+from support_service.rails.bank.line import Line, LineStanding
 
 # One question to the ledger for so many lines.
 LINES_PER_QUESTION = 500
@@ -43,7 +43,7 @@ class KnownLine:
 
     locator: str
     family: str
-    standing: Standing
+    standing: LineStanding
     references: frozenset[str] = frozenset()
     partial_references: frozenset[str] = frozenset()
     entry_parts: int = 1
@@ -187,7 +187,7 @@ def _said(line: Line) -> tuple[str, ...]:
     becomes a booked one by what it says: its keys are its own.
     """
     day, account = _day(line), line.counterparty.account
-    if line.standing is Standing.PENDING and not line.reference:
+    if line.standing is LineStanding.PENDING and not line.reference:
         return (_key("~pending|", line, day, account, line.document, _text(line)),)
     partial = [_key("~bank|", line, one) for one in line.partial_references]
     if line.balance_after_units is not None and len(line.clock) == len("2026-09-02T21:11:00"):
@@ -201,7 +201,11 @@ def _said(line: Line) -> tuple[str, ...]:
 
 def _across(line: Line) -> tuple[str, ...]:
     """The key that joins different kinds of sources of one account: day, sum and the other side's account."""
-    if not line.counterparty.account or line.day is None or (line.standing is Standing.PENDING and not line.reference):
+    if (
+        not line.counterparty.account
+        or line.day is None
+        or (line.standing is LineStanding.PENDING and not line.reference)
+    ):
         return ()
     return (_key(ACROSS, line, _day(line), line.counterparty.account),)
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from support_service.money import Money
 
 
-class Standing(StrEnum):
+class LineStanding(StrEnum):
     """How far the bank is with a line; only booked lines are money."""
 
     PENDING = "pending"
@@ -21,7 +21,7 @@ class Standing(StrEnum):
     @property
     def rank(self) -> int:
         """Later is higher: an older or poorer message never leads back."""
-        return list(Standing).index(self)
+        return list(LineStanding).index(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Line:
     day: date | None
     money: Money
     family: str
-    standing: Standing = Standing.BOOKED
+    standing: LineStanding = LineStanding.BOOKED
     counterparty: Party = NOBODY
     paid_through: str = ""
     payer_in_text: str = ""
@@ -98,7 +98,7 @@ class Line:
     @property
     def books_money(self) -> bool:
         """Only a booked line moves money in the books."""
-        return self.standing is Standing.BOOKED
+        return self.standing is LineStanding.BOOKED
 
     @property
     def texts(self) -> tuple[str, ...]:

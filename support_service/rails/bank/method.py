@@ -13,7 +13,7 @@ from support_service.giving import Filled, Filling, Link, PaymentMethod, Phrase,
 from support_service.money import Asset
 from support_service.rails import shared_options
 from support_service.rails.bank import epc, nbu
-from support_service.rails.bank.account import Account, read_bic, read_iban
+from support_service.rails.bank.account import BankAccount, read_bic, read_iban
 from support_service.rails.bank.gift import write_gift
 from support_service.rails.options import BadOption, Options, Surroundings
 
@@ -74,13 +74,13 @@ def build_method(key: str, options: Options, around: Surroundings) -> PaymentMet
     )
 
 
-def _default_currency(account: Account | None) -> str:
+def _default_currency(account: BankAccount | None) -> str:
     if account is None or account.country == "UA":
         return "UAH"
     return "EUR" if account.country in epc.SEPA else ""
 
 
-def _take_details(options: Options, account: Account | None) -> _Details:
+def _take_details(options: Options, account: BankAccount | None) -> _Details:
     texts = {name: nbu.normalised(options.text(name)) for name in (*NBU_PARTS, "bank", "bic", "category")}
     try:
         texts["bic"] = read_bic(texts["bic"]) if texts["bic"] else ""
@@ -90,7 +90,7 @@ def _take_details(options: Options, account: Account | None) -> _Details:
     return _Details(**texts)
 
 
-def _qr(options: Options, account: Account, asset: Asset, details: _Details) -> tuple[QrText, str] | None:
+def _qr(options: Options, account: BankAccount, asset: Asset, details: _Details) -> tuple[QrText, str] | None:
     """Choose the code and write it, with the name of its format; None with a mistake noted."""
     is_hryvnia = account.country == "UA" and asset.code == "UAH"
     is_sepa = account.country in epc.SEPA and asset.code == "EUR"
@@ -121,7 +121,7 @@ def _wants_nbu(options: Options, details: _Details) -> bool:
     return not missing and not options.has_mistake("purpose")
 
 
-def _nbu_qr(account: Account, details: _Details, kopecks: int | None = None) -> QrText:
+def _nbu_qr(account: BankAccount, details: _Details, kopecks: int | None = None) -> QrText:
     transfer = nbu.Transfer(
         receiver=details.receiver,
         account=account.iban,
@@ -145,7 +145,7 @@ def _nbu_qr(account: Account, details: _Details, kopecks: int | None = None) -> 
     )
 
 
-def _epc_qr(account: Account, details: _Details, cents: int | None = None) -> QrText:
+def _epc_qr(account: BankAccount, details: _Details, cents: int | None = None) -> QrText:
     transfer = epc.Transfer(
         details.receiver, account.iban, purpose=details.purpose, bic=details.bic, amount_cents=cents
     )
@@ -162,7 +162,7 @@ def _link(qr: QrText) -> Link:
     return Link(qr.text, Phrase("Open in your bank's app"))
 
 
-def _filling(account: Account, asset: Asset, details: _Details, kind: str) -> Filling | None:
+def _filling(account: BankAccount, asset: Asset, details: _Details, kind: str) -> Filling | None:
     """Say how a sum comes into the code; None where it has no room for one, even the largest."""
 
     def write(units: int) -> Filled:
@@ -178,7 +178,7 @@ def _filling(account: Account, asset: Asset, details: _Details, kind: str) -> Fi
     return Filling(asset, FILLED_UNITS_MAX, PRESETS.get(asset.code, ()), write)
 
 
-def _rows(account: Account, details: _Details) -> tuple[Row, ...]:
+def _rows(account: BankAccount, details: _Details) -> tuple[Row, ...]:
     rows = (
         Row(Phrase("IBAN"), account.grouped, account.iban),
         Row(Phrase("Receiver"), details.receiver, details.receiver),
@@ -190,7 +190,7 @@ def _rows(account: Account, details: _Details) -> tuple[Row, ...]:
     return tuple(row for row in rows if row.copied)
 
 
-def _facts(account: Account, asset: Asset, details: _Details, kind: str) -> tuple[tuple[str, str], ...]:
+def _facts(account: BankAccount, asset: Asset, details: _Details, kind: str) -> tuple[tuple[str, str], ...]:
     facts = (
         ("iban", account.iban),
         ("currency", asset.code),

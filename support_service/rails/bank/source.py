@@ -12,7 +12,7 @@ from typing import Protocol, TypeAlias, cast
 
 from support_service.giving import Clock, Cursor, Report, SourceWarning, WarningKind
 from support_service.rails.asides import Asides
-from support_service.rails.bank.booking import Counts, LineLedger, count, drop_pending, import_lines
+from support_service.rails.bank.booking import LineCounts, LineLedger, count, drop_pending, import_lines
 from support_service.rails.bank.calls import counter
 from support_service.rails.bank.live import BankApi, Marks, Read, autoclient, monobank, row_key
 from support_service.rails.bank.live.place import BankPlace, Timing
@@ -89,7 +89,7 @@ def _api(
             manners = replace(monobank.MANNERS, pace_seconds=bank.pace_seconds)
             place = BankPlace(base, bank.token_file, manners, timing)
             accounts = tokens.setdefault((base, str(bank.token_file)), monobank.TokenAccounts(place))
-            return monobank.Monobank(bank.account, monobank.Personal(bank.account, accounts), accounts.place, clock)
+            return monobank.Monobank(bank.account, monobank.PersonalApi(bank.account, accounts), accounts.place, clock)
         case "monobank_business":
             base = bank.api_base or monobank.BUSINESS_API_BASE
             place = BankPlace(base, bank.token_file, monobank.BUSINESS_MANNERS, timing)
@@ -154,7 +154,7 @@ class BankSource(Source):
         return counted
 
     def _book(self, read: Read) -> set[str]:
-        at, counts, named = self._booking, Counts(), set[str]()
+        at, counts, named = self._booking, LineCounts(), set[str]()
         for told in import_lines(read.lines, at.ledger, at.choices, now=at.clock()):
             count(told, counts)
             named |= {one.locator for one in told}

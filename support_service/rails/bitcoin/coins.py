@@ -11,7 +11,7 @@ from support_service.rails.bitcoin.movements import Coin, Input, Outpoint, Scrip
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldCoin:
     """A coin of ours: the block that made it, and the one that spent it, if any."""
 
     coin: Coin
@@ -23,15 +23,15 @@ class Held:
 class Coins:
     """Coins by outpoint. is_kept is False where the node tells what is spent, and nothing need be remembered."""
 
-    held: dict[Outpoint, Held] = field(default_factory=dict)
+    held: dict[Outpoint, HeldCoin] = field(default_factory=dict)
     is_kept: bool = True
 
     @classmethod
-    def of(cls, kept: Mapping[Outpoint, Held] | None) -> "Coins":
+    def of(cls, kept: Mapping[Outpoint, HeldCoin] | None) -> "Coins":
         """Coins as a cursor remembers them."""
         return cls(is_kept=False) if kept is None else cls(dict(kept))
 
-    def kept(self) -> Mapping[Outpoint, Held] | None:
+    def kept(self) -> Mapping[Outpoint, HeldCoin] | None:
         """What a cursor is to remember; None where that is nothing, and never will be."""
         return self.held if self.is_kept else None
 
@@ -67,9 +67,9 @@ class Coins:
     def add(self, outpoint: Outpoint, coin: Coin, height: int) -> None:
         """Remember one coin; one that is known keeps what is known of it."""
         if self.is_kept:
-            self.held.setdefault(outpoint, Held(coin, height))
+            self.held.setdefault(outpoint, HeldCoin(coin, height))
 
-    def merge(self, others: Iterable[tuple[Outpoint, Held]]) -> None:
+    def merge(self, others: Iterable[tuple[Outpoint, HeldCoin]]) -> None:
         """Take over coins that are not known here."""
         for outpoint, held in others:
             self.held.setdefault(outpoint, held)

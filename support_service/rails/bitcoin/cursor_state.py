@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from support_service.giving import Cursor
-from support_service.rails.bitcoin.coins import Coins, Held
+from support_service.rails.bitcoin.coins import Coins, HeldCoin
 from support_service.rails.bitcoin.movements import Movement, Outpoint
 from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.cursor_state import TextUnits, WatchKey, named, through
@@ -72,7 +72,9 @@ class CursorState:
     pending: Mapping[BlockRef, Pending] = field(default_factory=dict)
     progress: Mapping[WatchKey, WatchState] = field(default_factory=dict, metadata=named("watches"))
     waiting: Mapping[WatchKey, tuple[Waiting, ...]] = field(default_factory=dict)
-    coins: Coins = field(default_factory=Coins, metadata=through(Mapping[Outpoint, Held] | None, Coins.kept, Coins.of))
+    coins: Coins = field(
+        default_factory=Coins, metadata=through(Mapping[Outpoint, HeldCoin] | None, Coins.kept, Coins.of)
+    )
     recent: Mapping[str, Recent] = field(default_factory=dict)
 
     @property

@@ -14,7 +14,7 @@ from support_service.rails.bitcoin.movements import Block, Script, Transaction
 from support_service.rails.bitcoin.node import ScriptBalance, WantedMoney, WatchSilent, check_genesis, touching
 from support_service.rails.chain import strict_fields
 from support_service.rails.chain.bounded_json import BadJson
-from support_service.rails.chain.http import Answer
+from support_service.rails.chain.http import HttpAnswer
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.chain.strict_fields import BadAnswer, Object
 from support_service.rails.source import SourceDown
@@ -248,7 +248,7 @@ class EsploraChain:
             raise SourceDown(told)
         return told
 
-    def _parsed(self, answer: Answer) -> object:
+    def _parsed(self, answer: HttpAnswer) -> object:
         """Read JSON, which is no text here; a text says what is wrong."""
         try:
             told = parse(answer.body) if answer.status == _OK else ""
@@ -259,7 +259,7 @@ class EsploraChain:
         what = "something that is no JSON" if answer.status == _OK else "an error"
         return f"{self.host}: HTTP {answer.status} with {what}; is this address an Esplora server?"
 
-    def _get(self, path: str) -> Answer:
+    def _get(self, path: str) -> HttpAnswer:
         answer = self.wire.get(path)
         if answer.status not in (_OK, _NOT_FOUND):
             raise SourceDown(f"{self.host}: HTTP {answer.status}")

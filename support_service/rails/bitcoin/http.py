@@ -5,7 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from support_service.rails.chain import bounded_json
-from support_service.rails.chain.http import READ_SECONDS_MAX, Answer, Wire
+from support_service.rails.chain.http import READ_SECONDS_MAX, HttpAnswer, Wire
 from support_service.rails.source import SourceDown
 
 # The deepest honest answer, a block with its transactions and their earlier outputs, nests nine levels.
@@ -34,16 +34,16 @@ class BitcoinWire:
         """How many were sent."""
         return self._wire.http_requests
 
-    def get(self, path: str) -> Answer:
+    def get(self, path: str) -> HttpAnswer:
         """Ask for a path below the server's address; SourceDown where there is no answer within the bounds."""
         return self._useful(self._wire.get(f"{self._url}{path}"))
 
-    def post(self, body: bytes, *, read_seconds: float = READ_SECONDS_MAX) -> Answer:
+    def post(self, body: bytes, *, read_seconds: float = READ_SECONDS_MAX) -> HttpAnswer:
         """Send JSON to the server's own address; read_seconds is longer for what a node must search for."""
         headers = {"Content-Type": "application/json"}
         return self._useful(self._wire.post(self._url, body, headers, read_seconds=read_seconds))
 
-    def _useful(self, answer: Answer) -> Answer:
+    def _useful(self, answer: HttpAnswer) -> HttpAnswer:
         if answer.status in STATUS_BUSY:
             what = "too many requests" if answer.status == 429 else "busy or failing"
             seconds = answer.retry_after_seconds or 0.0

@@ -5,7 +5,7 @@ import json
 
 from support_service.rails.bitcoin.http import BitcoinWire, parse
 from support_service.rails.chain.bounded_json import BadJson
-from support_service.rails.chain.http import READ_SECONDS_MAX, Answer
+from support_service.rails.chain.http import READ_SECONDS_MAX, HttpAnswer
 from support_service.rails.source import SourceDown
 
 # Error codes of Bitcoin Core (rpc/protocol.h).
@@ -47,7 +47,7 @@ class Rpc:
             raise SourceDown(f"{self.host}: {method} was not answered, or under another id")
         return told["result"]
 
-    def _decode(self, answer: Answer) -> dict[str, object]:
+    def _decode(self, answer: HttpAnswer) -> dict[str, object]:
         try:
             told = parse(answer.body)
         except BadJson:

@@ -31,7 +31,7 @@ PLACE_SECONDS_MAX = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """The body of an HTTP answer, its status, and what its head said about waiting."""
 
     status: int
@@ -66,17 +66,17 @@ class Wire:
         # Its debug lines quote the request's path, which may be the publisher's key.
         logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
-    def get(self, url: str, asked: Mapping[str, str] | None = None) -> Answer:
+    def get(self, url: str, asked: Mapping[str, str] | None = None) -> HttpAnswer:
         """Ask for an address of this server; SourceDown where there is no answer within the bounds."""
         return self._send(requests.Request("GET", url, params=dict(asked or {})), READ_SECONDS_MAX)
 
     def post(
         self, url: str, body: bytes, headers: Mapping[str, str], *, read_seconds: float = READ_SECONDS_MAX
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Send a body; read_seconds is longer for what a server must search for."""
         return self._send(requests.Request("POST", url, data=body, headers=dict(headers)), read_seconds)
 
-    def _send(self, request: requests.Request, read_seconds: float) -> Answer:
+    def _send(self, request: requests.Request, read_seconds: float) -> HttpAnswer:
         refuse_if_left()
         started = self._monotonic()
         self.http_requests += 1
@@ -92,7 +92,7 @@ class Wire:
                 allow_redirects=False,
             ) as response:
                 content = self._read(response, started + max(self._total_seconds, read_seconds))
-                return Answer(response.status_code, content, _retry_after(response))
+                return HttpAnswer(response.status_code, content, _retry_after(response))
         except requests.Timeout:
             raise SourceDown(f"{self.host}: no answer in {read_seconds:.0f} s") from None
         except (requests.RequestException, HTTPError, ValueError) as error:

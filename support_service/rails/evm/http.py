@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from web3 import HTTPProvider
 from web3.types import RPCEndpoint
 
-from support_service.rails.chain.http import Answer, Wire
+from support_service.rails.chain.http import HttpAnswer, Wire
 
 Question = tuple[str, Sequence[object]]
 
@@ -27,6 +27,6 @@ class EvmWire:
             return bytes(self._provider.encode_rpc_request(*calls[0]))
         return bytes(self._provider.encode_batch_rpc_request(calls))
 
-    def post(self, body: bytes) -> Answer:
+    def post(self, body: bytes) -> HttpAnswer:
         """Send a body and read the whole answer; SourceDown where there is none within the bounds."""
         return self._wire.post(self._wire.url, body, self._headers)

@@ -16,13 +16,13 @@ WORD_BYTES = 32
 BALANCES_MAX = 200
 
 # (token contract, holder)
-Pair: TypeAlias = tuple[str, str]
+TokenHolder: TypeAlias = tuple[str, str]
 
 _SELECTOR = "70a08231"
 _CALLDATA_BYTES, _OUT = 36, 64
 
 
-def program(pairs: Sequence[Pair]) -> str:
+def program(pairs: Sequence[TokenHolder]) -> str:
     """Write the program, as data for eth_call."""
     assert len(pairs) <= BALANCES_MAX
     # mem[0:4] = selector; every holder goes to mem[4:36].

@@ -7,6 +7,7 @@ given its proof: by balances of any block (here), or by what a chain tells inste
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from support_service.giving import SourceWarning, Watch
 from support_service.rails.chain.cursor_state import WatchKey, key_of
@@ -21,7 +22,7 @@ from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Call
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.source_context import SourceContext
 
-Progress = Mapping[WatchKey, WatchState]
+WatchStates: TypeAlias = Mapping[WatchKey, WatchState]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class RangeProof(ABC):
         """Say what lay there at the end of the block from which credits count."""
 
     @abstractmethod
-    def prove(self, progress: Progress, keys: Collection[WatchKey], height: int) -> Iterator[Proven]:
+    def prove(self, progress: WatchStates, keys: Collection[WatchKey], height: int) -> Iterator[Proven]:
         """Hold balances of the watches in keys, all of them read up to a final height, against what was booked."""
 
     def before_turn(self, mark: BlockRef | None) -> None:
@@ -65,7 +66,7 @@ class RangeProof(ABC):
         """Take back what was proven of a watch whose start is an earlier block now."""
         del key, builder
 
-    def questions(self, progress: Progress, height: int, *, room: int) -> list[Call[object]]:
+    def questions(self, progress: WatchStates, height: int, *, room: int) -> list[Call[object]]:
         """Say what `prove` will ask, to be fetched beside others; one request has room for so many."""
         del progress, height, room
         return []
@@ -82,7 +83,7 @@ class RangeProof(ABC):
         """The records that the cursor keeps for this proof."""
         return ()
 
-    def doubts(self, progress: Progress) -> Iterator[SourceWarning]:
+    def doubts(self, progress: WatchStates) -> Iterator[SourceWarning]:
         """Say of which watches nothing was proven for long."""
         del progress
         yield from ()
@@ -103,14 +104,14 @@ class BalancesByBlock(RangeProof):
         story, point, has_code = range_reader.open_watch(self._reader, watch, memo.progress[key].start)
         return Opening(point, story, has_code, is_proven=bool(watch.asset.contract))
 
-    def questions(self, progress: Progress, height: int, *, room: int) -> list[Call[object]]:
+    def questions(self, progress: WatchStates, height: int, *, room: int) -> list[Call[object]]:
         """All balances at once where the node does that, else as many as there is room for."""
         if at_once := self._at_once(progress):
             return [range_reader.multicall_question(at_once, height)]
         self._proofs_max = max(1, room)
         return [range_reader.balance_question(watch, height) for watch in self._due(progress)]
 
-    def prove(self, progress: Progress, keys: Collection[WatchKey], height: int) -> Iterator[Proven]:
+    def prove(self, progress: WatchStates, keys: Collection[WatchKey], height: int) -> Iterator[Proven]:
         """Hold tokens' balances at finality against the books: all of them, or those whose proof is oldest."""
         if at_once := self._at_once(progress):
             learned = {watch: progress[key_of(watch)] for watch in at_once}
@@ -125,13 +126,13 @@ class BalancesByBlock(RangeProof):
             unread_blocks.note(self._context, stories, is_final=True)
             yield Proven(key, proven, stories)
 
-    def _due(self, progress: Progress) -> list[Watch]:
+    def _due(self, progress: WatchStates) -> list[Watch]:
         """The tokens whose balance was held against the books longest ago."""
         proofs = {key: item.proof for key, item in progress.items()}
         begun = [watch for watch in self._watched.tokens if proofs[key_of(watch)] is not None]
         return sorted(begun, key=lambda watch: proofs[key_of(watch)] or 0)[: self._proofs_max]
 
-    def _at_once(self, progress: Progress) -> list[Watch]:
+    def _at_once(self, progress: WatchStates) -> list[Watch]:
         """The tokens whose balances are asked for together; none for a node that does not do that."""
         due = self._due(progress)
         return due[:BALANCES_MAX] if self._watched.has_multicall and len(due) > 1 else []

@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar, cast
 
 from support_service.rails.chain import bounded_json
 from support_service.rails.chain.bounded_json import BadJson
-from support_service.rails.chain.http import Answer
+from support_service.rails.chain.http import HttpAnswer
 from support_service.rails.chain.strict_fields import BadAnswer
 from support_service.rails.evm.http import EvmWire
 from support_service.rails.evm.rpc_errors import Refusal, TooFast, UnreadableItem, refusal
@@ -145,7 +145,7 @@ class Node:
                     got.answers[place] = refused
         return wait_seconds, trouble
 
-    def _post(self, calls: Sequence[Call[T]]) -> tuple[Answer, list[Item | None] | None]:
+    def _post(self, calls: Sequence[Call[T]]) -> tuple[HttpAnswer, list[Item | None] | None]:
         """Send one HTTP request; items are in the order of calls, None where one is missing.
 
         Items are None altogether where the node answered a list with something that is not one.
@@ -163,7 +163,7 @@ class Node:
             told = [told]
         return answer, _by_id(told, ids) if isinstance(told, list) else None
 
-    def _decode(self, answer: Answer, *, is_batch: bool) -> object:
+    def _decode(self, answer: HttpAnswer, *, is_batch: bool) -> object:
         """Read JSON; None stands for "this batch was refused", and anything that is no JSON is SourceDown."""
         is_refused_batch = is_batch and answer.status in _STATUS_BATCH_REFUSED
         try:
@@ -181,7 +181,7 @@ def _busy(status: int) -> str:
     return "too many requests (HTTP 429)" if status == 429 else f"busy or failing (HTTP {status})"
 
 
-def _not_json(answer: Answer) -> str:
+def _not_json(answer: HttpAnswer) -> str:
     start = answer.body[:200].lstrip().lower()
     what = "a web page (HTML)" if start.startswith((b"<!doctype", b"<html")) else "something that is not JSON"
     return f"HTTP {answer.status} with {what} where a JSON-RPC answer is owed; is this address a node?"

@@ -74,7 +74,7 @@ def token_balance(contract: str, address: str, at: At) -> Call[int]:
     return Call("eth_call", ({"to": contract, "data": data}, _place(at)), rpc_schema.token_units, is_item=True)
 
 
-def token_balances(pairs: Sequence[multicall.Pair], at: At) -> Call[tuple[int | None, ...]]:
+def token_balances(pairs: Sequence[multicall.TokenHolder], at: At) -> Call[tuple[int | None, ...]]:
     """Balances of (contract, holder) at the end of a block, all at once; None for what must be asked for itself."""
     return Call("eth_call", ({"data": multicall.program(pairs)}, _place(at)), multicall.reader(len(pairs)))
 

@@ -34,7 +34,7 @@ from support_service.rails.mono.fields import micros
 from support_service.rails.mono.invoices import PAID, REVERSED, Invoice, Subscription
 from support_service.rails.mono.method import CURRENCY_EXPONENT, KEY, RAIL
 from support_service.rails.mono.plan_words import ENDED_PLANS
-from support_service.rails.processor import Intents
+from support_service.rails.processor import IntentFinder
 
 # No other processor's payment is called so.
 _LOCATOR = f"{RAIL}:"
@@ -86,7 +86,7 @@ def invoice_of(locator: str) -> str | None:
 class ClaimReader:
     """Says what things mean for one merchant; may raise what the ledger raises that finds readers' choices."""
 
-    def __init__(self, assets: Iterable[Asset], intents: Intents) -> None:
+    def __init__(self, assets: Iterable[Asset], intents: IntentFinder) -> None:
         self._assets = {asset.code: asset for asset in assets if not asset.network}
         self._intents = intents
 

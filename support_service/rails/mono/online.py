@@ -9,7 +9,7 @@ from support_service.rails.mono.api import MonoApi
 from support_service.rails.mono.client import MonoClient
 from support_service.rails.mono.fields import BadMessage
 from support_service.rails.mono.method import CURRENCY_EXPONENT, KEY, RAIL
-from support_service.rails.mono.payouts import KYIV, Payout, day_books, tied
+from support_service.rails.mono.payouts import KYIV, PaidDays, day_books, tied
 from support_service.rails.mono.settings import own_account
 from support_service.rails.mono.signature import BadMonoKey, read_key
 from support_service.rails.mono.statement import read_row
@@ -64,7 +64,7 @@ def compare_payouts(given: RailSettings, believed: Believed, *, clock: Clock) ->
         yield Compared(_told(payout))
 
 
-def _told(payout: Payout) -> str:
+def _told(payout: PaidDays) -> str:
     line, books = payout.line, payout.books
 
     def shown(units: int) -> str:

@@ -49,7 +49,7 @@ class DayBooks:
 
 
 @dataclass(frozen=True, slots=True)
-class Payout:
+class PaidDays:
     """A line of the bank, and the days that it pays out; none where no run of days comes to its sum."""
 
     line: BankCredit
@@ -70,10 +70,10 @@ def day_books(rows: Iterable[StatementRow]) -> dict[CurrencyDay, DayBooks]:
     return books
 
 
-def tied(lines: Sequence[BankCredit], books: dict[CurrencyDay, DayBooks]) -> list[Payout]:
+def tied(lines: Sequence[BankCredit], books: dict[CurrencyDay, DayBooks]) -> list[PaidDays]:
     """Tie each line, in the order of days, to days that no line before it was tied to."""
     left = dict(books)
-    found: list[Payout] = []
+    found: list[PaidDays] = []
     for line in sorted(lines, key=lambda one: one.day):
         payout = _fitting(line, left)
         for day in payout.days:
@@ -82,7 +82,7 @@ def tied(lines: Sequence[BankCredit], books: dict[CurrencyDay, DayBooks]) -> lis
     return found
 
 
-def _fitting(line: BankCredit, books: dict[CurrencyDay, DayBooks]) -> Payout:
+def _fitting(line: BankCredit, books: dict[CurrencyDay, DayBooks]) -> PaidDays:
     for later in range(DAYS_LATER_MAX + 1):
         total, days = DayBooks(), list[date]()
         for earlier in range(DAYS_IN_ONE_MAX):
@@ -91,8 +91,8 @@ def _fitting(line: BankCredit, books: dict[CurrencyDay, DayBooks]) -> Payout:
                 continue
             total, days = total + books[CurrencyDay(line.asset, day)], [day, *days]
             if total.net_units == line.units:
-                return Payout(line, tuple(days), total)
-    return Payout(line)
+                return PaidDays(line, tuple(days), total)
+    return PaidDays(line)
 
 
 def _add(books: dict[CurrencyDay, DayBooks], key: CurrencyDay, more: DayBooks) -> None:

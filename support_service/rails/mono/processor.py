@@ -16,13 +16,13 @@ from support_service.rails.mono.plan_words import ENDED_PLANS
 from support_service.rails.mono.settings import SWEEP, MonoAccount, own_account
 from support_service.rails.mono.signature import Signatures
 from support_service.rails.mono.webhook import pushed_report, read_pushed, unread_report
-from support_service.rails.processor import CheckoutDown, CheckoutRefused, Heard, Intents, StrangePage
+from support_service.rails.processor import CheckoutDown, CheckoutRefused, Heard, IntentFinder, StrangePage
 from support_service.rails.rail import RailSettings
 
 _HEADER = "x-sign"
 
 
-def build_processor(given: RailSettings, intents: Intents, *, clock: Clock) -> "MonoProcessor":
+def build_processor(given: RailSettings, intents: IntentFinder, *, clock: Clock) -> "MonoProcessor":
     """Build it; nobody is asked yet."""
     return MonoProcessor(own_account(given), intents, clock=clock)
 
@@ -32,7 +32,7 @@ class MonoProcessor:
 
     key = KEY
 
-    def __init__(self, account: MonoAccount, intents: Intents, *, clock: Clock) -> None:
+    def __init__(self, account: MonoAccount, intents: IntentFinder, *, clock: Clock) -> None:
         self._account, self._clock = account, clock
         self._client = MonoClient(account.token, account.api_base, is_prompt=True)
         self._reader = ClaimReader(account.assets, intents)

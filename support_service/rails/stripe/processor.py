@@ -15,7 +15,7 @@ from support_service.rails.processor import (
     CheckoutDown,
     CheckoutRefused,
     Heard,
-    Intents,
+    IntentFinder,
     NotGenuine,
     ProcessorAccount,
     StrangePage,
@@ -34,7 +34,7 @@ from support_service.rails.stripe.settings import own_account
 from support_service.rails.stripe.webhook import checked_body
 
 
-def build_processor(given: RailSettings, intents: Intents, *, clock: Clock) -> "StripeProcessor":
+def build_processor(given: RailSettings, intents: IntentFinder, *, clock: Clock) -> "StripeProcessor":
     """Build it; nobody is asked yet."""
     return StripeProcessor(own_account(given), intents, clock=clock)
 
@@ -49,7 +49,7 @@ class StripeProcessor:
 
     key = KEY
 
-    def __init__(self, account: ProcessorAccount, intents: Intents, *, clock: Clock) -> None:
+    def __init__(self, account: ProcessorAccount, intents: IntentFinder, *, clock: Clock) -> None:
         self._account, self._clock = account, clock
         self._reader = Reader(account.assets, intents.intent)
         self._is_live = is_live_key(account.key)

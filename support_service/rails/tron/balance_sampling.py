@@ -9,7 +9,7 @@ from typing import Protocol
 
 from support_service.rails.chain.quorum import agreed
 from support_service.rails.evm import rpc_requests as evm_requests
-from support_service.rails.evm.multicall import Pair
+from support_service.rails.evm.multicall import TokenHolder
 from support_service.rails.evm.rpc import Call, Node
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import Refusal
@@ -22,11 +22,11 @@ from support_service.rails.tron.balance_samples import BalanceSample
 class Sampler(Protocol):
     """Tells samples of token balances."""
 
-    def questions(self, pairs: Sequence[Pair]) -> list[Call[object]]:
+    def questions(self, pairs: Sequence[TokenHolder]) -> list[Call[object]]:
         """What to ask together with the questions that open a turn; none if others are asked."""
         ...
 
-    def take(self, reader: RpcCache, pairs: Sequence[Pair]) -> dict[Pair, BalanceSample]:
+    def take(self, reader: RpcCache, pairs: Sequence[TokenHolder]) -> dict[TokenHolder, BalanceSample]:
         """Samples of the pairs; those that cannot be told now are left out."""
         ...
 
@@ -34,11 +34,11 @@ class Sampler(Protocol):
 class Within:
     """Asks the node that is read anyway, in the request that opens the turn."""
 
-    def questions(self, pairs: Sequence[Pair]) -> list[Call[object]]:
+    def questions(self, pairs: Sequence[TokenHolder]) -> list[Call[object]]:
         """The head, then the balances, then the height: if that has not moved, the balances are of the head."""
         return list(_asked(pairs))
 
-    def take(self, reader: RpcCache, pairs: Sequence[Pair]) -> dict[Pair, BalanceSample]:
+    def take(self, reader: RpcCache, pairs: Sequence[TokenHolder]) -> dict[TokenHolder, BalanceSample]:
         """What the turn's first request told."""
         asked = _asked(pairs)
         try:
@@ -54,13 +54,13 @@ class Beside:
     def __init__(self, nodes: Sequence[Node], quorum: int, on_failure: Callable[[SourceDown], object]) -> None:
         self._nodes, self._quorum, self._on_failure = nodes, quorum, on_failure
 
-    def questions(self, pairs: Sequence[Pair]) -> list[Call[object]]:  # noqa: ARG002 - others are asked
+    def questions(self, pairs: Sequence[TokenHolder]) -> list[Call[object]]:  # noqa: ARG002 - others are asked
         """Nothing: the node that is read is not asked."""
         return []
 
-    def take(self, reader: RpcCache, pairs: Sequence[Pair]) -> dict[Pair, BalanceSample]:  # noqa: ARG002 - the protocol gives it
+    def take(self, reader: RpcCache, pairs: Sequence[TokenHolder]) -> dict[TokenHolder, BalanceSample]:  # noqa: ARG002 - the protocol gives it
         """What a quorum of the nodes said of one and the same block; nothing where they do not agree."""
-        told: dict[Node, dict[Pair, BalanceSample]] = {}
+        told: dict[Node, dict[TokenHolder, BalanceSample]] = {}
         for node in self._nodes:
             try:
                 found = node.ask_all(_asked(pairs))
@@ -74,11 +74,11 @@ class Beside:
         return {} if vote is None else vote.value
 
 
-def _asked(pairs: Sequence[Pair]) -> list[Call[object]]:
+def _asked(pairs: Sequence[TokenHolder]) -> list[Call[object]]:
     return [evm_requests.tip("latest"), *(tron_requests.balance(*pair) for pair in pairs), tron_requests.height()]
 
 
-def _samples(told: Sequence[object], pairs: Sequence[Pair]) -> dict[Pair, BalanceSample]:
+def _samples(told: Sequence[object], pairs: Sequence[TokenHolder]) -> dict[TokenHolder, BalanceSample]:
     head, *balances, height = told
     if not isinstance(head, Header) or head.height != height:
         return {}

@@ -13,8 +13,8 @@ from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.evm import rpc_requests as evm_requests
 from support_service.rails.evm.cursor_state import BalanceAt, CursorState, WatchState
-from support_service.rails.evm.multicall import Pair
-from support_service.rails.evm.range_proof import Opening, Progress, Proven, RangeProof
+from support_service.rails.evm.multicall import TokenHolder
+from support_service.rails.evm.range_proof import Opening, Proven, RangeProof, WatchStates
 from support_service.rails.evm.range_reader import Range
 from support_service.rails.evm.reorg import mark_of
 from support_service.rails.evm.report_builder import EvmReportBuilder
@@ -70,7 +70,7 @@ class BalancesBySample(RangeProof):
             canary.is_alive(self._reader, contracts, span.low + 1)
             canary.is_alive(self._reader, contracts, span.high)
 
-    def prove(self, progress: Progress, keys: Collection[WatchKey], height: int) -> Iterator[Proven]:
+    def prove(self, progress: WatchStates, keys: Collection[WatchKey], height: int) -> Iterator[Proven]:
         """Hold every sample whose block is final by now against the logs."""
         self._sample()
         for key in keys:
@@ -95,7 +95,7 @@ class BalancesBySample(RangeProof):
         """The samples of all watches."""
         return (Samples(self._books),)
 
-    def doubts(self, progress: Progress) -> Iterator[SourceWarning]:
+    def doubts(self, progress: WatchStates) -> Iterator[SourceWarning]:
         """Say which balances are not as the logs say, and which were not held against them for long."""
         doubted = {key[1] for key in self._watched.all if self._book(key).doubt is not None}
         if doubted:
@@ -109,7 +109,7 @@ class BalancesBySample(RangeProof):
     def _book(self, key: WatchKey) -> BalanceSamples:
         return self._books.get(key, BalanceSamples())
 
-    def _unsampled(self) -> list[Pair]:
+    def _unsampled(self) -> list[TokenHolder]:
         """Whose balance is to be asked for: a sample that waits for finality is not asked for again."""
         due = [key for key in self._watched.all if self._book(key).sample is None]
         return [_pair(self._watched.all[key]) for key in due]
@@ -142,5 +142,5 @@ def _is_unproven(progress: WatchState) -> bool:
     return progress.final is not None and progress.final.height - proven > UNPROVEN_BLOCKS_MAX
 
 
-def _pair(watch: Watch) -> Pair:
+def _pair(watch: Watch) -> TokenHolder:
     return (watch.asset.contract, watch.address)

@@ -26,7 +26,7 @@ RANGE_BLOCKS_MAX = 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class SampleVerdict:
     """What became of a sample: how far the watch is proven now, and the stories that are new or better."""
 
     progress: WatchState
@@ -48,26 +48,26 @@ class Case:
     again: Callable[[], BalanceSample | None]
 
 
-def judge(reader: RpcCache, case: Case, own: frozenset[str]) -> Verdict:
+def judge(reader: RpcCache, case: Case, own: frozenset[str]) -> SampleVerdict:
     """Hold a sample against the logs; its block is final. Raises SourceDown and Refusal."""
     progress, sample = case.progress, case.sample
     settled = replace(case.book, sample=None)
     if sample.height < progress.start or (progress.proof is not None and sample.height <= progress.proof):
-        return Verdict(progress, settled)
+        return SampleVerdict(progress, settled)
     header = block(reader, sample.height)
     if header.block_hash != sample.block_hash:
-        return Verdict(progress, settled)
+        return SampleVerdict(progress, settled)
     if sample.units == _said(progress, sample.height):
-        return Verdict(_proven(progress, sample), replace(settled, doubt=None, first=settled.first or sample))
+        return SampleVerdict(_proven(progress, sample), replace(settled, doubt=None, first=settled.first or sample))
     found = look_again(reader, case.watch, own, low=_low(progress), high=sample.height)
     progress, stories = _corrected(progress, found)
     rest = sample.units - _said(progress, sample.height)
     if rest == 0:
         first = settled.first or sample
-        return Verdict(_proven(progress, sample), replace(settled, doubt=None, first=first), tuple(stories))
+        return SampleVerdict(_proven(progress, sample), replace(settled, doubt=None, first=first), tuple(stories))
     if case.book.doubt != rest and case.again() != sample:
         # One balance alone may have been told of another block than it says.
-        return Verdict(progress, replace(settled, doubt=rest), tuple(stories))
+        return SampleVerdict(progress, replace(settled, doubt=rest), tuple(stories))
     return _named(reader, replace(case, progress=progress), header, found, stories=stories)
 
 
@@ -144,7 +144,7 @@ def _corrected(progress: WatchState, found: Iterable[BlockMovements]) -> tuple[W
 
 def _named(
     reader: RpcCache, case: Case, header: Header, found: list[BlockMovements], *, stories: list[BlockMovements]
-) -> Verdict:
+) -> SampleVerdict:
     """Book what no log tells: as the opening where there is none yet, else as unexplained in the sample's block."""
     progress, sample = case.progress, case.sample
     said = _said(progress, sample.height)
@@ -156,7 +156,7 @@ def _named(
         story = with_unexplained(case.watch, header, found, rest)
         before = 0 if progress.proof is None else said - _gained(progress, sample.height)
         book = replace(book, gaps=(*book.gaps, Gap(low, sample.height, sample.units - before)))
-    return Verdict(_proven(progress, sample), book, (*stories, story))
+    return SampleVerdict(_proven(progress, sample), book, (*stories, story))
 
 
 def _gained(progress: WatchState, height: int) -> int:

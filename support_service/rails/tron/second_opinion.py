@@ -30,7 +30,7 @@ PAGE_ENTRIES, PAGES_MAX = 200, 20
 NAMED_MAX = 3
 
 # (transaction, payer, payee, units); addresses as T...
-Entry: TypeAlias = tuple[str, str, str, int]
+HistoryEntry: TypeAlias = tuple[str, str, str, int]
 
 
 class Histories:
@@ -63,10 +63,10 @@ def _time(reader: RpcCache, height: int) -> int:
     return int(reconcile.block(reader, height).occurred_at.timestamp()) * 1000
 
 
-def _logged(reader: RpcCache, watch: Watch, span: tuple[int, int]) -> Counter[Entry]:
+def _logged(reader: RpcCache, watch: Watch, span: tuple[int, int]) -> Counter[HistoryEntry]:
     search = LogSearch([watch.asset.contract], [watch.address])
     search.size = RangeSize(most=RANGE_BLOCKS_MAX)
-    found: Counter[Entry] = Counter()
+    found: Counter[HistoryEntry] = Counter()
     # A transfer to ourselves is found by both questions.
     logs = {(log.tx, log.index): log for log in search.read(reader, span[0] + 1, span[1])}
     for log in logs.values():
@@ -77,7 +77,7 @@ def _logged(reader: RpcCache, watch: Watch, span: tuple[int, int]) -> Counter[En
 
 
 def _compared(
-    place: JsonServer, watch: Watch, times: tuple[int, ...], logged: Counter[Entry]
+    place: JsonServer, watch: Watch, times: tuple[int, ...], logged: Counter[HistoryEntry]
 ) -> Iterator[SourceWarning]:
     """Say how a history differs from the logs."""
     try:
@@ -95,13 +95,13 @@ def _compared(
         yield SourceWarning(WarningKind.UNPROVED, text)
 
 
-def _named(entries: Counter[Entry]) -> str:
+def _named(entries: Counter[HistoryEntry]) -> str:
     transactions = list(dict.fromkeys(entry[0] for entry in entries))
     more = f" and {len(transactions) - NAMED_MAX} more" if len(transactions) > NAMED_MAX else ""
     return f"transfers ({', '.join(transactions[:NAMED_MAX])}{more})"
 
 
-def _listed(place: JsonServer, watch: Watch, times: tuple[int, ...]) -> Counter[Entry]:
+def _listed(place: JsonServer, watch: Watch, times: tuple[int, ...]) -> Counter[HistoryEntry]:
     """What a history lists after times[0] and up to times[1]; SourceDown where it is no such list."""
     asked = {
         "only_confirmed": "true",
@@ -110,7 +110,7 @@ def _listed(place: JsonServer, watch: Watch, times: tuple[int, ...]) -> Counter[
         "min_timestamp": str(times[0] + 1),
         "max_timestamp": str(times[1]),
     }
-    path, found, fingerprint = f"/v1/accounts/{from_evm(watch.address)}/transactions/trc20", Counter[Entry](), ""
+    path, found, fingerprint = f"/v1/accounts/{from_evm(watch.address)}/transactions/trc20", Counter[HistoryEntry](), ""
     for _ in range(PAGES_MAX):
         told = place.get(path, {**asked, **({"fingerprint": fingerprint} if fingerprint else {})})
         page = told.get("data") if isinstance(told, dict) else None
@@ -126,7 +126,7 @@ def _listed(place: JsonServer, watch: Watch, times: tuple[int, ...]) -> Counter[
     raise SourceDown(f"{place.host}: lists more than {PAGES_MAX * PAGE_ENTRIES} transfers of one hour")
 
 
-def _entry(place: JsonServer, item: object, watch: Watch, times: tuple[int, ...]) -> Entry | None:
+def _entry(place: JsonServer, item: object, watch: Watch, times: tuple[int, ...]) -> HistoryEntry | None:
     """Read one transfer; None for what is not of this token, not of this time, or of nothing."""
     try:
         told = cast("Mapping[str, object]", item)

@@ -16,12 +16,12 @@ from support_service.giving import Donation, Phrase
 from support_service.ledger import Ledger, LedgerError
 from support_service.ledger.lookups import FOUND_MAX
 from support_service.money import plain
-from support_service.web.answers.asked import Question, read_question
+from support_service.web.answers.asked import ArrivalQuestion, read_question
 from support_service.web.answers.claim import may_claim
 from support_service.web.answers.limits import Limit, admit
 from support_service.web.answers.private import private
-from support_service.web.answers.progress import Progress, progress_of
-from support_service.web.answers.ways import Way, ways_of
+from support_service.web.answers.progress import TransferProgress, progress_of
+from support_service.web.answers.ways import WayToGive, ways_of
 from support_service.web.guard import SecretUnusable
 from support_service.web.health import not_watched
 from support_service.web.public import public
@@ -40,15 +40,15 @@ DOWN = Phrase("Our records do not answer now. Your transfer goes its way without
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ArrivalAnswer:
     """What was found; `is_one`: the question can mean only this. read_at: when the way was last looked at, if ever.
 
     may_claim: who sent it may sign for it.
     """
 
-    found: tuple[Progress, ...]
+    found: tuple[TransferProgress, ...]
     is_one: bool
-    way: Way | None = None
+    way: WayToGive | None = None
     read_at: datetime | None = None
     is_watched: bool = True
     may_claim: bool = False
@@ -89,7 +89,7 @@ def look() -> Response:
     return private(_page(typed, question, answer=answer), 200)
 
 
-def _answer(at: Service, ledger: Ledger, question: Question) -> Answer:
+def _answer(at: Service, ledger: Ledger, question: ArrivalQuestion) -> ArrivalAnswer:
     donations, read_up_to, way = _found(ledger, question), ledger.read_up_to(), question.way
     found = tuple(progress_of(one, at.assembly.methods, read_up_to) for one in donations)
     read_at = None
@@ -98,10 +98,10 @@ def _answer(at: Service, ledger: Ledger, question: Question) -> Answer:
         read_at = None if read is None else read.checked_at
     is_watched = way is None or way.method.key not in not_watched(at)
     claimable = bool(question.names) and any(may_claim(at, one) for one in donations)
-    return Answer(found, bool(question.names) or len(found) == 1, way, read_at, is_watched, claimable)
+    return ArrivalAnswer(found, bool(question.names) or len(found) == 1, way, read_at, is_watched, claimable)
 
 
-def _found(ledger: Ledger, question: Question) -> tuple[Donation, ...]:
+def _found(ledger: Ledger, question: ArrivalQuestion) -> tuple[Donation, ...]:
     if question.names:
         return ledger.of_transaction(question.names)
     way, money = question.way, question.money
@@ -112,10 +112,10 @@ def _found(ledger: Ledger, question: Question) -> tuple[Donation, ...]:
 
 def _page(
     typed: dict[str, str],
-    question: Question | None = None,
+    question: ArrivalQuestion | None = None,
     *,
     alert: Phrase | None = None,
-    answer: Answer | None = None,
+    answer: ArrivalAnswer | None = None,
 ) -> str:
     at = service()
     ways = ways_of(at.assembly.methods)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from support_service.giving import Phrase
 from support_service.money import BadAmount, Money
 from support_service.web.amounts import SeveralMeanings, read_typed
-from support_service.web.answers.ways import Way, read_way
+from support_service.web.answers.ways import WayToGive, read_way
 from support_service.web.civil_dates import first_moment
 
 # An address of a block explorer may be pasted whole.
@@ -24,11 +24,11 @@ BANK_DAYS_AFTER = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ArrivalQuestion:
     """One question: names of a transaction, or a way with a sum between two moments; or what is wrong with it."""
 
     names: tuple[str, ...] = ()
-    way: Way | None = None
+    way: WayToGive | None = None
     money: Money | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -37,14 +37,14 @@ class Question:
     meant: tuple[Money, ...] = ()
 
 
-def read_question(asked: Mapping[str, str], ways: Sequence[Way], zone: ZoneInfo) -> Question:
+def read_question(asked: Mapping[str, str], ways: Sequence[WayToGive], zone: ZoneInfo) -> ArrivalQuestion:
     """Read the form; a transaction goes before everything else."""
     text = asked.get("tx", "").strip()[:TEXT_CHARACTERS_MAX]
     if text:
         tx = read_transaction(text)
         if tx is None:
             return _wrong("tx", Phrase("A transaction has 64 characters, digits and letters a to f: copy it whole."))
-        return Question(names=(tx.removeprefix("0x"), tx))
+        return ArrivalQuestion(names=(tx.removeprefix("0x"), tx))
     try:
         way = read_way(asked, ways)
     except KeyError:
@@ -60,12 +60,12 @@ def read_transaction(text: str) -> str | None:
     return f"0x{found.pop()}" if len(found) == 1 else None
 
 
-def _of_sum(asked: Mapping[str, str], way: Way, zone: ZoneInfo) -> Question:
+def _of_sum(asked: Mapping[str, str], way: WayToGive, zone: ZoneInfo) -> ArrivalQuestion:
     try:
         money = read_typed(asked.get("amount", "").strip(), way.asset)
     except SeveralMeanings as error:
         question = Phrase("This may be read in more than one way. Which sum do you mean?")
-        return Question(way=way, mistake=question, field="amount", meant=error.meant)
+        return ArrivalQuestion(way=way, mistake=question, field="amount", meant=error.meant)
     except BadAmount:
         return _wrong("amount", Phrase("Write the sum that was sent as a number, such as 200 or 10.50."))
     day = _day(asked.get("day", ""))
@@ -73,13 +73,13 @@ def _of_sum(asked: Mapping[str, str], way: Way, zone: ZoneInfo) -> Question:
         return _wrong("day", Phrase("Write the day of the transfer, such as 2026-05-20."))
     if way.watch is None:
         until = first_moment(day + timedelta(days=BANK_DAYS_AFTER + 1), zone)
-        return Question(way=way, money=money, since=first_moment(day, zone), until=until)
+        return ArrivalQuestion(way=way, money=money, since=first_moment(day, zone), until=until)
     match = _HOUR.fullmatch(asked.get("hour", "").strip())
     if match is None:
         return _wrong("hour", Phrase("Write the hour of the transfer, from 0 to 23."))
     moment = datetime.combine(day, time(int(match[1])), tzinfo=zone).astimezone(UTC)
     since, until = moment - timedelta(hours=HOURS_BEFORE), moment + timedelta(hours=HOURS_AFTER)
-    return Question(way=way, money=money, since=since, until=until)
+    return ArrivalQuestion(way=way, money=money, since=since, until=until)
 
 
 def _day(text: str) -> date | None:
@@ -91,5 +91,5 @@ def _day(text: str) -> date | None:
     return day if 2000 <= day.year <= 2200 else None
 
 
-def _wrong(field: str, mistake: Phrase) -> Question:
-    return Question(mistake=mistake, field=field)
+def _wrong(field: str, mistake: Phrase) -> ArrivalQuestion:
+    return ArrivalQuestion(mistake=mistake, field=field)

@@ -68,7 +68,7 @@ KNOWN = Phrase("Whose gift this is was said before. If that is wrong, write to u
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class TransferClaim:
     """What somebody says of a transfer: its transaction, and who they are, as far as they like.
 
     gift is the reference of the page that they began for it, "" for none; at is when the text was made.
@@ -132,7 +132,7 @@ def may_claim(at: Service, donation: Donation) -> bool:
     return rail is not None and bool(rail.signer) and donation.state in _STANDS
 
 
-def _answer(at: Service, claimed: Claimed) -> BaseResponse:
+def _answer(at: Service, claimed: TransferClaim) -> BaseResponse:
     sought = at.read(partial(_sought, at, claimed))
     if sought is None:
         return private(_page(claimed, NOT_SEEN), 404)
@@ -144,7 +144,7 @@ def _answer(at: Service, claimed: Claimed) -> BaseResponse:
     return _judge(at, claimed, sought)
 
 
-def _sought(at: Service, claimed: Claimed, ledger: Ledger) -> Sought | None:
+def _sought(at: Service, claimed: TransferClaim, ledger: Ledger) -> Sought | None:
     """Find what is spoken of, whoever sent it; None where no wallet could sign for it, or the gift's page is none."""
     found = next((one for one in ledger.of_transaction(claimed.names) if may_claim(at, one)), None)
     made = ledger.intent(claimed.gift) if claimed.gift else None
@@ -153,7 +153,7 @@ def _sought(at: Service, claimed: Claimed, ledger: Ledger) -> Sought | None:
     return Sought(found.payment.rail, found.identity.network, made)
 
 
-def _judge(at: Service, claimed: Claimed, sought: Sought) -> BaseResponse:
+def _judge(at: Service, claimed: TransferClaim, sought: Sought) -> BaseResponse:
     text, signature = _text(at, claimed, sought), request.form.get("signature", "")[:SIGNATURE_CHARS_MAX]
     payer = at.configured.rails[sought.rail].signed_by(text, signature)
     theirs = at.read(lambda ledger: ledger.sent_by(claimed.names, payer)) if payer is not None else ()
@@ -195,7 +195,7 @@ def _still_free(held: History | None) -> bool:
     return held is not None and _is_free(held.donation)
 
 
-def _intent(at: Service, claimed: Claimed, gift: Donation) -> Intent:
+def _intent(at: Service, claimed: TransferClaim, gift: Donation) -> Intent:
     return Intent(
         ref=secrets.token_hex(REF_BYTES),
         method=gift.payment.method,
@@ -209,7 +209,7 @@ def _intent(at: Service, claimed: Claimed, gift: Donation) -> Intent:
     )
 
 
-def _text(at: Service, claimed: Claimed, sought: Sought) -> str:
+def _text(at: Service, claimed: TransferClaim, sought: Sought) -> str:
     """Write the text that the wallet signs and shows: every line of it is in the signature."""
     publisher = at.assembly.settings.publisher.named(chosen_language())
     lines = [
@@ -230,7 +230,7 @@ def _text(at: Service, claimed: Claimed, sought: Sought) -> str:
     return "\n".join(lines)
 
 
-def _read(form: Mapping[str, str], now: datetime) -> Claimed | None:
+def _read(form: Mapping[str, str], now: datetime) -> TransferClaim | None:
     tx = read_transaction(form.get("tx", ""))
     if tx is None:
         return None
@@ -238,10 +238,10 @@ def _read(form: Mapping[str, str], now: datetime) -> Claimed | None:
     at = _moment(form.get("at", "")) or now.replace(microsecond=0)
     if gift:
         # Who they are was asked when the gift's page was begun.
-        return Claimed(tx, "", "", "", gift if _REF.fullmatch(gift) else "-", at)
+        return TransferClaim(tx, "", "", "", gift if _REF.fullmatch(gift) else "-", at)
     name, message = (one_line(form.get(word, "")) for word in ("name", "message"))
     email = typed_email() if service().configured.told.mailbox is not None else ""
-    return Claimed(tx, name, message, email, "", at)
+    return TransferClaim(tx, name, message, email, "", at)
 
 
 def _moment(text: str) -> datetime | None:
@@ -250,7 +250,7 @@ def _moment(text: str) -> datetime | None:
     return datetime.fromtimestamp(int(text), UTC) if int(text) < 10**11 else None
 
 
-def _is_ours(at: Service, claimed: Claimed) -> bool:
+def _is_ours(at: Service, claimed: TransferClaim) -> bool:
     """Tell whether we made this text, and lately."""
     age = at.clock() - claimed.at
     is_lately = timedelta(0) <= age + timedelta(seconds=1) and age <= SIGNED_WITHIN
@@ -258,7 +258,7 @@ def _is_ours(at: Service, claimed: Claimed) -> bool:
     return is_lately and secrets.compare_digest(nonce.encode(), claimed.nonce(chosen_language()).encode())
 
 
-def _page(claimed: Claimed | None, alert: Phrase | None = None, *, text: str = "") -> str:
+def _page(claimed: TransferClaim | None, alert: Phrase | None = None, *, text: str = "") -> str:
     at = service()
     return render_template(
         "claim.html",

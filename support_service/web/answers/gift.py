@@ -22,7 +22,7 @@ from support_service.money import plain
 from support_service.web.answers.exact import exact_sums
 from support_service.web.answers.gift_by_mail import NO_ADDRESS, is_wrong_email, send_page, typed_email, typed_person
 from support_service.web.answers.limits import Limit, admit
-from support_service.web.answers.ways import GiftWish, Way, read_gift, read_way, ways_of
+from support_service.web.answers.ways import GiftWish, WayToGive, read_gift, read_way, ways_of
 from support_service.web.guard import SecretUnusable, is_from_our_page
 from support_service.web.i18n import chosen_language, say
 from support_service.web.reader import thanks
@@ -146,7 +146,7 @@ def _methods(given: Given) -> list[PaymentMethod]:
     return [method.of_gift(code, given.money) for method in chosen]
 
 
-def _way(given: Given) -> Way | None:
+def _way(given: Given) -> WayToGive | None:
     ways = ways_of(service().assembly.methods)
     chosen = (given.intent.method, given.intent.currency)
     return next((way for way in ways if (way.method.key, way.asset.code) == chosen), None)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from support_service.ledger import Ledger
-from support_service.ledger.rate_limits import Asked
+from support_service.ledger.rate_limits import RateLimit
 from support_service.web.guard import keys
 from support_service.web.networks import networks_of
 from support_service.web.service import Service
@@ -36,7 +36,7 @@ def admit(at: Service, limit: Limit, address: str) -> bool:
         return False
     is_admitted = False
 
-    def judge(counts: Mapping[Asked, int]) -> Iterable[str]:
+    def judge(counts: Mapping[RateLimit, int]) -> Iterable[str]:
         nonlocal is_admitted
         is_admitted = not _is_full(counts, bounds)
         return sorted({name for name, _ in bounds}) if is_admitted else ()
@@ -48,11 +48,11 @@ def admit(at: Service, limit: Limit, address: str) -> bool:
     return is_admitted
 
 
-def _is_full(counts: Mapping[Asked, int], bounds: Mapping[Asked, int]) -> bool:
+def _is_full(counts: Mapping[RateLimit, int], bounds: Mapping[RateLimit, int]) -> bool:
     return any(counts[asked] >= most for asked, most in bounds.items())
 
 
-def _bounds(at: Service, limit: Limit, address: str) -> dict[Asked, int]:
+def _bounds(at: Service, limit: Limit, address: str) -> dict[RateLimit, int]:
     day, networks = at.clock().date().isoformat(), networks_of(address)
     place = keys().digest(f"{limit.what} place", day, networks.place)
     net = keys().digest(f"{limit.what} network", day, networks.near)

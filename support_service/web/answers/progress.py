@@ -20,7 +20,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class TransferProgress:
     """One transfer: what came and how far it is. needed 0: nobody can count it beforehand; minutes 0: nobody knows."""
 
     money: Money
@@ -58,11 +58,13 @@ class Progress:
         return Phrase("about %(minutes)s min more", (("minutes", str(self.minutes)),))
 
 
-def progress_of(donation: Donation, methods: Iterable[PaymentMethod], read_up_to: Mapping[str, ReadUpTo]) -> Progress:
+def progress_of(
+    donation: Donation, methods: Iterable[PaymentMethod], read_up_to: Mapping[str, ReadUpTo]
+) -> TransferProgress:
     """Count the blocks that stand on a transfer, its own included, by how far its chain was read."""
     payment, identity = donation.payment, donation.identity
     money = Money(payment.units, Asset(identity.asset, payment.exponent, identity.network))
-    told = Progress(money, donation.state, identity.network)
+    told = TransferProgress(money, donation.state, identity.network)
     if donation.state is not State.SEEN or not identity.network:
         return told
     read = read_up_to.get(f"{payment.rail}:{identity.network}")
@@ -70,14 +72,14 @@ def progress_of(donation: Donation, methods: Iterable[PaymentMethod], read_up_to
     done = 0 if read is None or read.height is None or height is None else max(0, read.height - height + 1)
     wait = next((one.wait for one in methods if one.key == payment.method and _is_at_home(one, identity.network)), None)
     if wait is None:
-        return Progress(money, donation.state, identity.network, done)
+        return TransferProgress(money, donation.state, identity.network, done)
     needed = wait.blocks_for(payment.units)
     minutes = wait.minutes_for(payment.units)
     if needed:
         # Whatever is read as deep enough and not confirmed yet will be with the next look.
         done = min(done, needed)
         minutes = -(-minutes * (needed - done) // needed) or min(1, minutes)
-    return Progress(money, donation.state, identity.network, done, needed, minutes)
+    return TransferProgress(money, donation.state, identity.network, done, needed, minutes)
 
 
 def _is_at_home(method: PaymentMethod, network: str) -> bool:

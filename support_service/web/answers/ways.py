@@ -15,7 +15,7 @@ UNITS_DIGITS_MAX = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class WayToGive:
     """A method and the asset that is given by it; watch: where a chain tells of it."""
 
     method: PaymentMethod
@@ -37,26 +37,26 @@ class Way:
 class GiftWish:
     """What a reader says of a gift that they will transfer: perhaps way and sum, or what must be asked back."""
 
-    way: Way | None = None
+    way: WayToGive | None = None
     money: Money | None = None
     typed: str = ""
     mistake: Phrase | None = None
     meant: tuple[Money, ...] = ()
 
 
-def ways_of(methods: Iterable[PaymentMethod]) -> tuple[Way, ...]:
+def ways_of(methods: Iterable[PaymentMethod]) -> tuple[WayToGive, ...]:
     """List the ways in the order of the page; those of a card processor have pages of their own."""
-    found: list[Way] = []
+    found: list[WayToGive] = []
     for method in methods:
         if method.card is not None:
             continue
         watched = [watch for watch in method.watches if not watch.is_off_route]
-        found += [Way(method, watch.asset, watch) for watch in watched]
-        found += [Way(method, asset) for asset in method.books if not watched]
+        found += [WayToGive(method, watch.asset, watch) for watch in watched]
+        found += [WayToGive(method, asset) for asset in method.books if not watched]
     return tuple(found)
 
 
-def read_way(asked: Mapping[str, str], ways: Sequence[Way]) -> Way | None:
+def read_way(asked: Mapping[str, str], ways: Sequence[WayToGive]) -> WayToGive | None:
     """Read which way is meant; None where none is said. Raises KeyError where it fits none or several."""
     name, method, code = (asked.get(word, "").strip() for word in ("way", "method", "asset"))
     if name:
@@ -72,7 +72,7 @@ def read_way(asked: Mapping[str, str], ways: Sequence[Way]) -> Way | None:
     return fitting[0]
 
 
-def read_gift(asked: Mapping[str, str], ways: Sequence[Way]) -> GiftWish:
+def read_gift(asked: Mapping[str, str], ways: Sequence[WayToGive]) -> GiftWish:
     """Read way and sum; whoever says neither is given a code all the same."""
     typed = asked.get("amount", "").strip()[:40]
     try:
@@ -95,7 +95,7 @@ def read_gift(asked: Mapping[str, str], ways: Sequence[Way]) -> GiftWish:
     return GiftWish(way, money, typed)
 
 
-def _currency(code: str, ways: Sequence[Way]) -> Asset | None:
+def _currency(code: str, ways: Sequence[WayToGive]) -> Asset | None:
     """Find the currency that a sum without a way is meant in: the one that is named, else the first account's."""
     known = [way.asset for way in ways if way.watch is None]
     named = [asset for asset in known if asset.code == code]

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from support_service.ledger.rate_limits import DECLINES_WINDOW, Asked, declined
+from support_service.ledger.rate_limits import DECLINES_WINDOW, RateLimit, declined
 from support_service.rails.processor import checkout_switch
 from support_service.web.card.token import Token
 from support_service.web.guard import keys
@@ -42,7 +42,7 @@ class Mode(StrEnum):
     OFF = "off"
 
 
-class Verdict(StrEnum):
+class AttemptVerdict(StrEnum):
     """What becomes of one attempt."""
 
     ADMIT = "admit"
@@ -123,7 +123,7 @@ def look(at: Service, processor: str, limits: Limits = LIMITS) -> CardState:
     return CardState(Mode.SLOWED if opened >= limits.all_max else Mode.OPEN, opened, refused)
 
 
-def admit(at: Service, processor: str, attempt: Attempt, limits: Limits = LIMITS) -> Verdict:
+def admit(at: Service, processor: str, attempt: Attempt, limits: Limits = LIMITS) -> AttemptVerdict:
     """Judge an attempt, and count it where a payment page may be opened; raises LedgerError.
 
     A token that was admitted before stays so and is not counted again: a double click is one attempt.
@@ -131,19 +131,19 @@ def admit(at: Service, processor: str, attempt: Attempt, limits: Limits = LIMITS
     """
     state = look(at, processor, limits)
     if state.mode in {Mode.PAUSED, Mode.OFF}:
-        return Verdict.CLOSED
+        return AttemptVerdict.CLOSED
     names = _Buckets.of(attempt, processor, at)
     if remaining(at, attempt.token, state.mode, limits) > timedelta():
-        return Verdict.HURRIED
+        return AttemptVerdict.HURRIED
     asked = names.asked(limits)
     verdict = _judge(at.ledger.attempts.count(asked), names, limits, is_answered=attempt.is_answered)
-    if verdict is not Verdict.ADMIT:
+    if verdict is not AttemptVerdict.ADMIT:
         return verdict
 
-    def judge_again(counts: Mapping[Asked, int]) -> Iterable[str]:
+    def judge_again(counts: Mapping[RateLimit, int]) -> Iterable[str]:
         nonlocal verdict
         verdict = _judge(counts, names, limits, is_answered=attempt.is_answered)
-        is_new = verdict is Verdict.ADMIT and not counts[names.token, limits.long_window]
+        is_new = verdict is AttemptVerdict.ADMIT and not counts[names.token, limits.long_window]
         return (*names.all, *_lane(counts, names, limits)) if is_new else ()
 
     at.ledger.attempts.note_if(asked, judge_again)
@@ -192,15 +192,15 @@ class _Buckets:
     def all(self) -> tuple[str, ...]:
         return (self.place, self.net, self.wide, self.token, self.opened)
 
-    def asked(self, limits: Limits) -> tuple[Asked, ...]:
+    def asked(self, limits: Limits) -> tuple[RateLimit, ...]:
         near = tuple((name, limits.window) for name in (self.place, self.net, self.wide, self.opened))
         far = tuple((name, limits.long_window) for name in (self.place, self.net, self.token))
         return (*near, *far, (self.quiet_lane, limits.quiet_pace), (self.busy_lane, limits.busy_pace))
 
 
-def _judge(counts: Mapping[Asked, int], names: _Buckets, limits: Limits, *, is_answered: bool) -> Verdict:
+def _judge(counts: Mapping[RateLimit, int], names: _Buckets, limits: Limits, *, is_answered: bool) -> AttemptVerdict:
     if counts[names.token, limits.long_window]:
-        return Verdict.ADMIT
+        return AttemptVerdict.ADMIT
     bounds = {
         (names.place, limits.window): (limits.place_max, limits.place_most),
         (names.place, limits.long_window): (limits.place_long_max, limits.place_long_most),
@@ -210,15 +210,15 @@ def _judge(counts: Mapping[Asked, int], names: _Buckets, limits: Limits, *, is_a
         (names.opened, limits.window): (limits.all_max, sys.maxsize),
     }
     if any(counts[one] >= most for one, (_, most) in bounds.items()):
-        return Verdict.WAIT
+        return AttemptVerdict.WAIT
     if not is_answered and any(counts[one] >= least for one, (least, _) in bounds.items()):
-        return Verdict.ASK
+        return AttemptVerdict.ASK
     paces = {names.quiet_lane: limits.quiet_pace, names.busy_lane: limits.busy_pace}
     is_full = any(counts[lane, paces[lane]] for lane in _lane(counts, names, limits))
-    return Verdict.CROWDED if is_full else Verdict.ADMIT
+    return AttemptVerdict.CROWDED if is_full else AttemptVerdict.ADMIT
 
 
-def _lane(counts: Mapping[Asked, int], names: _Buckets, limits: Limits) -> tuple[str, ...]:
+def _lane(counts: Mapping[RateLimit, int], names: _Buckets, limits: Limits) -> tuple[str, ...]:
     """Name the lane in which an attempt takes its turn; none where it need not."""
     opened = counts[names.opened, limits.window]
     if opened < limits.all_max:

@@ -10,7 +10,7 @@ from support_service.giving import PaymentMethod, Phrase
 from support_service.money import plain
 from support_service.web.card.form import HONEYPOT, Confirmed, WishRead, preset_value
 from support_service.web.card.offer import CardWay, way_or_404
-from support_service.web.card.token import Question, Token, TokenRefused, read_token, write_token
+from support_service.web.card.token import SumQuestion, Token, TokenRefused, read_token, write_token
 from support_service.web.guard import keys
 from support_service.web.i18n import chosen_language
 from support_service.web.networks import networks_of
@@ -104,7 +104,7 @@ def new_token(*, is_slowed: bool = False) -> Token:
     numbers = (secrets.randbelow(NUMBER_MAX) + 1, secrets.randbelow(NUMBER_MAX) + 1)
     # To the second, as it is written: a token that comes back at once must not be from the future.
     now = service().clock().replace(microsecond=0)
-    return Token(secrets.token_hex(NONCE_BYTES), now, Question(*numbers) if is_slowed else None)
+    return Token(secrets.token_hex(NONCE_BYTES), now, SumQuestion(*numbers) if is_slowed else None)
 
 
 def carried_token() -> Token | None:

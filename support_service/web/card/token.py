@@ -20,7 +20,7 @@ class TokenRefused(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class SumQuestion:
     """A small sum that a person answers at once."""
 
     first: int
@@ -38,7 +38,7 @@ class Token:
 
     nonce: str
     issued_at: datetime
-    question: Question | None = None
+    question: SumQuestion | None = None
 
 
 def write_token(token: Token, sign: Callable[[str], str]) -> str:
@@ -58,4 +58,4 @@ def read_token(text: str, sign: Callable[[str], str], now: datetime) -> Token:
     if not issued_at <= now < issued_at + AGE_MAX:
         raise TokenRefused("too old")
     first, second = int(match[3]), int(match[4])
-    return Token(match[1], issued_at, Question(first, second) if first else None)
+    return Token(match[1], issued_at, SumQuestion(first, second) if first else None)

@@ -30,7 +30,7 @@ from support_service.web.card.form import (
     read_confirmed,
     read_wish,
 )
-from support_service.web.card.guard import Attempt, Mode, Verdict
+from support_service.web.card.guard import Attempt, AttemptVerdict, Mode
 from support_service.web.card.offer import Cards, form_policy, way_or_404
 from support_service.web.card.pages import (
     ask_sum,
@@ -170,21 +170,21 @@ def _judged(cards: Cards, confirmed: Confirmed, token: Token) -> BaseResponse:
     is_answered = token.question is not None and token.question.is_answered(answer)
     attempt = Attempt(request.remote_addr or "", token, is_answered)
     verdict = card_guard.admit(service(), cards.processor.key, attempt)
-    if verdict is not Verdict.ADMIT:
+    if verdict is not AttemptVerdict.ADMIT:
         log.warning("card_attempt_held", extra={"verdict": str(verdict)})
     match verdict:
-        case Verdict.ADMIT:
+        case AttemptVerdict.ADMIT:
             return _to_checkout(cards, confirmed, token)
-        case Verdict.HURRIED:
+        case AttemptVerdict.HURRIED:
             return _held(_moment(confirmed, token, TOO_SOON, _left(token)), token)
-        case Verdict.CROWDED:
+        case AttemptVerdict.CROWDED:
             # Not all at the same second.
             return _moment(confirmed, token, CROWDED, CROWDED_SECONDS + secrets.randbelow(CROWDED_SECONDS))
-        case Verdict.ASK:
+        case AttemptVerdict.ASK:
             return show_sum(confirmed, new_token(is_slowed=True), QUESTION, 429)
-        case Verdict.WAIT:
+        case AttemptVerdict.WAIT:
             return show_notice(Phrase("Please wait a little"), TOO_MANY, 429)
-        case Verdict.CLOSED:
+        case AttemptVerdict.CLOSED:
             return show_closed()
         case _ as other:
             assert_never(other)

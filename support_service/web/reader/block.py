@@ -49,7 +49,7 @@ class Often:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class ArticleBlock:
     """The block's words and numbers. goes_to: the page that its amounts lead to."""
 
     name: str
@@ -64,7 +64,7 @@ class Block:
         return asdict(self)
 
 
-def build_block(at: Service, lang: str) -> Block:
+def build_block(at: Service, lang: str) -> ArticleBlock:
     """Gather the block in the language of the request; `lang` is that language."""
     publisher, methods = at.assembly.settings.publisher, at.assembly.shown
     card = next((method.card for method in methods if method.card is not None), None)
@@ -73,7 +73,7 @@ def build_block(at: Service, lang: str) -> Block:
     if choice is not None and is_for_everybody(choice):
         currency = currencies(choice, lang)[0]
         amounts = tuple(_often(currency, one, lang) for one in frequencies(choice) if one is not Frequency.YEARLY)
-    return Block(
+    return ArticleBlock(
         name=publisher.named(lang),
         heading=gettext("Support our work"),
         invitation=publisher.appeal.get(lang)

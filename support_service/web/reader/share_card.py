@@ -28,7 +28,7 @@ _LETTERS = Path(__file__).parent / "letters.json.xz"
 
 
 @dataclass(frozen=True, slots=True)
-class Letters:
+class Glyphs:
     """Bitmaps by character: a width, and two bits a pixel, row by row. The file names its font and its licence."""
 
     height: int
@@ -55,13 +55,13 @@ def draw(name: str, heading: str, url: str, accent: str) -> bytes:
 
 
 @cache
-def _letters() -> Letters:
+def _letters() -> Glyphs:
     held = json.loads(lzma.decompress(_LETTERS.read_bytes()))
     shapes = {sign: (int(width), b64decode(bits)) for sign, (width, bits) in held["letters"].items()}
-    return Letters(int(held["height"]), shapes)
+    return Glyphs(int(held["height"]), shapes)
 
 
-def _wrapped(text: str, room: int, letters: Letters) -> Iterator[str]:
+def _wrapped(text: str, room: int, letters: Glyphs) -> Iterator[str]:
     line = ""
     for word in text.split():
         longer = f"{line} {word}".strip()
@@ -72,7 +72,7 @@ def _wrapped(text: str, room: int, letters: Letters) -> Iterator[str]:
     yield line
 
 
-def _write(pixels: list[bytearray], text: str, top: int, letters: Letters) -> None:
+def _write(pixels: list[bytearray], text: str, top: int, letters: Glyphs) -> None:
     left = MARGIN
     for sign in text:
         width, bits = letters.shapes.get(sign, (0, b""))

@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from support_service.giving import Frequency, Intent, Plan, State
 from support_service.ledger import Ledger, LedgerError, LedgerOutdated
 from support_service.money import Asset, Money, plain
-from support_service.web.answers.progress import Progress, progress_of
+from support_service.web.answers.progress import TransferProgress, progress_of
 from support_service.web.card.form import frequencies
 from support_service.web.card.offer import find_way
 from support_service.web.i18n import chosen_language
@@ -40,7 +40,7 @@ class Given:
     belief: Belief
     plan: Plan | None = None
     is_card: bool = True
-    received: tuple[Progress, ...] = ()
+    received: tuple[TransferProgress, ...] = ()
 
     @property
     def money(self) -> Money | None:
@@ -96,7 +96,7 @@ def donation(ref: str) -> Response:
     )
 
 
-def _received(one: Progress) -> dict[str, object]:
+def _received(one: TransferProgress) -> dict[str, object]:
     """Tell one transfer: what came, how far it is, on how many blocks of how many."""
     return {
         "units": str(one.money.units),

@@ -43,7 +43,7 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class FilterChoices:
     """What the form offers: (value, words) of each filter."""
 
     states: list[tuple[str, str]]
@@ -80,9 +80,9 @@ def word(text: str) -> str:
     return text.strip()[:_CHARS_MAX] if text.isprintable() else ""
 
 
-def choices(assembly: Assembly) -> Choices:
+def choices(assembly: Assembly) -> FilterChoices:
     """Offer every state and kind, the rails that are built, and the publisher's methods."""
-    return Choices(
+    return FilterChoices(
         states=[(state, say(words)) for state, words in STATE_WORDS.items()],
         rails=[(rail, rail) for rail in sorted(assembly.rails)],
         methods=[(method.key, method.key) for method in assembly.methods],

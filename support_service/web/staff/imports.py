@@ -15,7 +15,7 @@ from support_service.ledger.staff import Role
 from support_service.money import Money, plain
 from support_service.rails.bank import BANK
 from support_service.rails.bank.balances import tell_balances
-from support_service.rails.bank.booking import Counts, Told, count, import_lines
+from support_service.rails.bank.booking import LineCounts, PreviewLine, count, import_lines
 from support_service.rails.bank.settings import BankChoices, read_account
 from support_service.rails.bank.settling import settle
 from support_service.rails.bank.statements import (
@@ -63,8 +63,8 @@ class Preview:
     """What a file would mean: counts, the first of its lines, and what could not be read."""
 
     read: StatementsRead
-    counts: Counts = field(default_factory=Counts)
-    lines: list[Told] = field(default_factory=list)
+    counts: LineCounts = field(default_factory=LineCounts)
+    lines: list[PreviewLine] = field(default_factory=list)
 
     @property
     def proofs(self) -> list[tuple[BankStatement, Phrase]]:
@@ -125,7 +125,7 @@ def book(number: str) -> BaseResponse | tuple[str, int]:
     form_nonce()
     if held.file.content is None or held.booked_at is not None:
         return _nothing(TOO_LATE)
-    read, counts = _read(held.file), Counts()
+    read, counts = _read(held.file), LineCounts()
     for told in import_lines(read.lines, at.ledger, _banks(), now=at.clock(), importing=held.number):
         count(told, counts)
     refused = len(read.problems)

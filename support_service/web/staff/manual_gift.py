@@ -45,7 +45,7 @@ class Bookable:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ManualGift:
     """A gift as staff want it booked; known_as is its support code, or the bank's own reference of it."""
 
     bookable: Bookable
@@ -66,7 +66,7 @@ class Entry:
 class FormRead:
     """The entry, or what is wrong with it by field; `meant` are the amounts an ambiguous text may stand for."""
 
-    entry: Entry | None
+    entry: ManualGift | None
     mistakes: Mapping[str, Phrase]
     meant: tuple[Money, ...] = ()
 
@@ -93,11 +93,11 @@ def read_entry(form: Mapping[str, str], choices: Iterable[Bookable], now: dateti
     known_as = _read_text(form, "known_as", KNOWN_AS_CHARS_MAX, mistakes)
     if bookable is None or money is None or day is None or mistakes:
         return FormRead(None, mistakes, meant)
-    return FormRead(Entry(bookable, money, day, payer, note, form["nonce"], known_as), {})
+    return FormRead(ManualGift(bookable, money, day, payer, note, form["nonce"], known_as), {})
 
 
 def entry_report(
-    entry: Entry, source: str, now: datetime, zone: ZoneInfo, *, match: MatchClaim | None = None
+    entry: ManualGift, source: str, now: datetime, zone: ZoneInfo, *, match: MatchClaim | None = None
 ) -> Report:
     """Write the report that books an entry; what came today came until now, for nothing is booked in the future.
 
@@ -200,7 +200,7 @@ def _tidy(text: str) -> str:
     return " ".join("".join(" " if unicodedata.category(char) == "Cc" else char for char in text).split())
 
 
-def _as_typed(entry: Entry) -> str:
+def _as_typed(entry: ManualGift) -> str:
     typed = {
         "method": entry.bookable.method.key,
         "amount": plain(entry.money),

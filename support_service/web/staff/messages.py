@@ -4,7 +4,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from support_service.giving import Phrase
-from support_service.ledger.outbox import LISTED_MAX, Kept, Standing
+from support_service.ledger.outbox import LISTED_MAX, MessageStanding, OutboxMessage
 from support_service.ledger.staff import Role
 from support_service.notifications.settings import LETTERS
 from support_service.web import guard
@@ -15,10 +15,10 @@ from support_service.web.staff.filter import read_number
 blueprint = Blueprint("messages", __name__)
 
 TITLES = {
-    Standing.WAITING: Phrase("What waits"),
-    Standing.FAILED: Phrase("What was given up"),
-    Standing.SENT: Phrase("What was said"),
-    Standing.VOID: Phrase("What there was nothing to say of"),
+    MessageStanding.WAITING: Phrase("What waits"),
+    MessageStanding.FAILED: Phrase("What was given up"),
+    MessageStanding.SENT: Phrase("What was said"),
+    MessageStanding.VOID: Phrase("What there was nothing to say of"),
 }
 TOLD = {
     "again": Phrase("It waits to be sent again."),
@@ -32,7 +32,7 @@ def overview() -> str:
     """Show how every channel stands, and the messages that stand in one way, the newest first."""
     at = service()
     wanted, outbox = request.args.get("state", ""), at.books.outbox
-    standing = Standing(wanted) if wanted in {str(one) for one in Standing} else Standing.WAITING
+    standing = MessageStanding(wanted) if wanted in {str(one) for one in MessageStanding} else MessageStanding.WAITING
     messages = outbox.list(standing, before=read_number(request.args.get("before", "")))
     told = at.configured.told
     keys = [*(channel.key for channel in told.channels), *([LETTERS] if told.mailbox is not None else [])]
@@ -57,19 +57,19 @@ def again(number: str) -> BaseResponse:
     outbox, asked = service().ledger.outbox, read_number(number)
     held = None if asked is None else outbox.find(asked)
     is_done = held is not None and _may_say_again(held) and outbox.replay(held.number)
-    state = str(Standing.WAITING if is_done else Standing.FAILED)
+    state = str(MessageStanding.WAITING if is_done else MessageStanding.FAILED)
     return redirect(url_for("staff.messages.overview", state=state, told="again" if is_done else "not"), 303)
 
 
-def _may_say_again(held: Kept) -> bool:
+def _may_say_again(held: OutboxMessage) -> bool:
     """Tell whether staff may send a message again: what nobody took, and what a program took and lost.
 
     People have read what they were sent.
     """
     if not guard.signed_in().person.role.covers(Role.BOOKKEEPER):
         return False
-    if held.standing is Standing.FAILED:
+    if held.standing is MessageStanding.FAILED:
         return True
     channels = {channel.key: channel for channel in service().configured.told.channels}
     channel = channels.get(held.news.channel)
-    return held.standing is Standing.SENT and channel is not None and channel.way.is_for_programs
+    return held.standing is MessageStanding.SENT and channel is not None and channel.way.is_for_programs

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from support_service.ledger import QuarterTotal, Sums
+from support_service.ledger import QuarterSums, QuarterTotal
 from support_service.ledger.quarters import QUARTER_MICROS
 from support_service.money import Asset
 from support_service.web import civil_dates
@@ -21,7 +21,7 @@ class AssetSums:
     """What came by a method in one asset."""
 
     asset: Asset
-    sums: Sums
+    sums: QuarterSums
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class MethodSums:
     """
 
     method: str
-    assets: dict[Asset, Sums] = field(default_factory=dict)
+    assets: dict[Asset, QuarterSums] = field(default_factory=dict)
     worth: int = 0
     gifts: int = 0
     unvalued: int = 0
@@ -71,10 +71,10 @@ class MonthSums:
     @property
     def assets(self) -> list[AssetSums]:
         """The sums of all methods together, asset by asset."""
-        held: dict[Asset, Sums] = {}
+        held: dict[Asset, QuarterSums] = {}
         for method in self.methods:
             for asset, sums in method.assets.items():
-                held[asset] = held.get(asset, Sums()).plus(sums)
+                held[asset] = held.get(asset, QuarterSums()).plus(sums)
         return [AssetSums(asset, held[asset]) for asset in sorted(held, key=_order)]
 
     def share(self, method: MethodSums) -> int:
@@ -127,7 +127,7 @@ def add_up(first: date, totals: Iterable[QuarterTotal], *, zone: ZoneInfo, curre
         held = methods.setdefault(total.method, MethodSums(total.method))
         named = (total.asset, total.exponent, total.network)
         asset = assets.get(named) or assets.setdefault(named, Asset(*named))
-        held.assets[asset] = held.assets.get(asset, Sums()).plus(total.sums)
+        held.assets[asset] = held.assets.get(asset, QuarterSums()).plus(total.sums)
         held.gifts += total.sums.counted_gifts
         is_valued = currency is not None and total.currency == currency.code
         held.worth += total.sums.worth_units if is_valued else 0
@@ -141,7 +141,7 @@ def add_up(first: date, totals: Iterable[QuarterTotal], *, zone: ZoneInfo, curre
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class BarPiece:
     """A piece of a day's bar: whose it is (the place of its method), and where it stands in a chart."""
 
     way: int
@@ -155,10 +155,10 @@ CHART_HEIGHT, BAR_WIDTH, BAR_STEP = 100, 8, 10
 WAYS_MAX = 6
 
 
-def bars(month: MonthSums) -> list[Bar]:
+def bars(month: MonthSums) -> list[BarPiece]:
     """Draw each day as a bar of its methods, one upon the other; the best day is as high as the chart."""
     best = max((sum(one.by_day[day] for one in month.methods) for day in month.days), default=0)
-    drawn: list[Bar] = []
+    drawn: list[BarPiece] = []
     for place, day in enumerate(month.days):
         below = 0
         for number, one in enumerate(month.methods):
@@ -166,7 +166,7 @@ def bars(month: MonthSums) -> list[Bar]:
                 continue
             top = -(-(below + one.by_day[day]) * CHART_HEIGHT // best)
             bottom = -(-below * CHART_HEIGHT // best)
-            drawn.append(Bar(min(number, WAYS_MAX - 1), place * BAR_STEP, CHART_HEIGHT - top, top - bottom))
+            drawn.append(BarPiece(min(number, WAYS_MAX - 1), place * BAR_STEP, CHART_HEIGHT - top, top - bottom))
             below += one.by_day[day]
     return drawn
 

@@ -9,12 +9,12 @@ from types import ModuleType
 MALFORMED = (ValueError, LookupError, TypeError, AttributeError, RecursionError, struct.error)
 
 
-class BadAnswer(ValueError):
+class BadPasskey(ValueError):
     """An answer that does not fit what was asked."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PasskeyChallenge:
     """What a browser was asked: the challenge, and for whom (https://www.w3.org/TR/webauthn-3/, section 7)."""
 
     challenge: bytes
@@ -31,8 +31,8 @@ class NewKey:
     signs: int
 
 
-def read_new_key(answer: str, asked: Asked) -> NewKey:
-    """Check the answer of a browser that made a passkey; raises BadAnswer."""
+def read_new_key(answer: str, asked: PasskeyChallenge) -> NewKey:
+    """Check the answer of a browser that made a passkey; raises BadPasskey."""
     library = _library()
     try:
         made = library.verify_registration_response(
@@ -43,13 +43,13 @@ def read_new_key(answer: str, asked: Asked) -> NewKey:
             require_user_verification=True,
         )
     except (library.helpers.exceptions.WebAuthnException, *MALFORMED) as error:
-        raise BadAnswer(type(error).__name__) from error
+        raise BadPasskey(type(error).__name__) from error
     written = library.helpers.bytes_to_base64url
     return NewKey(written(made.credential_id), written(made.credential_public_key), int(made.sign_count))
 
 
-def read_signs(answer: str, asked: Asked, public_key: str, signs: int) -> int:
-    """Check what a passkey signed, and return its new count; raises BadAnswer, also where it counts backwards."""
+def read_signs(answer: str, asked: PasskeyChallenge, public_key: str, signs: int) -> int:
+    """Check what a passkey signed, and return its new count; raises BadPasskey, also where it counts backwards."""
     library = _library()
     try:
         done = library.verify_authentication_response(
@@ -62,7 +62,7 @@ def read_signs(answer: str, asked: Asked, public_key: str, signs: int) -> int:
             require_user_verification=True,
         )
     except (library.helpers.exceptions.WebAuthnException, *MALFORMED) as error:
-        raise BadAnswer(type(error).__name__) from error
+        raise BadPasskey(type(error).__name__) from error
     return int(done.new_sign_count)
 
 

@@ -25,7 +25,7 @@ from support_service.web import guard
 from support_service.web.guard import login_required
 from support_service.web.service import service
 from support_service.web.staff import devices, sign_in
-from support_service.web.staff.passkey_answers import Asked, BadAnswer, read_new_key, read_signs
+from support_service.web.staff.passkey_answers import BadPasskey, PasskeyChallenge, read_new_key, read_signs
 from support_service.web.staff.proof import proof_required
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ _CHALLENGE = re.compile(r"([0-9]{1,12})\.([0-9a-f]{32})\.([0-9a-f]{64})", re.ASC
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class PasskeyOptions:
     """What a page asks its browser for: the options as the script reads them, and their challenge."""
 
     challenge: str
@@ -60,19 +60,19 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Party:
+class RelyingParty:
     """For whom a passkey is: the host that it is bound to, and the origin of our pages."""
 
     rp_id: str
     origin: str
 
 
-def party() -> Party | None:
+def party() -> RelyingParty | None:
     """Say for whom passkeys are here; None where browsers make none: an address of numbers, or plain http."""
     site = service().base.site
     name = site.host.name
     is_secure = site.scheme == "https" or name == "localhost"
-    return Party(name, str(site)) if is_secure and not _is_number(name) else None
+    return RelyingParty(name, str(site)) if is_secure and not _is_number(name) else None
 
 
 @blueprint.get("/me/passkeys")
@@ -92,7 +92,7 @@ def add() -> BaseResponse | tuple[str, int]:
     asked = _asked("new passkey", guard.signed_in().digest)
     try:
         key = None if asked is None else read_new_key(_answer(), asked)
-    except BadAnswer as error:
+    except BadPasskey as error:
         log.warning("staff_passkey_refused", extra={"reason": str(error)})
         key = None
     if key is None or not name.isprintable() or not name:
@@ -152,13 +152,13 @@ def _is_proof(session: Session) -> bool:
     return use is not None
 
 
-def ask_to_sign_in() -> Ask | None:
+def ask_to_sign_in() -> PasskeyOptions | None:
     """Say what the login page asks the browser for; None where passkeys cannot be."""
     here = party()
     return None if here is None else _ask_to_get(here, _challenge("sign in", guard.login_seed()))
 
 
-def ask_to_prove() -> Ask | None:
+def ask_to_prove() -> PasskeyOptions | None:
     """Say the same for the page that asks once more, where its person has a passkey."""
     here, session = party(), guard.signed_in()
     if here is None or not service().books.factors.held(session.person.email).passkeys:
@@ -166,12 +166,12 @@ def ask_to_prove() -> Ask | None:
     return _ask_to_get(here, _challenge("prove", session.digest))
 
 
-def _ask_to_get(here: Party, challenge: str) -> Ask:
+def _ask_to_get(here: RelyingParty, challenge: str) -> PasskeyOptions:
     asked = {"challenge": _encoded(challenge), "rpId": here.rp_id, "timeout": ASKED_MILLISECONDS}
-    return Ask(challenge, json.dumps({**asked, "userVerification": "required"}))
+    return PasskeyOptions(challenge, json.dumps({**asked, "userVerification": "required"}))
 
 
-def _ask_to_make(here: Party, keys: tuple[Passkey, ...]) -> Ask:
+def _ask_to_make(here: RelyingParty, keys: tuple[Passkey, ...]) -> PasskeyOptions:
     session, publisher = guard.signed_in(), service().configured.settings.publisher
     email, challenge = session.person.email, _challenge("new passkey", session.digest)
     options = {
@@ -184,7 +184,7 @@ def _ask_to_make(here: Party, keys: tuple[Passkey, ...]) -> Ask:
         "attestation": "none",
         "timeout": ASKED_MILLISECONDS,
     }
-    return Ask(challenge, json.dumps(options))
+    return PasskeyOptions(challenge, json.dumps(options))
 
 
 def _user_id(email: str) -> str:
@@ -197,7 +197,7 @@ def _challenge(purpose: str, bound_to: str) -> str:
     return f"{until}.{nonce}.{guard.keys().digest('passkey challenge', purpose, bound_to, until, nonce)}"
 
 
-def _asked(purpose: str, bound_to: str) -> Asked | None:
+def _asked(purpose: str, bound_to: str) -> PasskeyChallenge | None:
     """Read the challenge that the answer is to; None for what we did not ask this browser for, or not lately."""
     here, held = party(), _CHALLENGE.fullmatch(request.form.get("challenge", ""))
     if here is None or held is None:
@@ -206,7 +206,7 @@ def _asked(purpose: str, bound_to: str) -> Asked | None:
     right = guard.keys().digest("passkey challenge", purpose, bound_to, until, nonce)
     if not hmac.compare_digest(right, signature) or service().clock().timestamp() >= int(until):
         return None
-    return Asked(held[0].encode(), here.rp_id, here.origin)
+    return PasskeyChallenge(held[0].encode(), here.rp_id, here.origin)
 
 
 def _read_use(purpose: str, bound_to: str) -> PasskeyUse | None:
@@ -217,7 +217,7 @@ def _read_use(purpose: str, bound_to: str) -> PasskeyUse | None:
         return None
     try:
         signs = read_signs(answer, asked, key.public_key, key.signs)
-    except BadAnswer as error:
+    except BadPasskey as error:
         log.warning("staff_passkey_refused", extra={"reason": str(error)})
         return None
     until = datetime.fromtimestamp(int(asked.challenge.partition(b".")[0]), UTC)

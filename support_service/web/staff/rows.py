@@ -44,7 +44,7 @@ def paste() -> BaseResponse | str | tuple[str, int]:
         return _page(typed, rows, None if rows else NO_ROWS), 200 if is_right else 400
     for row in rows:
         assert row.money is not None and row.day is not None
-        entry = manual_gift.Entry(bookable, row.money, row.day, row.payer, row.note, _row_nonce(nonce, row.number))
+        entry = manual_gift.ManualGift(bookable, row.money, row.day, row.payer, row.note, _row_nonce(nonce, row.number))
         report = manual_gift.entry_report(entry, guard.signed_in().person.source, at.clock(), at.zone)
         # Sent twice, what the first one booked stays.
         with suppress(Outrun):

@@ -54,7 +54,7 @@ _GROUP_SPACE = "\u202f"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class HistoryLine:
     """One line of the history: the sentence, and the observation it tells of."""
 
     sentence: Phrase
@@ -93,7 +93,7 @@ def exact(units: int, exponent: int) -> str:
     return plain(Money(units, Asset("-", exponent)))
 
 
-def tell(history: Iterable[Observed], exponent: int, decimal_sign: str = ".") -> list[Told]:
+def tell(history: Iterable[Observed], exponent: int, decimal_sign: str = ".") -> list[HistoryLine]:
     """Tell what was observed, in the order in which we learned it: "seen in block 5, orphaned, seen again".
 
     That a payment was on its way is no news once it has come: a processor tells of both, and not always in their order.
@@ -102,26 +102,26 @@ def tell(history: Iterable[Observed], exponent: int, decimal_sign: str = ".") ->
     def write(units: int, places: int = exponent) -> str:
         return grouped(units, places, decimal_sign)
 
-    lines: list[Told] = []
+    lines: list[HistoryLine] = []
     before: list[PaymentClaim] = []
     best: Rank = (-1, -1)
     for observed in history:
         match observed.claim:
             case PaymentClaim() as claim:
                 if claim.state is not State.SEEN or observed.rank >= best:
-                    lines.append(Told(_payment(claim, before), observed, claim.state, claim.personal.note))
+                    lines.append(HistoryLine(_payment(claim, before), observed, claim.state, claim.personal.note))
                 before.append(claim)
                 best = max(best, observed.rank)
             case RefundClaim(units=units, outcome=outcome):
-                lines.append(Told(_refund(outcome, write(units)), observed, None))
+                lines.append(HistoryLine(_refund(outcome, write(units)), observed, None))
             case DisputeClaim(units=units, outcome=outcome):
-                lines.append(Told(_dispute(outcome, write(units)), observed, None))
+                lines.append(HistoryLine(_dispute(outcome, write(units)), observed, None))
             case FeeClaim(units=units):
-                lines.append(Told(_fee(units, write), observed, None))
+                lines.append(HistoryLine(_fee(units, write), observed, None))
             case ValueClaim() as claim:
-                lines.append(Told(_value(claim, write), observed, None))
+                lines.append(HistoryLine(_value(claim, write), observed, None))
             case MatchClaim() | ClassClaim() | LinkClaim() | SplitClaim() | StandClaim() | HoldsClaim() as claim:
-                lines.append(Told(_said(claim), observed, None))
+                lines.append(HistoryLine(_said(claim), observed, None))
             case _ as other:
                 assert_never(other)
     return lines

@@ -17,7 +17,7 @@ from beancount.core import data, realization
 from support_service.giving import State
 from support_service.ledger import ForPeople, Ledger, Wanted
 from support_service.ledger.export import beancount, hledger
-from support_service.ledger.export.journal import Names, one_line
+from support_service.ledger.export.journal import ProgramNames, one_line
 from support_service.ledger.postings import book
 from support_service.money import plain_units
 from tests.fixtures.books import HOSTILE, bank_line, keep
@@ -147,7 +147,7 @@ def test_methods_that_read_alike_keep_accounts_of_their_own(ledger: Ledger, tmp_
 
 
 def test_two_names_never_become_one() -> None:
-    names = Names()
+    names = ProgramNames()
     given = [names.give(ours, "Same") for ours in ("a", "b", "c", "a")]
     assert len(set(given)) == 3
     assert given[0] == given[3] == "Same"

@@ -8,7 +8,7 @@ import pytest
 
 from support_service.giving import Frequency, Intent, utc_now
 from support_service.ledger import Why
-from support_service.rails.bank.line import Standing
+from support_service.rails.bank.line import LineStanding
 from tests.fixtures.staff import House, build_house
 from tests.rails.bank.test_known_payers import CODE, OTHER_CODE, gift, row
 from tests.rails.bank.test_settling import bring
@@ -82,6 +82,8 @@ def test_what_is_booked_days_later_or_before_it_was_announced_is_not_suggested(
 
 def test_what_is_no_booked_gift_is_not_suggested(house: House) -> None:
     announce(house, CODE)
-    bring(house, gift("A", UNITS, 2, standing=Standing.PENDING), gift("B", UNITS, 2, standing=Standing.TAKEN_BACK))
+    bring(
+        house, gift("A", UNITS, 2, standing=LineStanding.PENDING), gift("B", UNITS, 2, standing=LineStanding.TAKEN_BACK)
+    )
     bring(house, gift("C", UNITS, 2, purpose="Оплата згідно реєстру № 7"))
     assert suggested(house) == []

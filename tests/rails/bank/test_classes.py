@@ -7,7 +7,7 @@ import pytest
 
 from support_service.money import Asset, Money
 from support_service.rails.bank.classes import RULES, LineClass, World, classify
-from support_service.rails.bank.line import Line, Party, Standing
+from support_service.rails.bank.line import Line, LineStanding, Party
 from support_service.rails.bank.reversals import find_original
 from tests.rails.bank.vectors import WORLD
 
@@ -57,7 +57,7 @@ CASES = [
     (line(5, "Благодійний внесок, без ПДВ", COMPANY), "gift", "gift"),
     (line(5, "Дякую за послуги"), "gift", "gift"),
     (line(-5, "x", is_reversal=True), "reversal", "taken_back"),
-    (line(5, "x", standing=Standing.TAKEN_BACK), "reversal", "taken_back"),
+    (line(5, "x", standing=LineStanding.TAKEN_BACK), "reversal", "taken_back"),
     (line(5, "Переказ зі своєї картки", kind="card"), "own_transfer", "own_card"),
     (line(5, "Переказ зі своєї картки"), "gift", "gift"),
 ]  # fmt: skip

@@ -29,7 +29,7 @@ from support_service.giving import (
 )  # fmt: skip
 from support_service.ledger import FileBrought, Why
 from support_service.rails.bank.booking import import_lines
-from support_service.rails.bank.line import Line, Party, Standing
+from support_service.rails.bank.line import Line, LineStanding, Party
 from support_service.rails.bank.settling import settle
 from tests.fixtures.staff import House, Visitor, build_house, forms
 from tests.fixtures.statements import Json
@@ -122,7 +122,7 @@ def bank_takes_back(bank: Bank) -> None:
     if bank.lines:
         name = bank.draw.choice(list(bank.lines))
         before = bank.lines[name]
-        bank.lines[name] = replace(before, standing=Standing.TAKEN_BACK)
+        bank.lines[name] = replace(before, standing=LineStanding.TAKEN_BACK)
         bank.bring([name], is_live=True)
         # An older file comes after it.
         list(import_lines([before], bank.house.ledger, CHOICES, now=utc_now()))

@@ -12,7 +12,7 @@ from support_service.ledger import Ledger
 from support_service.money import Asset, Money
 from support_service.rails.bank.booking import import_lines
 from support_service.rails.bank.classes import World
-from support_service.rails.bank.line import Line, Party, Standing
+from support_service.rails.bank.line import Line, LineStanding, Party
 from support_service.rails.bank.settings import AccountPlace, BankChoices
 from support_service.rails.bank.settling import settle
 from tests.fixtures.staff import House, build_house
@@ -64,7 +64,7 @@ def balance(house: House, start: str = "assets:") -> int:
 GIFT = line("A", 10_000)
 REVERSAL = line("B", -10_000, 21, is_reversal=True)
 BACK_AGAIN = line("C", 10_000, 22, is_reversal=True)
-TAKEN_BACK = replace(REVERSAL, standing=Standing.TAKEN_BACK)
+TAKEN_BACK = replace(REVERSAL, standing=LineStanding.TAKEN_BACK)
 
 
 @pytest.mark.parametrize("end", [TAKEN_BACK, BACK_AGAIN], ids=["by its state", "by a line"])
@@ -82,7 +82,7 @@ def test_a_reversal_that_is_itself_taken_back_lifts_its_refund(house: House, end
 def test_a_reversal_of_a_reversal_of_a_reversal_takes_the_gift_back(house: House) -> None:
     bring(house, GIFT, REVERSAL)
     bring(house, BACK_AGAIN)
-    bring(house, replace(BACK_AGAIN, standing=Standing.TAKEN_BACK))
+    bring(house, replace(BACK_AGAIN, standing=LineStanding.TAKEN_BACK))
     assert rows(house)["A"]["state"] == "refunded"
     assert balance(house) == balance(house, "suspense:") == 0
 
@@ -121,13 +121,13 @@ def test_a_persons_word_stands_over_a_better_purpose(house: House) -> None:
     assert rows(house)["A"]["bank_class"] == "own_transfer"
 
 
-@pytest.mark.parametrize("standing", [Standing.PENDING, Standing.BOOKED])
-def test_an_older_file_never_leads_back(house: House, standing: Standing) -> None:
-    bring(house, replace(GIFT, standing=Standing.TAKEN_BACK))
+@pytest.mark.parametrize("standing", [LineStanding.PENDING, LineStanding.BOOKED])
+def test_an_older_file_never_leads_back(house: House, standing: LineStanding) -> None:
+    bring(house, replace(GIFT, standing=LineStanding.TAKEN_BACK))
     bring(house, replace(GIFT, standing=standing, purpose="help with many more words than before"))
     assert (rows(house)["A"]["state"], rows(house)["A"]["counted_units"]) == ("replaced", "0")
     bring(house, line("B", 700))
-    bring(house, replace(line("B", 700), standing=Standing.PENDING))
+    bring(house, replace(line("B", 700), standing=LineStanding.PENDING))
     assert rows(house)["B"]["counted_units"] == "700"
 
 
@@ -151,6 +151,6 @@ def test_a_refund_that_we_sent_and_that_came_back_refunds_nothing(house: House) 
     gift, sent = rows(house)["A"]["id"], rows(house)["B"]["id"]
     house.person().fill(f"/staff/donations/{sent}", form="/gives-back", gift=gift)
     assert rows(house)["A"]["counted_units"] == "6000"
-    bring(house, replace(line("B", -4_000, 21, purpose="повернення внеску"), standing=Standing.TAKEN_BACK))
+    bring(house, replace(line("B", -4_000, 21, purpose="повернення внеску"), standing=LineStanding.TAKEN_BACK))
     assert rows(house)["A"]["counted_units"] == "10000"
     assert balance(house) == 10_000

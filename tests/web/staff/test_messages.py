@@ -7,7 +7,7 @@ import pytest
 
 from support_service.assembly import assemble
 from support_service.ledger import Ledger
-from support_service.ledger.outbox import News, Standing
+from support_service.ledger.outbox import MessageStanding, News
 from tests.fixtures.door import create_site
 from tests.fixtures.service import SEED, write_settings
 from tests.fixtures.staff import FrozenClock, House
@@ -42,7 +42,7 @@ def test_what_was_given_up_is_shown_and_sent_again(house: House) -> None:
     answer = person.fill("/staff/notifications?state=failed&lang=en", form=f"{number}/again")
     assert answer.status_code == 303
     assert "It waits to be sent again." in person.get(answer.headers["Location"]).text
-    (waiting,) = house.ledger.outbox.list(Standing.WAITING)
+    (waiting,) = house.ledger.outbox.list(MessageStanding.WAITING)
     assert (waiting.number, waiting.news.key) == (number, "gift:1")
 
 
@@ -63,7 +63,7 @@ def test_a_viewer_sees_it_and_sends_nothing(house: House) -> None:
     token = viewer.form("/staff/", "logout").fields["csrf_token"]
     answer = viewer.client.post(f"/staff/notifications/{number}/again", data={"csrf_token": token})
     assert answer.status_code == 403
-    assert house.ledger.outbox.list(Standing.WAITING) == ()
+    assert house.ledger.outbox.list(MessageStanding.WAITING) == ()
 
 
 @pytest.mark.parametrize("number", ["x", "-1", "9" * 40, "7"])

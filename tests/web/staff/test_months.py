@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from support_service.giving import BankFacts, Observation, Outcome
-from support_service.ledger import Ledger, MonthBusy, MonthRow, Sums, is_closed
+from support_service.ledger import Ledger, MonthBusy, MonthRow, QuarterSums, is_closed
 from support_service.web.staff.month_sums import ends_of
 from tests.fixtures.books import ACCOUNT, bank_line
 from tests.fixtures.reports import gift, pushed, refund
@@ -30,8 +30,8 @@ def rows(ledger: Ledger, name: str) -> tuple[MonthRow, ...]:
     return ledger.month_rows(*ends(name))
 
 
-def summed(rows: tuple[MonthRow, ...]) -> Sums:
-    total = Sums()
+def summed(rows: tuple[MonthRow, ...]) -> QuarterSums:
+    total = QuarterSums()
     for row in rows:
         total = total.plus(row.sums)
     return total
@@ -43,9 +43,9 @@ def test_a_closed_month_keeps_its_sums_and_what_is_late_is_told_apart(ledger: Le
     ledger.accept(pushed("e2", in_month(APRIL, "pi_late", 5_00)))
     ledger.accept(pushed("e3", refund("pi_2", units=20_00, outcome=Outcome.SUCCEEDED, rank=(9, 9))))
     (closing,) = ledger.closings([APRIL])[APRIL]
-    assert summed(closing.rows) == Sums(gifts=2, counted_gifts=2, units=30_00)
+    assert summed(closing.rows) == QuarterSums(gifts=2, counted_gifts=2, units=30_00)
     (late,) = ledger.late([APRIL], ends)
-    assert summed(late.rows) == Sums(gifts=1, counted_gifts=0, units=-15_00, refunded_units=20_00)
+    assert summed(late.rows) == QuarterSums(gifts=1, counted_gifts=0, units=-15_00, refunded_units=20_00)
     assert [one.donation.identity.locator for one in late.gifts] == ["pi_2", "pi_late"]
     assert ledger.verify() == []
 

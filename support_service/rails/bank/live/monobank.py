@@ -11,7 +11,7 @@ from typing import Protocol
 
 from support_service.giving import Clock
 from support_service.money import Asset, Money
-from support_service.rails.bank.line import Line, Standing
+from support_service.rails.bank.line import Line, LineStanding
 from support_service.rails.bank.live import DAYS_READ_AGAIN, DaysBalance, Marks, Read, row_key
 from support_service.rails.bank.live.place import BankPlace, Manners
 from support_service.rails.bank.statements.json_answers import Json, text_of, units_of
@@ -83,7 +83,7 @@ class TokenAccounts:
         return [one for one in told if isinstance(one, dict)]
 
 
-class Personal:
+class PersonalApi:
     """Rows of the personal API."""
 
     overlap_seconds = OVERLAP_SECONDS
@@ -236,5 +236,5 @@ def _change(lines: Sequence[Line], asset: Asset, first: date, last: date) -> Day
     if newest.balance_after_units is None or oldest.balance_after_units is None:
         return None
     change = newest.balance_after_units - (oldest.balance_after_units - oldest.money.units)
-    held = sum(line.money.units for line in lines if line.standing is Standing.PENDING)
+    held = sum(line.money.units for line in lines if line.standing is LineStanding.PENDING)
     return DaysBalance(asset, first, last, change - held)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from support_service.money import Asset, Money
-from support_service.rails.bank.line import Line, Standing
+from support_service.rails.bank.line import Line, LineStanding
 from support_service.rails.bank.statements.camt_fields import (
     counterparty,
     day_of,
@@ -39,7 +39,7 @@ from support_service.rails.bank.statements.xml_elements import Began, Element, E
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:camt.053.001."
 _PARENTS = frozenset({"BkToCstmrStmt", "Stmt"})
 _OPENING, _CLOSING = ("OPBD", "PRCD"), ("CLBD",)
-_STANDINGS = {"BOOK": Standing.BOOKED, "PDNG": Standing.PENDING}
+_STANDINGS = {"BOOK": LineStanding.BOOKED, "PDNG": LineStanding.PENDING}
 _NO_MONEY = frozenset({"INFO", "FUTR"})
 
 
@@ -186,7 +186,7 @@ class _Statement:
         day, clock = day_of(entry, "BookgDt")
         value_day = day_of(entry, "ValDt")[0]
         standing = _STANDINGS[status]
-        if day is None and standing is Standing.BOOKED:
+        if day is None and standing is LineStanding.BOOKED:
             day = value_day
             if day is None:
                 raise BadField("BookgDt", "is missing")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from support_service.money import Asset, Money
 from support_service.rails.bank.folding import fold
-from support_service.rails.bank.line import Line, Party, Standing
+from support_service.rails.bank.line import Line, LineStanding, Party
 from support_service.rails.bank.statements.format import StatementFormat
 from support_service.rails.bank.statements.intake import StatementFile
 from support_service.rails.bank.statements.json_answers import Json, read_json, text_of, units_of
@@ -197,7 +197,7 @@ def personal(item: dict[str, Json], zero: Money, account: str, number: int) -> L
     mcc = text_of(item, "mcc")
     return Line(
         account=account, day=day, money=Money(units_of(item, "amount"), zero.asset), family="monobank",
-        standing=Standing.PENDING if hold else Standing.BOOKED,
+        standing=LineStanding.PENDING if hold else LineStanding.BOOKED,
         counterparty=Party(
             text_of(item, "counterName"), text_of(item, "counterIban"), text_of(item, "counterEdrpou")
         ),
@@ -208,7 +208,7 @@ def personal(item: dict[str, Json], zero: Money, account: str, number: int) -> L
     )  # fmt: skip
 
 
-_STANDINGS = {"DONE": Standing.BOOKED, "PENDING": Standing.PENDING}
+_STANDINGS = {"DONE": LineStanding.BOOKED, "PENDING": LineStanding.PENDING}
 
 
 def corporate(item: dict[str, Json], account: str, number: int) -> Line | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from support_service.money import Asset, Money
-from support_service.rails.bank.line import Line, Party, Standing
+from support_service.rails.bank.line import Line, LineStanding, Party
 from support_service.rails.bank.statements.format import StatementFormat
 from support_service.rails.bank.statements.intake import StatementFile
 from support_service.rails.bank.statements.statement import (
@@ -206,7 +206,7 @@ def _entry(lines: list[str], account: str, asset: Asset, row: int) -> Line:
     customer, bank = customer.strip(), bank.strip()
     return Line(
         account=account, day=day, money=Money(_SIGNS[match["mark"]] * units, asset), family="mt940",
-        standing=Standing.PENDING if match["mark"] in {"EC", "ED"} else Standing.BOOKED,
+        standing=LineStanding.PENDING if match["mark"] in {"EC", "ED"} else LineStanding.BOOKED,
         value_day=value_day, reference="" if bank.upper() in _NO_REFERENCE else bank,
         document="" if customer.upper() in _NO_REFERENCE else customer,
         is_reversal=match["mark"] in {"RC", "RD"}, kind=match["type"][1:],

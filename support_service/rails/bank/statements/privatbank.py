@@ -11,7 +11,7 @@ from datetime import date
 
 from support_service.money import Money
 from support_service.rails.bank.folding import fold
-from support_service.rails.bank.line import Line, Party, Standing
+from support_service.rails.bank.line import Line, LineStanding, Party
 from support_service.rails.bank.statements.format import StatementFormat
 from support_service.rails.bank.statements.intake import StatementFile
 from support_service.rails.bank.statements.json_answers import Json, read_json, text_of
@@ -246,18 +246,18 @@ def transaction(row: dict[str, Json], wanted: WantedStatement, number: int) -> L
         clock=clock_at(day, f"{clock}:00" if len(clock) == 5 else clock),
         document=text_of(row, "NUM_DOC"), reference=reference, reference_part=part, is_reference_unique=True,
         partial_references=(reference, f"{reference}{part}") if reference else (),
-        is_reversal=standing is Standing.TAKEN_BACK, row=number, raw=json.dumps(row, ensure_ascii=False),
+        is_reversal=standing is LineStanding.TAKEN_BACK, row=number, raw=json.dumps(row, ensure_ascii=False),
     )  # fmt: skip
 
 
-def _standing(progress: str, reality: str) -> Standing | None:
+def _standing(progress: str, reality: str) -> LineStanding | None:
     match progress.lower(), reality.lower():
         case "r", "r":
-            return Standing.BOOKED
+            return LineStanding.BOOKED
         case "t", _:
-            return Standing.TAKEN_BACK
+            return LineStanding.TAKEN_BACK
         case "n", _:
             return None
         case ("p", _) | ("r", "i"):
-            return Standing.PENDING
+            return LineStanding.PENDING
     raise BadField("PR_PR", f"{progress[:10]!r} with FL_REAL {reality[:10]!r} is not known")
