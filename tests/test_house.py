@@ -130,7 +130,6 @@ def test_only_what_is_everybodys_stands_beside_the_rooms() -> None:
     assert {path.stem for path in PACKAGE.glob("*.py")} == TOP_MODULES, "put it into the folder whose idea it is"
 
 
-RAIL_FILES = [path for path in FILES if part(path) == "rails"]
 # One name stands for one thing, but each chain has a record of its own for these.
 NAMES_OF_EACH_CHAIN = frozenset(
     {
@@ -149,9 +148,9 @@ NAMES_OF_EACH_CHAIN = frozenset(
 NAMES_OF_STANDARDS = frozenset({"Transfer"})
 
 
-def test_a_name_of_a_class_stands_in_one_module_of_the_rails() -> None:
+def test_a_name_of_a_class_stands_in_one_module() -> None:
     found: dict[str, list[str]] = {}
-    for path in RAIL_FILES:
+    for path in [path for path in FILES if part(path) not in {"demo", "conformance"}]:
         for node in tree(path).body:
             name = node.name if isinstance(node, ast.ClassDef) else ""
             if isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias":
@@ -323,6 +322,19 @@ def test_no_class_overrides_what_another_module_keeps_to_itself() -> None:
         for member in sorted(private_members(file, name) & private_members(other, base))
     ]
     assert not reached, f"make what differs an object of its own, and hand it over: {reached}"
+
+
+# The functions that a newcomer reads to understand the rest.
+NUMBERED = {"ledger/accept/__init__.py": "accept_report", "rails/evm/poll.py": "_reports"}
+NUMBERED |= {"rails/bitcoin/poll.py": "reports"}
+
+
+@pytest.mark.parametrize("file", NUMBERED)
+def test_the_hard_functions_number_their_steps(file: str) -> None:
+    (function,) = [found for found in functions(PACKAGE / file) if found.name == NUMBERED[file]]
+    text = ast.get_source_segment((PACKAGE / file).read_text(encoding="utf-8"), function) or ""
+    steps = [int(number) for number in re.findall(r"^\s+# (\d+)\. [A-Z]", text, flags=re.MULTILINE)]
+    assert steps == list(range(1, len(steps) + 1)) and len(steps) >= 4
 
 
 def test_that_is_looked_for_along_every_way_of_naming_a_class() -> None:

@@ -89,7 +89,9 @@ def accept_report(tx: Connection, told: Report, now: datetime, *, only_news: boo
     only_news: a pushed report that says nothing new is not remembered either.
     Raises CursorMoved, SourceFrozen, SourceContradiction and BadReport.
     """
+    # 1. What contradicts itself is refused whole.
     check(told)
+    # 2. The key is the lock: a pushed report that is there changes nothing, a polled one follows the stored cursor.
     place = None
     if told.cursor is None:
         place, is_known = _place(tx, told)
@@ -98,14 +100,17 @@ def accept_report(tx: Connection, told: Report, now: datetime, *, only_news: boo
     else:
         _refuse_frozen(tx, told.source)
         _follow(tx, told.source, told.cursor)
+    # 3. What it claims and we do not hold; a poll that claims nothing stores no report.
     found = news(tx, told)
     if (told.cursor is not None or only_news) and found.is_empty:
         return Change()
+    # 4. The report, sealed to the one before it, with its names and balances.
     place = place or _place(tx, told)[0]
     at = Writing(tx, place, now)
     _remember(at, told, found)
     write_names(tx, place.report, found.names)
     write_balances(tx, place.report, told.balances)
+    # 5. Its observations, the donations folded anew, and the postings from one state to the next.
     return Change(place.report, store(at, found))
 
 

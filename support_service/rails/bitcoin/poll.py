@@ -43,16 +43,19 @@ class Poll:
 
     def reports(self) -> Iterator[Report]:
         """Yield what is new; at least one report, which says that we looked."""
+        # 1. Look; go back to the last common block where the chain moved, and say what is gone.
         self._chain.forget()
         tip = self._chain.tip()
         if reorg.is_moved(self._chain, self._memo, tip, self._mark):
             yield self._rewind(tip)
+        # 2. Begin new watches, and read what is new; what could not be read before is asked for again.
         builder = BitcoinReportBuilder(self._context.network.name)
         self._begin(tip, builder)
         is_behind = self._is_behind(tip)
         yield from self._read(tip, builder)
         self._mend(tip, builder)
         self._open(tip, builder)
+        # 3. Hold what an address has against what its blocks did; where that differs, read it from its start once more.
         differing = self._differing(tip) if is_behind else []
         if differing and unread_blocks.has_blocks(self._context):
             self._lacking = sorted({key[0] for key in differing})
@@ -62,10 +65,12 @@ class Poll:
             yield from self._read(tip, builder)
             if self._differing(tip):
                 raise SourceDown(f"{self._chain.host}: its history and its sums differ; reading again")
+        # 4. Confirm what is deep enough, and say what waits for a block and what lost its coins to another.
         self._settle(tip, builder)
         self._memo = self._waiting(tip, builder)
         if is_behind:
             self._memo = conflicts.linked(self._chain, self._memo, self._context.watches, builder)
+        # 5. Remember where we stand.
         self._finish(tip)
         yield self._report(builder)
 

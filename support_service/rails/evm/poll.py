@@ -69,21 +69,27 @@ class Poll:
         return self._memo.final.height if self._memo.final else None
 
     def _reports(self) -> Iterator[Report]:
+        # 1. Look: the head, what is final, and whether the block that we read last is still there.
         self._proof.before_turn(self._mark)
         seen = reorg.look(self._reader, self._context.network, self._memo, self._mark)
+        # 2. Go back to the last common block, and say what is gone.
         if seen.is_moved or self._is_half_rewound():
             yield self._rewind(seen.head.height)
+        # 3. Begin new watches, and read what became final: confirmed, stated from scratch.
         builder = self._draft(State.CONFIRMED)
         self._begin(seen, builder)
         self._prefetch(seen)
         yield from self._read_final(self._target(seen), builder)
+        # 4. State blocks anew of which something could not be read before.
         if not (mended := unread_blocks.mended(self._reader, self._context, self._memo)).claims_nothing:
             yield self._report(mended)
+        # 5. Read what is new above finality: seen, for it may still vanish.
         at = self._context.clock()
         self._memo = stall_warnings.noted(self._memo, seen, at)
         with unread_blocks.near_head(self._context, self._reader):
             newest = self._read_head(seen.head)
         yield newest
+        # 6. Say what people should hear of though all was read.
         stalls = stall_warnings.told(self._memo, seen, at, poll_seconds=self._context.network.poll_seconds)
         self.warnings = (*stalls, *self._proof.doubts(self._progress()))
 
