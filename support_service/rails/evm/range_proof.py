@@ -7,7 +7,6 @@ given its proof: by balances of any block (here), or by what a chain tells inste
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from support_service.giving import SourceWarning, Watch
 from support_service.rails.chain.cursor_state import WatchKey, key_of
