@@ -57,15 +57,7 @@ def build(api: MerchantApi, merchant: Merchant, faults: Faults, note: Callable[[
         held = Exchange(request.method, f"/api/{path}", {})
         note(held)
         trouble, seconds = faults.take(request.method, held.path)
-        try:
-            _at_the_door(trouble)
-            held.asked = dict(request.args.items()) if request.method == "GET" else _body()
-            held.answer = api.answer(request.method, held.path, request.headers.get("X-Token", ""), held.asked)
-            held.status = 200
-        except Refused as refusal:
-            held.status, held.answer = refusal.status, refusal.body
-            raise
-        answer = jsonify(held.answer)
+        answer = jsonify(_answered(api, held, trouble))
         if trouble is Trouble.SLOW:
             faults.wait(seconds)
         if trouble is Trouble.LOST:
@@ -99,6 +91,18 @@ def build(api: MerchantApi, merchant: Merchant, faults: Faults, note: Callable[[
         return "not found", 404
 
     return app
+
+
+def _answered(api: MerchantApi, held: Exchange, trouble: Trouble | None) -> Json:
+    try:
+        _at_the_door(trouble)
+        held.asked = dict(request.args.items()) if held.method == "GET" else _body()
+        held.answer = api.answer(held.method, held.path, request.headers.get("X-Token", ""), held.asked)
+        held.status = 200
+    except Refused as refusal:
+        held.status, held.answer = refusal.status, refusal.body
+        raise
+    return held.answer
 
 
 def _body() -> Json:
