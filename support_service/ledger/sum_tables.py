@@ -7,43 +7,30 @@ from support_service.ledger.tables import metadata
 
 _Whole = BigInteger().with_variant(Integer(), "sqlite")
 
-quarter_total = Table(
-    "quarter_total",
-    metadata,
-    Column("quarter", _Whole, primary_key=True, autoincrement=False),
-    Column("method", Text, primary_key=True),
-    Column("rail", Text, primary_key=True),
-    Column("network", Text, primary_key=True),
-    Column("asset", Text, primary_key=True),
-    Column("exponent", Integer, primary_key=True, autoincrement=False),
-    Column("currency", Text, primary_key=True),
-    Column("currency_exponent", Integer, primary_key=True, autoincrement=False),
-    Column("gifts", _Whole, nullable=False),
-    Column("counted_gifts", _Whole, nullable=False),
-    Column("units", Units(SUM_DIGITS_MAX), nullable=False),
-    Column("refunded_units", Units(SUM_DIGITS_MAX), nullable=False),
-    Column("fee_units", Units(SUM_DIGITS_MAX), nullable=False),
-    Column("worth_units", Units(SUM_DIGITS_MAX), nullable=False),
-)
 
-day_total = Table(
-    "day_total",
-    metadata,
-    Column("day", _Whole, primary_key=True, autoincrement=False),
-    Column("method", Text, primary_key=True),
-    Column("rail", Text, primary_key=True),
-    Column("network", Text, primary_key=True),
-    Column("asset", Text, primary_key=True),
-    Column("exponent", Integer, primary_key=True, autoincrement=False),
-    Column("currency", Text, primary_key=True),
-    Column("currency_exponent", Integer, primary_key=True, autoincrement=False),
-    Column("gifts", _Whole, nullable=False),
-    Column("counted_gifts", _Whole, nullable=False),
-    Column("units", Units(SUM_DIGITS_MAX), nullable=False),
-    Column("refunded_units", Units(SUM_DIGITS_MAX), nullable=False),
-    Column("fee_units", Units(SUM_DIGITS_MAX), nullable=False),
-    Column("worth_units", Units(SUM_DIGITS_MAX), nullable=False),
-)
+def _by_time(name: str, time: str) -> Table:
+    """Sums by a piece of time, numbered from 1970 on, by way and by currency of value."""
+    return Table(
+        name,
+        metadata,
+        Column(time, _Whole, primary_key=True, autoincrement=False),
+        Column("method", Text, primary_key=True),
+        Column("rail", Text, primary_key=True),
+        Column("network", Text, primary_key=True),
+        Column("asset", Text, primary_key=True),
+        Column("exponent", Integer, primary_key=True, autoincrement=False),
+        Column("currency", Text, primary_key=True),
+        Column("currency_exponent", Integer, primary_key=True, autoincrement=False),
+        Column("gifts", _Whole, nullable=False),
+        Column("counted_gifts", _Whole, nullable=False),
+        Column("units", Units(SUM_DIGITS_MAX), nullable=False),
+        Column("refunded_units", Units(SUM_DIGITS_MAX), nullable=False),
+        Column("fee_units", Units(SUM_DIGITS_MAX), nullable=False),
+        Column("worth_units", Units(SUM_DIGITS_MAX), nullable=False),
+    )
+
+
+quarter_total, day_total = _by_time("quarter_total", "quarter"), _by_time("day_total", "day")
 
 article_total = Table(
     "article_total",

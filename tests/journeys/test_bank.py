@@ -1,14 +1,12 @@
 """Bank lines in a real browser: a statement is brought, its lines judged by keyboard, on a phone, in both tongues."""
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
 
 from tests.fixtures.browser import PHONE, Serve, Visit, barriers
-from tests.fixtures.staff import ANNA, PASSWORD, House, build_house
+from tests.fixtures.staff import ANNA, PASSWORD, House
 from tests.web.staff.test_links import ACCOUNT, bring, issue
 
 pytestmark = pytest.mark.browser
@@ -16,14 +14,6 @@ pytestmark = pytest.mark.browser
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 LONG = "б" * 300
 TEN_SECONDS = 10
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = build_house(tmp_path, f"sqlite:///{tmp_path}/support.db")
-    house.ledger.people.add(ANNA, "admin", PASSWORD)
-    yield house
-    house.ledger.dispose()
 
 
 def sign_in(page: Page, origin: str, path: str) -> None:

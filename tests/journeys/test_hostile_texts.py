@@ -1,8 +1,6 @@
 """Five hundred texts that would like to be more: in names, messages, titles and addresses, before a real browser."""
 
-from collections.abc import Iterator
 from itertools import product
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -11,7 +9,7 @@ from playwright.sync_api import Page
 from support_service.giving import Personal
 from tests.fixtures.browser import Serve, Visit
 from tests.fixtures.reports import gift, pushed
-from tests.fixtures.staff import ANNA, PASSWORD, House, build_house
+from tests.fixtures.staff import ANNA, PASSWORD, House
 
 pytestmark = pytest.mark.browser
 
@@ -54,14 +52,6 @@ pages => pages.flatMap(page => [...new DOMParser().parseFromString(page, "text/h
       || (/^(href|src|action|formaction|data)$/.test(name) && /^\\s*(javascript|data|vbscript):/i.test(value))))
   .map(one => one.outerHTML.slice(0, 200))
 """
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = build_house(tmp_path, f"sqlite:///{tmp_path}/support.db")
-    house.ledger.people.add(ANNA, "admin", PASSWORD)
-    yield house
-    house.ledger.dispose()
 
 
 def more_than_text(page: Page, answers: list[str]) -> list[str]:

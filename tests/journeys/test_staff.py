@@ -1,6 +1,5 @@
 """A bookkeeper's day in a real browser: sign in, book, look, withdraw, download, sign out."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from support_service.giving import SetAside, State
 from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit, barriers
 from tests.fixtures.cards import card_house
 from tests.fixtures.fonts import FONTS
-from tests.fixtures.staff import ANNA, NOON, PASSWORD, FrozenClock, House, build_house, chain_report
+from tests.fixtures.staff import ANNA, NOON, PASSWORD, FrozenClock, House, chain_report
 
 pytestmark = pytest.mark.browser
 
@@ -20,14 +19,6 @@ HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title=
 SIGN_IN = "main form[action*='/login'] button"
 LINE = "a => ({width: getComputedStyle(a).borderBottomWidth, color: getComputedStyle(a).borderBottomColor})"
 BOOK = "form[action*='/entry'] button.button"
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = build_house(tmp_path, f"sqlite:///{tmp_path}/support.db")
-    house.ledger.people.add(ANNA, "admin", PASSWORD)
-    yield house
-    house.ledger.dispose()
 
 
 def sign_in(page: Page, origin: str, path: str = "/staff/") -> None:
