@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from support_service.giving import Clock, Listed, Report
 from support_service.ledger.accept import accept_report
@@ -190,8 +190,9 @@ def _late(tx: Connection, closings: Mapping[str, list[Closing]], ends: Ends) -> 
             for month, rows in held[-1].carried.items():
                 carried.setdefault(month, []).extend(rows)
     for month, held in closings.items():
-        if not is_closed(held) or not _has_moved(tx, held[-1], *ends(month)):
+        if not is_closed(held):
             continue
+        # Money may leave a month, too, when its moment turns out to be another: only the sums tell.
         left = {one.key: one.sums for one in _rows(tx, *ends(month))}
         for one in (*held[-1].rows, *carried.get(month, [])):
             left[one.key] = left.get(one.key, QuarterSums()).plus(one.sums, -1)
@@ -199,12 +200,6 @@ def _late(tx: Connection, closings: Mapping[str, list[Closing]], ends: Ends) -> 
         if rows:
             found.append(Late(month, rows, _moved(tx, held[-1], *ends(month))))
     return tuple(found)
-
-
-def _has_moved(tx: Connection, closing: Closing, since: datetime, until: datetime) -> bool:
-    """Ask an index alone: most closed months stay as they are."""
-    asked = select(func.max(donation.c.last_report)).where(*_between(since, until))
-    return int(tx.execute(asked).scalar_one() or 0) > closing.head
 
 
 def _moved(tx: Connection, closing: Closing, since: datetime, until: datetime) -> tuple[Listed, ...]:

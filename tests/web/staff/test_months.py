@@ -1,6 +1,7 @@
 """Months are closed and opened by reports; what comes late stands in the next month, and nothing is lost or doubled."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -47,6 +48,16 @@ def test_a_closed_month_keeps_its_sums_and_what_is_late_is_told_apart(ledger: Le
     (late,) = ledger.late([APRIL], ends)
     assert summed(late.rows) == QuarterSums(gifts=1, counted_gifts=0, units=-15_00, refunded_units=20_00)
     assert [one.donation.identity.locator for one in late.gifts] == ["pi_2", "pi_late"]
+    assert ledger.verify() == []
+
+
+def test_money_that_turns_out_to_be_of_another_month_leaves_the_closed_one_by_name(ledger: Ledger) -> None:
+    ledger.accept(pushed("e1", in_month(APRIL, "pi_1"), in_month(APRIL, "pi_2", 20_00)))
+    ledger.close_month(APRIL, [], ends, by="anna", note="done")
+    ledger.accept(pushed("e2", replace(in_month(MAY, "pi_2", 20_00), rank=(9, 9))))
+    (late,) = ledger.late([APRIL], ends)
+    assert summed(late.rows) == QuarterSums(gifts=-1, counted_gifts=-1, units=-20_00)
+    assert summed(rows(ledger, MAY)).units == 20_00
     assert ledger.verify() == []
 
 
