@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -196,7 +197,8 @@ asset = "USDT"
 
 @pytest.fixture
 def bank(node: Node) -> Iterator[RatesServer]:
-    day = (head(node)[1] + timedelta(hours=3)).strftime("%d.%m.%Y")
+    # The bank's day is Kyiv's, two or three hours ahead of UTC by the season.
+    day = head(node)[1].astimezone(ZoneInfo("Europe/Kyiv")).strftime("%d.%m.%Y")
     with RatesServer(Bank({"USD": {day: "41.6"}})) as running:
         yield running
 
