@@ -1,6 +1,6 @@
 #!/bin/sh
 # Puts the system packages of the tests in place: a browser, an independent QR reader, a load generator, proxies, an
-# accounting program, a reader of PDF, fonts to measure with.
+# accounting program, a reader of PDF, a tracer of calls to the kernel, fonts to measure with.
 set -u
 
 missing=
@@ -12,6 +12,7 @@ command -v hledger >/dev/null 2>&1 || missing="$missing hledger"
 command -v minisign >/dev/null 2>&1 || missing="$missing minisign"
 command -v pdftotext >/dev/null 2>&1 || missing="$missing poppler-utils"
 command -v wrk >/dev/null 2>&1 || missing="$missing wrk"
+command -v strace >/dev/null 2>&1 || missing="$missing strace"
 ls /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf >/dev/null 2>&1 || missing="$missing fonts-dejavu-core"
 ls /usr/share/fonts/truetype/liberation/LiberationSans-Regular.ttf >/dev/null 2>&1 || missing="$missing fonts-liberation"
 ls /usr/share/fonts/truetype/noto/NotoSans-Regular.ttf >/dev/null 2>&1 || missing="$missing fonts-noto-core"
