@@ -84,6 +84,7 @@ def test_what_the_examples_let_through_is_what_we_take_and_is_encrypted_well() -
     assert "ssl_protocols TLSv1.2 TLSv1.3;" in nginx, "Caddy speaks no older one by itself; nginx does"
     for text in (nginx, caddy):
         assert "/webhooks/" in text and "https://support.example.org" in text
+    assert "location = /metrics {\n    return 404;" in nginx and "respond /metrics 404" in caddy
 
 
 def test_safe_settings_pass(command: Command, tmp_path: Path) -> None:
