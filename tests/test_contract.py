@@ -30,6 +30,22 @@ def test_every_route_answers(settings_file: Path, route: str) -> None:
     assert status in {200, 302, 303, 503}, f"{route} answers {status}"
 
 
+@pytest.mark.parametrize("method", ["TRACE", "TRACK", "CONNECT", "PUT", "DELETE"])
+def test_a_method_that_no_page_takes_is_refused(settings_file: Path, method: str) -> None:
+    client = create_site(assemble(settings_file)).test_client()
+    for path in ("/support", "/staff/login", "/widget", "/nowhere"):
+        answer = client.open(path, method=method, base_url="http://127.0.0.1:8000", headers={"X-Told": "a secret"})
+        assert answer.status_code in {404, 405, 501} and "a secret" not in answer.text
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_what_is_text_says_in_which_letters(settings_file: Path, route: str) -> None:
+    client = create_site(assemble(settings_file)).test_client()
+    told = client.get(route, base_url="http://127.0.0.1:8000").headers["Content-Type"]
+    # JSON has no other letters than these (RFC 8259, section 8.1).
+    assert told in {"application/json", "image/png"} or "charset=utf-8" in told
+
+
 def test_the_page_needs_no_database(settings_file: Path) -> None:
     client = create_site(assemble(settings_file)).test_client()
     assert client.get("/support", base_url="http://127.0.0.1:8000").status_code == 200

@@ -281,6 +281,9 @@ def login_required(role: Role) -> Callable[[Callable[P, Answer]], Callable[P, An
             if session is None:
                 raise NotSignedIn
             if not session.person.role.covers(role):
+                # Named as in what is logged of sign-ins: that leads to nobody.
+                account = attempt_buckets(session.person.email, service().clock().date())[0]
+                log.warning("staff_role_refused", extra={"endpoint": request.endpoint, "account": account[:12]})
                 abort(403)
             return view(*args, **kwargs)
 

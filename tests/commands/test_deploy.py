@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support_service.door.body import STATEMENTS, WEBHOOKS
 from tests.fixtures.service import ROOT, SEED, Command, write_settings
 
 DEPLOY = ROOT / "config" / "deploy"
@@ -64,13 +65,26 @@ def test_nginx_reads_its_example(tmp_path: Path) -> None:
     """But for the certificates, which only the publisher has."""
     text = (DEPLOY / "nginx.conf").read_text(encoding="utf-8")
     text = re.sub(r"  ssl_certificate.*\n", "", text).replace("listen 443 ssl", "listen 127.0.0.1:65531")
-    text = text.replace("/var/cache/nginx/support", str(tmp_path / "cache"))
+    text = text.replace("/var/cache/nginx/support", str(tmp_path / "cache")).replace(
+        "listen 80", "listen 127.0.0.1:65532"
+    )
     file = tmp_path / "nginx.conf"
     file.write_text(f"pid {tmp_path}/pid; error_log {tmp_path}/log;\nevents {{}}\nhttp {{\n{text}\n}}\n")
     done = subprocess.run(
         ["/usr/sbin/nginx", "-t", "-c", file, "-p", tmp_path], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_what_the_examples_let_through_is_what_we_take_and_is_encrypted_well() -> None:
+    nginx, caddy = ((DEPLOY / name).read_text(encoding="utf-8") for name in ("nginx.conf", "Caddyfile"))
+    for sizes in (re.findall(r"client_max_body_size (\d+)m;", nginx), re.findall(r"max_size (\d+)MB", caddy)):
+        least, most = sorted(int(size) * 1_000_000 for size in sizes)
+        assert least >= WEBHOOKS.bytes_max and most >= STATEMENTS.bytes_max
+    assert "ssl_protocols TLSv1.2 TLSv1.3;" in nginx, "Caddy speaks no older one by itself; nginx does"
+    for text in (nginx, caddy):
+        assert "/webhooks/" in text and "https://support.example.org" in text
+    assert "location = /metrics {\n    return 404;" in nginx and "respond /metrics 404" in caddy
 
 
 def test_safe_settings_pass(command: Command, tmp_path: Path) -> None:

@@ -26,11 +26,14 @@ def build_client(key: str, api_base: str, *, is_prompt: bool = False) -> Any:
     """Make a client; it costs tens of milliseconds and asks nobody. is_prompt: somebody waits for its answers."""
     timeout = (PROMPT_CONNECT_SECONDS, PROMPT_ANSWER_SECONDS) if is_prompt else (CONNECT_SECONDS, ANSWER_SECONDS)
     stripe: Any = import_module("stripe")
+    session = import_module("requests").Session()
+    # Stripe sends nobody on: whoever does is something in between, and no answer of theirs.
+    session.max_redirects = 0
     return stripe.StripeClient(
         key,
         base_addresses={"api": api_base},
         max_network_retries=0 if is_prompt else RETRIES,
-        http_client=stripe.RequestsClient(timeout=timeout),
+        http_client=stripe.RequestsClient(timeout=timeout, session=session),
     )
 
 

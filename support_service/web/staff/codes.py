@@ -13,12 +13,15 @@ from support_service.ledger.invites import digest_of
 # A phone's clock may be half a minute off, and a person types for some seconds.
 STEPS_OFF_MAX = 1
 RECOVERY_CODES = 10
-RECOVERY_GROUPS, GROUP_CHARS = 4, 4
+RECOVERY_GROUPS, GROUP_CHARS = 6, 4
+# Those of before were shorter, and still open.
+_RECOVERY_GROUPS_BEFORE = 4
 # Without the letters and digits that people take for one another.
 _LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 
 _DIGITS = re.compile(r"[0-9]{6}", re.ASCII)
-_RECOVERY = re.compile(f"[{_LETTERS}]{{{RECOVERY_GROUPS * GROUP_CHARS}}}", re.ASCII)
+_GROUPS = f"(?:[{_LETTERS}]{{{GROUP_CHARS}}})"
+_RECOVERY = re.compile(f"{_GROUPS}{{{_RECOVERY_GROUPS_BEFORE}}}|{_GROUPS}{{{RECOVERY_GROUPS}}}", re.ASCII)
 
 
 def new_key() -> str:
@@ -48,7 +51,7 @@ def read_code(typed: str, key: str | None, now: datetime) -> CodeGiven | None:
 
 
 def new_recovery() -> tuple[str, ...]:
-    """Make recovery codes: 79 bits each, in groups that are easy to copy."""
+    """Make recovery codes in groups that are easy to copy; of 118 bits each, which no plain digest gives away."""
     return tuple(
         "-".join("".join(secrets.choice(_LETTERS) for _ in range(GROUP_CHARS)) for _ in range(RECOVERY_GROUPS))
         for _ in range(RECOVERY_CODES)

@@ -144,6 +144,7 @@ def change_password() -> BaseResponse | tuple[str, int]:
 
 @blueprint.post("/me/sessions")
 @login_required(Role.VIEWER)
+@proof_required
 def end_others() -> BaseResponse:
     """End every session of one's own but this one."""
     service().ledger.people.end_others(guard.signed_in())

@@ -27,7 +27,7 @@ blueprint = Blueprint("proof", __name__)
 PROOF_LASTS = timedelta(minutes=15)
 PROOF_CHARS_MAX = 1024
 # A code of an app, or a recovery code, with the spaces that people put in.
-CODE_CHARS_MAX = 30
+CODE_CHARS_MAX = 50
 NO_PASSKEY = Phrase("This passkey opens nothing here. Try once more, or take another way.")
 WRONG = Phrase("This is not your password, nor a code that was not used yet.")
 

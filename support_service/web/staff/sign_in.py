@@ -96,6 +96,8 @@ def logout() -> BaseResponse:
     service().ledger.people.log_out(guard.token_in_cookie())
     response = redirect(url_for("staff.sign_in.login"), 303)
     guard.drop_cookie(response, guard.COOKIE)
+    # What a browser keeps to go back to, too: the next one at this machine may be somebody else.
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
 
 

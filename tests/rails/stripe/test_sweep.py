@@ -67,12 +67,14 @@ def sold(house: CardHouse) -> str:
 
 
 @contextmanager
-def middlebox(status: int) -> Iterator[str]:
+def middlebox(status: int, leads_to: str = "") -> Iterator[str]:
     """Something between us and Stripe that answers everything itself, with a page for people."""
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status)
+            if leads_to:
+                self.send_header("Location", leads_to + self.path)
             self.end_headers()
             self.wfile.write(b"<html>Sorry</html>")
 
@@ -388,6 +390,13 @@ def test_an_answer_that_is_not_stripes_is_no_refusal(status: int) -> None:
     # Told as a refusal, staff would read "nothing was changed" and give back a second time.
     with middlebox(status) as url, pytest.raises(CheckoutDown):
         asked(lambda: build_client(KEY, url).v1.refunds.create({"payment_intent": "pi_1", "amount": 100}))
+
+
+def test_nobody_between_us_and_stripe_sends_our_questions_elsewhere(house: CardHouse) -> None:
+    before = len(house.fake.api.asked)
+    with middlebox(307, leads_to=house.fake.url) as url, pytest.raises(CheckoutDown):
+        asked(lambda: build_client(KEY, url).v1.refunds.create({"payment_intent": "pi_1", "amount": 100}))
+    assert len(house.fake.api.asked) == before
 
 
 def test_a_page_for_people_is_no_word_of_stripes_that_it_knows_no_such_payment() -> None:

@@ -1,5 +1,6 @@
 """Codes of an app beside the password, recovery codes for a lost phone, and the proof that is asked for once more."""
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ from werkzeug.test import TestResponse
 
 from support_service import cli
 from support_service.demo.stripe import StripeFake
+from support_service.ledger.factors import CodeGiven
+from support_service.ledger.invites import digest_of
 from support_service.web.staff import codes
 from tests.fixtures.cards import CardHouse, card_house
 from tests.fixtures.staff import ANNA, BOB, PASSWORD, FrozenClock, House, Visitor, build_house, forms
@@ -45,7 +48,7 @@ def enrol(house: House, visitor: Visitor) -> tuple[Phone, list[str]]:
     phone = Phone(house, found[1])
     shown = visitor.fill(BY_APP, form="confirm", otp=phone.code())
     assert shown.status_code == 200
-    recovery = re.findall(r"<code translate=\"no\" dir=\"ltr\">([A-Z2-9-]{19})</code>", shown.text)
+    recovery = re.findall(r"<code translate=\"no\" dir=\"ltr\">([A-Z2-9-]{29})</code>", shown.text)
     assert len(recovery) == codes.RECOVERY_CODES
     return phone, recovery
 
@@ -121,6 +124,14 @@ def test_whoever_has_the_password_gets_thirty_guesses_in_half_a_day(house: House
     honest = house.visitor("127.0.99.1")
     assert give(honest, half_in(honest), phone.code()).status_code == 429
     assert give(honest, half_in(honest), recovery[0].lower().replace("-", " ")).status_code == 303
+
+
+def test_no_recovery_code_is_guessed_from_its_digest_and_the_shorter_ones_of_before_open_still() -> None:
+    (code, *_) = codes.new_recovery()
+    assert len(code.replace("-", "")) * math.log2(len(set(codes._LETTERS))) >= 112
+    for typed in (code, "ABCD-EFGH-JKMN-PQRS"):
+        assert codes.read_code(typed, None, FrozenClock()()) == CodeGiven(recovery=digest_of(typed.replace("-", "")))
+    assert codes.read_code("ABCD-EFGH-JKMN-PQRS-TUVW", None, FrozenClock()()) is None
 
 
 def test_a_recovery_code_opens_once_and_new_ones_end_the_old(house: House) -> None:

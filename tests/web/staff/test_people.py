@@ -111,6 +111,14 @@ def test_other_sessions_are_ended_and_the_last_look_is_told(house: House) -> Non
     assert person.seen_at == house.clock.now
 
 
+def test_sessions_are_ended_by_who_proved_a_short_time_ago_who_they_are(house: House) -> None:
+    anna, elsewhere = house.person("viewer"), house.visitor()
+    elsewhere.sign_in()
+    house.clock.advance(minutes=15)
+    assert "/staff/prove" in anna.fill("/staff/me", form="sessions").headers["Location"]
+    assert elsewhere.get("/staff/").status_code == 200
+
+
 def test_the_command_prints_a_link(house: House) -> None:
     run = CliRunner().invoke(
         cli.commands, ["--config", str(house.folder / "support.toml"), "staff", "invite", BOB, "--role", "viewer"]

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import logging
 import re
 import stat
 import threading
@@ -191,7 +192,9 @@ def test_signing_out_ends_the_session_everywhere(house: House) -> None:
     visitor = house.person("viewer")
     stolen = visitor.client.get_cookie("support_staff")
     assert stolen is not None
-    assert visitor.fill("/staff/", form="logout").status_code == 303
+    left = visitor.fill("/staff/", form="logout")
+    assert left.status_code == 303
+    assert left.headers["Clear-Site-Data"] == '"cache", "storage"', "nobody goes back to what stood there"
     thief = house.visitor()
     thief.client.set_cookie("support_staff", stolen.value)
     assert thief.get("/staff/").status_code == 303
@@ -239,6 +242,18 @@ def test_a_viewer_can_neither_book_nor_withdraw_nor_export(house: House) -> None
     assert viewer.get("/staff/exports/donations.csv").status_code == 403
     assert [item.donation.state for item in house.ledger.donations()] == [State.CONFIRMED]
     assert "/withdraw" not in viewer.get(f"/staff/donations/{ref}").text
+
+
+def test_who_is_refused_for_their_role_is_told_of_as_a_sign_in_is(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    viewer = house.person("viewer")
+    assert viewer.get("/staff/people").status_code == 403
+    (came,) = [vars(record) for record in caplog.records if record.message == "staff_signed_in"]
+    (told,) = [vars(record) for record in caplog.records if record.message == "staff_role_refused"]
+    assert (told["endpoint"], told["account"]) == ("staff.people.overview", came["account"])
+    assert ANNA not in str(told)
 
 
 def test_a_viewer_sees_no_more_of_who_gave_than_the_exports_give(house: House) -> None:
