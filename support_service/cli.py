@@ -264,9 +264,10 @@ def cards(call: CommandCall, turn: str, note: str) -> None:
 @commands.command(name="snippet")
 @click.option("--lang", metavar="L", help="Language of the block; the page's first if absent.")
 @click.option("--layout", type=click.Choice(LAYOUTS), default="block", show_default=True, help="Its shape.")
+@click.option("--amp", "is_amp", is_flag=True, help="For AMP pages, without the script's element.")
 @click.option("--wordpress", type=ONE_FILE, metavar="FILE.zip", help="Write a plugin for WordPress instead.")
 @click.pass_obj
-def print_snippet(call: CommandCall, lang: str | None, layout: str, wordpress: Path | None) -> None:
+def print_snippet(call: CommandCall, lang: str | None, layout: str, wordpress: Path | None, *, is_amp: bool) -> None:
     """Print the support block as HTML for articles: it works without script, and the widget's script upgrades it."""
     # Late: no other command needs the pages.
     written = import_module("support_service.commands.snippet")
@@ -274,7 +275,7 @@ def print_snippet(call: CommandCall, lang: str | None, layout: str, wordpress: P
         click.echo(written.write_plugin(call.assembly, wordpress))
         return
     try:
-        click.echo(written.snippet_text(call.assembly, lang, layout), nl=False)
+        click.echo(written.snippet_text(call.assembly, lang, layout, is_amp=is_amp), nl=False)
     except ValueError as error:
         raise click.UsageError(f"--lang: {error}.") from error
 

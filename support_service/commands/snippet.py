@@ -9,12 +9,12 @@ from support_service.web.snippet import snippet
 from support_service.web.wordpress import plugin_zip
 
 
-def snippet_text(assembly: Assembly, lang: str | None, layout: str) -> str:
+def snippet_text(assembly: Assembly, lang: str | None, layout: str, *, is_amp: bool = False) -> str:
     """Write the block in a language that the page has, by default its first; ValueError for any other."""
     languages = assembly.settings.publisher.languages
     if lang is not None and lang not in languages:
         raise ValueError(f"the page speaks {', '.join(languages)}, not {lang[:20]!r}")
-    return snippet(create_app(assembly), lang or languages[0], layout)
+    return snippet(create_app(assembly), lang or languages[0], layout, is_amp=is_amp)
 
 
 def write_plugin(assembly: Assembly, file: Path) -> str:

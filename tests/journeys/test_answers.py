@@ -1,6 +1,8 @@
 """An answer for everybody who gave, in a real browser: coins on a real chain, has it arrived, a regular gift's page."""
 
 import itertools
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +14,10 @@ from playwright.sync_api import Page
 from support_service.assembly import assemble, build_sources
 from support_service.giving import utc_now
 from support_service.ledger import Ledger
+from support_service.rails import RAILS
 from support_service.rails.chain.exact_sums import ExactSums
 from support_service.rails.source import Source
-from support_service.watcher import run_once
+from support_service.watcher import run, run_once
 from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit, barriers
 from tests.fixtures.database import prepare
 from tests.fixtures.door import create_site
@@ -152,6 +155,66 @@ def test_usdt_from_the_form_to_confirmed_without_reloading(
     assert newsroom.ledger.verify() == []
     assert visitor.complaints == []
     assert [url for url in visitor.requests if not url.startswith((newsroom.origin, "data:"))] == []
+
+
+@pytest.fixture
+def watching(newsroom: Newsroom) -> Iterator[None]:
+    """Watch the chain as a service does, until the test ends."""
+    stop = threading.Event()
+    watcher = threading.Thread(target=run, args=(newsroom.sources, newsroom.ledger, stop))
+    watcher.start()
+    yield
+    stop.set()
+    watcher.join()
+
+
+@pytest.mark.node
+@pytest.mark.usefixtures("watching")
+def test_every_block_stands_on_a_gifts_page_within_half_a_minute(newsroom: Newsroom, visit: Visit) -> None:
+    """Nobody presses anything: the watcher looks by itself, and so does the page."""
+    page = visit(size=PHONE).page
+    page.goto(f"{newsroom.origin}/gift?lang=uk")
+    page.select_option("#way", "eth:USDT")
+    page.fill("#amount", "10")
+    page.click("form.confirm .button")
+    page.wait_for_url("**/gift/**")
+    units = int(page.inner_text(".pay .value >> nth=0").replace(".", "").ljust(8, "0"))
+    newsroom.node.call(newsroom.coin, "transfer(address,uint256)", US, units)
+    for blocks, words in ((1, SEEN["uk"]), (1, BLOCKS["uk"].format(2)), (3, RECEIVED["uk"])):
+        newsroom.node.mine(blocks)
+        mined_at = time.monotonic()
+        page.wait_for_selector(f'text="{words}"', timeout=2 * SOON_MS)
+        assert time.monotonic() - mined_at < SOON_MS / 1000
+    assert page.url.endswith("?lang=uk")
+    assert newsroom.ledger.verify() == []
+
+
+# All that a page asks for counts, whatever is answered.
+ASKED_AT = """
+window.askedAt = [];
+window.fetch = async () => { window.askedAt.push(Date.now()); return { ok: true, text: async () => '' }; };
+"""
+
+
+def test_a_watched_chain_and_a_page_in_view_together_take_less_than_half_a_minute(town: Town, visit: Visit) -> None:
+    """The most that can pass: two rests of what reads the chain, and the longest rest of the page, whatever its age."""
+    page = visit(size=PHONE).page
+    page.clock.install()
+    page.add_init_script(ASKED_AT)
+    page.goto(f"{town.origin}/gift?lang=uk")
+    page.click("form.confirm .button")
+    page.wait_for_url("**/gift/**")
+    begun_at = page.evaluate("Date.now()")
+    page.clock.run_for("03:00")
+    page.clock.fast_forward("12:00:00")
+    page.evaluate("window.askedAt.push(Date.now())")
+    page.clock.run_for("03:00")
+    asked_at = [begun_at, *page.evaluate("window.askedAt")]
+    rests = sorted(later - earlier for earlier, later in itertools.pairwise(asked_at))
+    assert len(rests) > 50
+    page_rest_ms = rests[-2]  # the longest is the one that was skipped
+    chain_rest = max(rail.poll_seconds for rail in RAILS.values() if rail.node_keys)
+    assert chain_rest + ExactSums.poll_seconds + page_rest_ms / 1000 < SOON_MS / 1000
 
 
 @pytest.mark.node

@@ -14,6 +14,11 @@ NOT_UKRAINIAN = re.compile(
 )
 
 
+# What a person never wrote: a sentence of the original in the middle, or one that begins without a space.
+NOT_TRANSLATED = re.compile(r"(?:\b[A-Za-z]{2,}[ ,.:]+){3}[a-z]{2,}\b|[а-яіїєґ»][.!?][A-ZА-ЯІЇЄҐ]")
+COMMANDS = re.compile(r"support-service(?: [a-z-]+)*")
+
+
 @cache
 def texts() -> list[Message]:
     """Every text of the code and the templates: to find them takes seconds, which no collection of tests should."""
@@ -45,6 +50,8 @@ def mistakes(message: Message) -> list[str]:
             wrong.append(f"has other values: {text}")
         if spelt := NOT_UKRAINIAN.search(text):
             wrong.append(f"is not Ukrainian: {spelt[0]}")
+        if left := NOT_TRANSLATED.search(COMMANDS.sub("", text)):
+            wrong.append(f"was left as it came: {left[0]}")
         if "'" in text:
             wrong.append(f"the Ukrainian apostrophe is ’: {text}")
     return wrong

@@ -11,8 +11,8 @@ from support_service.rails.options import Options
 CONFIRMATIONS_DEFAULT = 3
 LARGE_CONFIRMATIONS_DEFAULT = 6
 CONFIRMATIONS_MAX = 100
-# Bitcoin makes a block in ten minutes; the pool of waiting transactions moves faster.
-POLL_SECONDS_DEFAULT = 30
+# A block comes in ten minutes, but readers look at their gift's page and wait: half a minute is the most for both.
+POLL_SECONDS_DEFAULT = 12
 # A new block's own reward can be spent, and so relied on, when it is this deep (COINBASE_MATURITY of consensus.h).
 COINBASE_CONFIRMATIONS = 100
 

@@ -15,13 +15,15 @@ blueprint = Blueprint("snippets", __name__)
 @blueprint.get("/snippet")
 @login_required(Role.VIEWER)
 def show() -> str:
-    """Show the block's HTML in a layout, in the language of the page."""
+    """Show the block's HTML in a layout, in the language of the page; for=amp: as AMP pages take it."""
     wanted = request.args.get("layout", "")
     layout = wanted if wanted in LAYOUTS else LAYOUTS[0]
+    is_amp = request.args.get("for") == "amp"
     return render_template(
         "staff/snippet.html",
         layouts=LAYOUTS,
         layout=layout,
-        html=write_snippet(chosen_language(), layout),
+        html=write_snippet(chosen_language(), layout, is_amp=is_amp),
+        is_amp=is_amp,
         tag=f'<script async src="{service().base_url}/widget.js"></script>',
     )

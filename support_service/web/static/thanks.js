@@ -2,9 +2,11 @@
 (() => {
   "use strict";
   const box = document.querySelector("[data-given]");
-  // Quick at first, for cards; then as often as chains and banks are read, for two hours; then once a minute.
-  const PAUSES = [...Array(15).fill(1000), ...Array(15).fill(4000), ...Array(600).fill(12000)];
-  const LAST = 60000;
+  // Quick at first, for cards; then as often as chains are read. Together with a chain's own rest it is under half a
+  // minute from a block to this page, for as long as somebody looks at it; once a minute where nobody does.
+  const PAUSES = [...Array(15).fill(1000), ...Array(15).fill(4000)];
+  const IN_VIEW = 12000;
+  const MOST = 60000;
   let failures = 0;
   let timer = 0;
   if (box) {
@@ -27,9 +29,9 @@
   function wait() {
     clearTimeout(timer);
     if (!isWaiting()) return;
+    const rest = document.hidden ? MOST : (PAUSES.shift() ?? IN_VIEW);
     // Whoever does not answer is asked ever more seldom.
-    const pause = Math.min((PAUSES.shift() ?? LAST) * 2 ** failures, LAST);
-    timer = setTimeout(look, pause);
+    timer = setTimeout(look, Math.min(rest * 2 ** failures, MOST));
   }
 
   async function look() {

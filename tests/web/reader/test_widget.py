@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -121,6 +122,92 @@ def test_the_snippet_is_made_of_what_editors_leave_standing(tmp_path: Path, layo
     assert ("5169 3351 0164 7408" in text) == (layout in {"block", "compact"})
     assert ("amount=200" in text) == (layout != "button")
     assert f"http://127.0.0.1:8000/support?lang={lang}" in text
+
+
+# What AMP's validator allows of the elements we use: validator/validator-main.protoascii and the rules of images,
+# validator/testdata/feature_tests/img.html, in the public repository ampproject/amphtml. HTML's own `img` is allowed
+# since 2021, with these attributes; an element that is neither AMP's nor HTML's is not, and no attribute may hold code.
+_AMP_ALLOWS: dict[str, set[str]] = {
+    "section": set(),
+    "p": set(),
+    "strong": set(),
+    "br": set(),
+    "code": set(),
+    "span": set(),
+    "details": {"open"},
+    "summary": set(),
+    "a": {"href", "target", "rel"},
+    "img": {"src", "alt", "width", "height", "loading", "decoding"},
+}
+_AMP_ALLOWS_EVERYWHERE = {"class", "dir", "id", "lang", "title", "translate"}
+_AMP_VALUES = {"loading": {"lazy", "eager"}, "decoding": {"async"}, "target": {"_blank", "_self", "_top"}}
+_AMP_LINKS = ("https://", "http://")
+_UNCLOSED = {"br", "img"}
+
+
+class AmpReader(HTMLParser):
+    """Reads HTML as the AMP validator does, and keeps what it would refuse."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Compare an element and its attributes with what is allowed."""
+        told = dict(attrs)
+        if tag not in _AMP_ALLOWS or set(told) - _AMP_ALLOWS.get(tag, set()) - _AMP_ALLOWS_EVERYWHERE:
+            self.refused.append(self.get_starttag_text() or tag)
+        for name in _AMP_VALUES.keys() & told.keys():
+            self.refused += [str(told[name])] if told[name] not in _AMP_VALUES[name] else []
+        for name in {"href", "src"} & told.keys():
+            self.refused += [] if (told[name] or "").startswith(_AMP_LINKS) else [str(told[name])]
+        if tag == "img" and not {"src", "alt", "width", "height"} <= set(told):
+            self.refused.append("an image without its size")
+        if any(name.startswith(("-amp-", "i-amp")) for name in (told.get("class") or "").split()):
+            self.refused.append("a class that is AMP's own")
+        if tag not in _UNCLOSED:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Every element closes the one that was opened last."""
+        if not self.open or self.open.pop() != tag:
+            self.refused.append(f"</{tag}> closes nothing")
+
+    def handle_decl(self, decl: str) -> None:
+        """A declaration stands in no fragment."""
+        self.refused.append(decl)
+
+
+@pytest.mark.parametrize("layout", ["block", "bar", "button", "compact"])
+@pytest.mark.parametrize("lang", ["uk", "en"])
+def test_an_amp_page_takes_the_snippet_as_it_is(tmp_path: Path, layout: str, lang: str) -> None:
+    text = snippet(site(tmp_path, NBU), lang, layout, is_amp=True)
+    amp = AmpReader()
+    amp.feed(text)
+    amp.close()
+    assert (amp.refused, amp.open) == ([], [])
+    assert snippet(site(tmp_path, NBU), lang, layout).splitlines()[1:-1] == text.splitlines()[1:-1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<support-block></support-block>",
+        "<p style='color:red'>x</p>",
+        "<img src='https://x/y.png' alt=''>",
+        "<a href='javascript:x'>x</a>",
+        "<p onclick='x'>x</p>",
+        "<img src='https://x/y.png' alt='' width='1' height='1' loading='soon'>",
+        "<script>x</script>",
+        "<p></section>",
+    ],
+    ids=str,
+)
+def test_what_amp_refuses_would_be_noticed(text: str) -> None:
+    amp = AmpReader()
+    amp.feed(text)
+    assert amp.refused
 
 
 @pytest.mark.parametrize(("theme", "shown"), [("dark", "dark"), ("light", "light"), ("<x>", "auto"), ("", "auto")])
