@@ -1,17 +1,26 @@
 """`donor find`, `donor export` and `donor erase`: what is kept of one person, and what people may ask about it."""
 
+from collections import Counter
 from collections.abc import Iterator
+from functools import partial
+from importlib import import_module
 from typing import Protocol
 
 import click
 
+from support_service.assembly import Assembly
 from support_service.ledger import Ledger
+from support_service.ledger.donors import FORM, ReadForm
 
 WHO = "cli"
 
 
 class LedgerCall(Protocol):
     """What a command gets."""
+
+    @property
+    def assembly(self) -> Assembly:
+        """The settings."""
 
     @property
     def ledger(self) -> Ledger:
@@ -28,7 +37,7 @@ def donor() -> None:
 @click.pass_obj
 def find(call: LedgerCall, text: str) -> None:
     """Tell how much is kept, and of which gifts; never what it says."""
-    for line in _found(call.ledger, text):
+    for line in _found(call, text):
         click.echo(line)
 
 
@@ -37,7 +46,7 @@ def find(call: LedgerCall, text: str) -> None:
 @click.pass_obj
 def export(call: LedgerCall, text: str) -> None:
     """Write all of it as JSON, for the person to have."""
-    click.echo(call.ledger.donor(text).as_json(), nl=False)
+    click.echo(call.ledger.donor(text, read_form=_reads(call)).as_json(), nl=False)
 
 
 @donor.command()
@@ -45,7 +54,7 @@ def export(call: LedgerCall, text: str) -> None:
 @click.pass_obj
 def erase(call: LedgerCall, text: str) -> None:
     """Erase it for good; amounts and proofs stay, and `verify` still holds."""
-    held = call.ledger.erase_donor(text, by=WHO)
+    held = call.ledger.erase_donor(text, by=WHO, read_form=_reads(call))
     if held.is_empty:
         click.echo("nothing is kept that fits this; nothing was erased")
         return
@@ -54,12 +63,19 @@ def erase(call: LedgerCall, text: str) -> None:
     click.echo("backups made before still hold them: delete these when their time is over")
 
 
-def _found(ledger: Ledger, asked: str) -> Iterator[str]:
-    held = ledger.donor(asked)
+def _reads(call: LedgerCall) -> ReadForm:
+    """Open forms of staff as their pages do; late, for no other command needs the pages."""
+    keys = import_module("support_service.web.guard").keys_of(call.assembly.settings.web.secret_file)
+    return partial(import_module("support_service.web.staff.kept").read_sealed, keys)
+
+
+def _found(call: LedgerCall, asked: str) -> Iterator[str]:
+    held = call.ledger.donor(asked, read_form=_reads(call))
     if held.is_empty:
         yield "nothing is kept that fits this"
         return
-    told = sum(one.kind != "raw" for one in held.kept)
-    raws = len(held.kept) - told
-    yield f"{len(held.kept)} entries: {told} of what gifts say of a person, {raws} messages as they came"
+    kinds = Counter(one.kind for one in held.kept)
+    raws, forms = kinds["raw"], kinds[FORM]
+    told = f"{len(held.kept) - raws - forms} of what gifts say of a person, {raws} messages as they came"
+    yield f"{len(held.kept)} entries: {told}" + (f", {forms} forms of staff that wait" if forms else "")
     yield from (f"gift {ref}" for ref in held.donations)

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, RowMapping, Table, select
 
 from support_service.ledger.article_totals import ARTICLES, article_in
-from support_service.ledger.canonical import read_personal
 from support_service.ledger.kept_sums import Added, Key, add
 from support_service.ledger.quarters import DAYS, QUARTERS, by_day, counted_in
 from support_service.ledger.queries import donations_with_people
 from support_service.ledger.rows import insert_rows, read_donation
+from support_service.ledger.search import KeptPeople, told_of
 from support_service.ledger.sum_tables import article_total, day_total, quarter_total
 from support_service.ledger.tables import donation, search_term
 from support_service.ledger.terms import terms_of
@@ -30,10 +30,12 @@ def fill_derived(tx: Connection) -> None:
     after = 0
     while rows := _rows(tx, after):
         terms: list[dict[str, object]] = []
+        findable = told_of(tx, rows) if wants[search_term.name] else []
+        people = KeptPeople(tx, findable)
+        for one in findable:
+            found = terms_of(one.row, people.of(one))
+            terms += [{"term": term, "donation_id": one.row["id"]} for term in sorted(found)]
         for row in rows:
-            if wants[search_term.name]:
-                found = terms_of(row, read_personal(row["personal_body"]))
-                terms += [{"term": term, "donation_id": row["id"]} for term in sorted(found)]
             donation_now = read_donation(row, None)
             if (told := counted_in(donation_now)) is not None:
                 add(by_quarter, told[0], told[1].values)

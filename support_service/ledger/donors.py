@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from sqlalchemy import Connection, select, text, update
 
@@ -17,8 +18,10 @@ from support_service.ledger.canonical import body_of, personal_digest, read_raw
 from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import LedgerError
+from support_service.ledger.kept_forms import KeptForms, drop_forms
 from support_service.ledger.months import SOURCE as MONTHS
 from support_service.ledger.rows import in_chunks
+from support_service.ledger.search import write_words_again
 from support_service.ledger.tables import donation, intent, observation, personal_data, report
 from support_service.ledger.terms import folded, words_of
 
@@ -28,13 +31,18 @@ ASKED_CHARS_MIN = 4
 BODIES_MAX = 5_000
 
 
+# Opens a sealed form: what was typed in it and where, or None where it cannot be read.
+ReadForm: TypeAlias = Callable[[str], Sequence[str] | None]
+FORM = "form"
+
+
 class DonorError(LedgerError):
     """The text fits too many people, or nobody can be meant by it; the text of the error is for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeptOfPerson:
-    """One thing that is kept of a person: what a gift or choice says of them, or a message as it came."""
+    """One thing that is kept of a person: what a gift or choice says of them, a message as it came, or a staff form."""
 
     digest: str
     kind: str
@@ -44,7 +52,10 @@ class KeptOfPerson:
 
 @dataclass(frozen=True, slots=True)
 class Donor:
-    """What is kept of one person, and the gifts that it belongs to (their refs); messages may speak of others, too."""
+    """What is kept of one person, and the gifts that it belongs to (their refs); messages may speak of others, too.
+
+    Forms of staff that could not be read are none of it; to erase takes them as well.
+    """
 
     kept: tuple[KeptOfPerson, ...]
     donations: tuple[str, ...]
@@ -67,12 +78,13 @@ class Donors:
 
     _database: Database
     _clock: Clock
+    kept_forms: KeptForms
 
-    def donor(self, asked: str) -> Donor:
+    def donor(self, asked: str, *, read_form: ReadForm = lambda _sealed: None) -> Donor:
         """Find what is kept of a person, by e-mail, account, address, name or the id of a gift; DonorError.
 
         All of what was typed must be in one text: a name of two words fits neither of the two alone. Everything is
-        looked through, so this takes seconds in a large ledger.
+        looked through, so this takes seconds in a large ledger. read_form: also forms of staff that wait for a sign-in.
         """
         is_it = _matcher(asked)
         found: dict[str, KeptOfPerson] = {}
@@ -87,15 +99,21 @@ class Donors:
             refs = _donations_of(tx, sorted(found)) | _known_refs(tx, sorted(told))
             beside = _messages_of(tx, refs) - set(found)
             found |= {one.digest: one for one in _read(tx, sorted(beside))}
+        found |= {one.digest: one for one in self._forms(read_form) if is_it(one) or not refs.isdisjoint(_texts(one))}
         return Donor(tuple(sorted(found.values(), key=lambda one: (one.stored_at, one.digest))), tuple(sorted(refs)))
 
-    def erase_donor(self, asked: str, *, by: str) -> Donor:
-        """Erase what `donor` finds, with a report that says when and how much; return what was erased."""
-        held = self.donor(asked)
-        if not held.is_empty:
-            with self._database.write() as tx:
-                now = self._clock()
-                _erase(tx, [one.digest for one in held.kept], now)
+    def erase_donor(self, asked: str, *, by: str, read_form: ReadForm = lambda _sealed: None) -> Donor:
+        """Erase what `donor` finds, with a report that says when and how much; return what was erased.
+
+        A form of staff that cannot be read goes, too: nobody knows that it does not name them.
+        """
+        held = self.donor(asked, read_form=read_form)
+        unread = [one.token_digest for one in self.kept_forms.all() if read_form(one.sealed) is None]
+        with self._database.write() as tx:
+            now = self._clock()
+            _erase(tx, [one.digest for one in held.kept if one.kind != FORM], now)
+            drop_forms(tx, [*unread, *(one.digest for one in held.kept if one.kind == FORM)], now)
+            if not held.is_empty:
                 key = f"erase:{to_micros(now)}:{len(held.kept)}"
                 accept_report(tx, Report(f"staff:{by}", key), now)
         return held
@@ -103,12 +121,20 @@ class Donors:
     def forget_before(self, moment: datetime) -> int:
         """Erase what is kept of people for longer than the publisher wants; return how many entries."""
         forgotten = 0
+        with self._database.write() as tx:
+            _write_over(tx)
+            drop_forms(tx, (), self._clock())
         kept = self._closings()
         while digests := self._older(moment, kept):
             with self._database.write() as tx:
                 _erase(tx, digests, self._clock())
             forgotten += len(digests)
         return forgotten
+
+    def _forms(self, read_form: ReadForm) -> Iterator[KeptOfPerson]:
+        for one in self.kept_forms.all():
+            if (typed := read_form(one.sealed)) is not None:
+                yield KeptOfPerson(one.token_digest, FORM, one.kept_at, json.dumps(typed, ensure_ascii=False))
 
     def _older(self, moment: datetime, kept: Collection[str]) -> list[str]:
         asked = (
@@ -257,11 +283,31 @@ def _read(tx: Connection, digests: Sequence[str]) -> list[KeptOfPerson]:
     ]
 
 
-def _erase(tx: Connection, digests: Sequence[str], now: datetime) -> None:
+def _write_over(tx: Connection) -> None:
     if tx.dialect.name == "sqlite":
         # What is deleted is written over, so that no page of the file or of a backup still holds it.
         tx.execute(text("PRAGMA secure_delete = ON"))
+
+
+def _erase(tx: Connection, digests: Sequence[str], now: datetime) -> None:
+    _write_over(tx)
     values = {"body": None, "erased_at": to_micros(now)}
+    told = _told_of(tx, digests)
     for chunk in in_chunks(digests):
         here = personal_data.c.digest.in_(chunk) & personal_data.c.body.is_not(None)
         tx.execute(update(personal_data).where(here).values(**values))
+    write_words_again(tx, told)
+
+
+def _told_of(tx: Connection, digests: Sequence[str]) -> list[int]:
+    """Number the gifts that these data belong to: with their money, or with the choice that it follows."""
+    refs: set[str] = set()
+    found: set[int] = set()
+    for chunk in in_chunks(digests):
+        here = personal_data.c.digest.in_(chunk) & personal_data.c.body.is_not(None)
+        bodies = tx.execute(select(personal_data.c.body).where(here, personal_data.c.kind == "personal")).scalars()
+        refs |= set(map(body_of, bodies))
+    for names in in_chunks(sorted(refs)):
+        for column in (donation.c.ref, donation.c.intent):
+            found |= set(tx.execute(select(donation.c.id).where(column.in_(names))).scalars())
+    return sorted(found)

@@ -28,7 +28,7 @@ from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import LedgerError
 from support_service.ledger.queries import LISTED_MAX, donations_with_people
-from support_service.ledger.rows import personal_by_digest, read_donation
+from support_service.ledger.rows import digests_in, personal_by_digest, read_donation
 from support_service.ledger.tables import (
     alias,
     checkout_attempt,
@@ -41,6 +41,7 @@ from support_service.ledger.tables import (
     support_code,
     waiting_claim,
 )
+from support_service.ledger.terms import email_of
 
 # A try to open a payment page that led to none is given up after this, so that a processor that keeps
 # failing for one key cannot hold up a reader. Pages are opened with more time left than this.
@@ -248,15 +249,13 @@ def _email_said(tx: Connection, donation_id: int) -> str | None:
     """Look through all that was ever said of a gift, the newest first: the last word need not tell who gave."""
     claims = select(observation.c.claim).where(observation.c.donation_id == donation_id)
     said = tx.execute(claims.order_by(observation.c.id.desc()).limit(CLAIMS_MAX)).scalars()
-    digests = list(dict.fromkeys(digest for claim in said if (digest := canonical.personal_digest(claim))))
+    digests = digests_in(said)
     bodies = personal_by_digest(tx, digests)
     return next((found for digest in digests if (found := _email(bodies.get(digest)))), None)
 
 
 def _email(body: str | None) -> str | None:
-    party = json.loads(canonical.read_personal(body).party or "{}")
-    told = party.get("email") if isinstance(party, dict) else None
-    return told if isinstance(told, str) else None
+    return email_of(canonical.read_personal(body))
 
 
 def read_inbox(

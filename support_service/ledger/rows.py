@@ -136,6 +136,11 @@ def personal_bodies(tx: Connection, claims: Iterable[str]) -> dict[str, str | No
     return personal_by_digest(tx, sorted({digest for digest in map(personal_digest, claims) if digest}))
 
 
+def digests_in(claims: Iterable[str]) -> tuple[str, ...]:
+    """Name the personal data that stored claims name, each once and in their order."""
+    return tuple(dict.fromkeys(digest for claim in claims if (digest := personal_digest(claim))))
+
+
 def personal_by_digest(tx: Connection, digests: Sequence[str]) -> dict[str, str | None]:
     """Look up personal data: digest -> body, None where erased."""
     return {row["digest"]: row["body"] for row in _PERSONAL.rows(tx, digests)}

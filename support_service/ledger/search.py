@@ -3,18 +3,26 @@
 The terms of a gift are kept by accept and go with what they were made from: see `terms`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, select, text
+from sqlalchemy import Connection, bindparam, delete, literal_column, select, text
 
 from support_service.giving import Listed, Personal
-from support_service.ledger.canonical import read_personal
+from support_service.ledger.canonical import dumps, read_personal
 from support_service.ledger.engine import Database
 from support_service.ledger.queries import Wanted, conditions, donations_with_people
-from support_service.ledger.rows import Values, in_chunks, insert_rows, personal_by_digest, read_donation
-from support_service.ledger.tables import donation, plan, search_term, total
-from support_service.ledger.terms import read_asked, terms_of
+from support_service.ledger.rows import (
+    ByKeys,
+    Values,
+    digests_in,
+    in_chunks,
+    insert_rows,
+    personal_by_digest,
+    read_donation,
+)
+from support_service.ledger.tables import donation, intent, observation, plan, search_term, total
+from support_service.ledger.terms import PERSON, email_of, read_asked, terms_of
 
 ASKED_CHARS_MAX = 200
 WORDS_MAX = 6
@@ -43,6 +51,13 @@ _OF_KEY = (
 _AMONG = select(search_term.c.donation_id).where(
     search_term.c.term.in_(bindparam("terms", expanding=True)),
     search_term.c.donation_id.in_(bindparam("ids", expanding=True)),
+)
+_CHOSEN = ByKeys(select(intent.c.ref, intent.c.personal_digest), intent.c.ref)
+_CLAIMS = ByKeys(
+    select(observation.c.donation_id, observation.c.claim).order_by(observation.c.id), observation.c.donation_id
+)
+_WORDS = select(search_term.c.term, search_term.c.donation_id).where(
+    search_term.c.donation_id.in_(bindparam("ids", expanding=True)), search_term.c.term >= literal_column(f"'{PERSON}'")
 )
 
 
@@ -110,9 +125,9 @@ def _named(tx: Connection, name: str, before: int) -> set[int]:
     found = set(tx.execute(asked.where(donation.c.ref == name)).scalars())
     return found | {
         number
-        for intent in tx.execute(intents).scalars()
-        if intent is not None
-        for number in tx.execute(asked.where(donation.c.intent == intent)).scalars()
+        for chosen in tx.execute(intents).scalars()
+        if chosen is not None
+        for number in tx.execute(asked.where(donation.c.intent == chosen)).scalars()
     }
 
 
@@ -144,37 +159,72 @@ def _listed(tx: Connection, ids: Sequence[int], wanted: Wanted, limit: int) -> t
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What the terms of a gift are made from: its row, and the digests of all that was said of people, newest first."""
+
+    row: Values
+    said: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Findable:
-    """A donation's row before and after a report, and the body of its personal data, where it is known already."""
+    """A gift before and after a report, and the body of its personal data, where it is known already."""
 
     id: int
-    before: Values | None
-    after: Values
+    before: Told | None
+    after: Told
     body: str | None = None
 
 
+class KeptPeople:
+    """What is kept of the people of some gifts: with the money, with the choice that it follows, and said before."""
+
+    def __init__(self, tx: Connection, told: Iterable[Told], known: Mapping[str, str | None] | None = None) -> None:
+        told = list(told)
+        self._chosen = {row["ref"]: row["personal_digest"] for row in _CHOSEN.rows(tx, _intents(told))}
+        asked = {digest for one in told for digest in (one.row["personal_digest"], *one.said)}
+        self._bodies = dict(known or {})
+        fresh = {digest for digest in {*asked, *self._chosen.values()} if digest and digest not in self._bodies}
+        self._bodies |= personal_by_digest(tx, sorted(fresh))
+
+    def of(self, told: Told) -> list[Personal]:
+        """Read them; where neither the money nor the choice tells an e-mail, with the newest that was told before."""
+        chosen = self._chosen.get(told.row["intent"] or "")
+        people = [self._read(told.row["personal_digest"]), self._read(chosen)]
+        if not any(map(email_of, people)):
+            # The last word about a payment need not tell to whom its receipt went; an earlier one may.
+            mail = next((mail for digest in told.said if (mail := email_of(self._read(digest)))), None)
+            people += [] if mail is None else [Personal(party=dumps({"email": mail}))]
+        return people
+
+    def _read(self, digest: str | None) -> Personal:
+        return read_personal(self._bodies.get(digest or ""))
+
+
+def _intents(told: Iterable[Told]) -> list[str]:
+    return sorted({one.row["intent"] for one in told if one.row["intent"]})
+
+
 def move_terms(tx: Connection, changed: Sequence[Findable]) -> None:
-    """Bring the terms up to date; rows whose facts and person stay as they are cost nothing."""
+    """Bring the terms up to date; rows whose facts and people stay as they are cost nothing."""
     moved = [one for one in changed if one.before is None or _facts(one.before) != _facts(one.after)]
-    asked = {one.after["personal_digest"] for one in moved if one.body is None}
-    asked |= {one.before["personal_digest"] for one in moved if one.before is not None}
-    bodies = personal_by_digest(tx, sorted(digest for digest in asked if digest))
+    known = {one.after.row["personal_digest"]: one.body for one in moved if one.body is not None}
+    kept = KeptPeople(tx, [told for one in moved for told in (one.before, one.after) if told is not None], known)
     rows: list[dict[str, object]] = []
     for one in moved:
-        body = one.body or bodies.get(one.after["personal_digest"] or "")
-        now = terms_of(one.after, read_personal(body))
+        now = terms_of(one.after.row, kept.of(one.after))
         before = frozenset[str]()
         if one.before is not None:
-            before = terms_of(one.before, read_personal(bodies.get(one.before["personal_digest"] or "")))
+            before = terms_of(one.before.row, kept.of(one.before))
             drop_terms(tx, one.id, before - now)
         rows += [{"term": term, "donation_id": one.id} for term in sorted(now - before)]
     if rows:
         insert_rows(tx, search_term, rows)
 
 
-def _facts(row: Values) -> tuple[object, ...]:
-    names = ("state", "units", "exponent", "tx", "support_code", "article", "personal_digest")
-    return (row["state"] is None, *(row[name] for name in names[1:]))
+def _facts(told: Told) -> tuple[object, ...]:
+    names = ("state", "units", "exponent", "tx", "support_code", "article", "personal_digest", "intent")
+    return (told.row["state"] is None, told.said, *(told.row[name] for name in names[1:]))
 
 
 def drop_terms(tx: Connection, donation_id: int, terms: Iterable[str]) -> None:
@@ -184,6 +234,24 @@ def drop_terms(tx: Connection, donation_id: int, terms: Iterable[str]) -> None:
         tx.execute(delete(search_term).where(*here))
 
 
-def terms_of_row(row: Values, personal: Personal) -> frozenset[str]:
-    """Name the terms that a stored row should have."""
-    return terms_of({**row, "units": int(row["units"] or 0)}, personal)
+def told_of(tx: Connection, rows: Sequence[Values]) -> list[Told]:
+    """Read what the terms of stored rows are made from."""
+    claims: dict[int, list[str]] = {row["id"]: [] for row in rows}
+    for row in _CLAIMS.rows(tx, list(claims)):
+        claims[row["donation_id"]].append(row["claim"])
+    return [Told({**row, "units": int(row["units"] or 0)}, digests_in(reversed(claims[row["id"]]))) for row in rows]
+
+
+def write_words_again(tx: Connection, ids: Sequence[int]) -> None:
+    """Write the words of people that are left of gifts of which something was erased, and with it all their words."""
+    for chunk in in_chunks(ids):
+        rows = tx.execute(select(donation).where(donation.c.id.in_(chunk))).mappings().all()
+        told = told_of(tx, rows)
+        kept = KeptPeople(tx, told)
+        words = {
+            one.row["id"]: [term for term in terms_of(one.row, kept.of(one)) if term.startswith(PERSON)] for one in told
+        }
+        held = {tuple(row) for row in tx.execute(_WORDS, {"ids": list(words)})}
+        missing = [(term, number) for number, terms in words.items() for term in terms if (term, number) not in held]
+        if missing:
+            insert_rows(tx, search_term, [{"term": term, "donation_id": number} for term, number in sorted(missing)])

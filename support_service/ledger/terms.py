@@ -8,7 +8,7 @@ data alone, and a trigger takes them with these; no other sign sorts behind "~".
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from support_service.giving import Personal
@@ -43,8 +43,8 @@ def folded(text: str) -> str:
 _few = lru_cache(maxsize=256)(folded)
 
 
-def terms_of(row: Values, personal: Personal) -> frozenset[str]:
-    """Name everything that a gift is found by, from its row in the table of donations and what is kept of a person."""
+def terms_of(row: Values, people: Iterable[Personal]) -> frozenset[str]:
+    """Name everything that a gift is found by, from its row in the table of donations and what is kept of people."""
     if row["state"] is None:
         return frozenset()
     amount = plain_units(row["units"], row["exponent"])
@@ -56,7 +56,8 @@ def terms_of(row: Values, personal: Personal) -> frozenset[str]:
     if row["address"]:
         found.add(FACT + _few(row["address"])[:TERM_CHARS_MAX])
     found.update(FACT + text for text in _article_terms(row["article"]))
-    found.update(PERSON + text for text in _person_terms(personal))
+    for personal in people:
+        found.update(PERSON + text for text in _person_terms(personal))
     return frozenset(found)
 
 
@@ -80,6 +81,13 @@ def _person_terms(personal: Personal) -> set[str]:
         if len(found) >= WORDS_MAX:
             break
     return set(sorted(found)[:WORDS_MAX]) if len(found) > WORDS_MAX else found
+
+
+def email_of(personal: Personal) -> str | None:
+    """Tell the e-mail that somebody gave; None where none is kept."""
+    held = json.loads(personal.party) if personal.party else {}
+    told = held.get("email") if isinstance(held, dict) else None
+    return told if isinstance(told, str) else None
 
 
 def _strings(party: str | None) -> Iterator[str]:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from sqlalchemy.engine import Engine
 
 from support_service.giving import Frequency, Intent, Kind, Observation, Personal, PlanClaim, Report, State
 from support_service.ledger import Ledger, Wanted
+from support_service.ledger.derived import fill_derived
+from support_service.ledger.engine import Database
 from tests.fixtures.reports import NOON, Chain, gift, pushed, transfer
 
 ANYTHING = Wanted()
@@ -110,6 +113,64 @@ def test_who_is_erased_is_gone_from_the_search(books: Ledger, database_url: str)
     assert found(books, "коваль") == found(books, "olena.koval@example.org") == found(books, "дякую") == []
     assert found(books, "1500,50") == ["pi_1"]
     assert books.verify() == []
+
+
+MAIL = "receipt@example.org"
+LAST_WORD = gift("pi_9", personal=Personal(payer="Олекса Ткач"), rank=(5, 0))
+WITH_MAIL = gift("pi_9", personal=Personal(payer="Олекса Ткач", party=f'{{"email": "{MAIL}"}}'), rank=(4, 0))
+
+
+@pytest.mark.parametrize("told", [(WITH_MAIL, LAST_WORD), (LAST_WORD, WITH_MAIL)])
+def test_a_card_gift_is_found_by_the_e_mail_of_its_receipt_which_its_last_word_does_not_tell(
+    ledger: Ledger, database_url: str, told: tuple[Observation, Observation]
+) -> None:
+    for number, one in enumerate(told):
+        ledger.accept(pushed(f"e{number}", one))
+    assert found(ledger, MAIL) == found(ledger, "receipt@ex") == ["pi_9"]
+    assert found(ledger, MAIL, with_people=False) == []
+    assert ledger.verify() == []
+    _write_terms_anew(database_url)
+    assert found(ledger, MAIL) == ["pi_9"], "as migrate finds it in an older ledger"
+    assert ledger.donor(MAIL).donations == (LAST_WORD.identity.ref,)
+    ledger.erase_donor(MAIL, by="anna@example.org")
+    assert found(ledger, MAIL) == found(ledger, "ткач") == []
+    assert ledger.donor(MAIL).is_empty
+    assert ledger.verify() == []
+
+
+def test_what_is_left_of_a_gift_is_found_when_a_part_of_it_is_forgotten(ledger: Ledger) -> None:
+    ledger.accept(pushed("e1", WITH_MAIL))
+    until = ledger.donor(MAIL).kept[0].stored_at
+    ledger.accept(pushed("e2", LAST_WORD))
+    assert ledger.forget_before(until + timedelta(microseconds=1)) == 1
+    assert found(ledger, MAIL) == []
+    assert found(ledger, "ткач") == ["pi_9"]
+    assert ledger.verify() == []
+
+
+def test_a_gift_is_found_by_who_chose_it_until_they_are_erased(ledger: Ledger, database_url: str) -> None:
+    who = Personal(payer="Роман Гук", party=f'{{"email": "{MAIL}"}}')
+    ledger.open_intent(Intent(CHOICE, "stripe", "EUR", 2, 10_00, Frequency.ONCE, "uk", NOON, personal=who), nonce="n")
+    ledger.accept(pushed("e1", gift("pi_1", intent=CHOICE)))
+    assert found(ledger, MAIL) == found(ledger, "гук роман") == ["pi_1"]
+    assert ledger.verify() == []
+    _write_terms_anew(database_url)
+    assert found(ledger, MAIL) == ["pi_1"]
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE personal_data SET body = NULL, erased_at = 1"))
+    engine.dispose()
+    assert found(ledger, MAIL) == found(ledger, "гук") == []
+    assert found(ledger, "pi_1") == ["pi_1"]
+    assert ledger.verify() == []
+
+
+def _write_terms_anew(url: str) -> None:
+    database = Database(url)
+    with database.write() as tx:
+        tx.execute(text("DELETE FROM search_term"))
+        fill_derived(tx)
+    database.dispose()
 
 
 def test_a_long_text_without_spaces_holds_nobody_up(ledger: Ledger) -> None:

@@ -20,12 +20,13 @@ from support_service.ledger.quarters import move_quarters
 from support_service.ledger.rows import (
     StoredObservation,
     believed,
+    digests_in,
     donation_values,
     identity_values,
     insert_rows,
     no_values,
 )
-from support_service.ledger.search import Findable, move_terms
+from support_service.ledger.search import Findable, Told, move_terms
 from support_service.ledger.tables import donation, observation, posting, told_balance, total
 
 TotalKey: TypeAlias = tuple[str, str, str, str, int]
@@ -73,6 +74,7 @@ class _Refolded:
     id: int
     identity: Identity
     held: Held
+    fresh: list[StoredObservation]
     before: Donation | None
     after: Donation | None
     was: dict[str, Any] | None
@@ -149,7 +151,7 @@ def _refold(identity: Identity, number: int, held: Held, fresh: list[StoredObser
         raise SourceContradiction(f"{identity.locator} is of {held_units} units, its gifts are not: nothing is split")
     values = no_values() if after is None else donation_values(*after)
     was = None if before is None else donation_values(*before)
-    return _Refolded(number, identity, held, before and before[0], after and after[0], was, values)
+    return _Refolded(number, identity, held, fresh, before and before[0], after and after[0], was, values)
 
 
 def _split_units(found: Donation) -> tuple[int, ...]:
@@ -219,9 +221,15 @@ def _move_terms(tx: Connection, touched: list[_Refolded], found: NewClaims) -> N
         names = {"asset": one.identity.asset, "address": one.identity.address, "locator": one.identity.locator}
         body = bodies.get(one.identity.ref)
         is_it = body is not None and canonical.sha256(body) == one.values["personal_digest"]
-        before = None if one.was is None else one.was | names
-        told.append(Findable(one.id, before, one.values | names, body if is_it else None))
+        said = _said(one.held.history)
+        before = None if one.was is None else Told(one.was | names, said)
+        after = Told(one.values | names, tuple(dict.fromkeys((*_said(one.fresh), *said))))
+        told.append(Findable(one.id, before, after, body if is_it else None))
     move_terms(tx, told)
+
+
+def _said(history: Sequence[StoredObservation]) -> tuple[str, ...]:
+    return digests_in(one.text for one in reversed(history))
 
 
 def _move_total(tx: Connection, key: TotalKey, units: int, count: int) -> None:

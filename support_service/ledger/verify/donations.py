@@ -9,7 +9,6 @@ from sqlalchemy import Connection, RowMapping, bindparam, select
 from support_service.giving import Donation, Identity
 from support_service.ledger.accept.write import total_key
 from support_service.ledger.article_totals import article_in
-from support_service.ledger.canonical import personal_digest
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import BadRecord
 from support_service.ledger.kept_sums import add
@@ -19,6 +18,7 @@ from support_service.ledger.rows import (
     StoredObservation,
     Values,
     believed,
+    digests_in,
     donation_values,
     histories,
     identity_of,
@@ -76,6 +76,7 @@ def check_chunk(tx: Connection, found: Sequence[RowMapping], moment: VerifyMomen
     for number, *leg in tx.execute(_LEGS, {"ids": ids}).all():
         legs[number].append(tuple(leg))
     named: dict[str, str] = {}
+    said: dict[int, tuple[str, ...]] = {}
     stories = _histories(tx, ids)
     for row in rows:
         name = f"donation {row['id']} ({row['ref']})"
@@ -86,9 +87,10 @@ def check_chunk(tx: Connection, found: Sequence[RowMapping], moment: VerifyMomen
             yield from _check_donation(name, row, kept, legs[row["id"]], moment=moment)
         except (ValueError, AssertionError):
             yield f"{name}: what is stored of it cannot be read"
-        named |= {digest: name for one in kept if (digest := personal_digest(one.text)) is not None}
+        said[row["id"]] = digests_in(one.text for one in reversed(kept))
+        named |= dict.fromkeys(said[row["id"]], name)
     yield from check_personal(tx, "personal", named)
-    yield from check_terms(tx, rows, moment)
+    yield from check_terms(tx, rows, said, moment)
 
 
 def _histories(tx: Connection, ids: list[int]) -> dict[int, list[StoredObservation]]:

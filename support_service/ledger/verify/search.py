@@ -1,15 +1,14 @@
 """Verify: staff find every gift by all that it says, and by nothing that it does not say or that was erased."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, func, literal_column, select
 
-from support_service.ledger.canonical import read_personal
 from support_service.ledger.engine import Database
-from support_service.ledger.rows import Values, in_chunks, personal_by_digest
-from support_service.ledger.search import terms_of_row
+from support_service.ledger.rows import Values, in_chunks
+from support_service.ledger.search import KeptPeople, Told
 from support_service.ledger.tables import head, search_term
-from support_service.ledger.terms import PERSON
+from support_service.ledger.terms import PERSON, terms_of
 from support_service.ledger.verify.parts import VerifyMoment
 
 _FOUND = select(search_term.c.term, search_term.c.donation_id).where(
@@ -20,13 +19,16 @@ _OF_TERMS = _FOUND.where(search_term.c.term.in_(bindparam("terms", expanding=Tru
 _NEWEST, _COUNT = select(head.c.number), select(func.count()).select_from(search_term)
 
 
-def check_terms(tx: Connection, rows: Sequence[Values], moment: VerifyMoment) -> Iterator[str]:
-    """Hold the terms of a chunk of donations against what these say now."""
-    bodies = personal_by_digest(tx, sorted({row["personal_digest"] for row in rows if row["personal_digest"]}))
+def check_terms(
+    tx: Connection, rows: Sequence[Values], said: Mapping[int, tuple[str, ...]], moment: VerifyMoment
+) -> Iterator[str]:
+    """Hold the terms of a chunk of donations against what these say now; said: what was said of people, by digest."""
+    findable = [Told(row, said.get(row["id"], ())) for row in rows]
+    people = KeptPeople(tx, findable)
     expected: dict[int, frozenset[str]] = {}
-    for row in rows:
+    for row, one in zip(rows, findable, strict=True):
         try:
-            expected[row["id"]] = terms_of_row(row, read_personal(bodies.get(row["personal_digest"] or "")))
+            expected[row["id"]] = terms_of({**row, "units": int(row["units"] or 0)}, people.of(one))
         except (ValueError, TypeError, AssertionError, KeyError):
             continue  # damaged, and told of as that
     if not expected:
@@ -37,8 +39,8 @@ def check_terms(tx: Connection, rows: Sequence[Values], moment: VerifyMoment) ->
     terms = sorted({term for terms in expected.values() for term in terms})
     # A person's words are looked for from the gift's side, too: none may be left that nothing says any more.
     told = [*tx.execute(_OF_PEOPLE, here)]
-    for one in in_chunks(terms):
-        told += tx.execute(_OF_TERMS, {**here, "terms": one})
+    for chunk in in_chunks(terms):
+        told += tx.execute(_OF_TERMS, {**here, "terms": chunk})
     for term, number in told:
         held.setdefault(number, set()).add(term)
     for row in rows:

@@ -1,6 +1,7 @@
 """One person in the books, for admins: found, given to them as a file, erased."""
 
 import logging
+from functools import partial
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -12,6 +13,7 @@ from support_service.ledger.staff import Role
 from support_service.web import guard
 from support_service.web.guard import login_required
 from support_service.web.service import service
+from support_service.web.staff.kept import read_sealed
 from support_service.web.staff.proof import proof_required
 
 log = logging.getLogger(__name__)
@@ -35,13 +37,14 @@ def look() -> BaseResponse | str | tuple[str, int]:
         return _page("", None, TOLD.get(request.args.get("told", "")))
     asked = request.form.get("who", "")[:ASKED_CHARS_MAX]
     action = request.form.get("action", "find")
+    reads = partial(read_sealed, guard.keys())
     try:
         if action == "erase" and request.form.get("sure") == "yes":
-            held = service().ledger.erase_donor(asked, by=guard.signed_in().person.email)
+            held = service().ledger.erase_donor(asked, by=guard.signed_in().person.email, read_form=reads)
             service().ledger.people.note(guard.signed_in().person.email, "erase", f"{len(held.kept)} entries")
             log.info("staff_donor_erased", extra={"entries": len(held.kept)})
             return redirect(url_for("staff.donors.look", told="nothing" if held.is_empty else "erased"), 303)
-        held = service().ledger.donor(asked)
+        held = service().ledger.donor(asked, read_form=reads)
     except DonorError:
         return _page(asked, None, TOO_WIDE), 400
     if action == "export" and not held.is_empty:

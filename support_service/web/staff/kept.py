@@ -78,6 +78,14 @@ def keep_this(email: str) -> str:
     return f"/staff/kept/{token}"
 
 
+def read_sealed(keys: guard.Keys, sealed: str) -> list[str] | None:
+    """Read what a kept form would tell of a person: each part of its address, and what was typed; None: unreadable."""
+    form = _opened(keys, sealed)
+    # What was asked on the page about people is the asking, and tells of nobody that anything is kept.
+    is_told = form is not None and not form.path.endswith("/donors")
+    return [*form.path.split("/"), *(value for _, value in (*form.query, *form.fields))] if form and is_told else None
+
+
 def kept_form() -> KeptForm | None:
     """Find, once a request, the form that this page is asked to fill."""
     if "kept_form" not in g:
@@ -139,7 +147,11 @@ def _find(token: str) -> KeptForm | None:
     if session is None or not token.isalnum() or len(token) != 2 * TOKEN_BYTES:
         return None
     sealed = service().books.kept_forms.find(session.person.email, token)
-    told = None if sealed is None else guard.keys().unseal("kept form", sealed)
+    return None if sealed is None else _opened(guard.keys(), sealed)
+
+
+def _opened(keys: guard.Keys, sealed: str) -> KeptForm | None:
+    told = keys.unseal("kept form", sealed)
     if told is None:
         return None
     path, query, fields = json.loads(told.decode("utf-8", "surrogatepass"))

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,28 @@ def test_a_person_is_found_given_to_them_and_erased(house: House) -> None:
     assert [row["payer"] for row in after] == [None, "Олена Іваненко"]
     assert house.ledger.search("коваль", Wanted(), with_people=True).listed == ()
     assert house.ledger.verify() == []
+
+
+def test_a_form_that_waits_for_its_staff_is_found_and_erased_with_who_it_names(house: House) -> None:
+    fill(house)
+    clerk = house.person("bookkeeper", "bob@example.org")
+    for payer in ("Олена Коваль", "Остап Вишня"):
+        form = clerk.form("/staff/entry", "entry")
+        house.clock.advance(minutes=31)
+        assert clerk.send(form, method="iban", amount="5", date="2026-05-02", payer=payer).status_code == 403
+        clerk.sign_in("bob@example.org")
+    told = command(house, "find", "коваль олена")[1]
+    assert "3 entries: 1 of what gifts say of a person, 1 messages as they came, 1 forms of staff that wait" in told
+    assert "Олена Коваль" in json.dumps(json.loads(command(house, "export", "коваль олена")[1]), ensure_ascii=False)
+    admin = house.person("admin")
+    token = admin.form("/staff/donors").fields["csrf_token"]
+    asked = {"csrf_token": token, "who": "коваль олена", "action": "erase", "sure": "yes"}
+    assert "told=erased" in admin.client.post("/staff/donors", data=asked).headers["Location"]
+    assert command(house, "find", "коваль олена")[1] == "nothing is kept that fits this\n"
+    assert [one.kept_at for one in house.ledger.kept_forms.all()] == [house.clock.now], "the other's is left"
+    house.clock.advance(hours=13)
+    house.ledger.forget_before(house.clock.now - timedelta(days=9))
+    assert house.ledger.kept_forms.all() == (), "what is over is not kept for want of a newer one"
 
 
 def test_what_was_erased_is_not_in_the_file_any_more(house: House) -> None:
