@@ -6,7 +6,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick test-wordpress test-setup lint bandit bench lighthouse bench-catch-up bench-webhooks campaign campaign-worlds campaign-stripe campaign-mono campaign-machines flood siege shots rehearse conformance-tron conformance-bitcoin conformance-stripe conformance-mono clean
+.PHONY: help setup run test test-quick test-wordpress test-setup lint bandit mutants bench lighthouse bench-catch-up bench-webhooks campaign campaign-worlds campaign-stripe campaign-mono campaign-machines flood siege shots rehearse conformance-tron conformance-bitcoin conformance-stripe conformance-mono clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -48,6 +48,11 @@ lint: test-setup
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 
+# Changes money, giving, accept and search a little, thousands of times; a test must fail each time. Goes on where it
+# was stopped. ARGS="--only money".
+mutants: test-setup $(STAMPS)/mutants
+	@$(PY) -m tests.load.mutants $(ARGS)
+
 # What bandit finds in the product, each with our reason.
 bandit: test-setup
 	@$(PY) -m tests.bandit
@@ -69,7 +74,7 @@ bench-webhooks: test-setup
 	@$(PY) -m tests.bench.webhooks $(ARGS)
 
 # Every harness at release size, for hours; may be stopped and goes on where it was; one report. ARGS="--only C6".
-campaign: test-setup
+campaign: test-setup $(STAMPS)/mutants
 	@$(PY) -m tests.campaign $(ARGS)
 
 # 500 random worlds. ARGS="--seed N" replays one.
@@ -142,6 +147,10 @@ $(STAMPS)/run: config/lock/run.txt $(STAMPS)/venv
 $(STAMPS)/test: config/lock/test.txt $(STAMPS)/run
 	@echo "Installing what the tests need ..."
 	@$(PIP) install --require-hashes -r config/lock/test.txt
+	@touch $@
+
+$(STAMPS)/mutants: config/lock/mutants.txt $(STAMPS)/test
+	@$(PIP) install --require-hashes -r config/lock/mutants.txt
 	@touch $@
 
 $(STAMPS)/self: pyproject.toml $(STAMPS)/run
