@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -147,6 +148,12 @@ def test_an_asset_has_a_code_and_no_more_decimals_than_an_amount_has_digits(code
     assert Asset("X", 78).exponent == 78
     with pytest.raises(AssertionError):
         Asset(code, exponent)
+
+
+@pytest.mark.parametrize("units", [True, "1", 1.0])
+def test_an_amount_is_a_whole_number_of_units(units: Any) -> None:
+    with pytest.raises(AssertionError):
+        Money(units, UAH)
 
 
 @pytest.mark.parametrize(("units", "weights"), [(-1, [1]), (1, [0, 0]), (1, []), (3, [2, -1])])
