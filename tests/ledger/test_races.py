@@ -161,7 +161,7 @@ def test_writers_on_the_same_keys_are_believed_once_each(database_url: str) -> N
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+@pytest.mark.parametrize("isolation", ["repeatable-read", "serializable"])
 def test_writers_at_another_level_are_refused_and_never_believed_twice(postgresql_url: str, isolation: str) -> None:
     with by_force(isolation):
         together_on_the_same_keys(postgresql_url, Plan(rounds=2, writers=12, keys=12, isolation=isolation))

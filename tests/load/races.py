@@ -1,7 +1,7 @@
 """64 writers at once on the same 1,000 keys: each key counts once, with the sum of whoever was first.
 
     python -m tests.load.races [--rounds 200] [--writers 64] [--keys 1000] [--database postgresql]
-        [--isolation "repeatable read"]
+        [--isolation repeatable-read]
 
 Each round has keys of its own. Every writer brings a tenth of them, in an order that is the same for all and with a sum
 of its own, and brings again what the database refused. Ours is READ COMMITTED behind one lock; another level is put
@@ -37,8 +37,8 @@ from tests.load.webhooks import fresh_database
 
 PROCESSES = 8
 SHARE = 10
-LEVELS = {level.name.lower().replace("_", " "): level for level in IsolationLevel}
-OURS = "read committed"
+LEVELS = {level.name.lower().replace("_", "-"): level for level in IsolationLevel}
+OURS = "read-committed"
 # A writer whose moment has passed is refused by each of the others in turn, at worst.
 TRIES_MAX = 10_000
 PROBLEMS_MAX = 20
