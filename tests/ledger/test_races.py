@@ -14,6 +14,7 @@ from sqlalchemy import text
 from support_service.giving import State
 from support_service.ledger import CursorMoved, Ledger, LedgerDown, engine
 from tests.fixtures.reports import gift, polled, pushed, transfer
+from tests.load.races import Plan, by_force, write, wrong
 
 STEPS = 20
 KILLS = 3
@@ -153,3 +154,37 @@ def test_a_writer_that_falls_silent_in_its_turn_loses_it_and_holds_up_nobody_for
         assert tx.execute(text("SELECT count(*) FROM report")).scalar_one() == 1, "it goes on when it is back"
     silent.dispose()
     other.dispose()
+
+
+def test_writers_on_the_same_keys_are_believed_once_each(database_url: str) -> None:
+    together_on_the_same_keys(database_url, Plan(rounds=2, writers=12, keys=12))
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("isolation", ["repeatable-read", "serializable"])
+def test_writers_at_another_level_are_refused_and_never_believed_twice(postgresql_url: str, isolation: str) -> None:
+    with by_force(isolation):
+        together_on_the_same_keys(postgresql_url, Plan(rounds=2, writers=12, keys=12, isolation=isolation))
+
+
+@pytest.mark.postgres
+def test_the_level_of_writers_is_ours_whatever_the_server_is_set_to(postgresql_url: str) -> None:
+    database = engine.Database(postgresql_url)
+    with database.write() as tx:
+        name = tx.execute(text("SELECT current_database()")).scalar_one()
+        tx.execute(text(f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'"))
+    database.dispose()
+    with database.write() as tx:
+        assert tx.execute(text("SHOW default_transaction_isolation")).scalar_one() == "serializable"
+        assert tx.execute(text("SHOW transaction_isolation")).scalar_one() == "read committed"
+    database.dispose()
+
+
+def together_on_the_same_keys(url: str, plan: Plan) -> None:
+    ledgers = [Ledger(url) for _ in range(plan.writers)]
+    met = write(ledgers, plan, 1, 0)
+    # In the second round all are connected, and meet.
+    met.add(write(ledgers, plan, 2, 0))
+    assert wrong(ledgers[0], plan, met) == []
+    for ledger in ledgers:
+        ledger.dispose()

@@ -16,6 +16,13 @@ command -v strace >/dev/null 2>&1 || missing="$missing strace"
 ls /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf >/dev/null 2>&1 || missing="$missing fonts-dejavu-core"
 ls /usr/share/fonts/truetype/liberation/LiberationSans-Regular.ttf >/dev/null 2>&1 || missing="$missing fonts-liberation"
 ls /usr/share/fonts/truetype/noto/NotoSans-Regular.ttf >/dev/null 2>&1 || missing="$missing fonts-noto-core"
+
+# A disk that fails: of use to one test, which is left out where this cannot be had.
+if ! command -v fiu-run >/dev/null 2>&1 && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    waits="-o Acquire::Retries=0 -o Acquire::http::Timeout=10"
+    # shellcheck disable=SC2086 - a list of options
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $waits fiu-utils </dev/null >/dev/null 2>&1
+fi
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
