@@ -18,6 +18,8 @@ pytest_plugins = [
     "tests.fixtures.shared",
     "tests.fixtures.stripe",
     "tests.fixtures.tron",
+    # It brings others of these with it.
+    "tests.fixtures.shops",
 ]
 
 TESTS = Path(__file__).parent

@@ -11,8 +11,6 @@ import pytest
 from support_service.assembly import assemble
 from support_service.demo.stripe import StripeFake
 from support_service.ledger import Ledger
-from support_service.ledger.rate_limits import declined
-from support_service.web.card.guard import LIMITS
 from support_service.web.webhooks import BODY_BYTES_MAX
 from tests.fixtures.cards import CardHouse, card_house
 from tests.fixtures.door import create_site
@@ -109,15 +107,6 @@ def test_only_post_is_heard(house: CardHouse, method: str) -> None:
 
 def test_an_unknown_processor_is_not_heard(house: CardHouse) -> None:
     assert house.app.test_client().post("/webhooks/mono", data=b"{}").status_code == 404
-
-
-def test_a_declined_card_is_counted_once(house: CardHouse) -> None:
-    session = house.reader().session(frequency="once")
-    house.fake.decline(session)
-    events = [event for event in house.fake.events if event["type"] == "payment_intent.payment_failed"]
-    house.deliver(*events, *events)
-    asked = (declined("stripe"), LIMITS.window)
-    assert house.ledger.attempts.count([asked])[asked] == 1
 
 
 def plan_event(house: CardHouse, **changes: object) -> dict[str, Any]:

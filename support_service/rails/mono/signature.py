@@ -7,9 +7,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from threading import Lock
 
-from Crypto.Hash import SHA256
-from Crypto.PublicKey import ECC
-from Crypto.Signature import DSS
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from support_service.giving import Clock
 from support_service.rails.processor import CheckoutDown, CheckoutRefused, NotGenuine
@@ -24,7 +25,7 @@ WAIT_SECONDS_MAX = 1.0
 KEY_CHARACTERS_MAX = 4_096
 # DER of two numbers of 32 bytes takes 72 at most.
 SIGNATURE_BYTES_MIN, SIGNATURE_BYTES_MAX = 8, 72
-CURVE = "NIST P-256"
+CURVE = SECP256R1.name
 
 
 class BadMonoKey(ValueError):
@@ -40,7 +41,7 @@ class Signatures:
     def __init__(self, fetch: Callable[[], object], clock: Clock) -> None:
         self._fetch, self._clock = fetch, clock
         self._lock = Lock()
-        self._key: ECC.EccKey | None = None
+        self._key: EllipticCurvePublicKey | None = None
         self._fetched_at: datetime | None = None
         self._tried_at: datetime | None = None
 
@@ -55,7 +56,7 @@ class Signatures:
         if newer is key or not is_signed(body, signature, newer):
             raise NotGenuine("not signed by the processor")
 
-    def _newer(self, held: ECC.EccKey | None) -> ECC.EccKey:
+    def _newer(self, held: EllipticCurvePublicKey | None) -> EllipticCurvePublicKey:
         """Ask for the key, one thread for all; the held one where it was asked for a moment ago."""
         # Others wait for as long as an answer takes that comes: while mono is silent it holds up one thread.
         if not self._lock.acquire(timeout=WAIT_SECONDS_MAX):
@@ -71,7 +72,7 @@ class Signatures:
         finally:
             self._lock.release()
 
-    def _fetched(self, now: datetime) -> ECC.EccKey:
+    def _fetched(self, now: datetime) -> EllipticCurvePublicKey:
         """Ask for it, unless that failed a moment ago; the very key that is held where it is still the same."""
         rest = TRIED_AGAIN_AFTER if self._key is None else ASKED_AGAIN_AFTER
         if self._tried_at is not None and _is_within(self._tried_at, now, rest):
@@ -86,15 +87,15 @@ class Signatures:
         return self._key if self._key is not None and self._key == key else key
 
 
-def read_key(told: object) -> ECC.EccKey:
-    """Read the base64 of a PEM as mono tells it; raise BadKey."""
+def read_key(told: object) -> EllipticCurvePublicKey:
+    """Read the base64 of a PEM as mono tells it; raise BadMonoKey."""
     if not isinstance(told, str) or len(told) > KEY_CHARACTERS_MAX:
         raise BadMonoKey("no key was told")
     try:
-        key = ECC.import_key(base64.b64decode(told, validate=True).decode("ascii"))
-    except (ValueError, IndexError, TypeError) as error:
+        key = load_pem_public_key(base64.b64decode(told, validate=True))
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise BadMonoKey("the key cannot be read") from error
-    if key.curve != CURVE or key.has_private():
+    if not isinstance(key, EllipticCurvePublicKey) or key.curve.name != CURVE:
         raise BadMonoKey(f"the key is no public one of {CURVE}")
     return key
 
@@ -110,11 +111,11 @@ def read_signature(header: str) -> bytes:
     return signature
 
 
-def is_signed(body: bytes, signature: bytes, key: ECC.EccKey) -> bool:
+def is_signed(body: bytes, signature: bytes, key: EllipticCurvePublicKey) -> bool:
     """Tell whether the body was signed with a key."""
     try:
-        DSS.new(key, "fips-186-3", encoding="der").verify(SHA256.new(body), signature)
-    except ValueError:
+        key.verify(signature, body, ECDSA(SHA256()))
+    except InvalidSignature:
         return False
     return True
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -128,24 +127,6 @@ def test_only_the_card_page_lets_a_form_end_at_the_payment_page(house: CardHouse
 
     assert form_action("/card?lang=en") == f"form-action 'self' {house.fake.url}"
     assert form_action("/support") == "form-action 'self'"
-
-
-def test_s14_a_token_opens_one_payment_page_however_often_it_is_sent(house: CardHouse) -> None:
-    """S14: double click, back button, two tabs."""
-    someone = house.reader()
-    fields = someone.fields()
-    house.clock.advance(seconds=3)
-
-    def press(_: int) -> str:
-        answer = house.reader().client.post("/card?lang=en", data=fields)
-        assert answer.status_code == 303, answer.text
-        return session_of(answer)
-
-    with ThreadPoolExecutor(4) as pool:
-        sessions = set(pool.map(press, range(8)))
-    assert len(sessions) == 1
-    assert house.sessions == 1
-    assert session_of(someone.press(fields)) in sessions
 
 
 def test_the_way_back_leads_to_the_same_payment_page(house: CardHouse) -> None:

@@ -97,18 +97,6 @@ def test_a_gift_is_given_back_in_part_and_then_in_full(house: CardHouse) -> None
     assert person.get(f"/staff/donations/{ref}/refund").status_code == 409
 
 
-def test_a_form_sent_twice_gives_back_once(house: CardHouse) -> None:
-    ref, _ = gift(house)
-    person = house.person()
-    form = person.form(f"/staff/donations/{ref}/refund", "refund")
-    for _ in range(3):
-        assert person.send(form, amount="50", sure="yes").status_code == 303
-    house.deliver_all()
-    held = house.ledger.donation(ref)
-    assert held is not None
-    assert held.donation.refunded_units == 5000
-
-
 @pytest.mark.parametrize(
     "fields",
     [
