@@ -42,10 +42,14 @@ def article_in(found: Donation) -> tuple[ArticleKey, Added] | None:
     """Tell where a gift is summed by its article, and with what; None for what followed none, or does not count."""
     if found.article is None or not found.counted_units:
         return None
-    month = _month(found.payment.occurred_at)
     currency = found.value.currency if found.value else ""
     sums = (1, worth(found.value, found.counted_units, of=found.payment.units))
-    return (month, sha256(found.article), currency, found.article), sums
+    return article_key(found.payment.occurred_at, found.article, currency), sums
+
+
+def article_key(occurred_at: datetime, article: str, currency: str) -> ArticleKey:
+    """Name the sum that a gift of this moment, which followed an article, counts in."""
+    return (_month(occurred_at), sha256(article), currency, article)
 
 
 def move_articles(tx: Connection, changed: Iterable[tuple[Donation | None, Donation | None]]) -> None:

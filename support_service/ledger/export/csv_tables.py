@@ -10,8 +10,9 @@ Numbers get none. Flags are joined by a space, value is JSON, null is an empty c
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial
+from typing import Any
 
 from support_service.giving import Phrase
 from support_service.ledger.export.cells import harmless
@@ -26,9 +27,10 @@ _DECIMALS = ("amount",)
 # Numbers, moments and words of our own: there is nothing in them that a spreadsheet could run.
 _OURS = {
     *("kind", "units", "amount", "refunded_units", "counted_units", "fee_units", "net_units", "state", "direction"),
-    *("block_height", "seen_at", "confirmed_at", "occurred_at", "booking_date"),
+    *("id", "belongs_to", "block_height", "seen_at", "confirmed_at", "occurred_at", "booking_date"),
 }
-_IS_OURS = [name in _OURS for name in FIELDS]
+# Few of each, and in every row.
+_FEW = {"rail", "network", "method", "address", "asset", "bank_class", "bank_rule", "matched_by"}
 
 
 def write(exported: Iterable[Exported], _for: ForPeople) -> Iterator[bytes]:
@@ -53,21 +55,20 @@ def _lines(exported: Iterable[Exported], *, separator: str, decimal_sign: str) -
         row = one.row
         if decimal_sign != ".":
             row |= {name: str(row[name]).replace(".", decimal_sign) for name in _DECIMALS}
-        cells = zip(row.values(), _IS_OURS, strict=True)
-        add(["" if value is None else value if is_ours else _cell(value) for value, is_ours in cells])
+        # What is no text of others stands as it is; the writer leaves a cell empty where there is nothing.
+        cells = zip(row.values(), _HOW_EACH, strict=True)
+        add([value if told is None or value is None else told(value) for value, told in cells])
     yield line.getvalue().encode()
 
 
-def _cell(value: object) -> str:
-    match value:
-        case str():
-            return harmless(value)
-        case list():
-            return " ".join(value)
-        case dict():
-            return _JSON.encode(value)
-    return str(value)
+def _value(value: dict[str, str | None]) -> str:
+    return _JSON.encode(value)
 
+
+# How each field is written; None: as it is.
+_HOW: dict[str, Callable[[Any], str]] = {"flags": " ".join, "value": _value}
+_HOW |= dict.fromkeys(_FEW, lru_cache(maxsize=1024)(harmless))
+_HOW_EACH = [None if name in _OURS else _HOW.get(name, harmless) for name in FIELDS]
 
 _format = partial(ExportFormat, suffix="csv", media_type="text/csv")
 FORMAT = _format("csv", Phrase("Download CSV"), write=write)

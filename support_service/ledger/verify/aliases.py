@@ -26,7 +26,7 @@ from support_service.ledger.tables import (
     waiting_claim,
 )
 from support_service.ledger.verify.parts import CHUNK_ROWS, VerifyMoment, as_stored, raw_units
-from support_service.ledger.verify.reports import check_personal
+from support_service.ledger.verify.reports import check_personal, kept_apart
 
 _AFTER: BindParameter[int] = bindparam("after")
 _UNTIL: BindParameter[int] = bindparam("until")
@@ -221,7 +221,7 @@ def _check_intent_rows(tx: Connection, rows: list[RowMapping]) -> Iterator[str]:
         if not is_sealed or not _says(row):
             yield f"intent {row['ref']} was changed: its hash does not fit its contents"
     wanted = {row["personal_digest"]: f"intent {row['ref']}" for row in rows if row["personal_digest"] is not None}
-    yield from check_personal(tx, "personal", wanted)
+    yield from check_personal(kept_apart(tx, "personal", wanted), "personal", wanted)
 
 
 def _says(row: RowMapping) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from sqlalchemy import Connection, bindparam, func, literal_column, select
 
 from support_service.ledger.engine import Database
-from support_service.ledger.rows import Values, in_chunks
+from support_service.ledger.rows import in_chunks
 from support_service.ledger.search import KeptPeople, Told
 from support_service.ledger.tables import head, search_term
 from support_service.ledger.terms import PERSON, terms_of
@@ -20,15 +20,15 @@ _NEWEST, _COUNT = select(head.c.number), select(func.count()).select_from(search
 
 
 def check_terms(
-    tx: Connection, rows: Sequence[Values], said: Mapping[int, tuple[str, ...]], moment: VerifyMoment
+    tx: Connection, findable: Sequence[Told], bodies: Mapping[str, str | None], moment: VerifyMoment
 ) -> Iterator[str]:
-    """Hold the terms of a chunk of donations against what these say now; said: what was said of people, by digest."""
-    findable = [Told(row, said.get(row["id"], ())) for row in rows]
-    people = KeptPeople(tx, findable)
+    """Hold the terms of a chunk of donations against what these say now; bodies: what is kept of people, by digest."""
+    people = KeptPeople(tx, findable, bodies)
     expected: dict[int, frozenset[str]] = {}
-    for row, one in zip(rows, findable, strict=True):
+    for one in findable:
         try:
-            expected[row["id"]] = terms_of({**row, "units": int(row["units"] or 0)}, people.of(one))
+            whole = {**one.row, "units": int(one.row["units"] or 0)}
+            expected[whole["id"]] = terms_of(whole, people.of(one))
         except (ValueError, TypeError, AssertionError, KeyError):
             continue  # damaged, and told of as that
     if not expected:
@@ -36,14 +36,13 @@ def check_terms(
     moment.terms += sum(map(len, expected.values()))
     held: dict[int, set[str]] = {number: set() for number in expected}
     here = {"first": min(expected), "last": max(expected)}
-    terms = sorted({term for terms in expected.values() for term in terms})
-    # A person's words are looked for from the gift's side, too: none may be left that nothing says any more.
-    told = [*tx.execute(_OF_PEOPLE, here)]
-    for chunk in in_chunks(terms):
-        told += tx.execute(_OF_TERMS, {**here, "terms": chunk})
+    # A person's words are looked for from the gift's side: none may be left that nothing says any more.
+    told = [*tx.execute(_OF_PEOPLE, here).all()]
+    for chunk in in_chunks(sorted({term for terms in expected.values() for term in terms if term < PERSON})):
+        told += tx.execute(_OF_TERMS, {**here, "terms": chunk}).all()
     for term, number in told:
         held.setdefault(number, set()).add(term)
-    for row in rows:
+    for row in (one.row for one in findable):
         if row["id"] in expected and held[row["id"]] != expected[row["id"]]:
             yield f"donation {row['id']} ({row['ref']}) is not found by what it says: its search terms are others"
 
