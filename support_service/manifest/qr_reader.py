@@ -8,7 +8,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 
 from qrcode.base import EXP_TABLE, LOG_TABLE, rs_blocks
@@ -20,6 +20,8 @@ from support_service.qr import PNG_MODULE_PIXELS, QUIET_ZONE_MODULES, Modules
 # Larger than any code of ours: version 40.
 SIDE_MODULES_MAX = 177
 PNG_BYTES_MAX = 1 << 20
+# The same few codes stand on page after page.
+DRAWINGS_KEPT_MAX = 256
 
 _SVG = re.compile(
     r'<svg xmlns="http://www\.w3\.org/2000/svg" viewBox="0 0 (\d+) \1" role="img" aria-label="[^"<>]*"'
@@ -39,6 +41,7 @@ class NoCode(ValueError):
     """A picture is not a code in our own form, or a phone would not read it; the text says why."""
 
 
+@lru_cache(DRAWINGS_KEPT_MAX)
 def read_svg(text: str) -> str:
     """Read the text of a code that `qr.svg` drew; raises Unreadable."""
     found = _SVG.fullmatch(text.strip())

@@ -17,7 +17,6 @@ from support_service.giving import Frequency, Intent
 from support_service.ledger import ForPeople
 from support_service.ledger.export import csv_tables
 from support_service.settings import SettingsError
-from tests.fixtures.database import Cluster
 from tests.fixtures.reports import NOON
 from tests.fixtures.statements import Bookkeeper, Json, booked_units, bookkeeper, gift_units, said
 from tests.rails.bank.test_orders import OVERLAPPING
@@ -29,17 +28,10 @@ KINDS = {"gift": "donation", "review": "review", "registry": "review"}
 KINDS |= {"payout_stripe": "payout", "payout_acquirer": "payout"}
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bookkeeper]:
-    if request.param == "sqlite":
-        with bookkeeper(tmp_path, f"sqlite:///{tmp_path}/books.db") as made:
-            yield made
-        return
-    cluster: Cluster = request.getfixturevalue("cluster")
-    name = cluster.create()
-    with bookkeeper(tmp_path, cluster.url(name)) as made:
+@pytest.fixture
+def books(tmp_path: Path, database_url: str) -> Iterator[Bookkeeper]:
+    with bookkeeper(tmp_path, database_url) as made:
         yield made
-    cluster.drop(name)
 
 
 @pytest.fixture

@@ -1,9 +1,13 @@
 """Card testing: a flood opens few payment pages, a reader among it still gives, and nothing else closes."""
 
+import contextlib
 import os
 import secrets
+import shutil
+import sqlite3
 from collections.abc import Iterator
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,8 +22,7 @@ from tests.fixtures.staff import FrozenClock
 
 # All of it where somebody wants to see it: CARD_ATTEMPTS=10000.
 ATTEMPTS = int(os.environ.get("CARD_ATTEMPTS", "300"))
-# After so many within one window cards are slowed down.
-ENOUGH = LIMITS.all_max + 20
+CALM = "198.51.100.9"
 ADDRESSES = [f"127.0.{net}.{host}" for net in range(25) for host in (1, 2)]
 
 
@@ -55,6 +58,42 @@ def flood(house: CardHouse, attempts: int) -> list[int]:
     return [attacker.press(fields, seconds=0).status_code for attacker, fields in answers]
 
 
+@dataclass(frozen=True)
+class Flood:
+    """What a flood left: the books, its last moment, its answers, and the form of a reader who looked before it."""
+
+    books: bytes
+    secret: Path
+    now: datetime
+    sessions: int
+    statuses: list[int]
+    calm_fields: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def flood_once(tmp_path_factory: pytest.TempPathFactory) -> Flood:
+    """One flood for all tests that begin after one."""
+    folder, clock = tmp_path_factory.mktemp("flood"), FrozenClock()
+    with StripeFake(clock=clock) as fake:
+        house = card_house(folder, f"sqlite:///{folder}/ledger.db", fake, clock)
+        fields = house.reader(CALM).fields()
+        statuses = flood(house, ATTEMPTS)
+        with contextlib.closing(sqlite3.connect(folder / "ledger.db")) as books:
+            books.execute("VACUUM INTO ?", [str(folder / "copy.db")])
+        secret = house.app.extensions["support"].assembly.settings.web.secret_file
+        return Flood((folder / "copy.db").read_bytes(), secret, clock.now, house.sessions, statuses, fields)
+
+
+@pytest.fixture
+def flooded(tmp_path: Path, flood_once: Flood) -> Iterator[CardHouse]:
+    """A house at the end of that flood."""
+    (tmp_path / "ledger.db").write_bytes(flood_once.books)
+    shutil.copy(flood_once.secret, tmp_path)
+    clock = FrozenClock(flood_once.now)
+    with StripeFake(clock=clock, seed="after the flood") as fake:
+        yield card_house(tmp_path, f"sqlite:///{tmp_path}/ledger.db", fake, clock)
+
+
 def solve(reader: CardReader, **asked: str) -> int:
     """Give as a person does: look, answer the small question when there is one, take the time."""
     answer = reader.press(answered(confirm_fields(reader.look(**asked))), seconds=10)
@@ -80,25 +119,22 @@ def decline(house: CardHouse, times: int, payment: str = "", intent: str | None 
     return look(at, "stripe").declined
 
 
-def test_a_flood_opens_few_pages_and_a_reader_among_it_gives(house: CardHouse) -> None:
-    statuses = flood(house, ATTEMPTS)
+def test_a_flood_opens_few_pages_and_a_reader_among_it_gives(flooded: CardHouse, flood_once: Flood) -> None:
     cap = LIMITS.all_max + 25
-    assert house.sessions == statuses.count(303) <= cap
-    assert set(statuses) <= {303, 429}
-    assert look(house.app.extensions["support"], "stripe").mode is Mode.SLOWED
-    before = house.sessions
-    donors = [solve(house.reader(f"198.51.{net}.9")) for net in range(20)]
+    assert flood_once.sessions == flood_once.statuses.count(303) <= cap
+    assert set(flood_once.statuses) <= {303, 429}
+    assert look(flooded.app.extensions["support"], "stripe").mode is Mode.SLOWED
+    donors = [solve(flooded.reader(f"198.51.{net}.9")) for net in range(20)]
     assert donors == [303] * 20, "the first attempt from a quiet network is asked a question, never refused"
-    assert house.sessions == before + 20
-    assert house.reader().client.get("/support").status_code == 200
+    assert flooded.sessions == 20
+    assert flooded.reader().client.get("/support").status_code == 200
 
 
-def test_a_flood_ends_and_all_is_as_before(house: CardHouse) -> None:
-    flood(house, ENOUGH)
-    house.clock.advance(minutes=11)
-    answer = house.reader(ADDRESSES[0]).look()
+def test_a_flood_ends_and_all_is_as_before(flooded: CardHouse) -> None:
+    flooded.clock.advance(minutes=11)
+    answer = flooded.reader(ADDRESSES[0]).look()
     assert "answer" not in confirm_fields(answer)
-    assert house.reader(ADDRESSES[0]).give().status_code == 303
+    assert flooded.reader(ADDRESSES[0]).give().status_code == 303
 
 
 def test_one_address_waits_while_its_neighbours_give(either: CardHouse) -> None:
@@ -138,24 +174,19 @@ def test_a_double_click_is_one_attempt(either: CardHouse) -> None:
     assert one.give(amount="300").status_code == 303
 
 
-def test_a_wrong_answer_is_asked_again(house: CardHouse) -> None:
-    flood(house, ENOUGH)
-    donor = house.reader("198.51.100.9")
+def test_a_wrong_answer_is_asked_again(flooded: CardHouse) -> None:
+    donor = flooded.reader(CALM)
     fields = confirm_fields(donor.look())
-    before = house.sessions
     answer = donor.press({**fields, "answer": "99"}, seconds=10)
     assert answer.status_code == 429
-    assert house.sessions == before
+    assert flooded.sessions == 0
     again = confirm_fields(answer)
     assert again["token"] != fields["token"]
     assert solve(donor) == 303
 
 
-def test_a_calm_token_is_asked_a_question_when_it_comes_back_in_a_flood(house: CardHouse) -> None:
-    donor = house.reader("198.51.100.9")
-    fields = donor.fields()
-    flood(house, ENOUGH)
-    answer = donor.press(fields, seconds=10)
+def test_a_calm_token_is_asked_a_question_when_it_comes_back_in_a_flood(flooded: CardHouse, flood_once: Flood) -> None:
+    answer = flooded.reader(CALM).press(flood_once.calm_fields, seconds=10)
     assert answer.status_code == 429
     assert "answer" in confirm_fields(answer)
 
