@@ -195,6 +195,16 @@ def test_a_sum_of_two_meanings_is_asked_back_in_place(origin: str, visit: Visit)
     assert "1\u00a0UAH" in page.inner_text("#method-iban .act")
 
 
+@pytest.mark.parametrize("font", FONTS)
+def test_four_long_sums_stand_two_and_two_on_a_phone(origin: str, visit: Visit, font: str) -> None:
+    page = visit(size=PHONE, font=font).page
+    page.goto(f"{origin}/support?lang=en&currency=UAH")
+    for width, rows in ((PHONE[0], [2, 2]), (WIDE_PHONE[0], [2, 2]), (DESKTOP[0], [4])):
+        page.set_viewport_size({"width": width, "height": 800})
+        tops = page.eval_on_selector_all(".preset:visible", "all => all.map(one => one.getBoundingClientRect().top)")
+        assert sorted(tops.count(top) for top in set(tops)) == rows
+
+
 @pytest.mark.parametrize("lang", ["uk", "en"])
 @pytest.mark.parametrize("query", ["", "&amount=200&currency=UAH&frequency=once"])
 @pytest.mark.parametrize("font", FONTS)
@@ -217,6 +227,10 @@ def test_a_desk_shows_every_way_with_its_code_on_the_first_screen_and_a_half(ori
             assert box is not None and box["y"] + box["height"] <= 1.5 * DESKTOP[1], key
         code = page.locator("#method-iban svg").bounding_box()
         assert code is not None and code["width"] >= 264, "the densest code is the largest"
+        for key in ("iban", "eth", "btc"):
+            title = page.locator(f"#title-{key}").bounding_box()
+            button = page.locator(f"#method-{key} .act").bounding_box()
+            assert title is not None and button is not None and title["x"] + title["width"] <= button["x"], key
 
 
 def test_the_coin_comes_first_and_then_its_networks(origin: str, visit: Visit) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import Blueprint, Response, abort, make_response, redirect, render_template, request, url_for
+from flask_babel import format_date
 from werkzeug.wrappers import Response as BaseResponse
 
 from support_service.giving import CardCurrency, Frequency, Intent, Phrase, Plan
@@ -54,13 +55,14 @@ blueprint.after_request(thanks.keep_to_yourself)
 class Regular:
     """One regular gift: what was chosen, the plan as the processor tells it (None: not yet), and who charges it.
 
-    ended are the processor's words for plans that charge no more.
+    ended are the processor's words for plans that charge no more, failing for those whose last payment failed.
     """
 
     intent: Intent
     plan: Plan | None
     processor: Processor
     ended: frozenset[str]
+    failing: frozenset[str]
 
     @property
     def money(self) -> Money:
@@ -77,6 +79,11 @@ class Regular:
     def is_paused(self) -> bool:
         """Tell whether nothing is charged until it is resumed."""
         return bool(self.plan and self.plan.terms and self.plan.terms.is_paused)
+
+    @property
+    def is_failing(self) -> bool:
+        """Tell whether its last payment failed, which another card would mend."""
+        return self.plan is not None and self.plan.state in self.failing
 
 
 @blueprint.after_request
@@ -227,20 +234,22 @@ def _regular(at: Service, ledger: Ledger, ref: str) -> Regular | None:
     processor = None if intent is None else at.processors.get(intent.method)
     if intent is None or processor is None or intent.frequency is Frequency.ONCE:
         return None
-    ended = at.configured.rails[processor.key].ended_plans
-    return Regular(intent, ledger.plan_of(ref), processor, ended)
+    rail = at.configured.rails[processor.key]
+    return Regular(intent, ledger.plan_of(ref), processor, rail.ended_plans, rail.failing_plans)
 
 
 def _page(regular: Regular, alert: Phrase | None = None, *, told: Phrase | None = None, status: int = 200) -> Response:
     at, plan = service(), regular.plan
     next_at = plan.terms.next_at if plan is not None and plan.terms is not None else None
+    next_day = day_of(next_at, at.zone) if next_at is not None else None
     page = render_template(
         "plan.html",
         regular=regular,
         plan=plan,
         alert=alert,
         told=told,
-        next_day=day_of(next_at, at.zone).isoformat() if next_at is not None else "",
+        next_day=next_day,
+        next_words=format_date(next_day, "d MMMM y") if next_day is not None else "",
         sums=_other_sums(at, regular),
         can_change=isinstance(regular.processor, ChangesPlans),
         can_be_found=can_be_asked(at),

@@ -127,7 +127,7 @@
 
     #transfers(texts, mayOpen) {
       return make("details", { part: "transfers", open: mayOpen && (this.parentElement?.clientWidth ?? 0) >= WIDE_PIXELS }, [
-        make("summary", {}, [`${texts.transfer}: ${texts.names.join(" · ")}`]),
+        make("summary", {}, [`${texts.transfer}: ${texts.names.join("\u00a0· ")}`]),
         ...texts.ways.map((way) => this.#way(way, texts)),
       ]);
     }

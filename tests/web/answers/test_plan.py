@@ -103,7 +103,8 @@ def test_the_processor_is_told_the_code_and_writes_it_on_its_receipts(house: Car
 def test_it_says_when_and_how_much_comes_next(giver: Giver) -> None:
     page = giver.look()
     assert "200\u00a0UAH" in page
-    assert 'datetime="2026-06-20"' in page
+    assert '<time datetime="2026-06-20">20 June 2026</time>' in page
+    assert '<time datetime="2026-06-20">20 червня 2026</time>' in giver.look(lang="uk")
     assert "Олена" not in page
     assert "reader@example.org" not in page
 
@@ -116,6 +117,16 @@ def test_two_clicks_stop_it(house: CardHouse, giver: Giver) -> None:
     assert giver.do("pause", nonce="0" * 32).status_code == 409
     assert "<form" not in giver.look()
     assert house.ledger.verify() == []
+
+
+def test_a_payment_that_failed_is_told_to_whoever_gives(house: CardHouse, giver: Giver) -> None:
+    assert "The last payment failed" not in giver.look()
+    house.clock.advance(days=31)
+    house.fake.renew(giver.plan, is_ok=False)
+    house.deliver_all()
+    page = giver.look()
+    assert "The last payment failed" in page
+    assert "Change the card" in page
 
 
 def test_a_pause_charges_nothing_and_it_goes_on_afterwards(house: CardHouse, giver: Giver) -> None:
