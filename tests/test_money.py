@@ -57,7 +57,7 @@ def test_the_machine_form_is_read_strictly(text: str) -> None:
 def test_a_refusal_names_what_was_written_and_no_more_than_forty_characters_of_it(
     read: Callable[[str, Asset], Money],
 ) -> None:
-    with pytest.raises(BadAmount, match=f"^'{'x' * 40}' is not an amount such as "):
+    with pytest.raises(BadAmount, match=rf"^'{'x' * 40}' is not an amount such as "):
         read("x" * 41, UAH)
 
 
@@ -96,7 +96,7 @@ def test_people_type_commas_dots_and_spaces(text: str, units: int | None) -> Non
 @pytest.mark.parametrize("text", ["1,000", "1.000", "12,345", "999.999"])
 @pytest.mark.parametrize("asset", [UAH, KWD, JPY], ids=lambda asset: asset.code)
 def test_what_may_be_thousands_or_decimals_is_asked_back(text: str, asset: Asset) -> None:
-    with pytest.raises(AmbiguousAmount, match=f"^'{text}' may mean two amounts; write it without a thousands mark$"):
+    with pytest.raises(AmbiguousAmount, match=rf"^'{text}' may mean two amounts; write it without a thousands mark$"):
         parse_typed(text, asset)
 
 
@@ -106,7 +106,7 @@ def test_more_than_three_digits_before_a_mark_or_a_zero_leave_one_reading(text: 
 
 
 def test_a_long_amount_that_is_asked_back_is_named_in_forty_characters() -> None:
-    with pytest.raises(AmbiguousAmount, match="^'1,000[ ]{35}' may"):
+    with pytest.raises(AmbiguousAmount, match=r"^'1,000[ ]{35}' may"):
         parse_typed("1,000" + " " * 36, UAH)
 
 
@@ -127,7 +127,7 @@ def test_no_text_breaks_the_reader(text: str) -> None:
 
 
 def test_two_assets_do_not_add_up() -> None:
-    with pytest.raises(AssetMismatch, match="code='ETH'.* and .*code='UAH'.* are different assets"):
+    with pytest.raises(AssetMismatch, match=r"code='ETH'.* and .*code='UAH'.* are different assets"):
         Money(1, ETH) + Money(1, UAH)
     with pytest.raises(AssetMismatch):
         Money(1, UAH) - Money(1, ETH)
