@@ -47,6 +47,8 @@ from support_service.giving import (
 from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.errors import BadRecord
 
+# Under which a claim keeps what is said of a line of a bank's account.
+OF_LINE = "bank"
 _PERSONAL = re.compile(r'(?<!\\)"personal":"([0-9a-f]{64})"')
 
 # Stands for the money of a claim that names no person, and so is written alike whatever it is about.
@@ -377,7 +379,7 @@ def _payment(claim: PaymentClaim, body: str | None) -> dict[str, object]:
         # Left out where there is none: claims made before there were intents read as they always did.
         **({} if claim.intent is None else {"intent": claim.intent}),
         # Left out of all that is no line of a bank account, for the same reason.
-        **({} if claim.bank is None else {"bank": _bank(claim.bank)}),
+        **({} if claim.bank is None else {OF_LINE: _bank(claim.bank)}),
     }
 
 

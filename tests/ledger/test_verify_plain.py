@@ -30,7 +30,7 @@ from support_service.ledger.postings import postings_for
 from support_service.ledger.rows import StoredObservation, believed, donation_values, identity_values, no_values
 from support_service.ledger.verify.donations import check_donation, is_plain
 from support_service.ledger.verify.parts import VerifyMoment
-from support_service.ledger.verify.plain import Said
+from support_service.ledger.verify.plain import ClaimAsStored
 
 NOON = datetime(2026, 3, 29, 0, 59, 59, 999_999, tzinfo=UTC)
 NEWEST = 9
@@ -122,9 +122,9 @@ def _legs(identity: Identity, kept: list[StoredObservation]) -> list[tuple[int, 
     return [(number, leg.account, leg.network, leg.asset, str(leg.units)) for number, leg in legs]
 
 
-def _said(kept: list[StoredObservation]) -> list[Said]:
+def _said(kept: list[StoredObservation]) -> list[ClaimAsStored]:
     seen = [(one.text, one.observed) for one in kept]
-    return [Said(one.part, text, one.report_number, to_micros(one.accepted_at)) for text, one in seen]
+    return [ClaimAsStored(one.part, text, one.report_number, to_micros(one.accepted_at)) for text, one in seen]
 
 
 @given(told=histories())

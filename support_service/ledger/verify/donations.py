@@ -28,7 +28,7 @@ from support_service.ledger.rows import (
 from support_service.ledger.search import Told
 from support_service.ledger.tables import donation, observation, posting, report
 from support_service.ledger.verify.parts import CHUNK_ROWS, VerifyMoment, as_stored, raw_units
-from support_service.ledger.verify.plain import Said, plain
+from support_service.ledger.verify.plain import ClaimAsStored, plain
 from support_service.ledger.verify.reports import check_personal, kept_apart
 from support_service.ledger.verify.search import check_terms
 
@@ -104,15 +104,15 @@ def check_chunk(tx: Connection, found: Sequence[RowMapping], moment: VerifyMomen
     yield from check_terms(tx, [Told(row, said[row["id"]]) for row in rows], held, moment)
 
 
-def _told(tx: Connection, ids: list[int]) -> dict[int, list[Said]]:
+def _told(tx: Connection, ids: list[int]) -> dict[int, list[ClaimAsStored]]:
     """Read what was said of these donations as it stands there, oldest first."""
-    found: dict[int, list[Said]] = {number: [] for number in ids}
+    found: dict[int, list[ClaimAsStored]] = {number: [] for number in ids}
     for number, *one in tx.execute(_SAID, {"ids": ids}).all():
-        found[number].append(Said(*one))
+        found[number].append(ClaimAsStored(*one))
     return found
 
 
-def is_plain(row: Values, said: list[Said], legs: list[Booked], moment: VerifyMoment) -> bool:
+def is_plain(row: Values, said: list[ClaimAsStored], legs: list[Booked], moment: VerifyMoment) -> bool:
     """Try the short way: whether all of it holds; it is counted as the long way counts then."""
     found = plain(row, said, legs, last_report=moment.last_report)
     if found is None:

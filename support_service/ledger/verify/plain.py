@@ -11,7 +11,7 @@ from typing import Any
 
 from support_service.giving import PAYMENT_PART, Direction, Flag, Identity, is_split_off, value_part
 from support_service.ledger.article_totals import article_key
-from support_service.ledger.canonical import personal_digest
+from support_service.ledger.canonical import OF_LINE, personal_digest
 from support_service.ledger.columns import from_micros
 from support_service.ledger.kept_sums import Added, Key
 from support_service.ledger.quarters import QUARTER_MICROS
@@ -23,7 +23,7 @@ _EMPTY = ("withheld_units", "open_parts", "match", "link", "linked_to", "split",
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ClaimAsStored:
     """One stored observation: its part, the text of its claim, its report, and when that was accepted."""
 
     part: str
@@ -41,7 +41,9 @@ class Plain:
     article: tuple[Key, Added] | None
 
 
-def plain(row: Values, said: Sequence[Said], legs: Sequence[tuple[Any, ...]], *, last_report: int) -> Plain | None:
+def plain(
+    row: Values, said: Sequence[ClaimAsStored], legs: Sequence[tuple[Any, ...]], *, last_report: int
+) -> Plain | None:
     """Hold a row and its postings against what was said; None: not such a gift, or something of it does not hold."""
     is_few = 0 < len(said) <= 2 and row["direction"] == Direction.IN
     if not is_few or any(one.report_number > last_report for one in said):
@@ -99,8 +101,8 @@ def _is_value(value: Mapping[str, Any], part: str, units: int) -> bool:
     )
 
 
-def _expected(payment: Said, claim: Mapping[str, Any], units: int, fee: int | None) -> dict[str, Any]:
-    bank = claim.get("bank") or {}
+def _expected(payment: ClaimAsStored, claim: Mapping[str, Any], units: int, fee: int | None) -> dict[str, Any]:
+    line = claim.get(OF_LINE) or {}
     expected: dict[str, Any] = {name: claim[name] for name in _AS_SAID}
     expected |= dict.fromkeys(_EMPTY)
     return expected | {
@@ -113,9 +115,9 @@ def _expected(payment: Said, claim: Mapping[str, Any], units: int, fee: int | No
         "personal_digest": personal_digest(payment.claim),
         "confirmed_at": payment.accepted_at,
         "intent": claim.get("intent"),
-        "bank_class": bank.get("class"),
-        "bank_rule": bank.get("rule"),
-        "booking_date": bank.get("day"),
+        "bank_class": line.get("class"),
+        "bank_rule": line.get("rule"),
+        "booking_date": line.get("day"),
     }
 
 
