@@ -121,7 +121,7 @@ class Letters:
             covered = voice.sum(Money(intent.covered_fee_units, asset))
             yield voice.say(Phrase("Of it, to cover the fee")), covered
         if gift.refunded_units:
-            yield voice.say(Phrase("Given back since")), voice.sum(Money(gift.refunded_units, asset))
+            yield voice.say(Phrase("Refunded since")), voice.sum(Money(gift.refunded_units, asset))
         yield voice.say(Phrase("Day")), gift.payment.occurred_at.astimezone(publisher.zone).date().isoformat()
         yield voice.say(Phrase("Way to give")), self._room.title(gift.payment.method, voice)
         yield voice.say(Phrase("To whom")), publisher.legal or publisher.named(voice.lang)

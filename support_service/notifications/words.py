@@ -21,7 +21,7 @@ TITLES = {
     "large_gift": Phrase("A large gift: %(sum)s"),
     "first_of_day": Phrase("The first gift of the day: %(sum)s"),
     "gift_withdrawn": Phrase("A gift no longer counts: %(sum)s"),
-    "refund": Phrase("Given back: %(back)s of %(sum)s"),
+    "refund": Phrase("Refunded: %(back)s of %(sum)s"),
     "dispute": Phrase("A payer disputes a gift: %(sum)s"),
     "dispute_ended": Phrase("A dispute has ended: %(sum)s is %(state)s"),
     "monthly_begun": Phrase("A new regular gift: %(sum)s"),

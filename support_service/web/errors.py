@@ -23,7 +23,7 @@ LANG_CHARS_LOOKED_AT = 2_048
 
 _TEXTS = {
     400: (lazy_gettext("This request is not one we understand"), lazy_gettext("Please start again from the page.")),
-    403: (lazy_gettext("This is not open to you"), lazy_gettext("Sign in with an account that may do this.")),
+    403: (lazy_gettext("You have no access to this page"), lazy_gettext("Sign in with an account that may do this.")),
     404: (lazy_gettext("There is no such page"), lazy_gettext("The address may be old or have a typing error.")),
     405: (lazy_gettext("This cannot be done here"), lazy_gettext("Please start again from the page.")),
     408: (lazy_gettext("That took too long"), lazy_gettext("Your connection may be slow. Please try again.")),

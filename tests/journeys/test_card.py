@@ -13,6 +13,7 @@ from playwright.sync_api import Page
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from support_service.assembly import assemble
+from support_service.demo.article import create_sample_app
 from support_service.demo.stripe import SECRET, Endpoint, StripeFake
 from support_service.ledger import Ledger
 from support_service.web.reader.widget import frame_height
@@ -110,6 +111,20 @@ def test_a_gift_from_the_page_to_the_thanks(town: Town, visit: Visit, *, has_scr
     assert (total.method, total.count) == ("stripe", 1)
     strangers = [url for url in visitor.requests if not url.startswith((town.origin, town.fake.url, "data:"))]
     assert strangers == []
+
+
+def test_a_card_gift_from_the_article_takes_two_taps_to_the_processors_page(
+    calm_town: Town, serve: Serve, visit: Visit
+) -> None:
+    article = serve(create_sample_app(calm_town.origin, "Militarnyi", "uk"))
+    page = visit(size=PHONE).page
+    page.goto(article, wait_until="networkidle")
+    page.click("support-block .amount >> text=200 >> nth=0")
+    page.wait_for_url(f"{calm_town.origin}/card?**")
+    page.click("form.confirm .button")
+    page.wait_for_url("**/c/pay/**")
+    (session,) = calm_town.fake.account.all("checkout.session")
+    assert (session["amount_total"], session["currency"]) == (200_00, "uah")
 
 
 def test_going_back_and_on_finds_the_same_payment_page(calm_town: Town, visit: Visit) -> None:

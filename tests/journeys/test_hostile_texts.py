@@ -1,15 +1,33 @@
 """Five hundred texts that would like to be more: in names, messages, titles and addresses, before a real browser."""
 
+import csv
+import io
+import json
+import re
+import zipfile
+from dataclasses import replace
+from html import unescape
 from itertools import product
-from urllib.parse import quote
+from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import pytest
 from playwright.sync_api import Page
 
+from support_service.assembly import assemble
+from support_service.commands.notify import build_telling, newsroom
+from support_service.demo.stripe import StripeFake
 from support_service.giving import Personal
+from support_service.ledger.outbox import MessageStanding
+from support_service.notifications.letters import Letters
+from support_service.watcher import run_once
+from support_service.web.reader.articles import Article
+from support_service.web.snippet import write_snippet
 from tests.fixtures.browser import Serve, Visit
+from tests.fixtures.cards import card_house
 from tests.fixtures.reports import gift, pushed
-from tests.fixtures.staff import ANNA, PASSWORD, House
+from tests.fixtures.staff import ANNA, PASSWORD, FrozenClock, House
+from tests.ledger.export.test_formats import named, written
 
 pytestmark = pytest.mark.browser
 
@@ -74,6 +92,87 @@ def test_what_strangers_write_is_text_to_readers(house: House, visit: Visit) -> 
         assert more_than_text(page, [answer.text for answer in answers]) == []
 
 
+def address_of(text: str) -> str:
+    return f"https://example.com/{quote(text, safe='/:;=()')}"
+
+
+def test_what_strangers_write_is_text_where_the_page_is_embedded_and_in_newsletters(house: House, visit: Visit) -> None:
+    """In oEmbed's answer, which holds one frame of ours, and in the plain block with the article in its links."""
+    page, client = visit().page, house.app.test_client()
+    for texts in _BATCHES:
+        answers, blocks = [], []
+        for text in texts:
+            ours = "http://127.0.0.1:8000/support?" + urlencode({"title": text, "article": address_of(text)})
+            told = json.loads(client.get("/oembed", query_string={"url": ours}).text)
+            frame = re.findall(
+                r"<iframe src=\"http://127\.0\.0\.1:8000/widget\?[^\"<>]*\"[^<>]*></iframe>", told["html"]
+            )
+            assert len(frame) == 1
+            answers.append(told["html"].replace(frame[0], ""))
+            with house.app.test_request_context("/?lang=en"):
+                blocks.append(write_snippet("en", "block", Article(address_of(text), text)))
+        assert more_than_text(page, answers) == []
+        assert more_than_text(page, blocks) == []
+
+
+def test_what_a_giver_writes_is_text_on_the_card_form(tmp_path: Path, sqlite_url: str, visit: Visit) -> None:
+    """As it came with the article, and name and words given back when the sum is asked once more."""
+    page, clock = visit().page, FrozenClock()
+    with StripeFake(clock=clock) as fake:
+        house = card_house(tmp_path, sqlite_url, fake, clock)
+        client, seen = house.app.test_client(), 0
+        for number, texts in enumerate(_BATCHES):
+            answers = []
+            for place, text in enumerate(texts):
+                told = {"amount": "200", "currency": "UAH", "frequency": "once", "lang": "en"}
+                told |= {"title": text, "article": address_of(text)}
+                answers.append(client.get("/card", query_string=told))
+                if place % 10 == number:
+                    typed = told | {"name": text, "message": text, "token": text, "exact": "200"}
+                    place_of = {"REMOTE_ADDR": f"203.0.{number}.{place}"}
+                    answers.append(client.post("/card?lang=en", data=typed, environ_base=place_of))
+                    seen += "</textarea>" in answers[-1].text
+            assert more_than_text(page, [answer.text for answer in answers]) == []
+        assert seen, "a form that comes back holds what was typed"
+        house.ledger.dispose()
+
+
+def test_letters_hold_texts_of_the_publisher_alone_and_those_as_text(
+    tmp_path: Path, sqlite_url: str, visit: Visit
+) -> None:
+    """What readers wrote stands in no letter. Whatever a publisher is called is text in HTML, subject and on paper."""
+    visitor, clock = visit(), FrozenClock()
+    page = visitor.page
+    with StripeFake(clock=clock) as fake:
+        table = '[mail]\nhost = "127.0.0.1"\nport = 1\nfrom = "support@example.org"\n\n[publisher]'
+        house = card_house(tmp_path, sqlite_url, fake, clock, changes={"[publisher]": table})
+        assembly = assemble(house.file)
+        teller, *_others = build_telling(assembly, house.ledger, clock=clock)
+        run_once([teller], house.ledger)
+        reader = house.reader()
+        answer = reader.press({**reader.fields(article=address_of(TEXTS[0])), "name": TEXTS[1], "message": TEXTS[2]})
+        fake.pay(re.findall(r"cs_\w+", answer.headers["Location"])[0])
+        house.deliver_all()
+        run_once([teller], house.ledger)
+        room = newsroom(assembly)
+        waiting = house.ledger.outbox.list(MessageStanding.WAITING)
+        (held,) = [one for one in waiting if one.news.kind == "receipt"]
+        mine = Letters(room, house.ledger).write(held)
+        for text in TEXTS[:3]:
+            assert text not in "".join(mine.lines) + mine.html + unescape(mine.html)
+        pages = []
+        for text in TEXTS:
+            called = replace(room, publisher=room.publisher.model_copy(update={"legal": text, "contact": text}))
+            pages.append(Letters(called, house.ledger).write(held))
+        assert more_than_text(page, [one.html for one in pages]) == []
+        page.set_content(pages[0].html)
+        assert page.get_attribute("html", "data-owned") is None
+        for letter in pages[:: len(_DRESSES)]:
+            assert not re.search(rb"/(JavaScript|JS|Launch|URI|AA)\b|/OpenAction (?!\[)", letter.files[0].body)
+        house.ledger.dispose()
+    assert visitor.complaints == []
+
+
 def test_what_strangers_write_is_text_to_staff(house: House, serve: Serve, visit: Visit) -> None:
     """In name, message and article of a gift: on every page of the list, really opened, and on single gifts.
 
@@ -86,6 +185,13 @@ def test_what_strangers_write_is_text_to_staff(house: House, serve: Serve, visit
             for place, text in enumerate(texts)
         )
         house.ledger.accept(pushed(f"odd {number}", *gifts))
+    for name in ("csv", "csv-excel"):
+        table = written(house.ledger, named(name)).decode().removeprefix("\ufeff")
+        for separator in ";,":
+            cells = (cell for row in csv.reader(io.StringIO(table, newline=""), delimiter=separator) for cell in row)
+            assert not any(cell.lstrip('" \u00a0\ufeff\u200b\x01').startswith(("=", "+", "@")) for cell in cells)
+    sheets = zipfile.ZipFile(io.BytesIO(written(house.ledger, named("xlsx"))))
+    assert not any(re.search(r"<f[ >]", sheets.read(name).decode()) for name in sheets.namelist())
     visitor = visit()
     page, origin = visitor.page, serve(house.app)
     page.goto(f"{origin}/staff/login?lang=en")

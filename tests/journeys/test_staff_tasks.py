@@ -103,7 +103,7 @@ def test_the_eight_tasks_of_a_day_take_few_taps(house: CardHouse, serve: Serve, 
 
     # Give it back.
     hand.go("table.donations a.whole-row")
-    hand.go("text=Give back…")
+    hand.go("text=Refund…")
     hand.tick("#sure")
     hand.go("main form[action*='/refund'] button")
     assert [one["payment_intent"] for one in house.fake.account.all("refund")] == [payment]

@@ -7,6 +7,7 @@ import pytest
 from flask import Flask, Response
 
 from support_service.demo.article import create_sample_app
+from support_service.rails.bank import nbu
 from support_service.supervisor import reserve_port
 from support_service.web.reader.widget import FRAME_WIDTH, frame_height
 from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit, barriers
@@ -103,6 +104,37 @@ def test_the_block_leads_to_our_page_with_the_article(
     assert page.inner_text(".came-from a") == title
     page.click(".came-from a")
     page.wait_for_url(f"{article}/")
+
+
+@pytest.mark.parametrize("lang", ["uk", "en"])
+def test_a_gift_from_the_article_takes_two_taps(
+    tmp_path: Path, article_port: int, serve: Serve, visit: Visit, lang: str
+) -> None:
+    """On a phone: a number copied without leaving the article; the bank's app opened with the sum filled in."""
+    support = serve_support(tmp_path, serve, article_port, changes=NBU)
+    article = serve(create_sample_app(support, "Militarnyi", lang), article_port)
+    visitor = visit(size=PHONE)
+    page, taps = visitor.page, list[str]()
+
+    def tap(target: str) -> None:
+        taps.append(target)
+        page.click(target)
+
+    page.goto(article, wait_until="networkidle")
+    tap(f"{BLOCK} summary")
+    tap(f"{BLOCK} .way button")
+    page.wait_for_function("navigator.clipboard.readText().then(text => text === '5169335101647408')")
+    assert page.url == f"{article}/"
+    assert len(taps) == 2
+    taps.clear()
+    tap(f"{BLOCK} .amount >> text=200")
+    page.wait_for_url(f"{support}/support**")
+    bank = "https://qr.bank.gov.ua/"
+    visitor.context.route(f"{bank}**", lambda route: route.abort())
+    with page.expect_request(f"{bank}**") as opened:
+        tap("#method-iban .act a")
+    assert nbu.decode(opened.value.url).amount_kopecks == 200_00
+    assert len(taps) == 2
 
 
 def test_numbers_copy_and_code_are_in_place_and_nothing_is_asked_for_before(

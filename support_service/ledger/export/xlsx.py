@@ -40,7 +40,7 @@ _COLUMNS = (
     (Phrase("Amount"), 16),
     (Phrase("Asset"), 8),
     (Phrase("Counts"), 16),
-    (Phrase("Given back"), 12),
+    (Phrase("Refunded"), 12),
     (Phrase("Fee"), 10),
     (Phrase("Net"), 14),
     (Phrase("Value"), 14),

@@ -36,7 +36,9 @@ FIELDS = ("tx", "way", "amount", "day", "hour", "gift")
 FIELD_CHARACTERS_MAX = 400
 
 TOO_MANY = Phrase("You, or others who share your network’s address, have asked very often. Ask again in ten minutes.")
-DOWN = Phrase("Our records do not answer now. Your transfer goes its way without this page; ask again in a minute.")
+DOWN = Phrase(
+    "We cannot reach our records just now. Your transfer goes its way without this page; ask again in a minute."
+)
 
 
 @dataclass(frozen=True, slots=True)

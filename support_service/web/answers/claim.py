@@ -57,7 +57,9 @@ _STANDS = (State.SEEN, State.CONFIRMED, State.PARTIALLY_REFUNDED)
 NOT_SEEN = Phrase("We see no such transfer that a wallet could sign for. Ask first whether it has arrived.")
 ELSEWHERE = Phrase("This form came from another page. Please look at it once more and press the button.")
 TOO_MANY = Phrase("You, or others who share your network’s address, have asked very often. Ask again in ten minutes.")
-DOWN = Phrase("Our records do not answer now. Your transfer goes its way without this page; ask again in a minute.")
+DOWN = Phrase(
+    "We cannot reach our records just now. Your transfer goes its way without this page; ask again in a minute."
+)
 TOO_LONG = Phrase("Please write less: a name of 100 characters and 500 characters of words at most.")
 TOO_OLD = Phrase("The text to sign was too old or was changed: here is a new one.")
 NOT_THEIRS = Phrase(

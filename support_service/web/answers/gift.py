@@ -45,8 +45,8 @@ TOO_MANY = Phrase(
 )
 ELSEWHERE = Phrase("This form came from another page. Please look at it once more and press the button.")
 NOT_NOW = Phrase(
-    "Our records do not answer, so this page cannot follow your gift now. Every way to give works as always, and "
-    "whatever you send counts."
+    "We cannot reach our records just now, so this page cannot follow your gift. Every way to give works as always, "
+    "and whatever you send counts."
 )
 
 blueprint.after_request(thanks.keep_to_yourself)
@@ -77,7 +77,7 @@ def begin() -> BaseResponse:
         return _ask(wish, 403, ELSEWHERE)
     try:
         if not admit(at, LIMIT, request.remote_addr or ""):
-            return _notice(Phrase("Please wait a little"), TOO_MANY, 429)
+            return _notice(Phrase("Please wait a moment"), TOO_MANY, 429)
         intent = at.write(partial(_open, at, wish))
         send_page(at, intent)
     except (LedgerError, SecretUnusable) as error:

@@ -30,7 +30,7 @@ ON_ITS_WAY = Phrase(
 )
 NO_ADDRESS = Phrase("This is no e-mail address.")
 TOO_MANY = Phrase("Too many links were asked for just now. Try again in ten minutes.")
-DOWN = Phrase("Our records do not answer now. Please try again in a minute.")
+DOWN = Phrase("We cannot reach our records just now. Please try again in a minute.")
 ELSEWHERE = Phrase("This form came from another page. Please look at it once more and press the button.")
 
 blueprint.after_request(thanks.keep_to_yourself)

@@ -213,7 +213,7 @@ def _read_sum(currency: CardCurrency) -> Money | Phrase:
         return money
     bounds = (currency.minimum_units, currency.maximum_units)
     least, most = (sum_text(Money(units, asset), chosen_language()) for units in bounds)
-    return Phrase("A gift by card is from %(least)s to %(most)s.", (("least", least), ("most", most)))
+    return Phrase("Card gifts can be %(least)s to %(most)s.", (("least", least), ("most", most)))
 
 
 def _currency(at: Service, regular: Regular) -> CardCurrency | None:

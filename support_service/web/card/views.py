@@ -65,10 +65,10 @@ LEFT_EMPTY = Phrase(
     "A field that must stay empty was filled in, perhaps by your browser. Please press the button again."
 )
 QUESTION = Phrase(
-    "Many payments are being begun just now, here or from your network. Please answer the small question, as everybody "
-    "does now; then it goes on. Or give in another way."
+    "Many payments are being started just now, here or from your network. Please answer the small question, as "
+    "everybody does now; then it goes on. Or give in another way."
 )
-CHANGED = Phrase("The sum is another one now. Please look at it once more and press the button again.")
+CHANGED = Phrase("The sum has changed. Please look at it once more and press the button again.")
 TOO_MANY = Phrase(
     "Too many card payments were begun from your network, perhaps by others who share its address, as in a phone "
     "network. It is open again in about ten minutes; everybody else gives as always. Or give in another way."
@@ -78,7 +78,7 @@ TOO_SOON = Phrase(
     "by the thousand. It goes on by itself in %(seconds)s s; if not, press the button then."
 )
 CROWDED = Phrase(
-    "Very many card payments are being begun just now, so they are let through one by one; whoever comes from a "
+    "Very many card payments are being started just now, so they are let through one by one; whoever comes from a "
     "network that began many waits longest. What you wrote is kept. It is tried again by itself in %(seconds)s s; if "
     "not, press the button then."
 )
@@ -183,7 +183,7 @@ def _judged(cards: Cards, confirmed: Confirmed, token: Token) -> BaseResponse:
         case AttemptVerdict.ASK:
             return show_sum(confirmed, new_token(is_slowed=True), QUESTION, 429)
         case AttemptVerdict.WAIT:
-            return show_notice(Phrase("Please wait a little"), TOO_MANY, 429)
+            return show_notice(Phrase("Please wait a moment"), TOO_MANY, 429)
         case AttemptVerdict.CLOSED:
             return show_closed()
         case _ as other:

@@ -37,8 +37,8 @@ PAGE_ROWS = 50
 SHORT_ROWS = 20
 
 TOLD = {
-    "refund": Phrase("The refund was asked for. It shows in the history as soon as the processor reports it."),
-    "cancel": Phrase("The end of the plan was asked for. It shows here as soon as the processor reports it."),
+    "refund": Phrase("Refund requested. It shows in the history as soon as the processor reports it."),
+    "cancel": Phrase("Cancellation requested. It shows here as soon as the processor reports it."),
     "off": Phrase("Card payments are switched off. Pages that are open already can still be paid."),
     "on": Phrase("Card payments are switched on again."),
 }

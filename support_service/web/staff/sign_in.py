@@ -24,7 +24,7 @@ blueprint = Blueprint("sign_in", __name__)
 TICKET_LASTS = timedelta(minutes=5)
 
 WRONG_CODE = Phrase("This code does not fit, or it was used before. Wait for the next one, or take a recovery code.")
-WRONG = Phrase("This e-mail and password do not fit together, or the account is closed.")
+WRONG = Phrase("This e-mail and password do not match, or the account is closed.")
 TOO_MANY = Phrase("Too many attempts. Wait a minute and try again.")
 SESSION_ENDED = Phrase("Your session has ended. Please sign in again; nothing was changed.")
 TYPED_WAITS = Phrase("Your session has ended. Sign in again: what you typed is kept, and nothing was sent yet.")

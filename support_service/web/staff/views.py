@@ -383,7 +383,7 @@ def refuse_form(_error: guard.Forged) -> BaseResponse | tuple[str, int]:
 @blueprint.errorhandler(Forbidden)
 def refuse_role(_error: Forbidden) -> tuple[str, int]:
     """Tell that this person's role does not cover the page."""
-    heading, text = Phrase("This is not open to your role"), Phrase("Ask an admin, if your work needs it.")
+    heading, text = Phrase("Your role has no access to this page"), Phrase("Ask an admin, if your work needs it.")
     return render_template("staff/notice.html", heading=heading, text=text, command=None), 403
 
 

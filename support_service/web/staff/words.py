@@ -216,7 +216,7 @@ def _refund(outcome: Outcome, amount: str) -> Phrase:
     values = (("amount", amount),)
     match outcome:
         case Outcome.PENDING:
-            return Phrase("A refund of %(amount)s was begun", values)
+            return Phrase("A refund of %(amount)s was started", values)
         case Outcome.SUCCEEDED:
             return Phrase("%(amount)s was refunded", values)
         case Outcome.FAILED:

@@ -175,5 +175,5 @@ def test_one_place_asks_so_often_and_others_go_on(house: House) -> None:
 def test_a_held_database_is_told_soon_and_what_was_typed_is_kept(house: House, database_url: str) -> None:
     with locked(database_url):
         text = ask(house, status=503, tx=TX)
-    assert "Our records do not answer" in text
+    assert "We cannot reach our records" in text
     assert f'value="{TX}"' in text

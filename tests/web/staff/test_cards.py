@@ -43,7 +43,7 @@ def give_back(person: Visitor, ref: str, **fields: str) -> int:
 def test_the_page_of_card_gifts_stands_in_the_menu_where_cards_are_taken(house: CardHouse) -> None:
     person = house.person("viewer")
     page = person.get("/staff/cards", lang="en").text
-    assert "Cards are taken" in page
+    assert "Cards are accepted" in page
     assert "Nobody gives monthly or yearly yet." in page
     assert "/staff/cards" in person.get("/staff/").text
     assert "Switch card payments off" not in page, "only an admin has the switch"
@@ -75,7 +75,7 @@ def test_a_viewer_gives_nothing_back(house: CardHouse) -> None:
     person = house.person("viewer")
     assert person.get(f"/staff/donations/{ref}/refund").status_code == 403
     assert person.get("/staff/cards/plans/stripe/sub_x/cancel").status_code == 403
-    assert "Give back" not in person.get(f"/staff/donations/{ref}", lang="en").text
+    assert "Refund…" not in person.get(f"/staff/donations/{ref}", lang="en").text
 
 
 def test_a_gift_is_given_back_in_part_and_then_in_full(house: CardHouse) -> None:
@@ -128,7 +128,7 @@ def test_a_booked_gift_is_not_the_processors_to_give_back(house: CardHouse) -> N
     person = house.person()
     ref = person.book()
     assert person.get(f"/staff/donations/{ref}/refund").status_code == 409
-    assert "Give back" not in person.get(f"/staff/donations/{ref}", lang="en").text
+    assert "Refund…" not in person.get(f"/staff/donations/{ref}", lang="en").text
 
 
 def test_a_plan_is_shown_and_stopped(house: CardHouse) -> None:
