@@ -1,5 +1,7 @@
 """A second processor of cards stands beside the first: one file of its own and one line, nothing else.
 
+Also one that, unlike the first, says nothing of ours in its messages: what was chosen is found by the page.
+
 Toypay (tests/fixtures/toypay.py) charges hryvnias, Stripe's stand-in all other currencies.
 """
 
@@ -56,17 +58,17 @@ def push(house: CardHouse, body: bytes, secret: str = "hush") -> int:
 
 
 def page_of(house: CardHouse, **asked: str) -> str:
-    """Go all the way to Toypay's page; return the reference of what was chosen."""
+    """Go all the way to Toypay's page; return its name."""
     answer = house.reader().give(**asked)
     assert answer.headers["Location"].startswith(f"{toypay.PAGES}/"), answer.text
-    return answer.headers["Location"].removeprefix(f"{toypay.PAGES}/").partition("-")[0]
+    return answer.headers["Location"].removeprefix(f"{toypay.PAGES}/")
 
 
 def paid(house: CardHouse, payment: str = "pay 1", **asked: str) -> str:
     """Let a gift through Toypay come, pushed; return the donation's id."""
-    intent = page_of(house, frequency="once", **asked)
+    page = page_of(house, frequency="once", **asked)
     body = toypay.write(
-        book(house), id=f"ev {payment}", kind="payment", payment=payment, units=200_00, intent=intent, at=house.clock()
+        book(house), id=f"ev {payment}", kind="payment", payment=payment, units=200_00, page=page, at=house.clock()
     )
     assert push(house, body) == 200
     return house.ledger.donations(Wanted(rail="toypay"))[0].donation.identity.ref
@@ -74,10 +76,8 @@ def paid(house: CardHouse, payment: str = "pay 1", **asked: str) -> str:
 
 def begun(house: CardHouse, plan: str) -> None:
     """Let a monthly plan through Toypay begin."""
-    intent = page_of(house, frequency="monthly")
-    body = toypay.write(
-        book(house), id=f"on {plan}", kind="plan", plan=plan, state="on", intent=intent, at=house.clock()
-    )
+    page = page_of(house, frequency="monthly")
+    body = toypay.write(book(house), id=f"on {plan}", kind="plan", plan=plan, state="on", page=page, at=house.clock())
     assert push(house, body) == 200
 
 
@@ -133,10 +133,8 @@ def test_a_gift_a_plan_and_a_refund_go_through_the_second_beside_the_first(house
 
 
 def test_what_the_second_did_not_push_is_fetched_by_its_sweep_and_booked_once(house: CardHouse) -> None:
-    intent = page_of(house, frequency="once")
-    body = toypay.write(
-        book(house), id="lost", kind="payment", payment="p", units=200_00, intent=intent, at=house.clock()
-    )
+    page = page_of(house, frequency="once")
+    body = toypay.write(book(house), id="lost", kind="payment", payment="p", units=200_00, page=page, at=house.clock())
     sweep(house)
     sweep(house)
     assert push(house, body) == 200
