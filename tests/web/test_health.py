@@ -97,7 +97,10 @@ def test_a_silent_source_makes_us_not_ready(client: FlaskClient, ledger: Ledger,
 
 def test_a_network_is_late_by_the_time_of_its_own_rail(tmp_path: Path, database_url: str, clock: MovingClock) -> None:
     prepare(database_url)
-    nodes = {'chain = "main"\n': 'chain = "main"\nrpc = ["http://127.0.0.1:2"]\n', "sqlite:///support.db": database_url}
+    nodes = {
+        'chain = "main"\n': 'chain = "main"\nrpc = ["http://127.0.0.1:2"]\npoll_seconds = 30\n',
+        "sqlite:///support.db": database_url,
+    }
     app = site(tmp_path, WITH_A_NODE | nodes, clock=clock)
     for name in ("evm:ethereum", "bitcoin:bitcoin"):
         app.extensions["support"].ledger.accept(Report(name, "1", cursor=Cursor(1, 100, "0xa", NOON)))
