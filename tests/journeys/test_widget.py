@@ -301,7 +301,8 @@ def test_the_frame_is_shown_on_a_listed_site_and_opens_at_the_top(
     visitor.page.goto(serve_page(serve, body, policy="", port=article_port), wait_until="networkidle")
     visitor.page.frame_locator("iframe").locator("text=all ways to give").click()
     visitor.page.wait_for_url(f"{support}/support**")
-    assert visitor.complaints == []
+    # The site's own sandbox lets no script run; whether the browser says so before the frame is gone is chance.
+    assert [said for said in visitor.complaints if not said.startswith("Blocked script execution in ")] == []
 
 
 def test_the_frame_is_refused_on_any_other_site(support: str, serve: Serve, visit: Visit) -> None:
