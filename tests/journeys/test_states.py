@@ -19,7 +19,7 @@ from tests.fixtures.staff import NOON, FrozenClock, Visitor
 
 pytestmark = pytest.mark.browser
 
-Look = Callable[[str, str], None]
+Look = Callable[..., None]
 
 PHONE_WIDTH, ZOOMED_WIDTH = 390, 320
 _CARD = "/card?lang=uk&currency=UAH&frequency=monthly&amount="
@@ -80,11 +80,18 @@ def is_for_everybody(page: Page) -> None:
 
 @pytest.fixture
 def look(house: CardHouse, serve: Serve, visit: Visit) -> Iterator[Look]:
-    """Open a page in the one window and hold it to all of that: look("/card", "words that stand there")."""
+    """Open a page in the one window and hold it to all of that: look("/card", "words that stand there").
+
+    What is typed is sent first: look("/arrived", "the answer", tx="0x…").
+    """
     visitor, origin = visit(size=(PHONE_WIDTH, 844)), serve(house.app)
 
-    def look_at(path: str, words: str) -> None:
+    def look_at(path: str, words: str, **typed: str) -> None:
         visitor.page.goto(origin + path)
+        for name, value in typed.items():
+            visitor.page.fill(f"[name={name}]", value)
+            visitor.page.press(f"[name={name}]", "Enter")
+            visitor.page.wait_for_load_state("networkidle")
         assert words in visitor.page.inner_text("main"), path
         is_for_everybody(visitor.page)
 
@@ -130,6 +137,10 @@ def test_a_gifts_page_is_for_everybody_in_every_state(house: CardHouse, look: Lo
 def test_has_it_arrived_is_for_everybody_whatever_the_answer(house: CardHouse, look: Look) -> None:
     look("/arrived?lang=uk", "Чи надійшов мій переказ?")
     look("/arrived?lang=uk&way=eth:USDT", "Чи надійшов мій переказ?")
+    look("/arrived?lang=uk", "Поки його не бачимо", tx="0x" + "ab" * 32)
+    look("/arrived?lang=uk", "скопіюйте його повністю", tx="x")
+    Chain(house.ledger).says(transfer("0x" + "cd" * 32, block="A", occurred_at=NOON))
+    look("/arrived?lang=uk", "Ми його бачимо", tx="0x" + "cd" * 32)
 
 
 def test_thanks_and_a_regular_gift_are_for_everybody_in_every_state(house: CardHouse, look: Look) -> None:
@@ -154,6 +165,39 @@ def test_thanks_and_a_regular_gift_are_for_everybody_in_every_state(house: CardH
     change(house, ref, "stop")
     look(f"/plan/{ref}?lang=uk", "нічого не спи")
     look("/thanks/" + "0" * 32 + "?lang=uk", "404")
+
+
+def test_thanks_for_what_came_to_nothing_or_went_back_are_for_everybody(house: CardHouse, look: Look) -> None:
+    reader = house.reader()
+
+    def on(session: str) -> str:
+        return str(house.fake.get("checkout.session", session)["success_url"]).split("/thanks/")[1][:32]
+
+    def begin() -> str:
+        found = re.search(r"/c/pay/(cs_\w+)", reader.press(reader.fields(frequency="once")).headers["Location"])
+        assert found
+        return found[1]
+
+    def paid(session: str) -> str:
+        house.fake.pay(session)
+        return str(house.fake.get("checkout.session", session)["payment_intent"])
+
+    slow, back, lost = begin(), begin(), begin()
+    house.fake.pay(slow, is_async=True)
+    house.fake.settle(slow, is_ok=False)
+    payment = paid(back)
+    house.fake.refund(payment, 50_00)
+    house.fake.dispute(paid(lost))
+    house.deliver_all()
+    look(f"/thanks/{on(slow)}?lang=uk", "Платіж не пройшов")
+    look(f"/thanks/{on(lost)}?lang=uk", "Цей платіж оскаржено")
+    look(f"/thanks/{on(back)}?lang=uk", "Частину")
+    house.fake.refund(payment, 150_00)
+    house.deliver_all()
+    look(f"/thanks/{on(back)}?lang=uk", "Вашу пожертву повернуто")
+    closed = on(begin())
+    house.clock.advance(hours=2)
+    look(f"/thanks/{closed}?lang=uk", "Вашого платежу ми поки не бачимо")
 
 
 def change(house: CardHouse, ref: str, action: str) -> None:
