@@ -6,7 +6,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick test-wordpress test-setup lint bandit mutants bench lighthouse bench-catch-up bench-webhooks campaign campaign-worlds campaign-stripe campaign-mono campaign-machines flood siege shots rehearse conformance-tron conformance-bitcoin conformance-stripe conformance-mono clean
+.PHONY: help setup run test test-quick test-wordpress test-setup system lint bandit mutants bench lighthouse bench-catch-up bench-webhooks campaign campaign-worlds campaign-stripe campaign-mono campaign-machines flood siege shots rehearse conformance-tron conformance-bitcoin conformance-stripe conformance-mono clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -40,7 +40,10 @@ test-wordpress: test-setup
 	@sh tests/tools/wordpress.sh
 	@$(PY) -m pytest -p no:cacheprovider -m wordpress tests/journeys/test_wordpress.py $(ARGS)
 
-test-setup: setup $(STAMPS)/test
+test-setup: setup $(STAMPS)/test system
+	@:
+
+system:
 	@sh tests/tools/system.sh
 
 lint: test-setup
@@ -144,7 +147,8 @@ $(STAMPS)/run: config/lock/run.txt $(STAMPS)/venv
 	@$(PIP) install --require-hashes -r config/lock/run.txt
 	@touch $@
 
-$(STAMPS)/test: config/lock/test.txt $(STAMPS)/run
+# One pip at a time in one environment.
+$(STAMPS)/test: config/lock/test.txt $(STAMPS)/run | $(STAMPS)/self
 	@echo "Installing what the tests need ..."
 	@$(PIP) install --require-hashes -r config/lock/test.txt
 	@touch $@

@@ -1,4 +1,4 @@
-"""Ten random TRON worlds: whatever chain, node and watcher went through, the ledger says what happened, to the unit."""
+"""Some random TRON worlds of the campaign's thousand: whatever chain, node and watcher went through, the ledger says what happened, to the unit."""
 
 from collections import Counter
 
@@ -9,25 +9,25 @@ from tests.worlds.tron import play
 
 pytestmark = pytest.mark.node
 
-SEEDS = range(10)
-KILLED = {4: 2, 9: 2}
-# What ten worlds must have met, or they have proved little; each is well below what these seeds bring.
+SEEDS = range(5)
+KILLED = {4: 2}
+# What these worlds must have met, or they have proved little; each is well below what these seeds bring.
 FLOORS = {
     "reorg": 10,
-    "included_again": 3,
+    "included_again": 2,
     "flip": 8,
-    "died_between_reports": 20,
-    "turn_down": 5,
-    "looks_above_finality": 8,
-    "token_gift": 40,
-    "between_our_own": 8,
+    "died_between_reports": 18,
+    "turn_down": 4,
+    "looks_above_finality": 5,
+    "token_gift": 20,
+    "between_our_own": 6,
     "spend_token": 8,
-    "rebase": 3,
+    "rebase": 2,
     "fee_gift": 3,
-    "noise": 3,
-    "unexplained": 8,
-    "killed_at_request": 2,
-    "killed_in_commit": 2,
+    "noise": 1,
+    "unexplained": 6,
+    "killed_at_request": 1,
+    "killed_in_commit": 1,
 }
 FAULTS = {"http_429", "http_5xx", "bad_json", "missing_item", "empty_logs", "reset"}
 
@@ -50,7 +50,7 @@ def test_ledger_and_chain_agree_to_the_unit(seed: int, endings: dict[int, Ending
 
 def test_the_worlds_were_as_bad_as_they_claim(endings: dict[int, Ending]) -> None:
     if len(endings) < len(SEEDS):
-        pytest.skip("judges all ten worlds together")
+        pytest.skip("judges all worlds together")
     met = sum((ending.counts for ending in endings.values()), Counter[str]())
     fired = sum((ending.faults for ending in endings.values()), Counter[str]())
     assert {name: met[name] for name, least in FLOORS.items() if met[name] < least} == {}
