@@ -18,6 +18,7 @@ from support_service.demo.bank import BankFakes
 from support_service.demo.bank_readers import POLL_SECONDS as BANK_MINUTE_SECONDS
 from support_service.demo.bank_readers import BankReaders, bank_tables
 from support_service.demo.bitcoin_chain import LocalBitcoin
+from support_service.demo.bitcoin_core import CorePort
 from support_service.demo.card_readers import CardReaders
 from support_service.demo.evm_chain import GIFTS, Gift, LocalChain, node_child
 from support_service.demo.mono import MonoFake
@@ -100,11 +101,13 @@ class _Demo:
         chain.deploy()
         if not self._wait(chain.is_deployed, "the tokens on the local chain"):
             return False
+        core = None
         if bitcoin is not None:
             if not self._wait(bitcoin.is_up, "the local Bitcoin chain"):
                 return False
             bitcoin.claim()
-        self.chains, self.gifts = Chains(chain, tron, bitcoin), gifts(has_bitcoin=bitcoin is not None)
+            core = self.until_the_end.enter_context(CorePort(bitcoin.url))
+        self.chains, self.gifts = Chains(chain, tron, bitcoin, core), gifts(has_bitcoin=bitcoin is not None)
         return True
 
     def _start_bitcoin(self, environment: dict[str, str]) -> LocalBitcoin | None:

@@ -72,7 +72,7 @@ def on_this_chain(address: str) -> str:
 
 
 class LocalBitcoin:
-    """A node on regtest, spoken to in Bitcoin Core's JSON-RPC; its coins are there for everybody."""
+    """A node on regtest, spoken to in its JSON-RPC; its coins are there for everybody."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)

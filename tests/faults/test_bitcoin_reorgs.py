@@ -130,12 +130,13 @@ def test_r6_a_block_that_is_another_than_was_asked_for_is_not_read(bitcoin: Make
     here = bitcoin("core", us)
     here.node.pay((us.script, 700))
     (lost,) = here.node.mine(1)
+    other = here.core.ask_upstream({"id": 1, "method": "getblock", "params": [lost, 3]})["result"]
     here.node.reorg(1, [])
     here.node.pool.clear()
 
     def mixed(request: Json, answer: Json) -> Json:
         if request["method"] == "getblock" and answer["result"] and answer["result"]["height"] == here.base + 1:
-            return {**answer, "result": here.core.ask_upstream({**request, "params": [lost, True, True]})["result"]}
+            return {**answer, "result": other}
         return answer
 
     here.core.bend = mixed
