@@ -1,7 +1,7 @@
 """Cursors in the ledgers of publishers: what was stored once is read by every later version, on every chain.
 
 tests/vectors/cursors-1.json holds texts that version 1 stored in real runs: of each chain, and of one history on
-Bitcoin, half way, by every kind of node.
+Bitcoin, half way, by every kind of node. cursors-first.json holds what the first code stored there.
 """
 
 import json
@@ -23,9 +23,9 @@ from support_service.rails.tron.balance_samples import BalanceSample, Gap, Sampl
 from tests.fixtures.world import fixed_clock
 from tests.rails.bitcoin.bitcoin_wire import STRANGER, US, Books, FakeChain, address, script, served
 
-STORED: dict[str, Any] = json.loads(
-    (Path(__file__).parents[1] / "vectors" / "cursors-1.json").read_text(encoding="utf-8")
-)
+VECTORS = Path(__file__).parents[1] / "vectors"
+STORED: dict[str, Any] = json.loads((VECTORS / "cursors-1.json").read_text(encoding="utf-8"))
+FIRST: dict[str, Any] = json.loads((VECTORS / "cursors-first.json").read_text(encoding="utf-8"))
 KINDS: dict[str, tuple[type, ...]] = {"evm": (EvmState,), "tron": (EvmState, Samples), "bitcoin": (BitcoinState,)}
 EACH = [
     pytest.param(chain, stored, id=f"{chain}-{place}") for chain in KINDS for place, stored in enumerate(STORED[chain])
@@ -105,13 +105,16 @@ def test_every_field_of_a_bitcoin_cursor_means_what_it_meant() -> None:
 
 
 @pytest.mark.parametrize("kind", ["core", "old_core", "esplora"])
-def test_a_watcher_goes_on_from_a_stored_cursor_without_gap_or_double(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stored", [STORED["half_way_on_bitcoin"], FIRST["bitcoin"]], ids=["today", "first"])
+def test_a_watcher_goes_on_from_a_stored_cursor_without_gap_or_double(
+    stored: dict[str, str], kind: str, tmp_path: Path
+) -> None:
     chain = FakeChain()
     with served(chain) as url:
         books = Books(tmp_path, **{"esplora" if kind == "esplora" else "rpc": [url]})
         half_way(chain, books)
         with Database(f"sqlite:///{tmp_path}/bitcoin.db").write() as tx:
-            tx.execute(text("UPDATE cursor SET memo = :memo"), {"memo": STORED["half_way_on_bitcoin"][kind]})
+            tx.execute(text("UPDATE cursor SET memo = :memo"), {"memo": stored[kind]})
         books.restart()
         chain.mine(1, *chain.pool)
         books.look()
