@@ -24,7 +24,7 @@ from support_service.rails.source import SourceDown, SourceLied
 FAILURES = (SourceDown, SourceLied, CoreRefusal, BadAnswer, BadJson)
 
 
-class Conformance(Telling):
+class BitcoinConformance(Telling):
     """Told by its own name."""
 
     program = "conformance-bitcoin"
@@ -61,7 +61,7 @@ def both_same_money(bench: BothBench) -> str:
 BOTH_CHECKS = (both_same_block, both_same_money)
 
 
-@click.command(cls=Conformance)
+@click.command(cls=BitcoinConformance)
 @click.option("--rpc", default="", help="Your node's JSON-RPC, such as http://USER:PASSWORD@127.0.0.1:8332")
 @click.option("--esplora", default="", help="Your Esplora server's API, such as http://127.0.0.1:3000")
 @click.option("--chain", default="main", show_default=True, type=click.Choice(list(CHAINS)), help="As in the settings.")

@@ -10,12 +10,10 @@ import json
 from collections.abc import Iterator
 from decimal import Decimal
 from http.client import HTTPConnection
-from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from support_service.demo.json_port import JsonPort
-
-Json: TypeAlias = Any
+from support_service.demo.json_values import Json
 
 BCOIN_SECONDS_MAX = 30
 # A block with its transactions in full, each input with the output that it spends; and how bcoin is asked for less.

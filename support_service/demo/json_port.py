@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Self
 
-Json: TypeAlias = Any
+from support_service.demo.json_values import Json
 
 
 @dataclass(frozen=True, slots=True)

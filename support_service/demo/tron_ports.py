@@ -3,14 +3,13 @@
 import json
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 from support_service.demo.json_port import JsonPort
+from support_service.demo.json_values import Json
 from support_service.demo.tron_node import BATCH_MAX, TronNode
 from support_service.rails.tron.address import any_form
-
-Json: TypeAlias = Any
 
 
 class TronPorts:

@@ -25,7 +25,7 @@ import requests
 
 from support_service import watcher
 from support_service.demo.bitcoin_core import BcoinAsCore
-from support_service.demo.bitcoin_transactions import Coin, Lock, Transaction, payment
+from support_service.demo.bitcoin_transactions import Lock, UnsignedTransaction, UnspentOutput, payment
 from support_service.giving import utc_now
 from support_service.ledger import Ledger, migrate
 from support_service.rails.bitcoin.network import read_network
@@ -117,7 +117,9 @@ class Stretch:
         return made
 
 
-def _batch(coin: Coin, strangers: list[tuple[bytes, int]], *, gift: Lock | None) -> tuple[Transaction, Coin]:
+def _batch(
+    coin: UnspentOutput, strangers: list[tuple[bytes, int]], *, gift: Lock | None
+) -> tuple[UnsignedTransaction, UnspentOutput]:
     """Pay all strangers at once, as exchanges do, and us among them; also the coin that is left."""
     middle = len(strangers) // 2
     pays = [*strangers[:middle], *([(gift.script, 50_000)] if gift else []), *strangers[middle:]]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from support_service.demo.bitcoin_transactions import Transaction
+from support_service.demo.bitcoin_transactions import UnsignedTransaction
 from support_service.ledger import SourceFrozen, Thaw
 from support_service.rails.source import MustFreeze, SourceDown
 from tests.faults.test_bitcoin import EVERY_STATE, both, is_down_and_nothing_moves
@@ -17,9 +17,9 @@ DEEP = {"confirmations": 100}
 THEIRS = PURSE.script
 
 
-def rival(here: BitcoinWorld, gift: Transaction) -> Transaction:
+def rival(here: BitcoinWorld, gift: UnsignedTransaction) -> UnsignedTransaction:
     """Pay the same coins to somebody else."""
-    made = Transaction(gift.coins, ((THEIRS, gift.coins[0].units - 3_000),))
+    made = UnsignedTransaction(gift.coins, ((THEIRS, gift.coins[0].units - 3_000),))
     assert made.txid != gift.txid
     return made
 
