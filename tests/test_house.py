@@ -130,7 +130,7 @@ def test_only_what_is_everybodys_stands_beside_the_rooms() -> None:
     assert {path.stem for path in PACKAGE.glob("*.py")} == TOP_MODULES, "put it into the folder whose idea it is"
 
 
-# One name stands for one thing, but each chain has a record of its own for these.
+# One name stands for one thing, but each chain has a record of its own for these: a folder is read beside the other.
 NAMES_OF_EACH_CHAIN = frozenset(
     {
         "Block",
@@ -150,12 +150,12 @@ NAMES_OF_STANDARDS = frozenset({"Transfer"})
 
 def test_a_name_of_a_class_stands_in_one_module() -> None:
     found: dict[str, list[str]] = {}
-    for path in [path for path in FILES if part(path) not in {"demo", "conformance"}]:
+    for path in FILES:
         for node in tree(path).body:
             name = node.name if isinstance(node, ast.ClassDef) else ""
             if isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias":
                 name = ast.unparse(node.target)
-            if name and not name.startswith("_"):
+            if name:
                 found.setdefault(name, []).append(named(path))
     several = {name: paths for name, paths in found.items() if len(paths) > 1}
     new = {name: paths for name, paths in several.items() if name not in NAMES_OF_EACH_CHAIN | NAMES_OF_STANDARDS}

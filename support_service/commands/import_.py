@@ -43,7 +43,7 @@ class ImportCommand:
 def import_file(assembly: Assembly, ledger: Ledger, asked: ImportCommand) -> int:
     """Import one file; the last line printed is its sum, the exit code 1 where anything was refused."""
     wanted = _wanted(assembly, asked)
-    progress = _Progress()
+    progress = _FileProgress()
     try:
         read = read_statements(StatementFile(asked.file.name, asked.file), asked.form, wanted, progress=progress.read)
     except StatementRefused as error:
@@ -56,7 +56,7 @@ def import_file(assembly: Assembly, ledger: Ledger, asked: ImportCommand) -> int
 
 
 def _book(
-    assembly: Assembly, ledger: Ledger, asked: ImportCommand, read: StatementsRead, *, progress: "_Progress"
+    assembly: Assembly, ledger: Ledger, asked: ImportCommand, read: StatementsRead, *, progress: "_FileProgress"
 ) -> int:
     for note in read.notes:
         click.echo(f"{asked.file}: {note}", err=True)
@@ -112,7 +112,7 @@ def _summed(counts: LineCounts, refused: int) -> str:
     return f"new {counts.new}, known {counts.known}, changed {counts.changed}, refused {refused}"
 
 
-class _Progress:
+class _FileProgress:
     """Tells how far a long file is, every other second."""
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """`make conformance-bitcoin RPC=... ESPLORA=...`: do your nodes do what the watcher relies on? Reads, never writes.
 
-The tests run against bcoin, which speaks Bitcoin Core's JSON-RPC but lacks parts of it, and against an
-adapter that speaks as Esplora; only real ones can say whether these imitate well. Each check is told by
+The tests run against adapters before bcoin, which speak as Bitcoin Core does and as Esplora does; only
+real ones can say whether these imitate well. Each check is told by
 name: `as expected`, `differs` (the watcher can live with it), `unknown` (could not be seen here) or
 `FAILS` (the watcher would not work, or not safely).
 """
@@ -24,7 +24,7 @@ from support_service.rails.source import SourceDown, SourceLied
 FAILURES = (SourceDown, SourceLied, CoreRefusal, BadAnswer, BadJson)
 
 
-class Conformance(Telling):
+class BitcoinConformance(Telling):
     """Told by its own name."""
 
     program = "conformance-bitcoin"
@@ -49,7 +49,7 @@ def both_same_block(bench: BothBench) -> str:
 
 def both_same_money(bench: BothBench) -> str:
     """Both tell the same outputs of a transaction: BTC as text here, satoshi there, scripts alike."""
-    told, block = bench.esplora.transaction, read_block(bench.core, bench.esplora.top.block_hash)[0]
+    told, block = bench.esplora.transaction, read_block(bench.core, bench.esplora.top.block_hash)
     if told is None:
         raise Unknown("no transaction is known to look at")
     here = next((one for one in transactions(block) if one.txid == told.txid), None)
@@ -61,7 +61,7 @@ def both_same_money(bench: BothBench) -> str:
 BOTH_CHECKS = (both_same_block, both_same_money)
 
 
-@click.command(cls=Conformance)
+@click.command(cls=BitcoinConformance)
 @click.option("--rpc", default="", help="Your node's JSON-RPC, such as http://USER:PASSWORD@127.0.0.1:8332")
 @click.option("--esplora", default="", help="Your Esplora server's API, such as http://127.0.0.1:3000")
 @click.option("--chain", default="main", show_default=True, type=click.Choice(list(CHAINS)), help="As in the settings.")

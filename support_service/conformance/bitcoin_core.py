@@ -12,8 +12,14 @@ from support_service.conformance import Differs, Fails, Unknown
 from support_service.conformance.esplora import HEAD_SECONDS_MAX
 from support_service.giving import utc_now
 from support_service.rails.bitcoin import rpc_schema
-from support_service.rails.bitcoin.core import HEADERS_AHEAD_MAX, SEARCH_SECONDS_MAX, loading
-from support_service.rails.bitcoin.movements import Input, Transaction
+from support_service.rails.bitcoin.core import (
+    HEADERS_AHEAD_MAX,
+    NEWER_NODE,
+    SEARCH_SECONDS_MAX,
+    WITH_SPENT_OUTPUTS,
+    loading,
+)
+from support_service.rails.bitcoin.movements import Transaction
 from support_service.rails.bitcoin.node import check_genesis
 from support_service.rails.bitcoin.rpc import INVALID_PARAMETER, CoreRefusal, Rpc
 from support_service.rails.chain import strict_fields
@@ -23,7 +29,6 @@ from support_service.rails.chain.strict_fields import Object
 # How far down to look for a block in which somebody spends something.
 SPENDING_BLOCKS_MAX = 20
 FILTER_INDEX = "basic block filter index"
-_OLDER_FORM = (True, True)
 _AS_BYTES = (False,)
 
 
@@ -100,21 +105,15 @@ def core_pruned(bench: CoreBench) -> str:
 
 def core_levels(bench: CoreBench) -> str:
     """getblock with level 3 gives transactions in full, each input with the output it spends (`prevout`)."""
-    bench.block, has_levels = read_block(bench, bench.head.block_hash)
-    spends = _spends(bench.block)
+    block = read_block(bench, bench.head.block_hash)
     for _ in range(SPENDING_BLOCKS_MAX):
-        if spends or not bench.block.get("height"):
+        if _inputs(block) or not block.get("height"):
             break
-        bench.block, has_levels = read_block(bench, rpc_schema.block_hash(bench.block.get("previousblockhash")))
-        spends = _spends(bench.block)
-    if not has_levels:
-        raise Differs("only the older form is known, without `prevout`: our own coins are tracked instead")
-    if not spends:
+        block = read_block(bench, rpc_schema.block_hash(block.get("previousblockhash")))
+    bench.block = block
+    if not _inputs(block):
         raise Unknown(f"nobody spent anything in the last {SPENDING_BLOCKS_MAX} blocks")
-    missing = sum(one.coin is None for one in spends)
-    if missing:
-        raise Differs(f"{missing} of {len(spends)} inputs without `prevout`: our own coins are tracked instead")
-    return f"{len(spends)} inputs of block {bench.block.get('height')}"
+    return f"{_inputs(block)} inputs of block {block.get('height')}"
 
 
 def core_block_form(bench: CoreBench) -> str:
@@ -124,7 +123,7 @@ def core_block_form(bench: CoreBench) -> str:
     if not made[0].is_coinbase or any(one.is_coinbase for one in made[1:]):
         raise Fails("its first transaction alone should be the coinbase")
     rpc_schema.time(strict_fields.field(told, "time"))
-    parent = read_block(bench, rpc_schema.block_hash(strict_fields.field(told, "previousblockhash")))[0]
+    parent = read_block(bench, rpc_schema.block_hash(strict_fields.field(told, "previousblockhash")))
     if parent.get("nextblockhash") != told.get("hash"):
         raise Differs("the block below does not name it as nextblockhash: a hash more is asked for each block")
     return f"block {told.get('height')} with {len(made)} transactions"
@@ -240,15 +239,15 @@ CORE_CHECKS: tuple[Callable[[CoreBench], str], ...] = (
 )
 
 
-def read_block(bench: CoreBench, digest: str) -> tuple[Object, bool]:
-    """Ask for a block with its transactions, and whether the node knows level 3."""
+def read_block(bench: CoreBench, digest: str) -> Object:
+    """Ask for a block with its transactions, and with what they spend: without that the watcher reads nothing."""
     try:
-        told = bench.ask("getblock", digest, 3)
-        if all(isinstance(one, dict) for one in strict_fields.sequence(told.get("tx"))):
-            return told, True
-    except CoreRefusal:
-        pass
-    return bench.ask("getblock", digest, *_OLDER_FORM), False
+        told = bench.ask("getblock", digest, WITH_SPENT_OUTPUTS)
+    except CoreRefusal as error:
+        raise Fails(f"{error}; {NEWER_NODE}") from error
+    if not rpc_schema.tells_spends(told.get("tx")):
+        raise Fails(f"inputs without `prevout`; {NEWER_NODE}")
+    return told
 
 
 def transactions(block: Object) -> list[Transaction]:
@@ -256,8 +255,8 @@ def transactions(block: Object) -> list[Transaction]:
     return [rpc_schema.core_transaction(one) for one in strict_fields.sequence(strict_fields.field(block, "tx"))]
 
 
-def _spends(block: Object) -> list[Input]:
-    return [one for made in transactions(block) for one in made.inputs]
+def _inputs(block: Object) -> int:
+    return sum(len(made.inputs) for made in transactions(block))
 
 
 def _paid_script(bench: CoreBench) -> str:

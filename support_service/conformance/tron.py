@@ -36,7 +36,7 @@ HEAD_SECONDS_MAX, FINAL_BLOCKS_MAX = 60, 60
 _NOBODY = "0x" + "0" * 39 + "1"
 
 
-class Conformance(Telling):
+class TronConformance(Telling):
     """Told by its own name."""
 
     program = "conformance-tron"
@@ -256,7 +256,7 @@ CHECKS: tuple[Callable[[Bench], str], ...] = (
 )
 
 
-@click.command(cls=Conformance)
+@click.command(cls=TronConformance)
 @click.option("--rpc", required=True, help="Ethereum-like JSON-RPC of your node, such as http://127.0.0.1:8545/jsonrpc")
 @click.option("--solid", default="", help="The same on the solidified port.")
 @click.option("--native", default="", help="The node's own HTTP interface, such as http://127.0.0.1:8090")

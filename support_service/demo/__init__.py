@@ -18,8 +18,9 @@ from support_service.demo.bank import BankFakes
 from support_service.demo.bank_readers import POLL_SECONDS as BANK_MINUTE_SECONDS
 from support_service.demo.bank_readers import BankReaders, bank_tables
 from support_service.demo.bitcoin_chain import LocalBitcoin
+from support_service.demo.bitcoin_core import CorePort
 from support_service.demo.card_readers import CardReaders
-from support_service.demo.evm_chain import GIFTS, Gift, LocalChain, node_child
+from support_service.demo.evm_chain import GIFTS, ChainGift, LocalChain, node_child
 from support_service.demo.mono import MonoFake
 from support_service.demo.settings import CardFakes, Chains, Places, bank_numbers, demo_settings, receiver
 from support_service.demo.stripe import StripeFake
@@ -68,7 +69,7 @@ class _Demo:
     say: Say
     until_the_end: ExitStack
     chains: Chains = field(init=False)
-    gifts: tuple[Gift, ...] = field(init=False)
+    gifts: tuple[ChainGift, ...] = field(init=False)
     cards: CardReaders = field(init=False)
     banks: BankReaders = field(init=False)
     ledger: Ledger = field(init=False)
@@ -100,11 +101,13 @@ class _Demo:
         chain.deploy()
         if not self._wait(chain.is_deployed, "the tokens on the local chain"):
             return False
+        core = None
         if bitcoin is not None:
             if not self._wait(bitcoin.is_up, "the local Bitcoin chain"):
                 return False
             bitcoin.claim()
-        self.chains, self.gifts = Chains(chain, tron, bitcoin), gifts(has_bitcoin=bitcoin is not None)
+            core = self.until_the_end.enter_context(CorePort(bitcoin.url))
+        self.chains, self.gifts = Chains(chain, tron, bitcoin, core), gifts(has_bitcoin=bitcoin is not None)
         return True
 
     def _start_bitcoin(self, environment: dict[str, str]) -> LocalBitcoin | None:
@@ -197,7 +200,7 @@ class _Demo:
             self.gifts_sent += 1
             self.say(f"a reader gives  {gift.words}")
 
-    def _send(self, gift: Gift) -> None:
+    def _send(self, gift: ChainGift) -> None:
         if gift.asset == "BTC":
             assert self.chains.bitcoin is not None, "such gifts are made where there is that chain"
             self.chains.bitcoin.give(gift, self.receivers["bitcoin"])
@@ -244,7 +247,7 @@ class _Demo:
         self.say(f"  {state.value:<12}  {amount}  {self.places.page}/staff/donations/{ref}")
 
 
-def gifts(*, has_bitcoin: bool) -> tuple[Gift, ...]:
+def gifts(*, has_bitcoin: bool) -> tuple[ChainGift, ...]:
     """All gifts in the order in which readers make them."""
     if not has_bitcoin:
         return GIFTS

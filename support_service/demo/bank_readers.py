@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from support_service.demo.bank import BankFakes
-from support_service.demo.bank.account import ON_ITS_WAY, Account, Payment
+from support_service.demo.bank.account import ON_ITS_WAY, DemoBankAccount, Payment
 from support_service.giving import Frequency, Intent, utc_now
 from support_service.giving.codes import issue
 from support_service.ledger import Ledger
@@ -44,10 +44,10 @@ GIFTS = (
 class BankReaders:
     """Lets readers give, one after the other. accounts: the method's key -> its account at a stand-in."""
 
-    accounts: dict[str, Account]
+    accounts: dict[str, DemoBankAccount]
     count: int = 0
     act_at: float = 0.0
-    _on_its_way: list[tuple[Account, Payment]] = field(default_factory=list)
+    _on_its_way: list[tuple[DemoBankAccount, Payment]] = field(default_factory=list)
 
     def turn(self, now: float, ledger: Ledger) -> list[str]:
         """Take the step that is due at this monotonic time; tell what came of it. Raises LedgerError."""
@@ -66,7 +66,7 @@ class BankReaders:
         return [f"a reader gives  {Money(gift.units, UAH)} on the {gift.method.replace('iban', 'IBAN')}, {by}"]
 
 
-def bank_tables(fakes: BankFakes, folder: Path, iban: str, card: str) -> tuple[str, dict[str, Account]]:
+def bank_tables(fakes: BankFakes, folder: Path, iban: str, card: str) -> tuple[str, dict[str, DemoBankAccount]]:
     """Open the accounts of the packaged block at the stand-ins; return their settings, and the accounts by method."""
     masked = f"card:{card[:6]}******{card[-4:]}"
     text = fakes.settings(folder, "privat", "privatbank", iban, method="iban", poll_seconds=POLL_SECONDS)

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 from urllib.request import HTTPBasicAuthHandler, HTTPPasswordMgrWithPriorAuth, ProxyHandler, Request, build_opener
 
-from support_service.demo.bitcoin_transactions import Coin, Lock, payment, with_prefix, witness_script
-from support_service.demo.evm_chain import Gift
+from support_service.demo.bitcoin_transactions import Lock, UnspentOutput, payment, with_prefix, witness_script
+from support_service.demo.evm_chain import ChainGift
+from support_service.demo.json_values import Json
 from support_service.supervisor import Child, ProcessError
 
 CHAIN = "regtest"
@@ -27,12 +27,10 @@ _PREFIX = "rb"
 _WITH_TRANSACTIONS = (True, True)
 
 GIFTS = (
-    Gift("0.0005 BTC from a wallet", "BTC", 50_000),
-    Gift("0.00012345 BTC from a wallet", "BTC", 12_345),
-    Gift("0.0021 BTC from a wallet", "BTC", 210_000),
+    ChainGift("0.0005 BTC from a wallet", "BTC", 50_000),
+    ChainGift("0.00012345 BTC from a wallet", "BTC", 12_345),
+    ChainGift("0.0021 BTC from a wallet", "BTC", 210_000),
 )
-
-Json: TypeAlias = Any
 
 
 def node_child(folder: Path, port: int, password: str, environment: Mapping[str, str]) -> Child:
@@ -72,7 +70,7 @@ def on_this_chain(address: str) -> str:
 
 
 class LocalBitcoin:
-    """A node on regtest, spoken to in Bitcoin Core's JSON-RPC; its coins are there for everybody."""
+    """A node on regtest, spoken to in its JSON-RPC; its coins are there for everybody."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -85,7 +83,7 @@ class LocalBitcoin:
         known.add_password(None, self._url, parts.username or "", parts.password or "", is_authenticated=True)
         self._opener = build_opener(ProxyHandler({}), HTTPBasicAuthHandler(known))
         self._purse = Lock(0)
-        self._coin: Coin | None = None
+        self._coin: UnspentOutput | None = None
 
     def is_up(self) -> bool:
         """Tell whether the node answers."""
@@ -101,7 +99,7 @@ class LocalBitcoin:
             raise ProcessError("the demo sends transactions to a new regtest chain alone; this is another")
         block = self.mine(BLOCKS_FIRST)
         reward = self.ask("getblock", block, *_WITH_TRANSACTIONS)["tx"][0]
-        self._coin = Coin(reward["txid"], 0, int(Decimal(reward["vout"][0]["value"]).scaleb(8)), self._purse)
+        self._coin = UnspentOutput(reward["txid"], 0, int(Decimal(reward["vout"][0]["value"]).scaleb(8)), self._purse)
 
     def mine(self, blocks: int = 1) -> str:
         """Mine blocks, with all that waits in the first of them; return the hash of that one."""
@@ -111,7 +109,7 @@ class LocalBitcoin:
         """Return the height of the head."""
         return int(self.ask("getblockchaininfo")["blocks"])
 
-    def give(self, gift: Gift, to: str) -> str:
+    def give(self, gift: ChainGift, to: str) -> str:
         """Send one gift to a bech32 address and return the id of its transaction."""
         assert self._coin is not None, "claim the chain before sending to it"
         sent = payment([self._coin], [(witness_script(to), gift.units)], change=self._purse)

@@ -82,7 +82,7 @@ class Lock:
 
 
 @dataclass(frozen=True, slots=True)
-class Coin:
+class UnspentOutput:
     """An unspent output: its transaction, its place there, satoshi, and what holds it."""
 
     txid: str
@@ -92,10 +92,10 @@ class Coin:
 
 
 @dataclass(frozen=True, slots=True)
-class Transaction:
+class UnsignedTransaction:
     """What is spent, and the outputs as (script, satoshi). salt changes the id where a legacy lock is spent."""
 
-    coins: tuple[Coin, ...]
+    coins: tuple[UnspentOutput, ...]
     outputs: tuple[tuple[bytes, int], ...]
     salt: bytes = b"\x01"
     sequence: int = SEQUENCE_REPLACEABLE
@@ -120,11 +120,11 @@ class Transaction:
         """The transaction as it is sent."""
         return self._written(with_witness=self.has_witness)
 
-    def coin(self, vout: int, lock: Lock) -> Coin:
+    def coin(self, vout: int, lock: Lock) -> UnspentOutput:
         """One of its outputs, to be spent."""
         script, units = self.outputs[vout]
         assert script == lock.script, "the output is locked by something else"
-        return Coin(self.txid, vout, units, lock)
+        return UnspentOutput(self.txid, vout, units, lock)
 
     def _written(self, *, with_witness: bool) -> bytes:
         parts = [(2).to_bytes(4, "little"), b"\x00\x01" if with_witness else b"", compact(len(self.coins))]
@@ -133,7 +133,7 @@ class Transaction:
         parts += [_witness(coin) for coin in self.coins] if with_witness else []
         return b"".join([*parts, bytes(4)])
 
-    def _input(self, coin: Coin) -> bytes:
+    def _input(self, coin: UnspentOutput) -> bytes:
         opened = b"" if coin.lock.is_segwit else push(self.salt) + push(coin.lock.inner)
         place = bytes.fromhex(coin.txid)[::-1] + coin.vout.to_bytes(4, "little")
         return place + compact(len(opened)) + opened + self.sequence.to_bytes(4, "little")
@@ -145,21 +145,21 @@ def written_output(script: bytes, units: int) -> bytes:
 
 
 def payment(
-    coins: Sequence[Coin],
+    coins: Sequence[UnspentOutput],
     pays: Sequence[tuple[bytes, int]],
     *,
     change: Lock,
     fee_units: int = 1_000,
     salt: bytes = b"\x01",
-) -> Transaction:
+) -> UnsignedTransaction:
     """Spend coins: pay the outputs in their order, and what is left after the fee back to `change`, last."""
     left = sum(coin.units for coin in coins) - sum(units for _, units in pays) - fee_units
     assert left >= 0, "the coins do not suffice"
     rest = ((change.script, left),) if left else ()
-    return Transaction(tuple(coins), (*pays, *rest), salt)
+    return UnsignedTransaction(tuple(coins), (*pays, *rest), salt)
 
 
-def _witness(coin: Coin) -> bytes:
+def _witness(coin: UnspentOutput) -> bytes:
     if not coin.lock.is_segwit:
         return b"\x00"
     return b"\x01" + compact(len(coin.lock.inner)) + coin.lock.inner

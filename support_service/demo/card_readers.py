@@ -7,12 +7,11 @@ payments arrive. No card number is asked for anywhere and no money moves.
 import http.client
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from typing import TypeAlias
 from urllib.parse import urlencode, urlsplit
 
+from support_service.demo.json_values import Json
 from support_service.demo.mono import MonoFake
 from support_service.demo.stripe import StripeFake
-from support_service.demo.stripe.errors import Json
 
 # The page lets nobody confirm a sum that they cannot have read.
 READ_SECONDS = 3.0
@@ -21,7 +20,14 @@ MONTH_SECONDS = 60.0
 HTTP_SECONDS_MAX = 20
 PAYER = {"email": "reader@example.org", "name": "Demo Reader", "do": "pay"}
 
-Answer: TypeAlias = tuple[int, str, str]  # status, Location, text
+
+@dataclass(frozen=True, slots=True)
+class PageAnswer:
+    """What a server answered a reader; to is where it sends them, "" for nowhere."""
+
+    status: int
+    to: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +70,14 @@ class CardReaders:
         gift = self.left[0]
         if self._form is None:
             self.act_at = now + READ_SECONDS
-            self._form = form_fields(_ask(self.page, "GET", f"/card?{urlencode(gift.asked)}")[2])
+            self._form = form_fields(_ask(self.page, "GET", f"/card?{urlencode(gift.asked)}").text)
             return []
         self.act_at, form = now + REST_SECONDS, self._form
         self._form = None
-        status, to, _ = _ask(self.page, "POST", "/card?lang=en", form)
-        if status != http.HTTPStatus.SEE_OTHER:
+        answer = _ask(self.page, "POST", "/card?lang=en", form)
+        if answer.status != http.HTTPStatus.SEE_OTHER:
             return []  # held back, as a person is who gives too often: later again
-        parts = urlsplit(to)
+        parts = urlsplit(answer.to)
         _ask(f"{parts.scheme}://{parts.netloc}", "POST", parts.path, PAYER)
         del self.left[0]
         return [f"a reader gives  {gift.words}"]
@@ -135,14 +141,14 @@ class _FormReader(HTMLParser):
             self._is_inside = False
 
 
-def _ask(origin: str, method: str, path: str, form: dict[str, str] | None = None) -> Answer:
+def _ask(origin: str, method: str, path: str, form: dict[str, str] | None = None) -> PageAnswer:
     """Ask a server of this machine; redirects are told and not followed. Raises OSError."""
     line = http.client.HTTPConnection(urlsplit(origin).netloc, timeout=HTTP_SECONDS_MAX)
     try:
         body, headers = (urlencode(form), {"Content-Type": "application/x-www-form-urlencoded"}) if form else (None, {})
         line.request(method, path, body, headers)
         answer = line.getresponse()
-        return answer.status, answer.headers.get("Location", ""), answer.read().decode()
+        return PageAnswer(answer.status, answer.headers.get("Location", ""), answer.read().decode())
     except http.client.HTTPException as error:
         raise OSError(f"no HTTP answer: {type(error).__name__}") from error
     finally:

@@ -5,10 +5,10 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
+from support_service.demo.json_values import Json
 from support_service.rails.evm.address import checksummed
 from support_service.settings import resource
 from support_service.supervisor import Child, ProcessError
@@ -28,11 +28,9 @@ _TRANSFER, _PAY = "0xa9059cbb", "0x0c11dedd"
 _GAS_UNITS_MAX = 3_000_000
 _PAYER = "payer"
 
-Json: TypeAlias = Any
-
 
 @dataclass(frozen=True, slots=True)
-class Gift:
+class ChainGift:
     """What one reader gives: in words, and as a transaction of the node's own accounts.
 
     The same local chain stands for TRON as well: there USDT alone is given.
@@ -47,15 +45,15 @@ class Gift:
 
 # Four ways money arrives, in amounts that readers give; one of each first, so that a newcomer soon sees them all.
 GIFTS = (
-    Gift("0.02 ETH from a wallet", "ETH", 2 * 10**16),
-    Gift("12.34 USDT over TRON", "USDT", 12_340_000, is_on_tron=True),
-    Gift("0.15 ETH paid out by a contract", "ETH", 15 * 10**16, is_by_contract=True),
-    Gift("25 USDT from a wallet", "USDT", 25 * 10**6),
-    Gift("0.005 ETH from a wallet", "ETH", 5 * 10**15),
-    Gift("4.2 USDC from a wallet", "USDC", 4_200_000),
-    Gift("0.0301 ETH paid out by a contract", "ETH", 301 * 10**14, is_by_contract=True),
-    Gift("50 USDT over TRON", "USDT", 50 * 10**6, is_on_tron=True),
-    Gift("10.5 DAI from a wallet", "DAI", 10_500_000),
+    ChainGift("0.02 ETH from a wallet", "ETH", 2 * 10**16),
+    ChainGift("12.34 USDT over TRON", "USDT", 12_340_000, is_on_tron=True),
+    ChainGift("0.15 ETH paid out by a contract", "ETH", 15 * 10**16, is_by_contract=True),
+    ChainGift("25 USDT from a wallet", "USDT", 25 * 10**6),
+    ChainGift("0.005 ETH from a wallet", "ETH", 5 * 10**15),
+    ChainGift("4.2 USDC from a wallet", "USDC", 4_200_000),
+    ChainGift("0.0301 ETH paid out by a contract", "ETH", 301 * 10**14, is_by_contract=True),
+    ChainGift("50 USDT over TRON", "USDT", 50 * 10**6, is_on_tron=True),
+    ChainGift("10.5 DAI from a wallet", "DAI", 10_500_000),
 )
 
 
@@ -123,7 +121,7 @@ class LocalChain:
         """Return the height of the head."""
         return int(self._ask("eth_blockNumber"), 16)
 
-    def give(self, gift: Gift, to: str, turn: int) -> str:
+    def give(self, gift: ChainGift, to: str, turn: int) -> str:
         """Send one gift to the address and return the hash of its transaction."""
         receiver = to[2:].lower().rjust(64, "0")
         if gift.asset in TOKENS:

@@ -8,6 +8,7 @@ from pathlib import Path
 from support_service.commands import run as running
 from support_service.demo import bitcoin_chain as demo_bitcoin
 from support_service.demo.bitcoin_chain import LocalBitcoin, on_this_chain
+from support_service.demo.bitcoin_core import CorePort
 from support_service.demo.evm_chain import CHAIN_ID, TOKEN_EXPONENT, TOKENS, LocalChain
 from support_service.demo.mono import MonoFake
 from support_service.demo.stripe import StripeFake
@@ -56,11 +57,12 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Chains:
-    """The local chains; bitcoin is None where its node is not installed."""
+    """The local chains; bitcoin and core, as which it is watched, are None where its node is not installed."""
 
     evm: LocalChain
     tron: TronPorts
     bitcoin: LocalBitcoin | None
+    core: CorePort | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def demo_settings(places: Places, chains: Chains, cards: CardFakes) -> str:
         'url = "sqlite:///support.db"': f'url = "{places.database_url}"',
         "chain_id = 1\n": f'chain_id = {CHAIN_ID}\nrpc = ["{places.node}"]\n{begin}',
         tron_id: f'{tron_id}rpc = ["{chains.tron.rpc}"]\nrpc_solid = ["{chains.tron.solid}"]\n{begin}',
-        **_bitcoin_changes(chains.bitcoin),
+        **_bitcoin_changes(chains.core),
     }
     for old, new in changes.items():
         assert text.count(old) == 1, f"the packaged block has no single {old!r}"
@@ -124,15 +126,15 @@ def demo_settings(places: Places, chains: Chains, cards: CardFakes) -> str:
     )
 
 
-def _bitcoin_changes(chain: LocalBitcoin | None) -> dict[str, str]:
+def _bitcoin_changes(core: CorePort | None) -> dict[str, str]:
     """Ask for the same script on the local chain, whose addresses have a prefix of their own."""
-    if chain is None:
+    if core is None:
         return {}
     # From the first block on: this node cannot say what lay there before.
     begin = "poll_seconds = 1\nstart_block = 1\n"
     return {
         f'address = "{_address("bitcoin")}"': f'address = "{receiver("bitcoin")}"',
-        'chain = "main"\n': f'chain = "{demo_bitcoin.CHAIN}"\nrpc = ["{chain.url}"]\n{begin}',
+        'chain = "main"\n': f'chain = "{demo_bitcoin.CHAIN}"\nrpc = ["{core.url}"]\n{begin}',
     }
 
 

@@ -7,12 +7,10 @@ services/jsonrpc) and the documentation of its JSON-RPC. Loopback alone, and no 
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
 from urllib.request import ProxyHandler, Request, build_opener
 
+from support_service.demo.json_values import Json
 from support_service.rails.tron.address import any_form, from_evm, to_evm
-
-Json: TypeAlias = Any
 
 CHAIN_ID = 728126428
 RANGE_BLOCKS_MAX, RESULTS_MAX, BATCH_MAX = 5_000, 10_000, 100
@@ -53,7 +51,7 @@ _NOT_IN_BLOCK = (
 )
 
 
-class Refused(Exception):
+class TronRefusal(Exception):
     """What the node answers in place of a result: a JSON-RPC code and words."""
 
     def __init__(self, code: int, text: str) -> None:
@@ -82,12 +80,12 @@ class TronNode:
         told = {"jsonrpc": "2.0", "id": item.get("id")}
         try:
             return {**told, "result": self._result(item["method"], list(item.get("params") or []), is_solid=is_solid)}
-        except Refused as error:
+        except TronRefusal as error:
             return {**told, "error": {"code": error.code, "message": error.text}}
 
     def _result(self, method: str, params: list[Json], *, is_solid: bool) -> Json:
         if method not in METHODS:
-            raise Refused(-32601, f"the method {method} does not exist/is not available")
+            raise TronRefusal(-32601, f"the method {method} does not exist/is not available")
         answers: dict[str, Callable[[], Json]] = {
             "eth_chainId": lambda: hex(CHAIN_ID),
             "net_version": lambda: hex(CHAIN_ID),
@@ -113,7 +111,7 @@ class TronNode:
     def _block(self, method: str, params: list[Json], *, is_solid: bool) -> Json:
         where = params[0]
         if where in {"safe", "pending"}:
-            raise Refused(-32602, f"TAG {where} not supported")
+            raise TronRefusal(-32602, f"TAG {where} not supported")
         if method == "eth_getBlockByHash":
             where = self._hashes.get(where, where)
         elif is_solid:
@@ -168,19 +166,19 @@ class TronNode:
         head = self.height(is_solid=is_solid)
         if "blockHash" in wanted:
             if wanted["blockHash"] not in self._hashes:
-                raise Refused(-32602, "invalid blockHash")
+                raise TronRefusal(-32602, "invalid blockHash")
             first = int(wanted["blockHash"][2:18], 16)
             wanted["blockHash"] = self._hashes[wanted["blockHash"]]
             if self.ask("eth_getBlockByHash", wanted["blockHash"], *_NO_TRANSACTIONS) is None:
-                raise Refused(-32602, "invalid blockHash")
+                raise TronRefusal(-32602, "invalid blockHash")
         else:
             first, last = (int(wanted[name], 16) for name in ("fromBlock", "toBlock"))
             if first > last:
-                raise Refused(-32602, "please verify: fromBlock <= toBlock")
+                raise TronRefusal(-32602, "please verify: fromBlock <= toBlock")
             # Clipped, not refused: a question beyond the head is answered for the blocks there are.
             last = min(last, head)
             if last - first > self.range_blocks_max:
-                raise Refused(-32602, f"exceed max block range: {self.range_blocks_max}")
+                raise TronRefusal(-32602, f"exceed max block range: {self.range_blocks_max}")
             if first > last:
                 return []
             wanted["toBlock"] = hex(last)
@@ -188,7 +186,7 @@ class TronNode:
         if wanted.get("address") or wanted.get("topics"):
             found = [log for log in found if int(log["blockNumber"], 16) >= self.index_from]
         if len(found) > RESULTS_MAX:
-            raise Refused(-32005, f"query returned more than {RESULTS_MAX} results")
+            raise TronRefusal(-32005, f"query returned more than {RESULTS_MAX} results")
         return [self._log(log) for log in found]
 
     def _state(self, method: str, params: list[Json], *, is_solid: bool) -> Json:
@@ -196,10 +194,10 @@ class TronNode:
         # A block named by an object (EIP-1898) is taken, and answered with the newest state all the same.
         if isinstance(where, str) and where != "latest":
             if where.startswith("0x"):
-                raise Refused(-32602, "QUANTITY not supported, just support TAG as latest")
-            raise Refused(-32602, "TAG [earliest | pending | finalized] not supported")
+                raise TronRefusal(-32602, "QUANTITY not supported, just support TAG as latest")
+            raise TronRefusal(-32602, "TAG [earliest | pending | finalized] not supported")
         if method == "eth_call" and not params[0].get("to"):
-            raise Refused(-32602, "invalid contract address")
+            raise TronRefusal(-32602, "invalid contract address")
         now = hex(self.height(is_solid=True)) if is_solid else "latest"
         return self.ask(method, *params[:-1], now)
 
@@ -256,5 +254,5 @@ class TronNode:
         with self._opener.open(request, timeout=UPSTREAM_SECONDS_MAX) as answer:
             told = json.load(answer)
         if "error" in told:
-            raise Refused(int(told["error"].get("code", -32000)), str(told["error"].get("message")))
+            raise TronRefusal(int(told["error"].get("code", -32000)), str(told["error"].get("message")))
         return told["result"]

@@ -75,7 +75,7 @@ class InboxLine:
 
 
 @dataclass(frozen=True, slots=True)
-class _Open:
+class _OpenChoice:
     """A choice of a reader that no money has answered yet; code "": none was issued for it."""
 
     ref: str
@@ -181,7 +181,7 @@ def _suggested(tx: Connection, accounts: Sequence[str], now: datetime) -> list[I
     """Find lines with exactly one open choice of a reader of their sum, and no second line that fits it."""
     intents = _open_intents(tx, to_micros(now - timedelta(days=INTENT_DAYS_MAX)))
     units = sorted({row.units for row in intents})
-    fitting: list[tuple[Donation, _Open]] = []
+    fitting: list[tuple[Donation, _OpenChoice]] = []
     for chunk in in_chunks(units):
         asked = donations_with_people().where(
             donation.c.address.in_(accounts),
@@ -203,7 +203,7 @@ def _suggested(tx: Connection, accounts: Sequence[str], now: datetime) -> list[I
     ][:ROWS_MAX]
 
 
-def _open_intents(tx: Connection, since: int) -> list[_Open]:
+def _open_intents(tx: Connection, since: int) -> list[_OpenChoice]:
     is_answered = exists().where(donation.c.intent == intent.c.ref)
     asked = select(intent.c.ref, intent.c.method, intent.c.made_at, intent.c.body, support_code.c.code)
     asked = asked.outerjoin(support_code, support_code.c.intent == intent.c.ref)
@@ -212,11 +212,13 @@ def _open_intents(tx: Connection, since: int) -> list[_Open]:
     for row in tx.execute(asked):
         held = json.loads(row.body)
         money = (held["currency"], int(held["units"]))
-        found.append(_Open(row.ref, row.method, from_micros(row.made_at), *money, held["article"], row.code or ""))
+        found.append(
+            _OpenChoice(row.ref, row.method, from_micros(row.made_at), *money, held["article"], row.code or "")
+        )
     return found
 
 
-def _fits(line: Donation, row: _Open) -> bool:
+def _fits(line: Donation, row: _OpenChoice) -> bool:
     payment = line.payment
     # A booking day stands at its noon: of its own day it may be before the choice.
     after = payment.occurred_at - row.made_at

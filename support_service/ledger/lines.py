@@ -136,7 +136,7 @@ _MEMO = update(known_line).where(known_line.c.locator == bindparam("of")).values
 
 
 @dataclass(frozen=True, slots=True)
-class _Open:
+class _OpenGift:
     """A gift booked by hand, or a line, that is joined to nothing yet."""
 
     ref: str
@@ -351,9 +351,9 @@ def line_accounts(tx: Connection) -> list[str]:
 
 def read_pairs(tx: Connection, accounts: Collection[str]) -> list[Pair]:
     """Pair gifts that were booked by hand with lines of one method and sum, about one day, while nobody joined any."""
-    by_sum: dict[tuple[str, int], list[_Open]] = {}
+    by_sum: dict[tuple[str, int], list[_OpenGift]] = {}
     for row in tx.execute(_BY_HAND):
-        by_sum.setdefault((row.asset, row.units), []).append(_Open(row.ref, row.method, row.occurred_at))
+        by_sum.setdefault((row.asset, row.units), []).append(_OpenGift(row.ref, row.method, row.occurred_at))
     pairs = [
         (one.ref, line)
         for (asset, units), some in by_sum.items()
@@ -373,7 +373,7 @@ def read_pairs(tx: Connection, accounts: Collection[str]) -> list[Pair]:
     return [Pair(found[hand], found[line.ref], memos[line.ref]) for hand, line in pairs if line.ref in memos]
 
 
-def _lines_of(tx: Connection, accounts: Collection[str], asset: str, units: int) -> list[_Open]:
+def _lines_of(tx: Connection, accounts: Collection[str], asset: str, units: int) -> list[_OpenGift]:
     """Find the gifts among lines of one sum that nothing is joined to."""
     asked = select(donation.c.ref, donation.c.method, donation.c.occurred_at).where(
         donation.c.address.in_(sorted(accounts)),
@@ -385,7 +385,7 @@ def _lines_of(tx: Connection, accounts: Collection[str], asset: str, units: int)
         donation.c.state == State.CONFIRMED,
         ~_IS_LINKED,
     )
-    return [_Open(row.ref, row.method, row.occurred_at) for row in tx.execute(asked.order_by(donation.c.id))]
+    return [_OpenGift(row.ref, row.method, row.occurred_at) for row in tx.execute(asked.order_by(donation.c.id))]
 
 
 def _references(locator: str, memo: str) -> frozenset[str]:

@@ -54,7 +54,7 @@ class SettingsError(Exception):
         super().__init__("\n".join(self.lines))
 
 
-class _File(BaseSettings):
+class _SettingsFile(BaseSettings):
     """The shape of the settings file without the rails' own tables; environment variables SUPPORT__SECTION__KEY
     come first.
     """
@@ -221,10 +221,10 @@ def _read_toml(file: Path) -> tuple[dict[str, Any], list[Mistake]]:
 
 
 @cache
-def _file_with(*sections: Section) -> type[_File]:
+def _file_with(*sections: Section) -> type[_SettingsFile]:
     """Shape the whole file, made once however often settings are read."""
     own: Any = {section.name: (section.shape, section.default) for section in sections}
-    return create_model("_File", __base__=_File, **own)
+    return create_model("_SettingsFile", __base__=_SettingsFile, **own)
 
 
 class _Shape:
@@ -286,7 +286,9 @@ class _Shape:
             table[key] = lines[0] if key == "url" else lines
         return mistakes
 
-    def secret_files(self, parsed: _File, named: list[tuple[str, object]], base: Path) -> tuple[tuple[str, Path], ...]:
+    def secret_files(
+        self, parsed: _SettingsFile, named: list[tuple[str, object]], base: Path
+    ) -> tuple[tuple[str, Path], ...]:
         """List all files with secrets, each by the setting that names it."""
         found: list[tuple[str, object | None]] = [*named, ("web.secret_file", parsed.web.secret_file)]
         found.append(("mail.password_file", parsed.mail.password_file if parsed.mail else None))

@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,7 +24,8 @@ from typing import Any, Self
 import requests
 
 from support_service import watcher
-from support_service.demo.bitcoin_transactions import Coin, Lock, Transaction, payment
+from support_service.demo.bitcoin_core import BcoinAsCore
+from support_service.demo.bitcoin_transactions import Lock, UnsignedTransaction, UnspentOutput, payment
 from support_service.giving import utc_now
 from support_service.ledger import Ledger, migrate
 from support_service.rails.bitcoin.network import read_network
@@ -117,7 +117,9 @@ class Stretch:
         return made
 
 
-def _batch(coin: Coin, strangers: list[tuple[bytes, int]], *, gift: Lock | None) -> tuple[Transaction, Coin]:
+def _batch(
+    coin: UnspentOutput, strangers: list[tuple[bytes, int]], *, gift: Lock | None
+) -> tuple[UnsignedTransaction, UnspentOutput]:
     """Pay all strangers at once, as exchanges do, and us among them; also the coin that is left."""
     middle = len(strangers) // 2
     pays = [*strangers[:middle], *([(gift.script, 50_000)] if gift else []), *strangers[middle:]]
@@ -133,17 +135,11 @@ class CoreServer(Server):
         self._index, self._has_filters = index, has_filters
 
     def _pass_on(self, body: bytes) -> Reply:
-        if self._has_filters and (b"getindexinfo" in body or b"scanblocks" in body):
-            asked = json.loads(body)
+        asked = json.loads(body)
+        if self._has_filters and asked["method"] in ("getindexinfo", "scanblocks"):
             return Reply.of({"id": asked["id"], "error": None, "result": self._filtered(asked)})
         node = self._index.node
-        line = HTTPConnection("127.0.0.1", node.port, timeout=60)
-        try:
-            line.request("POST", "/", body, node.authorization)
-            answer = line.getresponse()
-            return Reply(answer.read(), answer.status)
-        finally:
-            line.close()
+        return Reply.of(BcoinAsCore(node.port).answer(asked, node.authorization["Authorization"]))
 
     def _filtered(self, asked: dict[str, Any]) -> object:
         self._index.follow()

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from support_service.assembly import assemble, build_processors
-from support_service.demo.stripe import KEY, StripeFake, Trouble
+from support_service.demo.stripe import KEY, CardTrouble, StripeFake
 from support_service.giving import Frequency, Intent, utc_now
 from support_service.ledger import Ledger
 from support_service.supervisor import listening_address
@@ -207,7 +207,7 @@ def test_check_online_says_what_is_wrong_with_a_key_of_stripes(tmp_path: Path, s
         assert "stripe.secret_key_file: stripe: /v1/events: AuthenticationError 401" in asked.complained()
         assert "sk_test" not in asked.complained()
         (tmp_path / "stripe.key").write_text(KEY)
-        fake.faults.order(Trouble.REFUSED, times=9, path="/v1/disputes", method="GET")
+        fake.faults.order(CardTrouble.REFUSED, times=9, path="/v1/disputes", method="GET")
         partly = start("--config", settings, "check", "--online")
         assert partly.process.wait(60) == 1
     assert "stripe.secret_key_file: stripe: /v1/disputes was refused" in partly.complained()

@@ -7,7 +7,7 @@ import pytest
 
 from support_service.assembly import assemble, build_sources
 from support_service.commands.verify_online import compare
-from support_service.demo.stripe import StripeFake, Trouble
+from support_service.demo.stripe import CardTrouble, StripeFake
 from support_service.watcher import run_once
 from tests.fixtures.cards import CardHouse, card_house, given
 from tests.fixtures.staff import FrozenClock
@@ -101,6 +101,6 @@ def test_a_payment_that_failed_and_left_nothing_behind_is_no_difference(house: C
 
 def test_a_processor_that_does_not_answer_is_a_problem_and_no_crash(house: CardHouse) -> None:
     given(house)
-    house.fake.faults.order(Trouble.BROKEN, times=9, path="/v1/balance_transactions", method="GET")
+    house.fake.faults.order(CardTrouble.BROKEN, times=9, path="/v1/balance_transactions", method="GET")
     (problem,) = compared(house)[1]
     assert problem.startswith("stripe:sweep: could not be compared")

@@ -6,7 +6,14 @@ import pytest
 
 from support_service.demo import bitcoin_chain as demo_bitcoin
 from support_service.demo.bitcoin_chain import GIFTS, LocalBitcoin, on_this_chain
-from support_service.demo.bitcoin_transactions import Coin, Lock, Transaction, compact, payment, witness_script
+from support_service.demo.bitcoin_transactions import (
+    Lock,
+    UnsignedTransaction,
+    UnspentOutput,
+    compact,
+    payment,
+    witness_script,
+)
 from support_service.supervisor import ProcessError
 from tests.fixtures.bitcoin_node import BitcoinNode, new_process, stop_process
 
@@ -76,9 +83,12 @@ def test_a_count_is_written_in_the_shortest_form(number: int, written: str) -> N
 
 
 def test_an_id_leaves_witnesses_out_and_a_legacy_one_can_be_changed() -> None:
-    segwit, legacy = Coin("ab" * 32, 0, 1_000, Lock(1)), Coin("ab" * 32, 0, 1_000, Lock(1, is_segwit=False))
+    segwit, legacy = (
+        UnspentOutput("ab" * 32, 0, 1_000, Lock(1)),
+        UnspentOutput("ab" * 32, 0, 1_000, Lock(1, is_segwit=False)),
+    )
     to = [(Lock(2).script, 900)]
     ids = {payment([segwit], to, change=Lock(3), fee_units=100, salt=salt).txid for salt in (b"\x01", b"\x02")}
     assert len(ids) == 1
-    assert len({Transaction((legacy,), tuple(to), salt).txid for salt in (b"\x01", b"\x02")}) == 2
+    assert len({UnsignedTransaction((legacy,), tuple(to), salt).txid for salt in (b"\x01", b"\x02")}) == 2
     assert payment([segwit], to, change=Lock(3), fee_units=40).outputs[-1] == (Lock(3).script, 60)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from support_service.demo.mono import TOKEN, MonoFake, Trouble
+from support_service.demo.mono import TOKEN, CardTrouble, MonoFake
 from support_service.rails.mono.client import MonoClient, NotThere, TooOften
 from support_service.rails.processor import CheckoutDown, CheckoutRefused, CheckoutSilent
 from tests.conformance.mono_merchant import STEPS, compare
@@ -65,10 +65,10 @@ def test_another_token_is_told_nothing(fake: MonoFake) -> None:
 def test_what_is_not_there_is_a_404_and_what_is_asked_too_often_a_429(fake: MonoFake, client: MonoClient) -> None:
     with pytest.raises(NotThere):
         status(client, "nobody")
-    fake.faults.order(Trouble.BUSY, path="/api/")
+    fake.faults.order(CardTrouble.BUSY, path="/api/")
     with pytest.raises(TooOften):
         opened(client)
-    fake.faults.order(Trouble.LOST, path="/api/")
+    fake.faults.order(CardTrouble.LOST, path="/api/")
     with pytest.raises(CheckoutSilent):
         opened(client)
     assert len(fake.merchant.invoices) == 1, "all was done, and the answer is lost"

@@ -13,7 +13,7 @@ import pytest
 import stripe
 
 from support_service.demo.stripe import KEY, SECRET, Endpoint, StripeFake
-from support_service.demo.stripe.errors import Refusal
+from support_service.demo.stripe.errors import StripeRefusal
 from tests.fixtures.stripe import Hearer, order, plan_order
 from tests.fixtures.stripe_schema import VECTORS, check, document, problems, schema_name
 
@@ -151,9 +151,9 @@ def test_the_checker_of_requests_sees_what_is_broken() -> None:
     fine: Any = {"mode": "payment", "expires_at": "1", "line_items": [{"quantity": "1", "price": "price_1"}]}
     check("POST", path, fine)
     for name, wrong in (("mode", "x"), ("expires_at", "soon"), ("line_items", "x"), ("locale", "uk"), ("x", "y")):
-        with pytest.raises(Refusal):
+        with pytest.raises(StripeRefusal):
             check("POST", path, {**fine, name: wrong})
-    with pytest.raises(Refusal, match=r"line_items\[0\]\[price_data\]\[currency\]"):
+    with pytest.raises(StripeRefusal, match=r"line_items\[0\]\[price_data\]\[currency\]"):
         check("POST", path, {**fine, "line_items": [{"price_data": {"unit_amount": "5"}}]})
 
 

@@ -10,9 +10,9 @@ from urllib.request import Request, urlopen
 import pytest
 import stripe
 
-from support_service.demo.stripe import KEY, StripeFake, Trouble
+from support_service.demo.stripe import KEY, CardTrouble, StripeFake
 from support_service.demo.stripe.amounts import fee_of
-from support_service.demo.stripe.errors import Refusal
+from support_service.demo.stripe.errors import StripeRefusal
 from support_service.demo.stripe.form import decoded
 from tests.fixtures.service import until
 from tests.fixtures.stripe import order, plan_order
@@ -156,7 +156,7 @@ def test_one_key_with_another_body_or_address_is_refused(stripe_client: Client) 
 
 
 def test_two_requests_at_once_under_one_key_make_one_session(stripe_fake: StripeFake, stripe_client: Client) -> None:
-    stripe_fake.faults.order(Trouble.SLOW, seconds=60)
+    stripe_fake.faults.order(CardTrouble.SLOW, seconds=60)
     slow = threading.Thread(target=lambda: stripe_client.v1.checkout.sessions.create(order(), keyed("k")))
     slow.start()
     until(lambda: bool(stripe_fake.account.all("checkout.session")))
@@ -202,15 +202,15 @@ def test_a_refusal_that_was_carried_out_is_kept_a_misunderstanding_is_not(
 @pytest.mark.parametrize(
     ("trouble", "kind"),
     [
-        (Trouble.BUSY, stripe.RateLimitError),
-        (Trouble.LOCKED, stripe.StripeError),
-        (Trouble.BROKEN, stripe.APIError),
-        (Trouble.CUT, stripe.APIConnectionError),
-        (Trouble.LOST, stripe.APIConnectionError),
+        (CardTrouble.BUSY, stripe.RateLimitError),
+        (CardTrouble.LOCKED, stripe.StripeError),
+        (CardTrouble.BROKEN, stripe.APIError),
+        (CardTrouble.CUT, stripe.APIConnectionError),
+        (CardTrouble.LOST, stripe.APIConnectionError),
     ],
 )
 def test_a_passing_trouble_ends_with_one_session_under_the_same_key(
-    stripe_fake: StripeFake, stripe_client: Client, trouble: Trouble, kind: type[Exception]
+    stripe_fake: StripeFake, stripe_client: Client, trouble: CardTrouble, kind: type[Exception]
 ) -> None:
     stripe_fake.faults.order(trouble)
     with pytest.raises(kind):
@@ -219,9 +219,9 @@ def test_a_passing_trouble_ends_with_one_session_under_the_same_key(
     assert [one["id"] for one in stripe_fake.account.all("checkout.session")] == [made.id]
 
 
-@pytest.mark.parametrize(("trouble", "status"), [(Trouble.BROKEN_FOR_GOOD, 500), (Trouble.REFUSED, 400)])
+@pytest.mark.parametrize(("trouble", "status"), [(CardTrouble.BROKEN_FOR_GOOD, 500), (CardTrouble.REFUSED, 400)])
 def test_a_lasting_trouble_lasts_for_its_key_alone(
-    stripe_fake: StripeFake, stripe_client: Client, trouble: Trouble, status: int
+    stripe_fake: StripeFake, stripe_client: Client, trouble: CardTrouble, status: int
 ) -> None:
     stripe_fake.faults.order(trouble)
     for _ in range(3):
@@ -233,7 +233,7 @@ def test_a_lasting_trouble_lasts_for_its_key_alone(
 
 def test_the_sdk_goes_on_after_troubles_by_itself(stripe_fake: StripeFake) -> None:
     client = Client(KEY, base_addresses={"api": stripe_fake.url}, max_network_retries=2)
-    stripe_fake.faults.order(Trouble.LOST)
+    stripe_fake.faults.order(CardTrouble.LOST)
     made = client.v1.checkout.sessions.create(order())
     assert [one["id"] for one in stripe_fake.account.all("checkout.session")] == [made.id]
     assert len(stripe_fake.api.asked) == 2
@@ -242,7 +242,7 @@ def test_the_sdk_goes_on_after_troubles_by_itself(stripe_fake: StripeFake) -> No
 def test_a_slow_answer_outlasts_a_short_patience(stripe_fake: StripeFake) -> None:
     hasty = stripe.RequestsClient(timeout=0.2)
     client = Client(KEY, base_addresses={"api": stripe_fake.url}, http_client=hasty)
-    stripe_fake.faults.order(Trouble.SLOW, path="/v1/checkout", method="POST")
+    stripe_fake.faults.order(CardTrouble.SLOW, path="/v1/checkout", method="POST")
     with pytest.raises(stripe.APIConnectionError):
         client.v1.checkout.sessions.create(order(), keyed("k"))
     assert len(stripe_fake.account.all("checkout.session")) == 1
@@ -267,7 +267,7 @@ def test_brackets_are_decoded(text: str, told: Any) -> None:
     "text", ["a", "a=1&a=2", "a[b=1", "a[1]=x", "a=1&a[b]=2", "a" + "[b]" * 9 + "=1", "&".join(["a[]=1"] * 501)]
 )
 def test_brackets_that_make_no_sense_are_refused(text: str) -> None:
-    with pytest.raises(Refusal):
+    with pytest.raises(StripeRefusal):
         decoded(text)
 
 

@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from support_service import cli, watcher
-from support_service.demo.bank import Trouble
-from support_service.demo.bank.account import ON_ITS_WAY, Account
+from support_service.demo.bank import BankTrouble
+from support_service.demo.bank.account import ON_ITS_WAY, DemoBankAccount
 from support_service.rails.bank.live import autoclient, place
 from support_service.rails.source import SourceDown
 from tests.fixtures.banks import CARD, IBAN, BankHouse, bank_house
@@ -27,38 +27,39 @@ QUESTIONS = {"privatbank": ("settings", "transactions", "interim"), "monobank": 
 QUESTIONS["monobank_business"] = ("/statement/",)
 ANYWHERE = [
     one
-    for one in Trouble
+    for one in BankTrouble
     if one
     not in {
-        Trouble.BAD_ROW, Trouble.CLOSING, Trouble.SAME_PAGE, Trouble.CIRCLE, Trouble.NO_NEXT, Trouble.SLID,
-        Trouble.TEXT_FLAG, Trouble.SHUFFLED, Trouble.OTHER_ACCOUNT, Trouble.ONE_LESS,
+        BankTrouble.BAD_ROW, BankTrouble.CLOSING, BankTrouble.SAME_PAGE, BankTrouble.CIRCLE, BankTrouble.NO_NEXT,
+        BankTrouble.SLID, BankTrouble.TEXT_FLAG, BankTrouble.SHUFFLED, BankTrouble.OTHER_ACCOUNT, BankTrouble.ONE_LESS,
     }
 ]  # fmt: skip
-HARMLESS = {Trouble.UTF8, Trouble.BOM, Trouble.CP1251}
+HARMLESS = {BankTrouble.UTF8, BankTrouble.BOM, BankTrouble.CP1251}
 PAGED = [
-    Trouble.SAME_PAGE, Trouble.CIRCLE, Trouble.NO_NEXT, Trouble.SLID, Trouble.TEXT_FLAG, Trouble.SHUFFLED,
-    Trouble.ONE_LESS, Trouble.CUT_JSON, Trouble.SILENT, Trouble.BROKEN, Trouble.BUSY, Trouble.BAD_ROW,
+    BankTrouble.SAME_PAGE, BankTrouble.CIRCLE, BankTrouble.NO_NEXT, BankTrouble.SLID, BankTrouble.TEXT_FLAG,
+    BankTrouble.SHUFFLED, BankTrouble.ONE_LESS, BankTrouble.CUT_JSON, BankTrouble.SILENT, BankTrouble.BROKEN,
+    BankTrouble.BUSY, BankTrouble.BAD_ROW,
 ]  # fmt: skip
 PLACES = [(kind, question) for kind, questions in QUESTIONS.items() for question in questions]
 
 
 @contextmanager
-def patience(trouble: Trouble, seconds: float = 0.5) -> Iterator[None]:
+def patience(trouble: BankTrouble, seconds: float = 0.5) -> Iterator[None]:
     """Do not wait long for an answer that will not come; for all others as long as ever: the machine may be busy."""
     with pytest.MonkeyPatch.context() as patch:
-        if trouble is Trouble.SILENT:
+        if trouble is BankTrouble.SILENT:
             patch.setattr(place, "READ_SECONDS_MAX", seconds)
         yield
 
 
-def give(account: Account, number: int) -> None:
+def give(account: DemoBankAccount, number: int) -> None:
     """Two equal gifts, another one, a fee, and one on its way."""
     for units in (10_000, 10_000, 1_000 + number, -500):
         account.pay(units, f"дякую {number}")
     account.pay(7_000 + number, standing=ON_ITS_WAY)
 
 
-def held(account: Account) -> list[int]:
+def held(account: DemoBankAccount) -> list[int]:
     return sorted(one.units for one in account.payments if one.standing == "r")
 
 
@@ -83,7 +84,7 @@ def assert_whole(house: BankHouse) -> None:
 @pytest.mark.parametrize("trouble", ANYWHERE, ids=lambda one: one.name.lower())
 @pytest.mark.parametrize(("kind", "question"), PLACES, ids=lambda word: word.strip("/"))
 def test_a_fault_of_one_question_loses_and_doubles_nothing(
-    tmp_path: Path, sqlite_url: str, kind: str, question: str, trouble: Trouble
+    tmp_path: Path, sqlite_url: str, kind: str, question: str, trouble: BankTrouble
 ) -> None:
     with bank_house(tmp_path, sqlite_url, {"one": (kind, ACCOUNTS[kind])}) as house:
         (account,) = house.fakes.accounts
@@ -102,7 +103,7 @@ def test_a_fault_of_one_question_loses_and_doubles_nothing(
 @pytest.mark.parametrize("trouble", PAGED, ids=lambda one: one.name.lower())
 @pytest.mark.parametrize("page", [1, 2, 3])
 def test_a_fault_between_pages_loses_and_doubles_nothing(
-    tmp_path: Path, sqlite_url: str, trouble: Trouble, page: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, sqlite_url: str, trouble: BankTrouble, page: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(autoclient, "PAGE_ROWS", 5)
     with bank_house(tmp_path, sqlite_url, {"one": ("privatbank", IBAN)}) as house:
@@ -122,11 +123,11 @@ def test_a_fault_between_pages_loses_and_doubles_nothing(
 
 
 @pytest.mark.parametrize(
-    "trouble", [Trouble.CUT_BODY, Trouble.BROKEN, Trouble.SILENT], ids=lambda one: one.name.lower()
+    "trouble", [BankTrouble.CUT_BODY, BankTrouble.BROKEN, BankTrouble.SILENT], ids=lambda one: one.name.lower()
 )
 @pytest.mark.parametrize("kind", ["monobank", "monobank_business"])
 def test_a_fault_between_full_pages_of_monobank_keeps_what_came_and_reads_the_rest(
-    tmp_path: Path, sqlite_url: str, kind: str, trouble: Trouble
+    tmp_path: Path, sqlite_url: str, kind: str, trouble: BankTrouble
 ) -> None:
     with bank_house(tmp_path, sqlite_url, {"one": (kind, ACCOUNTS[kind])}) as house:
         (account,) = house.fakes.accounts
@@ -146,7 +147,7 @@ def test_a_fault_between_full_pages_of_monobank_keeps_what_came_and_reads_the_re
 def test_a_long_chain_of_different_faults_loses_and_doubles_nothing(tmp_path: Path, sqlite_url: str, kind: str) -> None:
     with bank_house(tmp_path, sqlite_url, {"one": (kind, ACCOUNTS[kind])}) as house:
         (account,) = house.fakes.accounts
-        for number, trouble in enumerate(one for one in ANYWHERE if one is not Trouble.SILENT):
+        for number, trouble in enumerate(one for one in ANYWHERE if one is not BankTrouble.SILENT):
             give(account, number)
             house.fakes.faults.order(trouble, skip=number % 3)
             turns(house, 1)
@@ -207,9 +208,11 @@ def test_a_clock_of_ours_that_is_wrong_loses_nothing_once_it_is_right(
         assert house.ledger.verify() == []
 
 
-@pytest.mark.parametrize(("trouble", "seconds"), [(Trouble.BUSY, 7), (Trouble.RESTING, 9), (Trouble.WALL, 86_400)])
+@pytest.mark.parametrize(
+    ("trouble", "seconds"), [(BankTrouble.BUSY, 7), (BankTrouble.RESTING, 9), (BankTrouble.WALL, 86_400)]
+)
 def test_a_bank_that_says_how_long_to_rest_is_left_alone_for_so_long(
-    tmp_path: Path, sqlite_url: str, trouble: Trouble, seconds: int
+    tmp_path: Path, sqlite_url: str, trouble: BankTrouble, seconds: int
 ) -> None:
     with bank_house(tmp_path, sqlite_url, {"one": ("monobank", CARD)}) as house:
         (source,) = house.sources()
@@ -224,7 +227,7 @@ def test_a_redirect_is_not_followed_and_the_token_goes_nowhere_else(tmp_path: Pa
         asked: list[str] = []
         take = house.fakes.faults.take
         house.fakes.faults.take = lambda path: asked.append(path) or take(path)  # type: ignore[method-assign,func-returns-value]
-        house.fakes.faults.order(Trouble.MOVED)
+        house.fakes.faults.order(BankTrouble.MOVED)
         (outcome,) = turns(house, 1)
         assert "HTTP 302" in outcome.reason
         assert "/elsewhere" not in asked
@@ -235,7 +238,7 @@ def order(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def csv_of(account: Account) -> str:
+def csv_of(account: DemoBankAccount) -> str:
     """The same lines as PrivatBank's business CSV tells them: no reference, Latin i for Ukrainian."""
     head = "ЄДРПОУ;МФО;Рахунок;Валюта;Номер документу;Дата операції;МФО банку;Назва банку;Рахунок кореспондента;"
     head += "ЄДРПОУ кореспондента;Кореспондент;Сума;Призначення платежу;\n"

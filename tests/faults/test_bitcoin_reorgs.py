@@ -2,7 +2,7 @@
 
 import pytest
 
-from support_service.demo.bitcoin_transactions import Transaction
+from support_service.demo.bitcoin_transactions import UnsignedTransaction
 from support_service.ledger import SourceFrozen, Thaw
 from support_service.rails.source import MustFreeze, SourceDown
 from tests.faults.test_bitcoin import EVERY_STATE, both, is_down_and_nothing_moves
@@ -17,9 +17,9 @@ DEEP = {"confirmations": 100}
 THEIRS = PURSE.script
 
 
-def rival(here: BitcoinWorld, gift: Transaction) -> Transaction:
+def rival(here: BitcoinWorld, gift: UnsignedTransaction) -> UnsignedTransaction:
     """Pay the same coins to somebody else."""
-    made = Transaction(gift.coins, ((THEIRS, gift.coins[0].units - 3_000),))
+    made = UnsignedTransaction(gift.coins, ((THEIRS, gift.coins[0].units - 3_000),))
     assert made.txid != gift.txid
     return made
 
@@ -130,12 +130,13 @@ def test_r6_a_block_that_is_another_than_was_asked_for_is_not_read(bitcoin: Make
     here = bitcoin("core", us)
     here.node.pay((us.script, 700))
     (lost,) = here.node.mine(1)
+    other = here.core.ask_upstream({"id": 1, "method": "getblock", "params": [lost, 3]})["result"]
     here.node.reorg(1, [])
     here.node.pool.clear()
 
     def mixed(request: Json, answer: Json) -> Json:
         if request["method"] == "getblock" and answer["result"] and answer["result"]["height"] == here.base + 1:
-            return {**answer, "result": here.core.ask_upstream({**request, "params": [lost, True, True]})["result"]}
+            return {**answer, "result": other}
         return answer
 
     here.core.bend = mixed

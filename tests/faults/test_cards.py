@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from support_service import cli
 from support_service.assembly import assemble
-from support_service.demo.stripe import KEY, SECRET, Trouble
+from support_service.demo.stripe import KEY, SECRET, CardTrouble
 from support_service.giving import Frequency, Intent, State
 from support_service.ledger import Wanted
 from support_service.ledger.rate_limits import DECLINES_WINDOW, declined
@@ -377,7 +377,7 @@ def test_s14_a_token_opens_one_payment_page_however_often_it_is_sent(shop: Shop)
 def test_clicks_at_once_lead_to_one_page_though_plata_opens_one_for_each(shop: Shop) -> None:
     fields = shop.reader().fields(frequency="once")
     shop.clock.advance(seconds=3)
-    shop.faults.order(Trouble.SLOW, times=3, path=shop.opens, seconds=0.3)
+    shop.faults.order(CardTrouble.SLOW, times=3, path=shop.opens, seconds=0.3)
     with ThreadPoolExecutor(3) as many:
         answers = list(many.map(lambda _: shop.reader().press(fields, seconds=0), range(3)))
     assert {answer.status_code for answer in answers} == {303}
@@ -422,7 +422,7 @@ def test_two_refunds_and_the_sweep_race_and_each_counts_once(calm_shop: Shop, or
 def test_one_key_gives_back_once_however_often_it_is_asked(calm_shop: Shop) -> None:
     payment = calm_shop.paid()
     calm_shop.deliver()
-    calm_shop.faults.order(Trouble.LOST, path=calm_shop.gives_back)
+    calm_shop.faults.order(CardTrouble.LOST, path=calm_shop.gives_back)
     with pytest.raises(CheckoutSilent):
         calm_shop.processor.refund(payment, 50_00, "one-key")
     for _ in range(2):
@@ -524,9 +524,9 @@ def test_money_of_a_shop_of_the_same_account_is_quarantined_and_nothing_of_it_is
     assert told(calm_shop.ledger) == sorted([row(ours), row(foreign, State.QUARANTINED, 0)])
 
 
-@pytest.mark.parametrize("trouble", [Trouble.BUSY, Trouble.BROKEN, Trouble.CUT, Trouble.LOST])
+@pytest.mark.parametrize("trouble", [CardTrouble.BUSY, CardTrouble.BROKEN, CardTrouble.CUT, CardTrouble.LOST])
 def test_a_processor_in_trouble_costs_the_reader_a_press_and_opens_no_second_gift(
-    calm_shop: Shop, trouble: Trouble
+    calm_shop: Shop, trouble: CardTrouble
 ) -> None:
     someone = calm_shop.reader()
     fields = someone.fields(frequency="once")
@@ -547,8 +547,8 @@ def test_a_page_elsewhere_is_closed_again_and_no_reader_is_sent_there(calm_shop:
     assert calm_shop.pages == ["expired"]
 
 
-@pytest.mark.parametrize("trouble", [Trouble.BUSY, Trouble.BROKEN, Trouble.CUT, Trouble.REFUSED])
-def test_a_sweep_in_trouble_goes_on_where_it_was(calm_shop: Shop, trouble: Trouble) -> None:
+@pytest.mark.parametrize("trouble", [CardTrouble.BUSY, CardTrouble.BROKEN, CardTrouble.CUT, CardTrouble.REFUSED])
+def test_a_sweep_in_trouble_goes_on_where_it_was(calm_shop: Shop, trouble: CardTrouble) -> None:
     payment = calm_shop.paid()
     calm_shop.clock.now += BY_NOW
     for path in calm_shop.sweeps:

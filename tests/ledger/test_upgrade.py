@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 import support_service.ledger.migrations
 from support_service.giving import State
 from support_service.ledger import Ledger, LedgerOutdated, Wanted, migrate
-from support_service.ledger.engine import Database
+from support_service.ledger.engine import SCHEMA_REVISION, Database
 from tests.fixtures.database import Cluster, SteppingClock
 from tests.fixtures.reports import gift, pushed, refund
 
@@ -43,7 +43,7 @@ def old_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     cluster.drop(name)
 
 
-def _begin(url: str) -> None:
+def _begin(url: str, revision: str = "0002") -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(support_service.ledger.migrations.__file__).parent))
     database = Database(url, creates=True)
@@ -56,6 +56,7 @@ def _begin(url: str) -> None:
         )
         for table in IN_ORDER:
             _insert(tx, table, HELD[table])
+        command.upgrade(config, revision)
     database.dispose()
 
 
@@ -121,5 +122,21 @@ def test_a_ledger_of_an_older_version_keeps_all_of_it_and_takes_card_gifts(old_u
         ("ETH", 15 * 10**17, 2),
         ("EUR", 650 + 500, 2),
     }
+    assert ledger.verify() == []
+    ledger.dispose()
+
+
+LATER = [f"{number:04}" for number in range(3, int(SCHEMA_REVISION) + 1)]
+
+
+@pytest.mark.parametrize("revision", LATER[:-1])
+def test_a_ledger_that_stopped_at_any_revision_goes_forward_from_there(revision: str, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/old.db"
+    _begin(url, revision)
+    assert migrate(url) == LATER[LATER.index(revision) + 1 :]
+    assert _sorted(_rows(url)) == _sorted(HELD)
+    ledger = Ledger(url, clock=SteppingClock())
+    assert ledger.verify() == []
+    assert ledger.accept(pushed("new", gift("pi_2", units=500))).report_number == HELD["head"][0]["number"] + 1
     assert ledger.verify() == []
     ledger.dispose()

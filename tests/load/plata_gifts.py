@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from random import Random
 
-from support_service.demo.mono import Message, MonoFake
+from support_service.demo.mono import MonoFake, MonoWebhook
 from support_service.demo.mono.hooks import MonoHooks
 from support_service.giving import Checkout, Frequency, Intent
 from support_service.ledger import Ledger
@@ -66,7 +66,7 @@ class PlataTeller:
         self._clock.now += timedelta(seconds=self.random.choice(seconds))
 
 
-def key_of(message: Message) -> str:
+def key_of(message: MonoWebhook) -> str:
     """Say under which key a message is kept."""
     about = message.told.get("invoiceId") or message.told["subscriptionId"]
     return f"{about}:{hashlib.sha256(message.body).hexdigest()[:24]}"

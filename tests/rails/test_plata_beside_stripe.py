@@ -10,7 +10,7 @@ import pytest
 from support_service.assembly import assemble, build_sources
 from support_service.commands.check import method_lines
 from support_service.commands.freezes import switch_cards
-from support_service.demo.mono import MonoFake, Trouble
+from support_service.demo.mono import CardTrouble, MonoFake
 from support_service.demo.stripe import SECRET, StripeFake
 from support_service.giving import State
 from support_service.ledger import Wanted
@@ -85,7 +85,7 @@ def test_both_are_in_books_staff_pages_exports_and_checks_by_their_names(street:
 
 def test_one_in_trouble_or_switched_off_leaves_the_other_open(street: Street) -> None:
     house = street.house
-    house.fake.faults.order(Trouble.BROKEN, times=50, path="/api/merchant/invoice/create")
+    house.fake.faults.order(CardTrouble.BROKEN, times=50, path="/api/merchant/invoice/create")
     for _ in range(5):
         assert house.reader().give(frequency="once").status_code == 503
     assert house.reader().give(frequency="once", **EUROS).status_code == 303

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from support_service.demo.bitcoin_transactions import Coin, Lock, Transaction, payment
+from support_service.demo.bitcoin_transactions import Lock, UnsignedTransaction, UnspentOutput, payment
 from support_service.giving import utc_now
 from support_service.ledger import Ledger, LedgerError
 from support_service.rails.bitcoin.network import read_network
@@ -132,11 +132,11 @@ class World:
         possible = self._possible(list(self.node.pool.values()))
         self.node.pool = {one.txid: one for one in possible}
 
-    def _possible(self, txs: Sequence[Transaction], *, upto: int | None = None) -> list[Transaction]:
+    def _possible(self, txs: Sequence[UnsignedTransaction], *, upto: int | None = None) -> list[UnsignedTransaction]:
         """Leave out what the chain up to a height would refuse, and put each behind what it spends."""
         known = {one.txid: one for one in self._chain(upto)}
         spent = {(coin.txid, coin.vout) for one in known.values() for coin in one.coins}
-        found: dict[str, Transaction] = {}
+        found: dict[str, UnsignedTransaction] = {}
         for _ in txs:
             for one in txs:
                 coins = {(coin.txid, coin.vout) for coin in one.coins}
@@ -146,7 +146,7 @@ class World:
                     spent |= coins
         return list(found.values())
 
-    def _chain(self, upto: int | None = None) -> list[Transaction]:
+    def _chain(self, upto: int | None = None) -> list[UnsignedTransaction]:
         digests = self.node.above(self.base)[: None if upto is None else upto - self.base]
         return [one for digest in digests for one in self.node.transactions(digest)]
 
@@ -212,19 +212,19 @@ class World:
         self.node.mine(1, [], to=self._ours().script)
         self._settle()
 
-    def _rival(self, one: Transaction) -> Transaction:
+    def _rival(self, one: UnsignedTransaction) -> UnsignedTransaction:
         """Spend the first of its coins in another way."""
         units = one.coins[0].units
         to = self.random.choice((THEIRS, THEIRS, *OURS))
         return payment(one.coins[:1], [(to.script, units // 2)], change=THEIRS, fee_units=min(2_000, units // 4))
 
-    def _our_coins(self) -> list[Coin]:
+    def _our_coins(self) -> list[UnspentOutput]:
         """Coins of ours that can be spent: in a block or waiting, and spent by nothing that waits."""
         known = {one.txid: one for one in [*self._chain(), *self.node.pool.values()]}
         spent = {(coin.txid, coin.vout) for one in known.values() for coin in one.coins}
         locks = {lock.script: lock for lock in OURS}
         return [
-            Coin(one.txid, vout, units, locks[script])
+            UnspentOutput(one.txid, vout, units, locks[script])
             for one in known.values()
             for vout, (script, units) in enumerate(one.outputs)
             if script in locks and units > 0 and (one.txid, vout) not in spent

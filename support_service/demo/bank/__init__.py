@@ -11,14 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from support_service.demo.bank.account import Account, Payment
-from support_service.demo.bank.autoclient import Autoclient
-from support_service.demo.bank.faults import Faults, Trouble
-from support_service.demo.bank.monobank import Corporate, Personal
+from support_service.demo.bank.account import DemoBankAccount, Payment
+from support_service.demo.bank.autoclient import PrivatBankFake
+from support_service.demo.bank.faults import BankFaults, BankTrouble
+from support_service.demo.bank.monobank import Corporate, MonobankFake
 from support_service.demo.bank.server import Server, build
 from support_service.giving import Clock, utc_now
 
-__all__ = ["Account", "BankFakes", "Payment", "Trouble"]
+__all__ = ["BankFakes", "BankTrouble", "DemoBankAccount", "Payment"]
 
 TOKEN = "demo-token-that-guards-nothing"  # noqa: S105
 
@@ -37,11 +37,11 @@ class BankFakes:
         monotonic: Callable[[], float] | None = None,
         token: str = TOKEN,
     ) -> None:
-        self.accounts: list[Account] = []
-        self.faults = Faults()
+        self.accounts: list[DemoBankAccount] = []
+        self.faults = BankFaults()
         self.token = token
-        self.autoclient = Autoclient(self.accounts, clock)
-        self.personal = Personal(self.accounts, clock, minute_seconds, monotonic)
+        self.autoclient = PrivatBankFake(self.accounts, clock)
+        self.personal = MonobankFake(self.accounts, clock, minute_seconds, monotonic)
         self.corporate = Corporate(self.accounts)
         self._clock = clock
         self._server = Server(build(self), 0)
@@ -51,9 +51,9 @@ class BankFakes:
         """Where they listen: api_base in the settings."""
         return f"http://127.0.0.1:{self._server.port}"
 
-    def open(self, name: str, *, opening_units: int = 0, currency: str = "UAH") -> Account:
+    def open(self, name: str, *, opening_units: int = 0, currency: str = "UAH") -> DemoBankAccount:
         """Open an account: an IBAN, "card:<masked number>" or "jar:<id>"."""
-        account = Account(name, currency, opening_units, self._clock)
+        account = DemoBankAccount(name, currency, opening_units, self._clock)
         self.accounts.append(account)
         return account
 

@@ -35,7 +35,7 @@ class Payment:
 
 
 @dataclass
-class Account:
+class DemoBankAccount:
     """An account: what it is called, in which currency, with how much it began."""
 
     name: str

@@ -3,17 +3,16 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
 
-from support_service.demo.bank.faults import Trouble
+from support_service.demo.bank.faults import BankTrouble
+from support_service.demo.json_values import Json
 
-Json: TypeAlias = Any
 PAGE = "<!DOCTYPE html><html><body>Bad gateway</body></html>"
 LARGE_BYTES = 9 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class BankQuestion:
     """A question: path and query, headers by their lower-case names."""
 
     path: str
@@ -22,7 +21,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class BankAnswer:
     """An answer; body as JSON, text as it is."""
 
     body: Json = None
@@ -40,37 +39,37 @@ class Answer:
 
 
 _STATUSES = {
-    Trouble.BUSY: Answer({"errorDescription": "Too many requests"}, 429, {"Retry-After": "7"}),
-    Trouble.BUSY_UNTIL: Answer({"code": "429"}, 429, {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}),
-    Trouble.BROKEN: Answer({"errorDescription": "internal error"}, 500),
-    Trouble.BROKEN_PAGE: Answer(status=502, text=PAGE),
-    Trouble.RESTING: Answer({"message": "maintenance"}, 503, {"Retry-After": "9"}),
-    Trouble.LOGIN_PAGE: Answer(text=PAGE),
-    Trouble.DENIED: Answer({"status": "ERROR", "code": "401"}, 401),
-    Trouble.FORBIDDEN: Answer({"errorDescription": "Unknown 'X-Token'"}, 403),
-    Trouble.WALL: Answer(status=403, text=PAGE),
-    Trouble.EMPTY: Answer(text=""),
-    Trouble.OTHER_SHAPE: Answer({"answer": 42}),
-    Trouble.NOT_JSON_NUMBER: Answer(text='{"status": "SUCCESS", "transactions": [NaN]}'),
-    Trouble.TOO_DEEP: Answer(text="[" * 200_000),
-    Trouble.TOO_LARGE: Answer(text="[" + " " * LARGE_BYTES + "]"),
-    Trouble.ERROR: Answer({"status": "ERROR", "code": "500", "message": "no", "errorDescription": "no"}),
+    BankTrouble.BUSY: BankAnswer({"errorDescription": "Too many requests"}, 429, {"Retry-After": "7"}),
+    BankTrouble.BUSY_UNTIL: BankAnswer({"code": "429"}, 429, {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}),
+    BankTrouble.BROKEN: BankAnswer({"errorDescription": "internal error"}, 500),
+    BankTrouble.BROKEN_PAGE: BankAnswer(status=502, text=PAGE),
+    BankTrouble.RESTING: BankAnswer({"message": "maintenance"}, 503, {"Retry-After": "9"}),
+    BankTrouble.LOGIN_PAGE: BankAnswer(text=PAGE),
+    BankTrouble.DENIED: BankAnswer({"status": "ERROR", "code": "401"}, 401),
+    BankTrouble.FORBIDDEN: BankAnswer({"errorDescription": "Unknown 'X-Token'"}, 403),
+    BankTrouble.WALL: BankAnswer(status=403, text=PAGE),
+    BankTrouble.EMPTY: BankAnswer(text=""),
+    BankTrouble.OTHER_SHAPE: BankAnswer({"answer": 42}),
+    BankTrouble.NOT_JSON_NUMBER: BankAnswer(text='{"status": "SUCCESS", "transactions": [NaN]}'),
+    BankTrouble.TOO_DEEP: BankAnswer(text="[" * 200_000),
+    BankTrouble.TOO_LARGE: BankAnswer(text="[" + " " * LARGE_BYTES + "]"),
+    BankTrouble.ERROR: BankAnswer({"status": "ERROR", "code": "500", "message": "no", "errorDescription": "no"}),
 }
 
 
-def spoiled(answer: Answer, trouble: Trouble, before: Json, url: str) -> Answer:
+def spoiled(answer: BankAnswer, trouble: BankTrouble, before: Json, url: str) -> BankAnswer:
     """Spoil an answer; before is the body of the one before it."""
     if trouble in _STATUSES:
         return _STATUSES[trouble]
     text = json.dumps(answer.body, ensure_ascii=False)
     otherwise = {
-        Trouble.MOVED: Answer(status=302, headers={"Location": f"{url}/elsewhere"}, text=""),
-        Trouble.CUT_JSON: Answer(text=text[: len(text) * 2 // 3]),
-        Trouble.CP1251: Answer(answer.body, charset="cp1251", named_charset="utf-8"),
-        Trouble.UTF8: Answer(answer.body, named_charset="windows-1251"),
-        Trouble.BOM: Answer(text=f"\ufeff{text}"),
+        BankTrouble.MOVED: BankAnswer(status=302, headers={"Location": f"{url}/elsewhere"}, text=""),
+        BankTrouble.CUT_JSON: BankAnswer(text=text[: len(text) * 2 // 3]),
+        BankTrouble.CP1251: BankAnswer(answer.body, charset="cp1251", named_charset="utf-8"),
+        BankTrouble.UTF8: BankAnswer(answer.body, named_charset="windows-1251"),
+        BankTrouble.BOM: BankAnswer(text=f"\ufeff{text}"),
     }
-    return otherwise[trouble] if trouble in otherwise else Answer(_SPOILS[trouble](answer.body, before))
+    return otherwise[trouble] if trouble in otherwise else BankAnswer(_SPOILS[trouble](answer.body, before))
 
 
 def rows_of(body: Json) -> list[Json]:
@@ -121,17 +120,17 @@ def _closing(body: Json, before: Json) -> Json:  # noqa: ARG001
     return {**body, "settings": {**body["settings"], "phase": "NOP", "work_balance": "Y"}}
 
 
-_SPOILS: Mapping[Trouble, Callable[[Json, Json], Json]] = {
-    Trouble.SAME_PAGE: _same_page,
-    Trouble.CIRCLE: _circle,
-    Trouble.NO_NEXT: _no_next,
-    Trouble.TEXT_FLAG: _text_flag,
-    Trouble.SLID: _slid,
-    Trouble.SHUFFLED: _shuffled,
-    Trouble.BAD_ROW: _bad_row,
-    Trouble.ONE_LESS: _one_less,
-    Trouble.OTHER_ACCOUNT: _other_account,
-    Trouble.CLOSING: _closing,
+_SPOILS: Mapping[BankTrouble, Callable[[Json, Json], Json]] = {
+    BankTrouble.SAME_PAGE: _same_page,
+    BankTrouble.CIRCLE: _circle,
+    BankTrouble.NO_NEXT: _no_next,
+    BankTrouble.TEXT_FLAG: _text_flag,
+    BankTrouble.SLID: _slid,
+    BankTrouble.SHUFFLED: _shuffled,
+    BankTrouble.BAD_ROW: _bad_row,
+    BankTrouble.ONE_LESS: _one_less,
+    BankTrouble.OTHER_ACCOUNT: _other_account,
+    BankTrouble.CLOSING: _closing,
 }
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
-from support_service.demo.bank.account import KYIV, ON_ITS_WAY, Account, Payment
-from support_service.demo.bank.answers import Answer, Asked, Json
+from support_service.demo.bank.account import KYIV, ON_ITS_WAY, DemoBankAccount, Payment
+from support_service.demo.bank.answers import BankAnswer, BankQuestion
+from support_service.demo.json_values import Json
 from support_service.giving import Clock
 
 ROOT = "/api/statements/"
@@ -14,10 +15,10 @@ OWN_CODE, BANK_CODE = "99999991", "305299"
 DAYS_TO_FINAL = 2
 
 
-class Autoclient:
+class PrivatBankFake:
     """PrivatBank, as far as statements go."""
 
-    def __init__(self, accounts: Sequence[Account], clock: Clock) -> None:
+    def __init__(self, accounts: Sequence[DemoBankAccount], clock: Clock) -> None:
         self._accounts, self._clock = accounts, clock
 
     @property
@@ -30,7 +31,7 @@ class Autoclient:
         """The last day that is final."""
         return self.today - timedelta(DAYS_TO_FINAL)
 
-    def answer(self, asked: Asked, token: str) -> Answer:
+    def answer(self, asked: BankQuestion, token: str) -> BankAnswer:
         """Answer one question, or refuse it."""
         if asked.headers.get("token") != token:
             return _error(401, "token is not valid")
@@ -45,7 +46,7 @@ class Autoclient:
         with account.lock:
             return self._about(account, what, asked)
 
-    def _about(self, account: Account, what: str, asked: Asked) -> Answer:
+    def _about(self, account: DemoBankAccount, what: str, asked: BankQuestion) -> BankAnswer:
         first, last = _days(asked)
         match what:
             case "transactions/interim":
@@ -61,7 +62,7 @@ class Autoclient:
         rows = [_row(account, one, self.final) for one in account.payments if first <= one.booking_day <= last]
         return self._page(asked, rows[::-1])
 
-    def _page(self, asked: Asked, rows: list[Json]) -> Answer:
+    def _page(self, asked: BankQuestion, rows: list[Json]) -> BankAnswer:
         limit = asked.query.get("limit", str(PAGE_ROWS))
         if not limit.isdigit() or not 1 <= int(limit) <= PAGE_ROWS_MAX:
             return _error(400, "limit is wrong")
@@ -84,13 +85,13 @@ class Autoclient:
             "date_final_statement": _stamp(self.final),
         }
 
-    def _told(self, asked: Asked, body: Json) -> Answer:
+    def _told(self, asked: BankQuestion, body: Json) -> BankAnswer:
         """Without a charset in the question the answer comes in Windows-1251."""
         is_utf8 = "utf" in asked.headers.get("content-type", "").lower()
-        return Answer({"status": "SUCCESS", **body}, charset="utf-8" if is_utf8 else "cp1251")
+        return BankAnswer({"status": "SUCCESS", **body}, charset="utf-8" if is_utf8 else "cp1251")
 
 
-def _row(account: Account, one: Payment, final: date) -> Json:
+def _row(account: DemoBankAccount, one: Payment, final: date) -> Json:
     """A row as the bank writes it: all is text, and no sum has a sign."""
     is_final = one.booking_day <= final
     at = (one.booked_at or one.made_at).astimezone(KYIV)
@@ -108,7 +109,7 @@ def _row(account: Account, one: Payment, final: date) -> Json:
     }  # fmt: skip
 
 
-def _balance(account: Account, first: date, last: date) -> Json:
+def _balance(account: DemoBankAccount, first: date, last: date) -> Json:
     opening, closing = account.balance_units(before=first), account.balance_units(before=last + timedelta(1))
     return {
         "acc": account.name, "currency": account.currency, "balanceIn": _sum(opening), "balanceOut": _sum(closing),
@@ -117,7 +118,7 @@ def _balance(account: Account, first: date, last: date) -> Json:
     }  # fmt: skip
 
 
-def _days(asked: Asked) -> tuple[date, date] | tuple[None, None]:
+def _days(asked: BankQuestion) -> tuple[date, date] | tuple[None, None]:
     try:
         return _day(asked.query["startDate"]), _day(asked.query["endDate"])
     except (KeyError, ValueError):
@@ -137,6 +138,6 @@ def _sum(units: int) -> str:
     return f"{sign}{whole}.{part:02}"
 
 
-def _error(status: int, message: str) -> Answer:
+def _error(status: int, message: str) -> BankAnswer:
     body = {"status": "ERROR", "code": str(status), "message": message, "requestId": "0", "serviceCode": "PMTSRV0112"}
-    return Answer(body, status)
+    return BankAnswer(body, status)

@@ -7,7 +7,7 @@ from enum import Enum, auto
 SLOW_SECONDS = 5.0
 
 
-class Trouble(Enum):
+class BankTrouble(Enum):
     """What goes wrong with a question or with its answer."""
 
     SILENT = auto()  # no answer in time
@@ -46,32 +46,32 @@ class Trouble(Enum):
 
 
 @dataclass
-class _Ordered:
-    trouble: Trouble
+class _OrderedForBank:
+    trouble: BankTrouble
     times: int
     path: str
     skip: int
 
 
-class Faults:
+class BankFaults:
     """The troubles ordered so far, first come, first served by the questions they fit."""
 
     def __init__(self) -> None:
-        self._ordered: list[_Ordered] = []
+        self._ordered: list[_OrderedForBank] = []
         self._lock = threading.Lock()
         self._is_over = threading.Event()
 
-    def order(self, trouble: Trouble, *, times: int = 1, path: str = "", skip: int = 0) -> None:
+    def order(self, trouble: BankTrouble, *, times: int = 1, path: str = "", skip: int = 0) -> None:
         """Let the next questions whose path holds this text meet the trouble, but for some that come first."""
         with self._lock:
-            self._ordered.append(_Ordered(trouble, times, path, skip))
+            self._ordered.append(_OrderedForBank(trouble, times, path, skip))
 
     def clear(self) -> None:
         """Take back what was ordered and not yet met."""
         with self._lock:
             self._ordered.clear()
 
-    def take(self, path: str) -> Trouble | None:
+    def take(self, path: str) -> BankTrouble | None:
         """Return the trouble of this question."""
         with self._lock:
             for one in self._ordered:

@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from support_service.demo.bank.account import BOOKED, ON_ITS_WAY, TAKEN_BACK, Account, Payment
-from support_service.demo.bank.answers import Answer, Asked, Json
+from support_service.demo.bank.account import BOOKED, ON_ITS_WAY, TAKEN_BACK, DemoBankAccount, Payment
+from support_service.demo.bank.answers import BankAnswer, BankQuestion
+from support_service.demo.json_values import Json
 from support_service.giving import Clock
 
 PAGE_ROWS, PAGE_ROWS_UNASKED = 500, 10
@@ -16,12 +17,12 @@ _PERSONAL = re.compile(r"/personal/statement/([^/]+)/(\d+)/(\d+)")
 _CORPORATE = re.compile(r"/ext/v1/statement/([^/]+)/(\d+)/(\d+)")
 
 
-class Personal:
+class MonobankFake:
     """The personal API of one person, over all accounts and jars."""
 
     def __init__(
         self,
-        accounts: Sequence[Account],
+        accounts: Sequence[DemoBankAccount],
         clock: Clock,
         minute_seconds: float,
         monotonic: Callable[[], float] | None = None,
@@ -30,25 +31,25 @@ class Personal:
         self._minute, self._monotonic = minute_seconds, monotonic or time.monotonic
         self._asked_at: float | None = None
 
-    def answer(self, asked: Asked, token: str) -> Answer:
+    def answer(self, asked: BankQuestion, token: str) -> BankAnswer:
         """Answer one question, or refuse it."""
         if asked.headers.get("x-token") != token:
-            return Answer({"errorDescription": "Unknown 'X-Token'"}, 403)
+            return BankAnswer({"errorDescription": "Unknown 'X-Token'"}, 403)
         now = self._monotonic()
         if self._asked_at is not None and now - self._asked_at < self._minute:
-            return Answer({"errorDescription": "Too many requests"}, 429)
+            return BankAnswer({"errorDescription": "Too many requests"}, 429)
         self._asked_at = now
         if asked.path == "/personal/client-info":
-            return Answer(self._client())
+            return BankAnswer(self._client())
         found = _PERSONAL.fullmatch(asked.path)
         account = next((one for one in self._accounts if found and one.id == found[1]), None)
         if found is None or account is None:
-            return Answer({"errorDescription": "invalid account"}, 400)
+            return BankAnswer({"errorDescription": "invalid account"}, 400)
         start, end = int(found[2]), int(found[3])
         if end - start > SPAN_SECONDS_MAX or end < start:
-            return Answer({"errorDescription": "Period must be no more than 31 days"}, 400)
+            return BankAnswer({"errorDescription": "Period must be no more than 31 days"}, 400)
         with account.lock:
-            return Answer([_item(account, one) for one in _between(account, start, end)][:PAGE_ROWS])
+            return BankAnswer([_item(account, one) for one in _between(account, start, end)][:PAGE_ROWS])
 
     def _client(self) -> Json:
         jars = [one for one in self._accounts if one.name.startswith("jar:")]
@@ -65,30 +66,30 @@ class Personal:
 class Corporate:
     """The corporate API of a legal entity."""
 
-    def __init__(self, accounts: Sequence[Account]) -> None:
+    def __init__(self, accounts: Sequence[DemoBankAccount]) -> None:
         self._accounts = accounts
 
-    def answer(self, asked: Asked, token: str) -> Answer:
+    def answer(self, asked: BankQuestion, token: str) -> BankAnswer:
         """Answer one question, or refuse it."""
         if asked.headers.get("x-token") != token:
-            return Answer({"errCode": "FORBIDDEN", "errText": "forbidden"}, 403)
+            return BankAnswer({"errCode": "FORBIDDEN", "errText": "forbidden"}, 403)
         found = _CORPORATE.fullmatch(asked.path)
         account = next((one for one in self._accounts if found and one.name == found[1]), None)
         limit = asked.query.get("limit", str(PAGE_ROWS_UNASKED))
         if found is None or account is None or not limit.isdigit() or int(limit) > PAGE_ROWS:
-            return Answer({"errCode": "BAD_REQUEST", "errText": "bad request"}, 400)
+            return BankAnswer({"errCode": "BAD_REQUEST", "errText": "bad request"}, 400)
         with account.lock:
             rows = _between(account, int(found[2]), int(found[3]))
-            return Answer([_operation(account, one) for one in rows][: int(limit)])
+            return BankAnswer([_operation(account, one) for one in rows][: int(limit)])
 
 
-def _between(account: Account, start: int, end: int) -> list[Payment]:
+def _between(account: DemoBankAccount, start: int, end: int) -> list[Payment]:
     """Newest first, by the time when it was made; what was taken back is not told of."""
     told = (one for one in account.payments if start <= _unix(one.made_at) <= end and one.standing != TAKEN_BACK)
     return sorted(told, key=lambda one: (_unix(one.made_at), one.number), reverse=True)
 
 
-def _item(account: Account, one: Payment) -> Json:
+def _item(account: DemoBankAccount, one: Payment) -> Json:
     return {
         "id": f"Demo{one.number:06}", "time": _unix(one.made_at), "description": f"Від: {one.name}", "mcc": 4829,
         "originalMcc": 4829, "hold": one.standing == ON_ITS_WAY, "amount": one.units, "operationAmount": one.units,
@@ -97,7 +98,7 @@ def _item(account: Account, one: Payment) -> Json:
     }  # fmt: skip
 
 
-def _operation(account: Account, one: Payment) -> Json:
+def _operation(account: DemoBankAccount, one: Payment) -> Json:
     booked = {"completedTime": _unix(one.booked_at)} if one.booked_at else {}
     return {
         "id": f"op-{one.number:06}", "externalReference": "", "time": _unix(one.made_at), "description": one.purpose,
@@ -107,7 +108,7 @@ def _operation(account: Account, one: Payment) -> Json:
     }  # fmt: skip
 
 
-def _balance_after(account: Account, upto: Payment) -> int:
+def _balance_after(account: DemoBankAccount, upto: Payment) -> int:
     """What is held is in this balance, too."""
     total = account.opening_units
     for one in account.payments:
@@ -117,7 +118,7 @@ def _balance_after(account: Account, upto: Payment) -> int:
     return total
 
 
-def _account(account: Account) -> Json:
+def _account(account: DemoBankAccount) -> Json:
     masked = [account.name.partition(":")[2]] if account.name.startswith("card:") else []
     return {
         "id": account.id, "sendId": account.id, "balance": account.balance_units(), "creditLimit": 0, "type": "fop",

@@ -10,14 +10,14 @@ from types import TracebackType
 from typing import Self
 
 from support_service.demo.mono.api import MerchantApi
-from support_service.demo.mono.hooks import Message, MonoHooks
-from support_service.demo.mono.merchant import Json, Merchant
-from support_service.demo.mono.server import Exchange, build
-from support_service.demo.stripe.faults import Faults, Trouble
+from support_service.demo.mono.hooks import MonoHooks, MonoWebhook
+from support_service.demo.mono.merchant import JsonObject, Merchant
+from support_service.demo.mono.server import MonoCall, build
+from support_service.demo.stripe.faults import CardFaults, CardTrouble
 from support_service.demo.stripe.server import Server
 from support_service.giving import Clock, utc_now
 
-__all__ = ["TOKEN", "Exchange", "Json", "Message", "MonoFake", "Trouble"]
+__all__ = ["TOKEN", "CardTrouble", "JsonObject", "MonoCall", "MonoFake", "MonoWebhook"]
 
 TOKEN = "demo-token-of-plata-000000000000"  # noqa: S105 - open to all: it guards nothing
 
@@ -30,10 +30,10 @@ class MonoFake:
     """
 
     def __init__(self, *, clock: Clock = utc_now, seed: str = "demo", port: int = 0, is_sending: bool = False) -> None:
-        self.faults = Faults()
+        self.faults = CardFaults()
         self.hooks = MonoHooks(is_sending=is_sending)
         self.merchant = Merchant(clock, seed, self.hooks.take)
-        self.exchanges: list[Exchange] = []
+        self.exchanges: list[MonoCall] = []
         api = MerchantApi(self.merchant, TOKEN, self.hooks)
         self._server = Server(build(api, self.merchant, self.faults, self.exchanges.append), port)
         self.merchant.base = self.url
@@ -57,7 +57,7 @@ class MonoFake:
         return [one.path for one in self.exchanges]
 
     @property
-    def messages(self) -> list[Message]:
+    def messages(self) -> list[MonoWebhook]:
         """Everything that was pushed so far, the oldest first."""
         return list(self.hooks.messages)
 
@@ -102,6 +102,6 @@ class MonoFake:
         self._server.stop()
 
 
-def dropping(names: Callable[[Json], bool]) -> Callable[[Message], bool]:
+def dropping(names: Callable[[JsonObject], bool]) -> Callable[[MonoWebhook], bool]:
     """Say which messages are lost for good, by what they tell."""
     return lambda message: names(message.told)

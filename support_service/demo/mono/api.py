@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from support_service.demo.mono.hooks import MonoHooks
-from support_service.demo.mono.merchant import HeldPlan, Json, MayNot, Merchant, NoSuch
+from support_service.demo.mono.merchant import HeldPlan, JsonObject, MayNot, Merchant, NoSuch
 
 SPAN_SECONDS_MAX = 31 * 86_400
 AMOUNT_MAX = 10**12
@@ -44,7 +44,7 @@ _QUESTIONS: dict[str, dict[str, str]] = {
 
 
 @dataclass
-class Refused(Exception):
+class MonoRefusal(Exception):
     """A no of the API."""
 
     status: int
@@ -52,7 +52,7 @@ class Refused(Exception):
     text: str
 
     @property
-    def body(self) -> Json:
+    def body(self) -> JsonObject:
         """What is answered."""
         return {"errCode": self.code, "errText": self.text}
 
@@ -63,24 +63,24 @@ class MerchantApi:
     def __init__(self, merchant: Merchant, token: str, hooks: MonoHooks) -> None:
         self._merchant, self._token, self._hooks = merchant, token, hooks
 
-    def answer(self, method: str, path: str, token: str, told: Mapping[str, Any]) -> Json:
+    def answer(self, method: str, path: str, token: str, told: Mapping[str, Any]) -> JsonObject:
         """Answer a question (told: its query) or an order (told: its body)."""
         shapes = _QUESTIONS if method == "GET" else _ORDERS
         if path not in shapes:
             known = path in _QUESTIONS or path in _ORDERS
-            raise Refused(405 if known else 404, "METHOD_NOT_ALLOWED" if known else "NOT_FOUND", "no such question")
+            raise MonoRefusal(405 if known else 404, "METHOD_NOT_ALLOWED" if known else "NOT_FOUND", "no such question")
         if token != self._token:
-            raise Refused(403, "FORBIDDEN", "forbidden")
+            raise MonoRefusal(403, "FORBIDDEN", "forbidden")
         _check(shapes[path], told)
         try:
             with self._merchant.lock:
                 return self._answer(path, told)
         except NoSuch as error:
-            raise Refused(404, "NOT_FOUND", "not found") from error
+            raise MonoRefusal(404, "NOT_FOUND", "not found") from error
         except MayNot as error:
-            raise Refused(400, "BAD_REQUEST", str(error)) from error
+            raise MonoRefusal(400, "BAD_REQUEST", str(error)) from error
 
-    def _answer(self, path: str, told: Mapping[str, Any]) -> Json:
+    def _answer(self, path: str, told: Mapping[str, Any]) -> JsonObject:
         asked = path.removeprefix("/api/merchant/")
         if asked == "statement":
             return self._statement(told)
@@ -90,7 +90,7 @@ class MerchantApi:
             return {"merchantId": "demo", "merchantName": "Demo merchant", "edrpou": "12345678"}
         return self._invoice(asked, told) if asked.startswith("invoice/") else self._plan(asked, told)
 
-    def _invoice(self, asked: str, told: Mapping[str, Any]) -> Json:
+    def _invoice(self, asked: str, told: Mapping[str, Any]) -> JsonObject:
         at = self._merchant
         if asked == "invoice/create":
             name = at.open_invoice(dict(told)).told["invoiceId"]
@@ -103,7 +103,7 @@ class MerchantApi:
         entry = at.cancel(told["invoiceId"], told.get("amount"), told.get("extRef", ""))
         return {name: entry[name] for name in ("status", "createdDate", "modifiedDate")}
 
-    def _plan(self, asked: str, told: Mapping[str, Any]) -> Json:
+    def _plan(self, asked: str, told: Mapping[str, Any]) -> JsonObject:
         at = self._merchant
         if asked == "subscription/create":
             name = at.open_plan(dict(told)).told["subscriptionId"]
@@ -120,7 +120,7 @@ class MerchantApi:
             return {}
         return copy.deepcopy(plan.told) if asked == "subscription/status" else self._payments(plan, told)
 
-    def _payments(self, plan: HeldPlan, told: Mapping[str, Any]) -> Json:
+    def _payments(self, plan: HeldPlan, told: Mapping[str, Any]) -> JsonObject:
         since = datetime.fromisoformat(told["dateFrom"])
         found = [one for one in plan.payments if datetime.fromisoformat(one["chargedAt"]) >= since]
         limit, page = min(int(told.get("limit", 20)), PAGE_ROWS_MAX), int(told.get("page", 1))
@@ -128,11 +128,11 @@ class MerchantApi:
         paging = {"totalItems": len(found), "itemsPerPage": limit, "currentPage": page, "totalPages": pages}
         return {"payments": found[(page - 1) * limit : page * limit], "pagination": paging}
 
-    def _statement(self, told: Mapping[str, Any]) -> Json:
+    def _statement(self, told: Mapping[str, Any]) -> JsonObject:
         start = int(told["from"])
         end = int(told.get("to", start + SPAN_SECONDS_MAX))
         if not start <= end <= start + SPAN_SECONDS_MAX:
-            raise Refused(400, "BAD_REQUEST", "a statement spans 31 days at most")
+            raise MonoRefusal(400, "BAD_REQUEST", "a statement spans 31 days at most")
         return {"list": self._merchant.statement(*(datetime.fromtimestamp(one, UTC) for one in (start, end)))}
 
 
@@ -141,7 +141,7 @@ def _check(shape: Mapping[str, str], told: Mapping[str, Any]) -> None:
     missing = sorted(name for name, kind in shape.items() if kind.endswith("!") and name not in told)
     wrong = sorted(name for name, value in told.items() if name in shape and not _is_of(shape[name].rstrip("!"), value))
     if strange or missing or wrong:
-        raise Refused(400, "BAD_REQUEST", f"unknown: {strange}, missing: {missing}, wrong: {wrong}")
+        raise MonoRefusal(400, "BAD_REQUEST", f"unknown: {strange}, missing: {missing}, wrong: {wrong}")
 
 
 def _is_of(kind: str, value: Any) -> bool:

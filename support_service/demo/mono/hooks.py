@@ -13,30 +13,30 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from support_service.demo.deliveries import Deliveries, post
-from support_service.demo.mono.merchant import Json
+from support_service.demo.mono.merchant import JsonObject
 
 # Mono tries after a minute and after ten; a demo is shorter.
 RETRY_SECONDS = (1.0, 3.0)
 
 
 @dataclass(frozen=True)
-class Message:
+class MonoWebhook:
     """One message: where it goes, what it tells, its raw body and its signature."""
 
     url: str
-    told: Json
+    told: JsonObject
     body: bytes
     sign: str
 
 
-class MonoHooks(Deliveries[Message]):
+class MonoHooks(Deliveries[MonoWebhook]):
     """Keeps every message, and with is_sending sends each from a thread of its own; is_dropped: lost for good."""
 
     def __init__(self, *, is_sending: bool) -> None:
         super().__init__("mono-hooks")
-        self.messages: list[Message] = []
+        self.messages: list[MonoWebhook] = []
         self.is_sending = is_sending
-        self.is_dropped: Callable[[Message], bool] = lambda _message: False
+        self.is_dropped: Callable[[MonoWebhook], bool] = lambda _message: False
         self.sent: list[tuple[str, int]] = []
         self._key = ec.generate_private_key(ec.SECP256R1())
 
@@ -50,16 +50,16 @@ class MonoHooks(Deliveries[Message]):
         """Sign with another key from now on."""
         self._key = ec.generate_private_key(ec.SECP256R1())
 
-    def signed(self, url: str, told: Json) -> Message:
+    def signed(self, url: str, told: JsonObject) -> MonoWebhook:
         """Write and sign a message."""
         body = json.dumps(told, ensure_ascii=False).encode()
-        return Message(url, copy.deepcopy(told), body, self.sign(body))
+        return MonoWebhook(url, copy.deepcopy(told), body, self.sign(body))
 
     def sign(self, body: bytes) -> str:
         """Sign a body as mono does: DER of ECDSA over its SHA-256, in base64."""
         return base64.b64encode(self._key.sign(body, ec.ECDSA(SHA256()))).decode()
 
-    def take(self, url: str, told: Json) -> None:
+    def take(self, url: str, told: JsonObject) -> None:
         """Push what is told now to an address; none where the order named none."""
         if not url:
             return
@@ -70,7 +70,7 @@ class MonoHooks(Deliveries[Message]):
         if self.is_sending:
             self.add(message)
 
-    def deliver(self, item: Message) -> bool:
+    def deliver(self, item: MonoWebhook) -> bool:
         """Send a message; whatever is not 200 was not taken."""
         headers = {"Content-Type": "application/json", "X-Sign": item.sign}
         status = post(Request(item.url, item.body, headers=headers, method="POST"))  # noqa: S310 - set in the process

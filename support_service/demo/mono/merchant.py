@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 from support_service.giving import Clock
 
-Json: TypeAlias = dict[str, Any]
-Push: TypeAlias = Callable[[str, Json], None]
+JsonObject: TypeAlias = dict[str, Any]
+Push: TypeAlias = Callable[[str, JsonObject], None]
 
 FEE_PERMILLE = 13
 MONTH = timedelta(days=30)
@@ -31,7 +31,7 @@ class MayNot(Exception):
 class HeldInvoice:
     """One invoice; told is its status as the API tells it."""
 
-    told: Json
+    told: JsonObject
     closes_at: datetime
     redirect_url: str = ""
     hook_url: str = ""
@@ -42,12 +42,12 @@ class HeldInvoice:
 class HeldPlan:
     """One subscription; hooks are where its charges and its states are pushed to."""
 
-    told: Json
+    told: JsonObject
     closes_at: datetime
     redirect_url: str = ""
     charge_url: str = ""
     status_url: str = ""
-    payments: list[Json] = field(default_factory=list)
+    payments: list[JsonObject] = field(default_factory=list)
 
 
 class Merchant:
@@ -69,7 +69,7 @@ class Merchant:
         self._count += 1
         return f"{kind}_{hashlib.sha256(f'{self._seed}:{self._count}'.encode()).hexdigest()[:18]}"
 
-    def open_invoice(self, order: Json) -> HeldInvoice:
+    def open_invoice(self, order: JsonObject) -> HeldInvoice:
         """Open an invoice."""
         now, info = self.now(), order.get("merchantPaymInfo", {})
         told = {
@@ -82,7 +82,7 @@ class Merchant:
         self.invoices[told["invoiceId"]] = held
         return held
 
-    def open_plan(self, order: Json) -> HeldPlan:
+    def open_plan(self, order: JsonObject) -> HeldPlan:
         """Open a subscription; it has not begun before its first payment."""
         now, hooks = self._clock(), order.get("webHookUrls", {})
         told = {
@@ -174,11 +174,11 @@ class Merchant:
             held.told |= {"status": "cancelled", "endDate": self.now()}
             self._push(held.status_url, held.told)
 
-    def cancel(self, name: str, units: int | None, key: str, *, is_slow: bool | None = None) -> Json:
+    def cancel(self, name: str, units: int | None, key: str, *, is_slow: bool | None = None) -> JsonObject:
         """Give back in part or in full, once for each key; return the entry of the list."""
         with self.lock:
             held = self.invoice(name)
-            entries: list[Json] = held.told.setdefault("cancelList", [])
+            entries: list[JsonObject] = held.told.setdefault("cancelList", [])
             known = next((one for one in entries if key and one.get("extRef") == key), None)
             if known is not None:
                 return known
@@ -216,7 +216,7 @@ class Merchant:
                 raise MayNot("it is not open")
             held.told |= {"status": "expired", "modifiedDate": self.now()}
 
-    def statement(self, start: datetime, end: datetime) -> list[Json]:
+    def statement(self, start: datetime, end: datetime) -> list[JsonObject]:
         """List what was paid between two times."""
         with self.lock:
             paid = [one for one in self.invoices.values() if one.paid_at is not None and start <= one.paid_at <= end]
@@ -246,13 +246,13 @@ def fee_of(units: int) -> int:
     return (units * FEE_PERMILLE + 500) // 1000
 
 
-def left_of(told: Json) -> int:
+def left_of(told: JsonObject) -> int:
     """Tell what was not given back, nor is on its way back."""
     entries = told.get("cancelList", [])
     return int(told["amount"] - sum(one["amount"] for one in entries if one["status"] != "failure"))
 
 
-def _row(held: HeldInvoice) -> Json:
+def _row(held: HeldInvoice) -> JsonObject:
     told, info = held.told, held.told["paymentInfo"]
     back = [one for one in told.get("cancelList", []) if one["status"] == "success"]
     assert held.paid_at is not None

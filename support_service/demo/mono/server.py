@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from flask import Flask, Response, jsonify, redirect, render_template_string, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from support_service.demo.mono.api import MerchantApi, Refused
-from support_service.demo.mono.merchant import Json, MayNot, Merchant, NoSuch
-from support_service.demo.stripe.faults import Faults, Trouble
+from support_service.demo.mono.api import MerchantApi, MonoRefusal
+from support_service.demo.mono.merchant import JsonObject, MayNot, Merchant, NoSuch
+from support_service.demo.stripe.faults import CardFaults, CardTrouble
 
 BODY_BYTES_MAX = 64 * 1024
 _HEADERS = {
@@ -37,30 +37,30 @@ _STATES = {
 
 
 @dataclass
-class Exchange:
+class MonoCall:
     """What was asked of the API (a query, or a body) and answered; status 0 is none yet, or none at all."""
 
     method: str
     path: str
-    asked: Json
+    asked: JsonObject
     status: int = 0
-    answer: Json = field(default_factory=dict)
+    answer: JsonObject = field(default_factory=dict)
 
 
-def build(api: MerchantApi, merchant: Merchant, faults: Faults, note: Callable[[Exchange], object]) -> Flask:
+def build(api: MerchantApi, merchant: Merchant, faults: CardFaults, note: Callable[[MonoCall], object]) -> Flask:
     """Return the application; whatever is asked for is noted."""
     app = Flask(__name__, static_folder=None, template_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=BODY_BYTES_MAX, PROPAGATE_EXCEPTIONS=True)
 
     @app.route("/api/<path:path>", methods=["GET", "POST"])
     def call(path: str) -> Response:
-        held = Exchange(request.method, f"/api/{path}", {})
+        held = MonoCall(request.method, f"/api/{path}", {})
         note(held)
         trouble, seconds = faults.take(request.method, held.path)
         answer = jsonify(_answered(api, held, trouble))
-        if trouble is Trouble.SLOW:
+        if trouble is CardTrouble.SLOW:
             faults.wait(seconds)
-        if trouble is Trouble.LOST:
+        if trouble is CardTrouble.LOST:
             raise ConnectionResetError("the demo lost the answer")
         return answer
 
@@ -82,8 +82,8 @@ def build(api: MerchantApi, merchant: Merchant, faults: Faults, note: Callable[[
         answer.headers.update(_HEADERS)
         return answer
 
-    @app.errorhandler(Refused)
-    def refuse(refusal: Refused) -> tuple[Response, int]:
+    @app.errorhandler(MonoRefusal)
+    def refuse(refusal: MonoRefusal) -> tuple[Response, int]:
         return jsonify(refusal.body), refusal.status
 
     @app.errorhandler(NoSuch)
@@ -93,38 +93,38 @@ def build(api: MerchantApi, merchant: Merchant, faults: Faults, note: Callable[[
     return app
 
 
-def _answered(api: MerchantApi, held: Exchange, trouble: Trouble | None) -> Json:
+def _answered(api: MerchantApi, held: MonoCall, trouble: CardTrouble | None) -> JsonObject:
     try:
         _at_the_door(trouble)
         held.asked = dict(request.args.items()) if held.method == "GET" else _body()
         held.answer = api.answer(held.method, held.path, request.headers.get("X-Token", ""), held.asked)
         held.status = 200
-    except Refused as refusal:
+    except MonoRefusal as refusal:
         held.status, held.answer = refusal.status, refusal.body
         raise
     return held.answer
 
 
-def _body() -> Json:
+def _body() -> JsonObject:
     try:
         told = json.loads(request.get_data())
     except ValueError as error:
-        raise Refused(400, "BAD_REQUEST", "no JSON") from error
+        raise MonoRefusal(400, "BAD_REQUEST", "no JSON") from error
     if not isinstance(told, dict):
-        raise Refused(400, "BAD_REQUEST", "no object")
+        raise MonoRefusal(400, "BAD_REQUEST", "no object")
     return told
 
 
-def _at_the_door(trouble: Trouble | None) -> None:
+def _at_the_door(trouble: CardTrouble | None) -> None:
     match trouble:
-        case Trouble.CUT:
+        case CardTrouble.CUT:
             raise ConnectionResetError("the demo cut the connection")
-        case Trouble.BUSY:
-            raise Refused(429, "TMR", "too many requests")
-        case Trouble.BROKEN | Trouble.BROKEN_FOR_GOOD:
-            raise Refused(500, "INTERNAL_ERROR", "internal error")
-        case Trouble.REFUSED:
-            raise Refused(400, "BAD_REQUEST", "this merchant may not do that")
+        case CardTrouble.BUSY:
+            raise MonoRefusal(429, "TMR", "too many requests")
+        case CardTrouble.BROKEN | CardTrouble.BROKEN_FOR_GOOD:
+            raise MonoRefusal(500, "INTERNAL_ERROR", "internal error")
+        case CardTrouble.REFUSED:
+            raise MonoRefusal(400, "BAD_REQUEST", "this merchant may not do that")
 
 
 def _goes_back_to(merchant: Merchant, name: str) -> str:

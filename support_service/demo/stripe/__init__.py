@@ -11,18 +11,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from support_service.demo.json_values import Json
 from support_service.demo.stripe import checkout, disputes, payouts, plans, refunds
-from support_service.demo.stripe.account import Account, Terms
+from support_service.demo.stripe.account import StripeAccount, Terms
 from support_service.demo.stripe.api import Api, Check, check_nothing
-from support_service.demo.stripe.errors import Json
-from support_service.demo.stripe.faults import Faults, Trouble
+from support_service.demo.stripe.faults import CardFaults, CardTrouble
 from support_service.demo.stripe.hooks import Endpoint, Hooks
 from support_service.demo.stripe.payments import Payer
 from support_service.demo.stripe.server import Server, build
 from support_service.demo.stripe.table import CURRENCIES, stripe_table
 from support_service.giving import Clock, utc_now
 
-__all__ = ["CURRENCIES", "KEY", "SECRET", "Endpoint", "Payer", "StripeFake", "Terms", "Trouble"]
+__all__ = ["CURRENCIES", "KEY", "SECRET", "CardTrouble", "Endpoint", "Payer", "StripeFake", "Terms"]
 
 READER = Payer("Demo Reader", "reader@example.org")
 KEY, SECRET = "sk_test_demo0000000000000000", "whsec_demo0000000000000000"  # open to all: they guard nothing
@@ -45,7 +45,7 @@ class StripeFake:
         port: int = 0,
         keys: Sequence[str] = (KEY,),
     ) -> None:
-        self.account = Account(clock, seed, terms or Terms())
+        self.account = StripeAccount(clock, seed, terms or Terms())
         self.api = Api(self.account, tuple(keys), check)
         self.hooks = Hooks(self.account)
         self.account.on_event = self.hooks.take
@@ -66,7 +66,7 @@ class StripeFake:
         self.hooks.endpoint = Endpoint(url, SECRET)
 
     @property
-    def faults(self) -> Faults:
+    def faults(self) -> CardFaults:
         """Troubles for the next requests."""
         return self.api.faults
 

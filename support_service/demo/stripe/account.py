@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from support_service.demo.stripe.errors import Json, missing
+from support_service.demo.json_values import Json
+from support_service.demo.stripe.errors import missing
 from support_service.demo.stripe.samples import API_VERSION, sample
 
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -37,7 +38,7 @@ class Caller:
 
 
 @dataclass
-class Account:
+class StripeAccount:
     """Everything that Stripe would keep. Take `lock` around whatever reads or writes it."""
 
     clock: Callable[[], datetime]

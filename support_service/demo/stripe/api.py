@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from support_service.demo.stripe import checkout, faults
-from support_service.demo.stripe.account import Account, Caller
-from support_service.demo.stripe.errors import Refusal, invalid
-from support_service.demo.stripe.faults import Faults
+from support_service.demo.stripe.account import Caller, StripeAccount
+from support_service.demo.stripe.errors import StripeRefusal, invalid
+from support_service.demo.stripe.faults import CardFaults
 from support_service.demo.stripe.form import Form, decoded
-from support_service.demo.stripe.once import Once, Told
+from support_service.demo.stripe.once import Once, StripeAnswer
 from support_service.demo.stripe.routes import Handler, routes
 from support_service.demo.stripe.samples import API_VERSION
 
@@ -26,7 +26,7 @@ def check_nothing(_method: str, _path: str, _form: Form) -> None:
 
 
 @dataclass(frozen=True)
-class Asked:
+class StripeRequest:
     """A request as it came in. Header names are lower case."""
 
     method: str
@@ -40,16 +40,16 @@ class Asked:
 class Api:
     """Answers requests for one account."""
 
-    account: Account
+    account: StripeAccount
     keys: tuple[str, ...]
     check: Check = check_nothing
     versions: tuple[str, ...] = (API_VERSION,)
-    faults: Faults = field(default_factory=Faults)
+    faults: CardFaults = field(default_factory=CardFaults)
     once: Once = field(default_factory=Once)
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[StripeRequest] = field(default_factory=list)
     _routes: dict[tuple[str, str], Handler] = field(default_factory=routes)
 
-    def answer(self, asked: Asked) -> Told:
+    def answer(self, asked: StripeRequest) -> StripeAnswer:
         """Answer one request; ConnectionResetError says that the connection is to be closed without a word."""
         with self.account.lock:
             self.asked.append(asked)
@@ -57,14 +57,14 @@ class Api:
         key = asked.headers.get("idempotency-key")
         try:
             told = self._answer(asked, request, key if asked.method == "POST" else None)
-        except Refusal as refusal:
-            told = Told(refusal.status, refusal.body(request))
+        except StripeRefusal as refusal:
+            told = StripeAnswer(refusal.status, refusal.body(request))
         common = {"Request-Id": request, "Stripe-Version": asked.headers.get("stripe-version", API_VERSION)}
         if key:
             common["Idempotency-Key"] = key
         return replace(told, headers={**common, **told.headers})
 
-    def _answer(self, asked: Asked, request: str, key: str | None) -> Told:
+    def _answer(self, asked: StripeRequest, request: str, key: str | None) -> StripeAnswer:
         trouble, seconds = self.faults.take(asked.method, asked.path)
         faults.at_the_door(trouble)
         self._admit(asked)
@@ -83,36 +83,36 @@ class Api:
             hold=lambda: faults.afterwards(trouble, seconds, self.faults),
         )
 
-    def _act(self, work: "_Work") -> Told:
+    def _act(self, work: "_Work") -> StripeAnswer:
         with self.account.lock:
             checkout.expire_due(self.account)
             self.account.caller = work.caller
             try:
                 faults.inside(work.trouble)
-                return Told(200, work.handler(self.account, work.form, work.name, work.path))
-            except Refusal as refusal:
-                return Told(refusal.status, refusal.body(str(work.caller.request)), is_kept=refusal.is_kept)
+                return StripeAnswer(200, work.handler(self.account, work.form, work.name, work.path))
+            except StripeRefusal as refusal:
+                return StripeAnswer(refusal.status, refusal.body(str(work.caller.request)), is_kept=refusal.is_kept)
             finally:
                 self.account.caller = Caller()
 
-    def _admit(self, asked: Asked) -> None:
+    def _admit(self, asked: StripeRequest) -> None:
         key = _key_of(asked.headers.get("authorization", ""))
         if not key:
-            raise Refusal(401, "invalid_request_error", "You did not provide an API key.")
+            raise StripeRefusal(401, "invalid_request_error", "You did not provide an API key.")
         if key not in self.keys:
-            raise Refusal(401, "invalid_request_error", f"Invalid API Key provided: {key[:8]}****")
+            raise StripeRefusal(401, "invalid_request_error", f"Invalid API Key provided: {key[:8]}****")
         version = asked.headers.get("stripe-version")
         if version is not None and version not in self.versions:
             raise invalid(f"Invalid Stripe API version: {version}")
 
-    def _find(self, asked: Asked) -> tuple[str, str, Handler]:
+    def _find(self, asked: StripeRequest) -> tuple[str, str, Handler]:
         for (method, path), handler in self._routes.items():
             pattern = re.sub(r"\\\{[a-z]+\\\}", "([A-Za-z0-9_]+)", re.escape(path))
             match = re.fullmatch(pattern, asked.path)
             if match and method == asked.method:
                 return path, match[1] if match.groups() else "", handler
         text = f"Unrecognized request URL ({asked.method}: {asked.path})."
-        raise Refusal(404, "invalid_request_error", text)
+        raise StripeRefusal(404, "invalid_request_error", text)
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class _Work:
     name: str
     path: str
     caller: Caller
-    trouble: faults.Trouble | None
+    trouble: faults.CardTrouble | None
 
 
 def _key_of(header: str) -> str:

@@ -3,10 +3,11 @@
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+from support_service.demo.json_values import Json
 from support_service.demo.stripe import payments, plans
-from support_service.demo.stripe.account import Account, change
+from support_service.demo.stripe.account import StripeAccount, change
 from support_service.demo.stripe.amounts import check_amount
-from support_service.demo.stripe.errors import Json, invalid, missing, refused
+from support_service.demo.stripe.errors import invalid, missing, refused
 from support_service.demo.stripe.form import Form, chosen, listed, metadata, needed, parts, whole, word
 from support_service.demo.stripe.payments import Order, Payer
 from support_service.demo.stripe.samples import sample
@@ -22,7 +23,7 @@ PAYMENT_ONLY = ("customer_creation", "payment_intent_data")
 SUBSCRIPTION_ONLY = ("subscription_data",)
 
 
-def create_session(account: Account, form: Form) -> Json:
+def create_session(account: StripeAccount, form: Form) -> Json:
     """POST /v1/checkout/sessions, for the hosted page alone, in the modes payment and subscription."""
     mode = chosen(form, "mode", ("payment", "subscription"))
     if mode is None:
@@ -46,7 +47,7 @@ def create_session(account: Account, form: Form) -> Json:
     return session
 
 
-def _made(account: Account, form: Form, *, mode: str, units: int, currency: str) -> Json:
+def _made(account: StripeAccount, form: Form, *, mode: str, units: int, currency: str) -> Json:
     name = account.name("cs_live" if account.terms.is_live else "cs_test", 60)
     reference = word(form, "client_reference_id")
     if reference and len(reference) > 200:
@@ -90,7 +91,7 @@ def _address(form: Form, name: str, *, is_needed: bool) -> str | None:
     return text
 
 
-def _expiry(account: Account, form: Form) -> int:
+def _expiry(account: StripeAccount, form: Form) -> int:
     now = account.now()
     at = whole(form, "expires_at", now + int(EXPIRES_LAST.total_seconds()))
     # A request takes a while: Stripe's own clock decides, so a minute less than half an hour passes.
@@ -101,7 +102,7 @@ def _expiry(account: Account, form: Form) -> int:
     return at
 
 
-def _item(account: Account, form: Form, at: int, mode: str) -> Json:
+def _item(account: StripeAccount, form: Form, at: int, mode: str) -> Json:
     param = f"line_items[{at}]"
     if not isinstance(form, dict):
         raise invalid(f"Invalid object: {param}", param)
@@ -137,13 +138,13 @@ def _order(form: Form, mode: str) -> Json:
     return {"metadata": metadata(data, inside), "description": word(data, "description")}
 
 
-def items_of(account: Account, session: Json) -> list[Json]:
+def items_of(account: StripeAccount, session: Json) -> list[Json]:
     """Return a session's line items."""
     items: list[Json] = account.objects["_items"][session["id"]]
     return items
 
 
-def expire_session(account: Account, session: Json) -> Json:
+def expire_session(account: StripeAccount, session: Json) -> Json:
     """Close an open session, by request or because its time has come."""
     if session["status"] != "open":
         raise refused(
@@ -155,7 +156,7 @@ def expire_session(account: Account, session: Json) -> Json:
     return session
 
 
-def expire_due(account: Account) -> None:
+def expire_due(account: StripeAccount) -> None:
     """Expire every open session whose time has come."""
     if account.next_expiry is None or account.now() < account.next_expiry:
         return
@@ -166,7 +167,7 @@ def expire_due(account: Account) -> None:
     account.next_expiry = min(left, default=None)
 
 
-def pay_session(account: Account, session: Json, payer: Payer, *, is_slow: bool = False) -> Json:
+def pay_session(account: StripeAccount, session: Json, payer: Payer, *, is_slow: bool = False) -> Json:
     """Do what a reader does who presses Pay; with a slow method the session completes unpaid."""
     _need_open(session)
     details = sample("checkout.session")["customer_details"] or {}
@@ -185,7 +186,7 @@ def pay_session(account: Account, session: Json, payer: Payer, *, is_slow: bool 
     return session
 
 
-def settle_session(account: Account, session: Json, *, is_ok: bool) -> Json:
+def settle_session(account: StripeAccount, session: Json, *, is_ok: bool) -> Json:
     """End a slow payment, days later."""
     if session["status"] != "complete" or session["payment_status"] != "unpaid":
         raise refused("This session waits for no payment.")
@@ -199,7 +200,7 @@ def settle_session(account: Account, session: Json, *, is_ok: bool) -> Json:
     return session
 
 
-def decline_session(account: Account, session: Json, payer: Payer) -> Json:
+def decline_session(account: StripeAccount, session: Json, payer: Payer) -> Json:
     """Refuse the card of somebody on the hosted page; the session stays open for another card."""
     _need_open(session)
     payments.decline(account, _intent(account, session), payer)
@@ -211,7 +212,7 @@ def _need_open(session: Json) -> None:
         raise missing("open checkout session", session["id"])
 
 
-def _intent(account: Account, session: Json) -> Json:
+def _intent(account: StripeAccount, session: Json) -> Json:
     """Return the session's payment intent; it is made when somebody first tries to pay."""
     order = account.objects["_orders"][session["id"]]
     if "intent" in order:

@@ -1,13 +1,14 @@
 """Disputes: a bank takes the money back at once, with a fee, and gives it back only to who wins."""
 
+from support_service.demo.json_values import Json
 from support_service.demo.stripe import payments
-from support_service.demo.stripe.account import Account, change
-from support_service.demo.stripe.errors import Json, refused
+from support_service.demo.stripe.account import StripeAccount, change
+from support_service.demo.stripe.errors import refused
 
 EVIDENCE_SECONDS = 14 * 86_400
 
 
-def dispute(account: Account, charge: Json, *, is_inquiry: bool = False) -> Json:
+def dispute(account: StripeAccount, charge: Json, *, is_inquiry: bool = False) -> Json:
     """Open a dispute over what of a charge was not refunded; an inquiry only asks and takes nothing yet."""
     if charge["status"] != "succeeded" or charge["disputed"]:
         raise refused(f"Charge {charge['id']} cannot be disputed.")
@@ -41,7 +42,7 @@ def dispute(account: Account, charge: Json, *, is_inquiry: bool = False) -> Json
     return made
 
 
-def close(account: Account, of: Json, *, is_won: bool) -> Json:
+def close(account: StripeAccount, of: Json, *, is_won: bool) -> Json:
     """End a dispute; a won one brings the money back, the fee only where the terms say so."""
     if of["status"] in {"won", "lost", "warning_closed"}:
         raise refused(f"This dispute is {of['status']}.")

@@ -1,13 +1,12 @@
 """What the stand-in refuses, in the shape in which Stripe refuses: a status and an error body."""
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
-Json: TypeAlias = Any
+from support_service.demo.json_values import Json
 
 
 @dataclass(eq=False)
-class Refusal(Exception):
+class StripeRefusal(Exception):
     """An answer that is not 200; `is_kept` says that the same idempotency key brings it again."""
 
     status: int
@@ -32,17 +31,17 @@ class Refusal(Exception):
         return {"error": {name: value for name, value in told.items() if value is not None}}
 
 
-def invalid(message: str, param: str | None = None, code: str | None = None) -> Refusal:
+def invalid(message: str, param: str | None = None, code: str | None = None) -> StripeRefusal:
     """Refuse a request that cannot be understood; it may be mended and sent again under the same key."""
-    return Refusal(400, "invalid_request_error", message, param, code)
+    return StripeRefusal(400, "invalid_request_error", message, param, code)
 
 
-def refused(message: str, param: str | None = None, code: str | None = None) -> Refusal:
+def refused(message: str, param: str | None = None, code: str | None = None) -> StripeRefusal:
     """Refuse a request that was understood and carried out; the same key brings the same refusal."""
-    return Refusal(400, "invalid_request_error", message, param, code, is_kept=True)
+    return StripeRefusal(400, "invalid_request_error", message, param, code, is_kept=True)
 
 
-def missing(kind: str, name: str, param: str = "id") -> Refusal:
+def missing(kind: str, name: str, param: str = "id") -> StripeRefusal:
     """Say that there is no such object."""
     status = 404 if param == "id" else 400  # 400 where it is not the address that names it
-    return Refusal(status, "invalid_request_error", f"No such {kind}: '{name}'", param, "resource_missing")
+    return StripeRefusal(status, "invalid_request_error", f"No such {kind}: '{name}'", param, "resource_missing")

@@ -4,12 +4,12 @@ import threading
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from support_service.demo.stripe.errors import Refusal
+from support_service.demo.stripe.errors import StripeRefusal
 
 SLOW_SECONDS = 30
 
 
-class Trouble(Enum):
+class CardTrouble(Enum):
     """What goes wrong with a request."""
 
     BUSY = auto()  # 429, nothing was done
@@ -23,34 +23,36 @@ class Trouble(Enum):
 
 
 _REFUSALS = {
-    Trouble.BUSY: Refusal(429, "invalid_request_error", "Request rate limit exceeded.", code="rate_limit"),
-    Trouble.LOCKED: Refusal(409, "invalid_request_error", "This object cannot be accessed now.", code="lock_timeout"),
-    Trouble.BROKEN: Refusal(500, "api_error", "An unknown error occurred."),
-    Trouble.BROKEN_FOR_GOOD: Refusal(500, "api_error", "An unknown error occurred.", is_kept=True),
-    Trouble.REFUSED: Refusal(400, "invalid_request_error", "This account may not do that.", is_kept=True),
+    CardTrouble.BUSY: StripeRefusal(429, "invalid_request_error", "Request rate limit exceeded.", code="rate_limit"),
+    CardTrouble.LOCKED: StripeRefusal(
+        409, "invalid_request_error", "This object cannot be accessed now.", code="lock_timeout"
+    ),
+    CardTrouble.BROKEN: StripeRefusal(500, "api_error", "An unknown error occurred."),
+    CardTrouble.BROKEN_FOR_GOOD: StripeRefusal(500, "api_error", "An unknown error occurred.", is_kept=True),
+    CardTrouble.REFUSED: StripeRefusal(400, "invalid_request_error", "This account may not do that.", is_kept=True),
 }
 
 
 @dataclass
-class _Ordered:
-    trouble: Trouble
+class _OrderedForCards:
+    trouble: CardTrouble
     times: int
     path: str
     method: str
     seconds: float
 
 
-class Faults:
+class CardFaults:
     """The troubles ordered so far, taken first come, first served by the requests they fit."""
 
     def __init__(self) -> None:
-        self._ordered: list[_Ordered] = []
+        self._ordered: list[_OrderedForCards] = []
         self._lock = threading.Lock()
         self._is_over = threading.Event()
 
     def order(
         self,
-        trouble: Trouble,
+        trouble: CardTrouble,
         *,
         times: int = 1,
         path: str = "/v1/",
@@ -59,14 +61,14 @@ class Faults:
     ) -> None:
         """Let the next requests whose path begins so (and whose method is this, if given) meet the trouble."""
         with self._lock:
-            self._ordered.append(_Ordered(trouble, times, path, method, seconds))
+            self._ordered.append(_OrderedForCards(trouble, times, path, method, seconds))
 
     def clear(self) -> None:
         """Take back what was ordered and not yet met."""
         with self._lock:
             self._ordered.clear()
 
-    def take(self, method: str, path: str) -> tuple[Trouble | None, float]:
+    def take(self, method: str, path: str) -> tuple[CardTrouble | None, float]:
         """Return the trouble of this request, and how many seconds a slow answer takes."""
         with self._lock:
             for one in self._ordered:
@@ -86,25 +88,25 @@ class Faults:
         self._is_over.set()
 
 
-def at_the_door(trouble: Trouble | None) -> None:
+def at_the_door(trouble: CardTrouble | None) -> None:
     """Meet the troubles that come before a request is looked at; nothing of them is kept under its key."""
-    if trouble is Trouble.CUT:
+    if trouble is CardTrouble.CUT:
         raise ConnectionResetError("the demo cut the connection")
     refusal = _REFUSALS.get(trouble) if trouble else None
     if refusal and not refusal.is_kept:
         raise replace(refusal)
 
 
-def inside(trouble: Trouble | None) -> None:
+def inside(trouble: CardTrouble | None) -> None:
     """Meet the troubles that come instead of what was asked, and are kept under its key."""
     refusal = _REFUSALS.get(trouble) if trouble else None
     if refusal and refusal.is_kept:
         raise replace(refusal)
 
 
-def afterwards(trouble: Trouble | None, seconds: float, faults: Faults) -> None:
+def afterwards(trouble: CardTrouble | None, seconds: float, faults: CardFaults) -> None:
     """Meet the troubles that come when all is done."""
-    if trouble is Trouble.SLOW:
+    if trouble is CardTrouble.SLOW:
         faults.wait(seconds)
-    if trouble is Trouble.LOST:
+    if trouble is CardTrouble.LOST:
         raise ConnectionResetError("the demo lost the answer")

@@ -8,8 +8,8 @@ from http import HTTPStatus
 from urllib.request import Request
 
 from support_service.demo.deliveries import Deliveries, post
-from support_service.demo.stripe.account import Account
-from support_service.demo.stripe.errors import Json
+from support_service.demo.json_values import Json
+from support_service.demo.stripe.account import StripeAccount
 
 # Stripe tries for three days; a demo is shorter. Doubled after each try.
 RETRY_SECONDS_FIRST = 0.5
@@ -32,7 +32,7 @@ class Hooks(Deliveries[Json]):
     `tries_max`; `hold()` and `release(order)` let events gather and leave in another order.
     """
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: StripeAccount) -> None:
         super().__init__("stripe-hooks")
         self.endpoint: Endpoint | None = None
         self.is_on = True

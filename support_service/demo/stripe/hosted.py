@@ -4,10 +4,10 @@ from pathlib import Path
 
 from flask import Response, redirect, render_template_string, request
 
+from support_service.demo.json_values import Json
 from support_service.demo.stripe import checkout
-from support_service.demo.stripe.account import Account
+from support_service.demo.stripe.account import StripeAccount
 from support_service.demo.stripe.amounts import NO_DECIMALS, THREE_DECIMALS
-from support_service.demo.stripe.errors import Json
 from support_service.demo.stripe.payments import Payer
 
 _TEXT_LETTERS_MAX = 200
@@ -24,21 +24,21 @@ _HEADERS = {
 }
 
 
-def show(account: Account, name: str) -> tuple[str, int, dict[str, str]]:
+def show(account: StripeAccount, name: str) -> tuple[str, int, dict[str, str]]:
     """Show the page of a session."""
     with account.lock:
         checkout.expire_due(account)
         return _page(account, account.get("checkout.session", name))
 
 
-def show_portal(account: Account, name: str) -> tuple[str, int, dict[str, str]]:
+def show_portal(account: StripeAccount, name: str) -> tuple[str, int, dict[str, str]]:
     """Show the page where a customer would change the card."""
     with account.lock:
         session = account.get("billing_portal.session", name)
     return render_template_string(_PORTAL, back=session["return_url"]), 200, _HEADERS
 
 
-def act(account: Account, name: str) -> Response | tuple[str, int, dict[str, str]]:
+def act(account: StripeAccount, name: str) -> Response | tuple[str, int, dict[str, str]]:
     """Do what the pressed button says, and send the reader on."""
     payer = Payer(_typed("name"), _typed("email"))
     with account.lock:
@@ -69,7 +69,7 @@ def _typed(name: str) -> str | None:
     return request.form.get(name, "").strip()[:_TEXT_LETTERS_MAX] or None
 
 
-def _page(account: Account, session: Json, *, is_declined: bool = False) -> tuple[str, int, dict[str, str]]:
+def _page(account: StripeAccount, session: Json, *, is_declined: bool = False) -> tuple[str, int, dict[str, str]]:
     item = checkout.items_of(account, session)[0]
     text = render_template_string(
         Path(__file__).with_name("checkout.html").read_text(encoding="utf-8"),

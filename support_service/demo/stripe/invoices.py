@@ -1,13 +1,13 @@
 """Invoices: one for every period of a subscription, each with one payment."""
 
+from support_service.demo.json_values import Json
 from support_service.demo.stripe import payments
-from support_service.demo.stripe.account import Account, change
-from support_service.demo.stripe.errors import Json
+from support_service.demo.stripe.account import StripeAccount, change
 from support_service.demo.stripe.payments import Order, Payer
 from support_service.demo.stripe.samples import sample
 
 
-def bill(account: Account, plan: Json, payer: Payer, *, reason: str, intent: Json | None = None) -> Json:
+def bill(account: StripeAccount, plan: Json, payer: Payer, *, reason: str, intent: Json | None = None) -> Json:
     """Write the invoice for the present period, with a payment that waits."""
     item = plan["items"]["data"][0]
     units, now, name = item["price"]["unit_amount"] * item["quantity"], account.now(), account.name("in")
@@ -53,7 +53,7 @@ def bill(account: Account, plan: Json, payer: Payer, *, reason: str, intent: Jso
     return invoice
 
 
-def _line(account: Account, plan: Json, invoice: str) -> Json:
+def _line(account: StripeAccount, plan: Json, invoice: str) -> Json:
     item = plan["items"]["data"][0]
     units = item["price"]["unit_amount"] * item["quantity"]
     line = sample("invoice")["lines"]["data"][0]
@@ -78,7 +78,7 @@ def _line(account: Account, plan: Json, invoice: str) -> Json:
     }
 
 
-def _attach(account: Account, invoice: Json, intent: Json | None) -> None:
+def _attach(account: StripeAccount, invoice: Json, intent: Json | None) -> None:
     order = Order(invoice["total"], invoice["currency"], "Subscription payment", {}, invoice["customer"])
     intent = intent or payments.open_intent(account, order)
     account.new(
@@ -93,19 +93,19 @@ def _attach(account: Account, invoice: Json, intent: Json | None) -> None:
     )
 
 
-def payments_of(account: Account, invoice: Json) -> list[Json]:
+def payments_of(account: StripeAccount, invoice: Json) -> list[Json]:
     """Return an invoice's payments; there is one."""
     return [one for one in account.all("invoice_payment") if one["invoice"] == invoice["id"]]
 
 
-def payment_of(account: Account, invoice: Json) -> str:
+def payment_of(account: StripeAccount, invoice: Json) -> str:
     """Return the id of the payment intent that pays an invoice."""
     name: str = payments_of(account, invoice)[0]["payment"]["payment_intent"]
     return name
 
 
 def charge(
-    account: Account, plan: Json, invoice: Json, payer: Payer, *, is_ok: bool = True, is_slow: bool = False
+    account: StripeAccount, plan: Json, invoice: Json, payer: Payer, *, is_ok: bool = True, is_slow: bool = False
 ) -> None:
     """Try to pay an invoice: well, badly, or by a method that takes days."""
     intent = account.get("payment_intent", payment_of(account, invoice))
@@ -118,7 +118,7 @@ def charge(
     close(account, plan, invoice, is_ok=is_ok)
 
 
-def void(account: Account, invoice: Json) -> Json:
+def void(account: StripeAccount, invoice: Json) -> Json:
     """Give an invoice up: nothing is charged for it, ever."""
     change(invoice, status="void", amount_remaining=0, next_payment_attempt=None)
     invoice["status_transitions"]["voided_at"] = account.now()
@@ -126,7 +126,7 @@ def void(account: Account, invoice: Json) -> Json:
     return invoice
 
 
-def close(account: Account, plan: Json, invoice: Json, *, is_ok: bool) -> None:
+def close(account: StripeAccount, plan: Json, invoice: Json, *, is_ok: bool) -> None:
     """Write down how the payment of an invoice ended, and what that makes of its subscription."""
     intent = account.get("payment_intent", payment_of(account, invoice))
     if is_ok:

@@ -6,9 +6,10 @@ from datetime import timedelta
 from itertools import islice
 from operator import itemgetter
 
+from support_service.demo.json_values import Json
 from support_service.demo.stripe import checkout, invoices
-from support_service.demo.stripe.account import Account
-from support_service.demo.stripe.errors import Json, Refusal, invalid, missing
+from support_service.demo.stripe.account import StripeAccount
+from support_service.demo.stripe.errors import StripeRefusal, invalid, missing
 from support_service.demo.stripe.form import Form, listed, whole, word
 
 PAGE_DEFAULT, PAGE_MAX = 10, 100
@@ -35,7 +36,7 @@ _COMPARED: dict[str, Callable[[int, int], bool]] = {
 }
 
 
-def view(account: Account, of: Json, form: Form) -> Json:
+def view(account: StripeAccount, of: Json, form: Form) -> Json:
     """Return a copy of an object as it is told now, with the fields that `expand` names in full."""
     if of["object"] == "event" and "expand" not in form:
         return of  # an event is never changed, and there are many
@@ -46,7 +47,7 @@ def view(account: Account, of: Json, form: Form) -> Json:
     return told
 
 
-def page(account: Account, kind: str, form: Form, url: str) -> Json:
+def page(account: StripeAccount, kind: str, form: Form, url: str) -> Json:
     """Return one page of all objects of a kind that the filters let through."""
     limit = whole(form, "limit", PAGE_DEFAULT)
     if not 1 <= limit <= PAGE_MAX:
@@ -67,13 +68,13 @@ def listing(data: list[Json], url: str, *, has_more: bool = False) -> Json:
     return {"object": "list", "data": data, "has_more": has_more, "url": url}
 
 
-def kept_events(account: Account) -> list[Json]:
+def kept_events(account: StripeAccount) -> list[Json]:
     """Return the events that Stripe would still have, oldest first."""
     oldest = account.now() - int(account.events_kept_for / timedelta(seconds=1))
     return [event for event in account.events if event["created"] >= oldest]
 
 
-def _newest_first(account: Account, kind: str) -> list[Json]:
+def _newest_first(account: StripeAccount, kind: str) -> list[Json]:
     told = kept_events(account) if kind == "event" else account.all(kind)
     # Sorting keeps the order of equals: of one second, the later made comes first too.
     told.reverse()
@@ -81,7 +82,7 @@ def _newest_first(account: Account, kind: str) -> list[Json]:
     return told
 
 
-def _from_cursor(account: Account, kind: str, form: Form) -> Sequence[Json]:
+def _from_cursor(account: StripeAccount, kind: str, form: Form) -> Sequence[Json]:
     """Return what lies beyond the cursor, nearest first."""
     told = _newest_first(account, kind)
     after, before = word(form, "starting_after"), word(form, "ending_before")
@@ -96,11 +97,11 @@ def _from_cursor(account: Account, kind: str, form: Form) -> Sequence[Json]:
     return told[at + 1 :] if after else told[:at][::-1]
 
 
-def _is_wanted(account: Account, one: Json, form: Form) -> bool:
+def _is_wanted(account: StripeAccount, one: Json, form: Form) -> bool:
     return all(_matches(account, one, name, value) for name, value in form.items() if name not in _PAGING)
 
 
-def _matches(account: Account, one: Json, name: str, value: Form) -> bool:
+def _matches(account: StripeAccount, one: Json, name: str, value: Form) -> bool:
     match one["object"], name:
         case _, "created" | "arrival_date":
             is_so = _is_in_time(one[name], value, name)
@@ -142,12 +143,12 @@ def _compared(how: str, name: str) -> Callable[[int, int], bool]:
     return _COMPARED[how]
 
 
-def _refresh(account: Account, told: Json) -> None:
+def _refresh(account: StripeAccount, told: Json) -> None:
     if told["object"] == "balance_transaction" and told["available_on"] <= account.now():
         told["status"] = "available"
 
 
-def _expand(account: Account, told: Json, path: list[str], whole_path: str) -> None:
+def _expand(account: StripeAccount, told: Json, path: list[str], whole_path: str) -> None:
     name = path[0]
     made = _made(account, told, name)
     if made is not None:
@@ -170,7 +171,7 @@ def _inner(value: Json) -> list[Json]:
     return list(value["data"]) if value.get("object") == "list" else [value]
 
 
-def _made(account: Account, told: Json, name: str) -> Json | None:
+def _made(account: StripeAccount, told: Json, name: str) -> Json | None:
     """Return a list that an object carries only where it is asked for."""
     kind = told.get("object")
     if (kind, name) == ("invoice", "payments"):
@@ -184,7 +185,7 @@ def _made(account: Account, told: Json, name: str) -> Json | None:
     return None
 
 
-def _looked_up(account: Account, name: str, path: str) -> Json:
+def _looked_up(account: StripeAccount, name: str, path: str) -> Json:
     kind = _KINDS.get(name.split("_", maxsplit=1)[0])
     if kind is None:
         raise _unexpandable(path)
@@ -193,5 +194,5 @@ def _looked_up(account: Account, name: str, path: str) -> Json:
     return found
 
 
-def _unexpandable(path: str) -> Refusal:
+def _unexpandable(path: str) -> StripeRefusal:
     return invalid(f"This property cannot be expanded ({path}).", "expand")

@@ -9,14 +9,15 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from support_service.demo.stripe.errors import Json, Refusal, invalid
+from support_service.demo.json_values import Json
+from support_service.demo.stripe.errors import StripeRefusal, invalid
 
 KEPT_SECONDS = 86_400
 KEY_LETTERS_MAX = 255
 
 
 @dataclass(frozen=True)
-class Told:
+class StripeAnswer:
     """An answer; `is_kept` where its idempotency key brings it again."""
 
     status: int
@@ -29,7 +30,7 @@ class Told:
 class _Kept:
     fingerprint: str
     at: int
-    told: Told | None = None  # None while the first request still runs
+    told: StripeAnswer | None = None  # None while the first request still runs
 
 
 class Once:
@@ -41,8 +42,8 @@ class Once:
         self._lock = threading.Lock()
 
     def do(
-        self, key: str | None, fingerprint: str, now: int, *, act: Callable[[], Told], hold: Callable[[], None]
-    ) -> Told:
+        self, key: str | None, fingerprint: str, now: int, *, act: Callable[[], StripeAnswer], hold: Callable[[], None]
+    ) -> StripeAnswer:
         """Act and answer, or bring the answer of the first time. `hold` runs before the key is let go."""
         if key is None:
             told = act()
@@ -62,7 +63,7 @@ class Once:
             self._let_go(key)
         return told
 
-    def _reserve(self, key: str, fingerprint: str, now: int) -> Told | None:
+    def _reserve(self, key: str, fingerprint: str, now: int) -> StripeAnswer | None:
         with self._lock:
             kept = self._kept.get(key)
             if kept is not None and now - kept.at >= KEPT_SECONDS:
@@ -72,17 +73,17 @@ class Once:
                 text = (
                     "Keys for idempotent requests can only be used with the same parameters they were first used with."
                 )
-                raise Refusal(400, "idempotency_error", text, code="idempotency_error")
+                raise StripeRefusal(400, "idempotency_error", text, code="idempotency_error")
             if key in self._running:
                 text = "There is currently another in-progress request using this Idempotent Key."
-                raise Refusal(409, "idempotency_error", text, code="idempotency_key_in_use")
+                raise StripeRefusal(409, "idempotency_error", text, code="idempotency_key_in_use")
             if kept is not None:
                 return kept.told
             self._running.add(key)
             self._kept[key] = _Kept(fingerprint, now)
             return None
 
-    def _note(self, key: str, told: Told) -> None:
+    def _note(self, key: str, told: StripeAnswer) -> None:
         with self._lock:
             if told.is_kept:
                 self._kept[key].told = told

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from support_service.demo.stripe.account import Account, change
+from support_service.demo.json_values import Json
+from support_service.demo.stripe.account import StripeAccount, change
 from support_service.demo.stripe.amounts import fee_of
-from support_service.demo.stripe.errors import Json
 from support_service.demo.stripe.samples import sample
 
 DECLINED = {
@@ -42,7 +42,7 @@ class Order:
     customer: str | None = None
 
 
-def open_intent(account: Account, order: Order) -> Json:
+def open_intent(account: StripeAccount, order: Order) -> Json:
     """Make a payment intent that waits for a means of payment."""
     name = account.name("pi")
     intent = account.new(
@@ -64,7 +64,7 @@ def open_intent(account: Account, order: Order) -> Json:
     return intent
 
 
-def succeed(account: Account, intent: Json, payer: Payer, *, is_slow: bool = False) -> Json:
+def succeed(account: StripeAccount, intent: Json, payer: Payer, *, is_slow: bool = False) -> Json:
     """Charge at once: the charge succeeds first, its balance transaction is told a moment later."""
     charge = _charge(account, intent, payer, is_slow=is_slow)
     change(charge, status="succeeded", paid=True, captured=True, amount_captured=intent["amount"])
@@ -73,7 +73,7 @@ def succeed(account: Account, intent: Json, payer: Payer, *, is_slow: bool = Fal
     return charge
 
 
-def begin(account: Account, intent: Json, payer: Payer) -> Json:
+def begin(account: StripeAccount, intent: Json, payer: Payer) -> Json:
     """Start a payment by a method that takes days, such as a bank debit."""
     charge = _charge(account, intent, payer, is_slow=True)
     change(charge, status="pending", paid=False, captured=True, amount_captured=intent["amount"])
@@ -83,7 +83,7 @@ def begin(account: Account, intent: Json, payer: Payer) -> Json:
     return charge
 
 
-def finish(account: Account, intent: Json, *, is_ok: bool) -> None:
+def finish(account: StripeAccount, intent: Json, *, is_ok: bool) -> None:
     """End a payment that was begun, well or badly."""
     charge = account.get("charge", intent["latest_charge"])
     if is_ok:
@@ -94,14 +94,14 @@ def finish(account: Account, intent: Json, *, is_ok: bool) -> None:
         _failed(account, intent, charge)
 
 
-def decline(account: Account, intent: Json, payer: Payer) -> Json:
+def decline(account: StripeAccount, intent: Json, payer: Payer) -> Json:
     """Refuse the card: a failed charge; the intent waits for another card."""
     charge = _charge(account, intent, payer, is_slow=False)
     _failed(account, intent, charge)
     return charge
 
 
-def book(account: Account, kind: str, category: str, *, of: Json, units: int, fee: int = 0) -> Json:
+def book(account: StripeAccount, kind: str, category: str, *, of: Json, units: int, fee: int = 0) -> Json:
     """Move the balance: one balance transaction in the settlement currency. `units` may be negative."""
     terms = account.terms
     currency = terms.settlement_currency or of["currency"]
@@ -136,7 +136,7 @@ def _fee_details(fee: int, currency: str, kind: str) -> Json:
     return [{"amount": fee, "application": None, "currency": currency, "description": text, "type": "stripe_fee"}]
 
 
-def _charge(account: Account, intent: Json, payer: Payer, *, is_slow: bool) -> Json:
+def _charge(account: StripeAccount, intent: Json, payer: Payer, *, is_slow: bool) -> Json:
     method = account.new("payment_method", "pm", billing_details=payer.details(), customer=intent["customer"])
     details = sample("charge")["payment_method_details"]
     details["card"].update(amount_authorized=intent["amount"])
@@ -171,7 +171,7 @@ def _charge(account: Account, intent: Json, payer: Payer, *, is_slow: bool) -> J
     return charge
 
 
-def _settled(account: Account, intent: Json, charge: Json) -> None:
+def _settled(account: StripeAccount, intent: Json, charge: Json) -> None:
     terms = account.terms
     units = charge["amount"]
     if terms.settlement_currency:
@@ -185,7 +185,7 @@ def _settled(account: Account, intent: Json, charge: Json) -> None:
     account.tell("charge.updated", charge, before)
 
 
-def _failed(account: Account, intent: Json, charge: Json) -> None:
+def _failed(account: StripeAccount, intent: Json, charge: Json) -> None:
     change(charge, status="failed", paid=False, failure_code="card_declined", failure_message=DECLINED["message"])
     change(charge, outcome={**charge["outcome"], "type": "issuer_declined", "network_status": "declined_by_network"})
     change(

@@ -1,12 +1,13 @@
 """Payouts: what has gathered in the balance goes to the bank, with a list of what it is made of."""
 
+from support_service.demo.json_values import Json
 from support_service.demo.stripe import payments
-from support_service.demo.stripe.account import Account, change
-from support_service.demo.stripe.errors import Json, refused
+from support_service.demo.stripe.account import StripeAccount, change
+from support_service.demo.stripe.errors import refused
 from support_service.demo.stripe.form import Form, needed, whole
 
 
-def create_payout(account: Account, form: Form) -> Json:
+def create_payout(account: StripeAccount, form: Form) -> Json:
     """POST /v1/payouts: the demo pays out whole balances, so the amount is only checked against that."""
     currency = needed(form, "currency").lower()
     if whole(form, "amount") > balance(account, currency):
@@ -14,7 +15,7 @@ def create_payout(account: Account, form: Form) -> Json:
     return pay_out(account, currency)
 
 
-def pay_out(account: Account, currency: str) -> Json:
+def pay_out(account: StripeAccount, currency: str) -> Json:
     """Pay out the whole balance of a currency, also what would not be available yet."""
     inside = _unpaid(account, currency)
     units = sum(one["net"] for one in inside)
@@ -44,12 +45,12 @@ def pay_out(account: Account, currency: str) -> Json:
     return made
 
 
-def balance(account: Account, currency: str) -> int:
+def balance(account: StripeAccount, currency: str) -> int:
     """Return what lies in the balance of a currency: the sum of all nets so far."""
     return sum(one["net"] for one in account.all("balance_transaction") if one["currency"] == currency)
 
 
-def balances(account: Account) -> Json:
+def balances(account: StripeAccount) -> Json:
     """GET /v1/balance: every currency, what is available and what is pending."""
     told: dict[str, Json] = {"object": "balance", "livemode": account.terms.is_live, "available": [], "pending": []}
     for currency in sorted({one["currency"] for one in account.all("balance_transaction")}):
@@ -61,7 +62,7 @@ def balances(account: Account) -> Json:
     return told
 
 
-def _unpaid(account: Account, currency: str) -> list[Json]:
+def _unpaid(account: StripeAccount, currency: str) -> list[Json]:
     paid = {name for names in account.objects.get("_payouts", {}).values() for name in names}
     ours = account.all("balance_transaction")
     return [one for one in ours if one["currency"] == currency and one["id"] not in paid]

@@ -3,9 +3,10 @@
 from calendar import monthrange
 from datetime import UTC, datetime, timedelta
 
+from support_service.demo.json_values import Json
 from support_service.demo.stripe import invoices, payments
-from support_service.demo.stripe.account import Account, change
-from support_service.demo.stripe.errors import Json, invalid, refused
+from support_service.demo.stripe.account import StripeAccount, change
+from support_service.demo.stripe.errors import invalid, refused
 from support_service.demo.stripe.form import Form, chosen, listed, metadata, needed, parts, whole, word
 from support_service.demo.stripe.payments import Payer
 from support_service.demo.stripe.samples import sample
@@ -13,7 +14,7 @@ from support_service.demo.stripe.samples import sample
 INTERVALS = ("day", "month", "week", "year")
 
 
-def price_of(account: Account, form: Form, param: str) -> Json:
+def price_of(account: StripeAccount, form: Form, param: str) -> Json:
     """Make a price, and its product, from price_data."""
     currency = needed(form, "currency").lower()
     units = whole(form, "unit_amount")
@@ -28,7 +29,7 @@ def price_of(account: Account, form: Form, param: str) -> Json:
     return make_price(account, currency=currency, units=units, product=product, recurring=recurring)
 
 
-def make_product(account: Account, form: Form) -> Json:
+def make_product(account: StripeAccount, form: Form) -> Json:
     """Make a product, which needs a name."""
     return account.new(
         "product",
@@ -40,7 +41,7 @@ def make_product(account: Account, form: Form) -> Json:
     )
 
 
-def make_price(account: Account, *, currency: str, units: int, product: Json, recurring: Form) -> Json:
+def make_price(account: StripeAccount, *, currency: str, units: int, product: Json, recurring: Form) -> Json:
     """Make a price, recurring where an interval is given."""
     told = None
     if recurring:
@@ -63,7 +64,7 @@ def make_price(account: Account, *, currency: str, units: int, product: Json, re
     )
 
 
-def begin(account: Account, session: Json, items: list[Json], payer: Payer, *, is_slow: bool) -> Json:
+def begin(account: StripeAccount, session: Json, items: list[Json], payer: Payer, *, is_slow: bool) -> Json:
     """Start the subscription of a session: customer, subscription, first invoice, first payment."""
     customer = session["customer"] or make_customer(account, payer)["id"]
     order = account.objects["_orders"][session["id"]]
@@ -78,14 +79,14 @@ def begin(account: Account, session: Json, items: list[Json], payer: Payer, *, i
     return plan
 
 
-def make_customer(account: Account, payer: Payer, told: dict[str, str] | None = None) -> Json:
+def make_customer(account: StripeAccount, payer: Payer, told: dict[str, str] | None = None) -> Json:
     """Make a customer."""
     made = account.new("customer", "cus", email=payer.email, name=payer.name, metadata=dict(told or {}))
     account.tell("customer.created", made)
     return made
 
 
-def finish(account: Account, session: Json, *, is_ok: bool) -> None:
+def finish(account: StripeAccount, session: Json, *, is_ok: bool) -> None:
     """End the slow first payment of a session's subscription."""
     plan = account.get("subscription", session["subscription"])
     invoice = account.get("invoice", session["invoice"])
@@ -93,7 +94,7 @@ def finish(account: Account, session: Json, *, is_ok: bool) -> None:
     invoices.close(account, plan, invoice, is_ok=is_ok)
 
 
-def renew(account: Account, plan: Json, *, is_ok: bool = True) -> Json:
+def renew(account: StripeAccount, plan: Json, *, is_ok: bool = True) -> Json:
     """Begin the next period of a subscription: an invoice, and its payment or its failure."""
     if plan["status"] not in {"active", "past_due"}:
         raise refused(f"This subscription is {plan['status']} and renews no more.")
@@ -111,7 +112,7 @@ def renew(account: Account, plan: Json, *, is_ok: bool = True) -> Json:
     return invoice
 
 
-def collect(account: Account, invoice: Json, *, is_ok: bool = True) -> Json:
+def collect(account: StripeAccount, invoice: Json, *, is_ok: bool = True) -> Json:
     """Try an open invoice again, as Stripe does by itself after a failure."""
     if invoice["status"] != "open":
         raise refused("Invoice is already paid" if invoice["status"] == "paid" else "Invoice is not open")
@@ -120,7 +121,7 @@ def collect(account: Account, invoice: Json, *, is_ok: bool = True) -> Json:
     return invoice
 
 
-def reprice(account: Account, plan: Json, form: Form) -> Json:
+def reprice(account: StripeAccount, plan: Json, form: Form) -> Json:
     """Give the one item another price; nothing is charged before the next period (proration_behavior=none)."""
     if plan["status"] in {"canceled", "incomplete_expired"}:
         raise refused("A canceled subscription can only update its cancellation_details and metadata.")
@@ -140,7 +141,7 @@ def reprice(account: Account, plan: Json, form: Form) -> Json:
     return plan
 
 
-def pause(account: Account, plan: Json, told: Form) -> Json:
+def pause(account: StripeAccount, plan: Json, told: Form) -> Json:
     """Collect nothing until that is unset: what falls due is void, a draft for ever, or given up."""
     if plan["status"] in {"canceled", "incomplete_expired"}:
         raise refused("A canceled subscription can only update its cancellation_details and metadata.")
@@ -151,7 +152,7 @@ def pause(account: Account, plan: Json, told: Form) -> Json:
     return plan
 
 
-def cancel(account: Account, plan: Json) -> Json:
+def cancel(account: StripeAccount, plan: Json) -> Json:
     """End a subscription now."""
     if plan["status"] == "canceled":
         raise refused(f"No such subscription: '{plan['id']}'", "id", "resource_missing")
@@ -161,7 +162,7 @@ def cancel(account: Account, plan: Json) -> Json:
     return plan
 
 
-def cancel_later(account: Account, plan: Json, *, is_wanted: bool) -> Json:
+def cancel_later(account: StripeAccount, plan: Json, *, is_wanted: bool) -> Json:
     """Let a subscription end with its period, or go on after all."""
     end = plan["items"]["data"][0]["current_period_end"]
     before = change(
@@ -179,14 +180,14 @@ def cancel_later(account: Account, plan: Json, *, is_wanted: bool) -> Json:
     return plan
 
 
-def first_invoice(account: Account, plan: Json, payer: Payer) -> Json:
+def first_invoice(account: StripeAccount, plan: Json, payer: Payer) -> Json:
     """Charge the first period of a subscription that no Checkout made."""
     invoice = invoices.bill(account, plan, payer, reason="subscription_create")
     invoices.charge(account, plan, invoice, payer)
     return plan
 
 
-def subscribe(account: Account, customer: str, *, price: Json, quantity: int, order: Json) -> Json:
+def subscribe(account: StripeAccount, customer: str, *, price: Json, quantity: int, order: Json) -> Json:
     """Make an incomplete subscription of one price, from now on."""
     now, name = account.now(), account.name("sub")
     blank = sample("subscription")

@@ -1,8 +1,9 @@
 """Refunds: in part or in full, at once or pending, and failing later. Their sum never exceeds the charge."""
 
+from support_service.demo.json_values import Json
 from support_service.demo.stripe import payments
-from support_service.demo.stripe.account import Account, change
-from support_service.demo.stripe.errors import Json, invalid, refused
+from support_service.demo.stripe.account import StripeAccount, change
+from support_service.demo.stripe.errors import invalid, refused
 from support_service.demo.stripe.form import Form, chosen, metadata, whole, word
 
 # A dispute that was won, or that only asked, leaves the money where it may be given back.
@@ -10,7 +11,7 @@ _HARMLESS = ("won", "warning_closed", "warning_needs_response")
 REASONS = ("duplicate", "fraudulent", "requested_by_customer")
 
 
-def create_refund(account: Account, form: Form) -> Json:
+def create_refund(account: StripeAccount, form: Form) -> Json:
     """POST /v1/refunds, by payment intent or by charge."""
     intent_id, charge_id = word(form, "payment_intent"), word(form, "charge")
     if bool(intent_id) == bool(charge_id):
@@ -29,7 +30,7 @@ def create_refund(account: Account, form: Form) -> Json:
 
 
 def refund(
-    account: Account,
+    account: StripeAccount,
     charge: Json,
     units: int,
     *,
@@ -62,7 +63,7 @@ def refund(
     return made
 
 
-def settle(account: Account, of: Json) -> Json:
+def settle(account: StripeAccount, of: Json) -> Json:
     """Let a pending refund succeed."""
     if of["status"] != "pending":
         raise refused(f"This refund is {of['status']}.")
@@ -72,7 +73,7 @@ def settle(account: Account, of: Json) -> Json:
     return of
 
 
-def fail(account: Account, of: Json) -> Json:
+def fail(account: StripeAccount, of: Json) -> Json:
     """Let a refund fail, pending or done: the money comes back, and counts as received again."""
     if of["status"] not in {"pending", "succeeded"}:
         raise refused(f"This refund is {of['status']}.")
@@ -92,12 +93,12 @@ def fail(account: Account, of: Json) -> Json:
     return of
 
 
-def _paid_out(account: Account, of: Json) -> dict[str, Json]:
+def _paid_out(account: StripeAccount, of: Json) -> dict[str, Json]:
     booked = payments.book(account, "refund", "refund", of=of, units=-of["amount"])
     return change(of, status="succeeded", balance_transaction=booked["id"])
 
 
-def _check(account: Account, charge: Json, units: int) -> None:
+def _check(account: StripeAccount, charge: Json, units: int) -> None:
     if charge["status"] != "succeeded":
         raise refused(f"Charge {charge['id']} is not refundable.", code="charge_not_refundable")
     disputes = [one for one in account.all("dispute") if one["charge"] == charge["id"]]

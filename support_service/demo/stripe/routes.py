@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
+from support_service.demo.json_values import Json
 from support_service.demo.stripe import checkout, disputes, lists, payouts, plans, refunds, simple
-from support_service.demo.stripe.account import Account, change
-from support_service.demo.stripe.errors import Json
+from support_service.demo.stripe.account import StripeAccount, change
 from support_service.demo.stripe.form import Form, metadata, parts, word
 
 _TOLD_WHEN_UPDATED = {
@@ -18,38 +18,38 @@ _TOLD_WHEN_UPDATED = {
 }
 
 # Account, parameters, the id in the address ("" where there is none), the address itself.
-Handler: TypeAlias = Callable[[Account, Form, str, str], Json]
+Handler: TypeAlias = Callable[[StripeAccount, Form, str, str], Json]
 
 
 def _reads(kind: str) -> Handler:
-    def read(account: Account, form: Form, name: str, _url: str) -> Json:
+    def read(account: StripeAccount, form: Form, name: str, _url: str) -> Json:
         return lists.view(account, account.get(kind, name), form)
 
     return read
 
 
 def _lists(kind: str) -> Handler:
-    def read(account: Account, form: Form, _name: str, url: str) -> Json:
+    def read(account: StripeAccount, form: Form, _name: str, url: str) -> Json:
         return lists.page(account, kind, form, url)
 
     return read
 
 
-def _makes(make: Callable[[Account, Form], Json]) -> Handler:
-    def act(account: Account, form: Form, _name: str, _url: str) -> Json:
+def _makes(make: Callable[[StripeAccount, Form], Json]) -> Handler:
+    def act(account: StripeAccount, form: Form, _name: str, _url: str) -> Json:
         return lists.view(account, make(account, form), form)
 
     return act
 
 
-def _does(kind: str, do: Callable[[Account, Json, Form], Json]) -> Handler:
-    def act(account: Account, form: Form, name: str, _url: str) -> Json:
+def _does(kind: str, do: Callable[[StripeAccount, Json, Form], Json]) -> Handler:
+    def act(account: StripeAccount, form: Form, name: str, _url: str) -> Json:
         return lists.view(account, do(account, account.get(kind, name), form), form)
 
     return act
 
 
-def _update(account: Account, of: Json, form: Form) -> Json:
+def _update(account: StripeAccount, of: Json, form: Form) -> Json:
     if "metadata" in form:
         # Keys are merged; an empty text takes a key away, an empty object all of them.
         given = parts(form, "metadata")
@@ -63,7 +63,7 @@ def _update(account: Account, of: Json, form: Form) -> Json:
     return of
 
 
-def _update_plan(account: Account, of: Json, form: Form) -> Json:
+def _update_plan(account: StripeAccount, of: Json, form: Form) -> Json:
     own = {"cancel_at_period_end", "expand", "items", "pause_collection", "proration_behavior"}
     others = {name: value for name, value in form.items() if name not in own}
     if "items" in form:
@@ -77,22 +77,22 @@ def _update_plan(account: Account, of: Json, form: Form) -> Json:
     return of
 
 
-def _line_items(account: Account, _form: Form, name: str, url: str) -> Json:
+def _line_items(account: StripeAccount, _form: Form, name: str, url: str) -> Json:
     return lists.listing(checkout.items_of(account, account.get("checkout.session", name)), url)
 
 
-def _event(account: Account, form: Form, name: str, _url: str) -> Json:
+def _event(account: StripeAccount, form: Form, name: str, _url: str) -> Json:
     for event in lists.kept_events(account):
         if event["id"] == name:
             return lists.view(account, event, form)
     raise simple.no_event(name)
 
 
-def _balance(account: Account, _form: Form, _name: str, _url: str) -> Json:
+def _balance(account: StripeAccount, _form: Form, _name: str, _url: str) -> Json:
     return payouts.balances(account)
 
 
-def _subscriptions(account: Account, form: Form, _name: str, url: str) -> Json:
+def _subscriptions(account: StripeAccount, form: Form, _name: str, url: str) -> Json:
     told = lists.page(account, "subscription", form, url)
     if "status" not in form:  # the ended are told only to who asks for them
         told["data"] = [one for one in told["data"] if one["status"] not in {"canceled", "incomplete_expired"}]

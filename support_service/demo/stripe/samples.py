@@ -5,7 +5,7 @@ from copy import deepcopy
 from functools import cache
 from pathlib import Path
 
-from support_service.demo.stripe.errors import Json
+from support_service.demo.json_values import Json
 
 API_VERSION = "2026-10-28.endive"
 

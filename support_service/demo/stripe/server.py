@@ -7,9 +7,9 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from support_service.demo.stripe import hosted
-from support_service.demo.stripe.account import Account
-from support_service.demo.stripe.api import Api, Asked
-from support_service.demo.stripe.errors import Refusal
+from support_service.demo.stripe.account import StripeAccount
+from support_service.demo.stripe.api import Api, StripeRequest
+from support_service.demo.stripe.errors import StripeRefusal
 
 BODY_BYTES_MAX = 256 * 1024
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ class _Quiet(WSGIRequestHandler):
         self.close_connection = True
 
 
-def build(api: Api, account: Account) -> Flask:
+def build(api: Api, account: StripeAccount) -> Flask:
     """Return the application."""
     app = Flask(__name__, static_folder=None, template_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=BODY_BYTES_MAX, PROPAGATE_EXCEPTIONS=True)
@@ -34,7 +34,7 @@ def build(api: Api, account: Account) -> Flask:
         headers = {name.lower(): value for name, value in request.headers.items()}
         body = request.get_data().decode("utf-8", "replace")
         query = request.query_string.decode("utf-8", "replace")
-        told = api.answer(Asked(request.method, f"/v1/{path}", query, body, headers))
+        told = api.answer(StripeRequest(request.method, f"/v1/{path}", query, body, headers))
         answer = jsonify(told.body)
         answer.status_code = told.status
         answer.headers.update(told.headers)
@@ -52,8 +52,8 @@ def build(api: Api, account: Account) -> Flask:
     def act(name: str) -> Response | tuple[str, int, dict[str, str]]:
         return hosted.act(account, name)
 
-    @app.errorhandler(Refusal)
-    def refuse(refusal: Refusal) -> tuple[str, int, dict[str, str]]:
+    @app.errorhandler(StripeRefusal)
+    def refuse(refusal: StripeRefusal) -> tuple[str, int, dict[str, str]]:
         return refusal.message, refusal.status, {"Content-Type": "text/plain; charset=utf-8"}
 
     return app

@@ -1,9 +1,10 @@
 """What other clients than our own also make: payment intents, customers, products, prices, subscriptions."""
 
+from support_service.demo.json_values import Json
 from support_service.demo.stripe import disputes, payments, plans
-from support_service.demo.stripe.account import Account, change
+from support_service.demo.stripe.account import StripeAccount, change
 from support_service.demo.stripe.amounts import check_amount
-from support_service.demo.stripe.errors import Json, Refusal, invalid, missing, refused
+from support_service.demo.stripe.errors import StripeRefusal, invalid, missing, refused
 from support_service.demo.stripe.form import Form, is_true, listed, metadata, needed, parts, whole, word
 from support_service.demo.stripe.payments import DECLINED, Order, Payer
 
@@ -13,7 +14,7 @@ _DISPUTING, _INQUIRING = "pm_card_createDispute", "pm_card_createDisputeInquiry"
 _PAYER = Payer()
 
 
-def create_intent(account: Account, form: Form) -> Json:
+def create_intent(account: StripeAccount, form: Form) -> Json:
     """POST /v1/payment_intents, confirmed at once where that is asked."""
     units, currency = whole(form, "amount"), needed(form, "currency").lower()
     check_amount(units, currency, "amount")
@@ -25,21 +26,21 @@ def create_intent(account: Account, form: Form) -> Json:
     return confirm_intent(account, intent, form) if is_true(form, "confirm") else intent
 
 
-def confirm_intent(account: Account, intent: Json, form: Form) -> Json:
+def confirm_intent(account: StripeAccount, intent: Json, form: Form) -> Json:
     """Pay by one of Stripe's test means of payment; a declining one is answered with 402."""
     if intent["status"] not in {"requires_payment_method", "requires_confirmation"}:
         raise refused(f"This PaymentIntent's status is {intent['status']}.", code="payment_intent_unexpected_state")
     if word(form, "payment_method") in _DECLINING:
         payments.decline(account, intent, _PAYER)
         text, code = DECLINED["message"], DECLINED["code"]
-        raise Refusal(402, "card_error", text, code=code, is_kept=True, decline_code=DECLINED["decline_code"])
+        raise StripeRefusal(402, "card_error", text, code=code, is_kept=True, decline_code=DECLINED["decline_code"])
     charge = payments.succeed(account, intent, _PAYER)
     if word(form, "payment_method") in {_DISPUTING, _INQUIRING}:
         disputes.dispute(account, charge, is_inquiry=word(form, "payment_method") == _INQUIRING)
     return intent
 
 
-def cancel_intent(account: Account, intent: Json, form: Form) -> Json:
+def cancel_intent(account: StripeAccount, intent: Json, form: Form) -> Json:
     """Give up a payment intent that was not paid."""
     if intent["status"] in {"succeeded", "canceled", "processing"}:
         raise refused(f"This PaymentIntent's status is {intent['status']}.", code="payment_intent_unexpected_state")
@@ -49,14 +50,14 @@ def cancel_intent(account: Account, intent: Json, form: Form) -> Json:
     return intent
 
 
-def create_customer(account: Account, form: Form) -> Json:
+def create_customer(account: StripeAccount, form: Form) -> Json:
     """POST /v1/customers."""
     made = plans.make_customer(account, Payer(word(form, "name"), word(form, "email")), metadata(form))
     change(made, description=word(form, "description"))
     return made
 
 
-def delete_customer(account: Account, _form: Form, name: str, _url: str) -> Json:
+def delete_customer(account: StripeAccount, _form: Form, name: str, _url: str) -> Json:
     """DELETE /v1/customers/{id}: the customer and their subscriptions end."""
     gone = account.get("customer", name)
     for plan in account.all("subscription"):
@@ -67,21 +68,21 @@ def delete_customer(account: Account, _form: Form, name: str, _url: str) -> Json
     return {"id": name, "object": "customer", "deleted": True}
 
 
-def create_product(account: Account, form: Form) -> Json:
+def create_product(account: StripeAccount, form: Form) -> Json:
     """POST /v1/products."""
     made = plans.make_product(account, form)
     account.tell("product.created", made)
     return made
 
 
-def create_price(account: Account, form: Form) -> Json:
+def create_price(account: StripeAccount, form: Form) -> Json:
     """POST /v1/prices."""
     made = plans.price_of(account, form, "")
     account.tell("price.created", made)
     return made
 
 
-def create_plan(account: Account, form: Form) -> Json:
+def create_plan(account: StripeAccount, form: Form) -> Json:
     """POST /v1/subscriptions, of one price, charged at once."""
     customer = account.get("customer", needed(form, "customer"), "customer")
     items = listed(form, "items")
@@ -97,7 +98,7 @@ def create_plan(account: Account, form: Form) -> Json:
     return plans.first_invoice(account, plan, Payer(customer["name"], customer["email"]))
 
 
-def create_portal(account: Account, form: Form) -> Json:
+def create_portal(account: StripeAccount, form: Form) -> Json:
     """POST /v1/billing_portal/sessions: the page where a customer changes the card."""
     customer = account.get("customer", needed(form, "customer"), "customer")
     flow = parts(form, "flow_data")
@@ -122,7 +123,7 @@ def create_portal(account: Account, form: Form) -> Json:
     )
 
 
-def create_endpoint(account: Account, form: Form) -> Json:
+def create_endpoint(account: StripeAccount, form: Form) -> Json:
     """POST /v1/webhook_endpoints; the demo delivers to one endpoint, set in the process."""
     made = account.new(
         "webhook_endpoint",
@@ -136,13 +137,13 @@ def create_endpoint(account: Account, form: Form) -> Json:
     return {**made, "secret": account.name("whsec", 32)}
 
 
-def delete_endpoint(account: Account, _form: Form, name: str, _url: str) -> Json:
+def delete_endpoint(account: StripeAccount, _form: Form, name: str, _url: str) -> Json:
     """DELETE /v1/webhook_endpoints/{id}."""
     account.get("webhook_endpoint", name)
     del account.objects["webhook_endpoint"][name]
     return {"id": name, "object": "webhook_endpoint", "deleted": True}
 
 
-def no_event(name: str) -> Refusal:
+def no_event(name: str) -> StripeRefusal:
     """Say that there is no such event, or none any more."""
     return missing("event", name)

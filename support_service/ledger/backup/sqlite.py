@@ -93,13 +93,13 @@ def _give_name(snapshot: Path, file: Path, url: str) -> None:
 def _copy(source: sqlite3.Connection, copy: sqlite3.Connection) -> None:
     for pages in PAGES_AT_ONCE:
         try:
-            source.backup(copy, pages=pages, progress=_Progress(is_last=pages < 0), sleep=REST_SECONDS)
+            source.backup(copy, pages=pages, progress=_CopyProgress(is_last=pages < 0), sleep=REST_SECONDS)
         except _Overtaken:
             continue
         return
 
 
-class _Progress:
+class _CopyProgress:
     """Sees how a copy goes on, and ends one that leads nowhere."""
 
     def __init__(self, *, is_last: bool) -> None:

@@ -82,7 +82,7 @@ class Identified:
 
 
 @dataclass(slots=True)
-class _File:
+class _FileTally:
     """What one file has used up so far: the locators of its lines, and where twins go on to be numbered."""
 
     taken: set[str] = field(default_factory=set)
@@ -92,7 +92,7 @@ class _File:
 
 def identify(lines: Iterable[Line], known: KnownLines) -> Iterator[Identified]:
     """Identify the lines of ONE file or one read of an API, in its order."""
-    file, rest = _File(), iter(lines)
+    file, rest = _FileTally(), iter(lines)
     while chunk := list(islice(rest, LINES_PER_QUESTION)):
         named = [_named(line) for line in chunk]
         answers = known.find({key for one in named for key in (*one.keys, *one.sought)})
@@ -101,7 +101,7 @@ def identify(lines: Iterable[Line], known: KnownLines) -> Iterator[Identified]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Named:
+class _KeyedLine:
     """A line with all its keys, worked out once. home is its locator without the last part."""
 
     line: Line
@@ -111,7 +111,7 @@ class _Named:
     sought: tuple[str, ...]
 
 
-def _named(line: Line) -> _Named:
+def _named(line: Line) -> _KeyedLine:
     said = _said(line)
     reference = line.reference or f"~{hashlib.sha256(said[-1].encode()).hexdigest()[:16]}"
     home_key = f"home|{_digest(line.account, reference)}"
@@ -124,10 +124,10 @@ def _named(line: Line) -> _Named:
     if line.reference:
         keys += [_reference_key(line), _entry_key(line)]
     home = f"{line.account}:{reference}:"
-    return _Named(line, home, home_key, tuple(dict.fromkeys(keys)), (*sought, *across))
+    return _KeyedLine(line, home, home_key, tuple(dict.fromkeys(keys)), (*sought, *across))
 
 
-def _identify(named: _Named, answers: Answers, file: _File) -> Identified:
+def _identify(named: _KeyedLine, answers: Answers, file: _FileTally) -> Identified:
     line = named.line
     known, conflict = _find(named, answers, file)
     if known is None:
@@ -143,7 +143,7 @@ def _identify(named: _Named, answers: Answers, file: _File) -> Identified:
     return Identified(line, kept.locator, outcome, known, kept, named.keys, conflict)
 
 
-def _find(named: _Named, answers: Answers, file: _File) -> tuple[KnownLine | None, str]:
+def _find(named: _KeyedLine, answers: Answers, file: _FileTally) -> tuple[KnownLine | None, str]:
     """Find the known line that this one is: by reference, by another split of its entry, by what it says."""
     line = named.line
     if line.reference:
@@ -279,7 +279,7 @@ def words_of(line: Line) -> int:
     return len(said) - said.count(" ")
 
 
-def _new_locator(named: _Named, answers: Answers, file: _File) -> str:
+def _new_locator(named: _KeyedLine, answers: Answers, file: _FileTally) -> str:
     """Give "<account>:<reference>:<part>"; the part is the bank's own, or the next free number.
 
     Of lines that are alone under their reference nothing more is kept than that they are taken: files are long.

@@ -8,17 +8,16 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from support_service.rails.bitcoin import rpc_schema
-from support_service.rails.bitcoin.movements import Block, Coin, Script, Transaction
+from support_service.rails.bitcoin.movements import Block, Script, Transaction
 from support_service.rails.bitcoin.node import (
     ScriptBalance,
     UnreadableAnswer,
-    Unspent,
     WantedMoney,
     check_genesis,
     check_linked,
     touching,
 )
-from support_service.rails.bitcoin.rpc import INVALID_PARAMETER, CoreRefusal, Rpc
+from support_service.rails.bitcoin.rpc import INVALID_PARAMETER, TYPE_ERROR, CoreRefusal, Rpc
 from support_service.rails.chain import strict_fields
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.chain.strict_fields import BadAnswer, Object
@@ -35,8 +34,9 @@ FILTERED_BLOCKS_MIN = 10
 # A search through the whole set of unspent outputs takes a node on main net minutes.
 SEARCH_SECONDS_MAX = 900.0
 _FILTER_INDEX = "basic block filter index"
-# Transactions in full, as nodes are asked that know no levels of detail; such tell no earlier outputs.
-_OLDER_FORM = (True, True)
+# A block with its transactions in full, each input with the output that it spends.
+WITH_SPENT_OUTPUTS = 3
+NEWER_NODE = "Bitcoin Core 23 or newer tells what a transaction spends: name such a node"
 # How nodes call the chain that settings call by our name.
 _CHAIN_NAMES = {"test": {"test", "testnet3", "testnet4"}}
 
@@ -48,9 +48,8 @@ class CoreChain:
         self.rpc, self._chain = Rpc(url), chain
         # Whether what cannot be read is left out and named; else it is a reason to ask another node.
         self.goes_on = False
-        self.tells_spends: bool | None = None
         self._has_filters: bool | None = None
-        self._is_checked = self._takes_older_form = False
+        self._is_checked = False
         self._takers: dict[str, str] = {}
         self._prune_height = 0
 
@@ -146,13 +145,13 @@ class CoreChain:
             if told.get("success") is False:
                 raise SourceDown(f"{self.host}: broke off its search for unspent outputs")
             mark = BlockRef(rpc_schema.whole(told.get("height")), rpc_schema.block_hash(told.get("bestblock")))
-            coins = tuple(_unspent(one, script) for one in strict_fields.sequence(told.get("unspents")))
+            found = sum(_unspent(one, script) for one in strict_fields.sequence(told.get("unspents")))
             total = rpc_schema.amount(told.get("total_amount"))
         except BadAnswer as error:
             raise self._bad("scantxoutset", error) from None
-        if total != sum(one.coin.units for one in coins):
+        if total != found:
             raise SourceDown(f"{self.host}: scantxoutset: its total is not the sum of its coins")
-        return ScriptBalance(mark, total, coins)
+        return ScriptBalance(mark, total)
 
     def checked_balance(self, script: Script) -> ScriptBalance | None:  # noqa: ARG002 - the protocol gives it
         """Searching costs minutes: never in passing."""
@@ -207,7 +206,7 @@ class CoreChain:
 
     def _block(self, digest: str, wanted: WantedMoney) -> tuple[Block, str, str | None]:
         """One block with what touches us, and the hashes of the blocks below and, where there is one, above it."""
-        told = self._whole_block(digest)
+        told = self._object(self._ask_block(digest))
         try:
             height = rpc_schema.whole(strict_fields.field(told, "height"))
             if rpc_schema.block_hash(told.get("hash")) != digest:
@@ -221,44 +220,23 @@ class CoreChain:
             )
         except BadAnswer as error:
             raise self._bad("getblock", error) from None
+        if unread and not rpc_schema.tells_spends(told.get("tx")):
+            raise SourceDown(f"{self.host}: does not tell what a transaction spends; {NEWER_NODE}")
         if unread and not self.goes_on:
             raise UnreadableAnswer(f"{self.host}: getblock: {unread[0]}")
-        self._learn(whole, wanted)
-        mine = []
         for transaction in whole:
             self._takers |= {
                 one.outpoint: transaction.txid for one in transaction.inputs if one.outpoint in wanted.lost
             }
-            named = wanted.coins.named(transaction)
-            if named.touches(wanted.scripts):
-                mine.append(named)
-                wanted.coins.note(named, height, wanted.scripts)
-        return Block(height, digest, occurred_at, tuple(mine), tuple(unread)), parent, above
+        mine = tuple(transaction for transaction in whole if transaction.touches(wanted.scripts))
+        return Block(height, digest, occurred_at, mine, tuple(unread)), parent, above
 
-    def _whole_block(self, digest: str) -> Object:
-        """Ask with earlier outputs (Bitcoin Core 23 and newer give them), else in another software's form."""
-        if self._takes_older_form:
-            return self._object(self._ask("getblock", digest, *_OLDER_FORM))
+    def _ask_block(self, digest: str) -> object:
         try:
-            return self._object(self.rpc.ask("getblock", digest, 3))
+            return self.rpc.ask("getblock", digest, WITH_SPENT_OUTPUTS)
         except CoreRefusal as error:
-            try:
-                told = self._object(self.rpc.ask("getblock", digest, *_OLDER_FORM))
-            except CoreRefusal:
-                raise self._down(error) from None
-            self._takes_older_form, self.tells_spends = True, False
-            return told
-
-    def _learn(self, whole: Sequence[Transaction], wanted: WantedMoney) -> None:
-        """Learn from a block whether this node tells what is spent; without that our own coins must be known."""
-        inputs = [one for transaction in whole for one in transaction.inputs]
-        if inputs:
-            self.tells_spends = all(one.coin is not None for one in inputs)
-        if inputs and not self.tells_spends and not wanted.coins.is_kept:
-            raise SourceDown(
-                f"{self.host}: does not tell what a transaction spends (Bitcoin Core 23 or newer does), and our coins"
-                " were not kept when other nodes were read; name a newer node"
-            )
+            hint = f"; {NEWER_NODE}" if error.code == TYPE_ERROR else ""
+            raise SourceDown(f"{self.host}: {error}{hint}") from None
 
     def _ask(self, method: str, *params: object) -> object:
         try:
@@ -285,9 +263,9 @@ def loading(height: int, headers: int) -> str:
     return f"the node is still loading its chain: block {height} {goal}"
 
 
-def _unspent(value: object, script: Script) -> Unspent:
+def _unspent(value: object, script: Script) -> int:
+    """Read what one coin of a script holds, in satoshi."""
     told = strict_fields.mapping(value)
     if rpc_schema.script(told.get("scriptPubKey")) != script:
         raise BadAnswer("a coin of another script")
-    outpoint = f"{rpc_schema.block_hash(told.get('txid'))}:{rpc_schema.whole(told.get('vout'))}"
-    return Unspent(outpoint, Coin(script, rpc_schema.amount(told.get("amount"))), rpc_schema.whole(told.get("height")))
+    return rpc_schema.amount(told.get("amount"))

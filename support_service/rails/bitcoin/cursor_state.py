@@ -5,10 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from support_service.giving import Cursor
-from support_service.rails.bitcoin.coins import Coins, HeldCoin
 from support_service.rails.bitcoin.movements import Movement, Outpoint
 from support_service.rails.chain import cursor_state as codec
-from support_service.rails.chain.cursor_state import TextUnits, WatchKey, named, through
+from support_service.rails.chain.cursor_state import TextUnits, WatchKey, named
 from support_service.rails.chain.search import BlockRef
 
 
@@ -65,16 +64,16 @@ class Recent:
 
 @dataclass(frozen=True, slots=True)
 class CursorState:
-    """All the source remembers. final is the highest block that is deep enough; it may not change any more."""
+    """All the source remembers. final is the highest block that is deep enough; it may not change any more.
+
+    A cursor of an earlier version may also hold `coins`, our own of that time: every node tells now what is spent.
+    """
 
     final: BlockRef | None = None
     marks: tuple[BlockRef, ...] = ()
     pending: Mapping[BlockRef, Pending] = field(default_factory=dict)
     progress: Mapping[WatchKey, WatchState] = field(default_factory=dict, metadata=named("watches"))
     waiting: Mapping[WatchKey, tuple[Waiting, ...]] = field(default_factory=dict)
-    coins: Coins = field(
-        default_factory=Coins, metadata=through(Mapping[Outpoint, HeldCoin] | None, Coins.kept, Coins.of)
-    )
     recent: Mapping[str, Recent] = field(default_factory=dict)
 
     @property

@@ -50,7 +50,6 @@ class _Confirmed:
 class EsploraChain:
     """One Esplora server."""
 
-    tells_spends: bool | None = True
     blocks_per_step = BLOCKS_PER_STEP
 
     def __init__(self, url: str, chain: str) -> None:

@@ -29,10 +29,10 @@ class Coin:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What a transaction spends: `<txid>:<vout>`; coin is None where nobody told whose it was."""
+    """What a transaction spends: `<txid>:<vout>`, and the output that stands there."""
 
     outpoint: Outpoint
-    coin: Coin | None
+    coin: Coin
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Transaction:
     def touches(self, scripts: Mapping[Script, str]) -> bool:
         """Tell whether one of the scripts gets or spends something here."""
         return any(coin.script in scripts for coin in self.outputs) or any(
-            spent.coin is not None and spent.coin.script in scripts for spent in self.inputs
+            spent.coin.script in scripts for spent in self.inputs
         )
 
 
@@ -121,8 +121,8 @@ def moves(transaction: Transaction, own: Mapping[Script, str]) -> dict[str, list
 def _spent(transaction: Transaction, own: Mapping[Script, str]) -> dict[str, int]:
     spent: dict[str, int] = {}
     for one in transaction.inputs:
-        address = None if one.coin is None else own.get(one.coin.script)
-        if address is not None and one.coin is not None:
+        address = own.get(one.coin.script)
+        if address is not None:
             spent[address] = spent.get(address, 0) + one.coin.units
     return spent
 

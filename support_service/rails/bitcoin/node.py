@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from support_service.rails.bitcoin.coins import Coins
-from support_service.rails.bitcoin.movements import Block, Coin, Outpoint, Script, Transaction
+from support_service.rails.bitcoin.movements import Block, Outpoint, Script, Transaction
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.source import SourceDown, SourceLied
 
@@ -36,47 +35,30 @@ class WatchSilent(UnreadableAnswer):
 
 @dataclass(frozen=True, slots=True)
 class WantedMoney:
-    """Whose money is looked for, script -> address, and our own coins for nodes that do not tell what is spent."""
+    """Whose money is looked for: script -> address."""
 
     scripts: Mapping[Script, str]
-    coins: Coins
     # Coins of payments that were lost; who spends them is noted on the way.
     lost: Mapping[Outpoint, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Unspent:
-    """One coin that was not spent at some block, and the block it came with."""
-
-    outpoint: Outpoint
-    coin: Coin
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
 class ScriptBalance:
-    """What a script holds at the end of a block, in satoshi; coins where the node lists them."""
+    """What a script holds at the end of a block, in satoshi."""
 
     mark: BlockRef
     units: int
-    coins: tuple[Unspent, ...] = ()
 
 
 class Chain(Protocol):
     """One node. Every question raises SourceDown where it is not answered, SourceLied where the answer cannot be.
 
-    tells_spends: whether a block's inputs say whose coins they spend; None while nobody knows.
     blocks_per_step: how many blocks one report should cover.
     """
 
     @property
     def host(self) -> str:
         """Who is asked, for messages; holds no password."""
-        ...
-
-    @property
-    def tells_spends(self) -> bool | None:
-        """Whether inputs come with the coins they spend."""
         ...
 
     @property

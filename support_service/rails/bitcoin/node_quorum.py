@@ -7,7 +7,6 @@ may come from one node.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
@@ -43,12 +42,6 @@ class NodeQuorum(Generic[C]):
     def host(self) -> str:
         """The hosts of all that are asked."""
         return ", ".join(node.host for node in self._members)
-
-    @property
-    def tells_spends(self) -> bool | None:
-        """Whether all of them tell what is spent."""
-        told = {node.tells_spends for node in self._members}
-        return False if False in told else (None if None in told else True)
 
     @property
     def blocks_per_step(self) -> int:
@@ -87,11 +80,11 @@ class NodeQuorum(Generic[C]):
 
     def scan(self, first: int, last: int, wanted: WantedMoney) -> list[Block]:
         """All blocks of first..last that touch us, as every node tells them."""
-        return self._blocks(wanted, lambda node, mine: node.scan(first, last, mine))
+        return self._blocks(wanted, lambda node: node.scan(first, last, wanted))
 
     def again(self, marks: Sequence[BlockRef], wanted: WantedMoney) -> list[Block]:
         """These blocks once more."""
-        return self._blocks(wanted, lambda node, mine: node.again(marks, mine))
+        return self._blocks(wanted, lambda node: node.again(marks, wanted))
 
     def balance(self, script: Script) -> ScriptBalance | None:
         """What a script holds now; None where fewer than a quorum can tell."""
@@ -144,10 +137,8 @@ class NodeQuorum(Generic[C]):
             raise SourceDown(f"{self.host}: differ about {what}: on different forks; reading again")
         return next(iter(told.values()))
 
-    def _blocks(self, wanted: WantedMoney, ask: Callable[[C, WantedMoney], list[Block]]) -> list[Block]:
-        """Ask every node with coins of its own, for each notes there what it reads."""
-        own = {node: replace(wanted, coins=wanted.coins.copy()) for node in self._members}
-        told = self._each(lambda node: ask(node, own[node]))
+    def _blocks(self, wanted: WantedMoney, ask: Callable[[C], list[Block]]) -> list[Block]:
+        told = self._each(ask)
         listed = {
             node: {(block.height, block.block_hash): _facts(block, wanted.scripts) for block in told[node]}
             for node in told
@@ -156,9 +147,7 @@ class NodeQuorum(Generic[C]):
             said = {node: blocks.get((height, digest), ()) for node, blocks in listed.items()}
             if len(votes(said)) > 1:
                 self._refuse(height, digest, said)
-        first = next(iter(told))
-        wanted.coins.held, wanted.coins.is_kept = own[first].coins.held, own[first].coins.is_kept
-        return told[first]
+        return next(iter(told.values()))
 
     def _refuse(self, height: int, digest: str, said: Mapping[C, object]) -> None:
         """Nodes differ about a block: a lie, if all of them say that they have that very block."""
@@ -187,7 +176,7 @@ class NodeQuorum(Generic[C]):
                 " until a person has looked",
                 words,
             )
-        return max(here.values(), key=lambda one: len(one.coins))
+        return next(iter(here.values()))
 
 
 def _hash(node: Chain, tip: BlockRef, height: int) -> str | None:
@@ -200,7 +189,7 @@ def _facts(block: Block, scripts: Mapping[Script, str]) -> tuple[object, ...]:
 
 
 def _fact_of(one: Transaction, scripts: Mapping[Script, str]) -> tuple[str, bool, tuple[str, ...], tuple[str, ...]]:
-    spent = [(i.outpoint, i.coin) for i in one.inputs if i.coin is not None and i.coin.script in scripts]
+    spent = [(i.outpoint, i.coin) for i in one.inputs if i.coin.script in scripts]
     gained = [(vout, coin) for vout, coin in enumerate(one.outputs) if coin.script in scripts and coin.units]
     return (
         one.txid,

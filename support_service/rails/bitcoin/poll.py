@@ -171,13 +171,11 @@ class Poll:
     def _step_on(
         self, group: Sequence[WatchKey], builder: BitcoinReportBuilder, *, first: int, end: BlockRef, tip: BlockRef
     ) -> None:
-        wanted = WantedMoney(self._context.scripts(group), self._memo.coins, self._memo.lost_coins)
+        wanted = WantedMoney(self._context.scripts(group), self._memo.lost_coins)
         blocks = self._chain.scan(first, end.height, wanted)
         told = [(block, one) for block in blocks for one in tell(self._context, block, group, tip.height)]
         unread_blocks.note(self._context, blocks, told, self._memo)
         reorg.check_still_there(self._chain, [end, *(one.story.mark for _, one in told)], tip.height)
-        if self._chain.tells_spends:
-            self._memo.coins.drop()
         moved = dict.fromkeys(group, 0)
         for block, one in told:
             builder.prove(block)
@@ -250,8 +248,6 @@ class Poll:
             if opening is not None and opening < 0:
                 raise SourceDown(f"{self._chain.host}: says that {key[0]} holds less than came there; reading again")
             self._memo = self._memo.with_progress({key: replace(item, opening=opening, is_open=True)})
-            for one in told.coins if told else ():
-                self._memo.coins.add(one.outpoint, one.coin, one.height)
             if opening:
                 self._take(self._opening(key, mark, opening, tip), builder)
 
@@ -291,7 +287,7 @@ class Poll:
             return
         reorg.check_still_there(self._chain, due, tip.height)
         keys = {key for one in due.values() for key in one.moved if key in self._context.watches}
-        found = self._chain.again(list(due), WantedMoney(self._context.scripts(keys), self._memo.coins.copy()))
+        found = self._chain.again(list(due), WantedMoney(self._context.scripts(keys)))
         self._memo = self._memo.without_pending(set(due))
         odd = {BlockRef(block.height, block.block_hash) for block in found if block.unread}
         for mark, held in due.items():
@@ -319,8 +315,6 @@ class Poll:
     def _finish(self, tip: BlockRef) -> None:
         """Leave the cursor at the head."""
         self._advance(tip, tip)
-        settled = min([*(mark.height for mark in self._memo.pending), (self._memo.final or tip).height + 1])
-        self._memo.coins.settle(lambda height: height < settled)
         self._memo = conflicts.settled(self._memo, self._memo.final.height if self._memo.final else -1)
 
     def _mend(self, tip: BlockRef, builder: BitcoinReportBuilder) -> None:
@@ -330,8 +324,7 @@ class Poll:
             if reorg.hashes(self._chain, [mark], tip.height)[mark.height] != mark.block_hash:
                 self._context.asides.solve(item.key)
                 continue
-            wanted = WantedMoney(self._context.scripts(mine), self._memo.coins.copy())
-            blocks = self._chain.again([mark], wanted)
+            blocks = self._chain.again([mark], WantedMoney(self._context.scripts(mine)))
             if any(block.unread for block in blocks):
                 self._context.asides.note(item.key, unread_blocks.reason(blocks), item.memo)
                 continue

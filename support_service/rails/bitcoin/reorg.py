@@ -50,7 +50,6 @@ def rewind(chain: Chain, memo: CursorState, name: str, tip: BlockRef) -> Rewind[
     gone = tuple(one for mark, one in sorted(memo.pending.items()) if not stands(mark, now))
     floor = -1 if base is None else base.height
     kept = memo.without_pending({one.mark for one in gone})
-    kept.coins.rewind(floor)
     kept = replace(kept, marks=tuple(mark for mark in kept.marks if base and mark.height <= base.height))
     back = {key: _rewound(memo, key, item, floor) for key, item in memo.progress.items()}
     return Rewind(base, gone, kept.with_progress(back))

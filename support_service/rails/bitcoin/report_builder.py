@@ -64,9 +64,7 @@ class BitcoinReportBuilder(ReportBuilder):
         told = [
             {
                 "txid": one.txid,
-                "vin": [
-                    [i.outpoint, *([] if i.coin is None else [i.coin.script, str(i.coin.units)])] for i in one.inputs
-                ],
+                "vin": [[i.outpoint, i.coin.script, str(i.coin.units)] for i in one.inputs],
                 "vout": [[coin.script[:SCRIPT_CHARS_MAX], str(coin.units)] for coin in one.outputs],
             }
             for one in block.transactions

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from support_service.giving import Cursor, HeldBalance, Report
 from support_service.rails.bitcoin import cursor_state, reorg
-from support_service.rails.bitcoin.coins import Coins
 from support_service.rails.bitcoin.cursor_state import CursorState
 from support_service.rails.bitcoin.node import Chain, UnreadableAnswer, WantedMoney
 from support_service.rails.bitcoin.report_builder import BitcoinReportBuilder
@@ -37,43 +36,34 @@ def read_again(context: SourceContext, chain: Chain, task: Rescan, after: Cursor
     step = 0 if after is None else after.step
     for key, item in sorted(mine.items()):
         low, high = max(task.first - 1, item.start), min(top, item.read)
-        # A node that does not tell what is spent must be shown all our coins first.
-        begin = item.start if live.coins.is_kept else low
-        reading = _Reading(context, chain, key, live.coins.copy())
-        while begin < high:
-            end = min(high, begin + chain.blocks_per_step)
-            builder = reading.step((begin, end), low, task, tip)
-            begin = end
-            if end > low:
-                step += 1
-                remembered = codec.write(CursorState())
-                yield builder.report(context.name, step, mark=reading.mark, memo=remembered, at=context.clock())
+        reading = _Reading(context, chain, key)
+        while low < high:
+            end = min(high, low + chain.blocks_per_step)
+            builder = reading.step(low + 1, end, task, tip)
+            low, step = end, step + 1
+            remembered = codec.write(CursorState())
+            yield builder.report(context.name, step, mark=reading.mark, memo=remembered, at=context.clock())
 
 
 class _Reading:
     """One watch read again."""
 
-    def __init__(self, context: SourceContext, chain: Chain, key: WatchKey, coins: Coins) -> None:
-        self._context, self._chain, self._key, self._coins = context, chain, key, coins
+    def __init__(self, context: SourceContext, chain: Chain, key: WatchKey) -> None:
+        self._context, self._chain, self._key = context, chain, key
         self.mark: BlockRef | None = None
 
-    def step(self, span: tuple[int, int], low: int, task: Rescan, tip: BlockRef) -> BitcoinReportBuilder:
-        """Read blocks above span[0] up to span[1], and state those above `low`."""
+    def step(self, first: int, last: int, task: Rescan, tip: BlockRef) -> BitcoinReportBuilder:
+        """Read blocks first..last, and state them."""
         key, builder = self._key, BitcoinReportBuilder(self._context.network.name)
-        digest = reorg.hashes(self._chain, [BlockRef(span[1], "")], tip.height)[span[1]]
-        self.mark = BlockRef(span[1], str(digest))
-        blocks = self._chain.scan(span[0] + 1, span[1], WantedMoney(self._context.scripts([key]), self._coins))
-        told = [
-            (block, one)
-            for block in blocks
-            if block.height > low
-            for one in tell(self._context, block, [key], tip.height)
-        ]
+        digest = reorg.hashes(self._chain, [BlockRef(last, "")], tip.height)[last]
+        self.mark = BlockRef(last, str(digest))
+        blocks = self._chain.scan(first, last, WantedMoney(self._context.scripts([key])))
+        told = [(block, one) for block in blocks for one in tell(self._context, block, [key], tip.height)]
         for block, one in told:
             builder.prove(block)
             builder.add(one.story, one.states)
         held = {BlockRef(h, digest) for a, code, h, digest in task.blocks if (a, code) == key}
-        silent = {mark for mark in held if max(low, span[0]) < mark.height <= span[1]} - builder.marks
+        silent = {mark for mark in held if first <= mark.height <= last} - builder.marks
         # What stands there may be the very transaction that cannot be read.
         silent -= {BlockRef(block.height, block.block_hash) for block in blocks if block.unread}
         now = reorg.hashes(self._chain, [*silent, *builder.marks, self.mark], tip.height)
@@ -123,7 +113,7 @@ def _holding(context: SourceContext, chain: Chain, key: WatchKey, held: CursorSt
         return Holding(watch, height, None, trouble)
     if told.mark != tip:
         return Holding(watch, height, None, "the chain moved while it was asked; ask again")
-    wanted = WantedMoney(context.scripts([key]), held.coins.copy())
+    wanted = WantedMoney(context.scripts([key]))
     since = chain.scan(height + 1, tip.height, wanted) if height < tip.height else []
     moved = sum(one.story.units for block in since for one in tell(context, block, [key], tip.height))
     return Holding(watch, height, told.units - moved)

@@ -11,6 +11,7 @@ from support_service.rails.source import SourceDown
 # Error codes of Bitcoin Core (rpc/protocol.h).
 IN_WARMUP = -28
 INVALID_PARAMETER = -8
+TYPE_ERROR = -3
 INVALID_ADDRESS_OR_KEY = -5
 
 

@@ -98,6 +98,18 @@ def named(value: object, place: int) -> str:
     return f"transaction {txid}" if is_told else f"a transaction (number {place})"
 
 
+def tells_spends(values: object) -> bool:
+    """Tell whether a node says of any input in a block what it spends; also where nobody spends anything there."""
+    inputs = [
+        one
+        for value in sequence(values)
+        if isinstance(value, dict) and isinstance(value.get("vin"), list)
+        for one in value["vin"]
+        if isinstance(one, dict) and "coinbase" not in one
+    ]
+    return not inputs or any(one.get("prevout") is not None for one in inputs)
+
+
 def _output(
     told: Object, read: Callable[[Object], Coin], script_of: Callable[[Object], str], us: Container[str]
 ) -> Coin:
@@ -111,7 +123,7 @@ def _output(
 
 
 def core_transaction(value: object, ours: Container[str] = EVERYBODY) -> Transaction:
-    """Read one transaction of a block as Bitcoin Core tells it; an input's coin only where `prevout` is given."""
+    """Read one transaction of a block as Bitcoin Core tells it, every input with the output it spends (`prevout`)."""
     told = mapping(value)
     txid, sources = block_hash(field(told, "txid")), [mapping(one) for one in sequence(field(told, "vin"))]
     is_coinbase = any("coinbase" in one for one in sources)
@@ -128,9 +140,8 @@ def core_transaction(value: object, ours: Container[str] = EVERYBODY) -> Transac
 
 
 def _core_input(told: Object) -> Input:
-    earlier = told.get("prevout")
     outpoint = f"{block_hash(field(told, 'txid'))}:{whole(field(told, 'vout'))}"
-    return Input(outpoint, None if earlier is None else _core_coin(mapping(earlier)))
+    return Input(outpoint, _core_coin(mapping(field(told, "prevout"))))
 
 
 def _core_coin(told: Object) -> Coin:

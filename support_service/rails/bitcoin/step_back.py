@@ -40,14 +40,12 @@ def step_back(context: SourceContext, chain: Chain, after: Cursor, blocks: Itera
     orphan_money(builder, booked, now)
     log.warning("stepped_back", extra={"source": context.name, "height": base and base.height})
     floor = -1 if base is None else base.height
-    held.coins.rewind(floor)
     state = CursorState(
         final=base,
         # Not confirmed yet though deep enough for others: rewards and large amounts.
         pending={m: one for m, one in held.pending.items() if m.height <= floor and stands(m, now)},
         progress={key: _progress(item, floor) for key, item in held.progress.items()},
         waiting=held.waiting,
-        coins=held.coins,
     )
     return builder.report(context.name, after.step + 1, mark=base, memo=codec.write(state), at=context.clock())
 

@@ -33,13 +33,6 @@ class _Named:
     is_left_out: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Through:
-    kind: object
-    write: Callable[[Any], object]
-    read: Callable[[Any], object]
-
-
 def key_of(watch: Watch) -> WatchKey:
     """Name a watch within its network."""
     return (watch.address, watch.asset.code)
@@ -48,11 +41,6 @@ def key_of(watch: Watch) -> WatchKey:
 def named(name: str = "", *, is_left_out: bool = False) -> dict[str, object]:
     """Metadata of a field of an object: its name in JSON ("": its own), and whether its default is left out."""
     return {"named": _Named(name, is_left_out)}
-
-
-def through(kind: object, write: Callable[[Any], object], read: Callable[[Any], object]) -> dict[str, object]:
-    """Metadata of a field that is kept as another kind."""
-    return {"named": _Named("", is_left_out=False), "through": _Through(kind, write, read)}
 
 
 # Metadata of a field that is not kept: it is its default again when it is read.
@@ -173,7 +161,7 @@ def _mapping(key_kind: Any, value_kind: Any) -> _Form:
 def _record(kind: Any) -> _Form:
     kept = _kept(kind)
     hints = get_type_hints(kind, include_extras=True)
-    forms = [_form(hints[one.name]) if "through" not in one.metadata else _other(one) for one in kept]
+    forms = [_form(hints[one.name]) for one in kept]
     if not any("named" in one.metadata for one in kept):
         return _row(lambda value: tuple(getattr(value, one.name) for one in kept), forms, lambda parts: kind(*parts))
     names = [(one.metadata["named"].name if "named" in one.metadata else "") or one.name for one in kept]
@@ -197,9 +185,3 @@ def _record(kind: Any) -> _Form:
 
 def _kept(kind: Any) -> list[Field[Any]]:
     return [one for one in fields(kind) if "unkept" not in one.metadata]
-
-
-def _other(one: Field[Any]) -> _Form:
-    other: _Through = one.metadata["through"]
-    form = _form(other.kind)
-    return _single(lambda value: form.write(other.write(value)), lambda told: other.read(form.read(told)))

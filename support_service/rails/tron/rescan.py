@@ -32,7 +32,7 @@ STEP_BLOCKS = 5 * RANGE_BLOCKS_MAX
 
 
 @dataclass(slots=True)
-class _Again:
+class _RereadWatch:
     """One watch that is read again above block `low`; nets are what each block changed by its logs."""
 
     watch: Watch
@@ -61,7 +61,7 @@ def read_again(
         item, book = held.get(key), books.get(key, BalanceSamples())
         if watch.method != task.method or item is None or item.final is None:
             continue
-        one = _Again(watch, item, book, _low(task.first, item, book))
+        one = _RereadWatch(watch, item, book, _low(task.first, item, book))
         high = min(seen.final_height or 0, item.final.height)
         mine = [block for block in blocks if block[:2] == key]
         for builder, mark in _read(context, reader, one, mine, high=high):
@@ -81,7 +81,7 @@ def _low(first: int, progress: WatchState, book: BalanceSamples) -> int:
 
 
 def _read(
-    context: SourceContext, reader: RpcCache, one: _Again, blocks: list[MoneyBlock], *, high: int
+    context: SourceContext, reader: RpcCache, one: _RereadWatch, blocks: list[MoneyBlock], *, high: int
 ) -> Iterator[tuple[EvmReportBuilder, BlockRef]]:
     search = LogSearch([one.watch.asset.contract], [one.watch.address])
     search.size = RangeSize(most=RANGE_BLOCKS_MAX)
@@ -105,7 +105,7 @@ def _read(
 def _silent(
     context: SourceContext,
     reader: RpcCache,
-    one: _Again,
+    one: _RereadWatch,
     builder: EvmReportBuilder,
     *,
     blocks: list[MoneyBlock],
@@ -130,7 +130,7 @@ def _silent(
 
 
 def _restate_proofs(
-    reader: RpcCache, one: _Again, builder: EvmReportBuilder, found: list[BlockMovements], *, low: int, top: int
+    reader: RpcCache, one: _RereadWatch, builder: EvmReportBuilder, found: list[BlockMovements], *, low: int, top: int
 ) -> None:
     """State the opening and the unexplained rows whose proof ends in these blocks, as this reading leaves them."""
     start, first = one.progress.start, one.book.first

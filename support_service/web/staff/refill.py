@@ -31,7 +31,7 @@ class _Tag:
 
 
 @dataclass(slots=True)
-class _Form:
+class _PostForm:
     path: str
     tags: list[_Tag] = field(default_factory=list)
     around: tuple[_Tag, ...] = ()
@@ -51,7 +51,7 @@ def refill(page: str, path: str, typed: Iterable[tuple[str, str]]) -> str | None
     values: dict[str, list[str]] = {}
     for name, value in typed:
         values.setdefault(name, []).append(value)
-    reader = _Reader(page)
+    reader = _PostFormReader(page)
     fitting = [(form.fits(values), form) for form in reader.forms if form.path == path]
     best = max(fitting, key=lambda one: one[0], default=None)
     if best is None or best[0] < 0:
@@ -62,7 +62,7 @@ def refill(page: str, path: str, typed: Iterable[tuple[str, str]]) -> str | None
     return page
 
 
-def _edits(form: _Form, values: Mapping[str, list[str]]) -> Iterator[tuple[int, int, str]]:
+def _edits(form: _PostForm, values: Mapping[str, list[str]]) -> Iterator[tuple[int, int, str]]:
     for tag in form.around:
         yield tag.start, tag.end, _written("details", {**tag.attributes, "open": None})
     for tag in form.tags:
@@ -94,13 +94,13 @@ def _written(name: str, attributes: Attributes) -> str:
     return f"<{name}{told}>"
 
 
-class _Reader(HTMLParser):
+class _PostFormReader(HTMLParser):
     """Finds the forms of a page that post, with their fields and the closed parts that they stand in."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.forms: list[_Form] = []
-        self._form: _Form | None = None
+        self.forms: list[_PostForm] = []
+        self._form: _PostForm | None = None
         self._closed: list[_Tag] = []
         self._select: _Tag | None = None
         self._lines = [0]
@@ -116,7 +116,7 @@ class _Reader(HTMLParser):
             self._closed.append(found)
         elif tag == "form" and found.attributes.get("method") == "post":
             path = unquote(urlsplit(found.attributes.get("action") or "").path)
-            self._form = _Form(path, around=tuple(self._closed))
+            self._form = _PostForm(path, around=tuple(self._closed))
             self.forms.append(self._form)
         elif self._form is not None and tag in {"input", "textarea", "select", "option"}:
             self._form.tags.append(found)

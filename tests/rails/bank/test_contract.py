@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support_service.demo.bank import Trouble
+from support_service.demo.bank import BankTrouble
 from support_service.ledger import CursorMoved, Health
 from tests.fixtures.banks import CARD, IBAN, BankHouse, bank_house
 
@@ -39,7 +39,7 @@ def test_a_bank_that_is_gone_delays_and_loses_nothing_and_nothing_said_of_it_is_
 ) -> None:
     caplog.set_level(logging.DEBUG)
     sources = bank.sources()
-    bank.fakes.faults.order(Trouble.CUT_LINE, times=2)
+    bank.fakes.faults.order(BankTrouble.CUT_LINE, times=2)
     for _ in range(2):
         (outcome,) = bank.look(sources)
         assert not outcome.is_good

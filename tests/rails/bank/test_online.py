@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from support_service import cli
-from support_service.demo.bank import Trouble
+from support_service.demo.bank import BankTrouble
 from support_service.rails.bank import online
 from support_service.rails.bank.live.place import Timing
 from support_service.rails.options import Mistake
@@ -105,14 +105,14 @@ def test_a_balance_that_differs_is_a_problem(tmp_path: Path) -> None:
         account.pay(10_000)
         account.pay(5_000)
         house.clock.advance(days=4)
-        house.fakes.faults.order(Trouble.ONE_LESS, times=9, path="/transactions")
+        house.fakes.faults.order(BankTrouble.ONE_LESS, times=9, path="/transactions")
         house.look()
         (problem,) = [one for one in compared(house) if not one.is_equal]
         assert "the ledger says +50.00 UAH, the bank's balance +150.00 UAH" in problem.text
 
 
 def test_verify_online_asks_banks_and_a_silent_one_is_a_problem(house: BankHouse) -> None:
-    house.fakes.faults.order(Trouble.BROKEN, times=9)
+    house.fakes.faults.order(BankTrouble.BROKEN, times=9)
     told = run(house, "verify", "--online")
     assert told.exit_code == 1
     assert "could not be compared" in told.stderr

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support_service import watcher
-from support_service.demo.bank import Trouble
+from support_service.demo.bank import BankTrouble
 from support_service.demo.bank.account import ON_ITS_WAY
 from support_service.ledger import Health
 from support_service.rails.source import SourceRefused
@@ -199,8 +199,8 @@ def test_a_row_that_cannot_be_read_is_set_aside_and_the_others_are_booked(house:
     (account,) = house.fakes.accounts
     for units in (1_001, 1_002, 1_003):
         account.pay(units, "секретний коментар")
-    house.fakes.faults.order(Trouble.BAD_ROW, path="transactions", times=2)
-    house.fakes.faults.order(Trouble.BAD_ROW, path="/statement/", times=1)
+    house.fakes.faults.order(BankTrouble.BAD_ROW, path="transactions", times=2)
+    house.fakes.faults.order(BankTrouble.BAD_ROW, path="/statement/", times=1)
     (outcome,) = house.look()
     assert outcome.is_good
     assert house.units() == [1_001, 1_002]
@@ -216,7 +216,7 @@ def test_a_row_that_cannot_be_read_is_set_aside_and_the_others_are_booked(house:
 def test_while_the_bank_closes_its_day_it_is_left_alone(privat: BankHouse) -> None:
     (account,) = privat.fakes.accounts
     account.pay(10_000)
-    privat.fakes.faults.order(Trouble.CLOSING, path="settings")
+    privat.fakes.faults.order(BankTrouble.CLOSING, path="settings")
     (outcome,) = privat.look()
     assert outcome.is_good
     assert privat.rows() == []
@@ -228,7 +228,7 @@ def test_while_the_bank_closes_its_day_it_is_left_alone(privat: BankHouse) -> No
 def test_an_answer_about_another_account_is_a_lie_and_books_nothing(privat: BankHouse) -> None:
     (account,) = privat.fakes.accounts
     account.pay(10_000)
-    privat.fakes.faults.order(Trouble.OTHER_ACCOUNT, path="transactions")
+    privat.fakes.faults.order(BankTrouble.OTHER_ACCOUNT, path="transactions")
     (outcome,) = privat.look()
     assert "another account" in outcome.reason
     assert privat.rows() == []

@@ -1,8 +1,8 @@
 """A chain in memory, told in Bitcoin Core's JSON-RPC and in Esplora's HTTP API, with what one can set wrong.
 
-It stands in for what the local test node has not: earlier outputs in blocks, the filter index, the
-search through unspent outputs, pruning, and a node that is not ready. Written from both APIs'
-public descriptions; no consensus rules.
+It stands in for what the local test node has not: the filter index, the search through unspent outputs,
+pruning, a node that is not ready, and one that is too old. Written from both APIs' public descriptions; no
+consensus rules.
 """
 
 import hashlib

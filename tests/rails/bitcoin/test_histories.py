@@ -16,7 +16,7 @@ from tests.rails.bitcoin.bitcoin_wire import ALSO_US, STRANGER, US, Books, FakeC
 MINE, ALSO_MINE, THEIRS = script(US), script(ALSO_US), script(STRANGER)
 OURS = {MINE, ALSO_MINE}
 SEEDS = range(12)
-KINDS = ["core", "old_core", "filters", "esplora", "in turn", "together"]
+KINDS = ["core", "filters", "esplora", "in turn", "together"]
 STEPS = 40
 
 
@@ -33,7 +33,7 @@ class History:
 
     def __post_init__(self) -> None:
         self.random = random.Random(f"{self.seed} {self.kind}")
-        self.chain.has_prevouts, self.chain.has_filters = self.kind != "old_core", self.kind == "filters"
+        self.chain.has_filters = self.kind == "filters"
         self.chain.mine(1, self.chain.gift((MINE, 77_777)))
         url = self.stack.enter_context(served(self.chain))
         table: dict[str, object] = {"esplora" if self.kind == "esplora" else "rpc": [url]}

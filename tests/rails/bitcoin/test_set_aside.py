@@ -68,6 +68,7 @@ def test_a_strangers_output_of_no_amount_keeps_no_gift_back(kind: str, chain: Fa
             id="script",
         ),
         pytest.param(lambda tx: {**tx, "vin": None}, id="inputs"),
+        pytest.param(lambda tx: {**tx, "vin": [{**one, "prevout": None} for one in tx["vin"]]}, id="spent output"),
         pytest.param(lambda tx: {**tx, "vout": {}}, id="outputs"),
     ],
 )

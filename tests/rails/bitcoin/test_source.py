@@ -14,7 +14,7 @@ from tests.rails.bitcoin.bitcoin_wire import ALSO_US, COIN, STRANGER, US, Books,
 
 MINE, ALSO_MINE, THEIRS = script(US), script(ALSO_US), script(STRANGER)
 Open = Callable[..., Books]
-KINDS = ["core", "old_core", "esplora"]
+KINDS = ["core", "esplora"]
 
 
 @pytest.fixture
@@ -28,7 +28,6 @@ def opened(chain: FakeChain, tmp_path: Path) -> Iterator[Open]:
     with ExitStack() as stack:
 
         def make(kind: str, *watches: Watch, **table: object) -> Books:
-            chain.has_prevouts = kind != "old_core"
             url = stack.enter_context(served(chain))
             key = "esplora" if kind == "esplora" else "rpc"
             books = Books(tmp_path, *watches, **{key: [url], **table})
@@ -441,12 +440,37 @@ def test_a_long_history_is_read_page_by_page(chain: FakeChain, opened: Open) -> 
     assert books.held() == 180
 
 
-def test_an_old_node_cannot_take_over_from_one_that_tells_what_is_spent(chain: FakeChain, opened: Open) -> None:
+def test_a_node_that_does_not_tell_what_is_spent_is_not_read_and_what_to_do_is_said(
+    chain: FakeChain, opened: Open
+) -> None:
+    chain.has_prevouts = False
     books = opened("core")
     chain.mine(1, chain.gift((MINE, 10)))
-    books.look()
-    chain.has_prevouts = False
-    books.restart()
-    chain.mine(1, chain.gift((MINE, 10)))
-    with pytest.raises(SourceDown, match="does not tell what a transaction spends"):
+    with pytest.raises(SourceDown, match=r"does not tell what a transaction spends; Bitcoin Core 23 or newer"):
         books.look()
+    assert books.told() == []
+    chain.has_prevouts = True
+    chain.mine(2)
+    books.look()
+    assert books.told() == [("confirmed", "donation", "in", "0", 10)]
+
+
+def test_a_node_that_knows_no_such_question_is_not_read_and_what_to_do_is_said(chain: FakeChain, opened: Open) -> None:
+    books = opened("core")
+    chain.mine(1, chain.gift((MINE, 10)))
+    chain.errors["getblock"] = (-3, "verbose must be a boolean.")
+    with pytest.raises(SourceDown, match=r"must be a boolean\.; Bitcoin Core 23 or newer"):
+        books.look()
+    assert books.told() == []
+
+
+def test_a_node_that_does_not_tell_what_is_spent_leaves_it_to_the_next(chain: FakeChain, tmp_path: Path) -> None:
+    old = FakeChain(has_prevouts=False)
+    old.blocks, old.txs = chain.blocks, chain.txs
+    with served(old) as first, served(chain) as second:
+        books = Books(tmp_path, rpc=[first, second])
+        books.look()
+        chain.mine(3, chain.gift((MINE, 10)))
+        books.look()
+        assert books.told() == [("confirmed", "donation", "in", "0", 10)]
+        books.ledger.dispose()

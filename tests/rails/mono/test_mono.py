@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from support_service.demo.mono import TOKEN, MonoFake, Trouble
+from support_service.demo.mono import TOKEN, CardTrouble, MonoFake
 from support_service.demo.mono.hooks import MonoHooks
 from support_service.giving import State
 from support_service.ledger import Wanted
@@ -93,7 +93,7 @@ def test_a_key_that_mono_has_changed_is_fetched_once_more_and_the_message_is_tak
 
 def test_a_message_is_asked_for_again_while_the_key_cannot_be_had(house: PlataHouse) -> None:
     house.paid()
-    house.fake.faults.order(Trouble.BROKEN, path="/api/merchant/pubkey")
+    house.fake.faults.order(CardTrouble.BROKEN, path="/api/merchant/pubkey")
     message = house.fake.messages[-1]
     assert house.push(message).status_code == 503
     assert house.push(message).status_code == 503, "told at once, without asking"

@@ -10,7 +10,7 @@ import pytest
 
 from support_service.assembly import assemble, build_sources
 from support_service.commands.check import ask_nodes
-from support_service.demo.stripe import KEY, StripeFake, Terms, Trouble
+from support_service.demo.stripe import KEY, CardTrouble, StripeFake, Terms
 from support_service.giving import State
 from support_service.ledger import CursorMoved
 from support_service.ledger.rate_limits import DECLINES_WINDOW, declined
@@ -407,8 +407,8 @@ def test_an_inbox_longer_than_a_page_is_looked_up_to_its_end(house: CardHouse, m
     assert house.ledger.inbox() == ()
 
 
-@pytest.mark.parametrize("trouble", [Trouble.CUT, Trouble.BROKEN, Trouble.BUSY])
-def test_check_online_takes_trouble_on_the_way_for_no_missing_right(house: CardHouse, trouble: Trouble) -> None:
+@pytest.mark.parametrize("trouble", [CardTrouble.CUT, CardTrouble.BROKEN, CardTrouble.BUSY])
+def test_check_online_takes_trouble_on_the_way_for_no_missing_right(house: CardHouse, trouble: CardTrouble) -> None:
     house.fake.faults.order(trouble, times=9, path="/v1/events", method="GET")
     (mistake,) = [told for told in ask_nodes(assemble(house.file)) if isinstance(told, Mistake)]
     assert mistake.key == "stripe.api_base"
@@ -416,6 +416,6 @@ def test_check_online_takes_trouble_on_the_way_for_no_missing_right(house: CardH
 
 
 def test_check_online_takes_a_refusal_for_a_missing_right(house: CardHouse) -> None:
-    house.fake.faults.order(Trouble.REFUSED, times=9, path="/v1/disputes", method="GET")
+    house.fake.faults.order(CardTrouble.REFUSED, times=9, path="/v1/disputes", method="GET")
     (mistake,) = [told for told in ask_nodes(assemble(house.file)) if isinstance(told, Mistake)]
     assert (mistake.key, "restricted key" in mistake.reason) == ("stripe.secret_key_file", True)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from support_service.demo.stripe import StripeFake, Trouble
+from support_service.demo.stripe import CardTrouble, StripeFake
 from support_service.giving import State
 from support_service.web.answers.plan import LIMIT
 from tests.fixtures.cards import CardHouse, card_house, told
@@ -219,7 +219,7 @@ def test_before_the_first_payment_is_heard_of_there_is_nothing_to_change(house: 
 
 
 def test_a_refusal_and_silence_are_told_in_words(house: CardHouse, giver: Giver) -> None:
-    house.fake.faults.order(Trouble.BROKEN, method="DELETE")
+    house.fake.faults.order(CardTrouble.BROKEN, method="DELETE")
     answer = giver.do("stop")
     assert (answer.status_code, "see whether it was done" in answer.text) == (503, True)
     house.fake.cancel(giver.plan)

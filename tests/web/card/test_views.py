@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from support_service.demo.stripe import StripeFake, Trouble
+from support_service.demo.stripe import CardTrouble, StripeFake
 from support_service.giving import Personal
 from support_service.ledger import canonical
 from support_service.web.card.form import currencies, read_wish
@@ -284,7 +284,7 @@ def test_a_name_and_a_message_stay_text_and_short(house: CardHouse) -> None:
 
 
 def test_a_processor_that_does_not_answer_is_no_dead_end(house: CardHouse) -> None:
-    house.fake.faults.order(Trouble.CUT, times=20, path="/v1/checkout")
+    house.fake.faults.order(CardTrouble.CUT, times=20, path="/v1/checkout")
     someone = house.reader()
     answer = someone.give()
     assert answer.status_code == 503
@@ -297,7 +297,7 @@ def test_a_processor_that_does_not_answer_is_no_dead_end(house: CardHouse) -> No
 
 
 def test_a_lost_answer_does_not_open_a_second_page(house: CardHouse) -> None:
-    house.fake.faults.order(Trouble.LOST, times=1, path="/v1/checkout")
+    house.fake.faults.order(CardTrouble.LOST, times=1, path="/v1/checkout")
     someone = house.reader()
     answer = someone.give()
     if answer.status_code == 503:
@@ -307,7 +307,7 @@ def test_a_lost_answer_does_not_open_a_second_page(house: CardHouse) -> None:
 
 
 def test_a_refused_page_is_tried_anew(house: CardHouse) -> None:
-    house.fake.faults.order(Trouble.REFUSED, times=1, path="/v1/checkout")
+    house.fake.faults.order(CardTrouble.REFUSED, times=1, path="/v1/checkout")
     someone = house.reader()
     answer = someone.give()
     assert answer.status_code == 503

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support_service.assembly import assemble, build_sources
-from support_service.demo.stripe import StripeFake, Trouble
+from support_service.demo.stripe import CardTrouble, StripeFake
 from support_service.giving import Frequency, PlanClaim, Report
 from support_service.ledger import Wanted
 from support_service.watcher import run_once
@@ -116,8 +116,8 @@ def test_what_is_not_meant_is_not_given_back(house: CardHouse, fields: dict[str,
     assert house.fake.account.all("refund") == []
 
 
-@pytest.mark.parametrize(("trouble", "status"), [(Trouble.CUT, 503), (Trouble.REFUSED, 409)])
-def test_a_processor_in_trouble_is_told_plainly(house: CardHouse, trouble: Trouble, status: int) -> None:
+@pytest.mark.parametrize(("trouble", "status"), [(CardTrouble.CUT, 503), (CardTrouble.REFUSED, 409)])
+def test_a_processor_in_trouble_is_told_plainly(house: CardHouse, trouble: CardTrouble, status: int) -> None:
     ref, _ = gift(house)
     house.fake.faults.order(trouble, times=20, path="/v1/refunds")
     person = house.person()

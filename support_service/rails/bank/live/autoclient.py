@@ -117,7 +117,7 @@ class Autoclient:
         asked = {"limit": str(PAGE_ROWS)}
         if first and last:
             asked |= {"startDate": _written(first), "endDate": _written(last)}
-        told = _Told(self._wanted, self._place.host)
+        told = _AnsweredRows(self._wanted, self._place.host)
         try:
             for rows in self._pages(f"/transactions{which}", asked):
                 told.take(rows)
@@ -167,7 +167,7 @@ class Autoclient:
         raise SourceDown(f"{self._place.host}: answered {str(answer.get('status', 'nothing'))[:20]!r} {code}".rstrip())
 
 
-class _Told:
+class _AnsweredRows:
     """The rows of one question, whatever pages they came in."""
 
     def __init__(self, wanted: WantedStatement, host: str) -> None:

@@ -97,7 +97,7 @@ class Ended:
 
 def read_trees(stream: BinaryIO, parents: frozenset[str]) -> Iterator[Began | Element | Ended]:
     """Yield each child tree of the named parents whole, and the beginning and end of what leads to them."""
-    reader = _Reader(parents)
+    reader = _ElementReader(parents)
     try:
         while chunk := stream.read(CHUNK_BYTES):
             reader.parser.Parse(chunk, False)  # noqa: FBT003  expat knows no names
@@ -113,7 +113,7 @@ def read_trees(stream: BinaryIO, parents: frozenset[str]) -> Iterator[Began | El
     yield from reader.taken()
 
 
-class _Reader:
+class _ElementReader:
     def __init__(self, parents: frozenset[str]) -> None:
         self._parents = parents
         self._way: list[str] = []
