@@ -1,4 +1,4 @@
-"""Ten random Bitcoin worlds: whatever chain, nodes and watcher went through, the ledger says what happened."""
+"""Random worlds, a few of the campaign's two thousand: whatever they went through, the ledger says what happened."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -11,31 +11,31 @@ from tests.worlds.play import Ending
 
 pytestmark = pytest.mark.node
 
-SEEDS = range(10)
-KILLED = {4: 2, 9: 2}
-ON_POSTGRESQL = {6}
-# What ten worlds must have met, or they have proved little; each is well below what these seeds bring.
+SEEDS = range(5)
+KILLED = {4: 2}
+ON_POSTGRESQL = {2}
+# What these worlds must have met, or they have proved little; each is well below what these seeds bring.
 FLOORS = {
-    "reorg": 20,
-    "included_again": 10,
-    "double_spent": 3,
-    "flip": 6,
-    "died_between_reports": 20,
+    "reorg": 12,
+    "included_again": 8,
+    "double_spent": 2,
+    "flip": 3,
+    "died_between_reports": 15,
     "overtaken": 1,
-    "turn_down": 5,
+    "turn_down": 4,
     "froze": 1,
-    "looks_in_peace": 15,
-    "gift": 30,
-    "several": 8,
-    "large": 5,
-    "dust": 5,
-    "spend": 20,
-    "together": 5,
-    "replace": 5,
-    "forget": 5,
-    "reward": 5,
-    "killed_at_request": 2,
-    "killed_in_commit": 2,
+    "looks_in_peace": 12,
+    "gift": 25,
+    "several": 6,
+    "large": 3,
+    "dust": 3,
+    "spend": 15,
+    "together": 3,
+    "replace": 3,
+    "forget": 3,
+    "reward": 3,
+    "killed_at_request": 1,
+    "killed_in_commit": 1,
 }
 FAULTS = {"http_429", "http_5xx", "web_page", "cut", "half", "warming_up", "gone", "lies"}
 
@@ -67,7 +67,7 @@ def test_ledger_and_chain_agree_to_the_satoshi(
 
 def test_the_worlds_were_as_bad_as_they_claim(endings: dict[int, Ending]) -> None:
     if len(endings) < len(SEEDS):
-        pytest.skip("judges all ten worlds together")
+        pytest.skip("judges all worlds together")
     assert {Traits.of(seed).kind for seed in SEEDS} == set(KINDS)
     met = sum((ending.counts for ending in endings.values()), Counter[str]())
     fired = sum((ending.faults for ending in endings.values()), Counter[str]())

@@ -1,4 +1,4 @@
-"""A few random worlds of the campaign's two thousand: whatever chain, node and watcher went through, the ledger says what happened, to the wei."""
+"""Random worlds, a few of the campaign's two thousand: whatever they went through, the ledger says what happened."""
 
 from collections import Counter
 from pathlib import Path

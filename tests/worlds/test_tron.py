@@ -1,4 +1,4 @@
-"""Some random TRON worlds of the campaign's thousand: whatever chain, node and watcher went through, the ledger says what happened, to the unit."""
+"""Random worlds, a few of the campaign's thousand: whatever they went through, the ledger says what happened."""
 
 from collections import Counter
 
