@@ -12,7 +12,7 @@ from support_service.giving import utc_now
 from support_service.ledger import FileBrought, Ledger
 from support_service.rails.bank import BANK
 from support_service.rails.bank.balances import tell_balances
-from support_service.rails.bank.booking import LineCounts, count, import_lines
+from support_service.rails.bank.booking import LineCounts, import_lines
 from support_service.rails.bank.settings import UNNAMED, BankChoices, read_account
 from support_service.rails.bank.settling import settle
 from support_service.rails.bank.statements import (
@@ -65,7 +65,7 @@ def _book(
     number = None if asked.is_dry else ledger.open_import(_brought(asked, read))
     lines = import_lines(read.lines, ledger, banks, now=utc_now(), is_dry=asked.is_dry, importing=number)
     for told in lines:
-        count(told, counts)
+        counts.add(told)
         progress.booked(counts)
     if number is not None:
         ledger.end_import(number, _summed(counts, len(read.problems)))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from support_service.giving import utc_now
 from support_service.ledger import FileBrought, Ledger, migrate
-from support_service.rails.bank.booking import LineCounts, count, import_lines
+from support_service.rails.bank.booking import LineCounts, import_lines
 from support_service.rails.bank.identity import LINES_PER_QUESTION
 from support_service.rails.bank.settings import BankChoices
 from support_service.rails.bank.statements import StatementFile, WantedStatement, read_statements
@@ -81,7 +81,7 @@ def measure(key: str, path: Path, rows: int) -> None:
     ledger = Ledger(url)
     importing = ledger.open_import(FileBrought("bench", "bench", path.name, read.digest))
     for told in import_lines(read.lines, ledger, BankChoices(), now=utc_now(), importing=importing):
-        count(told, counts)
+        counts.add(told)
     booked, busy = time.monotonic() - began, time.process_time() - began_cpu
     whole = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     bare = bare_commits(path.parent / f"{key}.db", rows)

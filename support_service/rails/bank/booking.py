@@ -121,6 +121,22 @@ class LineCounts:
     classes: dict[str, int] = field(default_factory=dict)
     conflicts: list[str] = field(default_factory=list)
 
+    def add(self, told: Iterable[PreviewLine]) -> None:
+        """Count a pass through the file."""
+        for one in told:
+            match one.outcome:
+                case Recognition.NEW:
+                    self.new += 1
+                case Recognition.KNOWN:
+                    self.known += 1
+                case Recognition.CHANGED:
+                    self.changed += 1
+            line_class = str(one.classified.line_class)
+            self.classes[line_class] = self.classes.get(line_class, 0) + 1
+            self.matched += bool(one.reading.code)
+            if one.conflict:
+                self.conflicts.append(f"{one.locator}: {one.conflict}")
+
 
 def import_lines(
     lines: Iterable[Line],
@@ -145,23 +161,6 @@ def import_lines(
         if not importer.told:
             return
         yield importer.told
-
-
-def count(told: Iterable[PreviewLine], into: LineCounts) -> None:
-    """Add a pass to the counts of its file."""
-    for one in told:
-        match one.outcome:
-            case Recognition.NEW:
-                into.new += 1
-            case Recognition.KNOWN:
-                into.known += 1
-            case Recognition.CHANGED:
-                into.changed += 1
-        line_class = str(one.classified.line_class)
-        into.classes[line_class] = into.classes.get(line_class, 0) + 1
-        into.matched += bool(one.reading.code)
-        if one.conflict:
-            into.conflicts.append(f"{one.locator}: {one.conflict}")
 
 
 class _Importer:

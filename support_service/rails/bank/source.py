@@ -12,7 +12,7 @@ from typing import Protocol, TypeAlias, cast
 
 from support_service.giving import Clock, Cursor, Report, SourceWarning, WarningKind
 from support_service.rails.asides import Asides
-from support_service.rails.bank.booking import LineCounts, LineLedger, count, drop_pending, import_lines
+from support_service.rails.bank.booking import LineCounts, LineLedger, drop_pending, import_lines
 from support_service.rails.bank.calls import counter
 from support_service.rails.bank.live import BankApi, Marks, Read, autoclient, monobank, row_key
 from support_service.rails.bank.live.place import BankPlace, Timing
@@ -156,7 +156,7 @@ class BankSource(Source):
     def _book(self, read: Read) -> set[str]:
         at, counts, named = self._booking, LineCounts(), set[str]()
         for told in import_lines(read.lines, at.ledger, at.choices, now=at.clock()):
-            count(told, counts)
+            counts.add(told)
             named |= {one.locator for one in told}
         self._booked += counts.new + counts.changed
         for key, reason in read.bad_rows.items():

@@ -5,6 +5,7 @@ touch us, and only those are read.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from support_service.rails.bitcoin import rpc_schema
@@ -39,6 +40,15 @@ WITH_SPENT_OUTPUTS = 3
 NEWER_NODE = "Bitcoin Core 23 or newer tells what a transaction spends: name such a node"
 # How nodes call the chain that settings call by our name.
 _CHAIN_NAMES = {"test": {"test", "testnet3", "testnet4"}}
+
+
+@dataclass(frozen=True, slots=True)
+class _LinkedBlock:
+    """A block with what touches us, and the hashes of its neighbours; above is None at the head."""
+
+    block: Block
+    below: str
+    above: str | None
 
 
 class CoreChain:
@@ -110,7 +120,7 @@ class CoreChain:
             raise SourceDown(f"{self.host}: cannot tell of blocks {first} to {last}: {kept}")
         hashes = self._filtered(first, last, wanted)
         if hashes is not None:
-            blocks = touching(self._block(digest, wanted)[0] for digest in hashes)
+            blocks = touching(self._read(digest, wanted).block for digest in hashes)
             if any(not first <= block.height <= last for block in blocks):
                 raise SourceDown(f"{self.host}: its filters name a block that was not asked for; reading again")
             return blocks
@@ -119,17 +129,17 @@ class CoreChain:
             digest = above or self.hash_at(height)
             if digest is None:
                 raise SourceDown(f"{self.host}: does not know block {height}, which it had; reading again")
-            block, parent, above = self._block(digest, wanted)
-            if block.height != height:
-                raise SourceDown(f"{self.host}: gave block {block.height} where {height} was asked for")
-            check_linked(self.host, below, height=height, parent=parent)
-            found.append(block)
-            below = digest
+            read = self._read(digest, wanted)
+            if read.block.height != height:
+                raise SourceDown(f"{self.host}: gave block {read.block.height} where {height} was asked for")
+            check_linked(self.host, below, height=height, parent=read.below)
+            found.append(read.block)
+            below, above = digest, read.above
         return touching(found)
 
     def again(self, marks: Sequence[BlockRef], wanted: WantedMoney) -> list[Block]:
         """These blocks once more; what is gone from the chain is still told by many nodes, so the caller checks."""
-        return touching(self._block(mark.block_hash, wanted)[0] for mark in sorted(set(marks)))
+        return touching(self._read(mark.block_hash, wanted).block for mark in sorted(set(marks)))
 
     def balance(self, script: Script) -> ScriptBalance | None:
         """Search the unspent outputs for a script; None where the node has no such search."""
@@ -204,8 +214,7 @@ class CoreChain:
             self._has_filters = False
             return None
 
-    def _block(self, digest: str, wanted: WantedMoney) -> tuple[Block, str, str | None]:
-        """One block with what touches us, and the hashes of the blocks below and, where there is one, above it."""
+    def _read(self, digest: str, wanted: WantedMoney) -> _LinkedBlock:
         told = self._object(self._ask_block(digest))
         try:
             height = rpc_schema.whole(strict_fields.field(told, "height"))
@@ -229,7 +238,7 @@ class CoreChain:
                 one.outpoint: transaction.txid for one in transaction.inputs if one.outpoint in wanted.lost
             }
         mine = tuple(transaction for transaction in whole if transaction.touches(wanted.scripts))
-        return Block(height, digest, occurred_at, mine, tuple(unread)), parent, above
+        return _LinkedBlock(Block(height, digest, occurred_at, mine, tuple(unread)), parent, above)
 
     def _ask_block(self, digest: str) -> object:
         try:

@@ -5,42 +5,21 @@ given its proof: by balances of any block (here), or by what a chain tells inste
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
 
 from support_service.giving import SourceWarning, Watch
 from support_service.rails.chain.cursor_state import WatchKey, key_of
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.evm import range_reader, remembered_balances, unread_blocks
-from support_service.rails.evm.cursor_state import BalanceAt, CursorState, WatchState
-from support_service.rails.evm.movements import BlockMovements
+from support_service.rails.evm.cursor_state import CursorState, WatchState
 from support_service.rails.evm.multicall import BALANCES_MAX
-from support_service.rails.evm.range_reader import Range
+from support_service.rails.evm.range_reader import Opening, Proven, Range
 from support_service.rails.evm.report_builder import EvmReportBuilder
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Call
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.source_context import SourceContext
 
 WatchStates = Mapping[WatchKey, WatchState]
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """Where a watch begins: what it held, and the block that says so; None where no block can be asked."""
-
-    point: BalanceAt
-    story: BlockMovements | None = None
-    has_code: bool = False
-    is_proven: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Proven:
-    """How far one watch is proven now, and the stories that its balance brought to light."""
-
-    key: WatchKey
-    state: WatchState
-    stories: Iterable[BlockMovements] = ()
 
 
 class RangeProof(ABC):
@@ -100,8 +79,7 @@ class BalancesByBlock(RangeProof):
         """Ask for the balance at that block, or remember it from when the block was new."""
         watch = self._watched.all[key]
         remembered_balances.opening(self._reader, memo, key, watch)
-        story, point, has_code = range_reader.open_watch(self._reader, watch, memo.progress[key].start)
-        return Opening(point, story, has_code, is_proven=bool(watch.asset.contract))
+        return range_reader.open_watch(self._reader, watch, memo.progress[key].start)
 
     def questions(self, progress: WatchStates, height: int, *, room: int) -> list[Call[object]]:
         """All balances at once where the node does that, else as many as there is room for."""
@@ -120,10 +98,9 @@ class BalancesByBlock(RangeProof):
         due = [watch for watch in self._due(progress) if key_of(watch) in keys]
         self._reader.fetch(range_reader.balance_question(watch, height) for watch in due)
         for watch in due:
-            key = key_of(watch)
-            stories, proven = range_reader.reconcile(self._reader, watch, progress[key], self._watched.own)
-            unread_blocks.note(self._context, stories, is_final=True)
-            yield Proven(key, proven, stories)
+            proven = range_reader.reconcile(self._reader, watch, progress[key_of(watch)], self._watched.own)
+            unread_blocks.note(self._context, proven.stories, is_final=True)
+            yield proven
 
     def _due(self, progress: WatchStates) -> list[Watch]:
         """The tokens whose balance was held against the books longest ago."""

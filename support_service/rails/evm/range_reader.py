@@ -85,6 +85,25 @@ class RangeResult:
     is_scanned: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Where a watch begins: what it held, and the block that says so; None where no block can be asked."""
+
+    point: BalanceAt
+    story: BlockMovements | None = None
+    has_code: bool = False
+    is_proven: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """How far one watch is proven now, and the stories that its balance brought to light."""
+
+    key: WatchKey
+    state: WatchState
+    stories: Sequence[BlockMovements] = ()
+
+
 def questions(watched: Watched, keys: Iterable[WatchKey], span: Range) -> Iterator[Call[object]]:
     """What reading a range asks at least, for fetching it together with other things."""
     for key in keys:
@@ -195,7 +214,7 @@ def _coded(
     return frozenset(known | {address for address, code in zip(suspects, codes, strict=True) if code})
 
 
-def open_watch(reader: RpcCache, watch: Watch, start: int) -> tuple[BlockMovements, BalanceAt, bool]:
+def open_watch(reader: RpcCache, watch: Watch, start: int) -> Opening:
     """Read what lay there at the end of block `start`; also whether the account has code."""
     contract = watch.asset.contract
     header = reader.get(rpc_requests.header(start))
@@ -203,10 +222,10 @@ def open_watch(reader: RpcCache, watch: Watch, start: int) -> tuple[BlockMovemen
         raise SourceDown(f"{reader.node.host}: does not know block {start}, where {watch.asset.code} begins")
     if contract:
         units = reader.get(rpc_requests.token_balance(contract, watch.address, header.block_hash))
-        return movements.opening(watch, header, units), BalanceAt(start, units), False
+        return Opening(BalanceAt(start, units), movements.opening(watch, header, units), is_proven=True)
     account = native_coin.account(reader, watch.address, header.block_hash)
     has_code = bool(reader.get(rpc_requests.code(watch.address, header.block_hash)))
-    return movements.opening(watch, header, account[0]), native_coin.point(start, account), has_code
+    return Opening(native_coin.point(start, account), movements.opening(watch, header, account[0]), has_code)
 
 
 def holdings(reader: RpcCache, watched: Watched, progress: Mapping[WatchKey, WatchState]) -> list[Holding]:
@@ -257,23 +276,22 @@ def learn_balances(reader: RpcCache, watched: Watched, progress: Mapping[Watch, 
         reader.learn(balance_question(watch, height), units)
 
 
-def reconcile(
-    reader: RpcCache, watch: Watch, progress: WatchState, own: frozenset[str]
-) -> tuple[list[BlockMovements], WatchState]:
+def reconcile(reader: RpcCache, watch: Watch, progress: WatchState, own: frozenset[str]) -> Proven:
     """Hold a token's balance at its final point against everything booked; find what no log told.
 
-    Returns stories for blocks whose balance change was not booked, and the progress with a new proof.
+    The stories are of blocks whose balance change was not booked.
     """
+    key = key_of(watch)
     point, proof = progress.final, progress.proof
     assert point is not None and proof is not None
     try:
         actual = reader.get(balance_question(watch, point.height))
     except NoState:
         # Held against the books at the next block whose balance the node still has.
-        return [], progress
+        return Proven(key, progress)
     proven = replace(progress, final=BalanceAt(point.height, actual), proof=point.height, booked=())
     if actual == point.units or point.height == proof:
-        return [], proven
+        return Proven(key, proven)
 
     def unbooked(height: int, units: int) -> int:
         return units - sum(booked for at, booked in progress.booked if at <= height)
@@ -287,11 +305,11 @@ def reconcile(
     span = Span(watch.address, proof, point.height, before, unbooked(point.height, actual))
     try:
         touched = [tokens.Touch(watch, change.high) for change in run(bisect([span], BATCH_CALLS_MAX), ask)]
-        return tokens.stories(reader, touched, [], own), proven
+        return Proven(key, proven, tokens.stories(reader, touched, [], own))
     except NoState:
         last = tokens.Touch(watch, point.height)
         booked = sum(units for at, units in progress.booked if at == point.height)
-        return [tokens.rest_story(reader, last, actual - point.units + booked, own)], proven
+        return Proven(key, proven, [tokens.rest_story(reader, last, actual - point.units + booked, own)])
 
 
 def _check_proof(reader: RpcCache, watch: Watch, proof: int, before: int) -> None:

@@ -88,7 +88,7 @@ def _reconcile(
     for key, item in group.items():
         watch = context.watched.all[key]
         if watch.asset.contract:
-            stories, _ = range_reader.reconcile(reader, watch, item, context.watched.own)
+            stories = range_reader.reconcile(reader, watch, item, context.watched.own).stories
             builder.add(stories)
 
 

@@ -7,7 +7,6 @@ nobody traces) is the difference to the next balance that is known, and is booke
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from support_service.giving import Watch
 from support_service.rails.evm import native_coin, rpc_requests
@@ -20,8 +19,15 @@ from support_service.rails.evm.rpc_errors import NoState, UnreadableItem
 from support_service.rails.evm.rpc_schema import Block, Header, Receipt
 from support_service.rails.source import SourceDown
 
-# A block, the receipts in it that concern us, and why others cannot be read.
-_Read: TypeAlias = tuple[Block, dict[str, Receipt], dict[str, str]]
+
+@dataclass(frozen=True, slots=True)
+class _ReadBlock:
+    """A block with the receipts that concern us, and why others of them cannot be read; both by transaction."""
+
+    block: Block
+    receipts: Mapping[str, Receipt]
+    unread: Mapping[str, str]
+
 
 # One step reads so many whole blocks, and is kept: on Ethereum some 100 MB.
 BLOCKS_MAX = 500
@@ -69,11 +75,12 @@ def read(
     own = frozenset(address.lower() for address in watches)
     scans = {address: _AddressScan(watches[address], before) for address, before in befores.items()}
     blocks: list[Block] = []
-    for block, receipts, unread in _blocks(reader, low, high, own):
+    for read in _blocks(reader, low, high, own):
+        block = read.block
         _check_follows(reader, blocks, block)
         for scan in scans.values():
-            _tell(scan, block, receipts, own)
-            if odd := native_coin.unread_of(block, receipts, unread, us=scan.watch.address.lower()):
+            _tell(scan, block, read.receipts, own)
+            if odd := native_coin.unread_of(block, read.receipts, read.unread, us=scan.watch.address.lower()):
                 scan.unread[block.header.height] = odd
                 scan.rows.setdefault(block.header.height, [])
         # Their transactions are large, and only those that may have moved value inside are needed again.
@@ -91,7 +98,7 @@ def read(
     return ScanResult(stories, points, frozenset(address for address, after in afters.items() if after is None))
 
 
-def _blocks(reader: RpcCache, low: int, high: int, own: frozenset[str]) -> Iterator[_Read]:
+def _blocks(reader: RpcCache, low: int, high: int, own: frozenset[str]) -> Iterator[_ReadBlock]:
     for first in range(low + 1, high + 1, BATCH_CALLS_MAX):
         heights = range(first, min(high, first + BATCH_CALLS_MAX - 1) + 1)
         blocks = _whole_or_in_part(reader, heights)
@@ -106,7 +113,7 @@ def _blocks(reader: RpcCache, low: int, high: int, own: frozenset[str]) -> Itera
                 raise _moved(reader)
             receipts[tx] = receipt
         for block in blocks:
-            yield block, receipts, unread
+            yield _ReadBlock(block, receipts, unread)
 
 
 def _whole_or_in_part(reader: RpcCache, heights: Sequence[int]) -> list[Block]:

@@ -14,8 +14,8 @@ from support_service.rails.chain.search import BlockRef
 from support_service.rails.evm import rpc_requests as evm_requests
 from support_service.rails.evm.cursor_state import BalanceAt, CursorState, WatchState
 from support_service.rails.evm.multicall import TokenHolder
-from support_service.rails.evm.range_proof import Opening, Proven, RangeProof, WatchStates
-from support_service.rails.evm.range_reader import Range
+from support_service.rails.evm.range_proof import RangeProof, WatchStates
+from support_service.rails.evm.range_reader import Opening, Proven, Range
 from support_service.rails.evm.reorg import mark_of
 from support_service.rails.evm.report_builder import EvmReportBuilder
 from support_service.rails.evm.rpc_cache import RpcCache

@@ -6,8 +6,9 @@ block. So the blocks of a span of time are read from the nodes once more, and bo
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeAlias, cast
+from typing import cast
 
 from support_service.giving import Clock, SourceWarning, WarningKind, Watch
 from support_service.rails.chain.http import JsonServer
@@ -29,8 +30,15 @@ WINDOW_BLOCKS = 1_200
 PAGE_ENTRIES, PAGES_MAX = 200, 20
 NAMED_MAX = 3
 
-# (transaction, payer, payee, units); addresses as T...
-HistoryEntry: TypeAlias = tuple[str, str, str, int]
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """A transfer as a history lists it; addresses as T..."""
+
+    transaction: str
+    payer: str
+    payee: str
+    units: int
 
 
 class Histories:
@@ -72,7 +80,8 @@ def _logged(reader: RpcCache, watch: Watch, span: tuple[int, int]) -> Counter[Hi
     for log in logs.values():
         moved = tokens.transfer(log, 0)
         if moved is not None:
-            found[moved.tx.removeprefix("0x"), from_evm(moved.sender), from_evm(moved.recipient), moved.units] += 1
+            transaction = moved.tx.removeprefix("0x")
+            found[HistoryEntry(transaction, from_evm(moved.sender), from_evm(moved.recipient), moved.units)] += 1
     return found
 
 
@@ -96,7 +105,7 @@ def _compared(
 
 
 def _named(entries: Counter[HistoryEntry]) -> str:
-    transactions = list(dict.fromkeys(entry[0] for entry in entries))
+    transactions = list(dict.fromkeys(entry.transaction for entry in entries))
     more = f" and {len(transactions) - NAMED_MAX} more" if len(transactions) > NAMED_MAX else ""
     return f"transfers ({', '.join(transactions[:NAMED_MAX])}{more})"
 
@@ -132,7 +141,8 @@ def _entry(place: JsonServer, item: object, watch: Watch, times: tuple[int, ...]
         told = cast("Mapping[str, object]", item)
         coin, at = cast("Mapping[str, object]", told["token_info"]), int(str(told["block_timestamp"]))
         units, contract = int(str(told["value"])), any_form(str(coin["address"]))
-        entry = (str(told["transaction_id"]), any_form(str(told["from"])), any_form(str(told["to"])), units)
+        payer, payee = any_form(str(told["from"])), any_form(str(told["to"]))
+        entry = HistoryEntry(str(told["transaction_id"]), payer, payee, units)
     except (KeyError, TypeError, ValueError, BadOption) as error:
         raise SourceDown(f"{place.host}: a transfer of another form than agreed") from error
     is_ours = contract == from_evm(watch.asset.contract) and told.get("type", "Transfer") == "Transfer"

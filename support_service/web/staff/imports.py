@@ -15,7 +15,7 @@ from support_service.ledger.staff import Role
 from support_service.money import Money, plain
 from support_service.rails.bank import BANK
 from support_service.rails.bank.balances import tell_balances
-from support_service.rails.bank.booking import LineCounts, PreviewLine, count, import_lines
+from support_service.rails.bank.booking import LineCounts, PreviewLine, import_lines
 from support_service.rails.bank.settings import BankChoices, read_account
 from support_service.rails.bank.settling import settle
 from support_service.rails.bank.statements import (
@@ -127,7 +127,7 @@ def book(number: str) -> BaseResponse | tuple[str, int]:
         return _nothing(TOO_LATE)
     read, counts = _read(held.file), LineCounts()
     for told in import_lines(read.lines, at.ledger, _banks(), now=at.clock(), importing=held.number):
-        count(told, counts)
+        counts.add(told)
     refused = len(read.problems)
     text = f"new {counts.new}, known {counts.known}, changed {counts.changed}, refused {refused}"
     at.ledger.end_import(held.number, text)
@@ -171,7 +171,7 @@ def _preview(held: Import) -> Preview:
     found = Preview(_read(held.file))
     lines = import_lines(found.read.lines, at.ledger, _banks(), now=at.clock(), is_dry=True)
     for told in lines:
-        count(told, found.counts)
+        found.counts.add(told)
         found.lines += told[: LINES_SHOWN_MAX - len(found.lines)]
     return found
 
