@@ -166,9 +166,9 @@ def _assert_each_change_is_noticed(row: dict[str, Any], kept: list[StoredObserva
     assert not is_plain(row, said, [*legs, (1, "assets:x", "", "EUR", "1")], _moment())
     for place, one in enumerate(said):
         for changed_said in (
-            replace(one, part="x"),
-            replace(one, claim="{}"),
-            replace(one, claim="["),
+            one._replace(part="x"),
+            one._replace(claim="{}"),
+            one._replace(claim="["),
             said[place - 1],
         ):
             if changed_said != one:

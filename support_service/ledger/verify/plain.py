@@ -6,8 +6,8 @@ the rules of everything else, which alone say what is wrong.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from support_service.giving import PAYMENT_PART, Direction, Flag, Identity, is_split_off, value_part
 from support_service.ledger.article_totals import article_key
@@ -17,13 +17,31 @@ from support_service.ledger.kept_sums import Added, Key
 from support_service.ledger.quarters import QUARTER_MICROS
 from support_service.ledger.rows import Values, identity_of
 
+_IN = str(Direction.IN)
 _FLAGS = frozenset(map(str, Flag))
+_KIND_OF_PLAIN = ("payment", "confirmed", "donation")
+
+# The columns that a payment fills as it says them, and the keys of its claim.
+_AS_SAID = (
+    *("state", "kind", "rail", "method", "units", "exponent", "occurred_at", "fee_units"),
+    *("block_height", "block_hash", "tx", "article", "support_code"),
+)
+_LINE = ("class", "rule", "day")
 # What other parts than a payment and its value would fill.
 _EMPTY = ("withheld_units", "open_parts", "match", "link", "linked_to", "split", "stand")
+# All columns but number and identity, in the order in which they are held against what was said.
+FOLDED = (
+    *_AS_SAID,
+    *("ref", "counted_units", "refunded_units", "net_units", "flags", "personal_digest", "seen_at", "confirmed_at"),
+    *("last_report", "value", "intent", "bank_class", "bank_rule", "booking_date", *_EMPTY),
+)
+_NOTHING = (None,) * len(_EMPTY)
+_said_by, _held_in, _line_of = itemgetter(*_AS_SAID), itemgetter(*FOLDED), itemgetter(*_LINE)
+_what_it_is = itemgetter("is", "state", "kind")
+_decode = json.JSONDecoder().raw_decode
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimAsStored:
+class ClaimAsStored(NamedTuple):
     """One stored observation: its part, the text of its claim, its report, and when that was accepted."""
 
     part: str
@@ -32,8 +50,7 @@ class ClaimAsStored:
     accepted_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
+class Plain(NamedTuple):
     """A gift all of which holds: what it counts, and the sums in which it does."""
 
     units: int
@@ -45,32 +62,44 @@ def plain(
     row: Values, said: Sequence[ClaimAsStored], legs: Sequence[tuple[Any, ...]], *, last_report: int
 ) -> Plain | None:
     """Hold a row and its postings against what was said; None: not such a gift, or something of it does not hold."""
-    is_few = 0 < len(said) <= 2 and row["direction"] == Direction.IN
-    if not is_few or any(one.report_number > last_report for one in said):
+    if not 0 < len(said) <= 2 or row["direction"] != _IN:
         return None
-    identity = identity_of(row)
-    payment, others = said[0], said[1:]
-    if others and payment.part != PAYMENT_PART:
-        payment, others = others[0], said[:1]
+    payment, other = said[0], said[-1] if len(said) == 2 else None
+    if other is not None and payment.part != PAYMENT_PART:
+        payment, other = other, payment
+    numbers = [one.report_number for one in said]
+    if payment.part != PAYMENT_PART or max(numbers) > last_report:
+        return None
     try:
-        claim = json.loads(payment.claim)
-        value: Mapping[str, Any] = json.loads(others[0].claim) if others else {}
+        identity = identity_of(row)
+        claim = _read(payment.claim)
+        value: Mapping[str, Any] = {} if other is None else _read(other.claim)
         units = _units(claim["units"])
-        is_plain = payment.part == PAYMENT_PART and _is_plain(claim, identity)
-        if not is_plain or (others and not _is_value(value, others[0].part, units)):
+        if not _is_plain(claim, identity) or (other is not None and not _is_value(value, other.part, units)):
             return None
         fee = None if claim["fee_units"] is None else _units(claim["fee_units"])
-        expected = _expected(payment, claim, units, fee)
-        expected["seen_at"] = min(one.accepted_at for one in said)
-        expected["last_report"] = max(one.report_number for one in said)
-        expected["value"] = others[0].claim if others else None
-        if row["ref"] != identity.ref or {name: row[name] for name in expected} != expected:
-            return None
-        if list(legs) != _legs(payment.report_number, claim, identity, units=units, fee=fee or 0):
+        expected = (
+            *_said_by(claim),
+            *(identity.ref, claim["units"], "0", None if fee is None else str(units - fee), " ".join(claim["flags"])),
+            *(personal_digest(payment.claim), min(one.accepted_at for one in said), payment.accepted_at),
+            *(max(numbers), None if other is None else other.claim, claim.get("intent")),
+            *(_line_of(claim[OF_LINE]) if OF_LINE in claim else (None, None, None)),
+            *_NOTHING,
+        )
+        booked = _legs(payment.report_number, claim, identity, units=units, fee=fee or 0)
+        if _held_in(row) != expected or list(legs) != booked:
             return None
         return _plain(claim, identity, value, units=units, fee=fee or 0)
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
+
+
+def _read(text: str) -> Any:
+    """Read canonical JSON: nothing stands before it or behind it."""
+    held, end = _decode(text)
+    if end != len(text):
+        raise ValueError("more than one value")
+    return held
 
 
 def _units(text: object) -> int:
@@ -83,7 +112,7 @@ def _units(text: object) -> int:
 def _is_plain(claim: Mapping[str, Any], identity: Identity) -> bool:
     flags = claim["flags"]
     return (
-        (claim["is"], claim["state"], claim["kind"]) == ("payment", "confirmed", "donation")
+        _what_it_is(claim) == _KIND_OF_PLAIN
         and type(claim["exponent"]) is int
         and type(claim["occurred_at"]) is int
         and (not flags or (set(flags) <= _FLAGS and flags == sorted(set(flags))))
@@ -101,43 +130,16 @@ def _is_value(value: Mapping[str, Any], part: str, units: int) -> bool:
     )
 
 
-def _expected(payment: ClaimAsStored, claim: Mapping[str, Any], units: int, fee: int | None) -> dict[str, Any]:
-    line = claim.get(OF_LINE) or {}
-    expected: dict[str, Any] = {name: claim[name] for name in _AS_SAID}
-    expected |= dict.fromkeys(_EMPTY)
-    return expected | {
-        "units": claim["units"],
-        "counted_units": claim["units"],
-        "refunded_units": "0",
-        "fee_units": claim["fee_units"],
-        "net_units": None if fee is None else str(units - fee),
-        "flags": " ".join(claim["flags"]),
-        "personal_digest": personal_digest(payment.claim),
-        "confirmed_at": payment.accepted_at,
-        "intent": claim.get("intent"),
-        "bank_class": line.get("class"),
-        "bank_rule": line.get("rule"),
-        "booking_date": line.get("day"),
-    }
-
-
-_AS_SAID = (
-    *("state", "kind", "rail", "method", "exponent", "occurred_at"),
-    *("block_height", "block_hash", "tx", "article", "support_code"),
-)
-
-
 def _legs(number: int, claim: Mapping[str, Any], identity: Identity, *, units: int, fee: int) -> list[tuple[Any, ...]]:
     """Book it as `postings.book` does: what we hold, what the processor keeps, what was given."""
-    method = claim["method"]
-    place = f"assets:{claim['rail']}:{identity.network or method}"
-    moved = {
-        f"{place}:{identity.address}" if identity.address else place: units - fee,
-        f"expenses:fees:{method}": fee,
-        f"income:donations:{method}": -units,
-    }
-    where = (identity.network, identity.asset)
-    return [(number, account, *where, str(change)) for account, change in sorted(moved.items()) if change]
+    method, network, asset = claim["method"], identity.network, identity.asset
+    place = f"assets:{claim['rail']}:{network or method}"
+    moved = [
+        (f"{place}:{identity.address}" if identity.address else place, units - fee),
+        (f"expenses:fees:{method}", fee),
+        (f"income:donations:{method}", -units),
+    ]
+    return [(number, account, network, asset, str(change)) for account, change in moved if change]
 
 
 def _plain(claim: Mapping[str, Any], identity: Identity, value: Mapping[str, Any], *, units: int, fee: int) -> Plain:
