@@ -26,7 +26,7 @@ from support_service.ledger.verify.postings import check_postings
 from support_service.ledger.verify.reports import check_reports
 
 # To start a process costs as much as to check some thousand gifts.
-GIFTS_FOR_PROCESSES_MIN = 20_000
+GIFTS_FOR_PROCESSES_MIN = 50_000
 # So many at once: few enough that the cores end together, and that progress is seen.
 GIFTS_PER_PART = 10_000
 # More than that find no faster disk.

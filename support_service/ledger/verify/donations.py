@@ -90,14 +90,12 @@ def check_chunk(tx: Connection, rows: Sequence[Values], moment: VerifyMoment) ->
     legs: dict[int, list[Booked]] = {number: [] for number in ids}
     for leg in sorted(stored_of(tx, _LEGS, ids), key=_ORDER):
         legs[leg[0]].append(leg[3:])
-    named: dict[str, str] = {}
-    said: dict[int, tuple[str, ...]] = {}
     told = _told(tx, ids)
     folded = [row for row in rows if not is_plain(row, told[row["id"]], legs[row["id"]], moment)]
     stories = _histories(tx, [row["id"] for row in folded])
-    for row in rows:
-        said[row["id"]] = digests_in(one.claim for one in reversed(told[row["id"]]))
-        named |= dict.fromkeys(said[row["id"]], f"donation {row['id']} ({row['ref']})")
+    said = {row["id"]: (row["personal_digest"],) if row["personal_digest"] else () for row in rows}
+    said |= {row["id"]: digests_in(one.claim for one in reversed(told[row["id"]])) for row in folded}
+    named = {digest: f"donation {row['id']} ({row['ref']})" for row in rows for digest in said[row["id"]]}
     for row in folded:
         name = f"donation {row['id']} ({row['ref']})"
         if (kept := stories.get(row["id"])) is None:

@@ -1,44 +1,47 @@
 """Verify, the short way: a confirmed gift of which one payment tells, and at most one value of it.
 
-Nearly every gift is one. The short way says that all of it holds, or nothing: whatever it does not expect is folded by
-the rules of everything else, which alone say what is wrong.
+Nearly every gift is one. The claim that must have been made is written from the row, and held against the claim that
+was made letter for letter: nothing is read that could be read in two ways. The short way says that all of it holds, or
+nothing: whatever it does not expect is folded by the rules of everything else, which alone say what is wrong.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
+from json.encoder import encode_basestring as quoted
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from support_service.giving import PAYMENT_PART, Direction, Flag, Identity, is_split_off, value_part
 from support_service.ledger.article_totals import article_key
-from support_service.ledger.canonical import OF_LINE, personal_digest
+from support_service.ledger.canonical import OF_LINE
 from support_service.ledger.columns import from_micros
 from support_service.ledger.kept_sums import Added, Key
 from support_service.ledger.quarters import QUARTER_MICROS
-from support_service.ledger.rows import Values, identity_of
+from support_service.ledger.rows import Values
 
 _IN = str(Direction.IN)
 _FLAGS = frozenset(map(str, Flag))
-_KIND_OF_PLAIN = ("payment", "confirmed", "donation")
-
-# The columns that a payment fills as it says them, and the keys of its claim.
-_AS_SAID = (
-    *("state", "kind", "rail", "method", "units", "exponent", "occurred_at", "fee_units"),
-    *("block_height", "block_hash", "tx", "article", "support_code"),
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+# As `canonical.value_text` writes it: its currency, exponent and units.
+_VALUE = re.compile(
+    r'\{"at":-?(?:0|[1-9][0-9]*),"currency":"([A-Za-z0-9]+)","exponent":(0|[1-9][0-9]*),"is":"value",'
+    r'"rate":"[^"\\\x00-\x1f]*","source":"[^"\\\x00-\x1f]*","units":"(0|[1-9][0-9]*)"\}'
 )
-_LINE = ("class", "rule", "day")
+
+# The columns that a payment's claim says, in the order in which it is written.
+CLAIMED = (
+    *("article", "bank_class", "booking_date", "bank_rule", "block_hash", "block_height", "exponent", "fee_units"),
+    *("flags", "intent", "method", "occurred_at", "personal_digest", "rail", "support_code", "tx", "units"),
+)
 # What other parts than a payment and its value would fill.
 _EMPTY = ("withheld_units", "open_parts", "match", "link", "linked_to", "split", "stand")
-# All columns but number and identity, in the order in which they are held against what was said.
-FOLDED = (
-    *_AS_SAID,
-    *("ref", "counted_units", "refunded_units", "net_units", "flags", "personal_digest", "seen_at", "confirmed_at"),
-    *("last_report", "value", "intent", "bank_class", "bank_rule", "booking_date", *_EMPTY),
+# The columns that follow from what was said and when.
+DERIVED = (
+    *("ref", "state", "kind", "counted_units", "refunded_units", "net_units"),
+    *("seen_at", "confirmed_at", "last_report", "value", *_EMPTY),
 )
 _NOTHING = (None,) * len(_EMPTY)
-_said_by, _held_in, _line_of = itemgetter(*_AS_SAID), itemgetter(*FOLDED), itemgetter(*_LINE)
-_what_it_is = itemgetter("is", "state", "kind")
-_decode = json.JSONDecoder().raw_decode
+_claimed, _derived = itemgetter(*CLAIMED), itemgetter(*DERIVED)
 
 
 class ClaimAsStored(NamedTuple):
@@ -58,6 +61,14 @@ class Plain(NamedTuple):
     article: tuple[Key, Added] | None
 
 
+class _Worth(NamedTuple):
+    """What a gift was worth; currency "": nobody said."""
+
+    currency: str = ""
+    exponent: int = 0
+    units: int = 0
+
+
 def plain(
     row: Values, said: Sequence[ClaimAsStored], legs: Sequence[tuple[Any, ...]], *, last_report: int
 ) -> Plain | None:
@@ -67,39 +78,26 @@ def plain(
     payment, other = said[0], said[-1] if len(said) == 2 else None
     if other is not None and payment.part != PAYMENT_PART:
         payment, other = other, payment
-    numbers = [one.report_number for one in said]
-    if payment.part != PAYMENT_PART or max(numbers) > last_report:
+    numbers, times = [one.report_number for one in said], [one.accepted_at for one in said]
+    newest = max(numbers)
+    if payment.part != PAYMENT_PART or newest > last_report:
         return None
     try:
-        identity = identity_of(row)
-        claim = _read(payment.claim)
-        value: Mapping[str, Any] = {} if other is None else _read(other.claim)
-        units = _units(claim["units"])
-        if not _is_plain(claim, identity) or (other is not None and not _is_value(value, other.part, units)):
-            return None
-        fee = None if claim["fee_units"] is None else _units(claim["fee_units"])
+        identity = Identity(row["network"], row["asset"], row["address"], Direction.IN, row["locator"])
+        units = _units(row["units"])
+        fee = None if row["fee_units"] is None else _units(row["fee_units"])
+        worth = _Worth() if other is None else _worth(other, units)
         expected = (
-            *_said_by(claim),
-            *(identity.ref, claim["units"], "0", None if fee is None else str(units - fee), " ".join(claim["flags"])),
-            *(personal_digest(payment.claim), min(one.accepted_at for one in said), payment.accepted_at),
-            *(max(numbers), None if other is None else other.claim, claim.get("intent")),
-            *(_line_of(claim[OF_LINE]) if OF_LINE in claim else (None, None, None)),
-            *_NOTHING,
+            *(identity.ref, "confirmed", "donation", row["units"], "0", None if fee is None else str(units - fee)),
+            *(min(times), payment.accepted_at, newest, other and other.claim, *_NOTHING),
         )
-        booked = _legs(payment.report_number, claim, identity, units=units, fee=fee or 0)
-        if _held_in(row) != expected or list(legs) != booked:
+        if payment.claim != _claim_text(row) or _derived(row) != expected or is_split_off(identity):
             return None
-        return _plain(claim, identity, value, units=units, fee=fee or 0)
-    except (KeyError, TypeError, ValueError, AttributeError):
+        if list(legs) != _legs(payment.report_number, row, units=units, fee=fee or 0):
+            return None
+        return _plain(row, worth, units=units, fee=fee or 0)
+    except (AttributeError, TypeError, ValueError):
         return None
-
-
-def _read(text: str) -> Any:
-    """Read canonical JSON: nothing stands before it or behind it."""
-    held, end = _decode(text)
-    if end != len(text):
-        raise ValueError("more than one value")
-    return held
 
 
 def _units(text: object) -> int:
@@ -109,47 +107,70 @@ def _units(text: object) -> int:
     return units
 
 
-def _is_plain(claim: Mapping[str, Any], identity: Identity) -> bool:
-    flags = claim["flags"]
+def _worth(told: ClaimAsStored, units: int) -> _Worth:
+    found = _VALUE.fullmatch(told.claim)
+    if found is None or told.part != value_part(units):
+        raise ValueError("no value of it")
+    return _Worth(found[1], int(found[2]), int(found[3]))
+
+
+def _claim_text(row: Values) -> str:
+    """Write the claim that leads to this row, as `canonical.claim_text` does; what leads to none raises or differs."""
+    article, line_class, day, rule, block_hash, height, exponent, fee, flags, *others = _claimed(row)
+    intent, method, occurred_at, digest, rail, code, tx, units = others
+    are_numbers = type(exponent) is type(occurred_at) is int and (height is None or type(height) is int)
+    if not are_numbers or not (digest is None or _DIGEST.fullmatch(digest)):
+        raise ValueError("not as payments are claimed")
+    line, chosen = "", ""
+    if line_class is not None:
+        line = f'"{OF_LINE}":{{"class":{quoted(line_class)},"day":{_text(day)},"rule":{quoted(rule)}}},'
+    elif rule is not None or day is not None:
+        raise ValueError("half a line of a bank")
+    if intent is not None:
+        chosen = f'"intent":{quoted(intent)},'
     return (
-        _what_it_is(claim) == _KIND_OF_PLAIN
-        and type(claim["exponent"]) is int
-        and type(claim["occurred_at"]) is int
-        and (not flags or (set(flags) <= _FLAGS and flags == sorted(set(flags))))
-        and not is_split_off(identity)
+        f'{{"article":{_text(article)},{line}"block_hash":{_text(block_hash)},'
+        f'"block_height":{"null" if height is None else height},"exponent":{exponent},"fee_units":{_text(fee)},'
+        f'"flags":[{_marks(flags)}],{chosen}"is":"payment","kind":"donation","method":{quoted(method)},'
+        f'"occurred_at":{occurred_at},"personal":{_text(digest)},"rail":{quoted(rail)},"state":"confirmed",'
+        f'"support_code":{_text(code)},"tx":{_text(tx)},"units":{quoted(units)}}}'
     )
 
 
-def _is_value(value: Mapping[str, Any], part: str, units: int) -> bool:
-    return (
-        value["is"] == "value"
-        and part == value_part(units)
-        and _units(value["units"]) >= 0
-        and type(value["exponent"]) is int
-        and isinstance(value["currency"], str)
-    )
+def _text(text: str | None) -> str:
+    return "null" if text is None else quoted(text)
 
 
-def _legs(number: int, claim: Mapping[str, Any], identity: Identity, *, units: int, fee: int) -> list[tuple[Any, ...]]:
+def _marks(flags: str) -> str:
+    if flags == "":
+        return ""
+    marks = flags.split(" ")
+    if not set(marks) <= _FLAGS or marks != sorted(set(marks)):
+        raise ValueError("no flags")
+    return ",".join(map(quoted, marks))
+
+
+def _legs(number: int, row: Values, *, units: int, fee: int) -> list[tuple[Any, ...]]:
     """Book it as `postings.book` does: what we hold, what the processor keeps, what was given."""
-    method, network, asset = claim["method"], identity.network, identity.asset
-    place = f"assets:{claim['rail']}:{network or method}"
+    method, network, asset, address = row["method"], row["network"], row["asset"], row["address"]
+    place = f"assets:{row['rail']}:{network or method}"
     moved = [
-        (f"{place}:{identity.address}" if identity.address else place, units - fee),
+        (f"{place}:{address}" if address else place, units - fee),
         (f"expenses:fees:{method}", fee),
         (f"income:donations:{method}", -units),
     ]
     return [(number, account, network, asset, str(change)) for account, change in moved if change]
 
 
-def _plain(claim: Mapping[str, Any], identity: Identity, value: Mapping[str, Any], *, units: int, fee: int) -> Plain:
-    currency, exponent = (value["currency"], value["exponent"]) if value else ("", 0)
+def _plain(row: Values, worth: _Worth, *, units: int, fee: int) -> Plain:
     # As much of its value as of the gift counts: all of it.
-    worth = int(value["units"]) if value and units else 0
-    quarter = claim["occurred_at"] // QUARTER_MICROS
-    way = (claim["method"], claim["rail"], identity.network, identity.asset, claim["exponent"])
-    sums = (1, int(bool(units)), units, 0, fee, worth)
-    article: tuple[Key, Added] | None = None
-    if claim["article"] is not None and units:
-        article = article_key(from_micros(claim["occurred_at"]), claim["article"], currency), (1, worth)
-    return Plain(units, ((quarter, *way, currency, exponent), sums), article)
+    brought = worth.units if units else 0
+    occurred_at, article = row["occurred_at"], row["article"]
+    key = (
+        *(occurred_at // QUARTER_MICROS, row["method"], row["rail"], row["network"], row["asset"], row["exponent"]),
+        *(worth.currency, worth.exponent),
+    )
+    of_article: tuple[Key, Added] | None = None
+    if article is not None and units:
+        of_article = article_key(from_micros(occurred_at), article, worth.currency), (1, brought)
+    return Plain(units, (key, (1, int(bool(units)), units, 0, fee, brought)), of_article)
