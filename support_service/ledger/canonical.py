@@ -49,7 +49,7 @@ from support_service.ledger.errors import BadRecord
 
 # Under which a claim keeps what is said of a line of a bank's account.
 OF_LINE = "bank"
-_PERSONAL = re.compile(r'(?<!\\)"personal":"([0-9a-f]{64})"')
+_PERSONAL = re.compile(r'"personal":"([0-9a-f]{64})(?=")')
 
 # Stands for the money of a claim that names no person, and so is written alike whatever it is about.
 _NOBODYS = Identity("", "-", "", Direction.IN, "-")
@@ -177,8 +177,10 @@ def _read_word(held: dict[str, Any]) -> Word:
 
 def personal_digest(text: str) -> str | None:
     """Find which personal data a stored claim names."""
-    # Inside a text every quotation mark stands behind a backslash, so this is the key and nothing else.
+    # Inside a text every quotation mark stands behind a backslash: what stands behind none is the key and nothing else.
     named = _PERSONAL.search(text)
+    while named is not None and text[max(named.start() - 1, 0) : named.start()] == "\\":
+        named = _PERSONAL.search(text, named.end())
     return None if named is None else named[1]
 
 

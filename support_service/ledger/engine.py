@@ -67,6 +67,11 @@ class Database:
         return self._url.render_as_string(hide_password=True)
 
     @property
+    def address(self) -> str:
+        """The URL with its password, for another process of ours: it belongs into no text for people."""
+        return self._url.render_as_string(hide_password=False)
+
+    @property
     def is_sqlite(self) -> bool:
         """Tell whether this is the embedded database."""
         return self._file is not None

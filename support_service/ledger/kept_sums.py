@@ -1,6 +1,7 @@
 """Sums that accept keeps in tables: what a report changed is added to them in the report's own transaction."""
 
 from collections.abc import Mapping, Sequence
+from operator import add as plus
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
@@ -75,4 +76,4 @@ def add(sums: dict[Key, Added], key: Key, added: Added, sign: int = 1) -> None:
     """Add to one of some sums, or with sign -1 take it off."""
     held = sums.get(key)
     moved = added if sign == 1 else tuple(-one for one in added)
-    sums[key] = moved if held is None else tuple(map(sum, zip(held, moved, strict=True)))
+    sums[key] = moved if held is None else tuple(map(plus, held, moved))

@@ -186,19 +186,24 @@ class KeptPeople:
         self._bodies = dict(known or {})
         fresh = {digest for digest in {*asked, *self._chosen.values()} if digest and digest not in self._bodies}
         self._bodies |= personal_by_digest(tx, sorted(fresh))
+        self._read_already: dict[str, Personal] = {}
 
     def of(self, told: Told) -> list[Personal]:
         """Read them; where neither the money nor the choice tells an e-mail, with the newest that was told before."""
-        chosen = self._chosen.get(told.row["intent"] or "")
-        people = [self._read(told.row["personal_digest"]), self._read(chosen)]
-        if not any(map(email_of, people)):
+        near = {told.row["personal_digest"], self._chosen.get(told.row["intent"] or "")}
+        people = [self._read(digest) for digest in near if digest]
+        others = [digest for digest in told.said if digest not in near]
+        if others and not any(map(email_of, people)):
             # The last word about a payment need not tell to whom its receipt went; an earlier one may.
-            mail = next((mail for digest in told.said if (mail := email_of(self._read(digest)))), None)
+            mail = next((mail for digest in others if (mail := email_of(self._read(digest)))), None)
             people += [] if mail is None else [Personal(party=dumps({"email": mail}))]
         return people
 
-    def _read(self, digest: str | None) -> Personal:
-        return read_personal(self._bodies.get(digest or ""))
+    def _read(self, digest: str) -> Personal:
+        found = self._read_already.get(digest)
+        if found is None:
+            found = self._read_already[digest] = read_personal(self._bodies.get(digest))
+        return found
 
 
 def _intents(told: Iterable[Told]) -> list[str]:

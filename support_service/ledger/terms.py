@@ -8,7 +8,7 @@ data alone, and a trigger takes them with these; no other sign sorts behind "~".
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 
 from support_service.giving import Personal
@@ -33,6 +33,8 @@ _SIGNS = {"₴": "uah", "грн": "uah", "€": "eur", "$": "usd", "£": "gbp", 
 
 def folded(text: str) -> str:
     """Write a text so that what people take for one word is one text: case, width and apostrophes do not matter."""
+    if text.isascii():
+        return text.lower().replace("'", "").replace("`", "")
     found = unicodedata.normalize("NFKC", text).casefold()
     for sign in _APOSTROPHES:
         found = found.replace(sign, "")
@@ -47,23 +49,23 @@ def terms_of(row: Values, people: Iterable[Personal]) -> frozenset[str]:
     """Name everything that a gift is found by, from its row in the table of donations and what is kept of people."""
     if row["state"] is None:
         return frozenset()
-    amount = plain_units(row["units"], row["exponent"])
+    amount = plain_units(int(row["units"]), row["exponent"])
     found = {f"{AMOUNT}{amount} {_few(row['asset'])}"}
     tx, locator = row["tx"], row["locator"]
     # A place inside a transaction is found by the transaction.
-    facts = [tx, None if tx and locator.startswith(tx) else locator, row["support_code"]]
-    found.update(FACT + folded(text)[:TERM_CHARS_MAX] for text in facts if text)
+    for text in (tx, None if tx and locator.startswith(tx) else locator, row["support_code"]):
+        if text:
+            found.add(FACT + folded(text)[:TERM_CHARS_MAX])
     if row["address"]:
         found.add(FACT + _few(row["address"])[:TERM_CHARS_MAX])
-    found.update(FACT + text for text in _article_terms(row["article"]))
+    if row["article"]:
+        found.update([FACT + text for text in _article_terms(row["article"])])
     for personal in people:
-        found.update(PERSON + text for text in _person_terms(personal))
+        found.update([PERSON + text for text in _person_terms(personal)])
     return frozenset(found)
 
 
-def _article_terms(article: str | None) -> set[str]:
-    if not article:
-        return set()
+def _article_terms(article: str) -> set[str]:
     address = _SCHEME.sub("", folded(article)).rstrip("/")
     last = address.partition("?")[0].rpartition("/")[2]
     return {address[:TERM_CHARS_MAX], *words_of(last)}
@@ -71,33 +73,47 @@ def _article_terms(article: str | None) -> set[str]:
 
 def _person_terms(personal: Personal) -> set[str]:
     texts = [text for text in (personal.payer, personal.message, personal.note) if text]
-    found: set[str] = set()
-    for text in [*texts, *_strings(personal.party)]:
-        plain_text = folded(text)
-        if "@" in plain_text:
-            found |= {mail[:TERM_CHARS_MAX] for mail in _MAIL.findall(plain_text)}
-            plain_text = _MAIL.sub(" ", plain_text)
-        found |= set(words_of(plain_text))
+    if personal.party:
+        texts += _strings(personal.party)
+    # Read in one go, as nearly all people write little; else text by text, until there are enough.
+    found = _words_in("\n".join(texts)) if texts else set[str]()
+    if len(found) < WORDS_MAX:
+        return found
+    found = set()
+    for text in texts:
+        found |= _words_in(text)
         if len(found) >= WORDS_MAX:
             break
-    return set(sorted(found)[:WORDS_MAX]) if len(found) > WORDS_MAX else found
+    return set(sorted(found)[:WORDS_MAX])
+
+
+def _words_in(text: str) -> set[str]:
+    found: set[str] = set()
+    plain_text = folded(text)
+    if "@" in plain_text:
+        found = {mail[:TERM_CHARS_MAX] for mail in _MAIL.findall(plain_text)}
+        plain_text = _MAIL.sub(" ", plain_text)
+    found.update(words_of(plain_text))
+    return found
 
 
 def email_of(personal: Personal) -> str | None:
     """Tell the e-mail that somebody gave; None where none is kept."""
-    held = json.loads(personal.party) if personal.party else {}
+    if not personal.party:
+        return None
+    held = json.loads(personal.party)
     told = held.get("email") if isinstance(held, dict) else None
     return told if isinstance(told, str) else None
 
 
-def _strings(party: str | None) -> Iterator[str]:
-    held = json.loads(party) if party else {}
-    yield from (str(text) for text in held.values() if isinstance(text, str)) if isinstance(held, dict) else ()
+def _strings(party: str) -> list[str]:
+    held = json.loads(party)
+    return [text for text in held.values() if isinstance(text, str) and text] if isinstance(held, dict) else []
 
 
-def words_of(text: str) -> Iterator[str]:
+def words_of(text: str) -> list[str]:
     """Cut a folded text into its words; single letters are none."""
-    return (word[:TERM_CHARS_MAX] for word in _WORD.findall(text) if len(word) >= WORD_CHARS_MIN)
+    return [word[:TERM_CHARS_MAX] for word in _WORD.findall(text) if len(word) >= WORD_CHARS_MIN]
 
 
 def read_asked(asked: str, *, with_people: bool) -> list[list[tuple[str, bool]]]:

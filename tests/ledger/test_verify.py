@@ -15,6 +15,7 @@ from support_service.giving import Direction, HeldBalance, Kind, Personal, State
 from support_service.ledger import Head, Ledger, sum_tables, tables
 from support_service.ledger.canonical import chain_hash
 from support_service.ledger.engine import Database
+from support_service.ledger.verify import cores as verify_cores
 from support_service.ledger.verify import donations as verify_donations
 from support_service.ledger.verify import postings as verify_postings
 from support_service.ledger.verify import reports as verify_reports
@@ -260,9 +261,55 @@ def test_chunks_of_any_size_find_the_same(ledger: Ledger, monkeypatch: pytest.Mo
     fill(ledger)
     for module in (verify_reports, verify_donations, verify_postings):
         monkeypatch.setattr(module, "CHUNK_ROWS", rows)
+    monkeypatch.setattr(verify_cores, "GIFTS_PER_PART", rows + 1)
     progress: list[tuple[int, int]] = []
     assert ledger.verify(lambda done, of: progress.append((done, of))) == []
     assert progress == sorted(progress) and progress[-1][0] == progress[-1][1]
+
+
+def test_a_row_that_is_missing_at_the_edge_of_a_part_is_missed(
+    books: str, forge: Forge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify_cores, "GIFTS_PER_PART", 2)
+    for row in rows_of(books, tables.donation):
+        assert forge(f"DELETE FROM donation WHERE id = {row['id']}"), row["id"]
+
+
+FORGED_EVERYWHERE = (
+    "UPDATE report SET source = 'x' WHERE number = 3",
+    "UPDATE observation SET part = 'x' WHERE id = 2",
+    "UPDATE donation SET units = '7' WHERE id IN (1, 4)",
+    "UPDATE posting SET units = '7' WHERE posting_number = 2 AND leg = 1",
+    "UPDATE total SET count = count + 1",
+    "UPDATE quarter_total SET gifts = gifts + 1",
+    "DELETE FROM told_balance",
+    "DELETE FROM search_term WHERE donation_id = 5",
+    "INSERT INTO known_line (number, locator, account, ref, memo) VALUES (1, 'r9', 'UA1', 'x', '')",
+)
+
+
+def test_all_cores_find_what_one_finds(sqlite_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fill(Ledger(sqlite_url))
+    forged = tmp_path / "forged.db"
+    monkeypatch.setattr(verify_cores, "GIFTS_PER_PART", 2)
+    alone = _forged_copy(sqlite_url.removeprefix("sqlite:///"), forged, FORGED_EVERYWHERE)
+    _on_two_cores(monkeypatch)
+    progress: list[tuple[int, int]] = []
+    assert Ledger(f"sqlite:///{forged}").verify(lambda done, of: progress.append((done, of))) == alone
+    assert progress == sorted(progress) and progress[-1][0] == progress[-1][1]
+    assert len(alone) > len(FORGED_EVERYWHERE)
+
+
+def test_a_large_ledger_that_is_sound_is_so_on_all_cores(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(ledger)
+    _on_two_cores(monkeypatch)
+    assert ledger.verify() == []
+
+
+def _on_two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a small ledger be checked as a large one is: by processes of their own."""
+    monkeypatch.setattr(verify_cores, "GIFTS_FOR_PROCESSES_MIN", 1)
+    monkeypatch.setattr(verify_cores, "cores", lambda: 2)
 
 
 def test_writers_may_go_on_while_the_ledger_is_verified(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

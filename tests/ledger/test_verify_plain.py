@@ -1,5 +1,6 @@
 """Verify's short way for plain gifts says what the fold of everything says, and holds every field that it holds."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,13 +25,14 @@ from support_service.giving import (
     ValueClaim,
     value_part,
 )
-from support_service.ledger import canonical
+from support_service.ledger import canonical, tables
 from support_service.ledger.columns import to_micros
+from support_service.ledger.errors import BadRecord
 from support_service.ledger.postings import postings_for
 from support_service.ledger.rows import StoredObservation, believed, donation_values, identity_values, no_values
 from support_service.ledger.verify.donations import check_donation, is_plain
 from support_service.ledger.verify.parts import VerifyMoment
-from support_service.ledger.verify.plain import ClaimAsStored
+from support_service.ledger.verify.plain import CLAIMED, DERIVED, ClaimAsStored
 
 NOON = datetime(2026, 3, 29, 0, 59, 59, 999_999, tzinfo=UTC)
 NEWEST = 9
@@ -152,6 +154,45 @@ def test_a_gift_that_one_payment_tells_of_goes_the_short_way() -> None:
         _assert_each_change_is_noticed(row, kept, legs)
 
 
+def test_a_claim_that_is_written_in_another_way_does_not_go_the_short_way() -> None:
+    identity = Identity("", "EUR", "", Direction.IN, "pi_1")
+    claim = PaymentClaim(State.CONFIRMED, Kind.DONATION, "stripe", "stripe", 12_50, 2, NOON, fee_units=30, article="a")
+    value = _stored(2, 2, identity, value_part(12_50), ValueClaim("UAH", 2, 500_00, "41.6", "nbu", NOON))
+    kept = [_stored(1, 1, identity, PAYMENT_PART, claim), value]
+    row, legs, said = _row(identity, kept), _legs(identity, kept), _said(kept)
+    for place, one in enumerate(said):
+        held = json.loads(one.claim)
+        for other in (
+            *(f"{one.claim} ", f" {one.claim}", one.claim.replace(":", ": ", 1), one.claim + one.claim, one.claim[:-1]),
+            canonical.dumps({**held, "more": 1}),
+            json.dumps(dict(reversed(held.items())), separators=(",", ":")),
+            *(canonical.dumps({key: told for key, told in held.items() if key != left_out}) for left_out in held),
+            *(canonical.dumps({**held, key: None}) for key in held if held[key] is not None),
+            *(canonical.dumps({**held, key: str(held[key])}) for key in held if isinstance(held[key], int)),
+            *(canonical.dumps({**held, key: f"0{held[key]}"}) for key in held),
+            *(canonical.dumps({**held, key: [held[key]]}) for key in held),
+        ):
+            changed = [*said[:place], one._replace(claim=other), *said[place + 1 :]]
+            assert not is_plain(row, changed, legs, _moment()), other
+            # Nor where the row has taken over what was said of its value.
+            worth = other if place == 1 else row["value"]
+            assert not is_plain({**row, "value": worth}, changed, legs, _moment()) or _is_value(other), other
+
+
+def _is_value(text: str) -> bool:
+    """Tell whether this is, letter for letter, what a value would be stored as."""
+    try:
+        claim = canonical.read_claim(text)
+    except BadRecord:
+        return False
+    return isinstance(claim, ValueClaim) and canonical.value_text(claim) == text
+
+
+def test_every_column_of_a_gift_is_held_by_the_short_way() -> None:
+    by_identity = {"id", "network", "asset", "address", "direction", "locator"}
+    assert {*CLAIMED, *DERIVED} == set(tables.donation.c.keys()) - by_identity
+
+
 def _assert_each_change_is_noticed(row: dict[str, Any], kept: list[StoredObservation], legs: list[Any]) -> None:
     said = _said(kept)
     for name in set(row) - {"id"}:
@@ -166,9 +207,9 @@ def _assert_each_change_is_noticed(row: dict[str, Any], kept: list[StoredObserva
     assert not is_plain(row, said, [*legs, (1, "assets:x", "", "EUR", "1")], _moment())
     for place, one in enumerate(said):
         for changed_said in (
-            replace(one, part="x"),
-            replace(one, claim="{}"),
-            replace(one, claim="["),
+            one._replace(part="x"),
+            one._replace(claim="{}"),
+            one._replace(claim="["),
             said[place - 1],
         ):
             if changed_said != one:

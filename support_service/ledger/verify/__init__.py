@@ -33,19 +33,12 @@ from support_service.ledger.tables import (
     total,
     waiting_claim,
 )
-from support_service.ledger.verify.aliases import check_names
-from support_service.ledger.verify.donations import check_donations
-from support_service.ledger.verify.lines import check_lines
-from support_service.ledger.verify.parts import VerifyMoment, raw
-from support_service.ledger.verify.postings import check_postings
-from support_service.ledger.verify.reports import check_reports
+from support_service.ledger.verify.cores import check_parts
+from support_service.ledger.verify.parts import PROBLEMS_MAX, VerifyMoment, raw, stored
 from support_service.ledger.verify.search import check_term_count
 from support_service.ledger.verify.since import check_since
 
 TellProgress: TypeAlias = Callable[[int, int], None]
-
-# A person mends the first few; a ledger that is all wrong would fill the memory with lines.
-PROBLEMS_MAX = 1_000
 
 APPEND_ONLY = (report, observation, posting, alias, waiting_claim, told_balance)
 # What a line is known by, and who told it, is only ever added, too; they belong to no report.
@@ -82,11 +75,7 @@ def _problems(database: Database, on_progress: TellProgress, since: Head | None)
     if since is not None:
         yield from check_since(database, moment, since)
         return
-    yield from check_reports(database, moment)
-    yield from check_donations(database, moment)
-    yield from check_postings(database, moment)
-    yield from check_names(database, moment)
-    yield from check_lines(database)
+    yield from check_parts(database, moment)
     yield from _check_counts(moment)
     yield from _check_totals(moment)
     yield from _check_sums(moment)
@@ -103,7 +92,7 @@ def _moment(tx: Connection, on_progress: TellProgress) -> VerifyMoment:
         donations_count=_count(tx, donation),
         last_posting=tx.execute(_LAST_POSTING).scalar_one(),
         rows={table.name: _count(tx, table) for table in APPEND_ONLY},
-        totals={tuple(row[:5]): (row[5], row[6]) for row in tx.execute(_TOTALS)},
+        totals={row[:5]: row[5:] for row in stored(tx, _TOTALS)},
         kept={kept.table.name: _sums(tx, kept) for kept in (QUARTERS, DAYS, ARTICLES)},
         steps={row.source: row.step for row in tx.execute(_STEPS)},
     )
@@ -194,8 +183,8 @@ def _unlike(moment: VerifyMoment, kept: KeptSums, sums: dict[Key, Added]) -> Ite
 
 def _sums(tx: Connection, kept: KeptSums) -> dict[tuple[str, ...], tuple[str, ...]]:
     width = len(kept.key_names)
-    rows = tx.execute(select(*(raw(column) for column in kept.table.c)))
-    return {tuple(row[:width]): tuple(row[width:]) for row in rows}
+    asked = select(*(raw(column) for column in kept.table.c))
+    return {row[:width]: row[width:] for row in stored(tx, asked)}
 
 
 def _check_cursors(moment: VerifyMoment) -> Iterator[str]:

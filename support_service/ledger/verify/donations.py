@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, RowMapping, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, select
 
 from support_service.giving import Donation, Identity
 from support_service.ledger.accept.write import total_key
@@ -26,8 +27,8 @@ from support_service.ledger.rows import (
     no_values,
 )
 from support_service.ledger.search import Told
-from support_service.ledger.tables import donation, observation, posting, report
-from support_service.ledger.verify.parts import CHUNK_ROWS, VerifyMoment, as_stored, raw_units
+from support_service.ledger.tables import donation
+from support_service.ledger.verify.parts import CHUNK_ROWS, VerifyMoment, as_stored, raw_units, stored, stored_of
 from support_service.ledger.verify.plain import ClaimAsStored, plain
 from support_service.ledger.verify.reports import check_personal, kept_apart
 from support_service.ledger.verify.search import check_terms
@@ -35,12 +36,16 @@ from support_service.ledger.verify.search import check_terms
 Booked: TypeAlias = tuple[int, str, str, str, str]
 
 
-def check_donations(database: Database, moment: VerifyMoment) -> Iterator[str]:
-    """Fold every donation anew; rows that came after the start are left to the next check."""
-    after = 0
-    while after < moment.donations_count:
+def check_donations(
+    database: Database, moment: VerifyMoment, *, after: int = 0, until: int | None = None
+) -> Iterator[str]:
+    """Fold every donation anew; rows that came after the start are left to the next check.
+
+    after, until: only those whose numbers lie between these, the first of them left out.
+    """
+    while after < (moment.donations_count if until is None else until):
         with database.read() as tx:
-            rows = _rows(tx, after)
+            rows = _rows(tx, after, until)
             problems = list(check_chunk(tx, rows, moment))
         yield from problems
         for expected, row in enumerate(rows, after + 1):
@@ -53,43 +58,44 @@ def check_donations(database: Database, moment: VerifyMoment) -> Iterator[str]:
         after = rows[-1]["id"]
 
 
-_COLUMNS = [raw_units(column) for column in donation.c]
-_LEG = ("donation_id", "report_number", "account", "network", "asset", "units")
-_LEGS = (
-    select(*(raw_units(posting.c[name]) for name in _LEG))
-    .where(posting.c.donation_id.in_(bindparam("ids", expanding=True)))
-    .order_by(posting.c.posting_number, posting.c.leg)
+COLUMNS = [raw_units(column) for column in donation.c]
+# Put in order here: a database that is asked for an order may walk all rows for it.
+_LEGS = """SELECT donation_id, posting_number, leg, report_number, account, network, asset, CAST(units AS TEXT)
+    FROM posting WHERE donation_id IN ({keys})"""
+_SAID = """SELECT donation_id, id, part, claim, report_number, accepted_at
+    FROM observation JOIN report ON number = report_number WHERE donation_id IN ({keys})"""
+_ORDER = itemgetter(1, 2)
+NUMBER_MAX = (1 << 63) - 1
+_ROWS = (
+    select(*COLUMNS)
+    .where(donation.c.id > bindparam("after"), donation.c.id <= bindparam("until"))
+    .order_by(donation.c.id)
+    .limit(bindparam("chunk"))
 )
 
-_SAID = (
-    select(*(observation.c[name] for name in ("donation_id", "part", "claim", "report_number")), report.c.accepted_at)
-    .join(report, report.c.number == observation.c.report_number)
-    .where(observation.c.donation_id.in_(bindparam("ids", expanding=True)))
-    .order_by(observation.c.id)
-)
-_ROWS = select(*_COLUMNS).where(donation.c.id > bindparam("after")).order_by(donation.c.id).limit(bindparam("chunk"))
+
+def _rows(tx: Connection, after: int, until: int | None) -> list[Values]:
+    return read_rows(tx, _ROWS, after=after, until=NUMBER_MAX if until is None else until, chunk=CHUNK_ROWS)
 
 
-def _rows(tx: Connection, after: int) -> list[RowMapping]:
-    return list(tx.execute(_ROWS, {"after": after, "chunk": CHUNK_ROWS}).mappings().all())
+def read_rows(tx: Connection, asked: Select[*tuple[Any, ...]], **parameters: object) -> list[Values]:
+    """Read rows of all COLUMNS."""
+    names = donation.c.keys()
+    return [dict(zip(names, row, strict=True)) for row in stored(tx, asked, **parameters)]
 
 
-def check_chunk(tx: Connection, found: Sequence[RowMapping], moment: VerifyMoment) -> Iterator[str]:
+def check_chunk(tx: Connection, rows: Sequence[Values], moment: VerifyMoment) -> Iterator[str]:
     """Fold some donations anew."""
-    # Each column is asked for several times: a plain mapping costs a fraction of the driver's.
-    rows: list[Values] = [dict(row) for row in found]
     ids = [row["id"] for row in rows]
     legs: dict[int, list[Booked]] = {number: [] for number in ids}
-    for number, *leg in tx.execute(_LEGS, {"ids": ids}).all():
-        legs[number].append(tuple(leg))
-    named: dict[str, str] = {}
-    said: dict[int, tuple[str, ...]] = {}
+    for leg in sorted(stored_of(tx, _LEGS, ids), key=_ORDER):
+        legs[leg[0]].append(leg[3:])
     told = _told(tx, ids)
     folded = [row for row in rows if not is_plain(row, told[row["id"]], legs[row["id"]], moment)]
     stories = _histories(tx, [row["id"] for row in folded])
-    for row in rows:
-        said[row["id"]] = digests_in(one.claim for one in reversed(told[row["id"]]))
-        named |= dict.fromkeys(said[row["id"]], f"donation {row['id']} ({row['ref']})")
+    said = {row["id"]: (row["personal_digest"],) if row["personal_digest"] else () for row in rows}
+    said |= {row["id"]: digests_in(one.claim for one in reversed(told[row["id"]])) for row in folded}
+    named = {digest: f"donation {row['id']} ({row['ref']})" for row in rows for digest in said[row["id"]]}
     for row in folded:
         name = f"donation {row['id']} ({row['ref']})"
         if (kept := stories.get(row["id"])) is None:
@@ -107,8 +113,8 @@ def check_chunk(tx: Connection, found: Sequence[RowMapping], moment: VerifyMomen
 def _told(tx: Connection, ids: list[int]) -> dict[int, list[ClaimAsStored]]:
     """Read what was said of these donations as it stands there, oldest first."""
     found: dict[int, list[ClaimAsStored]] = {number: [] for number in ids}
-    for number, *one in tx.execute(_SAID, {"ids": ids}).all():
-        found[number].append(ClaimAsStored(*one))
+    for row in sorted(stored_of(tx, _SAID, ids), key=itemgetter(1)):
+        found[row[0]].append(ClaimAsStored._make(row[2:]))
     return found
 
 

@@ -1,29 +1,50 @@
 """Verify, the short way: a confirmed gift of which one payment tells, and at most one value of it.
 
-Nearly every gift is one. The short way says that all of it holds, or nothing: whatever it does not expect is folded by
-the rules of everything else, which alone say what is wrong.
+Nearly every gift is one. The claim that must have been made is written from the row, and held against the claim that
+was made letter for letter: nothing is read that could be read in two ways. The short way says that all of it holds, or
+nothing: whatever it does not expect is folded by the rules of everything else, which alone say what is wrong.
 """
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import re
+from collections.abc import Sequence
+from json.encoder import encode_basestring as quoted
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from support_service.giving import PAYMENT_PART, Direction, Flag, Identity, is_split_off, value_part
 from support_service.ledger.article_totals import article_key
-from support_service.ledger.canonical import OF_LINE, personal_digest
+from support_service.ledger.canonical import OF_LINE
 from support_service.ledger.columns import from_micros
 from support_service.ledger.kept_sums import Added, Key
 from support_service.ledger.quarters import QUARTER_MICROS
-from support_service.ledger.rows import Values, identity_of
+from support_service.ledger.rows import Values
 
+_IN = str(Direction.IN)
 _FLAGS = frozenset(map(str, Flag))
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+# As `canonical.value_text` writes it: its currency, exponent and units.
+_VALUE = re.compile(
+    r'\{"at":-?(?:0|[1-9][0-9]*),"currency":"([A-Za-z0-9]+)","exponent":(0|[1-9][0-9]*),"is":"value",'
+    r'"rate":"[^"\\\x00-\x1f]*","source":"[^"\\\x00-\x1f]*","units":"(0|[1-9][0-9]*)"\}'
+)
+
+# The columns that a payment's claim says, in the order in which it is written.
+CLAIMED = (
+    *("article", "bank_class", "booking_date", "bank_rule", "block_hash", "block_height", "exponent", "fee_units"),
+    *("flags", "intent", "method", "occurred_at", "personal_digest", "rail", "support_code", "tx", "units"),
+)
 # What other parts than a payment and its value would fill.
 _EMPTY = ("withheld_units", "open_parts", "match", "link", "linked_to", "split", "stand")
+# The columns that follow from what was said and when.
+DERIVED = (
+    *("ref", "state", "kind", "counted_units", "refunded_units", "net_units"),
+    *("seen_at", "confirmed_at", "last_report", "value", *_EMPTY),
+)
+_NOTHING = (None,) * len(_EMPTY)
+_claimed, _derived = itemgetter(*CLAIMED), itemgetter(*DERIVED)
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimAsStored:
+class ClaimAsStored(NamedTuple):
     """One stored observation: its part, the text of its claim, its report, and when that was accepted."""
 
     part: str
@@ -32,8 +53,7 @@ class ClaimAsStored:
     accepted_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
+class Plain(NamedTuple):
     """A gift all of which holds: what it counts, and the sums in which it does."""
 
     units: int
@@ -41,35 +61,42 @@ class Plain:
     article: tuple[Key, Added] | None
 
 
+class _Worth(NamedTuple):
+    """What a gift was worth; currency "": nobody said."""
+
+    currency: str = ""
+    exponent: int = 0
+    units: int = 0
+
+
 def plain(
     row: Values, said: Sequence[ClaimAsStored], legs: Sequence[tuple[Any, ...]], *, last_report: int
 ) -> Plain | None:
     """Hold a row and its postings against what was said; None: not such a gift, or something of it does not hold."""
-    is_few = 0 < len(said) <= 2 and row["direction"] == Direction.IN
-    if not is_few or any(one.report_number > last_report for one in said):
+    if not 0 < len(said) <= 2 or row["direction"] != _IN:
         return None
-    identity = identity_of(row)
-    payment, others = said[0], said[1:]
-    if others and payment.part != PAYMENT_PART:
-        payment, others = others[0], said[:1]
+    payment, other = said[0], said[-1] if len(said) == 2 else None
+    if other is not None and payment.part != PAYMENT_PART:
+        payment, other = other, payment
+    numbers, times = [one.report_number for one in said], [one.accepted_at for one in said]
+    newest = max(numbers)
+    if payment.part != PAYMENT_PART or newest > last_report:
+        return None
     try:
-        claim = json.loads(payment.claim)
-        value: Mapping[str, Any] = json.loads(others[0].claim) if others else {}
-        units = _units(claim["units"])
-        is_plain = payment.part == PAYMENT_PART and _is_plain(claim, identity)
-        if not is_plain or (others and not _is_value(value, others[0].part, units)):
+        identity = Identity(row["network"], row["asset"], row["address"], Direction.IN, row["locator"])
+        units = _units(row["units"])
+        fee = None if row["fee_units"] is None else _units(row["fee_units"])
+        worth = _Worth() if other is None else _worth(other, units)
+        expected = (
+            *(identity.ref, "confirmed", "donation", row["units"], "0", None if fee is None else str(units - fee)),
+            *(min(times), payment.accepted_at, newest, other and other.claim, *_NOTHING),
+        )
+        if payment.claim != _claim_text(row) or _derived(row) != expected or is_split_off(identity):
             return None
-        fee = None if claim["fee_units"] is None else _units(claim["fee_units"])
-        expected = _expected(payment, claim, units, fee)
-        expected["seen_at"] = min(one.accepted_at for one in said)
-        expected["last_report"] = max(one.report_number for one in said)
-        expected["value"] = others[0].claim if others else None
-        if row["ref"] != identity.ref or {name: row[name] for name in expected} != expected:
+        if list(legs) != _legs(payment.report_number, row, units=units, fee=fee or 0):
             return None
-        if list(legs) != _legs(payment.report_number, claim, identity, units=units, fee=fee or 0):
-            return None
-        return _plain(claim, identity, value, units=units, fee=fee or 0)
-    except (KeyError, TypeError, ValueError, AttributeError):
+        return _plain(row, worth, units=units, fee=fee or 0)
+    except (AttributeError, TypeError, ValueError):
         return None
 
 
@@ -80,74 +107,70 @@ def _units(text: object) -> int:
     return units
 
 
-def _is_plain(claim: Mapping[str, Any], identity: Identity) -> bool:
-    flags = claim["flags"]
+def _worth(told: ClaimAsStored, units: int) -> _Worth:
+    found = _VALUE.fullmatch(told.claim)
+    if found is None or told.part != value_part(units):
+        raise ValueError("no value of it")
+    return _Worth(found[1], int(found[2]), int(found[3]))
+
+
+def _claim_text(row: Values) -> str:
+    """Write the claim that leads to this row, as `canonical.claim_text` does; what leads to none raises or differs."""
+    article, line_class, day, rule, block_hash, height, exponent, fee, flags, *others = _claimed(row)
+    intent, method, occurred_at, digest, rail, code, tx, units = others
+    are_numbers = type(exponent) is type(occurred_at) is int and (height is None or type(height) is int)
+    if not are_numbers or not (digest is None or _DIGEST.fullmatch(digest)):
+        raise ValueError("not as payments are claimed")
+    line, chosen = "", ""
+    if line_class is not None:
+        line = f'"{OF_LINE}":{{"class":{quoted(line_class)},"day":{_text(day)},"rule":{quoted(rule)}}},'
+    elif rule is not None or day is not None:
+        raise ValueError("half a line of a bank")
+    if intent is not None:
+        chosen = f'"intent":{quoted(intent)},'
     return (
-        (claim["is"], claim["state"], claim["kind"]) == ("payment", "confirmed", "donation")
-        and type(claim["exponent"]) is int
-        and type(claim["occurred_at"]) is int
-        and (not flags or (set(flags) <= _FLAGS and flags == sorted(set(flags))))
-        and not is_split_off(identity)
+        f'{{"article":{_text(article)},{line}"block_hash":{_text(block_hash)},'
+        f'"block_height":{"null" if height is None else height},"exponent":{exponent},"fee_units":{_text(fee)},'
+        f'"flags":[{_marks(flags)}],{chosen}"is":"payment","kind":"donation","method":{quoted(method)},'
+        f'"occurred_at":{occurred_at},"personal":{_text(digest)},"rail":{quoted(rail)},"state":"confirmed",'
+        f'"support_code":{_text(code)},"tx":{_text(tx)},"units":{quoted(units)}}}'
     )
 
 
-def _is_value(value: Mapping[str, Any], part: str, units: int) -> bool:
-    return (
-        value["is"] == "value"
-        and part == value_part(units)
-        and _units(value["units"]) >= 0
-        and type(value["exponent"]) is int
-        and isinstance(value["currency"], str)
-    )
+def _text(text: str | None) -> str:
+    return "null" if text is None else quoted(text)
 
 
-def _expected(payment: ClaimAsStored, claim: Mapping[str, Any], units: int, fee: int | None) -> dict[str, Any]:
-    line = claim.get(OF_LINE) or {}
-    expected: dict[str, Any] = {name: claim[name] for name in _AS_SAID}
-    expected |= dict.fromkeys(_EMPTY)
-    return expected | {
-        "units": claim["units"],
-        "counted_units": claim["units"],
-        "refunded_units": "0",
-        "fee_units": claim["fee_units"],
-        "net_units": None if fee is None else str(units - fee),
-        "flags": " ".join(claim["flags"]),
-        "personal_digest": personal_digest(payment.claim),
-        "confirmed_at": payment.accepted_at,
-        "intent": claim.get("intent"),
-        "bank_class": line.get("class"),
-        "bank_rule": line.get("rule"),
-        "booking_date": line.get("day"),
-    }
+def _marks(flags: str) -> str:
+    if flags == "":
+        return ""
+    marks = flags.split(" ")
+    if not set(marks) <= _FLAGS or marks != sorted(set(marks)):
+        raise ValueError("no flags")
+    return ",".join(map(quoted, marks))
 
 
-_AS_SAID = (
-    *("state", "kind", "rail", "method", "exponent", "occurred_at"),
-    *("block_height", "block_hash", "tx", "article", "support_code"),
-)
-
-
-def _legs(number: int, claim: Mapping[str, Any], identity: Identity, *, units: int, fee: int) -> list[tuple[Any, ...]]:
+def _legs(number: int, row: Values, *, units: int, fee: int) -> list[tuple[Any, ...]]:
     """Book it as `postings.book` does: what we hold, what the processor keeps, what was given."""
-    method = claim["method"]
-    place = f"assets:{claim['rail']}:{identity.network or method}"
-    moved = {
-        f"{place}:{identity.address}" if identity.address else place: units - fee,
-        f"expenses:fees:{method}": fee,
-        f"income:donations:{method}": -units,
-    }
-    where = (identity.network, identity.asset)
-    return [(number, account, *where, str(change)) for account, change in sorted(moved.items()) if change]
+    method, network, asset, address = row["method"], row["network"], row["asset"], row["address"]
+    place = f"assets:{row['rail']}:{network or method}"
+    moved = [
+        (f"{place}:{address}" if address else place, units - fee),
+        (f"expenses:fees:{method}", fee),
+        (f"income:donations:{method}", -units),
+    ]
+    return [(number, account, network, asset, str(change)) for account, change in moved if change]
 
 
-def _plain(claim: Mapping[str, Any], identity: Identity, value: Mapping[str, Any], *, units: int, fee: int) -> Plain:
-    currency, exponent = (value["currency"], value["exponent"]) if value else ("", 0)
+def _plain(row: Values, worth: _Worth, *, units: int, fee: int) -> Plain:
     # As much of its value as of the gift counts: all of it.
-    worth = int(value["units"]) if value and units else 0
-    quarter = claim["occurred_at"] // QUARTER_MICROS
-    way = (claim["method"], claim["rail"], identity.network, identity.asset, claim["exponent"])
-    sums = (1, int(bool(units)), units, 0, fee, worth)
-    article: tuple[Key, Added] | None = None
-    if claim["article"] is not None and units:
-        article = article_key(from_micros(claim["occurred_at"]), claim["article"], currency), (1, worth)
-    return Plain(units, ((quarter, *way, currency, exponent), sums), article)
+    brought = worth.units if units else 0
+    occurred_at, article = row["occurred_at"], row["article"]
+    key = (
+        *(occurred_at // QUARTER_MICROS, row["method"], row["rail"], row["network"], row["asset"], row["exponent"]),
+        *(worth.currency, worth.exponent),
+    )
+    of_article: tuple[Key, Added] | None = None
+    if article is not None and units:
+        of_article = article_key(from_micros(occurred_at), article, worth.currency), (1, brought)
+    return Plain(units, (key, (1, int(bool(units)), units, 0, fee, brought)), of_article)

@@ -1,20 +1,22 @@
 """Verify, first part: the chain of reports, and the stored observations against what the reports say."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from json.encoder import encode_basestring as quoted
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, RowMapping, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
 from support_service.ledger import canonical
 from support_service.ledger.engine import Database
-from support_service.ledger.rows import in_chunks
-from support_service.ledger.tables import donation, observation, personal_data, report
-from support_service.ledger.verify.parts import CHUNK_ROWS, VerifyMoment
+from support_service.ledger.rows import Values, in_chunks
+from support_service.ledger.tables import donation, observation, report
+from support_service.ledger.verify.parts import CHUNK_ROWS, VerifyMoment, stored, stored_of
 
-# The number of a stored observation, and all that it says as it stands there.
-Said: TypeAlias = list[tuple[int, Sequence[Any]]]
+# The number of a stored observation, its report, and all that it says as it stands there.
+Said: TypeAlias = list[tuple[Any, ...]]
 
 FIRST_HASH = "0" * 64
 
@@ -32,9 +34,7 @@ _OBSERVATIONS = (
     .where(observation.c.report_number > bindparam("after"), observation.c.report_number <= bindparam("until"))
     .order_by(observation.c.id)
 )
-_KEPT_APART = select(personal_data.c.digest, personal_data.c.body).where(
-    personal_data.c.digest.in_(bindparam("digests", expanding=True)), personal_data.c.kind == bindparam("of_kind")
-)
+_KEPT_APART = "SELECT digest, body FROM personal_data WHERE digest IN ({{keys}}) AND kind = '{kind}'"
 
 
 @dataclass(slots=True)
@@ -55,15 +55,13 @@ def check_reports(database: Database, moment: VerifyMoment, link: ChainWalk | No
             rows = _reports(tx, after, moment.last_report)
             # A gap must not hide the observations of the reports that are missing in it.
             until = rows[-1]["number"] if len(rows) == CHUNK_ROWS else moment.last_report
-            stored = _observations(tx, after, until)
+            told = _observations(tx, after, until)
             problems = list(_check_raws(tx, rows))
         yield from problems
         for row in rows:
             yield from _check_link(row, link)
-            yield from _check_report(row, stored.pop(row["number"], []), moment, link)
-        yield from (
-            f"observation {one[0][0]} is of report {number}, which is missing" for number, one in stored.items()
-        )
+            yield from _check_report(row, told.pop(row["number"], []), moment, link)
+        yield from (f"observation {one[0][0]} is of report {number}, which is missing" for number, one in told.items())
         yield from (f"report {number} is missing" for number in range(link.number + 1, until + 1))
         link.number = until
         moment.progress(until - after)
@@ -71,19 +69,21 @@ def check_reports(database: Database, moment: VerifyMoment, link: ChainWalk | No
         yield f"the chain does not end with the hash it should end with: report {moment.last_report} is another one"
 
 
-def _reports(tx: Connection, after: int, last: int) -> list[RowMapping]:
-    return list(tx.execute(_REPORTS, {"after": after, "last": last, "chunk": CHUNK_ROWS}).mappings().all())
+def _reports(tx: Connection, after: int, last: int) -> list[Values]:
+    names = report.c.keys()
+    rows = stored(tx, _REPORTS, after=after, last=last, chunk=CHUNK_ROWS)
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _observations(tx: Connection, after: int, until: int) -> dict[int, Said]:
-    """Read stored observations by report, each with its number."""
-    found: dict[int, Said] = {}
-    for number, report_number, *said in tx.execute(_OBSERVATIONS, {"after": after, "until": until}).all():
-        found.setdefault(report_number, []).append((number, said))
+    """Read stored observations by report."""
+    found: defaultdict[int, Said] = defaultdict(list)
+    for one in stored(tx, _OBSERVATIONS, after=after, until=until):
+        found[one[1]].append(one)
     return found
 
 
-def _check_link(row: RowMapping, link: ChainWalk) -> Iterator[str]:
+def _check_link(row: Values, link: ChainWalk) -> Iterator[str]:
     number = row["number"]
     yield from (f"report {missing} is missing" for missing in range(link.number + 1, number))
     if row["previous_hash"] != link.hash:
@@ -93,15 +93,15 @@ def _check_link(row: RowMapping, link: ChainWalk) -> Iterator[str]:
     link.number, link.hash = number, row["hash"]
 
 
-def _check_report(row: RowMapping, stored: Said, moment: VerifyMoment, link: ChainWalk) -> Iterator[str]:
+def _check_report(row: Values, kept: Said, moment: VerifyMoment, link: ChainWalk) -> Iterator[str]:
     number = row["number"]
     moment.reach("report in chain", 1)
-    moment.reach("observation of report", len(stored))
-    for place, _ in stored:
+    moment.reach("observation of report", len(kept))
+    for place, *_ in kept:
         if place != link.observation_id + 1:
             yield f"observation {place} of report {number} stands where {link.observation_id + 1} should"
         link.observation_id = place
-    text, are_told = _without(row["body"], stored)
+    text, are_told = _without(row["body"], kept)
     try:
         body = json.loads(text)
         columns = {"number": number, "source": row["source"], "key": row["key"], "raw": row["raw_digest"]}
@@ -115,28 +115,32 @@ def _check_report(row: RowMapping, stored: Said, moment: VerifyMoment, link: Cha
     except (KeyError, TypeError, ValueError):
         yield f"report {number} cannot be read: its body is damaged"
         return
-    if told != ([] if are_told else [said for _, said in stored]):
+    if told != ([] if are_told else [list(said) for _, _, *said in kept]):
         yield f"report {number}: the observations stored are not those it claims"
 
 
-def _without(body: str, stored: Said) -> tuple[str, bool]:
+def _without(body: str, kept: Said) -> tuple[str, bool]:
     """Cut the stored observations out of a body that has them word for word, and tell whether it did.
 
     To look for them as text costs a third of reading them. Inside of a text the quotation marks of the key stand behind
     backslashes, and the key is there once: so it is the body's own.
     """
     begin = '"observations":['
-    if not stored or body.count(begin) != 1:
+    if not kept or body.count(begin) != 1:
         return body, False
-    told = begin + ",".join(_text(said) for _, said in stored) + "]"
+    try:
+        told = begin + ",".join(map(_text, kept)) + "]"
+    except TypeError:
+        return body, False  # something is stored that is no text
     before, found, behind = body.partition(told)
     return (f"{before}{begin}]{behind}", True) if found else (body, False)
 
 
-def _text(said: Sequence[Any]) -> str:
-    claim, part, major, minor, *identity = said
-    named = f'"identity":{canonical.dumps(identity)},"part":{canonical.dumps(part)},"rank":[{major},{minor}]'
-    return f'{{"claim":{claim},{named}}}'
+def _text(one: tuple[Any, ...]) -> str:
+    """Write an observation as `canonical.observation_text` does."""
+    _, _, claim, part, major, minor, *identity = one
+    named = ",".join(map(quoted, identity))
+    return f'{{"claim":{claim},"identity":[{named}],"part":{quoted(part)},"rank":[{major},{minor}]}}'
 
 
 def _said(one: dict[str, Any]) -> list[Any]:
@@ -146,7 +150,7 @@ def _said(one: dict[str, Any]) -> list[Any]:
     return [canonical.dumps(one["claim"]), one["part"], *one["rank"], *one["identity"]]
 
 
-def _check_raws(tx: Connection, rows: list[RowMapping]) -> Iterator[str]:
+def _check_raws(tx: Connection, rows: list[Values]) -> Iterator[str]:
     """See that raw messages are what came, or were erased on purpose."""
     wanted = {row["raw_digest"]: row["number"] for row in rows if row["raw_digest"] is not None}
     held = kept_apart(tx, "raw", wanted)
@@ -157,7 +161,7 @@ def kept_apart(tx: Connection, kind: str, wanted: Iterable[str]) -> dict[str, st
     """Read erasable data of one kind: digest -> body, None where erased."""
     held: dict[str, str | None] = {}
     for chunk in in_chunks(sorted(wanted)):
-        held |= {row.digest: row.body for row in tx.execute(_KEPT_APART, {"digests": chunk, "of_kind": kind}).all()}
+        held |= dict(stored_of(tx, _KEPT_APART.format(kind=kind), chunk))
     return held
 
 

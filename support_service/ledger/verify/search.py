@@ -2,20 +2,20 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from sqlalchemy import Connection, bindparam, func, literal_column, select
+from sqlalchemy import Connection, func, select
 
 from support_service.ledger.engine import Database
 from support_service.ledger.rows import in_chunks
 from support_service.ledger.search import KeptPeople, Told
 from support_service.ledger.tables import head, search_term
 from support_service.ledger.terms import PERSON, terms_of
-from support_service.ledger.verify.parts import VerifyMoment
+from support_service.ledger.verify.parts import VerifyMoment, stored_of
 
-_FOUND = select(search_term.c.term, search_term.c.donation_id).where(
-    search_term.c.donation_id.between(bindparam("first"), bindparam("last"))
+_OF_PEOPLE = f"""SELECT term, donation_id FROM search_term
+    WHERE donation_id IN ({{keys}}) AND term >= '{PERSON}'"""  # noqa: S608 - our own sign alone
+_OF_TERMS = (
+    "SELECT term, donation_id FROM search_term WHERE donation_id BETWEEN {first} AND {last} AND term IN ({{keys}})"
 )
-_OF_PEOPLE = _FOUND.where(search_term.c.term >= literal_column(f"'{PERSON}'"))
-_OF_TERMS = _FOUND.where(search_term.c.term.in_(bindparam("terms", expanding=True)))
 _NEWEST, _COUNT = select(head.c.number), select(func.count()).select_from(search_term)
 
 
@@ -27,21 +27,21 @@ def check_terms(
     expected: dict[int, frozenset[str]] = {}
     for one in findable:
         try:
-            whole = {**one.row, "units": int(one.row["units"] or 0)}
-            expected[whole["id"]] = terms_of(whole, people.of(one))
+            expected[one.row["id"]] = terms_of(one.row, people.of(one))
         except (ValueError, TypeError, AssertionError, KeyError):
             continue  # damaged, and told of as that
     if not expected:
         return
     moment.terms += sum(map(len, expected.values()))
     held: dict[int, set[str]] = {number: set() for number in expected}
-    here = {"first": min(expected), "last": max(expected)}
     # A person's words are looked for from the gift's side: none may be left that nothing says any more.
-    told = [*tx.execute(_OF_PEOPLE, here).all()]
+    told = stored_of(tx, _OF_PEOPLE, list(expected))
+    of_terms = _OF_TERMS.format(first=min(expected), last=max(expected))
     for chunk in in_chunks(sorted({term for terms in expected.values() for term in terms if term < PERSON})):
-        told += tx.execute(_OF_TERMS, {**here, "terms": chunk}).all()
+        told += stored_of(tx, of_terms, chunk)
     for term, number in told:
-        held.setdefault(number, set()).add(term)
+        if number in held:
+            held[number].add(term)
     for row in (one.row for one in findable):
         if row["id"] in expected and held[row["id"]] != expected[row["id"]]:
             yield f"donation {row['id']} ({row['ref']}) is not found by what it says: its search terms are others"

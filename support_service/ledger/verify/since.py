@@ -13,9 +13,9 @@ from support_service.ledger.engine import Database
 from support_service.ledger.queries import Head
 from support_service.ledger.tables import donation, observation, posting, report
 from support_service.ledger.verify.aliases import check_names
-from support_service.ledger.verify.donations import check_chunk
+from support_service.ledger.verify.donations import COLUMNS, check_chunk, read_rows
 from support_service.ledger.verify.lines import check_lines
-from support_service.ledger.verify.parts import CHUNK_ROWS, VerifyMoment, raw, raw_units
+from support_service.ledger.verify.parts import CHUNK_ROWS, VerifyMoment, raw
 from support_service.ledger.verify.postings import check_postings
 from support_service.ledger.verify.reports import ChainWalk, check_reports
 
@@ -47,11 +47,11 @@ def check_since(database: Database, moment: VerifyMoment, since: Head) -> Iterat
 def _check_touched(database: Database, moment: VerifyMoment, since: Head) -> Iterator[str]:
     after = 0
     while True:
-        asked = select(*(raw_units(column) for column in donation.c))
+        asked = select(*COLUMNS)
         asked = asked.where(donation.c.last_report > since.number, donation.c.id > after)
         with database.read() as tx:
-            rows = tx.execute(asked.order_by(donation.c.id).limit(CHUNK_ROWS)).mappings().all()
-            problems = list(check_chunk(tx, list(rows), moment)) if rows else []
+            rows = read_rows(tx, asked.order_by(donation.c.id).limit(CHUNK_ROWS))
+            problems = list(check_chunk(tx, rows, moment)) if rows else []
         yield from problems
         if not rows:
             return
