@@ -94,7 +94,7 @@ def test_a_card_gift_from_the_article_takes_two_taps_to_the_processors_page(
 ) -> None:
     article = serve(create_sample_app(calm_town.origin, "Militarnyi", "uk"))
     page = visit(size=PHONE).page
-    page.goto(article, wait_until="networkidle")
+    page.goto(article)
     page.click("support-block .amount >> text=200 >> nth=0")
     page.wait_for_url(f"{calm_town.origin}/card?**")
     page.click("form.confirm .button")
@@ -191,7 +191,7 @@ def test_every_page_on_the_way_is_calm(
 
 def check_calm(visitor: Visitor, address: str, size: tuple[int, int]) -> None:
     page = visitor.page
-    page.goto(address, wait_until="networkidle")
+    page.goto(address)
     assert page.evaluate("document.documentElement.scrollWidth") == size[0], f"{address} sticks out sideways"
     assert barriers(page) == []
 

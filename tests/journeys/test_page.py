@@ -45,14 +45,16 @@ def origin(app: Flask, serve: Serve) -> str:
 
 
 def open_page(visitor: Visitor, address: str) -> Page:
-    visitor.page.goto(address, wait_until="networkidle")
+    visitor.page.goto(address)
     return visitor.page
 
 
 @pytest.mark.parametrize(("size", "theme", "lang"), LOOKS)
 def test_the_page_is_calm_everywhere(origin: str, visit: Visit, size: tuple[int, int], theme: str, lang: str) -> None:
     visitor = visit(size=size, theme=theme)
-    page = open_page(visitor, f"{origin}/support?lang={lang}&article=https://example.com/{'long-' * 60}")
+    page = visitor.page
+    address = f"{origin}/support?lang={lang}&article=https://example.com/{'long-' * 60}"
+    page.goto(address, wait_until="networkidle")
     assert page.evaluate("document.documentElement.scrollWidth") == size[0], "nothing sticks out sideways"
     assert visitor.complaints == []
     assert {re.match(r"https?://[^/]+", url).group() for url in visitor.requests} == {origin}  # type: ignore[union-attr]
@@ -258,7 +260,7 @@ def test_printed_it_is_one_sheet_with_every_number_every_code_and_the_address(
 
 def test_large_text_and_close_zoom_push_nothing_out(origin: str, visit: Visit) -> None:
     page = visit(size=WIDE_PHONE).page
-    page.goto(f"{origin}/support?amount=200", wait_until="networkidle")
+    page.goto(f"{origin}/support?amount=200")
     page.evaluate("document.documentElement.style.fontSize = '200%'")
     assert page.evaluate("document.documentElement.scrollWidth") == WIDE_PHONE[0]
     # 1280 px at 400 %.
@@ -323,7 +325,7 @@ def test_the_page_with_all_five_codes_is_light(origin: str, visit: Visit) -> Non
     sizes: list[int] = []
     session.on("Network.loadingFinished", lambda event: sizes.append(int(event["encodedDataLength"])))
     session.send("Network.enable")
-    open_page(visitor, f"{origin}/support")
+    visitor.page.goto(f"{origin}/support", wait_until="networkidle")
     assert len(sizes) >= 4, "page, style, script, totals"
     assert sum(sizes) <= LOADED_BYTES_MAX
     plain = visitor.context.request.get(f"{origin}/support", headers={"Accept-Encoding": "gzip"}).body()

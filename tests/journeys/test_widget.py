@@ -96,7 +96,7 @@ def test_the_block_leads_to_our_page_with_the_article(
 ) -> None:
     article = serve(create_sample_app(support, "Militarnyi", "uk"), article_port)
     page = visit().page
-    page.goto(article, wait_until="networkidle")
+    page.goto(article)
     page.click(f"{BLOCK} .go")
     page.wait_for_url(f"{support}/**")
     title = "Майстерня, у якій дрони дістають друге життя"
@@ -120,7 +120,7 @@ def test_a_gift_from_the_article_takes_two_taps(
         taps.append(target)
         page.click(target)
 
-    page.goto(article, wait_until="networkidle")
+    page.goto(article)
     tap(f"{BLOCK} summary")
     tap(f"{BLOCK} .way button")
     page.wait_for_function("navigator.clipboard.readText().then(text => text === '5169335101647408')")
@@ -143,7 +143,7 @@ def test_numbers_copy_and_code_are_in_place_and_nothing_is_asked_for_before(
     article = serve(create_sample_app(support, "Militarnyi", "en"), article_port)
     visitor = visit(size=PHONE)
     page = visitor.page
-    page.goto(article, wait_until="networkidle")
+    page.goto(article)
     asked = [url for url in visitor.requests if url.startswith(support)]
     assert asked == [f"{support}/widget.js"]
     box = page.locator(BLOCK).bounding_box()
@@ -168,7 +168,7 @@ def test_folded_on_a_phone_the_block_is_low_and_its_sums_stand_on_one_line(
     support = serve_support(tmp_path, serve, article_port, changes=NBU)
     article = serve(create_sample_app(support, "Militarnyi", lang), article_port)
     page = visit(size=PHONE, font=font).page
-    page.goto(article, wait_until="networkidle")
+    page.goto(article)
     for width, height_max in ((320, 400), (360, 360), (390, 310)):
         page.set_viewport_size({"width": width, "height": 800})
         tops = page.eval_on_selector_all(f"{BLOCK} .amount", "all => all.map(one => one.getBoundingClientRect().top)")
@@ -181,7 +181,7 @@ def test_folded_on_a_phone_the_block_is_low_and_its_sums_stand_on_one_line(
 def test_the_block_lies_open_on_a_desk(support: str, article_port: int, serve: Serve, visit: Visit) -> None:
     article = serve(create_sample_app(support, "Militarnyi", "uk"), article_port)
     page = visit(size=DESKTOP).page
-    page.goto(article, wait_until="networkidle")
+    page.goto(article)
     assert page.locator(f"{BLOCK} >> text=UA04 3052 9900 0002 6007 0150 2878 3").is_visible()
 
 
@@ -267,7 +267,7 @@ def test_an_article_that_cannot_be_is_left_out_of_the_link(
 ) -> None:
     body = f'<support-block article="{article}"></support-block><script src="{support}/widget.js"></script>'
     page = visit().page
-    page.goto(serve_page(serve, body, policy=f"script-src {support}"), wait_until="networkidle")
+    page.goto(serve_page(serve, body, policy=f"script-src {support}"))
     link = page.get_attribute(f"{BLOCK} .go", "href") or ""
     assert "article" not in parse_qs(urlsplit(link).query)
 
@@ -275,7 +275,7 @@ def test_an_article_that_cannot_be_is_left_out_of_the_link(
 def test_changed_attributes_are_heard(support: str, serve: Serve, visit: Visit) -> None:
     body = f'<support-block lang="uk"></support-block><script src="{support}/widget.js"></script>'
     page = visit().page
-    page.goto(serve_page(serve, body, policy=f"script-src {support}"), wait_until="networkidle")
+    page.goto(serve_page(serve, body, policy=f"script-src {support}"))
     page.evaluate("document.querySelector('support-block').lang = 'en'")
     assert page.inner_text(f"{BLOCK} h2") == "Support our work"
     page.evaluate("document.querySelector('support-block').lang = 'fr'")
@@ -286,7 +286,7 @@ def test_a_demo_block_says_that_it_is_one(tmp_path: Path, serve: Serve, visit: V
     support = serve_support(tmp_path, serve, article_port, is_demo=True)
     article = serve(create_sample_app(support, "Militarnyi", "uk"), article_port)
     page = visit().page
-    page.goto(article, wait_until="networkidle")
+    page.goto(article)
     assert "Демонстрація. Не надсилайте гроші." in page.inner_text(BLOCK)
 
 
