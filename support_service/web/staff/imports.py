@@ -33,6 +33,7 @@ from support_service.web.guard import login_required
 from support_service.web.service import service
 from support_service.web.staff.entry import form_nonce, new_nonce
 from support_service.web.staff.filter import read_number, word
+from support_service.web.staff.words import TIERS
 
 blueprint = Blueprint("imports", __name__)
 
@@ -114,6 +115,7 @@ def look(number: str) -> str:
         plain=_plain,
         told=TOLD.get(request.args.get("told", "")),
         problems_max=PROBLEMS_SHOWN_MAX,
+        tiers=TIERS,
     )
 
 

@@ -22,6 +22,10 @@ TITLES = {
     Why.CODE: Phrase("Which code was meant?"),
     Why.PAYER: Phrase("This account gave before: the same reader?"),
 }
+# Where the title does not say it.
+REASONS = {
+    Why.SUGGESTED: Phrase("The only announced gift of this sum that has not come, and the only line that fits it."),
+}
 DONE = Phrase("Kept. It can be changed again below; the history keeps every word.")
 
 
@@ -35,6 +39,7 @@ def lines() -> str:
         "staff/inbox.html",
         lines=found,
         titles=TITLES,
+        reasons=REASONS,
         waiting=len(at.books.inbox()),
         classes={one.donation.identity.ref: offered_classes(one.donation) for one in found if one.why is Why.REVIEW},
         seen={one.donation.identity.ref: match_seen(one.donation) for one in found},

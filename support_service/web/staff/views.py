@@ -51,7 +51,7 @@ from support_service.web.staff.filter import NAMES, Filter, choices, read_filter
 from support_service.web.staff.manual_gift import may_withdraw
 from support_service.web.staff.sign_in import FILE_AGAIN, FORM_TOO_OLD, SESSION_ENDED, TYPED_WAITS, login_page
 from support_service.web.staff.sums import by_asset, count_on_the_way
-from support_service.web.staff.words import FLAG_WORDS, exact, grouped, plan_word, rfc3339, tell, word_for
+from support_service.web.staff.words import FLAG_WORDS, exact, grouped, match_reason, plan_word, rfc3339, tell, word_for
 
 log = logging.getLogger(__name__)
 
@@ -156,6 +156,7 @@ def teach_templates(state: BlueprintSetupState) -> None:
     state.app.add_template_filter(lambda day: format_date(day, "LLLL y").capitalize(), "month_name")
     state.app.add_template_filter(short_address)
     state.app.add_template_filter(lambda value: say(word_for(value)), "word")
+    state.app.add_template_filter(match_reason)
     state.app.add_template_filter(rfc3339)
     state.app.add_template_filter(say_plan, "plan_word")
 

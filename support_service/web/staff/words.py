@@ -25,6 +25,7 @@ from support_service.giving import (
     ValueClaim,
     Word,
 )
+from support_service.giving.codes import Tier
 from support_service.giving.words import KIND_WORDS, STATE_WORDS
 from support_service.money import Asset, Money, plain
 
@@ -55,12 +56,13 @@ _GROUP_SPACE = "\u202f"
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
-    """One line of the history: the sentence, and the observation it tells of."""
+    """One line of the history: the sentence, and the observation it tells of; because: why we think so."""
 
     sentence: Phrase
     observed: Observed
     state: State | None
     note: str | None = None
+    because: Phrase | None = None
 
 
 def word_for(value: str) -> Phrase:
@@ -121,7 +123,8 @@ def tell(history: Iterable[Observed], exponent: int, decimal_sign: str = ".") ->
             case ValueClaim() as claim:
                 lines.append(HistoryLine(_value(claim, write), observed, None))
             case MatchClaim() | ClassClaim() | LinkClaim() | SplitClaim() | StandClaim() | HoldsClaim() as claim:
-                lines.append(HistoryLine(_said(claim), observed, None))
+                because = match_reason(claim) if isinstance(claim, MatchClaim) and claim.support_code else None
+                lines.append(HistoryLine(_said(claim), observed, None, because=because))
             case _ as other:
                 assert_never(other)
     return lines
@@ -158,13 +161,49 @@ def _fee(units: int, write: Write) -> Phrase:
     return Phrase("The processor kept a fee of %(amount)s", amount)
 
 
+# By the word that a match keeps how its code was read.
+TIERS = {
+    Tier.EXACT: Phrase("the code stands in what was written with the money"),
+    Tier.LOOSE: Phrase(
+        "the code stands in what was written with the money, in letters that look or sound like its own"
+    ),
+    Tier.SLIDING: Phrase("the code stands in what was written with the money, run together with other words"),
+}
+# What a match keeps as its reason, behind its code -> the same for people.
+_REASONS = {
+    **{f"read {tier}": words for tier, words in TIERS.items()},
+    "typed": Phrase("the code was typed with the gift"),
+    "is the same": Phrase("the same code was typed when it was booked by hand"),
+    "the bank's reference is the same": Phrase("it was booked by hand under the same reference of the bank"),
+    "a person says so": Phrase("a person says so"),
+    "this account gave by it before, and a person agreed": Phrase(
+        "this account gave by it before, and a person agreed"
+    ),
+    "the only announced gift of this sum, and a person agreed": Phrase(
+        "the only announced gift of this sum, and a person agreed"
+    ),
+    "signed by the wallet that sent it": Phrase("the wallet that sent it signed for it"),
+    "came in exactly the sum that the gift was told apart by": Phrase(
+        "it came in exactly the sum that this gift was told apart by"
+    ),
+}
+
+
+def match_reason(claim: MatchClaim) -> Phrase:
+    """Say for people why a gift is taken for a reader's; what we know no words for is said as it is kept."""
+    if claim.by == "reference":
+        return Phrase("the code is the payment's own reference")
+    code = claim.support_code or "-"
+    kept = claim.reason.removeprefix(f"code {code}").replace(f" {code}", "").lstrip(", ")
+    return _REASONS.get(kept) or Phrase("%(reason)s", (("reason", claim.reason),))
+
+
 def _match(claim: MatchClaim) -> Phrase:
-    values = (("code", claim.support_code or ""), ("reason", claim.reason))
     if claim.by == "hint":
-        return Phrase("What may be a code, for a person to see: %(reason)s", values)
+        return Phrase("What may be a code, for a person to see: %(reason)s", (("reason", claim.reason),))
     if claim.support_code is None:
-        return Phrase("Taken off its reader again", values)
-    return Phrase("Whose gift it is: code %(code)s (%(reason)s)", values)
+        return Phrase("Taken off its reader again")
+    return Phrase("Whose gift it is: code %(code)s", (("code", claim.support_code),))
 
 
 def _link(claim: LinkClaim) -> Phrase:

@@ -23,8 +23,11 @@ from tests.rails.bank.vectors import FOLDER, files
 WANTED = WantedStatement(account="UA043808050000026009999000303")
 MEMORY_BYTES_MAX = 100 * 2**20
 SECONDS_MAX = 20
-# Seconds here, minutes for every format in `make campaign`.
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "25"))
+# So few each time. In `make campaign` every parser is asked again and again for FUZZ_SECONDS of the clock, here once.
+EXAMPLES = 25
+FUZZ_SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
+# A parser that is asked less often hangs.
+EXAMPLES_PER_SECOND_MIN = 5
 SEEDS = {name: (FOLDER / name).read_bytes() for name in files(refused=False)}
 
 
@@ -98,35 +101,83 @@ def test_a_hostile_file_is_refused_in_bounded_time_and_memory(make: Callable[[],
     assert peak < MEMORY_BYTES_MAX
 
 
+few = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+NOISE = st.binary(max_size=400) | st.text(max_size=400).map(str.encode)
+CHANGES = st.lists(st.tuples(st.integers(0, 10**6), st.binary(max_size=3), st.integers(0, 40)), max_size=6)
+IN_A_SHEET = st.tuples(st.integers(0, 10**6), st.binary(max_size=4), st.integers(0, 20))
+SHEETS = [name for name in SEEDS if name.endswith("xlsx")]
+
+
+def parser_of(name: str) -> str:
+    return name.partition("/")[0]
+
+
+def damaged(name: str, changes: list[tuple[int, bytes, int]]) -> bytes:
+    data = SEEDS[name]
+    for place, put, dropped in changes:
+        at = place % (len(data) + 1)
+        data = data[:at] + put + data[at + dropped :]
+    return data
+
+
+def damaged_inside(name: str, change: tuple[int, bytes, int]) -> bytes:
+    """The archive is whole, one of its members is not."""
+    place, put, member = change
+    with zipfile.ZipFile(FOLDER / name) as archive:
+        members = [(one, archive.read(one)) for one in archive.namelist()]
+    chosen, data = members[member % len(members)]
+    at = place % (len(data) + 1)
+    members[member % len(members)] = (chosen, data[:at] + put + data[at + len(put) :])
+    return spreadsheet(*members)
+
+
 @pytest.mark.parametrize("key", [one.key for one in FORMATS])
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.binary(max_size=400) | st.text(max_size=400).map(str.encode))
+@few
+@given(data=NOISE)
 def test_noise_is_refused_or_read(key: str, data: bytes) -> None:
     for named in (key, ""):
         assert outcome(data, named)
 
 
 @pytest.mark.parametrize("name", SEEDS)
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-@given(changes=st.lists(st.tuples(st.integers(0, 10**6), st.binary(max_size=3), st.integers(0, 40)), max_size=6))
+@few
+@given(changes=CHANGES)
 def test_a_damaged_statement_is_refused_or_read(name: str, changes: list[tuple[int, bytes, int]]) -> None:
-    data = SEEDS[name]
-    for place, put, dropped in changes:
-        at = place % (len(data) + 1)
-        data = data[:at] + put + data[at + dropped :]
-    for key in (name.partition("/")[0], ""):
+    data = damaged(name, changes)
+    for key in (parser_of(name), ""):
         assert outcome(data, key)
 
 
-@pytest.mark.parametrize("name", [name for name in SEEDS if name.endswith("xlsx")])
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-@given(place=st.integers(0, 10**6), put=st.binary(max_size=4), member=st.integers(0, 20))
-def test_a_damaged_sheet_inside_a_whole_archive_is_refused_or_read(
-    name: str, place: int, put: bytes, member: int
+@pytest.mark.parametrize("name", SHEETS)
+@few
+@given(change=IN_A_SHEET)
+def test_a_damaged_sheet_inside_a_whole_archive_is_refused_or_read(name: str, change: tuple[int, bytes, int]) -> None:
+    assert outcome(damaged_inside(name, change), parser_of(name))
+
+
+@pytest.mark.parametrize("key", [one.key for one in FORMATS])
+def test_a_parser_stands_whatever_it_is_asked_until_its_time_is_over(
+    key: str, record_property: Callable[[str, object], None]
 ) -> None:
-    with zipfile.ZipFile(FOLDER / name) as archive:
-        members = [(one, archive.read(one)) for one in archive.namelist()]
-    chosen, data = members[member % len(members)]
-    at = place % (len(data) + 1)
-    members[member % len(members)] = (chosen, data[:at] + put + data[at + len(put) :])
-    assert outcome(spreadsheet(*members), "privatbank")
+    statements = [name for name in SEEDS if parser_of(name) == key]
+    sheets = [name for name in SHEETS if parser_of(name) == key]
+    drawn = NOISE | st.builds(damaged, st.sampled_from(statements), CHANGES)
+    if sheets:
+        drawn |= st.builds(damaged_inside, st.sampled_from(sheets), IN_A_SHEET)
+    asked = 0
+
+    @few
+    @given(data=drawn)
+    def ask(data: bytes) -> None:
+        nonlocal asked
+        asked += 1
+        began = time.monotonic()
+        assert outcome(data, key)
+        assert time.monotonic() - began < SECONDS_MAX
+
+    began = time.monotonic()
+    ask()
+    while time.monotonic() - began < FUZZ_SECONDS:
+        ask()
+    record_property("asked", asked)
+    assert asked >= EXAMPLES_PER_SECOND_MIN * FUZZ_SECONDS, f"only {asked} in {FUZZ_SECONDS} s"

@@ -14,7 +14,7 @@ from support_service.rails.bank.settings import BankChoices
 from tests.fixtures.staff import House, Visitor, build_house
 from tests.fixtures.statements import gift_units
 from tests.rails.bank.vectors import FOLDER, read_vector, told
-from tests.web.staff.test_links import ACCOUNT, rows
+from tests.web.staff.test_links import ACCOUNT, CODE, issue, rows
 
 NAME = "camt053/v02-plain.xml"
 TABLE = "Date;Amount;Purpose;Reference\n2026-05-20;250.00;help;RB1\n2026-05-21;100.00;help;RB2\n"
@@ -55,6 +55,15 @@ def test_a_file_is_looked_at_first_and_booked_by_one_button_once(house: House) -
     assert visitor.send(late).status_code == 409
     assert "new 2, known 0, changed 0, refused 0" in visitor.get("/staff/imports").text
     assert "new 0, known 2" in visitor.get(book(visitor, TABLE.encode())).text
+
+
+def test_a_preview_says_why_a_line_is_taken_for_a_readers(house: House) -> None:
+    issue(house)
+    visitor = house.person()
+    table = f"Date;Amount;Purpose;Reference\n2026-05-20;250.00;дякую {CODE};RB1\n2026-05-21;9.00;help;RB2\n"
+    page = bring(visitor, table.encode()).headers["Location"]
+    for lang, why in (("uk", "код є в призначенні платежу"), ("en", "the code stands in what was written")):
+        assert visitor.get(page, lang=lang).text.count(why) == 1
 
 
 def test_a_camt_file_shows_that_its_balances_close(house: House) -> None:

@@ -133,11 +133,16 @@ def test_a_match_is_undone_by_one_click_and_the_file_brings_it_not_back(house: H
     visitor = house.person()
     bring(house, f"2026-05-21;250.00;дякую {CODE};RB1")
     page = f"/staff/donations/{row(house, ACCOUNT)['id']}"
+    for lang, why in (("uk", "код є в призначенні платежу"), ("en", "the code stands in what was written")):
+        seen = visitor.get(page, lang=lang).text
+        assert seen.count(why) == 2, "beside the code, and in the history"
+        assert "read exact" not in seen
     assert visitor.fill(page, form="/match", code="").status_code == 303
     bring(house, f"2026-05-21;250.00;дякую {CODE};RB1")
     assert row(house, ACCOUNT)["support_code"] is None
     assert visitor.fill(page, form="/match", code=CODE).status_code == 303
     assert (row(house, ACCOUNT)["support_code"], row(house, ACCOUNT)["matched_by"]) == (CODE, "staff")
+    assert "так сказала людина" in visitor.get(page, lang="uk").text
     assert gift_units(rows(house)) == 25_000
 
 
