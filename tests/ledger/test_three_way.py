@@ -1,9 +1,12 @@
 """A month against those who tell of money: payouts of processors, lines of the bank, chains; each difference named."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 
 from support_service.giving import (
     CLASS_PART,
@@ -217,3 +220,30 @@ def test_a_line_that_waits_for_people_is_no_difference_of_sums(ledger: Ledger) -
     assert differences(ledger) == [] and of_may(ledger).unmatched == 0
     ledger.accept(pushed("2", word, source="staff:a@example.org"))
     assert differences(ledger) == [] and of_may(ledger).unmatched == 1
+
+
+def test_gifts_by_bank_that_are_nobodys_are_those_of_the_month_alone(ledger: Ledger) -> None:
+    edges = (MAY - timedelta(microseconds=1), MAY, JUNE - timedelta(microseconds=1), JUNE)
+    lines = [line_of(f"r{place}", 100_00, occurred_at=moment) for place, moment in enumerate(edges)]
+    named = line_of("r9", 100_00, support_code="2A3C-4E62")
+    ledger.accept(pushed("1", *lines, named, in_euro(line_of("r8", 5_00)), source="bank:iban"))
+    assert of_may(ledger).unmatched == 3
+
+
+def test_gifts_by_bank_that_are_nobodys_are_counted_by_an_index_alone(sqlite_url: str) -> None:
+    ledger = Ledger(sqlite_url)
+    ledger.accept(pushed("1", line_of("r1", 100_00), source="bank:iban"))
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, _many: bool) -> None:
+        if "count(" in statement and "support_code IS NULL" in statement:
+            asked.append((statement, values))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    assert of_may(ledger).unmatched == 1
+    event.remove(Engine, "before_cursor_execute", note)
+    ledger.dispose()
+    ((statement, values),) = asked
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as connection:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()
+    assert [row[-1].partition(" (")[0] for row in plan] == ["SEARCH donation USING COVERING INDEX donation_nobodys"]

@@ -117,7 +117,6 @@ def _problems_of(running: Sequence[Future[tuple[list[str], VerifyMoment]]]) -> I
 
 def check_alone(address: str, moment: VerifyMoment, part: VerifyPart) -> tuple[list[str], VerifyMoment]:
     """Check a part in a process of its own: the problems, and what was found on the way."""
-    # What was loaded stays: to look through it for litter again and again took a fifth of the time.
     gc.freeze()
     return list(islice(_check(part, _opened(address), moment), PROBLEMS_MAX + 1)), moment
 
