@@ -175,6 +175,36 @@ def test_a_parameter_is_no_bare_tuple_of_unlike_things() -> None:
     assert not packed, f"give each value its own name, or make a record of them: {sorted(packed)}"
 
 
+# What Flask sends: text, status, headers.
+RESPONSE = "tuple[str, int, dict[str, str]]"
+# Values that are only compared or sorted by, and never taken apart.
+KEYS = {
+    "rails/bitcoin/node_quorum.py: _fact_of",
+    "web/card/checkout.py: _charged",
+    "web/staff/month_sums.py: _order",
+}
+
+
+def test_three_unlike_things_come_back_as_a_record() -> None:
+    packed = {
+        f"{named(path)}: {function.name}"
+        for path in FILES
+        for function in functions(path)
+        if function.returns is not None
+        and _is_packed(function.returns)
+        and ast.unparse(function.returns) != RESPONSE
+        and len(_kinds(function.returns)) > 2
+    }
+    assert packed == KEYS, f"make a record of what they return: {sorted(packed ^ KEYS)}"
+
+
+def _kinds(annotation: ast.expr) -> list[ast.expr]:
+    """The parts of a tuple, which may be None."""
+    kind = annotation.left if isinstance(annotation, ast.BinOp) else annotation
+    assert isinstance(kind, ast.Subscript) and isinstance(kind.slice, ast.Tuple)
+    return kind.slice.elts
+
+
 def _is_packed(annotation: ast.expr) -> bool:
     """Tell of tuple[A, B] with unlike A and B, also where it may be None."""
     kind = annotation.left if isinstance(annotation, ast.BinOp) else annotation

@@ -69,12 +69,12 @@ class Api:
         faults.at_the_door(trouble)
         self._admit(asked)
         form = decoded(asked.query if asked.method in {"GET", "DELETE"} and asked.query else asked.body)
-        path, name, handler = self._find(asked)
+        route = self._find(asked)
         if "stripe-version" in asked.headers:
             # Who names no version is an older client than the schemas that we could check by.
-            self.check(asked.method, path, form)
+            self.check(asked.method, route.path, form)
         fingerprint = json.dumps([asked.method, asked.path, form], sort_keys=True)
-        work = _Work(handler, form, name, asked.path, Caller(request, key), trouble)
+        work = _Work(route.handler, form, route.name, asked.path, Caller(request, key), trouble)
         return self.once.do(
             key,
             fingerprint,
@@ -105,14 +105,23 @@ class Api:
         if version is not None and version not in self.versions:
             raise invalid(f"Invalid Stripe API version: {version}")
 
-    def _find(self, asked: StripeRequest) -> tuple[str, str, Handler]:
+    def _find(self, asked: StripeRequest) -> "_Route":
         for (method, path), handler in self._routes.items():
             pattern = re.sub(r"\\\{[a-z]+\\\}", "([A-Za-z0-9_]+)", re.escape(path))
             match = re.fullmatch(pattern, asked.path)
             if match and method == asked.method:
-                return path, match[1] if match.groups() else "", handler
+                return _Route(path, match[1] if match.groups() else "", handler)
         text = f"Unrecognized request URL ({asked.method}: {asked.path})."
         raise StripeRefusal(404, "invalid_request_error", text)
+
+
+@dataclass(frozen=True)
+class _Route:
+    """What a request asks for: the API's path, the name that stands in it ("" for none), and who answers."""
+
+    path: str
+    name: str
+    handler: Handler
 
 
 @dataclass(frozen=True)

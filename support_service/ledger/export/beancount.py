@@ -39,11 +39,11 @@ def write(exported: Iterable[Exported], people: ForPeople) -> Iterator[bytes]:
         for name, _asset, _amount in entry.legs:
             if name not in accounts.given:
                 lines += [f"{_OPEN_DAY} open {_account(name, accounts)}", f"  name: {_text(name)}"]
-        if entry.price is not None:
-            day, asset, rate, currency = entry.price
-            if priced.get((asset, currency)) != entry.price:
-                lines.append(f"{day} price {_currency(asset, assets)} {rate} {_currency(currency, assets)}")
-            priced[asset, currency] = entry.price
+        if (price := entry.price) is not None:
+            asset, currency = _currency(price.asset, assets), _currency(price.currency, assets)
+            if priced.get((price.asset, price.currency)) != price:
+                lines.append(f"{price.day} price {asset} {price.rate} {currency}")
+            priced[price.asset, price.currency] = price
         lines += _transaction(entry, people)
         lines += [
             f"  {_account(name, accounts)}  {amount} {_currency(asset, assets)}" for name, asset, amount in entry.legs

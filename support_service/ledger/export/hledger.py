@@ -19,12 +19,12 @@ def write(exported: Iterable[Exported], people: ForPeople) -> Iterator[bytes]:
     yield _HEAD.encode()
     for entry in entries(exported, people.zone):
         lines = []
-        if entry.price is not None:
-            day, asset, rate, currency = entry.price
+        if (price := entry.price) is not None:
+            asset, currency = _commodity(price.asset, assets), _commodity(price.currency, assets)
             # Gifts of one day mostly have one price.
-            if priced.get((asset, currency)) != entry.price:
-                lines.append(f"P {day} {_commodity(asset, assets)} {rate} {_commodity(currency, assets)}")
-            priced[asset, currency] = entry.price
+            if priced.get((price.asset, price.currency)) != price:
+                lines.append(f"P {price.day} {asset} {price.rate} {currency}")
+            priced[price.asset, price.currency] = price
         lines += _transaction(entry, people)
         lines += [
             f"    {_account(name, accounts)}  {amount} {_commodity(asset, assets)}"

@@ -20,7 +20,7 @@ _TEXT_CHARS_MAX = 500
 class JournalEntry:
     """One transaction: the day on the publisher's calendar (the bank's own for its lines), and who, what and how much.
 
-    legs are (account, asset, exact amount); price is (day, asset, price of one whole unit, currency), or None.
+    legs are (account, asset, exact amount).
     """
 
     day: date
@@ -30,7 +30,17 @@ class JournalEntry:
     kind: str
     method: str
     legs: tuple[tuple[str, str, str], ...]
-    price: tuple[date, str, str, str] | None
+    price: "JournalPrice | None"
+
+
+@dataclass(frozen=True, slots=True)
+class JournalPrice:
+    """What one whole unit of an asset was worth on a day, as text."""
+
+    day: date
+    asset: str
+    rate: str
+    currency: str
 
 
 def entries(exported: Iterable[Exported], zone: tzinfo) -> Iterator[JournalEntry]:
@@ -66,11 +76,11 @@ def _entry(gift: Donation, zone: tzinfo) -> JournalEntry:
     )
 
 
-def _price(gift: Donation, zone: tzinfo) -> tuple[date, str, str, str] | None:
+def _price(gift: Donation, zone: tzinfo) -> JournalPrice | None:
     value, asset = gift.value, gift.identity.asset
     if value is None or value.currency == asset:
         return None
-    return (value.at.astimezone(zone).date(), asset, value.rate, value.currency)
+    return JournalPrice(value.at.astimezone(zone).date(), asset, value.rate, value.currency)
 
 
 def one_line(text: str) -> str:

@@ -24,7 +24,7 @@ def changed_sum(plan: StripeJson, units: int, assets: Iterable[Asset]) -> dict[s
     The sums that were agreed to so far stay written: an invoice that waits to be charged may still be of the old one.
     """
     try:
-        _, code, _ = priced(plan)
+        code = priced(plan).code
         items = plan["items"]["data"]
         asset = next((one for one in assets if one.code == code), None)
         if len(items) != 1 or asset is None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -52,8 +53,27 @@ def subscription_details(of: StripeJson) -> StripeJson:
     return told if isinstance(told, Mapping) else {}
 
 
-def priced(of: StripeJson) -> tuple[int, str, PlanTerms]:
-    """Read what a plan charges each time, in Stripe's units, its currency, and when it charges.
+@dataclass(frozen=True, slots=True)
+class PlanPrice:
+    """What a plan charges each time, in Stripe's units, its currency's code, and when it charges."""
+
+    units: int
+    code: str
+    terms: PlanTerms
+
+
+@dataclass(frozen=True, slots=True)
+class _ItemPrice:
+    """What one item of a plan charges in all; interval and count are "" and 0 where they are not told."""
+
+    units: int
+    code: str
+    interval: str
+    count: int
+
+
+def priced(of: StripeJson) -> PlanPrice:
+    """Read what a plan charges, and when.
 
     Several prices are one sum only where they are of one currency and come together.
     """
@@ -64,17 +84,16 @@ def priced(of: StripeJson) -> tuple[int, str, PlanTerms]:
     if not all(isinstance(one, Mapping) for one in data):
         raise NotReadable(f"{name(of)} has items of another form")
     prices = [_price(of, item) for item in data]
-    kinds = {(code, interval, count) for _, code, interval, count in prices}
+    kinds = {(price.code, price.interval, price.count) for price in prices}
     if len(kinds) > 1 or items.get("has_more") is True:
         raise NotReadable(f"{name(of)} charges several prices in different currencies or at different times")
     ((code, interval, count),) = kinds
     is_paused = isinstance(of.get("pause_collection"), Mapping) or of.get("status") == "paused"
     terms = PlanTerms(interval, count, _ends_at(of, data[0]), is_paused, _period_end(of, data[0]))
-    return sum(units for units, *_ in prices), code.upper(), terms
+    return PlanPrice(sum(price.units for price in prices), code.upper(), terms)
 
 
-def _price(of: StripeJson, item: StripeJson) -> tuple[int, str, str, int]:
-    """Read one item: units in all, currency, interval and count ("" and 0 where they are not told)."""
+def _price(of: StripeJson, item: StripeJson) -> _ItemPrice:
     price = item.get("price")
     if not isinstance(price, Mapping):
         raise NotReadable(f"{name(of)} has no price")
@@ -83,13 +102,13 @@ def _price(of: StripeJson, item: StripeJson) -> tuple[int, str, str, int]:
         raise NotReadable(f"{name(of)} charges a part of the smallest unit: {each}")
     recurring = price.get("recurring")
     if recurring is None:
-        return int(each), currency(price), "", 0
+        return _ItemPrice(int(each), currency(price), "", 0)
     if not isinstance(recurring, Mapping) or recurring.get("interval") not in INTERVALS:
         raise NotReadable(f"{name(of)} does not say when it charges")
     count = whole({"interval_count": 1, **recurring}, "interval_count")
     if not 0 < count <= INTERVALS_MAX:
         raise NotReadable(f"{name(of)} does not say how often it charges")
-    return int(each), currency(price), str(recurring["interval"]), count
+    return _ItemPrice(int(each), currency(price), str(recurring["interval"]), count)
 
 
 def _unit_amount(price: StripeJson) -> Decimal:

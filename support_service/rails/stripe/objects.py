@@ -245,20 +245,20 @@ class Reader:
         status = str(of.get("status"))
         if intent is None or not at.is_ours or not ID.fullmatch(status):
             return StripeClaims()
-        units, code, terms = priced(of)
-        held, exponent = self.units(code, units)
+        price = priced(of)
+        held, exponent = self.units(price.code, price.units)
         place, within = PLANS.get(status, (2, 5))
         plan = PlanClaim(
             name=name(of),
             intent=intent.ref,
             units=held,
-            currency=code,
+            currency=price.code,
             exponent=exponent,
-            frequency=FREQUENCIES.get((terms.interval, terms.count), intent.frequency),
+            frequency=FREQUENCIES.get((price.terms.interval, price.terms.count), intent.frequency),
             state=status,
             at=datetime.fromtimestamp(at.micros // MICROS, UTC),
             rank=(place, at.micros + within),
-            terms=terms if terms.interval else None,
+            terms=price.terms if price.terms.interval else None,
         )
         return StripeClaims(plans=(plan,))
 

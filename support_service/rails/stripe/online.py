@@ -1,6 +1,7 @@
 """Stripe asked by hand: may the key read what it must, and what do its own books hold of every payment."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from support_service.rails.options import Mistake
@@ -70,10 +71,10 @@ def held_payments(api: StripeApi, reader: Reader, first: datetime, source: str) 
             try:
                 payment = owner(entry)
                 if payment is not None:
-                    code, moved, at = _moved(entry)
-                    before, newest = sums.get((payment, code), (0, at))
-                    sums[payment, code] = (before + moved, max(newest, at))
-                    charged |= {(payment, code)} if entry["source"].get("object") == "charge" else set()
+                    moved = _moved(entry)
+                    before, newest = sums.get((payment, moved.code), (0, moved.at))
+                    sums[payment, moved.code] = (before + moved.units, max(newest, moved.at))
+                    charged |= {(payment, moved.code)} if entry["source"].get("object") == "charge" else set()
             except NotReadable as error:
                 raise SourceDown(f"{source}: balance transaction {entry.get('id')} cannot be read: {error}") from error
     # What is told in another currency than the payment's is people's to judge, here as in the ledger.
@@ -85,9 +86,18 @@ def held_payments(api: StripeApi, reader: Reader, first: datetime, source: str) 
         yield HeldPayment(payment, code, exponent, units if amount >= 0 else -units, newest)
 
 
-def _moved(entry: StripeJson) -> tuple[str, int, datetime]:
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """What an entry moved, in Stripe's units of a currency, and when."""
+
+    code: str
+    units: int
+    at: datetime
+
+
+def _moved(entry: StripeJson) -> _Moved:
     """Read what an entry moved in the payment's currency: its own amount is in that of the account."""
     source = entry["source"]
     amount = whole(source, "amount")
     sign = 1 if whole(entry, "amount", signed=True) >= 0 else -1
-    return currency(source).upper(), sign * amount, moment(entry).astimezone(UTC)
+    return _Moved(currency(source).upper(), sign * amount, moment(entry).astimezone(UTC))

@@ -95,9 +95,9 @@ class SweepPoll:
             yield from () if event is None else self._event(event)
         elif key.startswith("txn_"):
             entry = api.one("balance_transaction", key, expand=["source"])
-            _, said, read = self._entries_said([] if entry is None else [entry])
-            if said != NOTHING:
-                yield self._step(said, read)
+            told = self._entries_said([] if entry is None else [entry])
+            if told.said != NOTHING:
+                yield self._step(told.said, told.read)
         else:
             yield from self._looked_up(Lookup.anything, key, key)
         if key not in self._unread and self._is_still_there(key):
@@ -167,10 +167,10 @@ class SweepPoll:
         newest, expand = self._marks.entries, ["data.source"]
         for page in self._account.api.pages("/v1/balance_transactions", created=since(newest), expand=expand):
             newest = max([newest, *map(_seconds, page)])
-            done, said, read = self._entries_said([one for one in page if one.get("id") not in self._memory.entries])
-            if said != NOTHING:
-                yield self._step(said, read)
-            self._memory.entries |= {str(entry.get("id")): _seconds(entry) for entry in done}
+            told = self._entries_said([one for one in page if one.get("id") not in self._memory.entries])
+            if told.said != NOTHING:
+                yield self._step(told.said, told.read)
+            self._memory.entries |= {str(entry.get("id")): _seconds(entry) for entry in told.done}
         yield self._step(entries=self._read_to(newest))
 
     def _read_to(self, newest: int) -> int:
@@ -180,7 +180,7 @@ class SweepPoll:
         """
         return min(newest, int(self._account.clock().timestamp()))
 
-    def _entries_said(self, entries: list[StripeJson]) -> tuple[list[StripeJson], StripeClaims, list[StripeJson]]:
+    def _entries_said(self, entries: list[StripeJson]) -> "_ToldEntries":
         """Say what entries tell; money that nobody told of is looked up, once it is old enough."""
         at, said, done, lookup = self._account, NOTHING, [], self._lookup()
         owners = [(entry, payment) for entry in entries for payment in self._owners(entry)]
@@ -208,7 +208,7 @@ class SweepPoll:
             for entry, payment in owners
             if payment or payout_of(entry)
         ]
-        return done, said, [*told, *lookup.read]
+        return _ToldEntries(done, said, [*told, *lookup.read])
 
     def _inbox(self) -> Iterator[Report]:
         """Look up names that wait for longer than messages take; what Stripe does not know is asked once a day."""
@@ -279,6 +279,15 @@ class SweepPoll:
 
     def _lookup(self) -> Lookup:
         return Lookup(self._account.api, self._account.reader, self._account.clock())
+
+
+@dataclass(frozen=True, slots=True)
+class _ToldEntries:
+    """Which entries are dealt with, what they say, and all that was read for it."""
+
+    done: list[StripeJson]
+    said: StripeClaims
+    read: list[StripeJson]
 
 
 def _seconds(of: StripeJson) -> int:

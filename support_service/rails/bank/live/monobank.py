@@ -5,7 +5,7 @@ accounts. The corporate one is known from public code alone. Neither was ever tr
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Protocol
 
@@ -165,12 +165,12 @@ class Monobank:
         """Read the rows between two times, newest page first; each page is given as it comes."""
         for _ in range(PAGES_MAX):
             items = self._items(self._rows.page(account, start, end))
-            lines, bad, times = self._lines(items, account)
-            oldest = min(times, default=start)
+            page = self._lines(items, account)
+            oldest, bad = min(page.times, default=start), page.bad
             is_stuck = len(items) >= PAGE_ROWS and oldest >= end
             if is_stuck:
                 bad[row_key(f"at {end}")] = f"more than {PAGE_ROWS} rows of one second: the API tells no more of it"
-            yield Read(tuple(lines), marks, bad)
+            yield Read(tuple(page.lines), marks, bad)
             if len(items) < PAGE_ROWS:
                 return
             # Rows of that second come again; each has an id.
@@ -185,27 +185,34 @@ class Monobank:
             raise SourceDown(f"{self._place.host}: an answer of another form than agreed")
         return answer
 
-    def _lines(self, items: Sequence[Json], account: OneAccount) -> tuple[list[Line], dict[str, str], list[int]]:
-        lines: list[Line] = []
-        bad: dict[str, str] = {}
-        times: list[int] = []
+    def _lines(self, items: Sequence[Json], account: OneAccount) -> "_Page":
+        page = _Page()
         for number, item in enumerate(items, 1):
             if not isinstance(item, dict):
-                bad[row_key(f"number {number}")] = "is no row of a statement"
+                page.bad[row_key(f"number {number}")] = "is no row of a statement"
                 continue
             try:
-                times.append(units_of(item, "time"))
+                page.times.append(units_of(item, "time"))
                 line: Line | None
                 if account.asset:
                     line = personal(item, Money(0, account.asset), self._account, number)
                 else:
                     line = corporate(item, self._account, number)
             except BadField as error:
-                bad[row_key(str(item.get("id") or f"number {number}"))] = f"{error.name}: {error}"
+                page.bad[row_key(str(item.get("id") or f"number {number}"))] = f"{error.name}: {error}"
             else:
                 if line and line.money.units:
-                    lines.append(line)
-        return lines, bad, times
+                    page.lines.append(line)
+        return page
+
+
+@dataclass(slots=True)
+class _Page:
+    """The lines of a page, why other rows are none, and the times of all that have one, in Unix seconds."""
+
+    lines: list[Line] = field(default_factory=list)
+    bad: dict[str, str] = field(default_factory=dict)
+    times: list[int] = field(default_factory=list)
 
 
 def refuse_error(answer: Json, place: BankPlace) -> None:

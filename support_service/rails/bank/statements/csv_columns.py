@@ -123,8 +123,7 @@ def read(file: StatementFile, wanted: WantedStatement) -> Iterator[Part]:
         rows = delimited_rows(file, delimiter)
         found = find_header(rows, partial(_columns, profile))
         if found:
-            header, columns, _ = found
-            yield from _Table(profile, columns, header, wanted).parts(rows)
+            yield from _Table(profile, found.columns, found.row, wanted).parts(rows)
             return
     names = ", ".join(profile.name for profile in profiles)
     raise StatementRefused(

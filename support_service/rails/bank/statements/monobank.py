@@ -76,7 +76,7 @@ def _read_csv(file: StatementFile, wanted: WantedStatement) -> Iterator[Part]:
     found = find_header(rows, _csv_columns)
     if found is None:
         raise StatementRefused("the table has not the headers of monobank's app statement")
-    header, columns, _ = found
+    header, columns = found.row, found.columns
     account = which_account("", wanted)
     code = _AMOUNT_HEAD.fullmatch(fold(header.cells[columns["amount"]]))
     assert code

@@ -86,7 +86,7 @@ def _read_csv(file: StatementFile, wanted: WantedStatement) -> Iterator[Part]:
     found = find_header(rows, lambda row: columns_of(row, CSV_HEADS, frozenset(CSV_HEADS)))
     if found is None:
         raise StatementRefused("the table has not PrivatBank's 13 columns: is this its business CSV?")
-    header, columns, _ = found
+    header, columns = found.row, found.columns
     width = len(header.cells) - (0 if header.cells[-1].strip() else 1)
     for row in rows:
         if isinstance(row, BadRow):
@@ -108,8 +108,8 @@ def _read_sheet(file: StatementFile, wanted: WantedStatement) -> Iterator[Part]:
     found = find_header(rows, _sheet_columns)
     if found is None:
         raise StatementRefused("the spreadsheet has no row with PrivatBank's headers: is this its statement?")
-    _, columns, above = found
-    noise = " ".join(text for row in above for text in row.cells)
+    columns = found.columns
+    noise = " ".join(text for row in found.above for text in row.cells)
     named = next(iter(_IBAN.findall(noise.replace(" ", ""))), "")
     cards: dict[str, str] = {}
     for row in rows:

@@ -6,7 +6,7 @@ import re
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from itertools import islice
@@ -172,16 +172,23 @@ def _cell_text(cell: object) -> str:
     return text
 
 
-def find_header(
-    rows: Iterator[TableRow | BadRow], find_columns: FindColumns
-) -> tuple[TableRow, Columns, list[TableRow]] | None:
-    """Read up to the header row: the row, its columns, and the noise above it; None if there is none."""
+@dataclass(frozen=True, slots=True)
+class FoundHeader:
+    """The row of headers, which column holds what, and the noise above it."""
+
+    row: TableRow
+    columns: Columns
+    above: Sequence[TableRow]
+
+
+def find_header(rows: Iterator[TableRow | BadRow], find_columns: FindColumns) -> FoundHeader | None:
+    """Read up to the header row; None if there is none."""
     above: list[TableRow] = []
     for row in islice(rows, HEADER_ROWS_MAX):
         if isinstance(row, TableRow):
             columns = find_columns(row)
             if columns is not None:
-                return row, columns, above
+                return FoundHeader(row, columns, above)
             above.append(row)
     return None
 
