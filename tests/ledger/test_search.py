@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import Engine
 
@@ -15,6 +17,7 @@ from support_service.giving import Frequency, Intent, Kind, Observation, Persona
 from support_service.ledger import Ledger, Wanted
 from support_service.ledger.derived import fill_derived
 from support_service.ledger.engine import Database
+from support_service.ledger.terms import terms_of
 from tests.fixtures.reports import NOON, Chain, gift, pushed, transfer
 
 ANYTHING = Wanted()
@@ -236,6 +239,19 @@ def test_every_search_and_filter_goes_along_an_index(database_url: str) -> None:
     engine.dispose()
     ledger.dispose()
     assert slow == {}
+
+
+@given(st.lists(st.text(alphabet="aΣς@.'’ \n<>é\u0301ﬁ１İі-", max_size=12), min_size=3, max_size=3))
+@settings(max_examples=300, deadline=None)
+def test_the_words_of_a_person_are_those_of_each_text(texts: list[str]) -> None:
+    row = {"state": "confirmed", "units": 1, "exponent": 0, "asset": "UAH", "tx": None, "locator": "", "address": ""}
+    row |= {"support_code": None, "article": None}
+
+    def found(*people: Personal) -> frozenset[str]:
+        return terms_of(row, people)
+
+    together = found(Personal(payer=texts[0], message=texts[1], note=texts[2]))
+    assert together == found(*(Personal(payer=text) for text in texts))
 
 
 @contextmanager
