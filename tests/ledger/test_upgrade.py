@@ -106,7 +106,7 @@ def test_a_ledger_of_an_older_version_keeps_all_of_it_and_takes_card_gifts(old_u
         "0018",
         "0019",
         "0020",
-        "0022",
+        "0021",
     ]
     assert _sorted(_rows(old_url)) == _sorted(HELD)
     assert ledger.verify() == []

@@ -5,7 +5,7 @@ This file is frozen: databases in the field were made by it.
 
 from alembic import op
 
-revision = "0022"
+revision = "0021"
 down_revision = "0020"
 
 
