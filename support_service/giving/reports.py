@@ -115,7 +115,7 @@ class PaymentClaim:
     def __post_init__(self) -> None:
         assert self.state in PAYMENT_STATES and self.units >= 0
         assert self.occurred_at.tzinfo is UTC, "times are aware UTC datetimes"
-        assert self.flags == tuple(sorted(set(self.flags))), "flags are sorted and unique"
+        assert not self.flags or self.flags == tuple(sorted(set(self.flags))), "flags are sorted and unique"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from support_service.money import UNITS_DIGITS_MAX
 SUM_DIGITS_MAX = UNITS_DIGITS_MAX + 18
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_SECONDS = 86_400
 
 
 class Units(TypeDecorator[int]):
@@ -46,7 +47,8 @@ class Units(TypeDecorator[int]):
 def to_micros(moment: datetime) -> int:
     """Write an aware UTC datetime as microseconds since the epoch, exactly."""
     assert moment.tzinfo is UTC, "times are aware UTC datetimes"
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    since = moment - _EPOCH
+    return (since.days * _DAY_SECONDS + since.seconds) * 1_000_000 + since.microseconds
 
 
 def from_micros(micros: int) -> datetime:

@@ -8,7 +8,7 @@ from support_service.ledger.article_totals import ARTICLES, article_in
 from support_service.ledger.kept_sums import Added, Key, add
 from support_service.ledger.quarters import DAYS, QUARTERS, by_day, counted_in
 from support_service.ledger.queries import donations_with_people
-from support_service.ledger.rows import insert_rows, read_donation
+from support_service.ledger.rows import insert_values, read_donation
 from support_service.ledger.search import KeptPeople, told_of
 from support_service.ledger.sum_tables import article_total, day_total, quarter_total
 from support_service.ledger.tables import donation, search_term
@@ -29,20 +29,19 @@ def fill_derived(tx: Connection) -> None:
     by_article: dict[Key, Added] = {}
     after = 0
     while rows := _rows(tx, after):
-        terms: list[dict[str, object]] = []
+        terms: list[tuple[str, int]] = []
         findable = told_of(tx, rows) if wants[search_term.name] else []
-        people = KeptPeople(tx, findable)
+        people = KeptPeople(tx, findable, {})
         for one in findable:
             found = terms_of(one.row, people.of(one))
-            terms += [{"term": term, "donation_id": one.row["id"]} for term in sorted(found)]
+            terms += [(term, one.row["id"]) for term in found]
         for row in rows:
             donation_now = read_donation(row, None)
             if (told := counted_in(donation_now)) is not None:
                 add(by_quarter, told[0], told[1].values)
             if (of_article := article_in(donation_now)) is not None:
                 add(by_article, *of_article)
-        if terms:
-            insert_rows(tx, search_term, terms)
+        insert_values(tx, search_term, ("term", "donation_id"), sorted(terms))
         after = rows[-1]["id"]
     for kept, sums in ((QUARTERS, by_quarter), (DAYS, by_day(by_quarter)), (ARTICLES, by_article)):
         if wants[kept.table.name]:

@@ -39,7 +39,7 @@ from support_service.ledger.columns import to_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import Outrun
 from support_service.ledger.queries import donations_with_people
-from support_service.ledger.rows import ByKeys, donation_rows, in_chunks, insert_rows, read_donation
+from support_service.ledger.rows import ByKeys, donation_rows, in_chunks, insert_rows, insert_values, read_donation
 from support_service.ledger.tables import donation, import_line, known_line, line_key, support_code
 from support_service.ledger.tables import intent as made
 
@@ -407,8 +407,7 @@ def _tell(tx: Connection, importing: int, told: Sequence[str]) -> None:
     numbers = {row["number"] for row in _BY_LOCATOR.rows(tx, sorted(set(told)))}
     held = _TOLD_BY.rows(tx, sorted(numbers))
     numbers -= {row["line"] for row in held if row["import"] == importing}
-    if numbers:
-        insert_rows(tx, import_line, [{"import": importing, "line": number} for number in sorted(numbers)])
+    insert_values(tx, import_line, ("import", "line"), [(importing, number) for number in sorted(numbers)])
 
 
 def _keep(tx: Connection, kept: Sequence[KeptLine]) -> None:
@@ -439,5 +438,4 @@ def _add_keys(tx: Connection, kept: Sequence[KeptLine], numbers: Mapping[str, in
     wanted = {(key, numbers[line.locator]) for line in kept for key in line.keys}
     old = sorted({numbers[line.locator] for line in kept if not line.is_new})
     wanted -= {(row["key"], row["number"]) for row in _KEYS_OF.rows(tx, old)}
-    if wanted:
-        insert_rows(tx, line_key, [{"key": key, "number": number} for key, number in sorted(wanted)])
+    insert_values(tx, line_key, ("key", "number"), sorted(wanted))

@@ -25,7 +25,6 @@ transfers:internal              between our own addresses: zero once both ends a
 equity:opening                  what was there before we began to watch
 """
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -45,8 +44,8 @@ class Leg:
 def postings_for(before: Donation | None, after: Donation) -> tuple[Leg, ...]:
     """Give the legs that bring the books from what we believed to what we believe; () where nothing changes."""
     change = book(after)
-    if before is not None:
-        change.subtract(book(before))
+    for account, units in book(before).items() if before is not None else ():
+        change[account] = change.get(account, 0) - units
     identity = after.identity
     legs = tuple(
         Leg(account, identity.network, identity.asset, units) for account, units in sorted(change.items()) if units
@@ -55,12 +54,11 @@ def postings_for(before: Donation | None, after: Donation) -> tuple[Leg, ...]:
     return legs
 
 
-def book(donation: Donation) -> "Counter[str]":
+def book(donation: Donation) -> dict[str, int]:
     """Tell what stands in the books for a donation: account -> signed units; empty unless its payment is confirmed."""
-    balances: Counter[str] = Counter()
     match donation.state:
         case State.SEEN | State.ORPHANED | State.REPLACED | State.QUARANTINED:
-            return balances
+            return {}
         case State.DISPUTED:
             counterpart = f"suspense:disputed:{donation.payment.method}"
         case State.CONFIRMED | State.PARTIALLY_REFUNDED | State.REFUNDED:
@@ -71,11 +69,16 @@ def book(donation: Donation) -> "Counter[str]":
     returned = sign * donation.returned_units
     fee = donation.fee_units or 0
     withheld = donation.withheld_units
-    balances[_assets(donation)] += kept + returned - withheld - fee
-    balances[f"suspense:returned:{donation.payment.method}"] -= returned
-    balances[f"assets:withheld:{donation.payment.method}"] += withheld
-    balances[f"expenses:fees:{donation.payment.method}"] += fee
-    balances[counterpart] -= kept
+    balances = {_assets(donation): kept + returned - withheld - fee}
+    method = donation.payment.method
+    for account, units in (
+        (f"suspense:returned:{method}", -returned),
+        (f"assets:withheld:{method}", withheld),
+        (f"expenses:fees:{method}", fee),
+        (counterpart, -kept),
+    ):
+        if units:
+            balances[account] = balances.get(account, 0) + units
     return balances
 
 

@@ -1,11 +1,25 @@
 """Rows <-> frozen records: what the tables hold of donations and their observations."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, bindparam, insert, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    Table,
+    Text,
+    any_,
+    bindparam,
+    func,
+    insert,
+    select,
+)
 
 from support_service.giving import (
     PAYMENT_PART,
@@ -68,18 +82,24 @@ class ByKeys:
     def __init__(self, asked: Select[Any], column: ColumnElement[Any]) -> None:
         few = [bindparam(f"key_{at}", type_=column.type) for at in range(_FEW)]
         self._of_few = asked.where(column.in_(few))
-        self._of_many = asked.where(column.in_(bindparam("keys", expanding=True)))
+        # All keys as one value: neither SQLAlchemy nor the database reads a text of a thousand marks each time.
+        listed = func.json_each(bindparam("keys", type_=Text)).table_valued("value")
+        self._of_many = {
+            "sqlite": asked.where(column.in_(select(listed.c.value))),
+            "postgresql": asked.where(column == any_(bindparam("keys", type_=ARRAY(column.type)))),
+        }
 
     def rows(self, tx: Connection, keys: Sequence[str] | Sequence[int], **others: str) -> list[RowMapping]:
-        """Ask; the question's own order holds among the keys of one statement. others: its other parameters."""
+        """Ask; the question's own order holds. others: its other parameters."""
         if not keys:
             return []
         if len(keys) <= _FEW:
             # Filled up with the last key, so that one statement serves any few of them.
             padded = {f"key_{at}": keys[min(at, len(keys) - 1)] for at in range(_FEW)}
             return list(tx.execute(self._of_few, padded | others).mappings())
-        asked = ({"keys": chunk, **others} for chunk in in_chunks(keys))
-        return [row for one in asked for row in tx.execute(self._of_many, one).mappings()]
+        kind = tx.dialect.name
+        told = json.dumps(keys) if kind == "sqlite" else list(keys)
+        return list(tx.execute(self._of_many[kind], {"keys": told, **others}).mappings())
 
 
 def insert_rows(tx: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
@@ -87,9 +107,15 @@ def insert_rows(tx: Connection, table: Table, rows: Sequence[Mapping[str, object
     if len(rows) <= _FEW:
         tx.execute(insert(table), rows)
         return
+    names = tuple(rows[0])
+    insert_values(tx, table, names, list(map(itemgetter(*names), rows)))
+
+
+def insert_values(tx: Connection, table: Table, names: Sequence[str], picked: Sequence[Sequence[object]]) -> None:
+    """Insert rows that are given by their values, in the order of the names."""
+    if not picked:
+        return
     is_sqlite = tx.dialect.name == "sqlite"
-    names = list(rows[0])
-    picked = list(map(itemgetter(*names), rows))
     mark = "?" if is_sqlite else "%s"
     columns, marks = ", ".join(map(_quoted, names)), ", ".join([mark] * len(names))
     told = f"INSERT INTO {table.name} ({columns}) VALUES ({marks})"  # noqa: S608 - our own names alone

@@ -17,7 +17,7 @@ from support_service.ledger.rows import (
     Values,
     digests_in,
     in_chunks,
-    insert_rows,
+    insert_values,
     personal_by_digest,
     read_donation,
 )
@@ -168,24 +168,24 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Findable:
-    """A gift before and after a report, and the body of its personal data, where it is known already."""
+    """A gift before and after a report, and its personal data, where these are known already."""
 
     id: int
     before: Told | None
     after: Told
-    body: str | None = None
+    personal: Personal | None = None
 
 
 class KeptPeople:
     """What is kept of the people of some gifts: with the money, with the choice that it follows, and said before."""
 
-    def __init__(self, tx: Connection, told: Iterable[Told], known: Mapping[str, str | None] | None = None) -> None:
+    def __init__(self, tx: Connection, told: Iterable[Told], known: Mapping[str, str | Personal | None]) -> None:
         told = list(told)
         self._chosen = {row["ref"]: row["personal_digest"] for row in _CHOSEN.rows(tx, _intents(told))}
         asked = {digest for one in told for digest in (one.row["personal_digest"], *one.said)}
-        self._bodies = dict(known or {})
-        fresh = {digest for digest in {*asked, *self._chosen.values()} if digest and digest not in self._bodies}
-        self._bodies |= personal_by_digest(tx, sorted(fresh))
+        self._kept = dict(known)
+        fresh = {digest for digest in {*asked, *self._chosen.values()} if digest and digest not in self._kept}
+        self._kept |= personal_by_digest(tx, sorted(fresh))
 
     def of(self, told: Told) -> list[Personal]:
         """Read them; where neither the money nor the choice tells an e-mail, with the newest that was told before."""
@@ -193,12 +193,14 @@ class KeptPeople:
         people = [self._read(told.row["personal_digest"]), self._read(chosen)]
         if not any(map(email_of, people)):
             # The last word about a payment need not tell to whom its receipt went; an earlier one may.
-            mail = next((mail for digest in told.said if (mail := email_of(self._read(digest)))), None)
+            before = (digest for digest in told.said if digest != told.row["personal_digest"])
+            mail = next((mail for digest in before if (mail := email_of(self._read(digest)))), None)
             people += [] if mail is None else [Personal(party=dumps({"email": mail}))]
         return people
 
     def _read(self, digest: str | None) -> Personal:
-        return read_personal(self._bodies.get(digest or ""))
+        kept = self._kept.get(digest or "")
+        return kept if isinstance(kept, Personal) else read_personal(kept)
 
 
 def _intents(told: Iterable[Told]) -> list[str]:
@@ -208,18 +210,20 @@ def _intents(told: Iterable[Told]) -> list[str]:
 def move_terms(tx: Connection, changed: Sequence[Findable]) -> None:
     """Bring the terms up to date; rows whose facts and people stay as they are cost nothing."""
     moved = [one for one in changed if one.before is None or _facts(one.before) != _facts(one.after)]
-    known = {one.after.row["personal_digest"]: one.body for one in moved if one.body is not None}
+    known: dict[str, str | Personal | None] = {
+        one.after.row["personal_digest"]: one.personal for one in moved if one.personal is not None
+    }
     kept = KeptPeople(tx, [told for one in moved for told in (one.before, one.after) if told is not None], known)
-    rows: list[dict[str, object]] = []
+    rows: list[tuple[str, int]] = []
     for one in moved:
         now = terms_of(one.after.row, kept.of(one.after))
         before = frozenset[str]()
         if one.before is not None:
             before = terms_of(one.before.row, kept.of(one.before))
             drop_terms(tx, one.id, before - now)
-        rows += [{"term": term, "donation_id": one.id} for term in sorted(now - before)]
-    if rows:
-        insert_rows(tx, search_term, rows)
+        rows += [(term, one.id) for term in now - before]
+    # In the order in which they stand on disk.
+    insert_values(tx, search_term, ("term", "donation_id"), sorted(rows))
 
 
 def _facts(told: Told) -> tuple[object, ...]:
@@ -247,11 +251,10 @@ def write_words_again(tx: Connection, ids: Sequence[int]) -> None:
     for chunk in in_chunks(ids):
         rows = tx.execute(select(donation).where(donation.c.id.in_(chunk))).mappings().all()
         told = told_of(tx, rows)
-        kept = KeptPeople(tx, told)
+        kept = KeptPeople(tx, told, {})
         words = {
             one.row["id"]: [term for term in terms_of(one.row, kept.of(one)) if term.startswith(PERSON)] for one in told
         }
         held = {tuple(row) for row in tx.execute(_WORDS, {"ids": list(words)})}
         missing = [(term, number) for number, terms in words.items() for term in terms if (term, number) not in held]
-        if missing:
-            insert_rows(tx, search_term, [{"term": term, "donation_id": number} for term, number in sorted(missing)])
+        insert_values(tx, search_term, ("term", "donation_id"), sorted(missing))

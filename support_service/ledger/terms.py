@@ -8,7 +8,7 @@ data alone, and a trigger takes them with these; no other sign sorts behind "~".
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 
 from support_service.giving import Personal
@@ -52,12 +52,12 @@ def terms_of(row: Values, people: Iterable[Personal]) -> frozenset[str]:
     tx, locator = row["tx"], row["locator"]
     # A place inside a transaction is found by the transaction.
     facts = [tx, None if tx and locator.startswith(tx) else locator, row["support_code"]]
-    found.update(FACT + folded(text)[:TERM_CHARS_MAX] for text in facts if text)
+    found.update([FACT + folded(text)[:TERM_CHARS_MAX] for text in facts if text])
     if row["address"]:
         found.add(FACT + _few(row["address"])[:TERM_CHARS_MAX])
-    found.update(FACT + text for text in _article_terms(row["article"]))
+    found.update([FACT + text for text in _article_terms(row["article"])])
     for personal in people:
-        found.update(PERSON + text for text in _person_terms(personal))
+        found.update([PERSON + text for text in _person_terms(personal)])
     return frozenset(found)
 
 
@@ -70,14 +70,13 @@ def _article_terms(article: str | None) -> set[str]:
 
 
 def _person_terms(personal: Personal) -> set[str]:
-    texts = [text for text in (personal.payer, personal.message, personal.note) if text]
     found: set[str] = set()
-    for text in [*texts, *_strings(personal.party)]:
+    for text in filter(None, (personal.payer, personal.message, personal.note, *_strings(personal.party))):
         plain_text = folded(text)
         if "@" in plain_text:
             found |= {mail[:TERM_CHARS_MAX] for mail in _MAIL.findall(plain_text)}
             plain_text = _MAIL.sub(" ", plain_text)
-        found |= set(words_of(plain_text))
+        found.update(words_of(plain_text))
         if len(found) >= WORDS_MAX:
             break
     return set(sorted(found)[:WORDS_MAX]) if len(found) > WORDS_MAX else found
@@ -85,19 +84,22 @@ def _person_terms(personal: Personal) -> set[str]:
 
 def email_of(personal: Personal) -> str | None:
     """Tell the e-mail that somebody gave; None where none is kept."""
-    held = json.loads(personal.party) if personal.party else {}
+    # Of nearly all that is kept nothing need be read: a key is written as it is, or by numbers of letters.
+    if not personal.party or ("email" not in personal.party and "\\u" not in personal.party):
+        return None
+    held = json.loads(personal.party)
     told = held.get("email") if isinstance(held, dict) else None
     return told if isinstance(told, str) else None
 
 
-def _strings(party: str | None) -> Iterator[str]:
+def _strings(party: str | None) -> list[str]:
     held = json.loads(party) if party else {}
-    yield from (str(text) for text in held.values() if isinstance(text, str)) if isinstance(held, dict) else ()
+    return [text for text in held.values() if isinstance(text, str)] if isinstance(held, dict) else []
 
 
-def words_of(text: str) -> Iterator[str]:
+def words_of(text: str) -> list[str]:
     """Cut a folded text into its words; single letters are none."""
-    return (word[:TERM_CHARS_MAX] for word in _WORD.findall(text) if len(word) >= WORD_CHARS_MIN)
+    return [word[:TERM_CHARS_MAX] for word in _WORD.findall(text) if len(word) >= WORD_CHARS_MIN]
 
 
 def read_asked(asked: str, *, with_people: bool) -> list[list[tuple[str, bool]]]:

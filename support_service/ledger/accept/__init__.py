@@ -157,7 +157,7 @@ def _remember(at: Writing, told: Report, found: NewClaims) -> None:
     """Store the report as the next link of the chain, and apart from it what says who gave."""
     tx, number, now = at.tx, at.place.report, at.now
     raw_digest = None if told.raw is None else canonical.sha256(told.raw)
-    apart = {canonical.sha256(one.personal): ("personal", one.personal) for one in found.claims if one.personal}
+    apart = {one.personal.digest: ("personal", one.personal.body) for one in found.claims if one.personal is not None}
     if told.raw is not None and raw_digest is not None:
         apart[raw_digest] = ("raw", canonical.raw_body(told.raw))
     keep_apart(tx, apart, now)

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, RowMapping, bindparam, insert, select, update
 
-from support_service.giving import Claim, Direction, Frequency, Identity, Named, PlanClaim, Rank, Report
+from support_service.giving import Claim, Direction, Frequency, Identity, Named, Personal, PlanClaim, Rank, Report
 from support_service.ledger import canonical
 from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.rows import ByKeys
@@ -28,6 +28,15 @@ _NEW_ALIAS, _NEW_WAITING = insert(alias), insert(waiting_claim)
 
 
 @dataclass(frozen=True, slots=True)
+class Apart:
+    """Personal data, and as they are written apart from the claim, which names them by their digest."""
+
+    digest: str
+    body: str
+    personal: Personal
+
+
+@dataclass(frozen=True, slots=True)
 class RankedClaim:
     """A claim as it will be stored; rank None stands for the number of its report.
 
@@ -38,7 +47,7 @@ class RankedClaim:
     part: str
     rank: Rank | None
     text: str
-    personal: str | None = None
+    personal: Apart | None = None
     claim: Claim | None = None
 
 

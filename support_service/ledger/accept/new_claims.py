@@ -20,7 +20,7 @@ from support_service.giving import (
     split_identity,
 )
 from support_service.ledger import canonical
-from support_service.ledger.accept.aliases import Names, RankedClaim, names_of
+from support_service.ledger.accept.aliases import Apart, Names, RankedClaim, names_of
 from support_service.ledger.errors import BadReport, SourceContradiction
 from support_service.ledger.rows import StoredObservation, donation_rows, histories, identity_of
 from support_service.ledger.tables import donation
@@ -153,12 +153,13 @@ def _best(claims: Iterable[RankedClaim]) -> list[RankedClaim]:
 
 def _claimed(seen: Observation) -> RankedClaim:
     claim = seen.claim
-    if not isinstance(claim, PaymentClaim):
+    body = canonical.personal_body(seen.identity.ref, claim.personal) if isinstance(claim, PaymentClaim) else None
+    if body is None or not isinstance(claim, PaymentClaim):
         return RankedClaim(seen.identity, seen.part, seen.rank, canonical.claim_text(seen.identity, claim), None, claim)
-    body = canonical.personal_body(seen.identity.ref, claim.personal)
-    text = canonical.claim_text(seen.identity, claim, body=body)
-    bare = claim if body is None else replace(claim, personal=_NOBODY)
-    return RankedClaim(seen.identity, seen.part, seen.rank, text, body, bare)
+    digest = canonical.sha256(body)
+    text = canonical.claim_text(seen.identity, claim, digest=digest)
+    apart = Apart(digest, body, canonical.tidied(claim.personal))
+    return RankedClaim(seen.identity, seen.part, seen.rank, text, apart, replace(claim, personal=_NOBODY))
 
 
 def _standing(tx: Connection, statement: Statement) -> list[RowMapping]:

@@ -215,16 +215,16 @@ def _move_totals(tx: Connection, touched: list[_Refolded]) -> None:
 
 def _move_terms(tx: Connection, touched: list[_Refolded], found: NewClaims) -> None:
     """Keep what staff find money by."""
-    bodies = {claim.identity.ref: claim.personal for claim in found.claims if claim.personal}
+    told_apart = {claim.identity.ref: claim.personal for claim in found.claims if claim.personal is not None}
     told = []
     for one in touched:
         names = {"asset": one.identity.asset, "address": one.identity.address, "locator": one.identity.locator}
-        body = bodies.get(one.identity.ref)
-        is_it = body is not None and canonical.sha256(body) == one.values["personal_digest"]
+        apart = told_apart.get(one.identity.ref)
+        is_it = apart is not None and apart.digest == one.values["personal_digest"]
         said = _said(one.held.history)
         before = None if one.was is None else Told(one.was | names, said)
         after = Told(one.values | names, tuple(dict.fromkeys((*_said(one.fresh), *said))))
-        told.append(Findable(one.id, before, after, body if is_it else None))
+        told.append(Findable(one.id, before, after, apart.personal if apart is not None and is_it else None))
     move_terms(tx, told)
 
 

@@ -23,7 +23,7 @@ def check_terms(
     tx: Connection, findable: Sequence[Told], bodies: Mapping[str, str | None], moment: VerifyMoment
 ) -> Iterator[str]:
     """Hold the terms of a chunk of donations against what these say now; bodies: what is kept of people, by digest."""
-    people = KeptPeople(tx, findable, bodies)
+    people = KeptPeople(tx, findable, dict(bodies))
     expected: dict[int, frozenset[str]] = {}
     for one in findable:
         try:

@@ -18,8 +18,9 @@ from typing import Protocol
 from support_service.rails.bank.folding import squeeze
 from support_service.rails.bank.line import Line, LineStanding
 
-# One question to the ledger for so many lines.
-LINES_PER_QUESTION = 500
+# One question to the ledger, and one transaction of it, for so many lines: more of them share each page that is
+# written, but everybody else who writes waits for all of them.
+LINES_PER_QUESTION = 1_000
 ACROSS = "~across|"
 
 
@@ -114,7 +115,8 @@ class _Named:
 def _named(line: Line) -> _Named:
     said = _said(line)
     reference = line.reference or f"~{hashlib.sha256(said[-1].encode()).hexdigest()[:16]}"
-    home_key = f"home|{_digest(line.account, reference)}"
+    # All lines without a reference that have one home say the same: they are found by what they say.
+    home_key = f"home|{_digest(line.account, reference)}" if line.reference else said[-1]
     across, keys, sought = _across(line), [home_key, *said], list(said)
     keys += across
     if said[-1].startswith(("~text|", "~cut|")):

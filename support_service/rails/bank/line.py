@@ -21,7 +21,10 @@ class LineStanding(StrEnum):
     @property
     def rank(self) -> int:
         """Later is higher: an older or poorer message never leads back."""
-        return list(LineStanding).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {standing: rank for rank, standing in enumerate(LineStanding)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ definitions in the ISO schemas (ReversalIndicator, AmountDetails), and what bank
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -87,7 +87,7 @@ class _Entry:
 
     line: Line
     sign: int
-    details: list[Element]
+    details: Sequence[Element]
 
 
 class _Statement:
@@ -262,7 +262,7 @@ def _balance_units(balance: Element, asset: Asset) -> int:
     return sign_of(balance) * units_of(balance, asset)
 
 
-def _batch_count(entry: Element, details: list[Element]) -> int:
+def _batch_count(entry: Element, details: Sequence[Element]) -> int:
     said = entry.said("NtryDtls/Btch/NbOfTxs")
     count = int(said) if said.isascii() and said.isdigit() and len(said) < 8 else 1
     return max(count, 1) if len(details) < 2 else 1

@@ -1,6 +1,6 @@
 """XML as a stream of small trees, with every bound that a hostile file needs: no DTD, no entities, no network."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import BinaryIO
@@ -36,12 +36,16 @@ class Element:
     attributes: dict[str, str] = field(default_factory=dict)
     text: str = ""
     children: list["Element"] = field(default_factory=list)
+    by_name: dict[str, list["Element"]] = field(default_factory=dict)
 
-    def each(self, path: str) -> list["Element"]:
+    def each(self, path: str) -> Sequence["Element"]:
         """Every element at a path such as "NtryDtls/TxDtls"."""
-        found = [self]
-        for name in _steps(path):
-            found = [child for one in found for child in one.children if child.name == name]
+        first, *rest = _steps(path)
+        found: Sequence[Element] = self.by_name.get(first, ())
+        for name in rest:
+            if not found:
+                break
+            found = [child for one in found for child in one.by_name.get(name, ())]
         return found
 
     def first(self, *paths: str) -> "Element | None":
@@ -174,7 +178,9 @@ class _Reader:
         element.text = "".join(self._text) if self._text and not element.children else ""
         self._text = []
         if self._tree:
-            self._tree[-1].children.append(element)
+            parent = self._tree[-1]
+            parent.children.append(element)
+            parent.by_name.setdefault(element.name, []).append(element)
         else:
             self._elements = 0
             self._events.append(element)
