@@ -34,7 +34,11 @@ def payments(draw: st.DrawFn) -> PaymentClaim:
         block_height=draw(st.none() | st.integers(0, 10**9)),
         bank=draw(bank),
         personal=draw(PEOPLE),
-        **{name: draw(MAYBE) for name in ("block_hash", "tx", "article", "support_code", "intent")},
+        block_hash=draw(MAYBE),
+        tx=draw(MAYBE),
+        article=draw(MAYBE),
+        support_code=draw(MAYBE),
+        intent=draw(MAYBE),
     )
 
 
