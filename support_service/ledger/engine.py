@@ -32,9 +32,9 @@ SILENT_WRITER_SECONDS_MAX = 15
 # A silent PostgreSQL is asked by the system whether it is there; about half a minute later it is given up.
 PROBE_AFTER_SECONDS, PROBE_SECONDS, PROBES_MAX = 15, 5, 3
 
-# What one transaction writes has room there: what does not is written before its end, and readers wait all the while.
+# What a transaction writes has room there, nearly always: what does not is written before its end, and readers wait.
 # Taken as it is needed, so only who brings a long statement has so much.
-WRITER_CACHE_KIB = 32 * 1024
+WRITER_CACHE_KIB = 16 * 1024
 
 # Names our lock among all advisory locks of a PostgreSQL database: "support" in ASCII.
 _WRITER_LOCK = int.from_bytes(b"support", "big")

@@ -156,9 +156,7 @@ def test_a_damaged_sheet_inside_a_whole_archive_is_refused_or_read(name: str, ch
 
 
 @pytest.mark.parametrize("key", [one.key for one in FORMATS])
-def test_a_parser_stands_whatever_it_is_asked_until_its_time_is_over(
-    key: str, record_property: Callable[[str, object], None]
-) -> None:
+def test_a_parser_stands_whatever_it_is_asked_until_its_time_is_over(key: str) -> None:
     statements = [name for name in SEEDS if parser_of(name) == key]
     sheets = [name for name in SHEETS if parser_of(name) == key]
     drawn = NOISE | st.builds(damaged, st.sampled_from(statements), CHANGES)
@@ -179,5 +177,4 @@ def test_a_parser_stands_whatever_it_is_asked_until_its_time_is_over(
     ask()
     while time.monotonic() - began < FUZZ_SECONDS:
         ask()
-    record_property("asked", asked)
     assert asked >= EXAMPLES_PER_SECOND_MIN * FUZZ_SECONDS, f"only {asked} in {FUZZ_SECONDS} s"
