@@ -144,16 +144,17 @@ $(STAMPS)/venv:
 
 $(STAMPS)/run: config/lock/run.txt $(STAMPS)/venv
 	@echo "Installing what the service needs ..."
-	@$(PIP) install --require-hashes -r config/lock/run.txt
+	@$(PIP) install --no-deps --require-hashes -r config/lock/run.txt
 	@touch $@
 
-# One pip at a time in one environment.
-$(STAMPS)/test: config/lock/test.txt $(STAMPS)/run | $(STAMPS)/self
+# Nothing of it is the service's, so that `make -j` installs both at once.
+$(STAMPS)/test: config/lock/test.txt config/lock/run.txt $(STAMPS)/venv
 	@echo "Installing what the tests need ..."
-	@$(PIP) install --require-hashes -r config/lock/test.txt
+	@$(PY) tests/tools/beyond_run.py config/lock/run.txt config/lock/test.txt >$(STAMPS)/test.txt
+	@$(PIP) install --no-deps --require-hashes -r $(STAMPS)/test.txt
 	@touch $@
 
-$(STAMPS)/mutants: config/lock/mutants.txt $(STAMPS)/test
+$(STAMPS)/mutants: config/lock/mutants.txt $(STAMPS)/run $(STAMPS)/test
 	@$(PIP) install --require-hashes -r config/lock/mutants.txt
 	@touch $@
 
