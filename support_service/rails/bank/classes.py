@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 
+from support_service.giving import Phrase
 from support_service.rails.bank.folding import fold
 from support_service.rails.bank.line import Line, LineStanding
 
@@ -32,6 +33,26 @@ class LineClass(StrEnum):
     REVERSAL = "reversal"
     CASH = "cash"
     OTHER_OUT = "other_out"
+
+
+# The same for people.
+CLASS_WORDS = {
+    LineClass.GIFT: Phrase("Gift"),
+    LineClass.REVIEW: Phrase("To be looked at"),
+    LineClass.REGISTRY: Phrase("Many gifts in one transfer"),
+    LineClass.PAYOUT_STRIPE: Phrase("Payout by Stripe"),
+    LineClass.PAYOUT_ACQUIRER: Phrase("Payout by the bank that takes cards"),
+    LineClass.OWN_TRANSFER: Phrase("Between our own accounts"),
+    LineClass.FEE: Phrase("Fee of the bank"),
+    LineClass.SALARY: Phrase("Salary"),
+    LineClass.TAX: Phrase("Tax"),
+    LineClass.INTEREST: Phrase("Interest"),
+    LineClass.RETURNED_IN: Phrase("Our own payment that came back"),
+    LineClass.REFUND_OUT: Phrase("Refund that we sent"),
+    LineClass.REVERSAL: Phrase("Reversed by the bank"),
+    LineClass.CASH: Phrase("Cash"),
+    LineClass.OTHER_OUT: Phrase("Other money out"),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from support_service.giving import Phrase
 from support_service.giving.codes import completions
 from support_service.ledger import Why
 from support_service.ledger.staff import Role
+from support_service.rails.bank.classes import CLASS_WORDS
 from support_service.web.guard import login_required
 from support_service.web.service import service
 from support_service.web.staff.entry import new_nonce
@@ -42,6 +43,7 @@ def lines() -> str:
         reasons=REASONS,
         waiting=len(at.books.inbox()),
         classes={one.donation.identity.ref: offered_classes(one.donation) for one in found if one.why is Why.REVIEW},
+        class_words=CLASS_WORDS,
         seen={one.donation.identity.ref: match_seen(one.donation) for one in found},
         new_nonce=new_nonce,
         told=DONE if request.args.get("told") else None,

@@ -1,5 +1,6 @@
 """Lines of the bank account on the staff pages: found, shown, judged by a person, and judged again."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from support_service.giving import utc_now
 from support_service.rails.bank.booking import import_lines
+from support_service.rails.bank.classes import CLASS_WORDS, LineClass
 from support_service.rails.bank.settings import BankChoices
 from tests.fixtures.staff import House, build_house
 from tests.rails.bank.vectors import WORLD, read_vector
@@ -43,6 +45,17 @@ def test_a_line_that_waits_for_a_person_counts_once_a_person_says_that_it_is_a_g
     assert (row["kind"], row["counted_units"], row["bank_class"]) == ("review", "0", "review")
     assert house.ledger.totals() == ()
     assert house.ledger.verify() == []
+
+
+def test_what_a_line_may_be_is_said_in_words(house: House) -> None:
+    assert set(CLASS_WORDS) == set(LineClass)
+    (row,) = house.ledger.export()
+    anna = house.person()
+    for lang, said in (("en", "Between our own accounts"), ("uk", "Переказ між своїми рахунками")):
+        for path in ("/staff/inbox", f"/staff/donations/{row['id']}"):
+            page = anna.get(path, lang=lang).text
+            assert re.search(rf'value="own_transfer"[^>]*>{said}</button>', page), path
+            assert ">own_transfer<" not in page
 
 
 def test_a_word_that_is_no_class_of_this_line_changes_nothing(house: House) -> None:
