@@ -1,5 +1,7 @@
 """A person says what a line of the bank account is, and takes it back again: one click each, one report each."""
 
+from collections.abc import Mapping
+
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -7,7 +9,7 @@ from support_service.giving import CLASS_PART, ClassClaim, Direction, Donation, 
 from support_service.ledger import History, Outrun
 from support_service.ledger.staff import Role
 from support_service.rails.bank.booking import KINDS
-from support_service.rails.bank.classes import LineClass
+from support_service.rails.bank.classes import CLASS_WORDS, LineClass
 from support_service.web import guard
 from support_service.web.guard import login_required
 from support_service.web.service import service
@@ -24,6 +26,11 @@ _OUT = (
     LineClass.OTHER_OUT, LineClass.REFUND_OUT, LineClass.FEE, LineClass.SALARY, LineClass.TAX, LineClass.CASH,
     LineClass.OWN_TRANSFER,
 )  # fmt: skip
+
+
+def class_words() -> Mapping[str, Phrase]:
+    """Say each class of a line in words."""
+    return {str(line_class): words for line_class, words in CLASS_WORDS.items()}
 
 
 def offered_classes(donation: Donation) -> tuple[str, ...]:

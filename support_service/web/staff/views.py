@@ -18,7 +18,6 @@ from support_service.giving import Phrase, Plan
 from support_service.ledger import FORMATS, LedgerError, LedgerOutdated, ReportFacts
 from support_service.ledger.search import ASKED_CHARS_MAX
 from support_service.ledger.staff import Role
-from support_service.rails.bank.classes import CLASS_WORDS
 from support_service.web import guard
 from support_service.web.amounts import decimal_sign
 from support_service.web.card import guard as card_guard
@@ -274,7 +273,7 @@ def donation(ref: str) -> str:
         can_withdraw=may_withdraw(held) and is_bookkeeper,
         withdrawal_nonce=staff_entry.new_nonce(),
         classes=staff_lines.offered_classes(held) if is_bookkeeper else (),
-        class_words=CLASS_WORDS,
+        class_words=staff_lines.class_words(),
         around=at.books.around(ref),
         plan=at.books.plan_of(held.intent) if held.intent else None,
         chosen=at.books.intent(held.intent) if held.intent else None,
