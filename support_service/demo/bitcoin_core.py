@@ -8,7 +8,6 @@ knows them; bcoin does not, and here that is an error. Loopback alone, and no mo
 
 import json
 from collections.abc import Iterator
-from decimal import Decimal
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
@@ -80,6 +79,7 @@ class CorePort(JsonPort):
 
 
 def _prevout(coin: Json) -> Json:
-    value = float(Decimal(coin["value"]).scaleb(-8))
+    # The nearest number to whole satoshi, of which JSON writes all eight places: no money has more than sixteen digits.
+    value = coin["value"] / 100_000_000
     script = {"hex": coin["script"]}
     return {"generated": coin["coinbase"], "height": coin["height"], "value": value, "scriptPubKey": script}

@@ -32,10 +32,6 @@ SILENT_WRITER_SECONDS_MAX = 15
 # A silent PostgreSQL is asked by the system whether it is there; about half a minute later it is given up.
 PROBE_AFTER_SECONDS, PROBE_SECONDS, PROBES_MAX = 15, 5, 3
 
-# What a transaction writes has room there, nearly always: what does not is written before its end, and readers wait.
-# Taken as it is needed, so only who brings a long statement has so much.
-WRITER_CACHE_KIB = 16 * 1024
-
 # Names our lock among all advisory locks of a PostgreSQL database: "support" in ASCII.
 _WRITER_LOCK = int.from_bytes(b"support", "big")
 _LOCK_WRITERS = text("SELECT pg_advisory_xact_lock(:key)")
@@ -150,7 +146,7 @@ class Database:
             raise LedgerOutdated(f"there is no database at {self._url.database} yet: run `support-service migrate`")
         if self._engines is None:
             reader, writer = (
-                self._sqlite_engine(writes=writes) if self.is_sqlite else self._postgresql_engine(writes=writes)
+                self._sqlite_engine() if self.is_sqlite else self._postgresql_engine(writes=writes)
                 for writes in (False, True)
             )
             # Whoever drops a ledger without a word leaves no open connection behind.
@@ -159,9 +155,9 @@ class Database:
             self._engines = reader, writer
         return self._engines
 
-    def _sqlite_engine(self, *, writes: bool) -> Engine:
+    def _sqlite_engine(self) -> Engine:
         assert self._file is not None
-        return _sqlite_engine(self._file, self._wait_seconds_max, creates=self._creates, writes=writes)
+        return _sqlite_engine(self._file, self._wait_seconds_max, creates=self._creates)
 
     def _postgresql_engine(self, *, writes: bool) -> Engine:
         # What migrates may think for long between two statements; nothing else runs then.
@@ -212,7 +208,7 @@ def _advice(held: str | None) -> str:
     return f"the database is at revision {held}, newer than this version's {SCHEMA_REVISION}: install the newer version"
 
 
-def _sqlite_engine(file: Path, wait_seconds_max: float, *, creates: bool, writes: bool) -> Engine:
+def _sqlite_engine(file: Path, wait_seconds_max: float, *, creates: bool) -> Engine:
     mode = "rwc" if creates else "rw"
     if creates and file.parent.is_dir():
         # It holds who gave: nobody else on the machine reads it, nor the journal, which takes its mode.
@@ -227,8 +223,7 @@ def _sqlite_engine(file: Path, wait_seconds_max: float, *, creates: bool, writes
         # DELETE and EXTRA, never WAL: SQLite before 3.51.3 can lose commits in WAL mode when two
         # connections write and checkpoint, and EXTRA also syncs the folder after the journal is
         # unlinked, so an acknowledged gift survives a power cut.
-        pragmas = ["foreign_keys=ON", "journal_mode=DELETE", "synchronous=EXTRA", "recursive_triggers=ON"]
-        for pragma in [*pragmas, f"cache_size=-{WRITER_CACHE_KIB}"] if writes else pragmas:
+        for pragma in ("foreign_keys=ON", "journal_mode=DELETE", "synchronous=EXTRA", "recursive_triggers=ON"):
             connection.execute(f"PRAGMA {pragma}")
         return connection
 

@@ -144,6 +144,11 @@ class _OpenGift:
     occurred_at: int
 
 
+# What a pass writes has room there: what does not is written before the end of its transaction, and readers wait. The
+# connections of whoever brings no lines keep SQLite's usual 2 MiB.
+PASS_CACHE_KIB = 16 * 1024
+
+
 class Lines:
     """The ledger's side of bank statements; every method may raise LedgerError."""
 
@@ -157,6 +162,8 @@ class Lines:
         Raises Outrun where another import took one of its new lines in meanwhile; then nothing of it is kept.
         """
         with self._database.write() as tx:
+            if self._database.is_sqlite:
+                tx.exec_driver_sql(f"PRAGMA cache_size=-{PASS_CACHE_KIB}")
             done = work(TxLineBooks(tx))
             _keep(tx, done.kept)
             if importing is not None:

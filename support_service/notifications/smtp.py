@@ -82,7 +82,7 @@ class Mailbox:
     @contextmanager
     def _open(self) -> Iterator[smtplib.SMTP]:
         # To read all that this machine trusts takes longer than to send a letter.
-        context = ssl.create_default_context() if self.security in ("tls", "starttls") else None
+        context = ssl.create_default_context() if self.security != "none" else None
         name, seconds = self.sender.rpartition("@")[2], min(ANSWER_SECONDS_MAX, self.total_seconds)
         server: smtplib.SMTP = (
             smtplib.SMTP_SSL(local_hostname=name, timeout=seconds, context=context)

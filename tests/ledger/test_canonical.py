@@ -49,7 +49,7 @@ def test_a_payment_is_written_canonically_and_read_back_as_it_was(
     text = canonical.claim_text(identity, claim)
     assert is_canonical(text)
     assert canonical.read_claim(text, claim.personal) == claim
-    observed = canonical.observation_text(identity, part, (1, 2), text)
+    observed = canonical.observation_text(canonical.identity_body(identity), part, (1, 2), text)
     assert is_canonical(observed)
     body = canonical.personal_body(identity.ref, claim.personal)
     assert canonical.personal_digest(text) == (None if body is None else canonical.sha256(body))

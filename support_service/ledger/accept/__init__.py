@@ -186,7 +186,9 @@ def _body(told: Report, found: NewClaims, *, number: int, raw_digest: str | None
         **({"balances": [canonical.balance_body(one) for one in told.balances]} if told.balances else {}),
     }
     observations = (
-        canonical.observation_text(claim.identity, claim.part, claim.rank or (0, number), claim.text)
+        canonical.observation_text(
+            canonical.identity_body(claim.identity), claim.part, claim.rank or (0, number), claim.text
+        )
         for claim in found.claims
     )
     return canonical.report_text(said, observations)

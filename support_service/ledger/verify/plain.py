@@ -7,13 +7,12 @@ nothing: whatever it does not expect is folded by the rules of everything else, 
 
 import re
 from collections.abc import Sequence
-from json.encoder import encode_basestring as quoted
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from support_service.giving import PAYMENT_PART, Direction, Flag, Identity, is_split_off, value_part
 from support_service.ledger.article_totals import article_key
-from support_service.ledger.canonical import OF_LINE
+from support_service.ledger.canonical import OF_LINE, quoted, quoted_or_null
 from support_service.ledger.columns import from_micros
 from support_service.ledger.kept_sums import Added, Key
 from support_service.ledger.quarters import QUARTER_MICROS
@@ -123,22 +122,19 @@ def _claim_text(row: Values) -> str:
         raise ValueError("not as payments are claimed")
     line, chosen = "", ""
     if line_class is not None:
-        line = f'"{OF_LINE}":{{"class":{quoted(line_class)},"day":{_text(day)},"rule":{quoted(rule)}}},'
+        line = f'"{OF_LINE}":{{"class":{quoted(line_class)},"day":{quoted_or_null(day)},"rule":{quoted(rule)}}},'
     elif rule is not None or day is not None:
         raise ValueError("half a line of a bank")
     if intent is not None:
         chosen = f'"intent":{quoted(intent)},'
+    block = "null" if height is None else height
     return (
-        f'{{"article":{_text(article)},{line}"block_hash":{_text(block_hash)},'
-        f'"block_height":{"null" if height is None else height},"exponent":{exponent},"fee_units":{_text(fee)},'
+        f'{{"article":{quoted_or_null(article)},{line}"block_hash":{quoted_or_null(block_hash)},'
+        f'"block_height":{block},"exponent":{exponent},"fee_units":{quoted_or_null(fee)},'
         f'"flags":[{_marks(flags)}],{chosen}"is":"payment","kind":"donation","method":{quoted(method)},'
-        f'"occurred_at":{occurred_at},"personal":{_text(digest)},"rail":{quoted(rail)},"state":"confirmed",'
-        f'"support_code":{_text(code)},"tx":{_text(tx)},"units":{quoted(units)}}}'
+        f'"occurred_at":{occurred_at},"personal":{quoted_or_null(digest)},"rail":{quoted(rail)},"state":"confirmed",'
+        f'"support_code":{quoted_or_null(code)},"tx":{quoted_or_null(tx)},"units":{quoted(units)}}}'
     )
-
-
-def _text(text: str | None) -> str:
-    return "null" if text is None else quoted(text)
 
 
 def _marks(flags: str) -> str:

@@ -4,7 +4,6 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from json.encoder import encode_basestring as quoted
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, bindparam, select
@@ -137,10 +136,8 @@ def _without(body: str, kept: Said) -> tuple[str, bool]:
 
 
 def _text(one: tuple[Any, ...]) -> str:
-    """Write an observation as `canonical.observation_text` does."""
     _, _, claim, part, major, minor, *identity = one
-    named = ",".join(map(quoted, identity))
-    return f'{{"claim":{claim},"identity":[{named}],"part":{quoted(part)},"rank":[{major},{minor}]}}'
+    return canonical.observation_text(identity, part, (major, minor), claim)
 
 
 def _said(one: dict[str, Any]) -> list[Any]:

@@ -16,7 +16,6 @@ from support_service.money import Money, plain
 from support_service.rails.bank import BANK
 from support_service.rails.bank.balances import tell_balances
 from support_service.rails.bank.booking import LineCounts, PreviewLine, import_lines
-from support_service.rails.bank.classes import CLASS_WORDS
 from support_service.rails.bank.settings import BankChoices, read_account
 from support_service.rails.bank.settling import settle
 from support_service.rails.bank.statements import (
@@ -117,7 +116,6 @@ def look(number: str) -> str:
         told=TOLD.get(request.args.get("told", "")),
         problems_max=PROBLEMS_SHOWN_MAX,
         tiers=TIERS,
-        class_words=CLASS_WORDS,
     )
 
 

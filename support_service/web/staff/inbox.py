@@ -9,7 +9,7 @@ from support_service.ledger.staff import Role
 from support_service.web.guard import login_required
 from support_service.web.service import service
 from support_service.web.staff.entry import new_nonce
-from support_service.web.staff.lines import class_words, offered_classes
+from support_service.web.staff.lines import offered_classes
 from support_service.web.staff.links import match_seen
 
 blueprint = Blueprint("inbox", __name__)
@@ -42,7 +42,6 @@ def lines() -> str:
         reasons=REASONS,
         waiting=len(at.books.inbox()),
         classes={one.donation.identity.ref: offered_classes(one.donation) for one in found if one.why is Why.REVIEW},
-        class_words=class_words(),
         seen={one.donation.identity.ref: match_seen(one.donation) for one in found},
         new_nonce=new_nonce,
         told=DONE if request.args.get("told") else None,

@@ -1,7 +1,5 @@
 """A person says what a line of the bank account is, and takes it back again: one click each, one report each."""
 
-from collections.abc import Mapping
-
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -28,9 +26,10 @@ _OUT = (
 )  # fmt: skip
 
 
-def class_words() -> Mapping[str, Phrase]:
-    """Say each class of a line in words."""
-    return {str(line_class): words for line_class, words in CLASS_WORDS.items()}
+@blueprint.app_template_filter()
+def class_words(line_class: str) -> Phrase:
+    """Say the class of a line in words."""
+    return CLASS_WORDS[LineClass(line_class)]
 
 
 def offered_classes(donation: Donation) -> tuple[str, ...]:

@@ -273,7 +273,6 @@ def donation(ref: str) -> str:
         can_withdraw=may_withdraw(held) and is_bookkeeper,
         withdrawal_nonce=staff_entry.new_nonce(),
         classes=staff_lines.offered_classes(held) if is_bookkeeper else (),
-        class_words=staff_lines.class_words(),
         around=at.books.around(ref),
         plan=at.books.plan_of(held.intent) if held.intent else None,
         chosen=at.books.intent(held.intent) if held.intent else None,
