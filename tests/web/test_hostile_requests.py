@@ -14,6 +14,7 @@ from werkzeug.routing import Rule
 
 from support_service.demo.stripe import StripeFake
 from tests.fixtures.cards import CardHouse, card_house
+from tests.fixtures.markup import misplaced_tags
 from tests.fixtures.staff import FrozenClock, Visitor
 
 NAMES = (
@@ -187,6 +188,8 @@ def ask(client: FlaskClient, rule: Rule, draw: random.Random, token: str) -> str
     answer = client.open(safe_path, method=method, query_string=urlencode(query), headers=headers, data=body)
     try:
         assert answer.status_code not in BROKEN, told
+        if answer.status_code == 200 and answer.mimetype == "text/html":
+            assert misplaced_tags(answer.text) == [], told
     finally:
         answer.close()
     return told
