@@ -228,8 +228,9 @@ def run(
     for thread in threads:
         thread.start()
     stop.wait()
+    deadline = time.monotonic() + STOP_SECONDS_MAX
     for thread in threads:
-        thread.join(STOP_SECONDS_MAX)
+        thread.join(max(0.0, deadline - time.monotonic()))
     if ledger.leases.are_needed and not any(thread.is_alive() for thread in threads):
         keeper.release()
 

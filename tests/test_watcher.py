@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -260,6 +261,30 @@ def test_stop_ends_all_threads_and_a_broken_source_holds_up_no_other(ledger: Led
     assert threading.active_count() == before
     assert len(units(ledger, "evm:b")) >= 2
     assert ledger.verify() == []
+
+
+def test_sources_that_wait_for_an_answer_hold_up_the_end_together_no_longer_than_one(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging, seconds = 40, 0.25
+    monkeypatch.setattr(watcher, "STOP_SECONDS_MAX", seconds)
+    stop, answered = threading.Event(), threading.Event()
+    # The last to ask asks for the end, too: all others are waiting by then.
+    asking = threading.Barrier(hanging, action=stop.set)
+
+    def waits(_step: int) -> None:
+        asking.wait(60)
+        answered.wait(60)
+
+    before, began = set(threading.enumerate()), time.monotonic()
+    watcher.run([Chain(f"evm:{number}", before_each=waits) for number in range(hanging)], ledger, stop)
+    took = time.monotonic() - began
+    left = set(threading.enumerate()) - before
+    answered.set()
+    for thread in left:
+        thread.join(60)
+    assert len(left) >= hanging
+    assert took < hanging * seconds / 2
 
 
 def test_once_reads_the_others_whatever_is_wrong_with_one_and_names_it(ledger: Ledger) -> None:
