@@ -77,6 +77,7 @@ PIECES = (
     _load("C4", "power", "--cuts 2000", "--cuts 40 --reports 10", "the control, which syncs less, must lose money"),
     _tests("C5", "tests/load/test_siege.py", "the full disk is seen by the server"),
     _load("C5", "disk", "--gifts 300 --errors 500", "--gifts 20 --errors 20", "errors that came up are counted"),
+    _tests("C6", "tests/faults/test_cards.py -k test_s3", "orders are counted, and must be all", EVERY_MESSAGE="1"),
     _tests("C7", "tests/faults", "each id of the catalogue has a test that ends with the ledger's word"),
     _tests("C8", "tests/rails/bank/test_hostile.py", "each parser is asked all the time, 5 times a second or more",
            FUZZ_SECONDS="300"),
