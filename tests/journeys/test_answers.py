@@ -18,7 +18,7 @@ from support_service.rails import RAILS
 from support_service.rails.chain.exact_sums import ExactSums
 from support_service.rails.source import Source
 from support_service.watcher import run, run_once
-from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit, barriers
+from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit, barriers, follow
 from tests.fixtures.database import prepare
 from tests.fixtures.door import create_site
 from tests.fixtures.node import CHAIN_ID, ETHER, OURS, Node
@@ -230,18 +230,18 @@ def test_has_it_arrived_is_answered_by_its_transaction(
     page.goto(f"{newsroom.origin}/arrived?lang={lang}")
     is_accessible(page)
     page.fill("#tx", sent)
-    page.click("form.confirm .button >> nth=0")
+    follow(page, "form.confirm .button >> nth=0")
     answer = page.inner_text(".answer")
     assert "2 ETH" in answer.replace("\u00a0", " ")
     assert BLOCKS[lang].format(1) in answer
     is_accessible(page)
     newsroom.node.mine(5)
     newsroom.look()
-    page.click(f".answer >> text={AGAIN[lang]}")
+    follow(page, f".answer >> text={AGAIN[lang]}")
     assert BLOCKS[lang].format(1) not in page.inner_text(".answer")
     is_accessible(page)
     page.fill("#tx", "nonsense")
-    page.click("form.confirm .button >> nth=0")
+    follow(page, "form.confirm .button >> nth=0")
     assert page.is_visible("[role=alert]")
     is_accessible(page)
     width = page.evaluate("document.documentElement.scrollWidth")
@@ -275,7 +275,7 @@ def test_who_sent_from_a_wallet_signs_in_the_browser_and_it_is_theirs(
     page.add_init_script(WALLET)
     page.goto(f"{newsroom.origin}/arrived?lang={lang}")
     page.fill("#tx", sent)
-    page.click("form.confirm .button >> nth=0")
+    follow(page, "form.confirm .button >> nth=0")
     page.click(".answer details summary")
     is_accessible(page)
     page.fill("#name", "Олена")
@@ -312,7 +312,7 @@ def test_a_monthly_gift_is_begun_and_stopped(town: Town, visit: Visit, lang: str
     page.click("form[action*='/stop'] .button")
     page.wait_for_url(lambda url: "told=stop" in url)
     assert town.fake.hooks.settle()
-    page.click(".alert a")
+    follow(page, ".alert a")
     assert page.locator(".actions").count() == 0
     if has_script:
         is_accessible(page)

@@ -5,7 +5,7 @@ import time
 import pytest
 from playwright.sync_api import Page
 
-from tests.fixtures.browser import PHONE, Serve, Visit, barriers
+from tests.fixtures.browser import PHONE, Serve, Visit, barriers, follow
 from tests.fixtures.staff import ANNA, PASSWORD, House
 from tests.web.staff.test_links import ACCOUNT, bring, issue
 
@@ -48,13 +48,13 @@ def test_a_statement_is_brought_looked_at_and_booked_without_script(house: House
     table = f"Date;Amount;Purpose;Name;Reference\n2026-05-20;250.00;{HOSTILE.replace(';', ',')};{LONG};RB1\n"
     page.set_input_files("#file", {"name": "<b>.csv", "mimeType": "text/csv", "buffer": table.encode()})
     page.fill("#account", ACCOUNT)
-    page.click("text=Look at it")
+    follow(page, "text=Look at it")
     assert "1" in page.inner_text("dl.facts")
-    page.click("text=Book these lines")
+    follow(page, "text=Book these lines")
     assert page.inner_text("[role=status]") == "Booked."
-    page.click("text=Take this file back")
+    follow(page, "text=Take this file back")
     assert house.ledger.totals() == ()
-    page.click("text=Put it back")
+    follow(page, "text=Put it back")
     assert sum(one.units for one in house.ledger.totals()) == 25_000
     assert "owned" not in page.title()
     assert visitor.complaints == []

@@ -17,7 +17,7 @@ from support_service.demo.article import create_sample_app
 from support_service.demo.stripe import SECRET, Endpoint, StripeFake
 from support_service.ledger import Ledger
 from support_service.web.reader.widget import frame_height
-from tests.fixtures.browser import LOOKS, PHONE, Serve, Visit, Visitor, barriers
+from tests.fixtures.browser import LOOKS, PHONE, Serve, Visit, Visitor, barriers, follow
 from tests.fixtures.database import prepare
 from tests.fixtures.door import create_site
 from tests.fixtures.service import SEED, free_port
@@ -139,9 +139,10 @@ def test_enter_in_the_own_sum_goes_on_with_that_sum(calm_town: Town, visit: Visi
     page.goto(f"{calm_town.origin}/support?lang=en")
     page.click(".own summary")
     page.fill("#own-sum", "123,45")
-    page.press("#own-sum", "Enter")
+    with page.expect_navigation():
+        page.press("#own-sum", "Enter")
     assert "123.45" in page.inner_text("#method-stripe .button")
-    page.click("#method-stripe .button")
+    follow(page, "#method-stripe .button")
     assert "123.45" in page.inner_text("h1")
 
 

@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 from support_service.giving import State
 from support_service.ledger import Ledger
 from support_service.rails.bank import nbu
-from tests.fixtures.browser import DESKTOP, LOOKS, PHONE, Serve, Visit, Visitor, barriers
+from tests.fixtures.browser import DESKTOP, LOOKS, PHONE, Serve, Visit, Visitor, barriers, follow
 from tests.fixtures.database import prepare
 from tests.fixtures.fonts import FONTS
 from tests.fixtures.reports import Chain, transfer
@@ -96,7 +96,7 @@ def test_a_copy_button_copies_exactly_the_value(origin: str, visit: Visit) -> No
         button = page.locator(f"#method-{key} button").first
         button.click()
         copied = button.get_attribute("data-copy")
-        page.wait_for_function(f"document.querySelector('[data-said]').textContent.includes('{copied}')")
+        page.wait_for_selector(f"[data-said]:has-text('{copied}')", state="attached")
         assert page.evaluate("navigator.clipboard.readText()") == button.get_attribute("data-copy")
         assert button.inner_text() == "Copied"
         assert page.inner_text("[data-said]") == f"Copied: {button.get_attribute('data-copy')}"
@@ -167,7 +167,7 @@ def test_without_script_everything_needed_is_there(origin: str, visit: Visit) ->
         page.click(f"#method-{key} summary")
         assert page.locator(f"#method-{key} svg").is_visible()
     assert not page.locator(".month").is_visible()
-    page.click("text=English")
+    follow(page, "text=English")
     assert page.inner_text("h1") == "Support our work"
 
 
@@ -184,16 +184,17 @@ def test_without_script_a_sum_fills_the_code_the_link_and_the_words(origin: str,
         assert [found.text for found in zxingcpp.read_barcodes(image.convert("L"))] == [link]
     page.click(".own summary")
     page.fill("#own-sum", "1 234,50")
-    page.press("#own-sum", "Enter")
+    with page.expect_navigation():
+        page.press("#own-sum", "Enter")
     assert nbu.decode(page.get_attribute("#method-iban .act a", "href") or "").amount_kopecks == 123_450
-    page.click("text=English")
+    follow(page, "text=English")
     assert "1\u202f234.50\u00a0UAH" in page.inner_text("#method-iban .act"), "a language keeps the sum"
 
 
 def test_a_sum_of_two_meanings_is_asked_back_in_place(origin: str, visit: Visit) -> None:
     page = open_page(visit(), f"{origin}/support?lang=en&amount=1,000&currency=UAH")
     assert "more than one way" in page.inner_text("[role=alert]")
-    page.click(".meanings a >> nth=1")
+    follow(page, ".meanings a >> nth=1")
     assert "1\u00a0UAH" in page.inner_text("#method-iban .act")
 
 

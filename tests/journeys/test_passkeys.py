@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from support_service.supervisor import reserve_port
-from tests.fixtures.browser import PHONE, Serve, Visit
+from tests.fixtures.browser import PHONE, Serve, Visit, follow
 from tests.fixtures.staff import ANNA, PASSWORD, House, build_house
 
 pytestmark = pytest.mark.browser
@@ -54,7 +54,7 @@ def test_a_passkey_is_made_signs_in_and_proves(house: House, serve: Serve, visit
     page.goto(f"{origin}/staff/login?lang=en")
     page.fill("#email", ANNA)
     page.fill("#password", PASSWORD)
-    page.click("main form[action*='/login'] button.button")
+    follow(page, "main form[action*='/login'] button.button")
     page.goto(f"{origin}/staff/me/passkeys?lang=en")
     page.fill("#name", "phone")
     fits(page)
@@ -95,7 +95,7 @@ def test_a_passkey_is_made_signs_in_and_proves(house: House, serve: Serve, visit
     fits(page)
     page.fill("#email", ANNA)
     page.fill("#password", PASSWORD)
-    page.click("main form[action*='/login'] button.button")
+    follow(page, "main form[action*='/login'] button.button")
     page.wait_for_selector("#otp")
     fits(page)
     house.clock.advance(seconds=30)
@@ -109,7 +109,7 @@ def test_a_passkey_is_made_signs_in_and_proves(house: House, serve: Serve, visit
     page.click("form[action*='/entry'] button.button")
     page.fill("#email", ANNA)
     page.fill("#password", PASSWORD)
-    page.click("main form[action*='/login'] button.button")
+    follow(page, "main form[action*='/login'] button.button")
     page.fill("#otp", totp.at(house.clock.now))
     page.click("main button.button")
     page.wait_for_url("**/staff/entry?kept=**")

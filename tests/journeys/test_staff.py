@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 
 from support_service.demo.stripe import StripeFake
 from support_service.giving import SetAside, State
-from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit, barriers
+from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit, barriers, follow
 from tests.fixtures.cards import card_house
 from tests.fixtures.fonts import FONTS
 from tests.fixtures.staff import ANNA, NOON, PASSWORD, FrozenClock, House, chain_report
@@ -25,7 +25,7 @@ def sign_in(page: Page, origin: str, path: str = "/staff/") -> None:
     page.goto(f"{origin}{path}?lang=en")
     page.fill("#email", ANNA)
     page.fill("#password", PASSWORD)
-    page.click(SIGN_IN)
+    follow(page, SIGN_IN)
 
 
 def book(page: Page, amount: str, **fields: str) -> None:
@@ -33,7 +33,7 @@ def book(page: Page, amount: str, **fields: str) -> None:
     page.fill("#amount", amount)
     for name, text in fields.items():
         page.fill(f"#{name}", text)
-    page.click(BOOK)
+    follow(page, BOOK)
 
 
 @pytest.mark.parametrize("has_script", [False, True])
@@ -49,14 +49,14 @@ def test_a_gift_is_booked_withdrawn_and_downloaded(
     page.click("text=Withdraw this entry")
     page.fill("#note", "typed twice")
     page.check("#sure")
-    page.click("details.withdraw button")
+    follow(page, "details.withdraw button")
     assert page.inner_text("h1 .state") == "replaced"
-    page.click("text=Exports")
+    follow(page, "text=Exports")
     with page.expect_download() as started:
         page.click("text=Download CSV")
     assert started.value.suggested_filename == "donations-2026-05-20.csv"
     assert "Олена" in Path(started.value.path()).read_text(encoding="utf-8")
-    page.click("text=Sign out")
+    follow(page, "text=Sign out")
     page.goto(f"{origin}/staff/")
     assert "/staff/login" in page.url
     assert all(url.startswith(origin) for url in visitor.requests), "nothing is asked of other hosts"
@@ -67,7 +67,7 @@ def test_an_ambiguous_amount_is_chosen_with_one_click(house: House, serve: Serve
     page = visit(size=PHONE).page
     sign_in(page, serve(house.app))
     book(page, "1,000")
-    page.click("button[name=meant] >> nth=0")
+    follow(page, "button[name=meant] >> nth=0")
     assert page.get_attribute("h1 data", "value") == "1000"
 
 
@@ -87,7 +87,7 @@ def test_hostile_text_does_nothing_in_a_browser(house: House, serve: Serve, visi
     sign_in(page, serve(house.app))
     book(page, "5", payer=HOSTILE, note=HOSTILE)
     assert page.locator("bdi", has_text="<script>").count() >= 2
-    page.click("text=All donations")
+    follow(page, "text=All donations")
     assert "owned" not in page.title()
     assert page.locator("main img, main script").count() == 0
     assert visitor.complaints == []
@@ -107,7 +107,7 @@ def test_every_staff_page_is_open_to_everybody(house: House, serve: Serve, visit
     book(page, "1,000")
     _check(page, size)
     page.fill("#amount", "1000")
-    page.click(BOOK)
+    follow(page, BOOK)
     for details in page.query_selector_all("details"):
         details.evaluate("element => element.open = true")
     _check(page, size)
