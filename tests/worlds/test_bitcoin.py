@@ -11,7 +11,8 @@ from tests.worlds.play import Ending
 
 pytestmark = pytest.mark.node
 
-SEEDS = range(5)
+# In the last one watchers overtake each other most.
+SEEDS = (0, 1, 2, 3, 4, 11)
 KILLED = {4: 2}
 ON_POSTGRESQL = {2}
 # What these worlds must have met, or they have proved little; each is well below what these seeds bring.
@@ -21,7 +22,7 @@ FLOORS = {
     "double_spent": 2,
     "flip": 3,
     "died_between_reports": 15,
-    "overtaken": 1,
+    "overtaken": 2,
     "turn_down": 4,
     "froze": 1,
     "looks_in_peace": 12,
