@@ -30,7 +30,7 @@ def create_app(assembly: Assembly, *, clock: Clock = utc_now) -> Flask:
     app = Flask(__name__, template_folder=str(resource("templates")), static_folder=None)
     app.jinja_options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     ledger = Ledger(assembly.settings.database_url, clock=clock)
-    processors = build_processors(assembly, ledger, clock=clock)
+    processors = build_processors(assembly, ledger.intents, clock=clock)
     app.extensions[EXTENSION] = Service(
         addresses=ProvedAddresses(assembly),
         ledger=ledger,

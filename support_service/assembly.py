@@ -16,8 +16,9 @@ from support_service.manifest.minisign import BadKey, read_public_key
 from support_service.manifest.proof import Trust
 from support_service.notifications.settings import Notifications, ParsedSettings, read_notifications
 from support_service.rails import RAILS
+from support_service.rails.books import Books, IntentFinder
 from support_service.rails.options import Mistake, Options, Surroundings
-from support_service.rails.processor import Believed, IntentFinder, Processor, one_card_way
+from support_service.rails.processor import Processor, one_card_way
 from support_service.rails.rail import Expected, OwnTables, Rail, RailSettings
 from support_service.rails.source import Source
 from support_service.rates.settings import RateSettings, read_value
@@ -86,10 +87,10 @@ def assemble(file: Path, rails: Mapping[str, Rail] = RAILS) -> Assembly:
     return Assembly(settings, tuple(methods), value, rails, own, trust, told)
 
 
-def build_sources(assembly: Assembly, believed: Believed, *, clock: Clock) -> list[Source]:
-    """Build every source that the settings ask for; `believed` is the ledger, for those that hold it against others."""
+def build_sources(assembly: Assembly, books: Books, *, clock: Clock) -> list[Source]:
+    """Build every source that the settings ask for; `books` is the ledger, for those that hold it against others."""
     rails = assembly.rails.values()
-    return [one for rail in rails for one in rail.build_sources(assembly.given(rail.name), believed, clock=clock)]
+    return [one for rail in rails for one in rail.build_sources(assembly.given(rail.name), books, clock=clock)]
 
 
 def expected_sources(assembly: Assembly) -> tuple[Expected, ...]:

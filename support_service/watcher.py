@@ -172,7 +172,7 @@ def note_balances(source: Source, ledger: Ledger, held: Cursor | None) -> None:
     """Keep what a source that was read well says that we hold; raises LedgerError."""
     told = () if held is None else source.balances(held)
     if told:
-        ledger.note_balances(source.name, told)
+        ledger.balances.note(source.name, told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -354,6 +354,18 @@ def test_no_class_overrides_what_another_module_keeps_to_itself() -> None:
     assert not reached, f"make what differs an object of its own, and hand it over: {reached}"
 
 
+def test_no_class_inherits_its_parts() -> None:
+    """Whoever has parts names them, as the ledger does: `ledger.plans.find(...)`. Protocols may be added up."""
+    names = {name for _, name in CLASSES}
+    mixed = [
+        f"{file}: {name}"
+        for (file, name), node in CLASSES.items()
+        if "Protocol" not in (bases := [ast.unparse(base).partition("[")[0] for base in node.bases])
+        and sum(base in names for base in bases) > 1
+    ]
+    assert mixed == []
+
+
 # The functions that a newcomer reads to understand the rest.
 NUMBERED = {"ledger/accept/__init__.py": "accept_report", "rails/evm/poll.py": "_reports"}
 NUMBERED |= {"rails/bitcoin/poll.py": "reports"}

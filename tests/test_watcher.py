@@ -166,7 +166,7 @@ def test_what_a_source_says_that_we_hold_is_kept_and_held_against_the_books(ledg
         watch.step()
     watcher.run_once([Teller(height=3)], ledger)
     assert ledger.head().number == 4, "three gifts, and their balance once"
-    told = ledger.three_way(START - timedelta(days=1), START + timedelta(days=1))
+    told = ledger.months.three_way(START - timedelta(days=1), START + timedelta(days=1))
     assert [(place.told_units, place.booked_units) for place in told.places] == [(6, 6)]
     assert ledger.verify() == []
 

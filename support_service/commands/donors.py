@@ -46,7 +46,7 @@ def find(call: LedgerCall, text: str) -> None:
 @click.pass_obj
 def export(call: LedgerCall, text: str) -> None:
     """Write all of it as JSON, for the person to have."""
-    click.echo(call.ledger.donor(text, read_form=_reads(call)).as_json(), nl=False)
+    click.echo(call.ledger.donors.find(text, read_form=_reads(call)).as_json(), nl=False)
 
 
 @donor.command()
@@ -54,7 +54,7 @@ def export(call: LedgerCall, text: str) -> None:
 @click.pass_obj
 def erase(call: LedgerCall, text: str) -> None:
     """Erase it for good; amounts and proofs stay, and `verify` still holds."""
-    held = call.ledger.erase_donor(text, by=WHO, read_form=_reads(call))
+    held = call.ledger.donors.erase(text, by=WHO, read_form=_reads(call))
     if held.is_empty:
         click.echo("nothing is kept that fits this; nothing was erased")
         return
@@ -70,7 +70,7 @@ def _reads(call: LedgerCall) -> ReadForm:
 
 
 def _found(call: LedgerCall, asked: str) -> Iterator[str]:
-    held = call.ledger.donor(asked, read_form=_reads(call))
+    held = call.ledger.donors.find(asked, read_form=_reads(call))
     if held.is_empty:
         yield "nothing is kept that fits this"
         return

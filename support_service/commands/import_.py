@@ -85,17 +85,17 @@ def _book(
         click.echo(f"{asked.file}: {note}", err=True)
     counts = LineCounts()
     banks = _banks(assembly)
-    number = None if asked.is_dry else ledger.open_import(_brought(asked, read))
-    lines = import_lines(read.lines, ledger, banks, now=utc_now(), is_dry=asked.is_dry, importing=number)
+    number = None if asked.is_dry else ledger.imports.open(_brought(asked, read))
+    lines = import_lines(read.lines, ledger.lines, banks, now=utc_now(), is_dry=asked.is_dry, importing=number)
     for told in lines:
         counts.add(told)
         progress.booked(counts)
     if number is not None:
-        ledger.end_import(number, _summed(counts, len(read.problems)))
+        ledger.imports.end(number, _summed(counts, len(read.problems)))
     accounts = {statement.account for statement in read.statements}
     if not asked.is_dry:
-        tell_balances(read.statements, ledger)
-    left = 0 if asked.is_dry else settle(accounts, ledger)
+        tell_balances(read.statements, ledger.balances)
+    left = 0 if asked.is_dry else settle(accounts, ledger.lines)
     for account in sorted(accounts):
         if banks.place_of(account).method == UNNAMED:
             click.echo(f"{account}: no method has this account, so its lines are booked under {UNNAMED!r}", err=True)

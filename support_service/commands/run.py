@@ -68,9 +68,9 @@ def watch(
     keep_days = assembly.settings.privacy.keep_days
     sources = [
         *build_sources(assembly, ledger, clock=clock),
-        *([ExactSums(ledger.answered)] if is_on_chain else []),
+        *([ExactSums(ledger.awaited_sums.answered)] if is_on_chain else []),
         *build_valuation(assembly, ledger.unvalued, clock=clock),
-        *([Retention(keep_days, ledger.forget_before, clock=clock)] if keep_days else []),
+        *([Retention(keep_days, ledger.donors.forget_before, clock=clock)] if keep_days else []),
         *build_telling(assembly, ledger, clock=clock),
     ]
     if not sources:

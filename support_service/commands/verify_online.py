@@ -74,7 +74,7 @@ def _payment_problems(source: Source, ledger: Ledger, say: Callable[[str], objec
         held = [one for one in told.held_payments() if clock() - one.newest_at >= YOUNG]
     except SourceError as error:
         return [f"{source.name}: could not be compared: {error}"]
-    names = ledger.named_money(rail, [one.name for one in held])
+    names = ledger.sweeps.named_money(rail, [one.name for one in held])
     problems = [
         f"{rail}: {one.name}: the processor holds {_shown(one.units, one)}, the ledger does not know it"
         for one in held

@@ -81,4 +81,4 @@ def _choose(gift: BankGift, ledger: Ledger) -> str:
         frequency=Frequency.ONCE, lang="uk", made_at=utc_now(),
     )  # fmt: skip
     nonce, draw = secrets.token_hex(NONCE_BYTES), partial(issue, secrets.randbelow)
-    return ledger.open_intent(chosen, nonce=nonce, draw_code=draw).support_code or ""
+    return ledger.intents.open(chosen, nonce=nonce, draw_code=draw).support_code or ""

@@ -32,7 +32,7 @@ from support_service.ledger.freezes import Freeze, Thaw, end_freeze, read_blocks
 from support_service.ledger.health import Health, SourceHealth, read_health, write_health
 from support_service.ledger.imports import FileBrought, Import, Imports
 from support_service.ledger.inbox import Inbox, InboxLine, LinesMoney, Why
-from support_service.ledger.intents import CheckoutAttempt, Intents, PlanGiver
+from support_service.ledger.intents import CheckoutAttempt, Intents
 from support_service.ledger.kept_forms import KeptForms
 from support_service.ledger.leases import LEASE, Lease, Leases
 from support_service.ledger.lines import Lines
@@ -40,6 +40,7 @@ from support_service.ledger.lookups import Lookups
 from support_service.ledger.months import Closing, Late, MonthBusy, MonthRow, Months, is_closed
 from support_service.ledger.outbox import Outbox
 from support_service.ledger.overviews import Overviews, PlanSum
+from support_service.ledger.plans import PlanGiver, Plans
 from support_service.ledger.postings import Leg
 from support_service.ledger.quarters import QuarterSums, QuarterTotal, read_quarters
 from support_service.ledger.queries import (
@@ -59,7 +60,7 @@ from support_service.ledger.rate_limits import Attempts
 from support_service.ledger.search import FoundGifts, GiftSearch
 from support_service.ledger.staff import People
 from support_service.ledger.sweep_queries import SweepQueries
-from support_service.ledger.three_way import Difference, DifferenceKind, Payout, ThreeWay, ThreeWays
+from support_service.ledger.three_way import Difference, DifferenceKind, Payout, ThreeWay
 from support_service.ledger.verify import find_problems
 
 __all__ = [
@@ -128,21 +129,7 @@ __all__ = [
 EVERYTHING = Wanted()
 
 
-class Ledger(
-    Balances,
-    Donors,
-    Imports,
-    Inbox,
-    Intents,
-    AwaitedSums,
-    Lookups,
-    Lines,
-    Months,
-    Overviews,
-    GiftSearch,
-    SweepQueries,
-    ThreeWays,
-):
+class Ledger:
     """One publisher's books. Making it connects to nothing; any method may raise LedgerDown or LedgerOutdated."""
 
     def __init__(
@@ -155,10 +142,23 @@ class Ledger(
     ) -> None:
         self._url, self._clock = url, clock
         self._database = Database(url, wait_seconds_max=wait_seconds_max, answer_seconds_max=answer_seconds_max)
+        self.intents = Intents(self._database, clock=clock)
+        self.awaited_sums = AwaitedSums(self._database, self.intents.find, clock=clock)
+        self.plans = Plans(self._database)
+        self.lookups = Lookups(self._database)
+        self.lines = Lines(self._database, clock=clock)
+        self.imports = Imports(self._database, clock=clock)
+        self.inbox = Inbox(self._database, clock=clock)
+        self.balances = Balances(self._database, clock=clock)
+        self.months = Months(self._database, clock=clock)
+        self.overviews = Overviews(self._database)
+        self.search = GiftSearch(self._database)
         self.people = People(self._database, clock=clock)
         self.factors = Factors(self._database, clock=clock)
         self.kept_forms = KeptForms(self._database, clock=clock)
+        self.donors = Donors(self._database, self.kept_forms, clock=clock)
         self.attempts = Attempts(self._database, clock=clock)
+        self.sweeps = SweepQueries(self._database, self.attempts)
         self.outbox = Outbox(self._database, clock=clock)
         self.leases = Leases(self._database)
         self.webhook_counts = WebhookCounts(self._database)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Row, Select, and_, exists, insert, or_, select
 
-from support_service.giving import COUNTED_KINDS, Answered, Awaiting, Direction, Intent, State
+from support_service.giving import COUNTED_KINDS, Answered, Awaiting, Clock, Direction, Intent, State
 from support_service.ledger.columns import to_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.rows import identity_of
@@ -27,9 +27,8 @@ _ANSWERS = donation.alias("answers")
 class AwaitedSums:
     """The ledger's side of telling gifts apart by their sum; every method may raise LedgerError."""
 
-    _database: Database
-    _clock: Callable[[], datetime]
-    intent: Callable[[str], Intent | None]
+    def __init__(self, database: Database, find_intent: Callable[[str], Intent | None], *, clock: Clock) -> None:
+        self._database, self._find_intent, self._clock = database, find_intent, clock
 
     def answered(self) -> tuple[Answered, ...]:
         """Find money that nobody is known to have given and that came in exactly the sum of one open choice.
@@ -48,7 +47,7 @@ class AwaitedSums:
 
     def _named(self, rows: Iterable[Row[tuple[object, ...]]]) -> Iterable[Answered]:
         for row in rows:
-            intent = self.intent(row.awaited_by)
+            intent = self._find_intent(row.awaited_by)
             if intent is not None:
                 yield Answered(identity_of(row._mapping), intent)
 

@@ -72,17 +72,17 @@ class ComparedPlace:
 class Balances:
     """The ledger's side of balances; every method may raise LedgerError."""
 
-    _database: Database
-    _clock: Clock
+    def __init__(self, database: Database, *, clock: Clock) -> None:
+        self._database, self._clock = database, clock
 
-    def note_balances(self, source: str, balances: Sequence[HeldBalance]) -> None:
+    def note(self, source: str, balances: Sequence[HeldBalance]) -> None:
         """Keep what a source says that we hold: the first of each day, and what changed, but not more than hourly."""
         with self._database.read() as tx:
             due = tuple(one for one in balances if _is_due(tx, one))
         if due:
-            self.tell_balances(source, due)
+            self.tell(source, due)
 
-    def tell_balances(self, source: str, balances: Sequence[HeldBalance]) -> None:
+    def tell(self, source: str, balances: Sequence[HeldBalance]) -> None:
         """Keep balances; the same ones told again change nothing."""
         report = Report(source, f"balances:{_digest(balances)}", balances=tuple(balances))
         with self._database.write() as tx:

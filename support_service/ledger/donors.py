@@ -13,6 +13,7 @@ from typing import TypeAlias
 from sqlalchemy import Connection, select, text, update
 
 from support_service.giving import Clock, Report
+from support_service.ledger import canonical
 from support_service.ledger.accept import accept_report
 from support_service.ledger.canonical import body_of, personal_digest, read_raw
 from support_service.ledger.columns import from_micros, to_micros
@@ -20,10 +21,10 @@ from support_service.ledger.engine import Database
 from support_service.ledger.errors import LedgerError
 from support_service.ledger.kept_forms import KeptForms, drop_forms
 from support_service.ledger.months import SOURCE as MONTHS
-from support_service.ledger.rows import in_chunks
+from support_service.ledger.rows import digests_in, in_chunks, personal_by_digest
 from support_service.ledger.search import write_words_again
 from support_service.ledger.tables import donation, intent, observation, personal_data, report
-from support_service.ledger.terms import folded, words_of
+from support_service.ledger.terms import email_of, folded, words_of
 
 CHUNK_ROWS = 1_000
 ASKED_CHARS_MIN = 4
@@ -34,6 +35,9 @@ BODIES_MAX = 5_000
 # Opens a sealed form: what was typed in it and where, or None where it cannot be read.
 ReadForm: TypeAlias = Callable[[str], Sequence[str] | None]
 FORM = "form"
+# So many words about one gift are looked through for an e-mail; most gifts have two or three.
+CLAIMS_MAX = 200
+_CHOSEN = personal_data.alias("chosen")
 
 
 class DonorError(LedgerError):
@@ -76,11 +80,10 @@ class Donor:
 class Donors:
     """The ledger's side of what people may ask about themselves; every method may raise LedgerError."""
 
-    _database: Database
-    _clock: Clock
-    kept_forms: KeptForms
+    def __init__(self, database: Database, kept_forms: KeptForms, *, clock: Clock) -> None:
+        self._database, self._kept_forms, self._clock = database, kept_forms, clock
 
-    def donor(self, asked: str, *, read_form: ReadForm = lambda _sealed: None) -> Donor:
+    def find(self, asked: str, *, read_form: ReadForm = lambda _sealed: None) -> Donor:
         """Find what is kept of a person, by e-mail, account, address, name or the id of a gift; DonorError.
 
         All of what was typed must be in one text: a name of two words fits neither of the two alone. Everything is
@@ -102,13 +105,13 @@ class Donors:
         found |= {one.digest: one for one in self._forms(read_form) if is_it(one) or not refs.isdisjoint(_texts(one))}
         return Donor(tuple(sorted(found.values(), key=lambda one: (one.stored_at, one.digest))), tuple(sorted(refs)))
 
-    def erase_donor(self, asked: str, *, by: str, read_form: ReadForm = lambda _sealed: None) -> Donor:
+    def erase(self, asked: str, *, by: str, read_form: ReadForm = lambda _sealed: None) -> Donor:
         """Erase what `donor` finds, with a report that says when and how much; return what was erased.
 
         A form of staff that cannot be read goes, too: nobody knows that it does not name them.
         """
-        held = self.donor(asked, read_form=read_form)
-        unread = [one.token_digest for one in self.kept_forms.all() if read_form(one.sealed) is None]
+        held = self.find(asked, read_form=read_form)
+        unread = [one.token_digest for one in self._kept_forms.all() if read_form(one.sealed) is None]
         with self._database.write() as tx:
             now = self._clock()
             _erase(tx, [one.digest for one in held.kept if one.kind != FORM], now)
@@ -131,8 +134,23 @@ class Donors:
             forgotten += len(digests)
         return forgotten
 
+    def email_of(self, ref: str) -> str | None:
+        """Tell the e-mail that the giver of one donation gave: with the money, the choice, or by what was said before.
+
+        None where none is known, or it was erased.
+        """
+        joined = donation.outerjoin(personal_data, personal_data.c.digest == donation.c.personal_digest)
+        joined = joined.outerjoin(intent, intent.c.ref == donation.c.intent)
+        joined = joined.outerjoin(_CHOSEN, _CHOSEN.c.digest == intent.c.personal_digest)
+        asked = select(donation.c.id, personal_data.c.body, _CHOSEN.c.body.label("chosen")).select_from(joined)
+        with self._database.read() as tx:
+            row = tx.execute(asked.where(donation.c.ref == ref)).one_or_none()
+            if row is None:
+                return None
+            return _email(row.body) or _email(row.chosen) or _email_said(tx, row.id)
+
     def _forms(self, read_form: ReadForm) -> Iterator[KeptOfPerson]:
-        for one in self.kept_forms.all():
+        for one in self._kept_forms.all():
             if (typed := read_form(one.sealed)) is not None:
                 yield KeptOfPerson(one.token_digest, FORM, one.kept_at, json.dumps(typed, ensure_ascii=False))
 
@@ -311,3 +329,16 @@ def _told_of(tx: Connection, digests: Sequence[str]) -> list[int]:
         for column in (donation.c.ref, donation.c.intent):
             found |= set(tx.execute(select(donation.c.id).where(column.in_(names))).scalars())
     return sorted(found)
+
+
+def _email_said(tx: Connection, donation_id: int) -> str | None:
+    """Look through all that was ever said of a gift, the newest first: the last word need not tell who gave."""
+    claims = select(observation.c.claim).where(observation.c.donation_id == donation_id)
+    said = tx.execute(claims.order_by(observation.c.id.desc()).limit(CLAIMS_MAX)).scalars()
+    digests = digests_in(said)
+    bodies = personal_by_digest(tx, digests)
+    return next((found for digest in digests if (found := _email(bodies.get(digest)))), None)
+
+
+def _email(body: str | None) -> str | None:
+    return email_of(canonical.read_personal(body))

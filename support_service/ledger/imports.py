@@ -4,13 +4,12 @@ Nothing is deleted: taking back is a report of staff that says of each line that
 no other file and no answer of the bank tells it. Putting back is another report.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, RowMapping, Select, exists, func, insert, select, update
 
-from support_service.giving import STAND_PART, Identity, Observation, Report, StandClaim
+from support_service.giving import STAND_PART, Clock, Identity, Observation, Report, StandClaim
 from support_service.ledger.accept import accept_report
 from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.engine import Database
@@ -62,10 +61,10 @@ class Import:
 class Imports:
     """The ledger's side of files of statements; every method may raise LedgerError."""
 
-    _database: Database
-    _clock: Callable[[], datetime]
+    def __init__(self, database: Database, *, clock: Clock) -> None:
+        self._database, self._clock = database, clock
 
-    def open_import(self, file: FileBrought) -> int:
+    def open(self, file: FileBrought) -> int:
         """Keep that a file came, and give it its number; the same nonce is the same import."""
         now = self._clock()
         with self._database.write() as tx:
@@ -80,13 +79,13 @@ class Imports:
             tx.execute(insert(statement_import).values(number=number, **values))
             return number
 
-    def end_import(self, number: int, told: str) -> None:
+    def end(self, number: int, told: str) -> None:
         """Keep what an import told; its rows stand with their lines, so the file is not kept."""
         values = {"told": told, "booked_at": to_micros(self._clock()), "content": None}
         with self._database.write() as tx:
             tx.execute(update(statement_import).where(statement_import.c.number == number).values(**values))
 
-    def imports(self, before: int | None = None) -> tuple[Import, ...]:
+    def newest(self, before: int | None = None) -> tuple[Import, ...]:
         """List imports, the newest first."""
         asked = select(*_ALL_BUT_CONTENT).order_by(statement_import.c.number.desc()).limit(IMPORTS_MAX)
         if before is not None:
@@ -94,7 +93,7 @@ class Imports:
         with self._database.read() as tx:
             return tuple(_read(row) for row in tx.execute(asked).mappings())
 
-    def find_import(self, number: int) -> Import | None:
+    def find(self, number: int) -> Import | None:
         """Look an import up, with how many of its lines stand."""
         with self._database.read() as tx:
             row = tx.execute(select(statement_import).where(statement_import.c.number == number)).mappings().first()

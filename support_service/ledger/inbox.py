@@ -1,4 +1,4 @@
-"""Lines of the bank that want a person, each with what it may be: asked for by the staff pages."""
+"""What wants a person: lines of the bank, each with what it may be, and claims that wait for their payment."""
 
 import json
 from collections import Counter
@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Connection, exists, func, literal_column, select
+from sqlalchemy import Connection, exists, func, literal, literal_column, or_, select, tuple_
 
 from support_service.giving import (
     HOLDS_PART,
     PAYER_KEY,
+    Clock,
     Direction,
     Donation,
     HoldsClaim,
     Identity,
     Kind,
     State,
+    WaitingClaim,
     live,
     split_identity,
 )  # fmt: skip
@@ -25,9 +27,18 @@ from support_service.ledger.accept.aliases import read_aliases
 from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.lines import TxLineBooks, line_accounts, read_pairs
-from support_service.ledger.queries import donations_with_people
+from support_service.ledger.queries import LISTED_MAX, donations_with_people
 from support_service.ledger.rows import histories, in_chunks, read_donation
-from support_service.ledger.tables import donation, intent, known_line, line_key, support_code
+from support_service.ledger.tables import (
+    alias,
+    donation,
+    intent,
+    known_line,
+    line_key,
+    report,
+    support_code,
+    waiting_claim,
+)
 
 # Of each kind so many are shown; what was judged makes room for the next.
 ROWS_MAX = 50
@@ -103,12 +114,12 @@ class LinesMoney:
 
 
 class Inbox:
-    """The ledger's side of what people say about lines; every method may raise LedgerError."""
+    """The ledger's side of what waits for people; every method may raise LedgerError."""
 
-    _database: Database
-    _clock: Callable[[], datetime]
+    def __init__(self, database: Database, *, clock: Clock) -> None:
+        self._database, self._clock = database, clock
 
-    def inbox_lines(self, completions: Callable[[str, Sequence[str]], Sequence[str]]) -> tuple[InboxLine, ...]:
+    def lines(self, completions: Callable[[str, Sequence[str]], Sequence[str]]) -> tuple[InboxLine, ...]:
         """List what wants a person; completions: the beginning of a code -> codes of those issued."""
         with self._database.read() as tx:
             accounts = line_accounts(tx)
@@ -122,6 +133,11 @@ class Inbox:
                 *_codes(tx, completions),
                 *_known_payers(tx, accounts, self._clock()),
             )
+
+    def waiting(self, after: WaitingClaim | None = None, *, rail: str | None = None) -> tuple[WaitingClaim, ...]:
+        """List claims that found no payment of their name and asset, oldest first; `after`: the last one seen."""
+        with self._database.read() as tx:
+            return read_inbox(tx, after, rail=rail)
 
     def suggested_codes(self, ref: str) -> Mapping[str, Why]:
         """Tell by which codes a line may be somebody's, and why: the only announced gift of its sum goes first."""
@@ -365,3 +381,25 @@ def _others(tx: Connection, found: Donation) -> list[Donation]:
     near = func.abs(donation.c.occurred_at - to_micros(payment.occurred_at))
     rows = tx.execute(asked.order_by(near, donation.c.id).limit(CHOICES_MAX)).mappings()
     return [read_donation(row, row["personal_body"]) for row in rows]
+
+
+def read_inbox(
+    tx: Connection, after: WaitingClaim | None = None, *, rail: str | None = None
+) -> tuple[WaitingClaim, ...]:
+    """Read the claims whose name stands for nothing yet, or for money of another asset, from behind a place."""
+    is_same = (alias.c.rail == waiting_claim.c.rail) & (alias.c.name == waiting_claim.c.name)
+    joined = waiting_claim.outerjoin(alias, is_same)
+    joined = joined.join(report, report.c.number == waiting_claim.c.report_number)
+    place = (report.c.number, waiting_claim.c.name, waiting_claim.c.part)
+    told = (waiting_claim.c.rail, waiting_claim.c.name, waiting_claim.c.part)
+    asked = select(*told, report.c.accepted_at, report.c.number, alias.c.asset)
+    is_left = or_(alias.c.name.is_(None), waiting_claim.c.asset != alias.c.asset)
+    asked = asked.select_from(joined).where(is_left).order_by(*place).limit(LISTED_MAX)
+    if rail is not None:
+        asked = asked.where(waiting_claim.c.rail == rail)
+    if after is not None:
+        asked = asked.where(tuple_(*place) > tuple_(*map(literal, (after.report_number, after.name, after.part))))
+    return tuple(
+        WaitingClaim(row.rail, row.name, row.part, from_micros(row.accepted_at), row.number, row.asset is not None)
+        for row in tx.execute(asked)
+    )

@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 from support_service.giving import (
     UNTOLD,
+    Clock,
     Direction,
     Donation,
     KeptLine,
@@ -152,10 +153,10 @@ PASS_CACHE_KIB = 16 * 1024
 class Lines:
     """The ledger's side of bank statements; every method may raise LedgerError."""
 
-    _database: Database
-    _clock: Callable[[], datetime]
+    def __init__(self, database: Database, *, clock: Clock) -> None:
+        self._database, self._clock = database, clock
 
-    def take_lines(self, work: Callable[["TxLineBooks"], LineWork], importing: int | None = None) -> None:
+    def take(self, work: Callable[["TxLineBooks"], LineWork], importing: int | None = None) -> None:
         """Ask what a pass over a file means, and take it in, in one transaction.
 
         importing: the number of the import that tells the lines.
@@ -174,12 +175,12 @@ class Lines:
                 settle = update(known_line).where(known_line.c.locator == locator)
                 tx.execute(settle.values(reverses=original and original.ref))
 
-    def look_at_lines(self, work: Callable[["TxLineBooks"], LineWork]) -> LineWork:
+    def look(self, work: Callable[["TxLineBooks"], LineWork]) -> LineWork:
         """Ask what a pass over a file would mean; nothing is written."""
         with self._database.read() as tx:
             return work(TxLineBooks(tx))
 
-    def line_accounts(self) -> Sequence[str]:
+    def accounts(self) -> Sequence[str]:
         """List the accounts whose lines are known."""
         with self._database.read() as tx:
             return line_accounts(tx)
@@ -193,7 +194,7 @@ class Lines:
         with self._database.read() as tx:
             return tx.execute(_LATE_PAYOUTS, asked).scalars().all()
 
-    def line_units(self, account: str, asset: str, days: tuple[date, date]) -> int:
+    def units(self, account: str, asset: str, days: tuple[date, date]) -> int:
         """Sum what an account's lines of some days moved, both days included: in less out, taken back left out."""
         first, last = days
         asked = select(donation.c.units, donation.c.direction).where(

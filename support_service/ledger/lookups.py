@@ -30,7 +30,8 @@ class ReadUpTo:
 class Lookups:
     """The ledger's side of a reader's questions; personal data are left out. Every method may raise LedgerError."""
 
-    _database: Database
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def of_transaction(self, names: Collection[str]) -> tuple[Donation, ...]:
         """Find the gifts that a transaction brought, by any of its spellings."""

@@ -23,7 +23,7 @@ from support_service.ledger.quarters import SUMS, QuarterSums, read_quarters
 from support_service.ledger.queries import donations_with_people, read_head
 from support_service.ledger.rows import read_donation
 from support_service.ledger.tables import donation, personal_data, report
-from support_service.ledger.three_way import Difference, hold_together
+from support_service.ledger.three_way import Difference, ThreeWay, hold_together
 
 # Reports of closings may not be erased with what is kept of persons: their sums are the books of a month.
 SOURCE = "month:"
@@ -79,15 +79,15 @@ class MonthBusy(LedgerError):
 class Months:
     """The ledger's side of closing months; every method may raise LedgerError."""
 
-    _database: Database
-    _clock: Clock
+    def __init__(self, database: Database, *, clock: Clock) -> None:
+        self._database, self._clock = database, clock
 
     def closings(self, months: Sequence[str]) -> dict[str, list[Closing]]:
         """Tell how each of these months was closed and opened, oldest first."""
         with self._database.read() as tx:
             return _closings(tx, months)
 
-    def month_rows(self, since: datetime, until: datetime) -> tuple[MonthRow, ...]:
+    def rows(self, since: datetime, until: datetime) -> tuple[MonthRow, ...]:
         """Sum what came between two moments, as the ledger says it now."""
         with self._database.read() as tx:
             return _rows(tx, since, until)
@@ -97,7 +97,12 @@ class Months:
         with self._database.read() as tx:
             return _late(tx, _closings(tx, months), ends)
 
-    def close_month(
+    def three_way(self, since: datetime, until: datetime) -> ThreeWay:
+        """Hold what came between two moments against processors, banks and chains, by what they told already."""
+        with self._database.read() as tx:
+            return hold_together(tx, since, until)
+
+    def close(
         self,
         month: str,
         earlier: Sequence[str],
@@ -124,7 +129,7 @@ class Months:
             }
             self._tell_month(tx, held[month], month, is_close=True, told={**told, "by": by, "note": note})
 
-    def reopen_month(self, month: str, *, by: str, note: str) -> None:
+    def reopen(self, month: str, *, by: str, note: str) -> None:
         """Open a closed month again; MonthBusy where it is open."""
         with self._database.write() as tx:
             held = _closings(tx, [month])[month]

@@ -39,7 +39,8 @@ class PlanSum:
 class Overviews:
     """The ledger's side of the pages that sum up; every method may raise LedgerError."""
 
-    _database: Database
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def article_sums(self, since: datetime, until: datetime) -> tuple[ArticleSum, ...]:
         """Sum the gifts of these days that followed an article, by article and currency of value."""

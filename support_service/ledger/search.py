@@ -81,9 +81,10 @@ class _Word:
 class GiftSearch:
     """The ledger's side of the search box; every method may raise LedgerError."""
 
-    _database: Database
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-    def search(
+    def find(
         self, asked: str, wanted: Wanted, *, before: int | None = None, limit: int = 50, with_people: bool
     ) -> FoundGifts:
         """Find gifts that have every word of what was asked; with_people: also by who gave and what they wrote."""

@@ -18,12 +18,12 @@ from support_service.ledger.tables import donation, intent, report
 class SweepQueries:
     """The questions; every method may raise LedgerError."""
 
-    _database: Database
-    attempts: Attempts
+    def __init__(self, database: Database, attempts: Attempts) -> None:
+        self._database, self._attempts = database, attempts
 
     def note_decline(self, told: Decline) -> None:
         """Count a card that was declined, once."""
-        self.attempts.note_decline(told)
+        self._attempts.note_decline(told)
 
     def known_reports(self, source: str, keys: Sequence[str]) -> frozenset[str]:
         """Tell which of these keys the ledger has a report of."""

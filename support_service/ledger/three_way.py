@@ -14,7 +14,6 @@ from support_service.giving import HOLDS_PART, UNTOLD, Direction, Donation, Hold
 from support_service.ledger.accept.aliases import read_aliases
 from support_service.ledger.balances import ComparedPlace, compare_balances
 from support_service.ledger.columns import to_micros
-from support_service.ledger.engine import Database
 from support_service.ledger.lines import BY_HAND, line_places
 from support_service.ledger.rows import donation_rows, histories, in_chunks, read_donation
 from support_service.ledger.tables import donation
@@ -97,17 +96,6 @@ class ThreeWay:
     not_compared: tuple[str, ...] = ()
     unmatched: int = 0
     is_whole: bool = True
-
-
-class ThreeWays:
-    """The ledger's side of the three-way close; every method may raise LedgerError."""
-
-    _database: Database
-
-    def three_way(self, since: datetime, until: datetime) -> ThreeWay:
-        """Hold what came between two moments against processors, banks and chains, by what they told already."""
-        with self._database.read() as tx:
-            return hold_together(tx, since, until)
 
 
 def hold_together(tx: Connection, since: datetime, until: datetime) -> ThreeWay:

@@ -99,8 +99,8 @@ class Letters:
         if history is None or not history.donation.counted_units:
             raise NothingToSay("the gift does not count any more")
         gift = history.donation
-        intent = None if gift.intent is None else self._ledger.intent(gift.intent)
-        to = self._known(held, self._ledger.giver_email(gift.identity.ref))
+        intent = None if gift.intent is None else self._ledger.intents.find(gift.intent)
+        to = self._known(held, self._ledger.donors.email_of(gift.identity.ref))
         voice = self._voice(intent)
         name = self._room.publisher.named(voice.lang)
         money = Money(gift.payment.units, Asset(gift.identity.asset, gift.payment.exponent))
@@ -133,7 +133,7 @@ class Letters:
     def _receipt_links(self, intent: Intent | None, voice: Voice) -> Iterator[tuple[str, str]]:
         if intent is None:
             return
-        plan = self._ledger.plan_of(intent.ref)
+        plan = self._ledger.plans.of(intent.ref)
         if plan is not None and not self._room.stands(plan).is_over:
             yield self._plan_link(YOUR_PAGE, intent.ref, voice)
         else:
@@ -145,13 +145,13 @@ class Letters:
         told = [self._ledger.donation(str(ref)) for ref in refs] if isinstance(refs, list) else []
         # As they are now, each looked up alone: what was given back or erased since is in none.
         gifts = [one.donation for one in told if one is not None and one.donation.counted_units]
-        emails = {gift.identity.ref: self._ledger.giver_email(gift.identity.ref) for gift in gifts}
+        emails = {gift.identity.ref: self._ledger.donors.email_of(gift.identity.ref) for gift in gifts}
         gifts = [gift for gift in gifts if emails[gift.identity.ref]]
         if not gifts:
             raise NothingToSay("no gift of the year counts any more, or no e-mail is known")
         gifts.sort(key=lambda gift: gift.payment.occurred_at)
         newest = gifts[-1]
-        voice = self._voice(None if newest.intent is None else self._ledger.intent(newest.intent))
+        voice = self._voice(None if newest.intent is None else self._ledger.intents.find(newest.intent))
         values = (("publisher", self._room.publisher.named(voice.lang)), ("year", year))
         letter = Letter(
             subject=voice.say(Phrase("Your gifts to %(publisher)s in %(year)s", values)),
@@ -174,7 +174,7 @@ class Letters:
         yield voice.say(Phrase("In all")), " + ".join(in_all)
 
     def _gift_page(self, held: OutboxMessage) -> Message:
-        intent = self._ledger.intent(str(held.news.facts["intent"]))
+        intent = self._ledger.intents.find(str(held.news.facts["intent"]))
         party = json.loads(intent.personal.party or "{}") if intent is not None else {}
         if intent is None or not party.get("email"):
             raise NothingToSay("no e-mail is known")
@@ -191,14 +191,15 @@ class Letters:
         return self._message(held, letter, voice, str(party["email"]))
 
     def _plan(self, held: OutboxMessage) -> Message:
-        plan = self._ledger.plan(str(held.news.facts["rail"]), str(held.news.facts["plan"]))
+        plan = self._ledger.plans.find(str(held.news.facts["rail"]), str(held.news.facts["plan"]))
         if plan is None or plan.intent is None:
             raise NothingToSay("the regular gift is not known any more")
         stands, kind = self._room.stands(plan), held.news.kind
         if (kind == "monthly_lost") is not stands.is_over or (kind == "monthly_failing") is not stands.is_failing:
             raise NothingToSay("it stands otherwise by now")
-        giver = self._ledger.plan_givers([plan.intent]).get(plan.intent)
-        intent, to = self._ledger.intent(plan.intent), self._known(held, giver.email if giver is not None else None)
+        giver = self._ledger.plans.givers([plan.intent]).get(plan.intent)
+        intent = self._ledger.intents.find(plan.intent)
+        to = self._known(held, giver.email if giver is not None else None)
         voice = self._voice(intent)
         money = voice.sum(Money(plan.units, Asset(plan.currency, plan.exponent)))
         facts = [(voice.say(Phrase("Sum")), money)]
@@ -255,8 +256,8 @@ class Letters:
         found: dict[str, list[Plan]] = {}
         before: PlanPlace | None = None
         for _ in range(PLANS_MAX // PLANS_PER_PAGE):
-            plans = self._ledger.plans(PLANS_PER_PAGE, before)
-            givers = self._ledger.plan_givers([plan.intent for plan in plans if plan.intent is not None])
+            plans = self._ledger.plans.newest(PLANS_PER_PAGE, before)
+            givers = self._ledger.plans.givers([plan.intent for plan in plans if plan.intent is not None])
             for plan in plans:
                 giver = givers.get(plan.intent or "")
                 told = giver.email or "" if giver is not None else ""

@@ -119,7 +119,7 @@ class Teller(Source):
         return True
 
     def _tell_plans(self, place: ToldUpTo) -> bool:
-        plans = self._ledger.plans_after(place.plan_report, place.plan_name, CHANGES_PER_STEP)
+        plans = self._ledger.plans.changed_after(place.plan_report, place.plan_name, CHANGES_PER_STEP)
         if not plans:
             return False
         happened = [one for plan in plans for one in self._of_plan(plan, place)]
@@ -129,7 +129,7 @@ class Teller(Source):
         return True
 
     def _of_plan(self, plan: Plan, place: ToldUpTo) -> list[Happened]:
-        intent = None if plan.intent is None else self._ledger.intent(plan.intent)
+        intent = None if plan.intent is None else self._ledger.intents.find(plan.intent)
         since = datetime.fromisoformat(place.since) - CHOSEN_BEFORE
         is_new = intent is not None and intent.made_at >= since and self._room.has_begun(plan)
         return list(of_plan(plan, self._room.stands(plan), is_new=is_new))
@@ -162,7 +162,7 @@ class Teller(Source):
     def _may_have_email(self, gift: Donation) -> bool:
         """Tell whether an e-mail may be known: card processors tell it, if not with the payment then soon."""
         rail = self._room.rails.get(gift.payment.rail)
-        return bool(rail is not None and rail.processor) or self._ledger.giver_email(gift.identity.ref) is not None
+        return bool(rail is not None and rail.processor) or self._ledger.donors.email_of(gift.identity.ref) is not None
 
     def _for_channels(self, happened: Sequence[Happened]) -> list[News]:
         found: list[News] = []
@@ -290,7 +290,7 @@ class Teller(Source):
         if now < due or due.astimezone(UTC) < datetime.fromisoformat(place.since) or month == self._looked_at_month:
             return
         first, last = begin.astimezone(UTC), end.astimezone(UTC)
-        if not is_closed(self._ledger.closings([month])[month]) and self._ledger.quarters(first, last, [first]):
+        if not is_closed(self._ledger.months.closings([month])[month]) and self._ledger.quarters(first, last, [first]):
             told = Happened(Event.MONTH, "month_not_closed", f"month_not_closed:{month}", "months", {"month": month})
             self._put_once(self._plain([told]))
         self._looked_at_month = month
@@ -322,7 +322,7 @@ class Teller(Source):
         while page := self._ledger.donations(wanted, before=before, limit=GIFTS_PER_PAGE):
             for listed in page:
                 gift = listed.donation
-                email = self._ledger.giver_email(gift.identity.ref) if gift.counted_units else None
+                email = self._ledger.donors.email_of(gift.identity.ref) if gift.counted_units else None
                 if email is not None:
                     found.setdefault(email.lower(), []).insert(0, gift.identity.ref)
             before = page[-1].number

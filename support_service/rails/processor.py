@@ -2,42 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from support_service.giving import (
-    BankCredit,
-    CardChoice,
-    Checkout,
-    Decline,
-    Intent,
-    OpenedPage,
-    OpenMoney,
-    PagePlace,
-    PaymentMethod,
-    Phrase,
-    Plan,
-    PlanPlace,
-    Report,
-    SetAside,
-    WaitingClaim,
-)
+from support_service.giving import CardChoice, Checkout, Decline, Intent, PaymentMethod, Phrase, Report, SetAside
 from support_service.money import Asset
 
 # Finds what a reader chose, by its reference; raises what its ledger raises.
 FindIntent: TypeAlias = Callable[[str], Intent | None]
-
-
-class IntentFinder(Protocol):
-    """Finds what readers chose. Raises what its ledger raises."""
-
-    def intent(self, ref: str) -> Intent | None:
-        """Find it by its reference."""
-        ...
-
-    def page_intent(self, method: str, session: str) -> Intent | None:
-        """Find it by the processor's name of the payment page that was opened for it, kept when that was opened."""
-        ...
 
 
 # How often a sweep looks for what was not pushed.
@@ -188,46 +160,6 @@ class ChangesPlans(Protocol):
 
     def card_page(self, plan: str, return_url: str) -> str:
         """Open the processor's own page where the giver changes the card, and return its address."""
-        ...
-
-
-class Believed(IntentFinder, Protocol):
-    """What a sweep asks of the ledger: what is known already, and what is not over. Raises what the ledger raises."""
-
-    def first_intent_at(self, method: str) -> datetime | None:
-        """Tell when a reader first chose to give by this method."""
-        ...
-
-    def opened_pages(self, method: str, since: datetime, after: PagePlace | None) -> Sequence[OpenedPage]:
-        """List payment pages whose try began since a moment, from behind a place."""
-        ...
-
-    def bank_lines(self, line_class: str, since: date) -> Sequence[BankCredit]:
-        """List what came in by the bank's lines of a class since a day, in the order of days."""
-        ...
-
-    def known_reports(self, source: str, keys: Sequence[str]) -> frozenset[str]:
-        """Tell which messages were accepted already."""
-        ...
-
-    def known_names(self, rail: str, names: Sequence[str]) -> frozenset[str]:
-        """Tell which names of a rail stand for money whose payment is known."""
-        ...
-
-    def note_decline(self, told: Decline) -> None:
-        """Count a card that was declined, once whoever tells of it."""
-        ...
-
-    def inbox(self, after: WaitingClaim | None = None, *, rail: str) -> Sequence[WaitingClaim]:
-        """List the names of a rail that wait, oldest first, from behind one of them."""
-        ...
-
-    def open_money(self, rail: str, *, after: int = 0) -> Sequence[OpenMoney]:
-        """List money that is not over, by number, from above one."""
-        ...
-
-    def plans(self, limit: int, before: PlanPlace | None, *, rail: str) -> Sequence[Plan]:
-        """List plans of a rail, the newest change first, from below a place."""
         ...
 
 

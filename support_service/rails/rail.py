@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict
 
 from support_service.giving import Clock, Donation, PaymentMethod, Phrase, Watch
 from support_service.money import Asset
+from support_service.rails.books import Books, IntentFinder
 from support_service.rails.options import Mistake, Options, Surroundings
-from support_service.rails.processor import Believed, IntentFinder, Processor
+from support_service.rails.processor import Processor
 from support_service.rails.source import Source
 
 
@@ -107,14 +108,14 @@ class Rail:
     - build_method: reads one method's options, pure; None (with mistakes noted) where it cannot be shown.
     - check_network: checks one [networks.<name>] table, noting mistakes; None: it lives on no network.
     - sections, read_own: its own tables, and what it makes of them. They are read after all methods are built.
-    - sources: build(RailSettings, Believed, clock=) -> list[Source]; of the networks it gets those that are watched
+    - sources: build(RailSettings, Books, clock=) -> list[Source]; of the networks it gets those that are watched
       and name a node. "" where nothing tells of its money.
     - name_sources: the same sources without loading what they need; None: one for each watched network.
     - node_keys: settings of a network, one of which must be set for it to be watched; more_node_keys name further
       nodes. Such an address often holds a key, so it may come from a file: `<key>_file`.
     - poll_seconds: seconds between two looks where its settings do not say.
     - check_online: ask(RailSettings) -> list[str | Mistake]: whether nodes and keys are what the settings say.
-    - compare: compare(RailSettings, Believed, clock=) -> Iterator[Compared]: the books against what others say of them.
+    - compare: compare(RailSettings, Books, clock=) -> Iterator[Compared]: the books against what others say of them.
     - ask_head: ask(node's address) -> int | None: the height of a node's newest block.
     - processor: build(RailSettings, Intents, clock=) -> Processor; "" where it charges no cards.
     - payment_page: tell(RailSettings, Donation) -> str: where others show this payment, for staff to follow; "" where
@@ -169,21 +170,21 @@ class Rail:
             for name, table in self._watched(given).items()
         )
 
-    def build_sources(self, given: RailSettings, believed: Believed, *, clock: Clock) -> list[Source]:
+    def build_sources(self, given: RailSettings, books: Books, *, clock: Clock) -> list[Source]:
         """Build every source that the settings ask for; nobody is asked yet."""
         if not self.expected(given):
             return []
         watched = replace(given, networks=self._watched(given))
-        return cast("list[Source]", _load(self.sources)(watched, believed, clock=clock))
+        return cast("list[Source]", _load(self.sources)(watched, books, clock=clock))
 
     def ask_online(self, given: RailSettings) -> list[str | Mistake]:
         """Ask whoever the settings name; a text is what a right one said, a Mistake what is wrong."""
         return cast("list[str | Mistake]", _load(self.check_online)(given)) if self.check_online else []
 
-    def compare_online(self, given: RailSettings, believed: Believed, *, clock: Clock) -> Iterator[Compared]:
+    def compare_online(self, given: RailSettings, books: Books, *, clock: Clock) -> Iterator[Compared]:
         """Hold the books against what those say of them whom the settings name."""
         if self.compare and self.expected(given):
-            yield from cast("Iterator[Compared]", _load(self.compare)(given, believed, clock=clock))
+            yield from cast("Iterator[Compared]", _load(self.compare)(given, books, clock=clock))
 
     def build_processor(self, given: RailSettings, intents: IntentFinder, *, clock: Clock) -> Processor | None:
         """Build who charges cards; nobody is asked yet. None where the settings ask for none."""

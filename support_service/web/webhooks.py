@@ -103,7 +103,7 @@ def hear(name: str) -> tuple[Response, int]:
 def _keep(name: str, report: Report, aside: SetAside) -> tuple[Response, int]:
     """Keep what is the processor's and was not understood: sent again it would not be understood either."""
     ledger = service().ledger
-    if ledger.known_reports(report.source, [aside.key]):
+    if ledger.sweeps.known_reports(report.source, [aside.key]):
         counts().note(name, "known")
         return _said("known"), 200
     ledger.accept(report)

@@ -85,8 +85,8 @@ def _measure(key: str, path: Path, rows: int) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     began, counts = time.monotonic(), LineCounts()
     ledger = Ledger(url)
-    importing = ledger.open_import(FileBrought("bench", "bench", path.name, read.digest))
-    for told in import_lines(read.lines, ledger, BankChoices(), now=utc_now(), importing=importing):
+    importing = ledger.imports.open(FileBrought("bench", "bench", path.name, read.digest))
+    for told in import_lines(read.lines, ledger.lines, BankChoices(), now=utc_now(), importing=importing):
         counts.add(told)
     booked, busy = time.monotonic() - began, time.process_time() - began_cpu
     whole = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

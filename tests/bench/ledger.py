@@ -58,7 +58,7 @@ def fill(ledger: Ledger, gifts: int) -> float:
 
 
 def _take(ledger: Ledger, work: LineWork) -> None:
-    ledger.take_lines(lambda _books: work)
+    ledger.lines.take(lambda _books: work)
 
 
 def kept_lines(told: list[Observation]) -> Iterator[KeptLine]:
@@ -97,7 +97,7 @@ def questions(ledger: Ledger, gifts: int) -> dict[str, Callable[[int], object]]:
     first = date(2026, 6, 1)
 
     def search(text: str, wanted: Wanted) -> object:
-        return ledger.search(text, wanted, limit=51, with_people=True)
+        return ledger.search.find(text, wanted, limit=51, with_people=True)
 
     anything = Wanted()
     return {
@@ -116,10 +116,10 @@ def questions(ledger: Ledger, gifts: int) -> dict[str, Callable[[int], object]]:
         "list: one method": lambda _: ledger.donations(Wanted(method="eth"), limit=51),
         "home: the month by day and way": lambda _: bars(month(ledger, first)),
         "home: articles": lambda _: add_up_articles(
-            month(ledger, first), ledger.article_sums(*ends_of(first, KYIV)), (), {}
+            month(ledger, first), ledger.overviews.article_sums(*ends_of(first, KYIV)), (), {}
         ),
-        "month: rows for the books": lambda _: ledger.month_rows(*ends_of(first, KYIV)),
-        "month: against processors, bank and chains": lambda _: ledger.three_way(*ends_of(first, KYIV)),
+        "month: rows for the books": lambda _: ledger.months.rows(*ends_of(first, KYIV)),
+        "month: against processors, bank and chains": lambda _: ledger.months.three_way(*ends_of(first, KYIV)),
     }
 
 

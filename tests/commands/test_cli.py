@@ -260,7 +260,7 @@ def test_cards_are_switched_off_and_on_like_on_the_staff_page(command: Command, 
     assert said("on", "--note", "over") == (0, "stripe: cards are on again\n")
     (ended,) = ledger.freezes(with_ended=True)
     assert (ended.ended_by, ended.note) == ("cli", "over")
-    assert ledger.known_reports("staff:cli", [f"unfreeze:stripe:{ended.number}"])
+    assert ledger.sweeps.known_reports("staff:cli", [f"unfreeze:stripe:{ended.number}"])
     assert ledger.verify() == []
     ledger.dispose()
 

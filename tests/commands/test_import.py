@@ -79,7 +79,7 @@ def test_what_is_booked_is_what_the_balances_say(sqlite_books: Bookkeeper, name:
     accounts = told(name)["accounts"]
     if len(accounts) == 1 and accounts[0]["closing_units"] is not None and accounts[0]["opening_units"] is not None:
         assert int(accounts[0]["opening_units"]) + booked == int(accounts[0]["closing_units"])
-    held = sqlite_books.ledger.three_way(datetime(2000, 1, 1, tzinfo=UTC), datetime(2099, 1, 1, tzinfo=UTC))
+    held = sqlite_books.ledger.months.three_way(datetime(2000, 1, 1, tzinfo=UTC), datetime(2099, 1, 1, tzinfo=UTC))
     assert [place.differing for place in held.places] == [()] * len(held.places), "nor does the month say otherwise"
 
 
@@ -89,10 +89,10 @@ def test_balances_of_a_statement_are_kept_and_a_line_that_is_taken_back_makes_a_
     sqlite_books.bring("camt053/v02-plain.xml")
     ledger = sqlite_books.ledger
     ends = datetime(2000, 1, 1, tzinfo=UTC), datetime(2099, 1, 1, tzinfo=UTC)
-    (place,) = ledger.three_way(*ends).places
+    (place,) = ledger.months.three_way(*ends).places
     assert place.told_units == place.booked_units != 0
-    ledger.take_back(1, "staff:anna@example.org", "n1")
-    (difference,) = ledger.three_way(*ends).differences
+    ledger.imports.take_back(1, "staff:anna@example.org", "n1")
+    (difference,) = ledger.months.three_way(*ends).differences
     assert difference.units == place.told_units, "the bank still says so"
 
 
@@ -205,7 +205,7 @@ def intent(ref: str) -> Intent:
 
 def issue_all(books: Bookkeeper, codes: set[str]) -> None:
     for number, code in enumerate(sorted(codes)):
-        made = books.ledger.open_intent(
+        made = books.ledger.intents.open(
             intent(f"{number:x}"), nonce=f"{number:x}" * 32, draw_code=iter([code]).__next__
         )
         assert made.support_code == code
@@ -244,11 +244,11 @@ def test_a_code_that_only_a_richer_file_holds_is_read_when_that_file_comes(sqlit
 
 def test_a_code_is_issued_to_one_choice_only(books: Bookkeeper) -> None:
     drawn = iter(["2A3C-4E62", "2A3C-4E62", "PTY9-98HC"])
-    first = books.ledger.open_intent(intent("1"), nonce="1" * 32, draw_code=lambda: next(drawn))
-    second = books.ledger.open_intent(intent("2"), nonce="2" * 32, draw_code=lambda: next(drawn))
+    first = books.ledger.intents.open(intent("1"), nonce="1" * 32, draw_code=lambda: next(drawn))
+    second = books.ledger.intents.open(intent("2"), nonce="2" * 32, draw_code=lambda: next(drawn))
     assert (first.support_code, second.support_code) == ("2A3C-4E62", "PTY9-98HC")
-    assert books.ledger.open_intent(intent("3"), nonce="2" * 32, draw_code=lambda: next(drawn)) == second
-    assert books.ledger.issued_codes() == {"2A3C-4E62": "1" * 32, "PTY9-98HC": "2" * 32}
+    assert books.ledger.intents.open(intent("3"), nonce="2" * 32, draw_code=lambda: next(drawn)) == second
+    assert books.ledger.lines.issued_codes() == {"2A3C-4E62": "1" * 32, "PTY9-98HC": "2" * 32}
 
 
 def test_a_long_file_says_how_far_it_is(sqlite_books: Bookkeeper, monkeypatch: pytest.MonkeyPatch) -> None:

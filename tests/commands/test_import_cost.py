@@ -67,16 +67,16 @@ def test_each_pass_over_a_long_statement_sends_as_many_statements_as_the_first(
     sqlite_url: str, *, is_named: bool
 ) -> None:
     ledger = Ledger(sqlite_url)
-    importing = ledger.open_import(FileBrought("a" * 32, "test", "x", "b" * 64))
+    importing = ledger.imports.open(FileBrought("a" * 32, "test", "x", "b" * 64))
     passes: list[int] = []
     with counted() as sent:
         told = import_lines(
-            lines(4 * LINES_PER_QUESTION, is_named=is_named), ledger, CHOICES, now=utc_now(), importing=importing
+            lines(4 * LINES_PER_QUESTION, is_named=is_named), ledger.lines, CHOICES, now=utc_now(), importing=importing
         )
         for _ in told:
             passes.append(len(sent))
             sent.clear()
-        settle({ACCOUNT}, ledger)
+        settle({ACCOUNT}, ledger.lines)
     assert len(passes) == 4
     assert max(passes) <= SQL_PER_PASS_MAX, passes
     assert max(passes[1:]) == min(passes[1:]), "no pass costs more for what came before"
@@ -94,7 +94,7 @@ def test_cycles_are_looked_for_rarely_while_a_statement_is_read_and_as_ever_behi
     gc.callbacks.append(note)
     try:
         with rare_collections():
-            list(import_lines(lines(2 * LINES_PER_QUESTION, is_named=True), ledger, CHOICES, now=utc_now()))
+            list(import_lines(lines(2 * LINES_PER_QUESTION, is_named=True), ledger.lines, CHOICES, now=utc_now()))
     finally:
         gc.callbacks.remove(note)
         ledger.dispose()
@@ -126,8 +126,8 @@ def test_a_line_takes_no_more_calls_than_it_did(
     with called() as to_read:
         read = read_statements(StatementFile(key, tmp_path / key), key, WantedStatement(account=BENCH_ACCOUNT))
     ledger = Ledger(sqlite_url)
-    importing = ledger.open_import(FileBrought("a" * 32, "test", "x", read.digest))
-    told = import_lines(read.lines, ledger, CHOICES, now=utc_now(), importing=importing)
+    importing = ledger.imports.open(FileBrought("a" * 32, "test", "x", read.digest))
+    told = import_lines(read.lines, ledger.lines, CHOICES, now=utc_now(), importing=importing)
     # The first pass builds its statements and rules.
     assert len(next(told)) == LINES_PER_QUESTION
     with called() as to_book:
@@ -144,7 +144,7 @@ def test_a_statement_that_is_known_is_only_asked_about(tmp_path: Path) -> None:
     ledger = Ledger(url)
     for _ in range(2):
         with counted() as sent:
-            list(import_lines(lines(2 * LINES_PER_QUESTION, is_named=True), ledger, CHOICES, now=utc_now()))
+            list(import_lines(lines(2 * LINES_PER_QUESTION, is_named=True), ledger.lines, CHOICES, now=utc_now()))
     assert not [one for one in sent if one.startswith(("INSERT", "UPDATE", "DELETE"))]
     assert len(sent) <= 2 * SQL_PER_PASS_MAX
     ledger.dispose()

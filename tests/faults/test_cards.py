@@ -69,7 +69,7 @@ def test_s2_all_messages_of_a_plans_payments_are_one_gift_each(shop: Shop) -> No
     first = shop.pay(page)
     shop.deliver()
     assert told(shop.ledger) == [row(first)]
-    assert shop.ledger.inbox() == ()
+    assert shop.ledger.inbox.waiting() == ()
     shop.clock.advance(days=30)
     second = shop.renew(shop.plan(page))
     shop.deliver()
@@ -114,7 +114,7 @@ def test_s3_every_order_of_a_payments_messages_ends_alike(
         orders = set()
         for order, ledger in every_order(tmp_path / f"{number}.db", shop.chosen(page), reports, shop.clock):
             orders.add(tuple(report.key for report in order))
-            ends.add((tuple(told(ledger)), tuple(sorted(books(ledger).items())), len(ledger.inbox())))
+            ends.add((tuple(told(ledger)), tuple(sorted(books(ledger).items())), len(ledger.inbox.waiting())))
         assert len(orders) == math.factorial(len(reports))
     assert [(end, waiting) for end, _, waiting in ends] == [((row(payment, wanted.state, wanted.counted),), 0)]
 
@@ -148,7 +148,7 @@ def stripe_processor(shop: StripeShop, **account: Any) -> StripeProcessor:
     """The rail alone, over the intents of the shop."""
     told_of = {"key": KEY, "webhook_secrets": (SECRET,), "assets": (Asset("UAH", 2),), **account}
     own = RailSettings(own=ProcessorAccount("A paper", shop.fake.url, **told_of))
-    return build_processor(own, shop.ledger, clock=shop.clock)
+    return build_processor(own, shop.ledger.intents, clock=shop.clock)
 
 
 @alone("stripe", "plata has one key, which it tells: tests/rails/mono/test_mono.py changes it", "calm_shop")
@@ -221,7 +221,7 @@ def test_s6_a_refund_of_no_payment_is_kept_and_is_no_gifts(calm_shop: StripeShop
     calm_shop.give_back(calm_shop.paid(), 50_00)
     (event,) = [one for one in calm_shop.fake.events if one["type"] == "refund.created"]
     calm_shop.deliver([calm_shop.event(changed(event, payment_intent=None, charge=None))])
-    assert (told(calm_shop.ledger), calm_shop.ledger.inbox()) == ([], ())
+    assert (told(calm_shop.ledger), calm_shop.ledger.inbox.waiting()) == ([], ())
 
 
 @pytest.mark.parametrize("other", [{"units": GIFT + 1}, {"currency": "EUR"}, {"ref": "f" * 32}], ids=str)
@@ -261,7 +261,7 @@ def test_s8_currencies_without_or_with_three_decimals_are_exact(
         ref=ref, method="stripe", currency=code, exponent=exponent, units=amount,
         frequency=Frequency.ONCE, lang="en", made_at=calm_shop.clock(),
     )  # fmt: skip
-    calm_shop.ledger.open_intent(wanted, nonce="2" * 32)
+    calm_shop.ledger.intents.open(wanted, nonce="2" * 32)
     rail = stripe_processor(calm_shop, assets=(Asset(code, exponent),))
     calm_shop.paid()
     said = calm_shop.paid_as(units=amount, currency=code, ref=ref)
@@ -307,10 +307,10 @@ def test_s10_four_days_without_a_message_heal_whole(shop: Shop) -> None:
     for _ in range(2):
         assert shop.swept() == ""
         shop.clock.advance(minutes=2)
-    healed, sums, plans = told(shop.ledger), books(shop.ledger), shop.ledger.plans(10, None)
+    healed, sums, plans = told(shop.ledger), books(shop.ledger), shop.ledger.plans.newest(10, None)
     assert Counter(state for _, state, _, _ in healed) == wanted
     assert held(shop) == shop.net
-    assert shop.ledger.inbox() == ()
+    assert shop.ledger.inbox.waiting() == ()
     assert [(one.name, one.state) for one in plans] == [(shop.plan(page), "active")]
     # And when the messages come after all, or the sweep comes again, nothing changes.
     shop.deliver()
@@ -411,7 +411,7 @@ def test_messages_and_sweep_in_any_order_are_one_gift(calm_shop: Shop) -> None:
         shop.clock.advance(minutes=2)
     assert shop.swept() == ""
     assert told(shop.ledger) == [row(payment, State.PARTIALLY_REFUNDED, 150_00)]
-    assert shop.ledger.inbox() == ()
+    assert shop.ledger.inbox.waiting() == ()
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)
@@ -499,7 +499,7 @@ def test_staff_stop_a_plan_and_one_stopped_elsewhere_is_swept_up(calm_shop: Shop
     calm_shop.end_plan(plans[1])
     calm_shop.clock.advance(days=1)
     assert calm_shop.swept() == ""
-    assert {one.state for one in calm_shop.ledger.plans(10, None)} <= {"cancelled", "canceled"}
+    assert {one.state for one in calm_shop.ledger.plans.newest(10, None)} <= {"cancelled", "canceled"}
 
 
 def test_a_giver_stops_a_plan_on_its_own_page_once(shop: Shop) -> None:
@@ -511,11 +511,11 @@ def test_a_giver_stops_a_plan_on_its_own_page_once(shop: Shop) -> None:
     stop = {"data": {"nonce": "a" * 32}, "headers": {"Origin": "http://127.0.0.1:8000"}}
     assert client.post(f"/plan/{ref}/stop", **stop).status_code == 303
     shop.deliver()
-    (plan,) = shop.ledger.plans(10, None)
+    (plan,) = shop.ledger.plans.newest(10, None)
     assert plan.state in {"cancelled", "canceled"}
     assert client.post(f"/plan/{ref}/stop", **stop).status_code == 409
     shop.deliver(reversed(shop.said))
-    assert [one.state for one in shop.ledger.plans(10, None)] == [plan.state]
+    assert [one.state for one in shop.ledger.plans.newest(10, None)] == [plan.state]
 
 
 def test_a_declined_card_is_no_gift_and_counts_once_against_card_testers(calm_shop: Shop) -> None:

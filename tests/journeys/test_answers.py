@@ -98,7 +98,7 @@ def newsroom(tmp_path: Path, sqlite_url: str, node: Node, serve: Serve) -> Itera
     assembly = assemble(file)
     app = create_site(assembly)
     ledger: Ledger = app.extensions["support"].ledger
-    sources: list[Source] = [*build_sources(assembly, ledger, clock=utc_now), ExactSums(ledger.answered)]
+    sources: list[Source] = [*build_sources(assembly, ledger, clock=utc_now), ExactSums(ledger.awaited_sums.answered)]
     yield Newsroom(serve(app, port), ledger, node, coin, sources)
     ledger.dispose()
 

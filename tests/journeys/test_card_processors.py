@@ -160,5 +160,5 @@ def test_a_monthly_gift_is_begun_and_stopped_by_its_giver(town: Town, visit: Vis
     assert town.settle()
     page.goto(f"{town.origin}/plan/{ref}?lang=uk")
     speaks_ukrainian(page, town)
-    (plan,) = town.ledger.plans(10, None)
+    (plan,) = town.ledger.plans.newest(10, None)
     assert plan.state in {"cancelled", "canceled"}

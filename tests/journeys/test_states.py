@@ -118,7 +118,7 @@ def test_a_gifts_page_is_for_everybody_in_every_state(house: CardHouse, look: Lo
     look(f"/gift/{begun(house, way='iban:UAH', amount='200')}?lang=uk", "Чекаємо на ваш переказ")
     look(f"/gift/{begun(house)}?lang=uk", "Чекаємо на ваш переказ")
     ref = begun(house, way="eth:USDT", amount="10")
-    intent = house.ledger.intent(ref)
+    intent = house.ledger.intents.find(ref)
     assert intent is not None
     chain = Chain(house.ledger)
     seen: dict[str, Any] = {"asset": "USDT", "exponent": 6, "occurred_at": NOON, "locator": "0x01:log:0"}
@@ -130,7 +130,7 @@ def test_a_gifts_page_is_for_everybody_in_every_state(house: CardHouse, look: Lo
     }
     for state, words in states.items():
         chain.says(transfer(units=intent.units, state=state, **seen))
-        watcher.run_once([ExactSums(house.ledger.answered)], house.ledger)
+        watcher.run_once([ExactSums(house.ledger.awaited_sums.answered)], house.ledger)
         look(f"/gift/{ref}?lang=uk", words)
 
 

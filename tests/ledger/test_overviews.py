@@ -25,13 +25,13 @@ def test_gifts_are_summed_by_article_and_currency_of_value(ledger: Ledger) -> No
     ledger.accept(pushed("refunds", refund("pi_3", units=6_00, rank=(2, 0)), refund("pi_6", rank=(2, 0))))
     values = [*(valued(one, 400_00, "40") for one in whole), valued(partly, 100_01, "11"), valued(gone, 5, "1")]
     ledger.accept(pushed("values", *values, valued(dollars, 11_00, "1.1", currency="USD"), source="rates"))
-    told = ledger.article_sums(NOON - timedelta(days=1), NOON + timedelta(days=1))
+    told = ledger.overviews.article_sums(NOON - timedelta(days=1), NOON + timedelta(days=1))
     assert [(one.article, one.currency, one.gifts, one.worth_units) for one in told] == [
         (HERE, "UAH", 3, 800_00 + 100_01 // 3),
         (HERE, "USD", 1, 11_00),
         (THERE, "", 1, 0),
     ]
-    assert ledger.article_sums(NOON + timedelta(days=1), NOON + timedelta(days=2)) == ()
+    assert ledger.overviews.article_sums(NOON + timedelta(days=1), NOON + timedelta(days=2)) == ()
 
 
 ZONES = ("Europe/Kyiv", "UTC", "Asia/Kathmandu", "America/St_Johns", "Pacific/Kiritimati", "America/Los_Angeles")
@@ -70,11 +70,11 @@ def test_days_and_articles_are_summed_as_if_gift_by_gift(sqlite_url: str, zone: 
     assert +told == by_day and len(by_day) > 25
     (month,) = ledger.quarters(since, until, [since])
     assert (month.sums.counted_gifts, month.sums.units) == (len(inside), by_day.total())
-    (article,) = ledger.article_sums(since, until)
+    (article,) = ledger.overviews.article_sums(since, until)
     assert article.gifts == sum(int(name[3:]) % 2 for name in inside)
     for begin, end in ((since, since + timedelta(hours=30)), (since + timedelta(days=20), until + timedelta(days=5))):
         gifts = [name for name, moment in left.items() if begin <= moment < end and int(name[3:]) % 2]
-        assert [one.gifts for one in ledger.article_sums(begin, end)] == [len(gifts)]
+        assert [one.gifts for one in ledger.overviews.article_sums(begin, end)] == [len(gifts)]
 
 
 def test_pieces_shorter_than_a_day_hold_what_lies_in_them(sqlite_url: str) -> None:
@@ -92,7 +92,7 @@ def test_pieces_shorter_than_a_day_hold_what_lies_in_them(sqlite_url: str) -> No
 def test_a_ledger_from_before_there_were_sums_by_day_gets_them(sqlite_url: str) -> None:
     ledger, october = Ledger(sqlite_url), ends_of(OCTOBER, ZoneInfo("UTC"))
     every_few_hours(ledger)
-    told = ledger.month_rows(*october), ledger.article_sums(*october)
+    told = ledger.months.rows(*october), ledger.overviews.article_sums(*october)
     database = Database(sqlite_url)
     with database.write() as tx:
         for table in ("day_total", "article_total"):
@@ -102,4 +102,4 @@ def test_a_ledger_from_before_there_were_sums_by_day_gets_them(sqlite_url: str) 
         fill_derived(tx)
     database.dispose()
     assert ledger.verify() == []
-    assert told == (ledger.month_rows(*october), ledger.article_sums(*october))
+    assert told == (ledger.months.rows(*october), ledger.overviews.article_sums(*october))

@@ -31,14 +31,14 @@ CHOICE = "c" * 32
 
 
 def found(ledger: Ledger, asked: str, wanted: Wanted = ANYTHING, **more: Any) -> list[str]:
-    listed = ledger.search(asked, wanted, **({"with_people": True} | more)).listed
+    listed = ledger.search.find(asked, wanted, **({"with_people": True} | more)).listed
     return [one.donation.identity.locator for one in listed]
 
 
 @pytest.fixture
 def books(ledger: Ledger) -> Ledger:
     """Three gifts: by card in hryvnia of a named reader, by card in euro, and ether."""
-    ledger.open_intent(Intent(CHOICE, "stripe", "EUR", 2, 10_00, Frequency.MONTHLY, "uk", NOON), nonce="n")
+    ledger.intents.open(Intent(CHOICE, "stripe", "EUR", 2, 10_00, Frequency.MONTHLY, "uk", NOON), nonce="n")
     plan = PlanClaim("sub_1", CHOICE, 10_00, "EUR", 2, Frequency.MONTHLY, "active", NOON, (1, 0))
     hryvnia = gift("pi_1", units=1_500_50, personal=OLENA, article="https://www.example.com/news/drone-workshop")
     hryvnia = replace(hryvnia, identity=replace(hryvnia.identity, asset="UAH"))
@@ -134,18 +134,18 @@ def test_a_card_gift_is_found_by_the_e_mail_of_its_receipt_which_its_last_word_d
     assert ledger.verify() == []
     _write_terms_anew(database_url)
     assert found(ledger, MAIL) == ["pi_9"], "as migrate finds it in an older ledger"
-    assert ledger.donor(MAIL).donations == (LAST_WORD.identity.ref,)
-    ledger.erase_donor(MAIL, by="anna@example.org")
+    assert ledger.donors.find(MAIL).donations == (LAST_WORD.identity.ref,)
+    ledger.donors.erase(MAIL, by="anna@example.org")
     assert found(ledger, MAIL) == found(ledger, "ткач") == []
-    assert ledger.donor(MAIL).is_empty
+    assert ledger.donors.find(MAIL).is_empty
     assert ledger.verify() == []
 
 
 def test_what_is_left_of_a_gift_is_found_when_a_part_of_it_is_forgotten(ledger: Ledger) -> None:
     ledger.accept(pushed("e1", WITH_MAIL))
-    until = ledger.donor(MAIL).kept[0].stored_at
+    until = ledger.donors.find(MAIL).kept[0].stored_at
     ledger.accept(pushed("e2", LAST_WORD))
-    assert ledger.forget_before(until + timedelta(microseconds=1)) == 1
+    assert ledger.donors.forget_before(until + timedelta(microseconds=1)) == 1
     assert found(ledger, MAIL) == []
     assert found(ledger, "ткач") == ["pi_9"]
     assert ledger.verify() == []
@@ -153,7 +153,7 @@ def test_what_is_left_of_a_gift_is_found_when_a_part_of_it_is_forgotten(ledger: 
 
 def test_a_gift_is_found_by_who_chose_it_until_they_are_erased(ledger: Ledger, database_url: str) -> None:
     who = Personal(payer="Роман Гук", party=f'{{"email": "{MAIL}"}}')
-    ledger.open_intent(Intent(CHOICE, "stripe", "EUR", 2, 10_00, Frequency.ONCE, "uk", NOON, personal=who), nonce="n")
+    ledger.intents.open(Intent(CHOICE, "stripe", "EUR", 2, 10_00, Frequency.ONCE, "uk", NOON, personal=who), nonce="n")
     ledger.accept(pushed("e1", gift("pi_1", intent=CHOICE)))
     assert found(ledger, MAIL) == found(ledger, "гук роман") == ["pi_1"]
     assert ledger.verify() == []
@@ -185,9 +185,9 @@ def test_a_long_text_without_spaces_holds_nobody_up(ledger: Ledger) -> None:
 
 def test_pages_of_a_search_follow_each_other(ledger: Ledger) -> None:
     ledger.accept(pushed("many", *(gift(f"pi_{number}", personal=Personal(payer="Олег")) for number in range(7))))
-    first = ledger.search("олег", ANYTHING, limit=3, with_people=True).listed
+    first = ledger.search.find("олег", ANYTHING, limit=3, with_people=True).listed
     assert [one.number for one in first] == [7, 6, 5]
-    rest = ledger.search("олег", ANYTHING, limit=9, before=5, with_people=True).listed
+    rest = ledger.search.find("олег", ANYTHING, limit=9, before=5, with_people=True).listed
     assert [one.number for one in rest] == [4, 3, 2, 1]
 
 
@@ -199,7 +199,7 @@ def test_a_rare_word_beside_a_common_one_is_found_however_old_it_is(
     common = (gift(f"pi_{number}", personal=Personal(message="дякую вам")) for number in range(9))
     ledger.accept(pushed("many", rare, *common))
     assert found(ledger, "дякую остап") == ["pi_rare"]
-    assert not ledger.search("дякую вам", ANYTHING, with_people=True).is_whole
+    assert not ledger.search.find("дякую вам", ANYTHING, with_people=True).is_whole
 
 
 # Every question of a page is answered along an index.
@@ -229,10 +229,10 @@ def test_every_search_and_filter_goes_along_an_index(database_url: str) -> None:
             connection.execute(text("VACUUM ANALYZE"))
     with _heard() as statements:
         for asked in QUESTIONS:
-            ledger.search(asked, ANYTHING, with_people=True)
+            ledger.search.find(asked, ANYTHING, with_people=True)
         for wanted in FILTERS:
             ledger.donations(wanted)
-            ledger.search("дякую", wanted, with_people=True)
+            ledger.search.find("дякую", wanted, with_people=True)
     assert len(statements) > 20
     plans = {statement: _plan(engine, statement, values) for statement, values in statements}
     slow = {statement: plan for statement, plan in plans.items() if _reads_a_table(plan)}

@@ -222,7 +222,7 @@ class Books(RuleBasedStateMachine):
         line = bank_line(name, units)
         report = pushed(name, line, source="bank:iban")
         kept = KeptLine(line.identity.locator, ACCOUNT, line.identity.ref, "{}", (name,), is_new=True)
-        self.both(lambda one: one.take_lines(lambda _books: LineWork((report,), (kept,))))
+        self.both(lambda one: one.lines.take(lambda _books: LineWork((report,), (kept,))))
         self.told.append(report)
         self.truth.lines[name] = units
 
@@ -265,7 +265,7 @@ class Books(RuleBasedStateMachine):
     @rule()
     def the_chain_tells_what_we_hold(self) -> None:
         told = HeldBalance("ethereum", OURS, "ETH", 18, self.truth.on_chain, 200 + next(self.numbers), self.now)
-        self.both(lambda one: one.tell_balances("evm:ethereum", [told]))
+        self.both(lambda one: one.balances.tell("evm:ethereum", [told]))
 
     # What people do
 
@@ -277,20 +277,20 @@ class Books(RuleBasedStateMachine):
 
     @rule(who=st.sampled_from(NAMES))
     def a_person_is_erased(self, who: str) -> None:
-        self.both(lambda one: one.erase_donor(who, by="anna@example.org"))
+        self.both(lambda one: one.donors.erase(who, by="anna@example.org"))
         assert all(who not in str(row["payer"]) for one in self.ledgers for row in one.export())
 
     @rule(month=st.sampled_from(MONTHS))
     def a_month_is_closed(self, month: str) -> None:
         closed = [MONTHS[0]] if month == MONTHS[1] and self.is_closed(MONTHS[0]) else []
-        self.both(lambda one: one.close_month(month, closed, ends, by="anna", note="n"))
+        self.both(lambda one: one.months.close(month, closed, ends, by="anna", note="n"))
 
     @rule(month=st.sampled_from(MONTHS))
     def a_month_is_opened_again(self, month: str) -> None:
-        self.both(lambda one: one.reopen_month(month, by="anna", note="n"))
+        self.both(lambda one: one.months.reopen(month, by="anna", note="n"))
 
     def is_closed(self, month: str) -> bool:
-        return is_closed(self.ledgers[0].closings([month])[month])
+        return is_closed(self.ledgers[0].months.closings([month])[month])
 
     # What holds after each step
 
@@ -336,13 +336,13 @@ class Books(RuleBasedStateMachine):
     @invariant()
     def a_closed_month_and_what_is_late_are_what_the_ledger_says(self) -> None:
         ledger = self.ledgers[0]
-        held = ledger.closings(MONTHS)
+        held = ledger.months.closings(MONTHS)
         closed = [month for month in MONTHS if is_closed(held[month])]
-        late = {one.month: one.rows for one in ledger.late(closed, ends)}
+        late = {one.month: one.rows for one in ledger.months.late(closed, ends)}
         for month in closed:
             rows = [*held[month][-1].rows, *late.get(month, ())]
             rows += [row for other in closed for row in held[other][-1].carried.get(month, ())]
-            assert summed(rows) == summed(ledger.month_rows(*ends(month)))
+            assert summed(rows) == summed(ledger.months.rows(*ends(month)))
 
     @invariant()
     def sums_that_are_kept_are_those_of_the_gifts(self) -> None:
@@ -358,7 +358,7 @@ class Books(RuleBasedStateMachine):
         for total in ledger.quarters(since.astimezone(UTC), until.astimezone(UTC), starts):
             told[total.begin.date().isoformat(), total.asset] += total.sums.units
         assert +told == counted
-        summed_up = ledger.article_sums(since.astimezone(UTC), until.astimezone(UTC))
+        summed_up = ledger.overviews.article_sums(since.astimezone(UTC), until.astimezone(UTC))
         assert {one.article: one.gifts for one in summed_up} == +by_article
 
     @invariant()

@@ -34,7 +34,7 @@ MAY, JUNE = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
 
 
 def of_may(ledger: Ledger) -> ThreeWay:
-    return ledger.three_way(MAY, JUNE)
+    return ledger.months.three_way(MAY, JUNE)
 
 
 def differences(ledger: Ledger) -> list[tuple[DifferenceKind, int]]:
@@ -118,7 +118,7 @@ def balance(units: int, day: int, *, month: int = 5, **place: Any) -> HeldBalanc
 def test_lines_between_two_balances_make_their_difference(ledger: Ledger) -> None:
     out = line_of("r2", 20_00, date(2026, 5, 9), direction=Direction.OUT, kind=Kind.OTHER)
     ledger.accept(pushed("1", line_of("r1", 100_00, date(2026, 5, 2)), out, source="bank:iban"))
-    ledger.tell_balances("bank:iban", [balance(500_00, 30, month=4), balance(580_00, 31)])
+    ledger.balances.tell("bank:iban", [balance(500_00, 30, month=4), balance(580_00, 31)])
     found = of_may(ledger)
     (place,) = found.places
     assert (place.told_units, place.booked_units, found.differences) == (80_00, 80_00, ())
@@ -128,7 +128,7 @@ def test_lines_between_two_balances_make_their_difference(ledger: Ledger) -> Non
 def test_the_days_of_a_missing_line_are_named(ledger: Ledger) -> None:
     ledger.accept(pushed("1", line_of("r1", 100_00, date(2026, 5, 2)), source="bank:iban"))
     told = [balance(0, 30, month=4), balance(100_00, 5), balance(130_00, 20), balance(130_00, 31)]
-    ledger.tell_balances("bank:iban", told)
+    ledger.balances.tell("bank:iban", told)
     (difference,) = of_may(ledger).differences
     assert (difference.kind, difference.units) == (DifferenceKind.BANK_BALANCE, 30_00)
     assert (difference.since, difference.until) == (told[1].at, told[2].at)
@@ -138,9 +138,9 @@ def test_the_days_of_a_missing_line_are_named(ledger: Ledger) -> None:
 
 def test_a_balance_that_is_told_anew_of_one_day_takes_the_place_of_the_old_one(ledger: Ledger) -> None:
     ledger.accept(pushed("1", line_of("r1", 100_00), source="bank:iban"))
-    ledger.tell_balances("bank:iban", [balance(0, 1), balance(90_00, 9)])
+    ledger.balances.tell("bank:iban", [balance(0, 1), balance(90_00, 9)])
     assert differences(ledger) == [(DifferenceKind.BANK_BALANCE, -10_00)]
-    ledger.tell_balances("bank:iban", [balance(100_00, 9)])
+    ledger.balances.tell("bank:iban", [balance(100_00, 9)])
     assert differences(ledger) == []
 
 
@@ -170,19 +170,19 @@ def test_a_chain_balance_is_held_against_what_is_confirmed_up_to_its_block(ledge
     outflow = transfer("0x07", block="C", kind=Kind.OUTFLOW, direction=Direction.OUT, units=3, state=State.CONFIRMED)
     ledger.accept(polled(1, opening, transfer("0x01", block="B", units=10, state=State.CONFIRMED)))
     ledger.accept(polled(2, outflow, transfer("0x02", block="D", units=7)))
-    ledger.tell_balances("evm:ethereum", [wei(5, 100, NOON - timedelta(days=40))])
-    ledger.tell_balances("evm:ethereum", [wei(15, 101), wei(12, 102, NOON + timedelta(days=1))])
+    ledger.balances.tell("evm:ethereum", [wei(5, 100, NOON - timedelta(days=40))])
+    ledger.balances.tell("evm:ethereum", [wei(15, 101), wei(12, 102, NOON + timedelta(days=1))])
     (place,) = of_may(ledger).places
     assert [span.difference_units for span in place.spans] == [0, 0]
-    ledger.tell_balances("evm:ethereum", [wei(19, 103, NOON + timedelta(days=2))])
+    ledger.balances.tell("evm:ethereum", [wei(19, 103, NOON + timedelta(days=2))])
     assert differences(ledger) == [(DifferenceKind.CHAIN_BALANCE, 7)], "what is only seen is not in the books yet"
 
 
 def test_what_a_chain_told_of_blocks_that_are_gone_is_void(ledger: Ledger) -> None:
     ledger.accept(polled(1, transfer("0x01", block="A", units=10, state=State.CONFIRMED)))
-    ledger.tell_balances("evm:ethereum", [wei(10, 100), wei(99, 105, NOON + timedelta(hours=2))])
+    ledger.balances.tell("evm:ethereum", [wei(10, 100), wei(99, 105, NOON + timedelta(hours=2))])
     assert differences(ledger) == [(DifferenceKind.CHAIN_BALANCE, 89)]
-    ledger.tell_balances("evm:ethereum", [wei(10, 104, NOON + timedelta(hours=3))])
+    ledger.balances.tell("evm:ethereum", [wei(10, 104, NOON + timedelta(hours=3))])
     assert differences(ledger) == []
 
 
@@ -198,17 +198,17 @@ def test_what_a_chain_told_of_blocks_that_are_gone_is_void(ledger: Ledger) -> No
 def test_a_balance_is_kept_daily_and_when_it_changed_hourly(
     ledger: Ledger, later: timedelta, units: int, is_kept: bool
 ) -> None:
-    ledger.note_balances("evm:ethereum", [wei(1, 100)])
+    ledger.balances.note("evm:ethereum", [wei(1, 100)])
     before = ledger.head().number
-    ledger.note_balances("evm:ethereum", [wei(units, 200, NOON + later)])
+    ledger.balances.note("evm:ethereum", [wei(units, 200, NOON + later)])
     assert (ledger.head().number > before) is is_kept
     assert ledger.verify() == []
 
 
 def test_the_same_balances_told_again_change_nothing(ledger: Ledger) -> None:
     for _ in range(2):
-        ledger.tell_balances("bank:iban", [balance(1, 2)])
-        ledger.note_balances("bank:iban", [balance(1, 2)])
+        ledger.balances.tell("bank:iban", [balance(1, 2)])
+        ledger.balances.note("bank:iban", [balance(1, 2)])
     assert ledger.head().number == 1
 
 
@@ -216,7 +216,7 @@ def test_a_line_that_waits_for_people_is_no_difference_of_sums(ledger: Ledger) -
     line = line_of("r1", 100_00, kind=Kind.REVIEW)
     word = Observation(line.identity, ClassClaim(Kind.DONATION, "gift"), CLASS_PART, (1, 0))
     ledger.accept(pushed("1", line, source="bank:iban"))
-    ledger.tell_balances("bank:iban", [balance(0, 1), balance(100_00, 9)])
+    ledger.balances.tell("bank:iban", [balance(0, 1), balance(100_00, 9)])
     assert differences(ledger) == [] and of_may(ledger).unmatched == 0
     ledger.accept(pushed("2", word, source="staff:a@example.org"))
     assert differences(ledger) == [] and of_may(ledger).unmatched == 1

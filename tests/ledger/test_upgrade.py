@@ -118,7 +118,9 @@ def test_a_ledger_of_an_older_version_keeps_all_of_it_and_takes_card_gifts(old_u
     assert ledger.head().number == last + 1
     states = {one.donation.identity.locator: one.donation.state for one in ledger.donations()}
     assert (states["pi_1"], states["pi_2"]) == (State.PARTIALLY_REFUNDED, State.CONFIRMED)
-    assert len(ledger.search("pi_1", Wanted(), with_people=False).listed) == 1, "what was there before is found, too"
+    assert len(ledger.search.find("pi_1", Wanted(), with_people=False).listed) == 1, (
+        "what was there before is found, too"
+    )
     assert {(one.asset, one.units, one.count) for one in ledger.totals()} == {
         ("ETH", 15 * 10**17, 2),
         ("EUR", 650 + 500, 2),

@@ -52,7 +52,7 @@ def fill(ledger: Ledger) -> None:
     ledger.accept(pushed("e4", dispute("pi_2", rank=(1, 0))))
     ledger.accept(pushed("e5", refund("pi_3", rank=(2, 0))))
     ledger.accept(pushed("e6", gift("pi_2", rank=(1, 0))))
-    ledger.tell_balances("evm:ethereum", [HeldBalance("ethereum", OURS, "ETH", 18, 10**18, 102, NOON)])
+    ledger.balances.tell("evm:ethereum", [HeldBalance("ethereum", OURS, "ETH", 18, 10**18, 102, NOON)])
     chain.says(transfer("0x04", block="D", state=State.CONFIRMED), transfer("0x05", block="D", state=State.CONFIRMED))
 
 

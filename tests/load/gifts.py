@@ -90,7 +90,7 @@ class Teller:
             made_at=self._clock.now,
         )
         if is_known:
-            self.ledger.open_intent(intent, nonce=secrets.token_hex(16))
+            self.ledger.intents.open(intent, nonce=secrets.token_hex(16))
         form = page_form(intent.ref, currency, charged or units, is_monthly=is_monthly)
         return str(checkout.create_session(self.fake.account, form)["id"]), currency, units
 

@@ -55,10 +55,10 @@ class PlataTeller:
             told = self.fake.merchant.open_invoice({**order, **info}).told
         page = str(told["subscriptionId" if is_monthly else "invoiceId"])
         if is_known:
-            self.ledger.open_intent(intent, nonce=secrets.token_hex(16))
-            attempt = self.ledger.start_attempt(ref)
+            self.ledger.intents.open(intent, nonce=secrets.token_hex(16))
+            attempt = self.ledger.intents.start_attempt(ref)
             closes = self._clock.now + timedelta(hours=1)
-            self.ledger.note_checkout(ref, attempt.number, Checkout(page, "http://127.0.0.1:1/", closes))
+            self.ledger.intents.note_checkout(ref, attempt.number, Checkout(page, "http://127.0.0.1:1/", closes))
         return page, currency, units
 
     def later(self, seconds: tuple[int, ...] = (0, 1, 40, 90_000)) -> None:

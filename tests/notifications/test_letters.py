@@ -234,7 +234,7 @@ def test_whoever_transfers_by_themselves_gets_the_link_and_then_the_receipt(post
     post.turn()
     (link,) = post.mail.letters
     assert f"/gift/{ref}?lang=en" in text_of(link)
-    intent = post.house.ledger.intent(ref)
+    intent = post.house.ledger.intents.find(ref)
     assert intent is not None
     # The bank's line comes first, and whose it is is found out later.
     line = bank_line("1", 200_00, occurred_at=post.house.clock.now)
@@ -323,14 +323,14 @@ def test_whoever_is_erased_gets_no_receipt_and_their_e_mail_is_gone(post: Post, 
     post.mail.to_letter = lambda _letter: "451 later"
     post.give()
     post.turn()
-    held = post.house.ledger.donor(READER)
+    held = post.house.ledger.donors.find(READER)
     assert held.donations == (post.house.ledger.donations()[0].donation.identity.ref,)
-    post.house.ledger.erase_donor(READER, by="a")
+    post.house.ledger.donors.erase(READER, by="a")
     post.mail.to_letter = lambda _letter: "250 OK"
     for _ in range(8):
         post.house.clock.advance(minutes=40)
         post.turn()
-    assert post.mail.letters == [] and post.house.ledger.donor(READER).is_empty
+    assert post.mail.letters == [] and post.house.ledger.donors.find(READER).is_empty
     assert READER.encode() not in Path(sqlite_url.removeprefix("sqlite:///")).read_bytes()
     assert post.house.ledger.verify() == []
 

@@ -301,7 +301,7 @@ def test_a_month_that_is_closed_in_time_is_not_told(
     clock.now = datetime(2026, 6, 8, tzinfo=UTC)
     kyiv = ZoneInfo("Europe/Kyiv")
     ends = (datetime(2026, 5, 1, tzinfo=kyiv).astimezone(UTC), datetime(2026, 6, 1, tzinfo=kyiv).astimezone(UTC))
-    ledger.close_month("2026-05", [], lambda _month: ends, by="a@example.org", note="")
+    ledger.months.close("2026-05", [], lambda _month: ends, by="a@example.org", note="")
     clock.now = datetime(2026, 6, 12, tzinfo=UTC)
     told.turn()
     assert listener.bodies == []

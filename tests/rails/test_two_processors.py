@@ -123,7 +123,7 @@ def test_a_gift_a_plan_and_a_refund_go_through_the_second_beside_the_first(house
     assert "plan 1" in page and "running" in page
     assert person.fill("/staff/cards/plans/toypay/plan 1/cancel", form="cancel", sure="yes").status_code == 303
     sweep(house)
-    (plan,) = house.ledger.plans(10, None)
+    (plan,) = house.ledger.plans.newest(10, None)
     assert (plan.rail, plan.state) == ("toypay", "over")
     assert person.get("/staff/cards/plans/toypay/plan 1/cancel").status_code == 409, "an ended plan is not ended again"
     assert house.ledger.verify() == []
@@ -161,11 +161,11 @@ def test_both_may_use_the_same_names_for_different_things(house: CardHouse) -> N
     assert held is not None
     assert held.donation.refunded_units == 30_00
     assert [one.donation.refunded_units for one in house.ledger.donations(Wanted(rail="stripe"))] == [0, 0]
-    assert {(one.rail, one.name) for one in house.ledger.plans(10, None)} == {("toypay", plan), ("stripe", plan)}
+    assert {(one.rail, one.name) for one in house.ledger.plans.newest(10, None)} == {("toypay", plan), ("stripe", plan)}
     person = house.person()
     assert person.fill(f"/staff/cards/plans/toypay/{plan}/cancel", form="cancel", sure="yes").status_code == 303
     sweep(house)
-    running = {one.rail: one.state for one in house.ledger.plans(10, None)}
+    running = {one.rail: one.state for one in house.ledger.plans.newest(10, None)}
     assert running == {"toypay": "over", "stripe": "active"}
     assert house.fake.get("subscription", plan)["status"] == "active", "the first one's plan of that name goes on"
     assert house.ledger.verify() == []
@@ -175,8 +175,8 @@ def test_what_waits_for_its_payment_waits_for_one_of_its_own_rail(house: CardHou
     ref = paid(house, "pay 7")
     lost = Named("pay 7", "re_1", (1, 1), RefundClaim(10_00, Outcome.SUCCEEDED))
     house.ledger.accept(Report("stripe", "evt_lost", waiting=(lost,)))
-    assert [(one.rail, one.name) for one in house.ledger.inbox()] == [("stripe", "pay 7")]
-    assert house.ledger.inbox(rail="toypay") == ()
+    assert [(one.rail, one.name) for one in house.ledger.inbox.waiting()] == [("stripe", "pay 7")]
+    assert house.ledger.inbox.waiting(rail="toypay") == ()
     held = house.ledger.donation(ref)
     assert held is not None
     assert held.donation.refunded_units == 0
@@ -214,7 +214,7 @@ def test_the_command_switches_every_processor(house: CardHouse) -> None:
 
 def test_a_plan_is_looked_up_by_rail_and_name(house: CardHouse) -> None:
     begun(house, "one name")
-    (plan,) = house.ledger.plans(10, None, rail="toypay")
-    assert house.ledger.plans(10, None, rail="stripe") == ()
-    assert house.ledger.plan("stripe", "one name") is None
-    assert house.ledger.plan("toypay", "one name") == plan
+    (plan,) = house.ledger.plans.newest(10, None, rail="toypay")
+    assert house.ledger.plans.newest(10, None, rail="stripe") == ()
+    assert house.ledger.plans.find("stripe", "one name") is None
+    assert house.ledger.plans.find("toypay", "one name") == plan

@@ -132,7 +132,7 @@ def test_a_genuine_event_that_is_not_understood_is_kept_told_and_answered_200(ho
     assert [(one.status_code, one.text) for one in (first, second)] == [(200, "set aside\n")] * 2
     (item,) = house.ledger.set_aside()
     assert (item.source, item.key) == ("stripe:sweep", event["id"])
-    assert house.ledger.known_reports("stripe", [f"unread:{event['id']}"])
+    assert house.ledger.sweeps.known_reports("stripe", [f"unread:{event['id']}"])
     client = house.reader().client
     assert 'support_set_aside{source="stripe:sweep"} 1' in client.get("/metrics").text
     assert [one["what"] for one in client.get("/readyz").get_json()["set_aside"]] == [event["id"]]
@@ -176,7 +176,7 @@ def test_a_plan_is_told_as_the_processor_charges_it(
     assert house.push(event).status_code == 200
     page = house.person("viewer").client.get("/staff/cards?lang=en").text
     assert told in page and "2\u202f400.00" in page
-    (plan,) = house.ledger.plans(10, None)
+    (plan,) = house.ledger.plans.newest(10, None)
     thanks = house.reader().client.get(f"/thanks/{plan.intent}?lang=en").text
     assert told in thanks
 
@@ -190,7 +190,7 @@ def test_a_plan_that_ends_with_its_period_says_when_that_is(house: CardHouse, is
     period = {} if is_newer else {"current_period_end": 4_102_444_800}
     assert house.push(plan_event_with(event, items=told, cancel_at_period_end=True, **period)).status_code == 200
     assert "charges until 2100-01-01" in house.person("viewer").client.get("/staff/cards?lang=en").text
-    (plan,) = house.ledger.plans(10, None)
+    (plan,) = house.ledger.plans.newest(10, None)
     answer = house.reader().client.get(f"/donations/{plan.intent}", headers={"Accept": "application/json"}).get_json()
     assert answer["frequency"] == "monthly"
     assert answer["plan"] == {

@@ -2,19 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Protocol
 
 from support_service.giving import HeldBalance
 from support_service.money import Asset
 from support_service.rails.bank.statements.statement import BalanceProof, BankStatement
-
-
-class BalanceLedger(Protocol):
-    """The ledger, as far as balances go."""
-
-    def tell_balances(self, source: str, balances: Sequence[HeldBalance]) -> None:
-        """Keep balances; the same ones told again change nothing."""
-        ...
+from support_service.rails.books import BalanceLedger
 
 
 def tell_balances(statements: Sequence[BankStatement], ledger: BalanceLedger) -> None:
@@ -22,7 +14,7 @@ def tell_balances(statements: Sequence[BankStatement], ledger: BalanceLedger) ->
     for statement in statements:
         told = tuple(_balances(statement))
         if told:
-            ledger.tell_balances(f"bank:{statement.account}", told)
+            ledger.tell(f"bank:{statement.account}", told)
 
 
 def held_on(account: str, asset: Asset, units: int, day: date) -> HeldBalance:

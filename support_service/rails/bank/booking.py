@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime, time
 from itertools import islice
 from operator import attrgetter
-from typing import Protocol
 
 from support_service.giving import (
     MATCH_PART,
@@ -41,6 +40,7 @@ from support_service.rails.bank.folding import squeeze
 from support_service.rails.bank.identity import Identified, KnownLine, Recognition, identify
 from support_service.rails.bank.line import Line, LineStanding, Party
 from support_service.rails.bank.settings import BankChoices
+from support_service.rails.books import LineLedger
 
 # A database's index takes keys of some 2,700 bytes; no bank's reference is nearly so long.
 REFERENCE_CHARACTERS_MAX = 200
@@ -71,30 +71,6 @@ _STATES = {
 }
 _TEXT_FIELDS = tuple(one.name for one in fields(Line) if one.type in ("str", str))
 _TEXTS = attrgetter(*_TEXT_FIELDS, "counterparty.name", "counterparty.account", "counterparty.code")
-
-
-class LineLedger(Protocol):
-    """The ledger, as far as statements go."""
-
-    def take_lines(self, work: "Work", importing: int | None = None) -> None:
-        """Take a pass over some lines in; importing: the number of the import that tells them."""
-        ...
-
-    def look_at_lines(self, work: "Work") -> LineWork:
-        """Ask what it would mean."""
-        ...
-
-    def issued_codes(self) -> Mapping[str, str]:
-        """Code -> the choice that it stands for."""
-        ...
-
-
-class Work(Protocol):
-    """One bounded pass: asked inside the ledger's transaction."""
-
-    def __call__(self, books: LineBooks) -> LineWork:
-        """Say what is to be written."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +131,9 @@ def import_lines(
     importer = _Importer(lines, choices, ledger.issued_codes(), now, is_live=importing is None)
     while True:
         if is_dry:
-            ledger.look_at_lines(importer.next_pass)
+            ledger.look(importer.next_pass)
         else:
-            ledger.take_lines(importer.next_pass, importing)
+            ledger.take(importer.next_pass, importing)
         if not importer.told:
             return
         yield importer.told
@@ -307,7 +283,7 @@ def drop_pending(account: str, named: Collection[str], ledger: LineLedger, *, si
         report = Report(f"bank:{account}", f"gone:{_key(gone)}", tuple(gone))
         return LineWork((report,) if gone else ())
 
-    ledger.take_lines(work)
+    ledger.take(work)
     return len(gone)
 
 

@@ -1,21 +1,20 @@
 """What is asked of banks on request: whether token and account are right, and whether the books are."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
-from typing import Protocol, cast
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from support_service.giving import Clock, utc_now
 from support_service.money import Money, plain
-from support_service.rails.bank.booking import LineLedger, import_lines
+from support_service.rails.bank.booking import import_lines
 from support_service.rails.bank.identity import Recognition
 from support_service.rails.bank.line import Line
 from support_service.rails.bank.live import DAYS_READ_AGAIN, BankApi
 from support_service.rails.bank.live.place import Timing
 from support_service.rails.bank.settings import Bank, BankChoices
 from support_service.rails.bank.source import build_apis
+from support_service.rails.books import Books
 from support_service.rails.options import Mistake
-from support_service.rails.processor import Believed
 from support_service.rails.rail import Compared, RailSettings
 from support_service.rails.source import SourceError
 
@@ -24,24 +23,16 @@ YOUNG = timedelta(minutes=15)
 KYIV = ZoneInfo("Europe/Kyiv")
 
 
-class BankBooks(LineLedger, Protocol):
-    """The ledger, as far as it is held against banks."""
-
-    def line_units(self, account: str, asset: str, days: tuple[date, date]) -> int:
-        """Sum what an account's lines of some days moved."""
-        ...
-
-
 def ask(given: RailSettings) -> list[str | Mistake]:
     """Ask every bank whether it lets us in."""
     assert isinstance(given.own, BankChoices)
     return ask_banks(given.own, clock=utc_now)
 
 
-def compare_all(given: RailSettings, believed: Believed, *, clock: Clock) -> Iterator[Compared]:
+def compare_all(given: RailSettings, books: Books, *, clock: Clock) -> Iterator[Compared]:
     """Hold every account that is asked against the books."""
     assert isinstance(given.own, BankChoices)
-    return compare(given.own, cast("BankBooks", believed), clock=clock)
+    return compare(given.own, books, clock=clock)
 
 
 def ask_banks(choices: BankChoices, *, clock: Clock, timing: Timing | None = None) -> list[str | Mistake]:
@@ -55,9 +46,7 @@ def ask_banks(choices: BankChoices, *, clock: Clock, timing: Timing | None = Non
     return found
 
 
-def compare(
-    choices: BankChoices, ledger: BankBooks, *, clock: Clock, timing: Timing | None = None
-) -> Iterator[Compared]:
+def compare(choices: BankChoices, ledger: Books, *, clock: Clock, timing: Timing | None = None) -> Iterator[Compared]:
     """Hold the last days of each account against the books: line by line, and by its balance where that is told."""
     for bank, api in build_apis(choices, clock=clock, timing=timing or Timing()):
         about = f"{bank.source}: {bank.account}"
@@ -76,11 +65,11 @@ def _settled(api: BankApi, clock: Clock) -> Iterator[list[Line]]:
 
 
 def _lines(
-    bank: Bank, reads: Iterator[list[Line]], ledger: BankBooks, choices: BankChoices, *, clock: Clock
+    bank: Bank, reads: Iterator[list[Line]], ledger: Books, choices: BankChoices, *, clock: Clock
 ) -> Iterator[Compared]:
     missing: dict[str, Line] = {}
     for lines in reads:
-        for told in import_lines(lines, ledger, choices, now=clock(), is_dry=True):
+        for told in import_lines(lines, ledger.lines, choices, now=clock(), is_dry=True):
             missing |= {one.locator: one.line for one in told if one.outcome is not Recognition.KNOWN}
     for locator, line in missing.items():
         shown = f"{plain(Money(abs(line.money.units), line.money.asset))} {line.money.asset.code}"
@@ -91,11 +80,11 @@ def _lines(
         yield Compared(f"{bank.source}: {bank.account}: the lines of {DAYS_READ_AGAIN} days are those of the bank")
 
 
-def _balance(bank: Bank, api: BankApi, ledger: BankBooks) -> Compared:
+def _balance(bank: Bank, api: BankApi, ledger: Books) -> Compared:
     told = api.balance()
     if told is None:
         return Compared(f"{bank.source}: {bank.account}: the bank tells no balance to compare")
-    held = ledger.line_units(bank.account, told.asset.code, (told.first, told.last))
+    held = ledger.lines.units(bank.account, told.asset.code, (told.first, told.last))
     about = f"{bank.source}: {bank.account}, {told.first} to {told.last}"
     ours, theirs = (f"{_signed(units, told.asset.exponent)} {told.asset.code}" for units in (held, told.change_units))
     if held == told.change_units:

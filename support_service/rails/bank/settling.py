@@ -33,9 +33,9 @@ from support_service.giving import (
     State,
 )
 from support_service.money import Asset, Money
-from support_service.rails.bank.booking import LineLedger
 from support_service.rails.bank.line import Line, Party
 from support_service.rails.bank.reversals import find_original
+from support_service.rails.books import LineLedger
 
 # A reversal of a reversal of a reversal: each round may free the next, and no bank goes on like this.
 ROUNDS_MAX = 8
@@ -48,7 +48,7 @@ def settle(accounts: Collection[str], ledger: LineLedger) -> int:
     """
     settling = _Settling(accounts)
     for _ in range(ROUNDS_MAX):
-        ledger.take_lines(settling.next_round)
+        ledger.take(settling.next_round)
         if not settling.has_changed:
             break
     return settling.left

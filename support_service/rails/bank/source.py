@@ -5,20 +5,20 @@ class. Booking and cursor are two transactions, so a watcher that dies between t
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Protocol, TypeAlias, cast
+from datetime import timedelta
+from typing import TypeAlias
 
 from support_service.giving import Clock, Cursor, Report, SourceWarning, WarningKind
 from support_service.rails.asides import Asides
-from support_service.rails.bank.booking import LineCounts, LineLedger, drop_pending, import_lines
+from support_service.rails.bank.booking import LineCounts, drop_pending, import_lines
 from support_service.rails.bank.calls import counter
 from support_service.rails.bank.live import BankApi, Marks, Read, autoclient, monobank, row_key
 from support_service.rails.bank.live.place import BankPlace, Timing
 from support_service.rails.bank.settings import Bank, BankChoices
 from support_service.rails.bank.settling import settle
-from support_service.rails.processor import Believed
+from support_service.rails.books import Books
 from support_service.rails.rail import RailSettings
 from support_service.rails.source import Source
 
@@ -29,32 +29,20 @@ Calls: TypeAlias = Callable[[str], int]
 PAYOUT_LATE_AFTER, PAYOUT_FORGOTTEN_AFTER = timedelta(days=5), timedelta(days=30)
 
 
-class BankLedger(LineLedger, Protocol):
-    """The ledger, as far as banks that are asked go."""
-
-    def cursor(self, source: str) -> Cursor | None:
-        """Tell how far a source was read."""
-        ...
-
-    def late_payouts(self, account: str, *, since: datetime, until: datetime) -> Sequence[str]:
-        """Name the payouts due between two moments that arrived nowhere."""
-        ...
-
-
-def build_rail_sources(given: RailSettings, believed: Believed, *, clock: Clock) -> list[Source]:
+def build_rail_sources(given: RailSettings, books: Books, *, clock: Clock) -> list[Source]:
     """Build the sources that the settings ask for; they book their lines in the ledger by themselves."""
-    choices, ledger = given.own, cast("BankLedger", believed)
+    choices = given.own
     assert isinstance(choices, BankChoices)
 
     def calls(source: str) -> int:
-        held = ledger.cursor(counter(source))
+        held = books.cursor(counter(source))
         return held.step if held else 0
 
-    return build_sources(choices, ledger, clock=clock, calls=calls)
+    return build_sources(choices, books, clock=clock, calls=calls)
 
 
 def build_sources(
-    choices: BankChoices, ledger: BankLedger, *, clock: Clock, calls: Calls = lambda _: 0, timing: Timing | None = None
+    choices: BankChoices, ledger: Books, *, clock: Clock, calls: Calls = lambda _: 0, timing: Timing | None = None
 ) -> list[Source]:
     """Build a source for each account that is asked; nobody is asked yet."""
     booking = Booking(ledger, choices, clock)
@@ -102,7 +90,7 @@ def _api(
 class Booking:
     """What lines are booked with."""
 
-    ledger: BankLedger
+    ledger: Books
     choices: BankChoices
     clock: Clock
 
@@ -130,8 +118,8 @@ class BankSource(Source):
             if read.whole_from is None:
                 continue
             at = self._booking
-            self._booked += drop_pending(self.account, named, at.ledger, since=read.whole_from)
-            settle([self.account], at.ledger)
+            self._booked += drop_pending(self.account, named, at.ledger.lines, since=read.whole_from)
+            settle([self.account], at.ledger.lines)
             step += 1
             memo = json.dumps(dict(read.marks), sort_keys=True)
             yield Report(self.name, str(step), cursor=Cursor(step, None, None, at.clock(), memo))
@@ -144,7 +132,7 @@ class BankSource(Source):
     def _late_payouts(self) -> str:
         now = self._booking.clock()
         since, until = now - PAYOUT_FORGOTTEN_AFTER, now - PAYOUT_LATE_AFTER
-        late = self._booking.ledger.late_payouts(self.account, since=since, until=until)
+        late = self._booking.ledger.lines.late_payouts(self.account, since=since, until=until)
         days = PAYOUT_LATE_AFTER.days
         return f"no line of the bank is the arrival of {', '.join(late)}, due more than {days} days ago" if late else ""
 
@@ -155,7 +143,7 @@ class BankSource(Source):
 
     def _book(self, read: Read) -> set[str]:
         at, counts, named = self._booking, LineCounts(), set[str]()
-        for told in import_lines(read.lines, at.ledger, at.choices, now=at.clock()):
+        for told in import_lines(read.lines, at.ledger.lines, at.choices, now=at.clock()):
             counts.add(told)
             named |= {one.locator for one in told}
         self._booked += counts.new + counts.changed

@@ -14,18 +14,18 @@ from support_service.rails.bitcoin.poll import Poll
 from support_service.rails.bitcoin.rescan import balances, holdings, read_again
 from support_service.rails.bitcoin.source_context import SourceContext
 from support_service.rails.bitcoin.step_back import step_back
+from support_service.rails.books import Books
 from support_service.rails.chain.cursor_state import WatchKey, key_of
 from support_service.rails.chain.node_pool import NodePool
-from support_service.rails.processor import Believed
 from support_service.rails.rail import RailSettings
 from support_service.rails.source import Holding, Rescan, Source, SourceDown
 
 N = TypeVar("N")
 
 
-def build_sources(given: RailSettings, believed: Believed, *, clock: Clock) -> list[Source]:
+def build_sources(given: RailSettings, books: Books, *, clock: Clock) -> list[Source]:
     """Build the source of each network."""
-    del believed  # a chain tells all by itself
+    del books  # a chain tells all by itself
     networks = [read_network(name, table) for name, table in given.networks.items()]
     return [BitcoinSource(network, given.watches_on(network.name), clock=clock) for network in networks]
 

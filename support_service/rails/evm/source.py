@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from support_service.giving import Clock, Cursor, HeldBalance, MoneyBlock, Report, SourceWarning, Watch, utc_now
 from support_service.rails.asides import WATCH, Asides
+from support_service.rails.books import Books
 from support_service.rails.chain.node_pool import NodePool
 from support_service.rails.evm import cursor_state, range_reader, tokens
 from support_service.rails.evm.network import EvmNetwork, read_network
@@ -20,14 +21,13 @@ from support_service.rails.evm.rpc_quorum import RpcQuorum, too_few
 from support_service.rails.evm.rpc_without_hashes import HashlessNode
 from support_service.rails.evm.source_context import SourceContext
 from support_service.rails.evm.step_back import step_back
-from support_service.rails.processor import Believed
 from support_service.rails.rail import RailSettings
 from support_service.rails.source import Holding, Rescan, Source, SourceDown, SourceLied
 
 
-def build_sources(given: RailSettings, believed: Believed, *, clock: Clock) -> list[Source]:
+def build_sources(given: RailSettings, books: Books, *, clock: Clock) -> list[Source]:
     """Build the source of each network."""
-    del believed  # a chain tells all by itself
+    del books  # a chain tells all by itself
     networks = [read_network(name, table) for name, table in given.networks.items()]
     return [EvmSource(network, given.watches_on(network.name), clock=clock) for network in networks]
 

@@ -30,11 +30,11 @@ from support_service.giving import (
     State,
 )
 from support_service.money import Asset
+from support_service.rails.books import IntentFinder
 from support_service.rails.mono.fields import micros
 from support_service.rails.mono.invoices import PAID, REVERSED, Invoice, Subscription
 from support_service.rails.mono.method import CURRENCY_EXPONENT, KEY, RAIL
 from support_service.rails.mono.plan_words import ENDED_PLANS
-from support_service.rails.processor import IntentFinder
 
 # No other processor's payment is called so.
 _LOCATOR = f"{RAIL}:"
@@ -115,7 +115,7 @@ class ClaimReader:
 
     def subscription(self, of: Subscription) -> MonoClaims:
         """Say how a plan is that was begun on our page; others are none of ours, and one never paid is not begun."""
-        intent = self._intents.page_intent(KEY, of.name)
+        intent = self._intents.of_page(KEY, of.name)
         if intent is None or of.charges == 0:
             return NOTHING_SAID
         is_over = of.status in ENDED_PLANS
@@ -148,8 +148,8 @@ class ClaimReader:
 
     def _intent(self, of: Invoice) -> Intent | None:
         if of.plan is not None:
-            return self._intents.page_intent(KEY, of.plan)
-        return None if of.ref is None else self._intents.intent(of.ref)
+            return self._intents.of_page(KEY, of.plan)
+        return None if of.ref is None else self._intents.find(of.ref)
 
     def _is_what_was_chosen(self, of: Invoice, intent: Intent) -> bool:
         asset = self._assets.get(intent.currency)

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from support_service.giving import Clock
 from support_service.money import Asset, Money, plain
+from support_service.rails.books import Books
 from support_service.rails.mono.api import MonoApi
 from support_service.rails.mono.client import MonoClient
 from support_service.rails.mono.fields import BadMessage
@@ -14,7 +15,7 @@ from support_service.rails.mono.settings import own_account
 from support_service.rails.mono.signature import BadMonoKey, read_key
 from support_service.rails.mono.statement import read_row
 from support_service.rails.options import Mistake
-from support_service.rails.processor import Believed, CheckoutDown, CheckoutRefused
+from support_service.rails.processor import CheckoutDown, CheckoutRefused
 from support_service.rails.rail import Compared, RailSettings
 from support_service.rails.source import SourceDown
 
@@ -43,24 +44,24 @@ def ask_merchant(given: RailSettings) -> list[str | Mistake]:
     return [f"mono: the token is that of {shown}; whether it is one for trying out, only the cabinet shows"]
 
 
-def compare_payouts(given: RailSettings, believed: Believed, *, clock: Clock) -> Iterator[Compared]:
+def compare_payouts(given: RailSettings, books: Books, *, clock: Clock) -> Iterator[Compared]:
     """Tie what the bank says was paid out, as its lines of that class, to the days of the statement that came to it."""
     account, now = own_account(given), clock()
-    first = believed.first_intent_at(KEY)
+    first = books.sweeps.first_intent_at(KEY)
     if first is None:
         return
     since = max(first, now - LOOKED_BACK)
-    lines = believed.bank_lines(LINE_CLASS, since.astimezone(KYIV).date())
+    lines = books.sweeps.bank_lines(LINE_CLASS, since.astimezone(KYIV).date())
     if not lines:
         return
     api = MonoApi(account.token, account.api_base, RAIL)
     try:
         told = [row for rows in api.statement(int(since.timestamp()), int(now.timestamp())) for row in rows]
-        books = day_books(read_row(of) for of in told)
+        days = day_books(read_row(of) for of in told)
     except (SourceDown, BadMessage) as error:
         yield Compared(f"{RAIL}: payouts could not be tied: {error}", is_equal=False)
         return
-    for payout in tied(lines, books):
+    for payout in tied(lines, days):
         yield Compared(_told(payout))
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from support_service.giving import Checkout, Clock, Frequency, Intent, SetAside
 from support_service.origin import BadAddress, origin_of
 from support_service.rails.asides import REST_FIRST
+from support_service.rails.books import IntentFinder
 from support_service.rails.mono.claims import ClaimReader, invoice_of
 from support_service.rails.mono.client import MonoClient
 from support_service.rails.mono.fields import ID, BadMessage, known_as, word
@@ -16,7 +17,7 @@ from support_service.rails.mono.plan_words import ENDED_PLANS
 from support_service.rails.mono.settings import SWEEP, MonoAccount, own_account
 from support_service.rails.mono.signature import Signatures
 from support_service.rails.mono.webhook import pushed_report, read_pushed, unread_report
-from support_service.rails.processor import CheckoutDown, CheckoutRefused, Heard, IntentFinder, StrangePage
+from support_service.rails.processor import CheckoutDown, CheckoutRefused, Heard, StrangePage
 from support_service.rails.rail import RailSettings
 
 _HEADER = "x-sign"

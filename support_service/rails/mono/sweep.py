@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from support_service.giving import Clock, Cursor, Report, SourceWarning
 from support_service.rails.asides import Asides
+from support_service.rails.books import Books
 from support_service.rails.mono.api import MonoApi
 from support_service.rails.mono.claims import ClaimReader
 from support_service.rails.mono.fields import BadMessage
@@ -17,14 +18,14 @@ from support_service.rails.mono.settings import SWEEP, MonoAccount, own_account
 from support_service.rails.mono.statement import PAID, read_row
 from support_service.rails.mono.sweep_poll import MonoMemory, MonoPoll, SweptMerchant
 from support_service.rails.mono.sweep_state import MonoMarks, seconds
-from support_service.rails.processor import SWEEP_POLL_SECONDS, Believed, HeldPayment
+from support_service.rails.processor import SWEEP_POLL_SECONDS, HeldPayment
 from support_service.rails.rail import RailSettings
 from support_service.rails.source import Source, SourceDown
 
 
-def build_sources(given: RailSettings, believed: Believed, *, clock: Clock) -> list[Source]:
+def build_sources(given: RailSettings, books: Books, *, clock: Clock) -> list[Source]:
     """Build the sweep; nobody is asked yet."""
-    return [MonoSweep(own_account(given), believed, clock=clock)]
+    return [MonoSweep(own_account(given), books, clock=clock)]
 
 
 class MonoSweep(Source):
@@ -33,9 +34,9 @@ class MonoSweep(Source):
     name = SWEEP
     poll_seconds: float = SWEEP_POLL_SECONDS
 
-    def __init__(self, account: MonoAccount, believed: Believed, *, clock: Clock) -> None:
+    def __init__(self, account: MonoAccount, books: Books, *, clock: Clock) -> None:
         api = MonoApi(account.token, account.api_base, self.name)
-        self._merchant = SweptMerchant(api, ClaimReader(account.assets, believed), believed, clock)
+        self._merchant = SweptMerchant(api, ClaimReader(account.assets, books.intents), books, clock)
         self._memory = MonoMemory()
         self.asides: Asides = Asides(self.name, clock)
         self._warnings: tuple[SourceWarning, ...] = ()
@@ -45,7 +46,7 @@ class MonoSweep(Source):
         at = self._merchant
         marks = MonoMarks.read(after.memo) if after else None
         if marks is None:
-            first = at.believed.first_intent_at(KEY)
+            first = at.books.sweeps.first_intent_at(KEY)
             if first is None:
                 step = after.step + 1 if after else 1
                 yield Report(self.name, str(step), cursor=Cursor(step, None, None, at.clock()))
@@ -62,7 +63,7 @@ class MonoSweep(Source):
     def held_payments(self) -> Iterator[HeldPayment]:
         """Say what the statement holds of every payment since the first gift by card; raise SourceDown."""
         at = self._merchant
-        first = at.believed.first_intent_at(KEY)
+        first = at.books.sweeps.first_intent_at(KEY)
         if first is None:
             return
         for rows in at.api.statement(seconds(first), seconds(at.clock())):

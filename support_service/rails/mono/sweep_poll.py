@@ -19,6 +19,7 @@ from support_service.giving import (
     WarningKind,
 )
 from support_service.rails.asides import Asides
+from support_service.rails.books import Books
 from support_service.rails.mono.api import MonoApi
 from support_service.rails.mono.claims import NOTHING_SAID, ClaimReader, MonoClaims, invoice_of
 from support_service.rails.mono.fields import ID, BadMessage, MonoJson
@@ -37,7 +38,6 @@ from support_service.rails.mono.statement import (
     read_row,
 )
 from support_service.rails.mono.sweep_state import READ_AGAIN_FOR, MonoMarks, seconds
-from support_service.rails.processor import Believed
 
 # What a message may still be on its way about is not asked for before that had time to come.
 MESSAGE_GRACE = timedelta(minutes=10)
@@ -54,7 +54,7 @@ class SweptMerchant:
 
     api: MonoApi
     reader: ClaimReader
-    believed: Believed
+    books: Books
     clock: Clock
 
 
@@ -124,7 +124,7 @@ class MonoPoll:
         """Read rows that are new or have changed: what is known is asked for only where something went back."""
         at, said, read, done = self._merchant, NOTHING_SAID, list[MonoJson](), dict[str, int]()
         rows = [(of, row) for of in told for row in self._row(of) if _digest(of) not in self._memory.rows]
-        known = at.believed.known_names(RAIL, sorted({row.invoice for _, row in rows}))
+        known = at.books.sweeps.known_names(RAIL, sorted({row.invoice for _, row in rows}))
         unsaid = [row for _, row in rows if row.invoice not in known and row.ref is None and self._is_old(row)]
         plans = charged_plans(unsaid, self._charges(unsaid))
         for of, row in rows:
@@ -170,11 +170,11 @@ class MonoPoll:
 
     def _pages(self, now: datetime) -> Iterator[Report]:
         """Look at pages that may have been paid, or begun a plan, without a word: twice at most."""
-        believed, after = self._merchant.believed, None
+        books, after = self._merchant.books, None
         since = min(now, datetime.fromtimestamp(self._marks.statement, UTC)) - PAGES_LOOKED_BACK
-        while found := believed.opened_pages(KEY, since, after):
+        while found := books.intents.opened_pages(KEY, since, after):
             after = found[-1].place
-            known = believed.known_names(RAIL, [page.session for page in found])
+            known = books.sweeps.known_names(RAIL, [page.session for page in found])
             for page in found:
                 self._pages_met.add(page.session)
                 if page.session not in known and self._is_to_look_at(page, now):
@@ -190,8 +190,8 @@ class MonoPoll:
 
     def _open(self) -> Iterator[Report]:
         """Look up all that has not come to its end."""
-        believed, after = self._merchant.believed, 0
-        while found := believed.open_money(RAIL, after=after):
+        books, after = self._merchant.books, 0
+        while found := books.sweeps.open_money(RAIL, after=after):
             for money in found:
                 after = money.number
                 invoice = invoice_of(money.identity.locator)
@@ -204,7 +204,7 @@ class MonoPoll:
         """List plans; read whole, for what is read of one may move it in the list."""
         plans: list[Plan] = []
         before: PlanPlace | None = None
-        while page := self._merchant.believed.plans(PLANS_A_LOOK, before, rail=RAIL):
+        while page := self._merchant.books.plans.newest(PLANS_A_LOOK, before, rail=RAIL):
             plans += [one for one in page if is_wanted(one)]
             before = page[-1].place
         return plans

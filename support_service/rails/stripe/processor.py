@@ -11,11 +11,11 @@ from typing import Any
 from support_service.giving import Checkout, Clock, Intent, SetAside
 from support_service.money import Asset
 from support_service.rails.asides import REST_FIRST
+from support_service.rails.books import IntentFinder
 from support_service.rails.processor import (
     CheckoutDown,
     CheckoutRefused,
     Heard,
-    IntentFinder,
     NotGenuine,
     ProcessorAccount,
     StrangePage,
@@ -51,7 +51,7 @@ class StripeProcessor:
 
     def __init__(self, account: ProcessorAccount, intents: IntentFinder, *, clock: Clock) -> None:
         self._account, self._clock = account, clock
-        self._reader = Reader(account.assets, intents.intent)
+        self._reader = Reader(account.assets, intents.find)
         self._is_live = is_live_key(account.key)
         self._making = Lock()
         self.page_origins = page_origins(account.api_base, account.checkout_origins)

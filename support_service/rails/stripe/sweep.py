@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from support_service.giving import Clock, Cursor, Report, SourceWarning
 from support_service.rails.asides import Asides
-from support_service.rails.processor import SWEEP_POLL_SECONDS, Believed, HeldPayment, ProcessorAccount
+from support_service.rails.books import Books
+from support_service.rails.processor import SWEEP_POLL_SECONDS, HeldPayment, ProcessorAccount
 from support_service.rails.rail import RailSettings
 from support_service.rails.source import Source
 from support_service.rails.stripe.api import StripeApi
@@ -24,9 +25,9 @@ from support_service.rails.stripe.sweep_poll import Memory, SweepAccount, SweepP
 from support_service.rails.stripe.sweep_state import SweepState
 
 
-def build_sources(given: RailSettings, believed: Believed, *, clock: Clock) -> list[Source]:
+def build_sources(given: RailSettings, books: Books, *, clock: Clock) -> list[Source]:
     """Build the sweep; nobody is asked yet."""
-    return [StripeSweep(own_account(given), believed, clock=clock)]
+    return [StripeSweep(own_account(given), books, clock=clock)]
 
 
 class StripeSweep(Source):
@@ -35,10 +36,10 @@ class StripeSweep(Source):
     name = SWEEP
     poll_seconds: float = SWEEP_POLL_SECONDS
 
-    def __init__(self, account: ProcessorAccount, believed: Believed, *, clock: Clock) -> None:
-        reader = Reader(account.assets, believed.intent)
+    def __init__(self, account: ProcessorAccount, books: Books, *, clock: Clock) -> None:
+        reader = Reader(account.assets, books.intents.find)
         api = StripeApi(account.key, account.api_base, self.name)
-        self._account = SweepAccount(api, reader, believed, clock, is_live_key(account.key))
+        self._account = SweepAccount(api, reader, books, clock, is_live_key(account.key))
         self._memory = Memory()
         self.asides: Asides = Asides(self.name, clock)
         self._warnings: tuple[SourceWarning, ...] = ()
@@ -48,7 +49,7 @@ class StripeSweep(Source):
         at = self._account
         marks = SweepState.read(after.memo) if after else None
         if marks is None:
-            first = at.believed.first_intent_at(KEY)
+            first = at.books.sweeps.first_intent_at(KEY)
             if first is None:
                 yield self._idle(after)
                 return
@@ -63,7 +64,7 @@ class StripeSweep(Source):
 
     def held_payments(self) -> Iterator[HeldPayment]:
         """Say what Stripe's books hold of every payment since the first gift by card; raise SourceDown."""
-        at, first = self._account, self._account.believed.first_intent_at(KEY)
+        at, first = self._account, self._account.books.sweeps.first_intent_at(KEY)
         if first is not None:
             yield from held_payments(at.api, at.reader, first, self.name)
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from support_service.giving import Clock, Cursor, Plan, PlanPlace, Report, SourceWarning, WaitingClaim, WarningKind
 from support_service.rails.asides import Asides
-from support_service.rails.processor import Believed
+from support_service.rails.books import Books
 from support_service.rails.stripe.api import PATHS, StripeApi
 from support_service.rails.stripe.balance_transactions import entry_said, owner, unexplained
 from support_service.rails.stripe.events import DECLINED, HANDLED, SOURCE, SWEEP, UNREAD, event_report, read_decline
@@ -39,7 +39,7 @@ class SweepAccount:
 
     api: StripeApi
     reader: Reader
-    believed: Believed
+    books: Books
     clock: Clock
     is_live: bool
 
@@ -124,7 +124,7 @@ class SweepPoll:
         """Read events. The newest come first; no matter, they fold in any order."""
         newest = self._marks.events
         for page in self._account.api.pages("/v1/events", created=since(newest)):
-            known = self._account.believed.known_reports(SOURCE, [str(one.get("id")) for one in page])
+            known = self._account.books.sweeps.known_reports(SOURCE, [str(one.get("id")) for one in page])
             for event in page:
                 newest = max(newest, _seconds(event))
                 if event.get("id") not in known:
@@ -143,11 +143,11 @@ class SweepPoll:
         if report is not None and (declined or not report.claims_nothing or self._is_kept(report.key)):
             yield report
         if declined is not None:
-            at.believed.note_decline(declined)
+            at.books.sweeps.note_decline(declined)
 
     def _is_kept(self, event: str) -> bool:
         """Tell whether the webhook kept an event that it did not understand: then that it says nothing is news."""
-        return bool(self._account.believed.known_reports(SOURCE, [f"{UNREAD}{event}"]))
+        return bool(self._account.books.sweeps.known_reports(SOURCE, [f"{UNREAD}{event}"]))
 
     def _current(self, event: StripeJson) -> StripeJson:
         """Give an event that was written in another version of the API its object as it is now.
@@ -184,7 +184,7 @@ class SweepPoll:
         """Say what entries tell; money that nobody told of is looked up, once it is old enough."""
         at, said, done, lookup = self._account, NOTHING, [], self._lookup()
         owners = [(entry, payment) for entry in entries for payment in self._owners(entry)]
-        known = at.believed.known_names(RAIL, sorted({payment for _, payment in owners if payment}))
+        known = at.books.sweeps.known_names(RAIL, sorted({payment for _, payment in owners if payment}))
         young = at.clock() - GRACE
         for entry, payment in owners:
             if payment is not None and payment not in known:
@@ -222,15 +222,15 @@ class SweepPoll:
         """Name what waits since then; read whole, for what is found leaves the list."""
         names: dict[str, None] = {}
         after: WaitingClaim | None = None
-        while page := self._account.believed.inbox(after, rail=RAIL):
+        while page := self._account.books.inbox.waiting(after, rail=RAIL):
             names |= dict.fromkeys(one.name for one in page if one.since <= until)
             after = page[-1]
         return list(names)
 
     def _open(self) -> Iterator[Report]:
         """Look up all that has not come to its end."""
-        believed, after = self._account.believed, 0
-        while found := believed.open_money(RAIL, after=after):
+        books, after = self._account.books, 0
+        while found := books.sweeps.open_money(RAIL, after=after):
             for money in found:
                 after = money.number
                 yield from self._looked_up(Lookup.again, money, money.identity.locator)
@@ -241,7 +241,7 @@ class SweepPoll:
         """List plans that still charge; read whole, for what is read of one may move it in the list."""
         plans: list[Plan] = []
         before: PlanPlace | None = None
-        while page := self._account.believed.plans(_PLANS_PAGE, before, rail=RAIL):
+        while page := self._account.books.plans.newest(_PLANS_PAGE, before, rail=RAIL):
             plans += [one for one in page if one.state not in ENDED_PLANS]
             before = page[-1].place
         return plans

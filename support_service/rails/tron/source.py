@@ -21,6 +21,7 @@ from support_service.giving import (
     utc_now,
 )
 from support_service.rails.asides import Asides
+from support_service.rails.books import Books
 from support_service.rails.chain.search import RangeSize
 from support_service.rails.evm import cursor_state
 from support_service.rails.evm.poll import Poll
@@ -30,7 +31,6 @@ from support_service.rails.evm.rpc import Askable, Node
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.rpc_errors import Refusal
 from support_service.rails.evm.source import EvmSource
-from support_service.rails.processor import Believed
 from support_service.rails.rail import RailSettings
 from support_service.rails.source import Holding, Rescan, Source, SourceDown, SourceLied
 from support_service.rails.tron import holding, rescan, step_back
@@ -45,9 +45,9 @@ from support_service.rails.tron.rpc_requests_refused import NewestOnly
 from support_service.rails.tron.second_opinion import Histories
 
 
-def build_sources(given: RailSettings, believed: Believed, *, clock: Clock) -> list[Source]:
+def build_sources(given: RailSettings, books: Books, *, clock: Clock) -> list[Source]:
     """Build the source of each network."""
-    del believed  # a chain tells all by itself
+    del books  # a chain tells all by itself
     networks = [read_network(name, table) for name, table in given.networks.items()]
     return [TronSource(network, given.watches_on(network.name), clock=clock) for network in networks]
 

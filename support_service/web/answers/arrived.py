@@ -92,7 +92,7 @@ def look() -> Response:
 
 
 def _answer(at: Service, ledger: Ledger, question: ArrivalQuestion) -> ArrivalAnswer:
-    donations, read_up_to, way = _found(ledger, question), ledger.read_up_to(), question.way
+    donations, read_up_to, way = _found(ledger, question), ledger.lookups.read_up_to(), question.way
     found = tuple(progress_of(one, at.assembly.methods, read_up_to) for one in donations)
     read_at = None
     if way is not None and way.watch is not None:
@@ -105,11 +105,11 @@ def _answer(at: Service, ledger: Ledger, question: ArrivalQuestion) -> ArrivalAn
 
 def _found(ledger: Ledger, question: ArrivalQuestion) -> tuple[Donation, ...]:
     if question.names:
-        return ledger.of_transaction(question.names)
+        return ledger.lookups.of_transaction(question.names)
     way, money = question.way, question.money
     assert way is not None and money is not None and question.since is not None and question.until is not None
     code = way.asset.code
-    return ledger.of_sum(way.method.key, code, money.units, since=question.since, until=question.until)
+    return ledger.lookups.of_sum(way.method.key, code, money.units, since=question.since, until=question.until)
 
 
 def _page(

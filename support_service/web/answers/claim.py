@@ -148,8 +148,8 @@ def _answer(at: Service, claimed: TransferClaim) -> BaseResponse:
 
 def _sought(at: Service, claimed: TransferClaim, ledger: Ledger) -> Sought | None:
     """Find what is spoken of, whoever sent it; None where no wallet could sign for it, or the gift's page is none."""
-    found = next((one for one in ledger.of_transaction(claimed.names) if may_claim(at, one)), None)
-    made = ledger.intent(claimed.gift) if claimed.gift else None
+    found = next((one for one in ledger.lookups.of_transaction(claimed.names) if may_claim(at, one)), None)
+    made = ledger.intents.find(claimed.gift) if claimed.gift else None
     if found is None or (claimed.gift and (made is None or made.method in at.processors)):
         return None
     return Sought(found.payment.rail, found.identity.network, made)
@@ -158,7 +158,7 @@ def _sought(at: Service, claimed: TransferClaim, ledger: Ledger) -> Sought | Non
 def _judge(at: Service, claimed: TransferClaim, sought: Sought) -> BaseResponse:
     text, signature = _text(at, claimed, sought), request.form.get("signature", "")[:SIGNATURE_CHARS_MAX]
     payer = at.configured.rails[sought.rail].signed_by(text, signature)
-    theirs = at.read(lambda ledger: ledger.sent_by(claimed.names, payer)) if payer is not None else ()
+    theirs = at.read(lambda ledger: ledger.lookups.sent_by(claimed.names, payer)) if payer is not None else ()
     theirs = tuple(one for one in theirs if may_claim(at, one))
     if not theirs:
         return private(_page(claimed, NOT_THEIRS, text=text), 400)
@@ -177,7 +177,7 @@ def _take(free: tuple[Donation, ...], wanted: Intent, ledger: Ledger) -> str | N
     nonce = f"{SOURCE}:{free[0].identity.ref}"
     intent = wanted
     if wanted.support_code is None:
-        intent = ledger.open_intent(wanted, nonce=nonce, draw_code=partial(issue, secrets.randbelow))
+        intent = ledger.intents.open(wanted, nonce=nonce, draw_code=partial(issue, secrets.randbelow))
     match = MatchClaim(intent.support_code, BY, REASON, intent.ref, intent.article)
     taken = None
     for one in free:

@@ -135,7 +135,7 @@ def _open(at: Service, wish: GiftWish, ledger: Ledger) -> Intent:
         sums = exact_sums(money.units, secrets.randbelow)
         awaiting = Awaiting(way.watch.network, way.watch.address, now + AWAITED, sums)
     draw_code = partial(issue, secrets.randbelow)
-    return ledger.open_intent(made, nonce=secrets.token_hex(NONCE_BYTES), draw_code=draw_code, awaiting=awaiting)
+    return ledger.intents.open(made, nonce=secrets.token_hex(NONCE_BYTES), draw_code=draw_code, awaiting=awaiting)
 
 
 def _methods(given: Given) -> list[PaymentMethod]:

@@ -230,12 +230,12 @@ def _regular_or_404(ref: str) -> Regular:
 
 
 def _regular(at: Service, ledger: Ledger, ref: str) -> Regular | None:
-    intent = ledger.intent(ref)
+    intent = ledger.intents.find(ref)
     processor = None if intent is None else at.processors.get(intent.method)
     if intent is None or processor is None or intent.frequency is Frequency.ONCE:
         return None
     rail = at.configured.rails[processor.key]
-    return Regular(intent, ledger.plan_of(ref), processor, rail.ended_plans, rail.failing_plans)
+    return Regular(intent, ledger.plans.of(ref), processor, rail.ended_plans, rail.failing_plans)
 
 
 def _page(regular: Regular, alert: Phrase | None = None, *, told: Phrase | None = None, status: int = 200) -> Response:

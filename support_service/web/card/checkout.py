@@ -48,13 +48,13 @@ def checkout_url(at: Service, cards: Cards, gift: Gift) -> str:
     Raises ChangedSum, NoCheckout, NotSetUp, LedgerError.
     """
     wanted = _intent(at, cards, gift)
-    intent = at.ledger.open_intent(wanted, nonce=gift.nonce, draw_code=partial(issue, secrets.randbelow))
+    intent = at.ledger.intents.open(wanted, nonce=gift.nonce, draw_code=partial(issue, secrets.randbelow))
     if _charged(intent) != _charged(wanted):
         raise ChangedSum
     thanks_url = f"{at.base_url}/thanks/{intent.ref}?lang={gift.lang}"
-    if at.ledger.intent_donations(intent.ref):
+    if at.ledger.intents.donations(intent.ref):
         return thanks_url
-    attempt = at.ledger.start_attempt(intent.ref)
+    attempt = at.ledger.intents.start_attempt(intent.ref)
     if attempt.checkout is not None:
         return attempt.checkout.url
     at.ledger.attempts.note_opened(intent.ref, gift.net)
@@ -67,19 +67,19 @@ def checkout_url(at: Service, cards: Cards, gift: Gift) -> str:
         )
     except StrangePage as error:
         log.warning("checkout_at_strange_origin", extra={"intent": intent.ref, "error": str(error)})
-        at.ledger.note_refused(intent.ref, attempt.number)
+        at.ledger.intents.note_refused(intent.ref, attempt.number)
         raise NotSetUp from error
     except CheckoutRefused as error:
         log.warning("checkout_refused", extra={"intent": intent.ref, "error": str(error)})
-        at.ledger.note_refused(intent.ref, attempt.number)
+        at.ledger.intents.note_refused(intent.ref, attempt.number)
         raise NoCheckout from error
     except CheckoutDown as error:
         return _of_another_click(at, intent, error)
-    at.ledger.note_checkout(intent.ref, attempt.number, checkout)
+    at.ledger.intents.note_checkout(intent.ref, attempt.number, checkout)
     log.info("checkout_opened", extra={"intent": intent.ref, "attempt": attempt.number})
     # Of two clicks at once the first one's page is kept, and both readers are led there: a processor that cannot tell
     # that it was asked before opens two, of which nobody sees the other.
-    held = at.ledger.attempt(intent.ref)
+    held = at.ledger.intents.attempt(intent.ref)
     return checkout.url if held is None or held.checkout is None else held.checkout.url
 
 
@@ -107,7 +107,7 @@ def _charged(intent: Intent) -> tuple[str, int, str]:
 
 def _of_another_click(at: Service, intent: Intent, error: CheckoutDown) -> str:
     """Use the page that another click opened meanwhile: the processor does one of two at a time."""
-    held = at.ledger.attempt(intent.ref)
+    held = at.ledger.intents.attempt(intent.ref)
     if held is not None and held.checkout is not None:
         return held.checkout.url
     log.warning("checkout_down", extra={"intent": intent.ref, "error": str(error)})

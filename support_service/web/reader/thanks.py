@@ -151,16 +151,16 @@ def given_or_404(ref: str) -> Given:
 
 
 def _given(at: Service, ledger: Ledger, ref: str) -> Given | None:
-    intent = ledger.intent(ref)
+    intent = ledger.intents.find(ref)
     if intent is None:
         return None
-    donations = [listed.donation for listed in ledger.intent_donations(ref)]
+    donations = [listed.donation for listed in ledger.intents.donations(ref)]
     states = [donation.state for donation in donations]
     if intent.method in at.processors:
-        attempt = ledger.attempt(ref)
+        attempt = ledger.intents.attempt(ref)
         open_until = attempt.checkout.expires_at if attempt and attempt.checkout else None
-        return Given(intent, believe(states, open_until, at.clock()), ledger.plan_of(ref))
-    read_up_to = ledger.read_up_to() if State.SEEN in states else {}
+        return Given(intent, believe(states, open_until, at.clock()), ledger.plans.of(ref))
+    read_up_to = ledger.lookups.read_up_to() if State.SEEN in states else {}
     received = tuple(progress_of(donation, at.assembly.methods, read_up_to) for donation in donations)
     return Given(intent, believe(states, None, at.clock()), is_card=False, received=received)
 

@@ -88,9 +88,9 @@ def overview() -> str:
     at = service()
     first = read_month(request.args.get("month", ""), at.today())
     sums = month_of(at, at.books, first)
-    gifts = at.books.article_sums(*ends_of(first, at.zone))
-    earlier = at.books.article_sums(*ends_of(previous_month(first), at.zone))
-    begun = at.books.plans_begun(*ends_of(first, at.zone))
+    gifts = at.books.overviews.article_sums(*ends_of(first, at.zone))
+    earlier = at.books.overviews.article_sums(*ends_of(previous_month(first), at.zone))
+    begun = at.books.overviews.plans_begun(*ends_of(first, at.zone))
     articles = add_up_articles(sums, gifts, earlier, begun)
     return render_template(
         "staff/articles.html",
@@ -98,7 +98,7 @@ def overview() -> str:
         earlier=previous_month(first),
         later=next_month(first) if first < at.today().replace(day=1) else None,
         articles=articles[:ROWS_MAX],
-        titles=at.books.article_titles(*ends_of(first, at.zone)),
+        titles=at.books.overviews.article_titles(*ends_of(first, at.zone)),
         sections=add_up_sections(articles)[:SECTIONS_MAX],
         unknown_gifts=sums.gifts - sum(one.gifts for one in articles),
         unknown_worth=sums.worth - sum(one.worth for one in articles),

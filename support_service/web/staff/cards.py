@@ -58,7 +58,7 @@ def overview() -> str:
     number, name = read_number(request.args.get("before", "")), word(request.args.get("below", ""))
     asked = request.args.get("q", "")[:ASKED_CHARACTERS_MAX]
     before = None if number is None else PlanPlace(number, name)
-    plans = find_plans(at.books, asked, at.processors) if asked else at.books.plans(PAGE_ROWS + 1, before)
+    plans = find_plans(at.books, asked, at.processors) if asked else at.books.plans.newest(PAGE_ROWS + 1, before)
     return render_template(
         "staff/cards.html",
         asked=asked,
@@ -69,7 +69,7 @@ def overview() -> str:
         last_of_page=plans[PAGE_ROWS - 1] if len(plans) > PAGE_ROWS and not asked else None,
         disputed=_in_state(State.DISPUTED),
         quarantined=_in_state(State.QUARANTINED),
-        waiting=at.books.inbox(),
+        waiting=at.books.inbox.waiting(),
         told=TOLD.get(request.args.get("told", "")),
         nonce=staff_entry.new_nonce(),
         plan_is_over=plan_is_over,
@@ -109,7 +109,7 @@ def cancel(rail: str, name: str) -> BaseResponse | str | tuple[str, int]:
     """Ask once more, then ask the processor to charge this plan no more."""
     processor = cards_or_404(rail).processor
     # PostgreSQL refuses NUL in a text; what cannot be read names no plan.
-    plan = service().books.plan(rail, name) if name.isprintable() else None
+    plan = service().books.plans.find(rail, name) if name.isprintable() else None
     if plan is None or plan_is_over(plan):
         return _notice(NOTHING, Phrase("This plan is not running.")), 409
     if request.method == "GET" or request.form.get("sure") != "yes":

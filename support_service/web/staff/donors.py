@@ -40,11 +40,11 @@ def look() -> BaseResponse | str | tuple[str, int]:
     reads = partial(read_sealed, guard.keys())
     try:
         if action == "erase" and request.form.get("sure") == "yes":
-            held = service().ledger.erase_donor(asked, by=guard.signed_in().person.email, read_form=reads)
+            held = service().ledger.donors.erase(asked, by=guard.signed_in().person.email, read_form=reads)
             service().ledger.people.note(guard.signed_in().person.email, "erase", f"{len(held.kept)} entries")
             log.info("staff_donor_erased", extra={"entries": len(held.kept)})
             return redirect(url_for("staff.donors.look", told="nothing" if held.is_empty else "erased"), 303)
-        held = service().ledger.donor(asked, read_form=reads)
+        held = service().ledger.donors.find(asked, read_form=reads)
     except DonorError:
         return _page(asked, None, TOO_WIDE), 400
     if action == "export" and not held.is_empty:

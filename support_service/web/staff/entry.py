@@ -69,7 +69,7 @@ def book() -> BaseResponse | str | tuple[str, int]:
         at.ledger.accept(report, still=lambda held: held is None)
     except Outrun:
         return _to_donation(ref, "already")
-    settle(at.ledger.line_accounts(), at.ledger)
+    settle(at.ledger.lines.accounts(), at.ledger.lines)
     if request.form.get("action") == "another":
         kept = read.entry
         day = kept.day.isoformat()
@@ -81,9 +81,9 @@ def match_of(known_as: str | None) -> MatchClaim | None:
     """Read the support code that a gift is known as; None for a reference of the bank."""
     if not known_as:
         return None
-    issued = service().ledger.issued_codes()
+    issued = service().ledger.lines.issued_codes()
     code = read_code([known_as], issued).code
-    made = service().ledger.intent(issued[code]) if code else None
+    made = service().ledger.intents.find(issued[code]) if code else None
     article = made.article if made else None
     return MatchClaim(code, "code", f"code {code}, typed", issued[code], article) if code else None
 

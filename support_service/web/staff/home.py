@@ -50,7 +50,7 @@ def page() -> str:
     first = read_month(request.args.get("month", ""), today)
     month = month_of(at, at.books, first)
     before = month_of(at, at.books, previous_month(first))
-    articles = add_up_articles(month, at.books.article_sums(*ends_of(first, at.zone)), (), {})
+    articles = add_up_articles(month, at.books.overviews.article_sums(*ends_of(first, at.zone)), (), {})
     needs = _needs(at.books)
     return render_template(
         "staff/home.html",
@@ -63,7 +63,7 @@ def page() -> str:
         chart={"height": month_sums.CHART_HEIGHT, "width": month_sums.BAR_WIDTH, "step": month_sums.BAR_STEP},
         by_day=month_sums.by_day(month),
         articles=articles[:ARTICLES_SHOWN],
-        titles=at.books.article_titles(*ends_of(first, at.zone)),
+        titles=at.books.overviews.article_titles(*ends_of(first, at.zone)),
         repeating=_repeating(at, at.books),
         needs=needs,
         needed=sum(one.count for one in needs),
@@ -106,7 +106,7 @@ def _repeating(at: Service, ledger: Ledger) -> Repeating:
     """Sum the plans that still charge; a yearly one brings a twelfth of it in a month."""
     sums: dict[Asset, int] = {}
     count = 0
-    for one in ledger.plan_sums():
+    for one in ledger.overviews.plan_sums():
         rail = at.configured.rails.get(one.rail)
         if rail is None or one.state in rail.ended_plans:
             continue

@@ -98,7 +98,7 @@ def upload() -> BaseResponse | tuple[str, int]:
         return _overview((Problem(0, "account", str(error)),)), 400
     except StatementRefused as error:
         return _overview((*error.problems[:PROBLEMS_SHOWN_MAX], Problem(0, "", str(error)))), 400
-    number = service().ledger.open_import(replace(file, digest=read.digest, form=read.format))
+    number = service().ledger.imports.open(replace(file, digest=read.digest, form=read.format))
     return redirect(url_for("staff.imports.look", number=number), 303)
 
 
@@ -128,13 +128,13 @@ def book(number: str) -> BaseResponse | tuple[str, int]:
     if held.file.content is None or held.booked_at is not None:
         return _nothing(TOO_LATE)
     read, counts = _read(held.file), LineCounts()
-    for told in import_lines(read.lines, at.ledger, _banks(), now=at.clock(), importing=held.number):
+    for told in import_lines(read.lines, at.ledger.lines, _banks(), now=at.clock(), importing=held.number):
         counts.add(told)
     refused = len(read.problems)
     text = f"new {counts.new}, known {counts.known}, changed {counts.changed}, refused {refused}"
-    at.ledger.end_import(held.number, text)
-    tell_balances(read.statements, at.ledger)
-    settle({statement.account for statement in read.statements}, at.ledger)
+    at.ledger.imports.end(held.number, text)
+    tell_balances(read.statements, at.ledger.balances)
+    settle({statement.account for statement in read.statements}, at.ledger.lines)
     return _to_import(held.number, "booked")
 
 
@@ -145,10 +145,10 @@ def stand(number: str) -> BaseResponse | tuple[str, int]:
     nonce, source, at = form_nonce(), guard.signed_in().person.source, service()
     held = _import_or_404(number)
     if request.form.get("stands") == "yes":
-        at.ledger.put_back(held.number, source, nonce)
+        at.ledger.imports.put_back(held.number, source, nonce)
     else:
-        at.ledger.take_back(held.number, source, nonce)
-    settle(at.ledger.line_accounts(), at.ledger)
+        at.ledger.imports.take_back(held.number, source, nonce)
+    settle(at.ledger.lines.accounts(), at.ledger.lines)
     return _to_import(held.number, "again" if request.form.get("stands") == "yes" else "back")
 
 
@@ -171,7 +171,7 @@ def _read(file: FileBrought) -> StatementsRead:
 def _preview(held: Import) -> Preview:
     at = service()
     found = Preview(_read(held.file))
-    lines = import_lines(found.read.lines, at.ledger, _banks(), now=at.clock(), is_dry=True)
+    lines = import_lines(found.read.lines, at.ledger.lines, _banks(), now=at.clock(), is_dry=True)
     for told in lines:
         found.counts.add(told)
         found.lines += told[: LINES_SHOWN_MAX - len(found.lines)]
@@ -184,7 +184,7 @@ def _plain(units: int, statement: BankStatement) -> str:
 
 def _import_or_404(number: str) -> Import:
     row = read_number(number)
-    held = service().books.find_import(row) if row is not None else None
+    held = service().books.imports.find(row) if row is not None else None
     if held is None:
         abort(404)
     return held
@@ -196,7 +196,7 @@ def _overview(problems: tuple[Problem, ...] = (), message: Phrase | None = None)
     banks = _banks()
     return render_template(
         "staff/imports.html",
-        imports=at.books.imports(before),
+        imports=at.books.imports.newest(before),
         problems=() if message else problems[:PROBLEMS_MAX],
         message=message,
         formats=FORMATS,

@@ -34,13 +34,13 @@ DONE = Phrase("Kept. It can be changed again below; the history keeps every word
 def lines() -> str:
     """Show every line that wants a person, the gravest first; the first button has the keyboard."""
     at = service()
-    found = at.books.inbox_lines(completions)
+    found = at.books.inbox.lines(completions)
     return render_template(
         "staff/inbox.html",
         lines=found,
         titles=TITLES,
         reasons=REASONS,
-        waiting=len(at.books.inbox()),
+        waiting=len(at.books.inbox.waiting()),
         classes={one.donation.identity.ref: offered_classes(one.donation) for one in found if one.why is Why.REVIEW},
         seen={one.donation.identity.ref: match_seen(one.donation) for one in found},
         new_nonce=new_nonce,

@@ -64,11 +64,11 @@ def change_match(ref: str) -> BaseResponse | tuple[str, int]:
     """Say by a support code whose gift this is; with `code=` empty it is nobody's again."""
     nonce, code, was = form_nonce(), request.form.get("code", ""), request.form.get("was", "")
     identity = history_or_404(ref).donation.identity
-    issued = service().ledger.issued_codes()
+    issued = service().ledger.lines.issued_codes()
     if code and code not in issued:
         abort(400)
-    made = service().ledger.intent(issued[code]) if code else None
-    why = service().books.suggested_codes(ref).get(code)
+    made = service().ledger.intents.find(issued[code]) if code else None
+    why = service().books.inbox.suggested_codes(ref).get(code)
     by, reason = (BY_PEOPLE, REASON) if why is None else AGREED[why]
     claim = MatchClaim(code or None, by, reason, issued.get(code), made.article if made else None)
     report = Report(guard.signed_in().person.source, nonce, (Observation(identity, claim, MATCH_PART),))
@@ -261,7 +261,7 @@ def _held(books: LineBooks, ref: str) -> Donation:
 
 def _take(work: Callable[[LineBooks], LineWork], ref: str) -> BaseResponse | tuple[str, int]:
     try:
-        service().ledger.take_lines(work)
+        service().ledger.lines.take(work)
     except (Outrun, SourceContradiction):
         return _too_late()
     return _done(ref)

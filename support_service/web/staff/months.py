@@ -49,11 +49,11 @@ def month(name: str) -> str:
     """Show a month as its books have it: those of its closing, or what the ledger says now."""
     at, first = service(), _first_or_404(name)
     earlier = _earlier(first)
-    held = at.books.closings([name, *earlier])
+    held = at.books.months.closings([name, *earlier])
     closing = held[name][-1] if is_closed(held[name]) else None
-    rows = closing.rows if closing else at.books.month_rows(*ends_of(first, at.zone))
+    rows = closing.rows if closing else at.books.months.rows(*ends_of(first, at.zone))
     since, until = ends_of(first, at.zone)
-    sides = at.books.three_way(since, until)
+    sides = at.books.months.three_way(since, until)
     return render_template(
         "staff/months.html",
         name=name,
@@ -65,7 +65,7 @@ def month(name: str) -> str:
         closing=closing,
         history=held[name],
         carried=_carried(closing.carried.items()) if closing else (),
-        late=() if closing else at.books.late(_closed_before(held, name), ends),
+        late=() if closing else at.books.months.late(_closed_before(held, name), ends),
         questions=_questions(at.books, since, until),
         sides=sides,
         places=tell_places(sides.places),
@@ -86,10 +86,10 @@ def close(name: str) -> BaseResponse:
     at, first = service(), _first_or_404(name)
     if next_month(first) > at.today():
         return _back(name, "running")
-    closed = _closed_before(at.ledger.closings(_earlier(first)), name)
+    closed = _closed_before(at.ledger.months.closings(_earlier(first)), name)
     seen = read_number(request.form.get("differences", ""))
     return _done(
-        name, "closed", lambda by, note: at.ledger.close_month(name, closed, ends, by=by, note=note, seen=seen)
+        name, "closed", lambda by, note: at.ledger.months.close(name, closed, ends, by=by, note=note, seen=seen)
     )
 
 
@@ -99,7 +99,7 @@ def reopen(name: str) -> BaseResponse:
     """Open a closed month again."""
     _first_or_404(name)
     at = service()
-    return _done(name, "reopened", lambda by, note: at.ledger.reopen_month(name, by=by, note=note))
+    return _done(name, "reopened", lambda by, note: at.ledger.months.reopen(name, by=by, note=note))
 
 
 def ends(name: str) -> tuple[datetime, datetime]:

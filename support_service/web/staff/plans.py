@@ -13,25 +13,25 @@ ASKED_CHARACTERS_MAX = 200
 
 def givers_of(ledger: Ledger, plans: Sequence[Plan]) -> Mapping[str, PlanGiver]:
     """Tell who gives by each plan, by the reference of the choice that began it."""
-    return ledger.plan_givers([plan.intent for plan in plans if plan.intent is not None])
+    return ledger.plans.givers([plan.intent for plan in plans if plan.intent is not None])
 
 
 def find_plans(ledger: Ledger, asked: str, rails: Iterable[str]) -> tuple[Plan, ...]:
     """Find plans by the giver's code, by the processor's name for them, or by a part of a name or an e-mail."""
     text = "".join(sign for sign in asked if sign.isprintable()).strip()
-    intents = ledger.issued_codes()
+    intents = ledger.lines.issued_codes()
     code = read_code([text], intents).code
     if code:
-        plan = ledger.plan_of(intents[code])
+        plan = ledger.plans.of(intents[code])
         return () if plan is None else (plan,)
-    named = tuple(plan for plan in (ledger.plan(rail, text) for rail in rails) if plan is not None)
+    named = tuple(plan for plan in (ledger.plans.find(rail, text) for rail in rails) if plan is not None)
     return named or _by_person(ledger, text.casefold())
 
 
 def _by_person(ledger: Ledger, text: str) -> tuple[Plan, ...]:
     if not text:
         return ()
-    plans = ledger.plans(LOOKED_THROUGH_MAX, None)
+    plans = ledger.plans.newest(LOOKED_THROUGH_MAX, None)
     givers = givers_of(ledger, plans)
 
     def is_it(plan: Plan) -> bool:

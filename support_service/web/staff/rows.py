@@ -49,7 +49,7 @@ def paste() -> BaseResponse | str | tuple[str, int]:
         # Sent twice, what the first one booked stays.
         with suppress(Outrun):
             at.ledger.accept(report, still=lambda held: held is None)
-    settle(at.ledger.line_accounts(), at.ledger)
+    settle(at.ledger.lines.accounts(), at.ledger.lines)
     return redirect(url_for("staff.donations", method=bookable.method.key), 303)
 
 

@@ -221,7 +221,7 @@ def donations() -> str:
     asked = request.args.get("q", "")[:ASKED_CHARS_MAX].strip()
     is_whole = True
     if asked:
-        found = at.books.search(
+        found = at.books.search.find(
             asked, chosen.wanted, before=chosen.before, limit=PAGE_ROWS + 1, with_people=_is_bookkeeper()
         )
         listed, is_whole = found.listed, found.is_whole
@@ -273,10 +273,10 @@ def donation(ref: str) -> str:
         can_withdraw=may_withdraw(held) and is_bookkeeper,
         withdrawal_nonce=staff_entry.new_nonce(),
         classes=staff_lines.offered_classes(held) if is_bookkeeper else (),
-        around=at.books.around(ref),
-        plan=at.books.plan_of(held.intent) if held.intent else None,
-        chosen=at.books.intent(held.intent) if held.intent else None,
-        siblings=at.books.intent_donations(held.intent) if held.intent else (),
+        around=at.books.inbox.around(ref),
+        plan=at.books.plans.of(held.intent) if held.intent else None,
+        chosen=at.books.intents.find(held.intent) if held.intent else None,
+        siblings=at.books.intents.donations(held.intent) if held.intent else (),
         payment_page=rail.payment_page(at.configured.given(rail.name), held) if rail and rail.payment_page else "",
         match_seen=staff_links.match_seen(held),
         can_split=staff_links.may_split(held) and is_bookkeeper,

@@ -31,12 +31,12 @@ def announce(house: House, code: str, days_ago: int = 3, **fields: str | int) ->
         code.lower().replace("-", "").rjust(32, "0"), str(held["method"]), str(held["currency"]), 2,
         int(str(held["units"])), Frequency.ONCE, "uk", utc_now() - timedelta(days_ago), article=ARTICLE,
     )  # fmt: skip
-    house.ledger.open_intent(chosen, nonce=chosen.ref[::-1], draw_code=iter([code]).__next__)
+    house.ledger.intents.open(chosen, nonce=chosen.ref[::-1], draw_code=iter([code]).__next__)
 
 
 def suggested(house: House) -> list[str]:
     """The codes that a person is offered for announced sums."""
-    lines = house.ledger.inbox_lines(lambda *_: ())
+    lines = house.ledger.inbox.lines(lambda *_: ())
     return [choice.value for one in lines if one.why is Why.SUGGESTED for choice in one.choices]
 
 

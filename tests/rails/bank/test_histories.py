@@ -65,10 +65,10 @@ class Bank:
         ledger, number = self.house.ledger, None
         if not is_live:
             nonce = f"{len(self.told_by):032x}"
-            number = ledger.open_import(FileBrought(nonce, "test", "x", nonce))
-        list(import_lines(lines, ledger, CHOICES, now=utc_now(), importing=number))
+            number = ledger.imports.open(FileBrought(nonce, "test", "x", nonce))
+        list(import_lines(lines, ledger.lines, CHOICES, now=utc_now(), importing=number))
         self.told_by.setdefault(number, set()).update(names)
-        settle({ACCOUNT}, ledger)
+        settle({ACCOUNT}, ledger.lines)
 
     def rows(self) -> list[Json]:
         return list(self.house.ledger.export())
@@ -105,7 +105,7 @@ def a_processor_pays_out(bank: Bank) -> None:
 
 def people_agree(bank: Bank) -> None:
     """Take the first suggestion of the inbox."""
-    suggested = [one for one in bank.house.ledger.inbox_lines(lambda *_: ()) if one.why is Why.PAYER]
+    suggested = [one for one in bank.house.ledger.inbox.lines(lambda *_: ()) if one.why is Why.PAYER]
     if suggested:
         ref = suggested[0].donation.identity.ref
         form = next(one for one in forms(bank.visitor.get("/staff/inbox").text) if f"/{ref}/match" in one.action)
@@ -125,8 +125,8 @@ def bank_takes_back(bank: Bank) -> None:
         bank.lines[name] = replace(before, standing=LineStanding.TAKEN_BACK)
         bank.bring([name], is_live=True)
         # An older file comes after it.
-        list(import_lines([before], bank.house.ledger, CHOICES, now=utc_now()))
-        settle({ACCOUNT}, bank.house.ledger)
+        list(import_lines([before], bank.house.ledger.lines, CHOICES, now=utc_now()))
+        settle({ACCOUNT}, bank.house.ledger.lines)
 
 
 def people_book(bank: Bank) -> None:
@@ -141,12 +141,12 @@ def people_take_a_file_back(bank: Bank) -> None:
         return
     number, nonce = bank.draw.choice(numbers), f"{bank.draw.getrandbits(128):032x}"
     if number in bank.taken_back:
-        bank.house.ledger.put_back(number, "staff:a@example.org", nonce)
+        bank.house.ledger.imports.put_back(number, "staff:a@example.org", nonce)
         bank.taken_back.discard(number)
     else:
-        bank.house.ledger.take_back(number, "staff:a@example.org", nonce)
+        bank.house.ledger.imports.take_back(number, "staff:a@example.org", nonce)
         bank.taken_back.add(number)
-    settle({ACCOUNT}, bank.house.ledger)
+    settle({ACCOUNT}, bank.house.ledger.lines)
 
 
 def people_say(bank: Bank) -> None:
@@ -198,7 +198,7 @@ class Histories(RuleBasedStateMachine):
         self.folder = TemporaryDirectory()
         house = build_house(Path(self.folder.name), f"sqlite:///{self.folder.name}/books.db")
         chosen = Intent("a" * 32, "iban", "UAH", 2, 90_000, Frequency.ONCE, "uk", utc_now())
-        house.ledger.open_intent(chosen, nonce="b" * 32, draw_code=iter([CODE]).__next__)
+        house.ledger.intents.open(chosen, nonce="b" * 32, draw_code=iter([CODE]).__next__)
         self.bank = Bank(house, house.person(), random.Random(0))
 
     def _do(self, step: Callable[[Bank], None], draw: random.Random) -> None:

@@ -61,8 +61,8 @@ def credit(reference: str, units: int, day: date, **fields: Any) -> Line:
 
 
 def take(house: CardHouse, *lines: Line) -> None:
-    list(import_lines(lines, house.ledger, CHOICES, now=utc_now()))
-    settle({ACCOUNT}, house.ledger)
+    list(import_lines(lines, house.ledger.lines, CHOICES, now=utc_now()))
+    settle({ACCOUNT}, house.ledger.lines)
 
 
 def arrival(payout: dict[str, Any]) -> date:
@@ -116,7 +116,7 @@ def test_one_click_unties_them_and_nothing_ties_them_again(house: CardHouse) -> 
     before = books(house.ledger)
     visitor.fill(arrived, form="/gives-back", gift="")
     assert "arrival of the payout" not in visitor.get(arrived, lang="en").text
-    settle({ACCOUNT}, house.ledger)
+    settle({ACCOUNT}, house.ledger.lines)
     bring(house, payout["amount"], arrival(payout))
     assert "arrival of the payout" not in visitor.get(arrived, lang="en").text
     assert (books(house.ledger), counted(house)) == (before, 2 * GIFT)
@@ -138,7 +138,7 @@ def test_a_line_that_came_before_the_payout_was_told_is_tied_at_the_next_look(ho
     payout = house.fake.payout("uah")
     bring(house, payout["amount"], arrival(payout))
     swept(house)
-    settle({ACCOUNT}, house.ledger)
+    settle({ACCOUNT}, house.ledger.lines)
     page = house.person().get(f"/staff/donations/{row(house, ACCOUNT)['id']}", lang="en").text
     assert payout["id"] in page
 

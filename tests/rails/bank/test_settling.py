@@ -38,12 +38,12 @@ def line(reference: str, units: int, day: int = 20, **fields: object) -> Line:
 
 
 def take(ledger: Ledger, *lines: Line) -> None:
-    list(import_lines(lines, ledger, CHOICES, now=utc_now()))
+    list(import_lines(lines, ledger.lines, CHOICES, now=utc_now()))
 
 
 def bring(house: House, *lines: Line) -> None:
     take(house.ledger, *lines)
-    settle({ACCOUNT}, house.ledger)
+    settle({ACCOUNT}, house.ledger.lines)
 
 
 def rows(house: House) -> dict[str, Json]:

@@ -33,7 +33,7 @@ def gift(invoice: str, state: State = State.CONFIRMED, counted: int = GIFT) -> l
 def test_a_reader_gives_once_by_platas_page_and_the_gift_counts_as_soon_as_it_is_told(house: PlataHouse) -> None:
     page = house.page(lang="uk")
     order = house.fake.merchant.invoices[page]
-    (intent,) = [house.ledger.page_intent("mono", page)]
+    (intent,) = [house.ledger.intents.of_page("mono", page)]
     assert intent is not None and intent.support_code is not None
     assert order.told["reference"] == intent.ref
     assert intent.support_code in order.told["destination"] and "Благодійний внесок" in order.told["destination"]
@@ -120,7 +120,7 @@ def test_what_is_monos_and_not_understood_is_kept_told_and_asked_for_by_the_swee
 
 def test_a_plans_page_offers_its_end_alone_for_plata_can_change_nothing_of_it(house: PlataHouse) -> None:
     plan = house.page("monthly")
-    intent = house.ledger.page_intent("mono", plan)
+    intent = house.ledger.intents.of_page("mono", plan)
     assert intent is not None
     house.fake.pay(plan)
     house.deliver()
@@ -140,7 +140,7 @@ def test_a_charge_that_names_no_plan_is_tied_to_the_one_plan_that_charged_then(h
         del house.fake.merchant.invoices[invoice].told["subscriptionId"]
     house.sweep()
     chosen = {one.donation.identity.locator: one.donation.payment.intent for one in house.ledger.donations()}
-    wanted = [house.ledger.page_intent("mono", plan) for plan in plans]
+    wanted = [house.ledger.intents.of_page("mono", plan) for plan in plans]
     assert chosen == {f"mono:{invoice}": one.ref for invoice, one in zip(firsts, wanted, strict=True) if one}
     assert {state for _, state, _, _ in told(house.ledger)} == {State.CONFIRMED}
 

@@ -150,8 +150,8 @@ def test_events_that_stripe_no_longer_has_are_made_good_from_its_books(house: Ca
             *((invoice, State.CONFIRMED, GIFT, GIFT) for invoice in invoices),
         ]
     )
-    assert [one.name for one in house.ledger.plans(10, None)] == [plan]
-    assert house.ledger.inbox() == ()
+    assert [one.name for one in house.ledger.plans.newest(10, None)] == [plan]
+    assert house.ledger.inbox.waiting() == ()
     sums = books(house.ledger)
     assert sum(units for account, units in sums.items() if account.startswith("assets:")) == house.fake.balance("uah")
     # It is said for a day.
@@ -181,7 +181,7 @@ def test_money_in_the_books_that_stripe_does_not_explain_waits_where_staff_see_i
         clock.advance(seconds=16 * 60)
         sweep = sweep_of(house)
         assert swept(house, sweep) == ""
-        assert [one.name for one in house.ledger.inbox()] == [payment]
+        assert [one.name for one in house.ledger.inbox.waiting()] == [payment]
         fake.account.objects["payment_intent"][payment] = kept
         clock.advance(seconds=DAY)
         assert swept(house, sweep) == ""
@@ -223,11 +223,11 @@ def test_a_refund_that_names_the_charge_alone_finds_its_gift(house: CardHouse) -
     house.deliver({**event, "data": {"object": {**event["data"]["object"], "payment_intent": None}}})
     forget(house)
     house.fake.account.objects["balance_transaction"] = {}
-    assert len(house.ledger.inbox()) == 1
+    assert len(house.ledger.inbox.waiting()) == 1
     house.clock.advance(seconds=16 * 60)
     assert swept(house) == ""
     assert told(house.ledger) == [(payment, State.PARTIALLY_REFUNDED, GIFT, 15_000)]
-    assert house.ledger.inbox() == ()
+    assert house.ledger.inbox.waiting() == ()
 
 
 def test_a_plans_payment_that_another_program_marked_is_still_the_plans(house: CardHouse) -> None:
@@ -251,14 +251,14 @@ def test_a_payment_that_is_nobodys_is_quarantined_once_it_had_time_to_be_told(ho
     given(house)
     foreign = house.sell(12_300)
     house.deliver(*(one for one in house.fake.events if one["data"]["object"].get("id") == foreign))
-    assert [one.name for one in house.ledger.inbox()] == [foreign]
+    assert [one.name for one in house.ledger.inbox.waiting()] == [foreign]
     sweep = sweep_of(house)
     assert swept(house, sweep) == ""
     assert len(house.ledger.donations()) == 1
     house.clock.advance(seconds=16 * 60)
     assert swept(house, sweep) == ""
     assert (foreign, State.QUARANTINED, 12_300, 0) in told(house.ledger)
-    assert house.ledger.inbox() == ()
+    assert house.ledger.inbox.waiting() == ()
 
 
 def test_what_is_not_over_is_looked_up_once_a_day(house: CardHouse) -> None:
@@ -288,7 +288,7 @@ def test_what_is_not_over_is_looked_up_once_a_day(house: CardHouse) -> None:
     after = {row[0]: row[1:] for row in told(house.ledger)}
     assert after[slow] == after[partly] == after[disputed] == (State.CONFIRMED, GIFT, GIFT)
     assert after[gone] == (State.ORPHANED, GIFT, 0)
-    assert [one.state for one in house.ledger.plans(10, None)] == ["canceled"]
+    assert [one.state for one in house.ledger.plans.newest(10, None)] == ["canceled"]
     # Said once: another day brings nothing new.
     head = house.ledger.head()
     house.clock.advance(seconds=DAY)
@@ -404,7 +404,7 @@ def test_an_inbox_longer_than_a_page_is_looked_up_to_its_end(house: CardHouse, m
     house.clock.advance(seconds=16 * 60)
     assert swept(house) == ""
     assert {row[0] for row in told(house.ledger) if row[1] is State.QUARANTINED} == set(foreign)
-    assert house.ledger.inbox() == ()
+    assert house.ledger.inbox.waiting() == ()
 
 
 @pytest.mark.parametrize("trouble", [CardTrouble.CUT, CardTrouble.BROKEN, CardTrouble.BUSY])

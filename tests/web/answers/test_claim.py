@@ -83,12 +83,12 @@ def test_the_sender_claims_a_gift_once_and_staff_undo_it_in_one_click(house: Hou
     assert answer.status_code == 303
     ref = re.findall(r"/gift/([0-9a-f]{32})", answer.location)[0]
     assert "Received. Thank you!" in house.visitor().client.get(answer.location).text
-    told, intent = row(house), house.ledger.intent(ref)
+    told, intent = row(house), house.ledger.intents.find(ref)
     assert intent is not None and (intent.personal.payer, intent.personal.message) == ("Олена", "Дякую за роботу")
     assert (told["matched_by"], told["support_code"]) == ("claim", intent.support_code)
     # Again, it is the same one, whatever is said now.
     assert claimed(house, name="Another").location == answer.location
-    assert house.ledger.intent(ref) == intent
+    assert house.ledger.intents.find(ref) == intent
     anna, gift = house.person(), house.ledger.donations()[0].donation.identity.ref
     page = anna.get(f"/staff/donations/{gift}", lang="en").text
     assert "Олена" in page and "the wallet that sent it signed for it" in page
@@ -142,7 +142,7 @@ def test_a_gift_that_was_begun_on_its_own_page_is_found_whatever_sum_was_sent(ho
     found = post(house, "/arrived", **(look.fields | {"tx": TX}))
     (form,) = [one for one in forms(found.text) if one.action.startswith("/arrived/claim")]
     text, fields = text_of(post(house, **form.fields))
-    made = house.ledger.intent(ref)
+    made = house.ledger.intents.find(ref)
     assert made is not None and f"Gift: {made.support_code}" in text
     answer = post(house, **(fields | {"signature": sign(text)}))
     assert answer.location == f"/gift/{ref}?lang=en"

@@ -75,7 +75,7 @@ def sent(units: int, tx: str = "0x01", *, minutes: int = 5, **fields: Any) -> Ob
 
 def look(house: House) -> int:
     """Let the source beside the chains take one turn; return how many transfers it knew."""
-    (outcome,) = watcher.run_once([ExactSums(house.ledger.answered)], house.ledger)
+    (outcome,) = watcher.run_once([ExactSums(house.ledger.awaited_sums.answered)], house.ledger)
     return outcome.donations_changed
 
 
@@ -100,14 +100,14 @@ def test_every_row_of_the_page_leads_to_a_page_of_ones_own_with_way_sum_and_arti
         assert chosen
         assert chosen[1].partition(":")[0] == method.key
         said = {"way": chosen[1], "article": ARTICLE, "amount": asked.get("amount", "")}
-        intent = house.ledger.intent(begun(house, **said))
+        intent = house.ledger.intents.find(begun(house, **said))
         assert intent is not None
         assert (intent.method, intent.article, bool(intent.units)) == (method.key, ARTICLE, is_filled)
 
 
 def test_a_reader_need_say_nothing_and_is_given_a_code_all_the_same(house: House) -> None:
     ref = begun(house)
-    intent = house.ledger.intent(ref)
+    intent = house.ledger.intents.find(ref)
     assert intent is not None and intent.support_code is not None
     assert (intent.method, intent.units, is_issuable(intent.support_code)) == ("", 0, True)
     text = page(house, ref)
@@ -119,7 +119,7 @@ def test_a_reader_need_say_nothing_and_is_given_a_code_all_the_same(house: House
 
 def test_a_bank_gift_carries_its_code_first_in_the_purpose(house: House) -> None:
     ref = begun(house, way="iban:UAH", amount="200", article=ARTICLE)
-    intent = house.ledger.intent(ref)
+    intent = house.ledger.intents.find(ref)
     assert intent is not None
     assert (intent.method, intent.currency, intent.units, intent.article) == ("iban", "UAH", 20_000, ARTICLE)
     assert f'data-copy="{intent.support_code}"' in page(house, ref)
@@ -159,7 +159,7 @@ def test_an_epc_code_carries_the_support_code_as_remittance_text() -> None:
 
 def test_a_bitcoin_gift_carries_its_exact_sum_in_code_and_link(house: House) -> None:
     ref = begun(house, method="btc", amount="0.01")
-    intent = house.ledger.intent(ref)
+    intent = house.ledger.intents.find(ref)
     assert intent is not None
     text = unquote(page(house, ref))
     exact = f"0.0{intent.units}".rstrip("0")
@@ -177,7 +177,7 @@ def test_the_digits_that_tell_a_gift_apart_are_half_a_percent_at_most(units: int
 
 def test_no_two_open_gifts_are_awaited_in_one_sum(house: House) -> None:
     refs = [begun(house, way="eth:USDT", amount="10", address=f"10.0.{n}.1") for n in range(60)]
-    intents = [house.ledger.intent(ref) for ref in refs]
+    intents = [house.ledger.intents.find(ref) for ref in refs]
     sums = [intent.units for intent in intents if intent is not None]
     assert len(set(sums)) == len(sums) == 60
     assert all(10_000_000 < units <= 10_050_000 for units in sums)
@@ -185,7 +185,7 @@ def test_no_two_open_gifts_are_awaited_in_one_sum(house: House) -> None:
 
 def test_a_transfer_of_the_exact_sum_is_seen_counted_and_confirmed_on_its_page(house: House) -> None:
     ref = begun(house, way="eth:USDT", amount="10", article=ARTICLE)
-    intent = house.ledger.intent(ref)
+    intent = house.ledger.intents.find(ref)
     assert intent is not None
     chain = Chain(house.ledger)
     chain.says(sent(intent.units, block="A"))
@@ -225,7 +225,7 @@ def test_any_other_sum_counts_and_is_nobodys(house: House) -> None:
 
 def test_a_match_changes_no_money_and_is_told_once(house: House) -> None:
     ref = begun(house, way="eth:USDT", amount="10")
-    intent = house.ledger.intent(ref)
+    intent = house.ledger.intents.find(ref)
     assert intent is not None
     Chain(house.ledger).says(sent(intent.units, state=State.CONFIRMED))
     before = house.ledger.totals()
@@ -238,7 +238,7 @@ def test_a_match_changes_no_money_and_is_told_once(house: House) -> None:
 
 
 def test_two_transfers_of_one_sum_are_for_people(house: House) -> None:
-    intent = house.ledger.intent(begun(house, way="eth:USDT", amount="10"))
+    intent = house.ledger.intents.find(begun(house, way="eth:USDT", amount="10"))
     assert intent is not None
     Chain(house.ledger).says(sent(intent.units, "0x01"), sent(intent.units, "0x02"))
     assert look(house) == 0
@@ -259,7 +259,7 @@ def test_two_transfers_of_one_sum_are_for_people(house: House) -> None:
     ids=str,
 )
 def test_the_sum_alone_is_not_enough(house: House, fields: dict[str, Any]) -> None:
-    intent = house.ledger.intent(begun(house, way="eth:USDT", amount="10"))
+    intent = house.ledger.intents.find(begun(house, way="eth:USDT", amount="10"))
     assert intent is not None
     Chain(house.ledger).says(sent(intent.units, **fields))
     assert look(house) == 0
@@ -267,7 +267,7 @@ def test_the_sum_alone_is_not_enough(house: House, fields: dict[str, Any]) -> No
 
 def test_a_transfer_that_was_replaced_gives_its_place_to_the_new_one(house: House) -> None:
     ref = begun(house, way="eth:USDT", amount="10")
-    intent = house.ledger.intent(ref)
+    intent = house.ledger.intents.find(ref)
     assert intent is not None
     chain = Chain(house.ledger)
     chain.says(sent(intent.units, "0x01"))
@@ -279,7 +279,7 @@ def test_a_transfer_that_was_replaced_gives_its_place_to_the_new_one(house: Hous
 
 
 def test_what_a_person_said_of_a_transfer_stands(house: House) -> None:
-    intent = house.ledger.intent(begun(house, way="eth:USDT", amount="10"))
+    intent = house.ledger.intents.find(begun(house, way="eth:USDT", amount="10"))
     assert intent is not None
     seen = sent(intent.units)
     Chain(house.ledger).says(seen)
@@ -322,14 +322,14 @@ def test_what_is_doubtful_is_asked_back_and_opens_nothing(house: House, said: di
     answer = begin(house, **said)
     assert answer.status_code == 400
     assert 'role="alert"' in answer.text
-    assert house.ledger.issued_codes() == {}
+    assert house.ledger.lines.issued_codes() == {}
 
 
 def test_a_sum_that_may_be_read_twice_offers_both(house: House) -> None:
     text = begin(house, way="iban:UAH", amount="1,000").text
     assert 'name="exact" value="1000"' in text
     assert 'name="exact" value="1"' in text
-    assert house.ledger.intent(begun(house, way="iban:UAH", exact="1000")).units == 100_000  # type: ignore[union-attr]
+    assert house.ledger.intents.find(begun(house, way="iban:UAH", exact="1000")).units == 100_000  # type: ignore[union-attr]
 
 
 def test_a_form_of_another_site_opens_nothing(house: House) -> None:
@@ -338,7 +338,7 @@ def test_a_form_of_another_site_opens_nothing(house: House) -> None:
         answer = client.post("/gift?lang=en", data={"way": "iban:UAH"}, headers=headers)
         assert answer.status_code == 403
         assert "Show how to give" in answer.text
-    assert house.ledger.issued_codes() == {}
+    assert house.ledger.lines.issued_codes() == {}
 
 
 def test_one_place_opens_so_many_and_others_go_on(house: House) -> None:

@@ -88,13 +88,13 @@ def test_the_thank_you_page_leads_there(house: CardHouse, giver: Giver) -> None:
     for path in (f"/thanks/{giver.ref}?lang=en", f"/gift/{giver.ref}?lang=en"):
         page = house.reader().client.get(path).text
         assert f'href="/plan/{giver.ref}?lang=en"' in page
-        intent = house.ledger.intent(giver.ref)
+        intent = house.ledger.intents.find(giver.ref)
         assert intent is not None and intent.support_code is not None
         assert intent.support_code in page
 
 
 def test_the_processor_is_told_the_code_and_writes_it_on_its_receipts(house: CardHouse, giver: Giver) -> None:
-    intent = house.ledger.intent(giver.ref)
+    intent = house.ledger.intents.find(giver.ref)
     assert intent is not None and intent.support_code is not None
     assert giver.held["metadata"]["support_code"] == intent.support_code
     assert intent.support_code in giver.held["description"]
@@ -247,7 +247,7 @@ def test_somebody_who_presses_all_the_time_is_asked_to_wait(giver: Giver) -> Non
 
 
 def test_staff_see_who_gives_and_find_a_plan_by_code_name_and_address(house: CardHouse, giver: Giver) -> None:
-    intent = house.ledger.intent(giver.ref)
+    intent = house.ledger.intents.find(giver.ref)
     assert intent is not None and intent.support_code is not None
     person = house.person("viewer")
     page = person.get("/staff/cards", lang="en").text

@@ -93,10 +93,10 @@ def test_a_gift_of_any_way_keeps_the_title_and_staff_read_it(house: CardHouse) -
         "/gift?lang=en", data={"way": "eth:ETH", "amount": "1", "article": ARTICLE, "title": f"\x07{TITLE}"}
     )
     ref = re.findall(r"/gift/([0-9a-f]{32})", begun.location)[0]
-    made = house.ledger.intent(ref)
+    made = house.ledger.intents.find(ref)
     assert made is not None and (made.article, made.article_title) == (ARTICLE, TITLE)
     card = house.ledger.donations()[0].donation
-    of_card = house.ledger.intent(card.intent or "")
+    of_card = house.ledger.intents.find(card.intent or "")
     assert of_card is not None and of_card.article_title == TITLE
     assert house.ledger.verify() == []
     viewer = house.person("viewer")

@@ -87,7 +87,7 @@ def test_what_is_no_statement_is_refused_by_its_name_and_kept_nowhere(house: Hou
     answer = bring(visitor, data)
     assert answer.status_code == 400
     assert told_of in answer.text
-    assert house.ledger.imports() == ()
+    assert house.ledger.imports.newest() == ()
 
 
 def test_unreadable_rows_are_named_with_row_and_field_and_the_others_are_booked(house: House) -> None:
@@ -128,7 +128,7 @@ def test_what_another_file_tells_too_stands_and_bringing_a_file_again_brings_it_
 def test_what_the_bank_itself_told_stands_when_a_file_is_taken_back(house: House) -> None:
     visitor = house.person()
     page = book(visitor, (FOLDER / NAME).read_bytes(), account="")
-    list(import_lines(read_vector(NAME).lines, house.ledger, BankChoices(), now=utc_now()))
+    list(import_lines(read_vector(NAME).lines, house.ledger.lines, BankChoices(), now=utc_now()))
     before = gift_units(rows(house))
     visitor.fill(page, form="/stand", stands="no")
     assert gift_units(rows(house)) == before > 0
@@ -152,7 +152,7 @@ def test_only_bookkeepers_bring_files(house: House) -> None:
     sent = {"file": (io.BytesIO(b"x" * 100_000), "x.csv")}
     answer = stranger.client.post("/staff/imports", data=sent, content_type="multipart/form-data")
     assert answer.status_code == 403
-    assert house.ledger.imports() == ()
+    assert house.ledger.imports.newest() == ()
 
 
 def test_the_door_takes_a_statement_of_twenty_megabytes_there_alone() -> None:

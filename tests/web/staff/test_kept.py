@@ -104,7 +104,7 @@ def given_by_card(cards: CardHouse) -> dict[str, str]:
     session = cards.reader().session(frequency="monthly", amount="200")
     cards.fake.pay(session)
     cards.deliver_all()
-    plan = cards.ledger.plans(1, None)[0].name
+    plan = cards.ledger.plans.newest(1, None)[0].name
     return {"card": cards.ledger.donations()[0].donation.identity.ref, "plan": plan}
 
 

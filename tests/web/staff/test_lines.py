@@ -25,7 +25,7 @@ def house(tmp_path: Path, database_url: str) -> Iterator[House]:
 
 
 def bring(house: House, name: str) -> None:
-    list(import_lines(read_vector(name).lines, house.ledger, BankChoices(world=WORLD), now=utc_now()))
+    list(import_lines(read_vector(name).lines, house.ledger.lines, BankChoices(world=WORLD), now=utc_now()))
 
 
 def test_a_line_that_waits_for_a_person_counts_once_a_person_says_that_it_is_a_gift(house: House) -> None:

@@ -33,8 +33,8 @@ def bring(house: House, *rows: str) -> None:
     read = read_statements(StatementFile("rows.csv", data), "csv", WantedStatement(account=ACCOUNT, currency="UAH"))
     assert not read.problems
     choices = BankChoices(world=WORLD, places=PLACES)
-    list(import_lines(read.lines, house.ledger, choices, now=utc_now()))
-    settle({ACCOUNT}, house.ledger)
+    list(import_lines(read.lines, house.ledger.lines, choices, now=utc_now()))
+    settle({ACCOUNT}, house.ledger.lines)
 
 
 def rows(house: House) -> list[Json]:
@@ -58,7 +58,7 @@ def on_accounts(house: House, start: str) -> int:
 
 def issue(house: House) -> None:
     chosen = Intent("a" * 32, "iban", "UAH", 2, 25_000, Frequency.ONCE, "uk", NOON, article="https://example.com/a")
-    house.ledger.open_intent(chosen, nonce="b" * 32, draw_code=iter([CODE]).__next__)
+    house.ledger.intents.open(chosen, nonce="b" * 32, draw_code=iter([CODE]).__next__)
 
 
 def test_a_gift_booked_by_hand_with_the_banks_reference_is_joined_to_its_line_and_counts_once(house: House) -> None:

@@ -28,7 +28,7 @@ def in_month(name: str, locator: str, units: int = 10_00) -> Observation:
 
 
 def rows(ledger: Ledger, name: str) -> tuple[MonthRow, ...]:
-    return ledger.month_rows(*ends(name))
+    return ledger.months.rows(*ends(name))
 
 
 def summed(rows: tuple[MonthRow, ...]) -> QuarterSums:
@@ -40,12 +40,12 @@ def summed(rows: tuple[MonthRow, ...]) -> QuarterSums:
 
 def test_a_closed_month_keeps_its_sums_and_what_is_late_is_told_apart(ledger: Ledger) -> None:
     ledger.accept(pushed("e1", in_month(APRIL, "pi_1"), in_month(APRIL, "pi_2", 20_00)))
-    ledger.close_month(APRIL, [], ends, by="anna", note="done")
+    ledger.months.close(APRIL, [], ends, by="anna", note="done")
     ledger.accept(pushed("e2", in_month(APRIL, "pi_late", 5_00)))
     ledger.accept(pushed("e3", refund("pi_2", units=20_00, outcome=Outcome.SUCCEEDED, rank=(9, 9))))
-    (closing,) = ledger.closings([APRIL])[APRIL]
+    (closing,) = ledger.months.closings([APRIL])[APRIL]
     assert summed(closing.rows) == QuarterSums(gifts=2, counted_gifts=2, units=30_00)
-    (late,) = ledger.late([APRIL], ends)
+    (late,) = ledger.months.late([APRIL], ends)
     assert summed(late.rows) == QuarterSums(gifts=1, counted_gifts=0, units=-15_00, refunded_units=20_00)
     assert [one.donation.identity.locator for one in late.gifts] == ["pi_2", "pi_late"]
     assert ledger.verify() == []
@@ -53,9 +53,9 @@ def test_a_closed_month_keeps_its_sums_and_what_is_late_is_told_apart(ledger: Le
 
 def test_money_that_turns_out_to_be_of_another_month_leaves_the_closed_one_by_name(ledger: Ledger) -> None:
     ledger.accept(pushed("e1", in_month(APRIL, "pi_1"), in_month(APRIL, "pi_2", 20_00)))
-    ledger.close_month(APRIL, [], ends, by="anna", note="done")
+    ledger.months.close(APRIL, [], ends, by="anna", note="done")
     ledger.accept(pushed("e2", replace(in_month(MAY, "pi_2", 20_00), rank=(9, 9))))
-    (late,) = ledger.late([APRIL], ends)
+    (late,) = ledger.months.late([APRIL], ends)
     assert summed(late.rows) == QuarterSums(gifts=-1, counted_gifts=-1, units=-20_00)
     assert summed(rows(ledger, MAY)).units == 20_00
     assert ledger.verify() == []
@@ -63,39 +63,39 @@ def test_money_that_turns_out_to_be_of_another_month_leaves_the_closed_one_by_na
 
 def test_what_is_late_is_taken_along_once(ledger: Ledger) -> None:
     ledger.accept(pushed("e1", in_month(APRIL, "pi_1")))
-    ledger.close_month(APRIL, [], ends, by="anna", note="done")
+    ledger.months.close(APRIL, [], ends, by="anna", note="done")
     ledger.accept(pushed("e2", in_month(APRIL, "pi_late", 5_00), in_month(MAY, "pi_may", 7_00)))
-    ledger.close_month(MAY, [APRIL], ends, by="anna", note="done")
-    assert ledger.late([APRIL, MAY], ends) == ()
+    ledger.months.close(MAY, [APRIL], ends, by="anna", note="done")
+    assert ledger.months.late([APRIL, MAY], ends) == ()
     ledger.accept(pushed("e3", in_month(APRIL, "pi_later", 1_00)))
-    (late,) = ledger.late([APRIL, MAY], ends)
+    (late,) = ledger.months.late([APRIL, MAY], ends)
     assert summed(late.rows).units == 1_00
-    booked = [summed(held[-1].rows) for held in ledger.closings([APRIL, MAY]).values()]
-    carried = summed(ledger.closings([MAY])[MAY][-1].carried[APRIL])
+    booked = [summed(held[-1].rows) for held in ledger.months.closings([APRIL, MAY]).values()]
+    carried = summed(ledger.months.closings([MAY])[MAY][-1].carried[APRIL])
     now = summed(rows(ledger, APRIL)).plus(summed(rows(ledger, MAY)))
     assert booked[0].plus(booked[1]).plus(carried).plus(summed(late.rows)) == now, "nothing lost, nothing doubled"
 
 
 def test_a_month_is_closed_once_and_can_be_opened_again(ledger: Ledger) -> None:
     ledger.accept(pushed("e1", in_month(APRIL, "pi_1")))
-    ledger.close_month(APRIL, [], ends, by="anna", note="done")
+    ledger.months.close(APRIL, [], ends, by="anna", note="done")
     with pytest.raises(MonthBusy):
-        ledger.close_month(APRIL, [], ends, by="bob", note="me, too")
-    ledger.reopen_month(APRIL, by="anna", note="too early")
+        ledger.months.close(APRIL, [], ends, by="bob", note="me, too")
+    ledger.months.reopen(APRIL, by="anna", note="too early")
     with pytest.raises(MonthBusy):
-        ledger.reopen_month(APRIL, by="bob", note="me, too")
-    held = ledger.closings([APRIL])[APRIL]
+        ledger.months.reopen(APRIL, by="bob", note="me, too")
+    held = ledger.months.closings([APRIL])[APRIL]
     assert [(one.is_close, one.by, one.note) for one in held] == [(True, "anna", "done"), (False, "anna", "too early")]
     assert not is_closed(held)
-    assert ledger.late([APRIL], ends) == ()
+    assert ledger.months.late([APRIL], ends) == ()
     assert ledger.verify() == []
 
 
 def test_forgetting_people_forgets_no_closing(ledger: Ledger) -> None:
     ledger.accept(pushed("e1", in_month(APRIL, "pi_1"), raw='{"email": "olena@example.org"}'))
-    ledger.close_month(APRIL, [], ends, by="anna", note="done")
-    assert ledger.forget_before(datetime(2027, 1, 1, tzinfo=UTC)) == 1
-    assert is_closed(ledger.closings([APRIL])[APRIL])
+    ledger.months.close(APRIL, [], ends, by="anna", note="done")
+    assert ledger.donors.forget_before(datetime(2027, 1, 1, tzinfo=UTC)) == 1
+    assert is_closed(ledger.months.closings([APRIL])[APRIL])
 
 
 # On the pages
@@ -139,7 +139,7 @@ def test_a_month_that_is_not_over_is_not_closed(house: House) -> None:
     fields = {"csrf_token": token, "note": "now", "sure": "yes"}
     answer = anna.client.post(f"/staff/months/{MAY}/close", data=fields)
     assert "told=running" in answer.headers["Location"]
-    assert house.ledger.closings([MAY])[MAY] == []
+    assert house.ledger.months.closings([MAY])[MAY] == []
     viewer = house.person("viewer", "bob@example.org")
     fields["csrf_token"] = viewer.form("/staff/", "logout").fields["csrf_token"]
     assert viewer.client.post(f"/staff/months/{APRIL}/close", data=fields).status_code == 403
@@ -184,7 +184,7 @@ def test_a_month_is_closed_with_the_differences_that_were_looked_at_and_its_repo
     assert "told=busy" in answer.headers["Location"], "there is one more than was looked at"
     page = close(anna, APRIL, note="the bank is late")
     assert "the bank is late</bdi> (with 2 differences)" in page
-    (closing,) = house.ledger.closings([APRIL])[APRIL]
+    (closing,) = house.ledger.months.closings([APRIL])[APRIL]
     assert closing.differences == 2
 
 

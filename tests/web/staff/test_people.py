@@ -160,7 +160,7 @@ def test_a_person_is_found_given_to_them_and_erased(house: House) -> None:
     same = {"id", "units", "state", "counted_units", "locator"}
     assert [{k: row[k] for k in same} for row in before] == [{k: row[k] for k in same} for row in after]
     assert [row["payer"] for row in after] == [None, "Олена Іваненко"]
-    assert house.ledger.search("коваль", Wanted(), with_people=True).listed == ()
+    assert house.ledger.search.find("коваль", Wanted(), with_people=True).listed == ()
     assert house.ledger.verify() == []
 
 
@@ -182,7 +182,7 @@ def test_a_form_that_waits_for_its_staff_is_found_and_erased_with_who_it_names(h
     assert command(house, "find", "коваль олена")[1] == "nothing is kept that fits this\n"
     assert [one.kept_at for one in house.ledger.kept_forms.all()] == [house.clock.now], "the other's is left"
     house.clock.advance(hours=13)
-    house.ledger.forget_before(house.clock.now - timedelta(days=9))
+    house.ledger.donors.forget_before(house.clock.now - timedelta(days=9))
     assert house.ledger.kept_forms.all() == (), "what is over is not kept for want of a newer one"
 
 
@@ -204,8 +204,8 @@ def test_what_was_erased_stays_erased_when_it_is_told_again(house: House) -> Non
 def test_a_word_that_fits_many_people_erases_nobody(house: House, text: str) -> None:
     fill(house)
     with pytest.raises(DonorError):
-        house.ledger.erase_donor(text, by="cli")
-    assert len(house.ledger.donor("olena@example.org").kept) == 2
+        house.ledger.donors.erase(text, by="cli")
+    assert len(house.ledger.donors.find("olena@example.org").kept) == 2
 
 
 def test_an_admin_erases_on_the_page_and_it_is_written_down(house: House) -> None:
@@ -218,15 +218,15 @@ def test_an_admin_erases_on_the_page_and_it_is_written_down(house: House) -> Non
     assert "Tick the box" in admin.client.post("/staff/donors?lang=en", data=asked).text
     answer = admin.client.post("/staff/donors", data={**asked, "sure": "yes"})
     assert "told=erased" in answer.headers["Location"] and "olena" not in answer.headers["Location"]
-    assert house.ledger.donor("olena@example.org").is_empty
+    assert house.ledger.donors.find("olena@example.org").is_empty
     (action, *_) = house.ledger.people.actions()
     assert (action.by, action.action) == (ANNA, "erase") and "olena" not in action.about
 
 
 def test_data_older_than_the_publisher_keeps_them_are_forgotten(house: House) -> None:
     fill(house)
-    assert house.ledger.forget_before(house.clock.now) == 0
+    assert house.ledger.donors.forget_before(house.clock.now) == 0
     house.clock.advance(days=31)
-    assert house.ledger.forget_before(house.clock.now) == 3
+    assert house.ledger.donors.forget_before(house.clock.now) == 3
     assert [row["payer"] for row in house.ledger.export()] == [None, None]
     assert house.ledger.verify() == []
