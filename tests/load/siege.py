@@ -358,8 +358,16 @@ async def silent_server() -> asyncio.Server:
     return await asyncio.start_server(hear, "127.0.0.1", 0)
 
 
-async def besiege(folder: Path, seconds: float, connections: int) -> Ending:
-    """Start a server of its own, attack it in turn and by everything at once, and count."""
+async def peace(_: Target) -> None:
+    """Attack nobody."""
+
+
+async def besiege(folder: Path, seconds: float, connections: int, *, peace_seconds: float = 0) -> Ending:
+    """Start a server of its own, attack it in turn and by everything at once, and count.
+
+    peace_seconds: for so long readers come undisturbed before its memory is looked at. What the server freed it gives
+    back to the machine while it works on.
+    """
     database = folder / "siege.db"
     prepare(f"sqlite:///{database}")
     processor = await silent_server()
@@ -377,6 +385,8 @@ async def besiege(folder: Path, seconds: float, connections: int) -> Ending:
         async with readers_of(target.port) as readers:
             attacks = {**ATTACKS, "all of it at once": everything}
             outcomes = [await readers.meet(name, attack, target, seconds) for name, attack in attacks.items()]
+            if peace_seconds:
+                outcomes.append(await readers.meet("nobody any more", peace, target, peace_seconds))
         assert worker.is_running(), "the worker ended"
         await asyncio.to_thread(until, lambda: len(worker.net_connections()) < FILES_OF_ITS_OWN, what="all are gone")
         return Ending(outcomes, before[0], worker.num_threads(), before[1], worker.memory_info().rss / 2**20)
@@ -400,6 +410,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.load.siege", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--connections", type=int, default=5_000)
+    parser.add_argument("--peace-seconds", type=float, default=20)
     parser.add_argument("--readme", action="store_true")
     parser.add_argument("--readers", type=int, metavar="PORT", help="only ask, and print what readers met")
     chosen = parser.parse_args(arguments)
@@ -407,7 +418,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         be_readers(chosen.readers)
         return 0
     with tempfile.TemporaryDirectory(prefix="siege-") as name:
-        ending = asyncio.run(besiege(Path(name), chosen.seconds, chosen.connections))
+        ending = asyncio.run(
+            besiege(Path(name), chosen.seconds, chosen.connections, peace_seconds=chosen.peace_seconds)
+        )
     print(ending)
     if chosen.readme:
         write_readme(str(ending))
