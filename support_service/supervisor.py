@@ -4,6 +4,7 @@ No child outlives its parent, however the parent ends: on Linux the kernel sends
 (PR_SET_PDEATHSIG); elsewhere a clean stop does, and only a parent killed with -9 leaves children.
 """
 
+import _thread
 import ctypes
 import logging
 import os
@@ -100,6 +101,18 @@ def die_with_parent(parent: int) -> None:
             os._exit(0)  # the parent ended before we asked
 
 
+def set_on_signals(stopping: threading.Event, *numbers: signal.Signals) -> None:
+    """Let these signals set an event that the main thread waits for."""
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        # Not here: a handler runs within the main thread, which may hold the event's lock just now and would wait for
+        # itself for ever. A bare thread, as beginning one of `threading` takes locks, too.
+        _thread.start_new_thread(stopping.set, ())
+
+    for number in numbers:
+        signal.signal(number, on_signal)
+
+
 @dataclass(slots=True)
 class Child:
     """One process that is to run: its name for people, its command and its environment.
@@ -129,8 +142,7 @@ class Supervisor:
 
     def stop_on_signals(self) -> None:
         """Let SIGINT, SIGTERM and SIGHUP end `run` in good order."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._on_signal)
+        set_on_signals(self.stopping, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def start(self, child: Child) -> None:
         """Start a child and keep it."""
@@ -164,9 +176,6 @@ class Supervisor:
     def _revive_all(self) -> None:
         for child in self.children:
             _revive(child, time.monotonic())
-
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self.stopping.set()
 
 
 def start_process(child: Child) -> "subprocess.Popen[bytes]":

@@ -17,7 +17,7 @@ from support_service.ledger import LEASE, Ledger, migrate
 from support_service.rails.chain.exact_sums import NAME as EXACT_SUMS
 from support_service.rails.chain.exact_sums import ExactSums
 from support_service.settings import worker_environment
-from support_service.supervisor import Child, Supervisor, accepts_connections
+from support_service.supervisor import Child, Supervisor, accepts_connections, set_on_signals
 
 Say = Callable[[str], object]
 
@@ -88,8 +88,7 @@ def watch(
                 say(_outcome_line(outcome))
         return 0 if all(outcome.is_good for outcome in outcomes) else 1
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    set_on_signals(stop, signal.SIGINT, signal.SIGTERM)
     watcher.run(sources, ledger, stop, clock=clock, lease=lease)
     return 0
 
