@@ -1,20 +1,29 @@
-"""Fills tables that are derived from donations, where a database was made before there were such tables."""
+"""Fills what is derived, where a database was made before there were such tables or columns."""
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, RowMapping, Table, select
+from sqlalchemy import Connection, RowMapping, Table, bindparam, select, update
 
+from support_service.giving import PAYMENT_PART, is_open, live
 from support_service.ledger.article_totals import ARTICLES, article_in
 from support_service.ledger.kept_sums import Added, Key, add
 from support_service.ledger.quarters import DAYS, QUARTERS, by_day, counted_in
 from support_service.ledger.queries import donations_with_people
-from support_service.ledger.rows import insert_values, read_donation
+from support_service.ledger.rows import histories, insert_values, read_donation
 from support_service.ledger.search import KeptPeople, told_of
 from support_service.ledger.sum_tables import article_total, day_total, quarter_total
-from support_service.ledger.tables import donation, search_term
+from support_service.ledger.tables import donation, observation, search_term
 from support_service.ledger.terms import terms_of
 
 CHUNK_ROWS = 1_000
+
+_WITH_PARTS = (
+    select(observation.c.donation_id)
+    .where(observation.c.donation_id > bindparam("after"), observation.c.part != bindparam("part"))
+    .distinct()
+    .order_by(observation.c.donation_id)
+    .limit(bindparam("chunk"))
+)
 
 
 def fill_derived(tx: Connection) -> None:
@@ -46,6 +55,20 @@ def fill_derived(tx: Connection) -> None:
     for kept, sums in ((QUARTERS, by_quarter), (DAYS, by_day(by_quarter)), (ARTICLES, by_article)):
         if wants[kept.table.name]:
             kept.fill(tx, sums)
+
+
+def count_open_parts(tx: Connection) -> None:
+    """Count the refunds and disputes that are open of gifts booked before there was such a column.
+
+    Run by `migrate` after the last revision, where one of these added the column.
+    """
+    after = 0
+    while ids := tx.execute(_WITH_PARTS, {"after": after, "part": PAYMENT_PART, "chunk": CHUNK_ROWS}).scalars().all():
+        for number, history in histories(tx, ids).items():
+            count = sum(is_open(seen.claim) for seen in live(one.observed for one in history).values())
+            if count:
+                tx.execute(update(donation).where(donation.c.id == number).values(open_parts=count))
+        after = ids[-1]
 
 
 def _is_empty(tx: Connection, table: Table) -> bool:

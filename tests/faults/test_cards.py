@@ -195,7 +195,7 @@ def test_s6_what_is_no_message_is_no_gift_and_breaks_nothing(calm_shop: Shop) ->
 
 @alone(
     "mono",
-    "the sweep finds Stripe's events by Stripe's own list; what plata signed is set aside, for nobody may tell it again",
+    "Stripe's sweep has a list of all events; what plata signed is set aside, for nobody may tell it again",
     "calm_shop",
 )
 def test_s6_what_is_signed_and_no_message_is_kept_and_told_once(calm_shop: Shop) -> None:

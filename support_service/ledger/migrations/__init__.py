@@ -6,9 +6,11 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
 
-from support_service.ledger.derived import fill_derived
+from support_service.ledger.derived import count_open_parts, fill_derived
 
 _FOLDER = Path(__file__).parent
+# The revision that added the column, empty.
+_OPEN_PARTS = "0003"
 
 
 def upgrade(connection: Connection) -> list[str]:
@@ -19,6 +21,8 @@ def upgrade(connection: Connection) -> list[str]:
     applied: list[str] = []
     config.attributes["connection"], config.attributes["applied"] = connection, applied
     command.upgrade(config, "head")
+    if _OPEN_PARTS in applied:
+        count_open_parts(connection)
     if applied:
         fill_derived(connection)
     return applied
