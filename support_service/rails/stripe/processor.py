@@ -95,8 +95,8 @@ class StripeProcessor:
             event = read_event(text)
             known_as = name(event)
         except NotReadable:
-            # Signed, so Stripe's: sent again it is no clearer, and refusals at last switch the endpoint off. If it was an
-            # event of the kind that we read, the sweep meets it in Stripe's own list.
+            # Signed, so Stripe's: sent again it is no clearer, and refusals at last switch the endpoint off. If it was
+            # an event of the kind that we read, the sweep meets it in Stripe's own list.
             digest = hashlib.sha256(body).hexdigest()
             # Written as JSON it holds no sign that a database refuses.
             return Heard(report_of(f"{UNREAD}{digest}", StripeClaims(), json.dumps(text)))
