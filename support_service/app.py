@@ -18,7 +18,7 @@ from support_service.web.breaker import PublicReads
 from support_service.web.card import views as card
 from support_service.web.card.checkouts import Checkouts
 from support_service.web.proved import LOOK_SECONDS, ProvedAddresses
-from support_service.web.reader import for_programs, month, thanks, verify, widget
+from support_service.web.reader import for_programs, month, seen, thanks, verify, widget
 from support_service.web.reader import pages as reader
 from support_service.web.service import EXTENSION, Service
 from support_service.web.staff import alarm as staff_alarm
@@ -46,10 +46,12 @@ def create_app(assembly: Assembly, *, clock: Clock = utc_now) -> Flask:
     staff_alarm.install(app)
     errors.install(app)
     webhooks.install(app)
+    seen.install(app)
     app.register_blueprint(reader.blueprint)
     app.register_blueprint(for_programs.blueprint)
     app.register_blueprint(month.blueprint)
     app.register_blueprint(widget.blueprint)
+    app.register_blueprint(seen.blueprint)
     app.register_blueprint(verify.blueprint)
     app.register_blueprint(card.blueprint)
     app.register_blueprint(thanks.blueprint)

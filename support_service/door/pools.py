@@ -27,6 +27,7 @@ class PoolKind(StrEnum):
     STAFF = "staff"
     EXPORTS = "exports"
     MACHINES = "machines"
+    VIEWS = "views"
 
 
 # Threads of each kind. Payments: four may wait for the processor and others still learn that they cannot.
@@ -41,7 +42,9 @@ THREADS = {
     PoolKind.STAFF: 4,
     PoolKind.EXPORTS: 2,
     PoolKind.MACHINES: 2,
+    PoolKind.VIEWS: 1,
 }
+_OF_PATHS = dict.fromkeys(("/readyz", "/metrics", "/totals.json"), PoolKind.MACHINES) | {"/seen": PoolKind.VIEWS}
 # Requests that may wait for a thread, for each thread: a burst passes, a flood is told to come again.
 WAITING_A_THREAD = 8
 
@@ -92,9 +95,10 @@ def kind_of(method: str, path: str) -> PoolKind:
         return PoolKind.EXPORTS if path.startswith(("/staff/export", "/staff/imports")) else PoolKind.STAFF
     if _is_answer(method, path):
         return PoolKind.ANSWERS
-    if path in {"/readyz", "/metrics", "/totals.json"} or path.startswith("/month/"):
+    if path.startswith("/month/"):
         return PoolKind.MACHINES
-    return PoolKind.PAYMENTS if method not in {"GET", "HEAD", "OPTIONS"} else PoolKind.PAGES
+    is_asked = method in {"GET", "HEAD", "OPTIONS"}
+    return _OF_PATHS.get(path, PoolKind.PAGES if is_asked else PoolKind.PAYMENTS)
 
 
 def _is_answer(method: str, path: str) -> bool:

@@ -11,7 +11,7 @@ their place and cut there (`cut_page`), so that any article costs a joining of b
 
 import itertools
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -53,8 +53,8 @@ class Depends:
 
     choices: parameters of a few values each; whatever else is sent reads as the first of them.
     together: parameters that are checked and bounded by the one who reads them.
-    slots: parameters of any value that are written into the page, such as the article; each counts only beside all
-    before it.
+    slots: parameters of any value that are written into the page, such as the article; what stands behind the first
+    counts only beside it.
     free: parameters of any value that the app must be asked about; kept while there is room.
     is_versioned: the address may carry the fingerprint of the contents.
     """
@@ -76,17 +76,30 @@ class Depends:
         values: dict[str, str] = {}
         for slot in self.slots:
             value = slot.read(given.get(slot.name, ""))
-            if value is None:
+            if value is not None:
+                values[slot.name] = value
+            elif not values:
                 break
-            values[slot.name] = value
         return values
+
+    def cuts(self) -> Iterator[tuple[Slot, ...]]:
+        """Name the slots of every way in which the page may be cut, in their order."""
+        if self.slots:
+            first, *others = self.slots
+            for count in range(len(others) + 1):
+                for beside in itertools.combinations(others, count):
+                    yield (first, *beside)
+
+    def named(self, names: Collection[str]) -> tuple[Slot, ...]:
+        """Return the slots of these names."""
+        return tuple(slot for slot in self.slots if slot.name in names)
 
 
 class ChosenPage(NamedTuple):
-    """The page of a choice: its canonical query, and into how many slots it is cut."""
+    """The page of a choice: its canonical query, and the names of the slots into which it is cut."""
 
     query: str
-    slots: int
+    slots: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +132,7 @@ class Shelf:
         self._names = {path: depends.names for path, depends in rules.items()}
         self._spelled: dict[tuple[str, str], Found] = {}
         self._fixed: dict[tuple[str, str], Finished] = {}
-        self._cut: dict[tuple[str, str, int], CutPage] = {}
+        self._cut: dict[tuple[str, str, tuple[str, ...]], CutPage] = {}
         self._kept: OrderedDict[tuple[str, str], Finished] = OrderedDict()
         self._chosen: OrderedDict[tuple[str, ChosenPage], Made] = OrderedDict()
 
@@ -131,10 +144,10 @@ class Shelf:
                 if answer.status != 200:
                     continue
                 self.keep(path, question, answer)
-                for count in range(1, len(depends.slots) + 1):
-                    page = CutPage.of(depends.slots[:count], partial(_ask_more, ask, path, question))
+                for slots in depends.cuts():
+                    page = CutPage.of(slots, partial(_ask_more, ask, path, question))
                     if page:
-                        self._cut[path, question, count] = page
+                        self._cut[path, question, tuple(slot.name for slot in slots)] = page
 
     def find(self, path: str, query: str) -> Found | None:
         """Find the answer to a request; None where the app must be asked as the reader asks."""
@@ -156,14 +169,14 @@ class Shelf:
             version = given.get(VERSION, "") if depends.is_versioned else ""
             return self._spell(path, query, Found(self._fixed.get((path, chosen)), version, chosen))
         question = _joined(chosen, urlencode(written), _only(given, depends.free))
-        return Found(self._endless(path, chosen, question, tuple(written.values())), question=question)
+        return Found(self._endless(path, chosen, question, written), question=question)
 
     def make(self, ask: Ask, path: str, page: ChosenPage) -> Made:
         """Make the page of a choice and cut it, in a thread of the app's; `place` puts it on the shelf."""
         answer = ask(path, page.query)
         if answer.status != 200:
             return Made(None)
-        slots = self._rules[path].slots[: page.slots]
+        slots = self._rules[path].named(page.slots)
         return Made(Finished(answer), CutPage.of(slots, partial(_ask_more, ask, path, page.query)) if slots else None)
 
     def place(self, path: str, page: ChosenPage, made: Made) -> None:
@@ -175,7 +188,8 @@ class Shelf:
     def _of_choice(self, path: str, query: str, written: Mapping[str, str]) -> Found:
         """Find the page of what was chosen together, with the article written into it."""
         # One slot is cut at once: who asks without an article is mostly followed by who asks with one.
-        page = ChosenPage(query, max(1, len(written)))
+        first = tuple(slot.name for slot in self._rules[path].slots[:1])
+        page = ChosenPage(query, tuple(written) or first)
         made = self._chosen.get((path, page))
         if made is None:
             return Found(page=page)
@@ -205,13 +219,13 @@ class Shelf:
             self._spelled[path, query] = found
         return found
 
-    def _endless(self, path: str, chosen: str, question: str, values: tuple[str, ...]) -> Finished | None:
+    def _endless(self, path: str, chosen: str, question: str, written: Mapping[str, str]) -> Finished | None:
         held = self._kept.get((path, question))
         if held is not None:
             self._kept.move_to_end((path, question))
             return held
-        page = self._cut.get((path, chosen, len(values))) if values else None
-        return self._remember((path, question), page.joined(values)) if page else None
+        page = self._cut.get((path, chosen, tuple(written))) if written else None
+        return self._remember((path, question), page.joined(tuple(written.values()))) if page else None
 
     def _remember(self, key: tuple[str, str], finished: Finished) -> Finished:
         self._kept[key] = finished

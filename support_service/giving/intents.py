@@ -15,7 +15,8 @@ class Intent:
     ref is 32 hex digits that nobody can guess. units is all that will be charged each time;
     covered_fee_units is the part of it that the reader added to cover the fee. Whoever transfers by themselves need
     not say which way (method "") nor how much (units 0): whatever comes counts. article is an address, and
-    article_title what the page around our block called it: no proof of anything.
+    article_title what the page around our block called it: no proof of anything; placement names which of the page's
+    blocks it was, in the publisher's own word.
     """
 
     ref: str
@@ -28,6 +29,7 @@ class Intent:
     made_at: datetime
     article: str | None = None
     article_title: str = ""
+    placement: str = ""
     support_code: str | None = None
     covered_fee_units: int = 0
     personal: Personal = field(default=Personal())

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from support_service.giving import Clock, Cursor, Listed, MoneyBlock, Report, SetAside, SourceWarning, utc_now
 from support_service.ledger.accept import Change, accept_report, frozen_text
-from support_service.ledger.article_totals import ArticleSum
+from support_service.ledger.article_totals import PLACEMENT, ArticleSum
 from support_service.ledger.asides import read_asides, read_unfit, write_asides
 from support_service.ledger.awaited import AwaitedSums
 from support_service.ledger.balances import Balances, BalanceSpan, ComparedPlace
@@ -62,11 +62,13 @@ from support_service.ledger.staff import People
 from support_service.ledger.sweep_queries import SweepQueries
 from support_service.ledger.three_way import Difference, DifferenceKind, Payout, ThreeWay
 from support_service.ledger.verify import find_problems
+from support_service.ledger.view_counts import ViewCounts
 
 __all__ = [
     "BRIEF_SECONDS_MAX",
     "FORMATS",
     "LEASE",
+    "PLACEMENT",
     "ArticleSum",
     "BadRecord",
     "BadReport",
@@ -162,6 +164,7 @@ class Ledger:
         self.outbox = Outbox(self._database, clock=clock)
         self.leases = Leases(self._database)
         self.webhook_counts = WebhookCounts(self._database)
+        self.views = ViewCounts(self._database)
 
     @cached_property
     def brief(self) -> "Ledger":

@@ -347,8 +347,8 @@ def read_plan(held: dict[str, Any]) -> PlanClaim:
 
 def intent_body(intent: Intent) -> str:
     """Write a reader's choice without what points to them; its hash shows whether the row was changed."""
-    # Left out where there is none, as in the rows of before there were titles.
-    title = {"article_title": tidy(intent.article_title)} if intent.article_title else {}
+    # Left out where there is none, as in the rows of before there were such words.
+    words = {"article_title": tidy(intent.article_title), "placement": intent.placement}
     return dumps(
         {
             "ref": intent.ref,
@@ -363,7 +363,7 @@ def intent_body(intent: Intent) -> str:
             "support_code": intent.support_code,
             "covered_fee_units": str(intent.covered_fee_units),
         }
-        | title
+        | {name: word for name, word in words.items() if word}
     )
 
 

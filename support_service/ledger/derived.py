@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, RowMapping, Table, bindparam, select, update
 
 from support_service.giving import PAYMENT_PART, is_open, live
-from support_service.ledger.article_totals import ARTICLES, article_in
+from support_service.ledger.article_totals import ARTICLES, article_in, placement_in, placements_of
 from support_service.ledger.kept_sums import Added, Key, add
 from support_service.ledger.quarters import DAYS, QUARTERS, by_day, counted_in
 from support_service.ledger.queries import donations_with_people
@@ -44,12 +44,14 @@ def fill_derived(tx: Connection) -> None:
         for one in findable:
             found = terms_of(one.row, people.of(one))
             terms += [(term, one.row["id"]) for term in found]
+        placements = placements_of(tx, [row["intent"] for row in rows])
         for row in rows:
             donation_now = read_donation(row, None)
             if (told := counted_in(donation_now)) is not None:
                 add(by_quarter, told[0], told[1].values)
-            if (of_article := article_in(donation_now)) is not None:
-                add(by_article, *of_article)
+            for summed in (article_in(donation_now), placement_in(donation_now, placements)):
+                if summed is not None:
+                    add(by_article, *summed)
         insert_values(tx, search_term, ("term", "donation_id"), sorted(terms))
         after = rows[-1]["id"]
     for kept, sums in ((QUARTERS, by_quarter), (DAYS, by_day(by_quarter)), (ARTICLES, by_article)):

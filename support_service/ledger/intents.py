@@ -156,6 +156,7 @@ def read_intent(row: RowMapping, personal_body: str | None) -> Intent:
         made_at=from_micros(held["made_at"]),
         article=held["article"],
         article_title=held.get("article_title", ""),
+        placement=held.get("placement", ""),
         support_code=held["support_code"],
         covered_fee_units=int(held["covered_fee_units"]),
         personal=canonical.read_personal(personal_body),

@@ -47,6 +47,11 @@ class Overviews:
         with self._database.read() as tx:
             return read_articles(tx, since, until)
 
+    def placement_sums(self, since: datetime, until: datetime) -> tuple[ArticleSum, ...]:
+        """Sum the gifts of these days by the placement of the block that they came from, behind PLACEMENT."""
+        with self._database.read() as tx:
+            return read_articles(tx, since, until, by_placement=True)
+
     def article_titles(self, since: datetime, until: datetime) -> Mapping[str, str]:
         """Tell by its address what most of an article's gifts of these days called it; of equals, the newest.
 

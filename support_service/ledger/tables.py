@@ -391,6 +391,16 @@ login_attempt = Table(
     Column("kept_until", _Whole, nullable=False),
 )
 
+view_count = Table(
+    "view_count",
+    metadata,
+    # Months of the publisher's, numbered from year 0 on.
+    Column("month", _Whole, primary_key=True, autoincrement=False),
+    Column("subject_digest", Text, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("number", _Whole, nullable=False),
+)
+
 webhook_count = Table(
     "webhook_count",
     metadata,

@@ -235,9 +235,10 @@ class HeartbeatTable(Table):
 
 
 class Privacy(Table):
-    """[privacy]: how long is kept what says who gave; without it as long as the ledger."""
+    """[privacy]: how long is kept what says who gave (else as long as the ledger), and whether views are counted."""
 
     keep_days: int | None = Field(default=None, ge=30, le=36_500)
+    count_views: bool = False
 
 
 class FeedTable(Table):

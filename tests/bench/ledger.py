@@ -116,7 +116,7 @@ def questions(ledger: Ledger, gifts: int) -> dict[str, Callable[[int], object]]:
         "list: one method": lambda _: ledger.donations(Wanted(method="eth"), limit=51),
         "home: the month by day and way": lambda _: bars(month(ledger, first)),
         "home: articles": lambda _: add_up_articles(
-            month(ledger, first), ledger.overviews.article_sums(*ends_of(first, KYIV)), (), {}
+            month(ledger, first), ledger.overviews.article_sums(*ends_of(first, KYIV)), (), {}, views={}
         ),
         "month: rows for the books": lambda _: ledger.months.rows(*ends_of(first, KYIV)),
         "month: against processors, bank and chains": lambda _: ledger.months.three_way(*ends_of(first, KYIV)),

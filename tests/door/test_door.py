@@ -77,6 +77,7 @@ def test_what_fills_one_kind_is_refused_there_and_nowhere_else() -> None:
         ("GET", "/staffer", PoolKind.PAGES),
         ("GET", "/staff/exports/donations.csv", PoolKind.EXPORTS),
         ("GET", "/metrics", PoolKind.MACHINES),
+        ("POST", "/seen", PoolKind.VIEWS),
     ],
 )
 def test_a_request_is_of_the_kind_that_its_waiting_is(method: str, path: str, kind: PoolKind) -> None:

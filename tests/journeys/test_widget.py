@@ -1,5 +1,6 @@
 """A reader at the end of an article on another site: the block in a real browser, under a strict page policy."""
 
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -7,12 +8,15 @@ import pytest
 from flask import Flask, Response
 
 from support_service.demo.article import create_sample_app
+from support_service.ledger import Ledger
 from support_service.rails.bank import nbu
 from support_service.supervisor import reserve_port
 from support_service.web.reader.widget import FRAME_WIDTH, frame_height
-from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit, barriers
+from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit, Visitor, barriers
+from tests.fixtures.database import prepare
 from tests.fixtures.fonts import FONTS
-from tests.fixtures.site import NBU, OWN_URL, site
+from tests.fixtures.service import until
+from tests.fixtures.site import NBU, NOW, OWN_URL, site
 
 pytestmark = pytest.mark.browser
 
@@ -239,6 +243,55 @@ def test_a_script_that_does_not_come_leaves_the_link_working(article_port: int, 
     page.goto(article)
     assert page.inner_text("support-block a") == "Support our work"
     assert page.locator("support-block a").is_visible()
+
+
+DOWN = "scrollTo(0, 1e6)"
+COUNTS = {"[database]": "[privacy]\ncount_views = true\n\n[database]"}
+
+
+@pytest.mark.parametrize("asks_not_to_be_followed", [False, True])
+def test_a_block_that_comes_into_view_is_counted_once_and_says_where_it_stands(
+    tmp_path: Path, article_port: int, serve: Serve, visit: Visit, *, asks_not_to_be_followed: bool
+) -> None:
+    prepare(url := f"sqlite:///{tmp_path}/counts.db")
+    support = serve_support(tmp_path, serve, article_port, changes=COUNTS | {"sqlite:///support.db": url})
+    policy = f"default-src 'none'; script-src {support}; connect-src {support}; img-src data:"
+    body = (
+        f"<main><h1>t</h1><div>{'<br>' * 200}</div>"
+        f'<support-block lang="en" placement="end" layout="compact"><a href="{support}/support">s</a></support-block>'
+        f'</main><script src="{support}/widget.js" async></script>'
+    )
+    visitor = visit(size=PHONE)
+    page = visitor.page
+    if asks_not_to_be_followed:
+        page.add_init_script("Object.defineProperty(navigator, 'globalPrivacyControl', {get: () => true})")
+    article = serve_page(serve, body, policy=policy, port=article_port)
+    page.goto(article, wait_until="networkidle")
+    assert seen_by(visitor) == [], "it stands below the window"
+    if asks_not_to_be_followed:
+        page.evaluate(DOWN)
+    else:
+        with page.expect_request(f"{support}/seen?**"):
+            page.evaluate(DOWN)
+        until(partial(is_counted, url, f"{article}/"))
+    page.evaluate("scrollTo(0, 0)")
+    page.evaluate(DOWN)
+    page.wait_for_load_state("networkidle")
+    assert seen_by(visitor) == ([] if asks_not_to_be_followed else [{"article": [f"{article}/"], "placement": ["end"]}])
+    assert parse_qs(urlsplit(page.get_attribute(f"{BLOCK} .all", "href") or "").query)["placement"] == ["end"]
+    assert visitor.complaints == []
+
+
+def is_counted(url: str, article: str) -> bool:
+    ledger = Ledger(url)
+    seen = ledger.views.of_month(NOW.date().replace(day=1))
+    ledger.dispose()
+    return seen == {article: 1, "placement:end": 1}
+
+
+def seen_by(visitor: Visitor) -> list[dict[str, list[str]]]:
+    """Read what a browser told of views."""
+    return [parse_qs(urlsplit(url).query) for url in visitor.requests if urlsplit(url).path == "/seen"]
 
 
 def test_the_strictest_page_needs_only_our_script_allowed(support: str, serve: Serve, visit: Visit) -> None:

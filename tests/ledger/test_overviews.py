@@ -1,16 +1,19 @@
 """Sums that pages are made from are those of the gifts, wherever a day or a month begins; what counts in part too."""
 
+import secrets
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from support_service.giving import Frequency, Intent, Observation, PaymentClaim
 from support_service.ledger import Ledger
 from support_service.ledger.derived import fill_derived
 from support_service.ledger.engine import Database
 from support_service.web.staff.month_sums import day_starts, ends_of
 from tests.fixtures.books import valued
+from tests.fixtures.database import prepare
 from tests.fixtures.reports import NOON, gift, pushed, refund
 
 HERE, THERE = "https://example.com/a", "https://example.com/b"
@@ -103,3 +106,69 @@ def test_a_ledger_from_before_there_were_sums_by_day_gets_them(sqlite_url: str) 
     database.dispose()
     assert ledger.verify() == []
     assert told == (ledger.months.rows(*october), ledger.overviews.article_sums(*october))
+
+
+def chosen(ledger: Ledger, placement: str) -> str:
+    """Open a choice that came from a block at this place of a page, and return its ref."""
+    ref = secrets.token_hex(16)
+    made = Intent(ref, "stripe", "EUR", 2, 10_00, Frequency.ONCE, "uk", NOON, article=HERE, placement=placement)
+    return ledger.intents.open(made, nonce=ref).ref
+
+
+@pytest.mark.parametrize("zone", ["Europe/Kyiv", "America/Los_Angeles"])
+def test_gifts_are_summed_by_the_placement_that_their_choices_name(database_url: str, zone: str) -> None:
+    prepare(database_url)
+    ledger = Ledger(database_url)
+    first = datetime(2026, 9, 30, tzinfo=UTC)
+    plain, side, end = chosen(ledger, ""), chosen(ledger, "sidebar"), chosen(ledger, "end")
+    told = [
+        gift(f"pi_{number}", occurred_at=first + timedelta(hours=5 * number), article=HERE, intent=by, rank=(1, 0))
+        for number, by in enumerate((plain, side, end, side) * 40)
+    ]
+    ledger.accept(pushed("gifts", *told))
+    ledger.accept(pushed("values", *(valued(one, 400_00, "40") for one in told[::3]), source="rates"))
+    ledger.accept(pushed("refunds", *(refund(f"pi_{number}", rank=(2, 0)) for number in range(0, 160, 7))))
+    since, until = ends_of(OCTOBER, ZoneInfo(zone))
+    left = [number for number, one in enumerate(told) if number % 7 and since <= _moment(one) < until]
+    expected: Counter[tuple[str, str]] = Counter()
+    for number in left:
+        place = ("", "placement:sidebar", "placement:end", "placement:sidebar")[number % 4]
+        expected[place, "" if number % 3 else "UAH"] += bool(place)
+    summed = {(one.article, one.currency): one.gifts for one in ledger.overviews.placement_sums(since, until)}
+    assert summed == +expected
+    assert {one.article for one in ledger.overviews.article_sums(since, until)} == {HERE}
+    assert ledger.verify() == []
+    ledger.dispose()
+
+
+def _moment(one: Observation) -> datetime:
+    assert isinstance(one.claim, PaymentClaim)
+    return one.claim.occurred_at
+
+
+def test_a_sum_by_placement_that_was_changed_is_found_and_one_that_is_missing_is_filled(sqlite_url: str) -> None:
+    prepare(sqlite_url)
+    ledger, database = Ledger(sqlite_url), Database(sqlite_url)
+    ledger.accept(pushed("one", gift(article=HERE, intent=chosen(ledger, "end")), gift("pi_2", article=HERE)))
+    whole = ledger.overviews.placement_sums(NOON - timedelta(days=1), NOON + timedelta(days=1))
+    with database.write() as tx:
+        tx.exec_driver_sql("UPDATE article_total SET gifts = 5 WHERE article = 'placement:end'")
+    (problem,) = ledger.verify()
+    assert "placement:end" in problem
+    with database.write() as tx:
+        tx.exec_driver_sql("DELETE FROM article_total")
+        fill_derived(tx)
+    database.dispose()
+    assert ledger.verify() == []
+    assert ledger.overviews.placement_sums(NOON - timedelta(days=1), NOON + timedelta(days=1)) == whole
+
+
+def test_views_are_added_up_by_month_and_past_a_bound_as_one(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("support_service.ledger.view_counts.SUBJECTS_MAX", 3)
+    november = date(2026, 11, 1)
+    ledger.views.add({(OCTOBER, HERE): 2, (OCTOBER, "placement:end"): 1, (november, HERE): 5})
+    ledger.views.add({(OCTOBER, HERE): 3, (OCTOBER, THERE): 4})
+    ledger.views.add({(OCTOBER, f"{THERE}{number}"): 1 for number in range(10)} | {(OCTOBER, THERE): 1})
+    assert ledger.views.of_month(OCTOBER) == {HERE: 5, "placement:end": 1, THERE: 5, "": 10}
+    assert ledger.views.of_month(november) == {HERE: 5}
+    assert ledger.verify() == []

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, Select, bindparam, select
 
 from support_service.giving import Donation, Identity
 from support_service.ledger.accept.write import total_key
-from support_service.ledger.article_totals import article_in
+from support_service.ledger.article_totals import PLACEMENT, article_in, article_key, placement_in, placements_of
+from support_service.ledger.columns import from_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import BadRecord
 from support_service.ledger.kept_sums import add
@@ -91,6 +92,7 @@ def check_chunk(tx: Connection, rows: Sequence[Values], moment: VerifyMoment) ->
     for leg in sorted(stored_of(tx, _LEGS, ids), key=_ORDER):
         legs[leg[0]].append(leg[3:])
     told = _told(tx, ids)
+    moment.placements = placements_of(tx, [row["intent"] for row in rows])
     folded = [row for row in rows if not is_plain(row, told[row["id"]], legs[row["id"]], moment)]
     stories = _histories(tx, [row["id"] for row in folded])
     said = {row["id"]: (row["personal_digest"],) if row["personal_digest"] else () for row in rows}
@@ -131,6 +133,9 @@ def is_plain(row: Values, said: list[ClaimAsStored], legs: list[Booked], moment:
     add(moment.quarters, key, sums)
     if found.article is not None:
         add(moment.articles, *found.article)
+    if found.units and (placement := moment.placements.get(row["intent"] or "")) is not None:
+        of_placement = article_key(from_micros(row["occurred_at"]), f"{PLACEMENT}{placement}", key[6])
+        add(moment.articles, of_placement, (1, sums[-1]))
     return True
 
 
@@ -170,8 +175,9 @@ def check_donation(
         moment.count(total_key(then[-1]), then[-1].counted_units)
     if then and (summed := counted_in(then[-1])) is not None:
         add(moment.quarters, summed[0], summed[1].values)
-    if then and (of_article := article_in(then[-1])) is not None:
-        add(moment.articles, *of_article)
+    for summed_by in (article_in(then[-1]), placement_in(then[-1], moment.placements)) if then else ():
+        if summed_by is not None:
+            add(moment.articles, *summed_by)
 
 
 def _booked(report_number: int, leg: Leg) -> Booked:

@@ -34,6 +34,8 @@ class VerifyMoment:
     counted: dict[TotalKey, tuple[int, int]] = field(default_factory=dict)
     quarters: dict[Key, Added] = field(default_factory=dict)
     articles: dict[Key, Added] = field(default_factory=dict)
+    # Of the donations that are looked at just now: the placement that their choices name, by choice.
+    placements: dict[str, str] = field(default_factory=dict)
     terms: int = 0
     polled: dict[str, int] = field(default_factory=dict)
     plans: dict[tuple[str, str], tuple[PlanClaim, int]] = field(default_factory=dict)

@@ -13,13 +13,7 @@ from support_service.giving import Checkout, Clock, Intent, SetAside
 from support_service.money import Asset
 from support_service.rails.asides import REST_FIRST
 from support_service.rails.books import IntentFinder
-from support_service.rails.processor import (
-    CheckoutDown,
-    CheckoutRefused,
-    Heard,
-    ProcessorAccount,
-    StrangePage,
-)
+from support_service.rails.processor import CheckoutDown, CheckoutRefused, Heard, ProcessorAccount, StrangePage
 from support_service.rails.rail import RailSettings
 from support_service.rails.stripe.changes import changed_sum, page_origins
 from support_service.rails.stripe.checkout import page_order, strange_page

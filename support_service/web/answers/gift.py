@@ -128,6 +128,7 @@ def _open(at: Service, wish: GiftWish, ledger: Ledger) -> Intent:
         made_at=now,
         article=article.address if article else None,
         article_title=article.title if article else "",
+        placement=article.placement if article else "",
         personal=typed_person(at),
     )
     awaiting = None

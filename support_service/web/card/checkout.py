@@ -96,6 +96,7 @@ def _intent(at: Service, cards: Cards, gift: Gift) -> Intent:
         made_at=at.clock(),
         article=gift.article.address if gift.article else None,
         article_title=gift.article.title if gift.article else "",
+        placement=gift.article.placement if gift.article else "",
         covered_fee_units=confirmed.fee_units,
         personal=confirmed.personal,
     )

@@ -17,6 +17,9 @@ from support_service.web.one_line import one_line
 ARTICLE_CHARS_MAX = 2048
 # Longer titles are cut: one line of a desk, three of a phone.
 TITLE_CHARS_MAX = 120
+# "end", "sidebar", "mobile-2": the publisher's own word for a place of the block.
+PLACEMENT_CHARS_MAX = 40
+_NOT_IN_PLACEMENT = re.compile(r"[^a-z0-9-]+")
 # Read at most, of what may be made of spaces and signs that nobody sees.
 _TITLE_READ_MAX = 1_000
 # What money can be sent to, or a call be made to, is no title: a link to our page must not lend it our name.
@@ -26,10 +29,14 @@ _WHERE_TO_PAY = re.compile(r"\d(?:[\W_]{0,3}\d){9}|[0-9A-Za-z]{24}|://|www\.|@")
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """The article a reader came from: its address, which was let pass, and its title, "" where none is known."""
+    """The article a reader came from: its address, which was let pass, and its title, "" where none is known.
+
+    placement: which of the article's blocks it was, "" where it has one alone.
+    """
 
     address: str
     title: str = ""
+    placement: str = ""
 
     @property
     def label(self) -> str:
@@ -39,7 +46,8 @@ class Article:
     @property
     def query(self) -> dict[str, str]:
         """Write it as parameters of our pages."""
-        return {"article": self.address} | ({"title": self.title} if self.title else {})
+        told = {"article": self.address, "title": self.title, "placement": self.placement}
+        return {name: value for name, value in told.items() if value}
 
 
 def article_query(article: Article | None) -> dict[str, str]:
@@ -48,9 +56,17 @@ def article_query(article: Article | None) -> dict[str, str]:
 
 
 def read_article(asked: Mapping[str, str], sites: Sequence[Origin]) -> Article | None:
-    """Read the article that a request names, if it may be shown and linked; its title counts only beside it."""
+    """Read the article that a request names, if it may be shown and linked; all else counts only beside it."""
     address = allowed_article(asked.get("article", ""), sites)
-    return Article(address, allowed_title(asked.get("title", "")) or "") if address else None
+    if address is None:
+        return None
+    title, placement = allowed_title(asked.get("title", "")), allowed_placement(asked.get("placement", ""))
+    return Article(address, title or "", placement or "")
+
+
+def allowed_placement(text: str) -> str | None:
+    """Return the letters, digits and hyphens of a placement in small letters, None where none are left."""
+    return _NOT_IN_PLACEMENT.sub("", text[:_TITLE_READ_MAX].lower())[:PLACEMENT_CHARS_MAX] or None
 
 
 def allowed_title(text: str) -> str | None:
@@ -81,8 +97,11 @@ def allowed_article(text: str, sites: Sequence[Origin]) -> str | None:
     return f"{origin}{rest}" if is_allowed else None
 
 
-def article_slots(sites: Sequence[Origin]) -> tuple[Slot, Slot]:
-    """Describe article and title to the door, which writes them into finished pages: as text, as label, in queries."""
+def article_slots(sites: Sequence[Origin]) -> tuple[Slot, Slot, Slot]:
+    """Describe article, title and placement to the door, which writes them into finished pages.
+
+    They stand there as text, as label, and in queries.
+    """
     base = f"{sites[0]}/" if sites else "https://article.invalid/"
     in_queries = (
         lambda text: quote(quote_plus(text)),
@@ -91,7 +110,8 @@ def article_slots(sites: Sequence[Origin]) -> tuple[Slot, Slot]:
     )
     as_text = (lambda text: str(escape(text)), lambda article: str(escape(article_label(article))))
     address = Slot("article", base, partial(_allowed, sites), (*in_queries, *as_text))
-    return address, Slot("title", "Title ", allowed_title, (*in_queries, as_text[0]))
+    title = Slot("title", "Title ", allowed_title, (*in_queries, as_text[0]))
+    return address, title, Slot("placement", "at", allowed_placement, (str,))
 
 
 def _allowed(sites: Sequence[Origin], text: str) -> str | None:

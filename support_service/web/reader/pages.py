@@ -5,6 +5,7 @@ Nothing here asks the ledger or a node: the page lives when all of them are down
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, url_for
 from flask.blueprints import BlueprintSetupState
@@ -55,9 +56,8 @@ def teach_templates(state: BlueprintSetupState) -> None:
 @blueprint.get("/")
 def front() -> BaseResponse:
     """Send the reader to the page, keeping article and language."""
-    asked = request.args.get
-    goal = url_for("reader.support", article=asked("article"), title=asked("title"), lang=asked("lang"))
-    return redirect(goal)
+    taken: dict[str, Any] = {name: request.args.get(name) for name in ("article", "title", "placement", "lang")}
+    return redirect(url_for("reader.support", **taken))
 
 
 @blueprint.get("/support")
@@ -118,6 +118,7 @@ def _page(template: str, article: Article | None, **more: object) -> str:
         "card_processors": [method.card.processor for method in at.assembly.methods if method.card is not None],
         "article": article,
         "keep_days": at.assembly.settings.privacy.keep_days,
+        "counts_views": at.assembly.settings.privacy.count_views,
     }
     return render_template(template, **(around | more))
 

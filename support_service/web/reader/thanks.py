@@ -179,7 +179,7 @@ def about(given: Given) -> dict[str, object]:
         "own_money": Money(own_units, given.money.asset) if given.money else None,
         "shares": _shares(address),
         "shared_url": _shared_url(address),
-        "article": Article(address, given.intent.article_title) if address else None,
+        "article": Article(address, given.intent.article_title, given.intent.placement) if address else None,
     }
 
 

@@ -1,5 +1,6 @@
 /* The support block for articles: a custom element that upgrades the plain HTML inside it. No dependency, no cookie,
-   no storage, and no request before a reader asks for a code. If anything here fails, what the page already has
+   no storage, and no request before a reader asks for a code, but for one that counts where the publisher counts views:
+   it says which article and place, and nothing of the reader. If anything here fails, what the page already has
    inside the element stays as it is and keeps working. */
 (() => {
   "use strict";
@@ -8,6 +9,10 @@
   // Wide enough to lie open; narrower it is a phone's column.
   const WIDE_PIXELS = 560;
   const HEIGHT_PIXELS_MAX = 4000;
+  /* counting */
+  const SEEN_SHARE = 0.5;
+  const AS_NOBODY = { method: "POST", mode: "no-cors", credentials: "omit", referrerPolicy: "no-referrer", keepalive: true };
+  /* counted */
 
   if (!window.customElements || !("adoptedStyleSheets" in Document.prototype) || customElements.get("support-block")) {
     return;
@@ -79,11 +84,30 @@
   `);
 
   class SupportBlock extends HTMLElement {
-    static observedAttributes = ["lang", "article", "article-title", "heading", "layout"];
+    static observedAttributes = ["lang", "article", "article-title", "placement", "heading", "layout"];
 
-    connectedCallback() { this.#show(); }
+    connectedCallback() {
+      this.#show();
+      /* counting */
+      if (!this.hidden) this.#countOnce();
+      /* counted */
+    }
 
     attributeChangedCallback() { if (this.shadowRoot) this.#show(); }
+
+    /* counting */
+    /* It was seen when half of it stood in the window; whoever asks not to be counted is not. */
+    #countOnce() {
+      if (navigator.globalPrivacyControl || !window.IntersectionObserver) return;
+      const eye = new IntersectionObserver((seen) => {
+        if (!seen.some((one) => one.isIntersecting)) return;
+        eye.disconnect();
+        const query = this.#of();
+        if (query.has("article")) fetch(`${settings.url}/seen?${query}`, AS_NOBODY).catch(() => {});
+      }, { threshold: SEEN_SHARE });
+      eye.observe(this);
+    }
+    /* counted */
 
     /* Build the block first and attach it last: a failure half way leaves the plain HTML visible. */
     #show() {
@@ -196,12 +220,20 @@
     }
 
     #link(anchor = "", page = "support", chosen = {}) {
-      const query = new URLSearchParams({ lang: this.#language(), ...chosen });
-      const article = this.#article();
-      const title = article && this.#title();
-      if (article) query.set("article", article);
+      const query = this.#of({ lang: this.#language(), ...chosen });
+      const title = query.has("article") && this.#title();
       if (title) query.set("title", title);
       return `${settings.url}/${page}?${query}${anchor}`;
+    }
+
+    /* Which article and which of its blocks; nothing where the page is none. */
+    #of(chosen = {}) {
+      const query = new URLSearchParams(chosen);
+      const article = this.#article();
+      const placement = article && this.getAttribute("placement");
+      if (article) query.set("article", article);
+      if (placement) query.set("placement", placement);
+      return query;
     }
 
     /* What the article is called: by the attribute, else by the page, where the page itself is the article. */

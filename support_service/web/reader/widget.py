@@ -36,6 +36,7 @@ TELLS = ("", "height")
 _SOURCE = Path(__file__).parent / "widget.js"
 # The accent where the publisher has none; static/support.css has the same.
 ACCENT, DARK_ACCENT = "#14574a", "#7cd0b8"
+_COUNTING = re.compile(r"/\* counting \*/.*?/\* counted \*/", re.DOTALL)
 _SETTINGS_MARK = "/* settings */ {}"
 
 
@@ -155,7 +156,9 @@ def _script(at: Service) -> str:
         "texts": spoken,
     }
     written = json.dumps(values, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
-    source = _slimmed(_SOURCE.read_text(encoding="utf-8"))
+    source = _SOURCE.read_text(encoding="utf-8")
+    # Where views are not counted, nothing that could tell of any is in it.
+    source = _slimmed(source if settings.privacy.count_views else _COUNTING.sub("", source))
     assert source.count(_SETTINGS_MARK) == 1
     return source.replace(_SETTINGS_MARK, written)
 

@@ -1,16 +1,19 @@
 """What readers had read before they gave: gifts, their worth and monthly gifts begun, by article."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from urllib.parse import unquote
 
 from flask import Blueprint, render_template, request
 
-from support_service.ledger import ArticleSum, Ledger
+from support_service.ledger import PLACEMENT, ArticleSum, Ledger, LedgerError
 from support_service.ledger.staff import Role
 from support_service.origin import BadAddress, split_origin
 from support_service.web.guard import login_required
+from support_service.web.reader import seen
 from support_service.web.service import Service, service
 from support_service.web.staff.month_sums import (
     MonthSums,
@@ -35,7 +38,7 @@ TREND_FLOOR = 5
 class ArticleSums:
     """What an article brought: gifts that count, their worth in the currency of values, monthly gifts begun.
 
-    before is how many gifts it brought in the month before.
+    before is how many gifts it brought in the month before, views how often its block was seen; None: not counted.
     """
 
     article: str
@@ -43,6 +46,7 @@ class ArticleSums:
     worth: int = 0
     begun: int = 0
     before: int = 0
+    views: int | None = None
 
     @property
     def trend(self) -> int | None:
@@ -50,6 +54,13 @@ class ArticleSums:
         if min(self.gifts, self.before) < TREND_FLOOR:
             return None
         return round(100 * (self.gifts - self.before) / self.before)
+
+    @property
+    def gifts_of_thousand(self) -> Decimal | None:
+        """How many of 1,000 views led to a gift; None where views were not counted, or so few gifts tell nothing."""
+        if not self.views or self.gifts < TREND_FLOOR:
+            return None
+        return (Decimal(1_000 * self.gifts) / self.views).quantize(Decimal("0.1"))
 
 
 def section_of(article: str) -> str:
@@ -66,8 +77,11 @@ def section_of(article: str) -> str:
     return unquote(named[0])[:SECTION_CHARS_MAX] if named else ""
 
 
-def add_up_sections(articles: Iterable[ArticleSums]) -> list[ArticleSums]:
-    """Add articles up by section, the one that brought most first; none where no address names one."""
+def add_up_sections(articles: Iterable[ArticleSums], views: Mapping[str, int]) -> list[ArticleSums]:
+    """Add articles up by section, the one that brought most first; none where no address names one.
+
+    Seen were also its articles that brought nothing.
+    """
     held: dict[str, ArticleSums] = {}
     for one in articles:
         section = section_of(one.article)
@@ -78,6 +92,9 @@ def add_up_sections(articles: Iterable[ArticleSums]) -> list[ArticleSums]:
         total.before += one.before
     if set(held) <= {""}:
         return []
+    for article, number in views.items():
+        if not article.startswith(PLACEMENT) and (of := held.get(section_of(article))) is not None:
+            of.views = (of.views or 0) + number
     return sorted(held.values(), key=lambda one: (-one.worth, -one.gifts, -one.begun, one.article))
 
 
@@ -91,7 +108,11 @@ def overview() -> str:
     gifts = at.books.overviews.article_sums(*ends_of(first, at.zone))
     earlier = at.books.overviews.article_sums(*ends_of(previous_month(first), at.zone))
     begun = at.books.overviews.plans_begun(*ends_of(first, at.zone))
-    articles = add_up_articles(sums, gifts, earlier, begun)
+    views = _views_of(at, first)
+    articles = add_up_articles(sums, gifts, earlier, begun, views=views)
+    placements = [
+        at.books.overviews.placement_sums(*ends_of(month, at.zone)) for month in (first, previous_month(first))
+    ]
     return render_template(
         "staff/articles.html",
         month=sums,
@@ -99,11 +120,20 @@ def overview() -> str:
         later=next_month(first) if first < at.today().replace(day=1) else None,
         articles=articles[:ROWS_MAX],
         titles=at.books.overviews.article_titles(*ends_of(first, at.zone)),
-        sections=add_up_sections(articles)[:SECTIONS_MAX],
+        sections=add_up_sections(articles, views)[:SECTIONS_MAX],
+        placements=add_up_placements(sums, *placements, views=views)[:SECTIONS_MAX],
+        has_views=bool(views),
         unknown_gifts=sums.gifts - sum(one.gifts for one in articles),
         unknown_worth=sums.worth - sum(one.worth for one in articles),
         unknown_begun=begun.get(None, 0),
     )
+
+
+def _views_of(at: Service, first: date) -> dict[str, int]:
+    """Read what was counted, with what this process has counted and not told; what no row names is left out."""
+    with suppress(LedgerError):  # they are told later
+        seen.views().tell(at.books)
+    return {what: number for what, number in at.books.views.of_month(first).items() if what}
 
 
 def month_of(at: Service, ledger: Ledger, first: date) -> MonthSums:
@@ -113,8 +143,27 @@ def month_of(at: Service, ledger: Ledger, first: date) -> MonthSums:
     return add_up(first, totals, zone=at.zone, currency=currency)
 
 
+def add_up_placements(
+    month: MonthSums, sums: Iterable[ArticleSum], earlier: Iterable[ArticleSum], *, views: Mapping[str, int]
+) -> list[ArticleSums]:
+    """Add gifts up by the placement of the block, the one that brought most first; none where nobody names one."""
+    of_placements = {what: number for what, number in views.items() if what.startswith(PLACEMENT)}
+    found = add_up_articles(month, sums, earlier, {}, views={})
+    for what in of_placements.keys() - {one.article for one in found}:
+        found.append(ArticleSums(what))
+    for one in found:
+        one.views = of_placements.get(one.article)
+        one.article = one.article.removeprefix(PLACEMENT)
+    return found
+
+
 def add_up_articles(
-    month: MonthSums, sums: Iterable[ArticleSum], earlier: Iterable[ArticleSum], begun: Mapping[str | None, int]
+    month: MonthSums,
+    sums: Iterable[ArticleSum],
+    earlier: Iterable[ArticleSum],
+    begun: Mapping[str | None, int],
+    *,
+    views: Mapping[str, int],
 ) -> list[ArticleSums]:
     """Add gifts up by article, the one that brought most first."""
     held: dict[str, ArticleSums] = {}
@@ -129,4 +178,6 @@ def add_up_articles(
     for article, count in begun.items():
         if article is not None:
             held.setdefault(article, ArticleSums(article)).begun += count
+    for article, one in held.items():
+        one.views = views.get(article)
     return sorted(held.values(), key=lambda one: (-one.worth, -one.gifts, -one.begun, one.article))

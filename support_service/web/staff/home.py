@@ -50,7 +50,7 @@ def page() -> str:
     first = read_month(request.args.get("month", ""), today)
     month = month_of(at, at.books, first)
     before = month_of(at, at.books, previous_month(first))
-    articles = add_up_articles(month, at.books.overviews.article_sums(*ends_of(first, at.zone)), (), {})
+    articles = add_up_articles(month, at.books.overviews.article_sums(*ends_of(first, at.zone)), (), {}, views={})
     needs = _needs(at.books)
     return render_template(
         "staff/home.html",

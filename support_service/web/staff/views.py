@@ -10,7 +10,7 @@ from itertools import chain, islice
 
 from flask import Blueprint, Response, g, redirect, render_template, request, url_for
 from flask.blueprints import BlueprintSetupState
-from flask_babel import format_date
+from flask_babel import format_date, format_decimal
 from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -151,6 +151,7 @@ def keep_language(_endpoint: str, values: dict[str, object]) -> None:
 def teach_templates(state: BlueprintSetupState) -> None:
     """Give templates the words and the figures of the ledger."""
     state.app.add_template_filter(exact)
+    state.app.add_template_filter(format_decimal, "decimal")
     state.app.add_template_filter(grouped_here, "grouped")
     state.app.add_template_filter(method_title)
     state.app.add_template_filter(lambda day: format_date(day, "LLLL y").capitalize(), "month_name")
