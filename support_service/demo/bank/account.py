@@ -14,7 +14,10 @@ ON_ITS_WAY, BOOKED, TAKEN_BACK, REFUSED = "p", "r", "t", "n"
 
 @dataclass(eq=False)
 class Payment:
-    """One payment; units are signed, and booked_at says when the bank booked it. day overrides the bank's own day."""
+    """One payment; units are signed, and booked_at says when the bank booked it. day overrides the bank's own day.
+
+    is_passed_over: it is in the balances and in no statement, by a fault of the bank's.
+    """
 
     number: int
     units: int
@@ -27,6 +30,7 @@ class Payment:
     has_reference: bool = True
     booked_at: datetime | None = None
     day: date | None = None
+    is_passed_over: bool = False
 
     @property
     def booking_day(self) -> date:

@@ -59,8 +59,8 @@ class PrivatBankFake:
                 return _error(400, "wrong dates or question")
         if what == "balance":
             return self._told(asked, {"type": "balances", "balances": [_balance(account, first, last)]})
-        rows = [_row(account, one, self.final) for one in account.payments if first <= one.booking_day <= last]
-        return self._page(asked, rows[::-1])
+        told = [one for one in account.payments if first <= one.booking_day <= last and not one.is_passed_over]
+        return self._page(asked, [_row(account, one, self.final) for one in reversed(told)])
 
     def _page(self, asked: BankQuestion, rows: list[Json]) -> BankAnswer:
         limit = asked.query.get("limit", str(PAGE_ROWS))

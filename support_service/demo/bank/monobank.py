@@ -85,7 +85,8 @@ class Corporate:
 
 def _between(account: DemoBankAccount, start: int, end: int) -> list[Payment]:
     """Newest first, by the time when it was made; what was taken back is not told of."""
-    told = (one for one in account.payments if start <= _unix(one.made_at) <= end and one.standing != TAKEN_BACK)
+    asked = (one for one in account.payments if start <= _unix(one.made_at) <= end)
+    told = (one for one in asked if one.standing != TAKEN_BACK and not one.is_passed_over)
     return sorted(told, key=lambda one: (_unix(one.made_at), one.number), reverse=True)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeAlias
 
-from support_service.giving import Clock, Cursor, Report, SourceWarning, WarningKind
+from support_service.giving import Clock, Cursor, HeldBalance, Report, SourceWarning, WarningKind
 from support_service.rails.asides import Asides
 from support_service.rails.bank.booking import LineCounts, drop_pending, import_lines
 from support_service.rails.bank.calls import counter
@@ -108,6 +108,7 @@ class BankSource(Source):
         self.asides = Asides(self.name, booking.clock)
         self._api, self._booking = api, booking
         self._booked = 0
+        self._balances: tuple[HeldBalance, ...] = ()
 
     def reports(self, after: Cursor | None) -> Iterator[Report]:
         """Book what is new, then let the cursor follow; raise SourceDown, SourceRefused or SourceLied."""
@@ -122,8 +123,14 @@ class BankSource(Source):
             settle([self.account], at.ledger.lines)
             step += 1
             memo = json.dumps(dict(read.marks), sort_keys=True)
+            self._balances = read.balances
             yield Report(self.name, str(step), cursor=Cursor(step, None, None, at.clock(), memo))
         self._notice, self._late = self._api.notice, self._late_payouts()
+
+    def balances(self, after: Cursor) -> tuple[HeldBalance, ...]:
+        """Tell what the bank said with the last look that the account held, once its lines are booked."""
+        del after
+        return self._balances
 
     def warnings(self) -> tuple[SourceWarning, ...]:
         """Say what the bank itself wants people to know."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -246,3 +247,63 @@ def test_the_cursor_tells_how_far_an_account_was_read_and_a_quiet_bank_stores_no
     assert (second.step, second.checked_at) == (first.step + 1, house.clock.now)
     assert json.loads(second.memo)["again"] == "2026-09-08"
     assert house.ledger.head() == head
+
+
+MONTH = datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 10, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("privatbank", IBAN), ("monobank", IBAN), ("monobank", "jar:abc"), ("monobank", CARD)]
+)
+def test_balances_that_a_bank_tells_are_held_against_the_books(
+    tmp_path: Path, database_url: str, kind: str, name: str
+) -> None:
+    with bank_house(tmp_path, database_url, {"one": (kind, name)}) as house:
+        (account,) = house.fakes.accounts
+        account.opening_units = 1_000_000
+        sources = house.sources()
+        for day in range(8):
+            account.pay(10_000 + day)
+            account.pay(-700)
+            if day == 3:
+                reserved = account.pay(5_000, standing=ON_ITS_WAY)
+            if day == 5:
+                account.book(reserved)
+            house.look(sources)
+            house.clock.advance(days=1)
+        places = house.ledger.months.three_way(*MONTH).places
+        if name == CARD:
+            assert places == (), "a card's balance holds what was reserved and let go"
+            return
+        (place,) = places
+        assert len(place.spans) >= 4
+        assert place.differing == ()
+        assert place.told_units == place.booked_units > 0
+        assert house.ledger.verify() == []
+
+
+@pytest.mark.parametrize("kind", ["privatbank", "monobank"])
+def test_a_line_that_a_bank_did_not_tell_is_a_difference_of_its_days(
+    tmp_path: Path, database_url: str, kind: str
+) -> None:
+    with bank_house(tmp_path, database_url, {"one": (kind, IBAN)}) as house:
+        (account,) = house.fakes.accounts
+        sources = house.sources()
+        for day in range(9):
+            account.pay(10_000)
+            if day == 4:
+                account.pay(77, is_passed_over=True)
+            account.pay(1_000)
+            house.look(sources)
+            house.clock.advance(days=1)
+        (difference,) = house.ledger.months.three_way(*MONTH).differences
+        assert difference.units == 77
+
+
+def test_a_bank_that_tells_no_balance_is_heard_all_the_same(privat: BankHouse) -> None:
+    (account,) = privat.fakes.accounts
+    account.pay(10_000)
+    privat.fakes.faults.order(BankTrouble.BROKEN, times=9, path="/balance")
+    assert [one.is_good for one in privat.look()] == [True]
+    assert privat.units() == [10_000]
+    assert privat.ledger.months.three_way(*MONTH).places == ()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol, TypeAlias
 
+from support_service.giving import HeldBalance
 from support_service.money import Asset
 from support_service.rails.bank.line import Line
 
@@ -25,12 +26,14 @@ class Read:
 
     whole_from: all that was asked for is told with this; from that day on the reads of this turn named every
     line that stands. None: there is more, and marks are those of before.
+    balances: what the account held on evenings, all lines up to which are told with this.
     """
 
     lines: tuple[Line, ...]
     marks: Marks
     bad_rows: Mapping[str, str] = field(default_factory=dict)
     whole_from: date | None = None
+    balances: tuple[HeldBalance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

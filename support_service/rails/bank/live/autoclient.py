@@ -4,11 +4,14 @@ Documented at acp.privatbank.ua and never tried against the live service. Its da
 which day it works on, so our clock decides nothing.
 """
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from support_service.giving import HeldBalance
+from support_service.rails.bank.balances import held_on
 from support_service.rails.bank.line import Line
 from support_service.rails.bank.live import DAYS_READ_AGAIN, DaysBalance, Marks, Read, row_key
 from support_service.rails.bank.live.place import BankPlace, Manners
@@ -64,7 +67,7 @@ class Autoclient:
             yield from self._read("/final", marks)
         yield from self._read("/interim", marks)
         now = {"final": days.final.isoformat(), "again": days.today.isoformat()}
-        yield Read((), now, whole_from=min(first, days.before))
+        yield Read((), now, whole_from=min(first, days.before), balances=tuple(self._evenings(days, last)))
 
     def greet(self) -> str:
         """Ask for the days, and for one row of the account."""
@@ -91,6 +94,26 @@ class Autoclient:
         except BadField as error:
             raise SourceDown(f"{self._place.host}: a balance cannot be read: {error.name}: {error}") from error
         return DaysBalance(asset, first, days.final, change)
+
+    def _evenings(self, days: Days, last: date | None) -> Iterator[HeldBalance]:
+        """Ask once for the evening of each last final day, and at first for that before all that was read.
+
+        Lines do not wait for it: what the bank does not tell just now is left out.
+        """
+        if last is not None and days.final <= last:
+            return
+        with contextlib.suppress(SourceDown, BadField):
+            closed = self._balance_of(days.final)
+            first = days.today - timedelta(DAYS_READ_AGAIN)
+            opened = self._balance_of(first) if last is None and first <= days.final else None
+            if opened is not None:
+                yield self._evening(opened, "balanceIn", first - timedelta(1))
+            if closed is not None:
+                yield self._evening(closed, "balanceOut", days.final)
+
+    def _evening(self, told: dict[str, Json], name: str, day: date) -> HeldBalance:
+        asset = read_asset(text_of(told, "currency"))
+        return held_on(self._account, asset, read_units(text_of(told, name), asset), day)
 
     def _balance_of(self, day: date) -> dict[str, Json] | None:
         answer = self._ask("/balance", {"startDate": _written(day), "endDate": _written(day)})

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Protocol
 
-from support_service.giving import Clock
+from support_service.giving import Clock, HeldBalance
 from support_service.money import Asset, Money
+from support_service.rails.bank.balances import held_on
 from support_service.rails.bank.line import Line, LineStanding
 from support_service.rails.bank.live import DAYS_READ_AGAIN, DaysBalance, Marks, Read, row_key
 from support_service.rails.bank.live.place import BankPlace, Manners
@@ -132,14 +133,20 @@ class Monobank:
         if "until" in marks:
             since = int(marks["until"]) - self._rows.overlap_seconds
             start = since if marks.get("again") == today else min(start, since)
-        whole_from = kyiv_clock(start)[0] + timedelta(1)
+        whole_from, is_first = kyiv_clock(start)[0] + timedelta(1), "until" not in marks
         while True:
             end = min(start + SPAN_SECONDS_MAX, now)
-            yield from self._window(account, start, end, marks)
+            lines: list[Line] = []
+            for read in self._window(account, start, end, marks):
+                yield read
+                lines += read.lines
             if end >= now:
                 break
             start = end
-        yield Read((), {"until": str(now), "again": today}, whole_from=whole_from)
+        told = tuple(_evenings(lines, whole_from, kyiv_clock(now)[0])) if marks.get("again") != today else ()
+        # What came before the first look is in no book of ours.
+        balances = told if is_first else told[1:]
+        yield Read((), {"until": str(now), "again": today}, whole_from=whole_from, balances=balances)
 
     def greet(self) -> str:
         """Ask for the account; where the API has no such question, for its last minute."""
@@ -233,6 +240,24 @@ def _is_it(one: Mapping[str, Json], account: str) -> bool:
 def _once(lines: Sequence[Line]) -> list[Line]:
     """Leave out rows that came again on the next page; the newest stands first."""
     return list({line.reference: line for line in lines}.values())
+
+
+def _evenings(lines: Sequence[Line], whole_from: date, today: date) -> Iterator[HeldBalance]:
+    """Tell the evening before whole days, and yesterday's, from the balances that rows carry; the newest row is first.
+
+    A card's balance holds what was reserved and let go since, of which no row is left: of cards nothing is told, nor
+    while something is reserved.
+    """
+    rows = _once(lines)
+    past = [line for line in rows if line.day and whole_from <= line.day < today]
+    if not past or past[0].account.startswith("card:") or any(one.standing is LineStanding.PENDING for one in rows):
+        return
+    newest, oldest = past[0], past[-1]
+    if newest.balance_after_units is None or oldest.balance_after_units is None:
+        return
+    asset = newest.money.asset
+    yield held_on(newest.account, asset, oldest.balance_after_units - oldest.money.units, whole_from - timedelta(1))
+    yield held_on(newest.account, asset, newest.balance_after_units, today - timedelta(1))
 
 
 def _change(lines: Sequence[Line], asset: Asset, first: date, last: date) -> DaysBalance | None:
