@@ -19,7 +19,7 @@ from support_service.ledger.errors import LedgerDown, LedgerError, LedgerOutdate
 
 # The last revision in migrations/versions; a test holds it there. Named here because asking Alembic
 # would load it into every web worker.
-SCHEMA_REVISION = "0022"
+SCHEMA_REVISION = "0023"
 
 # How long a writer waits for another one before it gives up. An accept takes milliseconds.
 WAIT_SECONDS_MAX = 10

@@ -1,4 +1,4 @@
-"""What a person signs in with besides a password: codes of an app, recovery codes for a lost one, passkeys.
+"""What a person signs in with besides a password: codes of an app, recovery codes, passkeys, an account elsewhere.
 
 The key of an app's codes stands here as the caller sealed it, a recovery code as its digest.
 """
@@ -14,6 +14,7 @@ from support_service.ledger.accounts import PeopleError, account_of
 from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.invites import note_action
+from support_service.ledger.issuer_accounts import bound_since, unbind
 from support_service.ledger.sessions import end_sessions
 from support_service.ledger.staff_tables import staff_code_key, staff_passkey, staff_recovery_code, staff_spent
 from support_service.ledger.tables import staff_session
@@ -152,6 +153,24 @@ class Factors:
             _end_codes(tx, email)
             note_action(tx, email, "no_codes", email, now=self._clock())
 
+    def bound_since(self, email: str, issuer: str) -> datetime | None:
+        """Tell since when a person has an account at a provider; None where they have none."""
+        with self._database.read() as tx:
+            return bound_since(tx, email, issuer)
+
+    def unbind(self, email: str) -> bool:
+        """Take one's account at the provider away from oneself; False where there is none."""
+        with self._database.write() as tx:
+            is_gone = unbind(tx, email)
+            if is_gone:
+                note_action(tx, email, "unbound", email, now=self._clock())
+        return is_gone
+
+    def spend(self, digest: str, until: datetime) -> bool:
+        """Use up what serves once, by its digest; False where it was used before. It is remembered until then."""
+        with self._database.write() as tx:
+            return spend_once(tx, digest, until, self._clock())
+
     def reset(self, email: str, *, by: str) -> None:
         """Take everything but the password away from a person who lost it, and end their sessions."""
         with self._database.write() as tx:
@@ -161,6 +180,7 @@ class Factors:
             address = held.person.email
             _end_codes(tx, address)
             tx.execute(delete(staff_passkey).where(staff_passkey.c.email == address))
+            unbind(tx, address)
             end_sessions(tx, staff_session.c.email == address, to_micros(self._clock()))
             note_action(tx, by, "factors", address, now=self._clock())
 
@@ -210,10 +230,17 @@ def _as_passkey(row: RowMapping) -> Passkey:
 
 def spend_passkey(tx: Connection, use: PasskeyUse, now: datetime) -> bool:
     """Use a challenge up, and count on what the key signed; a copy of a key shows by a count that was there before."""
-    tx.execute(delete(staff_spent).where(staff_spent.c.kept_until <= to_micros(now)))
-    if tx.execute(select(staff_spent.c.digest).where(staff_spent.c.digest == use.challenge)).first() is not None:
+    if not spend_once(tx, use.challenge, use.until, now):
         return False
-    tx.execute(insert(staff_spent).values(digest=use.challenge, kept_until=to_micros(use.until)))
     mine = (staff_passkey.c.credential == use.key.credential) & (staff_passkey.c.email == use.key.email)
     counted = update(staff_passkey).where(mine, staff_passkey.c.signs == use.key.signs)
     return tx.execute(counted.values(signs=use.signs, used_at=to_micros(now))).rowcount == 1
+
+
+def spend_once(tx: Connection, digest: str, until: datetime, now: datetime) -> bool:
+    """Use up what serves once; False where it was used before. What nobody can bring any more is forgotten."""
+    tx.execute(delete(staff_spent).where(staff_spent.c.kept_until <= to_micros(now)))
+    if tx.execute(select(staff_spent.c.digest).where(staff_spent.c.digest == digest)).first() is not None:
+        return False
+    tx.execute(insert(staff_spent).values(digest=digest, kept_until=to_micros(until)))
+    return True

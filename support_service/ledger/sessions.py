@@ -14,13 +14,15 @@ SESSION_IDLE = timedelta(minutes=30)
 SESSION_LENGTH = timedelta(hours=12)
 # A page view writes only where the mark is older than this: reading must not queue behind booking.
 SESSION_MARK = timedelta(minutes=1)
+# Empty stands for when the session began.
+NEVER_PROVED = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
     """A person who is logged in; `digest` names the session, and tells nobody how to take it over.
 
-    proved_at is when a password, a code or a passkey was last given in it.
+    proved_at is when a password, a code or a passkey was last given in it; 1970 where none was.
     """
 
     person: Person
@@ -37,15 +39,18 @@ class SignedIn:
     account: str
 
 
-def open_session(tx: Connection, held: StaffAccount, token: str, now: datetime) -> bool:
-    """Open a session if the account is still what was checked; the sessions long over go."""
+def open_session(tx: Connection, held: StaffAccount, token: str, now: datetime, *, is_proved: bool = True) -> bool:
+    """Open a session if the account is still what was checked; the sessions long over go.
+
+    is_proved: its person gave a password, a code or a passkey just now.
+    """
     same = (staff.c.email == held.person.email) & (staff.c.password_hash == held.hash) & staff.c.disabled_at.is_(None)
     if tx.execute(mark_seen(held.person.email, now).where(same)).rowcount != 1:
         return False
     tx.execute(delete(staff_session).where(staff_session.c.created_at <= to_micros(now - SESSION_LENGTH)))
     at = to_micros(now)
     row = {"token_digest": digest_of(token), "email": held.person.email, "created_at": at, "seen_at": at}
-    tx.execute(insert(staff_session).values(**row, proved_at=at))
+    tx.execute(insert(staff_session).values(**row, proved_at=at if is_proved else NEVER_PROVED))
     return True
 
 

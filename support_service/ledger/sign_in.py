@@ -1,4 +1,4 @@
-"""How staff come in and prove who they are: passwords, codes, passkeys, and the sessions that follow.
+"""How staff come in and prove who they are: passwords, codes, passkeys, a provider, and the sessions that follow.
 
 A session's token is known to the browser alone; the database holds its SHA-256.
 """
@@ -14,6 +14,7 @@ from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.factors import CodeGiven, PasskeyUse, has_codes, spend_code, spend_passkey
 from support_service.ledger.invites import digest_of, new_token, note_action
+from support_service.ledger.issuer_accounts import IssuerAccount, person_of
 from support_service.ledger.login_limits import ATTEMPTS_WINDOW, Knock, buckets_of, is_too_often
 from support_service.ledger.password_hashes import HASH_OF_NOBODY, Hashing, TooBusy
 from support_service.ledger.rate_limits import KEPT, attempts_since, note_attempt
@@ -119,6 +120,19 @@ class SignIn:
                 raise LoginRefused
             return SignedIn(self._enter(tx, held, old_token), held.digest)
 
+    def enter_by_issuer(self, account: IssuerAccount, *, old_token: str = "") -> SignedIn:
+        """Open a session for whom the newsroom's provider vouches; raises LoginRefused.
+
+        No code of ours is asked for: a second factor is the provider's to ask, where the newsroom demands it of
+        everybody at once. But the provider's word may be hours old, at a desk that was left. So it is no proof: money
+        going back, data leaving and people being changed ask for a password, a code or a passkey all the same.
+        """
+        with self._database.write() as tx:
+            held = person_of(tx, account, self._clock())
+            if held is None:
+                raise LoginRefused
+            return SignedIn(self._enter(tx, held, old_token, is_proved=False), held.digest)
+
     def prove_by_passkey(self, session: Session, use: PasskeyUse) -> None:
         """The same as `prove`, by a passkey of this very person."""
         is_mine = staff_session.c.token_digest == session.digest
@@ -174,10 +188,10 @@ class SignIn:
         minute = note_attempt(tx, buckets_of(knock.for_codes, known), now, kept=ATTEMPTS_WINDOW)
         return (*minute, *note_attempt(tx, [day] if is_guess else [], now))
 
-    def _enter(self, tx: Connection, account: StaffAccount, old_token: str) -> str:
+    def _enter(self, tx: Connection, account: StaffAccount, old_token: str, *, is_proved: bool = True) -> str:
         """Open a session and end the one that the browser brought along; raises LoginRefused."""
         token = new_token()
-        if not open_session(tx, account, token, self._clock()):
+        if not open_session(tx, account, token, self._clock(), is_proved=is_proved):
             raise LoginRefused
         end_sessions(tx, staff_session.c.token_digest == digest_of(old_token), self._now())
         return token

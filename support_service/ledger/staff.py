@@ -28,6 +28,7 @@ from support_service.ledger.invites import (
     read_invite,
     use_invite,
 )
+from support_service.ledger.issuer_accounts import unbind
 from support_service.ledger.new_passwords import make_link, use_link, whose_link
 from support_service.ledger.password_hashes import PASSWORD_CHARS_MAX, TooBusy, prepared
 from support_service.ledger.sessions import SESSION_MARK, Session, SignedIn, end_sessions
@@ -104,6 +105,8 @@ class People(SignIn):
             if held.person.disabled_at is None:
                 tx.execute(update(staff).where(staff.c.email == address).values(disabled_at=now))
             end_sessions(tx, staff_session.c.email == address, now)
+            # Who comes back under this address may be somebody else.
+            unbind(tx, address)
             closed = account_of(tx, address)
         assert closed is not None
         return closed.person
@@ -160,6 +163,7 @@ class People(SignIn):
             tx.execute(update(staff).where(staff.c.email == person.email).values(disabled_at=self._now()))
             end_sessions(tx, staff_session.c.email == person.email, self._now())
             end_invites(tx, person.email, self._clock())
+            unbind(tx, person.email)
             note_action(tx, by, "disable", person.email, now=self._clock())
 
     def change_password(self, session: Session, old: str, new: str, *, publisher: Iterable[str] = ()) -> None:

@@ -60,3 +60,13 @@ staff_new_password = Table(
     Column("expires_at", _Whole, nullable=False),
     Column("used_at", _Whole),
 )
+
+staff_issuer_account = Table(
+    "staff_issuer_account",
+    metadata,
+    Column("account_digest", Text, primary_key=True),
+    Column("issuer", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("bound_at", _Whole, nullable=False),
+    Column("used_at", _Whole, nullable=False),
+)
