@@ -15,6 +15,7 @@ from support_service.ledger.errors import LedgerError
 from support_service.manifest.minisign import BadKey, read_public_key
 from support_service.manifest.proof import Trust
 from support_service.notifications.settings import Notifications, ParsedSettings, read_notifications
+from support_service.oidc.provider import Provider, read_provider
 from support_service.rails import RAILS
 from support_service.rails.books import Books, IntentFinder
 from support_service.rails.options import Mistake, Options, Surroundings
@@ -32,7 +33,7 @@ class Assembly:
     """Checked settings and the payment methods built from them, in the order of the file.
 
     rails is the table of rails that they were built with; own is what each made of its own tables, by its name.
-    told is who is told of what happens, and how.
+    told is who is told of what happens, and how; provider says who staff are, beside their passwords.
     """
 
     settings: Settings
@@ -42,6 +43,7 @@ class Assembly:
     own: Mapping[str, object] = field(default_factory=dict)
     trust: Trust | None = None
     told: Notifications = Notifications()  # noqa: RUF009 - frozen
+    provider: Provider | None = None
 
     @property
     def shown(self) -> tuple[PaymentMethod, ...]:
@@ -82,9 +84,10 @@ def assemble(file: Path, rails: Mapping[str, Rail] = RAILS) -> Assembly:
     own = _read_own(settings, tuple(methods), rails, mistakes)
     trust = _trust(settings, mistakes)
     told = _told(settings, mistakes)
+    provider = read_provider(settings.oidc, settings.publisher.base, settings.file.absolute().parent, mistakes)
     if mistakes:
         raise SettingsError(file, mistakes)
-    return Assembly(settings, tuple(methods), value, rails, own, trust, told)
+    return Assembly(settings, tuple(methods), value, rails, own, trust, told, provider)
 
 
 def build_sources(assembly: Assembly, books: Books, *, clock: Clock) -> list[Source]:

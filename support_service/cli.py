@@ -129,7 +129,8 @@ def watch(call: CommandCall, *, once: bool) -> int:
 @click.pass_obj
 def check(call: CommandCall, *, online: bool, deploy: bool) -> int:
     """Check every setting, address and QR code; print one line per method."""
-    for line in (*checks.method_lines(call.assembly), *checks.channel_lines(call.assembly)):
+    told = (checks.method_lines, checks.channel_lines, checks.sign_in_lines)
+    for line in (line for lines in told for line in lines(call.assembly)):
         click.echo(line)
     for line in checks.warning_lines(call.assembly):
         click.echo(line, err=True)

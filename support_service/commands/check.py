@@ -10,6 +10,7 @@ from support_service.giving import PaymentMethod, Phrase, utc_now
 from support_service.ledger.address import read_database_url
 from support_service.manifest.proof import prove
 from support_service.notifications.way import ChannelError
+from support_service.oidc.provider import IssuerDown, IssuerLied
 from support_service.rails.options import Mistake
 from support_service.rails.text_file import Unreadable, read_text_file
 from support_service.settings import Settings
@@ -32,6 +33,15 @@ def channel_lines(assembly: Assembly) -> list[str]:
         letters = ", ".join(sorted(assembly.told.letters)) or "nothing but lost links"
         lines.append(f"mail\tletters to readers\t{letters}")
     return lines
+
+
+def sign_in_lines(assembly: Assembly) -> list[str]:
+    """Write one line for the provider of staff, where there is one: what it must be told of us."""
+    provider = assembly.provider
+    if provider is None:
+        return []
+    domains = ", ".join(sorted(provider.domains)) or "any domain"
+    return [f"oidc\tsign-in of staff\t{provider.issuer}\t{domains}\tcomes back to {provider.redirect_uri}"]
 
 
 def warning_lines(assembly: Assembly) -> list[str]:
@@ -90,7 +100,7 @@ def ask_nodes(assembly: Assembly) -> list[str | Mistake]:
     """Ask every node which chain it is on, every processor and bank whether the key works, all sources of rates."""
     rails = assembly.rails.values()
     found = [told for rail in rails for told in rail.ask_online(assembly.given(rail.name))]
-    found += [*_callers(assembly), *_mailbox(assembly)]
+    found += [*_callers(assembly), *_mailbox(assembly), *_provider(assembly)]
     if assembly.value is not None:
         # Late: what asks for rates loads more than `check` alone needs.
         ask_rates = import_module("support_service.rates.online").ask_rates
@@ -109,6 +119,21 @@ def _mailbox(assembly: Assembly) -> Iterator[str | Mistake]:
         yield Mistake("mail", str(error))
     else:
         yield f"mail: {mailbox.host}:{mailbox.port} takes letters from {mailbox.sender}"
+
+
+def _provider(assembly: Assembly) -> Iterator[str | Mistake]:
+    """Ask the provider of staff who it says it is, and for its keys; the client secret shows at a sign-in alone."""
+    provider = assembly.provider
+    if provider is None:
+        return
+    # Late: it brings a library of its own.
+    issuer = import_module("support_service.oidc.issuer").Issuer(provider)
+    try:
+        issuer.look(utc_now())
+    except (IssuerDown, IssuerLied) as error:
+        yield Mistake("oidc.issuer", f"{error}; look at the address and the network, and ask again")
+    else:
+        yield f"oidc: {provider.issuer} is who it says; whether it knows us shows when somebody signs in"
 
 
 def _callers(assembly: Assembly) -> Iterator[str]:

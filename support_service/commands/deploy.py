@@ -64,6 +64,8 @@ def _processor_mistakes(settings: Settings) -> Iterator[Mistake]:
         api = getattr(table, "api_base", "")
         if api and not str(api).startswith("https://"):
             yield Mistake(f"{name}.api_base", "is not https: it is a stand-in; leave the setting out")
+    if settings.oidc is not None and not settings.oidc.issuer.startswith("https://"):
+        yield Mistake("oidc.issuer", "is not https: it is a stand-in; name your provider")
 
 
 def _secret_mistakes(settings: Settings) -> Iterator[Mistake]:

@@ -28,6 +28,7 @@ from support_service.settings.schema import (
     MailTable,
     ManifestTable,
     MethodEntry,
+    OidcTable,
     Privacy,
     Publisher,
     ValueTable,
@@ -75,6 +76,7 @@ class _SettingsFile(BaseSettings):
     notify: tuple[dict[str, Any], ...] = ()
     heartbeat: HeartbeatTable | None = None
     privacy: Privacy = Privacy()
+    oidc: OidcTable | None = None
 
     @classmethod
     def settings_customise_sources(
@@ -104,6 +106,7 @@ class Settings:
     notify: tuple[Mapping[str, object], ...] = ()
     heartbeat: HeartbeatTable | None = None
     privacy: Privacy = field(default_factory=Privacy)
+    oidc: OidcTable | None = None
     is_demo: bool = False
     # Files that hold secrets, each by the setting that names it.
     secret_files: tuple[tuple[str, Path], ...] = ()
@@ -174,6 +177,7 @@ def read_settings(file: Path, rails: Collection[Rail]) -> tuple[Settings | None,
         notify=parsed.notify,
         heartbeat=parsed.heartbeat,
         privacy=parsed.privacy,
+        oidc=parsed.oidc,
         is_demo=is_demo_process(),
         secret_files=shape.secret_files(parsed, named, base),
     )
@@ -292,6 +296,7 @@ class _Shape:
         """List all files with secrets, each by the setting that names it."""
         found: list[tuple[str, object | None]] = [*named, ("web.secret_file", parsed.web.secret_file)]
         found.append(("mail.password_file", parsed.mail.password_file if parsed.mail else None))
+        found.append(("oidc.client_secret_file", parsed.oidc.client_secret_file if parsed.oidc else None))
         found.append(("heartbeat.url_file", parsed.heartbeat.url_file if parsed.heartbeat else None))
         found += [
             (f"notify.{table.get('key') or table.get('channel')}.{key}", table.get(key))

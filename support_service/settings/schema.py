@@ -29,7 +29,7 @@ from support_service.settings.accent import read_accent
 
 LANGUAGES = ("uk", "en")
 # Tables with settings that have no default.
-_WHOLE = frozenset({"heartbeat", "mail", "manifest"})
+_WHOLE = frozenset({"heartbeat", "mail", "manifest", "oidc"})
 # Files among the time zones that name no zone: one is whatever the machine is set to, one stands for none.
 NO_PLACES = {"localtime", "Factory"}
 
@@ -38,9 +38,12 @@ LETTERS = ("receipt", "plan", "year")
 USUAL_LETTERS = ("receipt", "plan")
 
 NAME_CHARS_MAX, APPEAL_CHARS_MAX = 200, 400
+# It stands on a button.
+PROVIDER_CHARS_MAX = 40
 
 _ONE_LINE = "must be one line of text, without control characters"
 _EMAIL = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", re.ASCII)
+_CLIENT_ID = re.compile(r"[!-~]{1,255}", re.ASCII)
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", re.ASCII)
 # A header's name is a token (RFC 9110, 5.6.2). Without "_": a server makes of it what it makes of "-", so that
 # a reader could send the same header under another spelling.
@@ -234,6 +237,44 @@ class HeartbeatTable(Table):
     url_file: Path
 
 
+class OidcTable(Table):
+    """[oidc]: the newsroom's own provider, by which staff may sign in (OpenID Connect); without it there is none."""
+
+    issuer: str
+    client_id: str
+    client_secret_file: Path
+    domains: tuple[Host, ...] = ()
+    name: str = Field(default="", max_length=PROVIDER_CHARS_MAX)
+
+    @field_validator("issuer")
+    @classmethod
+    def _is_issuer(cls, issuer: str) -> str:
+        # Kept as it is: what the provider calls itself is compared sign by sign (OpenID Connect Discovery, 4.3).
+        origin, rest = split_origin(issuer)
+        if "?" in rest or "#" in rest:
+            raise ValueError("must end after its path: without ? and #")
+        if origin.scheme != "https" and not origin.host.is_loopback:
+            raise ValueError("must be https: it says who may come in")
+        return issuer
+
+    @field_validator("client_id")
+    @classmethod
+    def _is_client_id(cls, client_id: str) -> str:
+        if not _CLIENT_ID.fullmatch(client_id):
+            raise ValueError("must be the client ID as the provider shows it, without spaces")
+        return client_id
+
+    @field_validator("domains", mode="before")
+    @classmethod
+    def _read_domains(cls, domains: object) -> object:
+        return _each_read(domains, _read_domain)
+
+    @field_validator("name")
+    @classmethod
+    def _is_one_line_or_none(cls, name: str) -> str:
+        return _one_line(name.strip())
+
+
 class Privacy(Table):
     """[privacy]: how long is kept what says who gave (else as long as the ledger), and whether views are counted."""
 
@@ -310,6 +351,14 @@ def _read_site(text: str) -> Origin:
     if not site.is_sayable_in_policy:
         raise BadAddress("has an IPv6 address, which no browser reads in the list of who may frame a page")
     return site
+
+
+def _read_domain(text: str) -> Host:
+    """Read the domain of a newsroom's accounts, such as example.com."""
+    host = read_host(text)
+    if host.port is not None:
+        raise BadAddress("must be a domain alone, without a port")
+    return host
 
 
 def method_entries(tables: tuple[dict[str, Any], ...], mistakes: list[Mistake]) -> tuple[MethodEntry, ...]:

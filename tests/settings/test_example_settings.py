@@ -19,6 +19,7 @@ from support_service.settings.schema import (
     HeartbeatTable,
     MailTable,
     ManifestTable,
+    OidcTable,
     Privacy,
     Publisher,
     ValueTable,
@@ -72,6 +73,7 @@ def test_with_everything_switched_on_it_is_right(tmp_path: Path) -> None:
         ("mono_token", "an-example-of-a-token"),
         ("privat_token", "token"),
         ("mail_password", "password"),
+        ("oidc_secret", "a-client-secret"),
         ("notify_url", "https://example.org/hook"),
         ("notify_heartbeat", "https://example.org/ping"),
         ("notify_secret", "a secret of more than sixteen bytes"),
@@ -90,6 +92,7 @@ def test_every_section_names_every_setting() -> None:
     assert set(TABLES["heartbeat"]) == set(HeartbeatTable.model_fields)
     assert set().union(*TABLES["notify"]) == {"channel", "key", "url_file", "secret_file", "to", *OF_EVERY_CHANNEL}
     assert set(TABLES["value"]) == set(ValueTable.model_fields)
+    assert set(TABLES["oidc"]) == set(OidcTable.model_fields)
     assert set(TABLES["privacy"]) == set(Privacy.model_fields)
     assert set(TABLES["value"]["feeds"][0]) == set(FeedTable.model_fields)
     assert set(TABLES["stripe"]) == set(StripeTable.model_fields)
