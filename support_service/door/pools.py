@@ -24,13 +24,15 @@ class PoolKind(StrEnum):
     PAYMENTS = "payments"
     WEBHOOKS = "webhooks"
     LOGINS = "logins"
+    PROVIDERS = "providers"
     STAFF = "staff"
     EXPORTS = "exports"
     MACHINES = "machines"
     VIEWS = "views"
 
 
-# Threads of each kind. Payments: four may wait for the processor and others still learn that they cannot.
+# Threads of each kind. Payments: four may wait for the processor and others still learn that they cannot. Providers:
+# who waits for one holds up nobody's password.
 THREADS = {
     PoolKind.SHELF: 2,
     PoolKind.CHOICES: 1,
@@ -39,6 +41,7 @@ THREADS = {
     PoolKind.PAYMENTS: 6,
     PoolKind.WEBHOOKS: 3,
     PoolKind.LOGINS: 3,
+    PoolKind.PROVIDERS: 2,
     PoolKind.STAFF: 4,
     PoolKind.EXPORTS: 2,
     PoolKind.MACHINES: 2,
@@ -90,15 +93,21 @@ def kind_of(method: str, path: str) -> PoolKind:
     if path.startswith("/webhooks/"):
         return PoolKind.WEBHOOKS
     if path == "/staff" or path.startswith("/staff/"):
-        if path.startswith("/staff/login"):
-            return PoolKind.LOGINS
-        return PoolKind.EXPORTS if path.startswith(("/staff/export", "/staff/imports")) else PoolKind.STAFF
+        return _kind_of_staff(path)
     if _is_answer(method, path):
         return PoolKind.ANSWERS
     if path.startswith("/month/"):
         return PoolKind.MACHINES
     is_asked = method in {"GET", "HEAD", "OPTIONS"}
     return _OF_PATHS.get(path, PoolKind.PAGES if is_asked else PoolKind.PAYMENTS)
+
+
+def _kind_of_staff(path: str) -> PoolKind:
+    if path.startswith("/staff/login/oidc"):
+        return PoolKind.PROVIDERS
+    if path.startswith("/staff/login"):
+        return PoolKind.LOGINS
+    return PoolKind.EXPORTS if path.startswith(("/staff/export", "/staff/imports")) else PoolKind.STAFF
 
 
 def _is_answer(method: str, path: str) -> bool:

@@ -19,7 +19,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from functools import lru_cache, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, ParamSpec, TypeAlias, TypeVar, cast
 
 from Crypto.Cipher import AES
 from flask import Response, abort, g, request
@@ -47,6 +47,7 @@ LOGIN_COOKIE = "support_staff_login"
 # Letters, digits and single slashes below /staff: nothing that a browser may read as another site.
 _STAFF_PATH = re.compile(r"/staff(?:/[a-z0-9]+)*/?", re.ASCII)
 
+SameSite: TypeAlias = Literal["Strict", "Lax"]
 P = ParamSpec("P")
 Answer = TypeVar("Answer", bound=str | BaseResponse | tuple[str, int])
 
@@ -152,16 +153,21 @@ def cookie_name(name: str) -> str:
     return f"__Host-{name}" if is_https() else name
 
 
-def set_cookie(response: BaseResponse, name: str, value: str, *, lasts: timedelta | None = None) -> None:
-    """Set a cookie for this browser session, or for longer, out of reach of scripts and other sites."""
+def set_cookie(
+    response: BaseResponse, name: str, value: str, *, lasts: timedelta | None = None, same_site: SameSite = "Strict"
+) -> None:
+    """Set a cookie for this browser session, or for longer, out of reach of scripts and other sites.
+
+    Lax is for what must be there when somebody comes back by a link from elsewhere.
+    """
     response.set_cookie(
-        cookie_name(name), value, max_age=lasts, path="/", secure=is_https(), httponly=True, samesite="Strict"
+        cookie_name(name), value, max_age=lasts, path="/", secure=is_https(), httponly=True, samesite=same_site
     )
 
 
-def drop_cookie(response: BaseResponse, name: str) -> None:
+def drop_cookie(response: BaseResponse, name: str, *, same_site: SameSite = "Strict") -> None:
     """Take a cookie away; the attributes must be those it was set with."""
-    response.delete_cookie(cookie_name(name), path="/", secure=is_https(), httponly=True, samesite="Strict")
+    response.delete_cookie(cookie_name(name), path="/", secure=is_https(), httponly=True, samesite=same_site)
 
 
 def token_in_cookie() -> str:

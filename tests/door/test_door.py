@@ -73,6 +73,8 @@ def test_what_fills_one_kind_is_refused_there_and_nowhere_else() -> None:
         ("POST", "/card", PoolKind.PAYMENTS),
         ("POST", "/webhooks/stripe", PoolKind.WEBHOOKS),
         ("POST", "/staff/login", PoolKind.LOGINS),
+        ("GET", "/staff/login/oidc", PoolKind.PROVIDERS),
+        ("GET", "/staff/login/oidc/back", PoolKind.PROVIDERS),
         ("GET", "/staff/", PoolKind.STAFF),
         ("GET", "/staffer", PoolKind.PAGES),
         ("GET", "/staff/exports/donations.csv", PoolKind.EXPORTS),

@@ -34,6 +34,8 @@ ACTION_WORDS = {
     "no_codes": Phrase("turned off codes for"),
     "passkey": Phrase("added a passkey for"),
     "no_passkey": Phrase("removed a passkey of"),
+    "bound": Phrase("bound the provider’s account to"),
+    "unbound": Phrase("unbound the provider’s account from"),
     "factors": Phrase("took codes and passkeys away from"),
     "forgot": Phrase("sent a link to a new password to"),
     "end_sessions": Phrase("ended the other sessions of"),
@@ -45,6 +47,7 @@ TOLD = {
     "refused": Phrase("Nothing was changed: the person is not known, or it is yourself."),
     "password": Phrase("Your password is changed, and your other sessions have ended."),
     "sessions": Phrase("Your other sessions have ended."),
+    "unbound": Phrase("That account is not bound to you any more. The next one that signs in with your e-mail is."),
 }
 NOT_INVITED = Phrase("Nobody was invited: write an e-mail address, and choose a role.")
 BAD_PASSWORD = Phrase("Take 12 characters or more, and none of the words that anybody would try first.")

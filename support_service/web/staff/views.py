@@ -41,6 +41,7 @@ from support_service.web.staff import lines as staff_lines
 from support_service.web.staff import links as staff_links
 from support_service.web.staff import messages as staff_messages
 from support_service.web.staff import months as staff_months
+from support_service.web.staff import oidc as staff_oidc
 from support_service.web.staff import passkeys as staff_passkeys
 from support_service.web.staff import people as staff_people
 from support_service.web.staff import proof as staff_proof
@@ -74,6 +75,7 @@ blueprint.register_blueprint(staff_sign_in.blueprint)
 blueprint.register_blueprint(staff_proof.blueprint)
 blueprint.register_blueprint(staff_factors.blueprint)
 blueprint.register_blueprint(staff_passkeys.blueprint)
+blueprint.register_blueprint(staff_oidc.blueprint)
 blueprint.register_blueprint(staff_forgotten.blueprint)
 
 # Forms of people who are not signed in.
@@ -203,6 +205,10 @@ def about_staff() -> dict[str, object]:
         "can_mail": staff_forgotten.can_be_asked,
         "passkey_to_sign_in": staff_passkeys.ask_to_sign_in,
         "passkey_to_prove": staff_passkeys.ask_to_prove,
+        "provider_name": staff_oidc.provider_name,
+        "provider_link": staff_oidc.link,
+        "provider_told": staff_oidc.told,
+        "provider_since": staff_oidc.bound_since,
         "kept_form": staff_kept.kept_form if person else lambda: None,
     }
 
