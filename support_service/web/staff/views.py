@@ -27,29 +27,20 @@ from support_service.web.health import not_watched, source_views
 from support_service.web.i18n import LANGUAGE_NAMES, chosen_language, say
 from support_service.web.service import SAFE_METHODS, service
 from support_service.web.spoken import speech
-from support_service.web.staff import articles as staff_articles
 from support_service.web.staff import cards as staff_cards
-from support_service.web.staff import donors as staff_donors
 from support_service.web.staff import entry as staff_entry
-from support_service.web.staff import factors as staff_factors
 from support_service.web.staff import forgotten as staff_forgotten
 from support_service.web.staff import home as staff_home
 from support_service.web.staff import imports as staff_imports
-from support_service.web.staff import inbox as staff_inbox
 from support_service.web.staff import kept as staff_kept
 from support_service.web.staff import lines as staff_lines
 from support_service.web.staff import links as staff_links
-from support_service.web.staff import messages as staff_messages
-from support_service.web.staff import months as staff_months
 from support_service.web.staff import oidc as staff_oidc
 from support_service.web.staff import passkeys as staff_passkeys
-from support_service.web.staff import people as staff_people
 from support_service.web.staff import proof as staff_proof
-from support_service.web.staff import rows as staff_rows
-from support_service.web.staff import sign_in as staff_sign_in
-from support_service.web.staff import snippets as staff_snippets
 from support_service.web.staff.filter import NAMES, Filter, choices, read_filter
 from support_service.web.staff.manual_gift import may_withdraw
+from support_service.web.staff.pages import PAGES
 from support_service.web.staff.sign_in import FILE_AGAIN, FORM_TOO_OLD, SESSION_ENDED, TYPED_WAITS, login_page
 from support_service.web.staff.sums import by_asset, count_on_the_way
 from support_service.web.staff.words import FLAG_WORDS, exact, grouped, match_reason, plan_word, rfc3339, tell, word_for
@@ -57,26 +48,9 @@ from support_service.web.staff.words import FLAG_WORDS, exact, grouped, match_re
 log = logging.getLogger(__name__)
 
 blueprint = Blueprint("staff", __name__, url_prefix="/staff")
-blueprint.register_blueprint(staff_entry.blueprint)
-blueprint.register_blueprint(staff_cards.blueprint)
-blueprint.register_blueprint(staff_lines.blueprint)
-blueprint.register_blueprint(staff_links.blueprint)
-blueprint.register_blueprint(staff_inbox.blueprint)
-blueprint.register_blueprint(staff_imports.blueprint)
-blueprint.register_blueprint(staff_messages.blueprint)
-blueprint.register_blueprint(staff_rows.blueprint)
-blueprint.register_blueprint(staff_months.blueprint)
-blueprint.register_blueprint(staff_articles.blueprint)
-blueprint.register_blueprint(staff_donors.blueprint)
-blueprint.register_blueprint(staff_people.blueprint)
-blueprint.register_blueprint(staff_snippets.blueprint)
-blueprint.register_blueprint(staff_kept.blueprint)
-blueprint.register_blueprint(staff_sign_in.blueprint)
-blueprint.register_blueprint(staff_proof.blueprint)
-blueprint.register_blueprint(staff_factors.blueprint)
-blueprint.register_blueprint(staff_passkeys.blueprint)
-blueprint.register_blueprint(staff_oidc.blueprint)
-blueprint.register_blueprint(staff_forgotten.blueprint)
+for _page in PAGES:
+    if _page.blueprint is not None:
+        blueprint.register_blueprint(_page.blueprint)
 
 # Forms of people who are not signed in.
 LOGINS = {"staff.sign_in.login", "staff.sign_in.give_code", "staff.passkeys.enter"}
@@ -88,21 +62,6 @@ _NAMES = ",".join(f'"{name}"' for name in FORMS)
 # What the query of a staff page may hold, and a link to the same page keeps.
 KEPT = (*NAMES, "before", "below", "told", "next", "month", "q", "kept")
 
-PAGES = (
-    ("staff.home", Phrase("Home"), Role.VIEWER),
-    ("staff.donations", Phrase("Donations"), Role.VIEWER),
-    ("staff.cards.overview", Phrase("Card gifts"), Role.VIEWER),
-    ("staff.inbox.lines", Phrase("Inbox"), Role.BOOKKEEPER),
-    ("staff.entry.form", Phrase("Book a gift"), Role.BOOKKEEPER),
-    ("staff.imports.overview", Phrase("Statements"), Role.BOOKKEEPER),
-    ("staff.months.this", Phrase("Months"), Role.VIEWER),
-    ("staff.articles.overview", Phrase("Articles"), Role.VIEWER),
-    ("staff.exports", Phrase("Exports"), Role.BOOKKEEPER),
-    ("staff.messages.overview", Phrase("Notifications"), Role.VIEWER),
-    ("staff.people.overview", Phrase("People"), Role.ADMIN),
-    ("staff.donors.look", Phrase("Privacy"), Role.ADMIN),
-    ("staff.health", Phrase("Health"), Role.VIEWER),
-)
 TOLD = {
     "booked": Phrase("Booked. If it was a mistake, withdraw it below."),
     "already": Phrase("This form was booked before: nothing was booked again."),
@@ -192,13 +151,11 @@ def about_staff() -> dict[str, object]:
     """Give staff templates the person, the pages open to them, and what forms need."""
     session = guard.known_session()
     person = session.person if session else None
-    # Where no cards are taken, a page about them would only stand in the way.
-    hidden = set() if all_cards(service()) else {"staff.cards.overview"}
-    pages = [(endpoint, name) for endpoint, name, role in PAGES if person and person.role.covers(role)]
+    menu = [(page.endpoint, page.menu) for page in PAGES if page.menu and person and person.role.covers(page.menu.role)]
     return {
         "person": person,
         "can_book": bool(person and person.role.covers(Role.BOOKKEEPER)),
-        "pages": [(endpoint, name) for endpoint, name in pages if endpoint not in hidden],
+        "pages": [(endpoint, entry.words) for endpoint, entry in menu if entry.is_shown()],
         "form_token": guard.form_token,
         "login_token": guard.login_token,
         "other_languages": _other_languages(),
