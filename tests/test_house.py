@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from support_service.rails import RAILS
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "support_service"
 FILES = sorted(PACKAGE.rglob("*.py"))
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 # A file is one idea; beyond this it is probably two.
 FILE_LINES_MAX = 450
@@ -26,22 +28,20 @@ POSITIONAL_MAX, PARAMETERS_MAX = 4, 8
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "money": (),
     "giving": ("giving", "money"),
-    "qr": ("giving", "money"),
+    "qr": ("giving",),
     "log": (),
     "origin": (),
     "supervisor": (),
     "door": ("door", "origin"),
     "settings": ("money", "origin", "rails", "settings"),
     "manifest": ("giving", "manifest", "qr"),
-    "assembly": (
-        *("giving", "ledger", "manifest", "money", "notifications", "oidc", "origin", "rails", "rates", "settings"),
-    ),
+    "assembly": ("giving", "ledger", "manifest", "notifications", "oidc", "rails", "rates", "settings"),
     "rails": ("giving", "money", "origin", "rails"),
     "rates": ("giving", "money", "rails", "rates", "settings"),
     "ledger": ("giving", "ledger", "money"),
     "notifications": ("giving", "ledger", "money", "notifications", "origin", "rails", "settings"),
     "oidc": ("ledger", "oidc", "origin", "rails", "settings"),
-    "watcher": ("giving", "ledger", "money", "rails"),
+    "watcher": ("giving", "ledger", "rails"),
     "web": (
         *(
             "assembly",
@@ -58,7 +58,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         ),
         *("settings", "web"),
     ),
-    "app": ("assembly", "door", "giving", "ledger", "origin", "settings", "web"),
+    "app": ("assembly", "door", "giving", "ledger", "settings", "web"),
 }
 # These stand at the top and may use everything; demo and conformance are not the product.
 TOP = {"", "__main__", "cli", "commands", "conformance", "demo", "server"}
@@ -240,6 +240,27 @@ def test_imports_point_one_way(path: Path) -> None:
     assert part(path) in MAY_IMPORT, f"say in MAY_IMPORT where {part(path)} stands"
     stray = our_imports(path) - set(MAY_IMPORT[part(path)])
     assert not stray, f"{named(path)} may not know {stray}; hand it a plain value or a Report instead"
+
+
+@pytest.mark.parametrize("name", MAY_IMPORT)
+def test_what_a_part_may_import_is_what_it_imports(name: str) -> None:
+    known = set().union(*(our_imports(path) for path in FILES if part(path) == name))
+    unused = set(MAY_IMPORT[name]) - known
+    assert not unused, "take it off MAY_IMPORT, so that nobody begins to"
+
+
+def test_the_arrows_of_the_readme_are_those_of_the_code() -> None:
+    """Whatever stands further left may know what stands further right and nothing else: in fact, and by the rule."""
+    (line,) = re.findall(r"^cli -> .* -> money$", README, flags=re.MULTILINE)
+    groups = [group.split(", ") for group in line.split(" -> ")]
+    level = {name: number for number, group in enumerate(groups) for name in group}
+    edges = {(part(path), other) for path in FILES for other in our_imports(path)}
+    edges |= {(name, other) for name, others in MAY_IMPORT.items() for other in others}
+    drawn = {(name, other) for name, other in edges if {name, other} <= set(level) and name != other}
+    against = sorted(f"{name} -> {other}" for name, other in drawn if level[name] >= level[other])
+    assert not against, f"the line in README.md says otherwise: {against}"
+    strangers = [f"{left} -> {right}" for left, right in pairwise(groups) if not drawn & set(product(left, right))]
+    assert not strangers, f"these know nothing of each other: {strangers}"
 
 
 @each([path for path in FILES if part(path) == "rails" and named(path) != "rails/__init__.py"])

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from itertools import takewhile
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ import stripe
 
 from support_service import cli
 from support_service.assembly import assemble
+from support_service.rails import RAILS
 from support_service.rails.stripe.events import DECLINED, HANDLED
 from tests.fixtures.service import ROOT, write_settings
 
@@ -52,10 +54,27 @@ def test_every_command_is_told() -> None:
     assert told >= {name for name, command in cli.commands.commands.items() if not command.hidden}
 
 
-def test_the_map_shows_every_room() -> None:
-    (drawn,) = re.findall(r"```\nsupport_service/\n(.*?)```", README, flags=re.DOTALL)
-    rooms = {folder.name for folder in (ROOT / "support_service").iterdir() if (folder / "__init__.py").exists()}
-    assert {word.strip("/") for word in drawn.split() if word.endswith("/")} >= rooms
+PACKAGE = ROOT / "support_service"
+MAP = re.findall(r"```\nsupport_service/\n(.*?)```", README, flags=re.DOTALL)[0].splitlines()
+
+
+def test_the_map_shows_every_room_and_none_that_is_gone() -> None:
+    rooms = {folder.name for folder in PACKAGE.iterdir() if (folder / "__init__.py").exists()}
+    drawn: set[str] = set()
+    for line in MAP[:-1]:
+        words = line.split()
+        here = {word.strip("/") for word in takewhile(lambda word: word.endswith("/"), words)}
+        drawn |= here
+        within = {word.strip("/;,") for word in words if word.rstrip(";,").endswith("/")} - here
+        assert all((PACKAGE / room / name).is_dir() for room in here for name in within), line
+        assert here or (PACKAGE / f"{words[0]}.py").exists(), f"neither a room nor a module: {line}"
+    assert drawn == rooms
+
+
+def test_the_map_names_every_rail() -> None:
+    (line,) = [line for line in MAP if line.strip().startswith("rails/")]
+    told = re.findall(r": ([a-z ]+);", line)[0].split()
+    assert sorted(told) == sorted(RAILS)
 
 
 def test_every_make_target_exists() -> None:

@@ -106,3 +106,9 @@ def test_the_page_names_every_field_that_a_processor_adds() -> None:
     fields = set(re.findall(r"^\| `(\w+)`(?:, `(\w+)`)?", README, re.MULTILINE))
     named = {name for pair in fields for name in pair if name}
     assert named <= set(Rail.__dataclass_fields__)
+
+
+def test_the_page_names_all_that_a_rail_can_say() -> None:
+    table = README.partition("## 5. All that a rail can say")[2].partition("## 6.")[0]
+    rows = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+    assert [name for row in rows for name in re.findall(r"`(\w+)`", row)] == list(Rail.__dataclass_fields__)

@@ -15,6 +15,7 @@ from support_service.ledger import FORMATS, ExportFormat, ForPeople, Ledger, Wan
 from support_service.ledger.export import FORMATS as TABLE
 from support_service.ledger.export import __file__ as folder
 from support_service.ledger.export.cells import harmless
+from support_service.ledger.export.rows import Exported
 from tests.fixtures.books import HOSTILE, keep
 from tests.fixtures.database import prepare
 from tests.fixtures.service import ROOT, Command
@@ -131,3 +132,8 @@ def test_a_cell_of_blanks_holds_no_export_up(piece: str) -> None:
     # Were each blank looked at from each other, this would take hours.
     assert harmless(piece * 5_000 + "x").endswith("x")
     assert "'=1" in harmless("x;" + " " * 2_000 + "=1")
+
+
+def test_the_page_names_what_a_writer_is_given() -> None:
+    assert set(re.findall(r"`people\.(\w+)`", README)) == set(ForPeople.__dataclass_fields__)
+    assert all(hasattr(Exported, name) for name in re.findall(r"`one\.(\w+)`", README))

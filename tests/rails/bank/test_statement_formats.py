@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import get_args
 
 import pytest
 
@@ -16,6 +17,7 @@ from support_service.rails.bank.statements import (
     read_statements,
 )
 from support_service.rails.bank.statements.format import StatementFormat
+from support_service.rails.bank.statements.statement import Part
 from tests.rails.bank.vectors import FOLDER, Books, files, told
 
 README = Path(str(statements.__file__)).with_name("README.md").read_text(encoding="utf-8")
@@ -48,6 +50,12 @@ def test_the_format_that_the_page_adds_names_a_bad_row(toybank: StatementFormat)
     read = read_statements(StatementFile("toy", data), "toybank", WantedStatement(), formats=(toybank, *FORMATS))
     assert [problem.row for problem in read.problems] == [2]
     assert len(list(read.lines)) == 1
+
+
+def test_the_page_names_every_part_that_a_format_may_yield() -> None:
+    rows = re.findall(r"^\| (`[A-Z].*?) \|", README, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`([A-Z]\w+)", row)} - {"BadField"}
+    assert named == {part.__name__ for part in get_args(Part)}
 
 
 def test_every_format_is_one_file_with_sniff_and_read() -> None:
