@@ -38,7 +38,6 @@ from support_service.supervisor import listening_address, reserve_port
 from support_service.web.spoken import speech
 
 FORMS = {one.name: one for one in FORMATS}
-STATEMENTS = ("camt053", "mt940", "csv", "privatbank", "monobank")
 ROLES = ("viewer", "bookkeeper", "admin")
 LAYOUTS = ("block", "bar", "button", "compact")
 ONE_FILE = click.Path(path_type=Path, dir_okay=False)
@@ -170,7 +169,7 @@ def export(call: CommandCall, /, form: str, out: Path | None, **wanted: Any) -> 
 
 @commands.command(name="import")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--format", "form", type=click.Choice(STATEMENTS), required=True, help="What the file is.")
+@click.option("--format", "form", type=click.Choice(importing.STATEMENTS), required=True, help="What the file is.")
 @click.option("--account", default="", metavar="IBAN", help="Our account, where the file does not name it.")
 @click.option("--profile", default="", metavar="NAME", help="Which columns a CSV has: [bank.profiles.NAME].")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be new; write nothing.")

@@ -19,6 +19,7 @@ from support_service.rails.bank.booking import LineCounts, import_lines
 from support_service.rails.bank.settings import UNNAMED, BankChoices, read_account
 from support_service.rails.bank.settling import settle
 from support_service.rails.bank.statements import (
+    FORMATS,
     StatementFile,
     StatementRefused,
     StatementsRead,
@@ -28,6 +29,8 @@ from support_service.rails.bank.statements import (
 from support_service.rails.bank.statements.proof import PROBLEMS_MAX
 from support_service.rails.options import BadOption
 
+# The words of --format.
+STATEMENTS = tuple(one.key for one in FORMATS)
 PROGRESS_SECONDS = 2
 NAME_CHARACTERS_MAX = 200
 # So many objects more than were let go of since the last look; usual are 700, and a line makes some hundred.

@@ -2,12 +2,16 @@
 
 import re
 import sys
+from collections.abc import Iterator
+from importlib import import_module, reload
 from pathlib import Path
-from types import ModuleType
 from typing import get_args
 
 import pytest
+from click.testing import CliRunner
 
+from support_service import cli
+from support_service.commands import import_
 from support_service.rails.bank import statements
 from support_service.rails.bank.statements import (
     FORMATS,
@@ -18,26 +22,46 @@ from support_service.rails.bank.statements import (
 )
 from support_service.rails.bank.statements.format import StatementFormat
 from support_service.rails.bank.statements.statement import Part
+from support_service.web.staff import imports
+from tests.fixtures.staff import build_house
+from tests.fixtures.statements import bookkeeper, gift_units, said
 from tests.rails.bank.vectors import FOLDER, Books, files, told
 
 README = Path(str(statements.__file__)).with_name("README.md").read_text(encoding="utf-8")
 
 
+EXAMPLE = re.findall(r"```\n(TOYBANK.*?)```", README, re.DOTALL)[0].encode()
+
+
 @pytest.fixture
-def toybank() -> StatementFormat:
-    """The format of README.md, built from its own words."""
+def toybank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StatementFormat]:
+    """The format of README.md: its file in the folder of formats, its line in the table."""
+    folder, name = tmp_path / "statements", f"{statements.__name__}.toybank"
+    folder.mkdir()
     code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
-    module = ModuleType("toybank")
-    exec(compile(code, "toybank.py", "exec"), module.__dict__)  # our own page, nothing from outside
-    made = module.__dict__["FORMAT"]
+    (folder / "toybank.py").write_text(code, encoding="utf-8")
+    monkeypatch.setattr(statements, "__path__", [*statements.__path__, str(folder)])
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    made = import_module(name).FORMAT
     assert isinstance(made, StatementFormat)
-    return made
+    with monkeypatch.context() as during:
+        during.setattr(statements, "FORMATS", (made, *FORMATS))
+        # Whoever took the table when the process began takes it anew.
+        during.setattr(imports, "FORMATS", statements.FORMATS)
+        _reload_command()
+        yield made
+    _reload_command()
+    sys.modules.pop(name, None)
+
+
+def _reload_command() -> None:
+    reload(import_)
+    reload(cli)
 
 
 def test_the_format_that_the_page_adds_reads_its_example(toybank: StatementFormat) -> None:
-    data = re.findall(r"```\n(TOYBANK.*?)```", README, re.DOTALL)[0].encode()
-    read = read_statements(StatementFile("toy", data), "", WantedStatement(), formats=(toybank, *FORMATS))
-    assert read.format == "toybank"
+    read = read_statements(StatementFile("toy", EXAMPLE), "", WantedStatement())
+    assert read.format == toybank.key == "toybank"
     assert [str(line.money) for line in read.lines] == ["150 UAH"]
     books = Books()
     books.take(read.lines)
@@ -45,9 +69,28 @@ def test_the_format_that_the_page_adds_reads_its_example(toybank: StatementForma
     assert len(books.lines) == 1
 
 
+def test_the_command_books_the_format_that_the_page_adds(toybank: StatementFormat, tmp_path: Path) -> None:
+    file = tmp_path / "september.tsv"
+    file.write_bytes(EXAMPLE)
+    with bookkeeper(tmp_path, f"sqlite:///{tmp_path}/books.db") as books:
+        line = ["--config", str(books.settings), "import", str(file), "--format", toybank.key]
+        for counts in ([1, 0, 0, 0], [0, 1, 0, 0]):
+            assert said(CliRunner().invoke(cli.commands, line)) == counts
+        assert gift_units(books.rows()) == 15_000
+    assert "toybank" in CliRunner().invoke(cli.commands, ["import", "--help"]).stdout
+
+
+def test_the_staff_page_offers_the_format_that_the_page_adds(
+    toybank: StatementFormat, tmp_path: Path, sqlite_url: str
+) -> None:
+    house = build_house(tmp_path, sqlite_url)
+    assert f'value="{toybank.key}"' in house.person().get("/staff/imports").text
+    house.ledger.dispose()
+
+
 def test_the_format_that_the_page_adds_names_a_bad_row(toybank: StatementFormat) -> None:
     data = b"TOYBANK\tUA043808050000026009999000303\tUAH\n31.02.2026\t1.00\tx\ty\n2026-09-02\t1.00\tx\ty\n"
-    read = read_statements(StatementFile("toy", data), "toybank", WantedStatement(), formats=(toybank, *FORMATS))
+    read = read_statements(StatementFile("toy", data), toybank.key, WantedStatement())
     assert [problem.row for problem in read.problems] == [2]
     assert len(list(read.lines)) == 1
 

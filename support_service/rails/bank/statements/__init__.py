@@ -43,11 +43,14 @@ def read_statements(
     wanted: WantedStatement,
     *,
     progress: Progress = lambda _rows: None,
-    formats: tuple[StatementFormat, ...] = FORMATS,
+    formats: tuple[StatementFormat, ...] | None = None,
 ) -> StatementsRead:
-    """Read a file of the named format ("" finds it out) and prove it; Refused where nothing may be written."""
+    """Read a file of the named format ("" finds it out) and prove it; Refused where nothing may be written.
+
+    formats are those that are looked through: FORMATS where nothing else is said.
+    """
     refuse_wrong_kinds(file)
-    statement_format = _format(file, key, formats)
+    statement_format = _format(file, key, FORMATS if formats is None else formats)
     collector = Collector(progress)
     try:
         collector.collect(statement_format.read(file, wanted))
