@@ -219,7 +219,7 @@ def run(
     lease: timedelta = LEASE,
 ) -> None:
     """Watch the sources whose lease we have until `stop` is set; comes back within a few seconds then."""
-    keeper = LeaseKeeper([source.name for source in sources], ledger.leases, length=lease)
+    keeper = LeaseKeeper([source.name for source in sources], ledger.leases, length=lease, clock=clock)
     watches = [SourceWatch(source, ledger, stop, clock, keeper=keeper) for source in sources]
     threads = [threading.Thread(target=watch.forever, name=watch.name, daemon=True) for watch in watches]
     if ledger.leases.are_needed:
@@ -254,13 +254,14 @@ class LeaseKeeper:
         *,
         length: timedelta = LEASE,
         elapsed: Callable[[], float] = elapsed_seconds,
+        clock: Clock = utc_now,
     ) -> None:
         # People find the machine by its name; the rest tells two processes of one name apart.
         self.holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._sources, self._leases, self._length, self._elapsed = tuple(sources), leases, length, elapsed
         self._ends: dict[str, float] = {}
         self._had: frozenset[str] = frozenset()
-        self._fault = Fault("leases")
+        self._fault, self._clock = Fault("leases"), clock
 
     def has(self, source: str) -> bool:
         """Tell whether a source is ours to read now."""
@@ -280,9 +281,9 @@ class LeaseKeeper:
         try:
             have = self._leases.claim(self._sources, self.holder, length=self._length)
         except LedgerError as error:
-            self._fault.note(str(error), utc_now())
+            self._fault.note(str(error), self._clock())
         else:
-            self._fault.end(utc_now())
+            self._fault.end(self._clock())
             seconds = self._length.total_seconds() * (1 - 1 / LEASE_MARGIN)
             self._ends = dict.fromkeys(have, began + seconds)
             self._tell(have)

@@ -312,6 +312,27 @@ def test_a_pure_module_reaches_for_nothing(path: Path) -> None:
     assert not clock, "take a clock as an argument"
 
 
+# Where a process begins, the time is taken; and what is not the product.
+TAKES_THE_TIME = ("commands/", "cli.py", "demo/", "conformance/", "giving/clock.py")
+
+
+@each([path for path in FILES if not named(path).startswith(TAKES_THE_TIME)])
+def test_the_clock_that_is_passed_is_the_clock_that_is_used(path: Path) -> None:
+    defaults = {
+        id(default)
+        for function in functions(path)
+        for default in (*function.args.defaults, *function.args.kw_defaults)
+        if default is not None
+    }
+    taken = [
+        f"line {node.lineno}: {ast.unparse(node)}"
+        for node in ast.walk(tree(path))
+        if (isinstance(node, ast.Name) and node.id == "utc_now" and id(node) not in defaults)
+        or (isinstance(node, ast.Attribute) and ast.unparse(node) in {"datetime.now", "date.today", "time.time"})
+    ]
+    assert not taken, f"take a clock as an argument: {taken}"
+
+
 @each([path for path in FILES if part(path) in {"web", "app"} or path.name == "method.py"])
 def test_what_readers_wait_for_never_imports_web3(path: Path) -> None:
     assert not {name for name in imports(path) if name.split(".")[0] == "web3"}

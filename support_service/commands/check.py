@@ -99,7 +99,7 @@ def _open_files(settings: Settings) -> Iterator[tuple[str, str]]:
 def ask_nodes(assembly: Assembly) -> list[str | Mistake]:
     """Ask every node which chain it is on, every processor and bank whether the key works, all sources of rates."""
     rails = assembly.rails.values()
-    found = [told for rail in rails for told in rail.ask_online(assembly.given(rail.name))]
+    found = [told for rail in rails for told in rail.ask_online(assembly.given(rail.name), clock=utc_now)]
     found += [*_callers(assembly), *_mailbox(assembly), *_provider(assembly)]
     if assembly.value is not None:
         # Late: what asks for rates loads more than `check` alone needs.

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 
 import click
@@ -92,7 +93,8 @@ def send_test(assembly: Assembly, *, say: Say) -> int:
         return 1
     for channel in told.channels:
         try:
-            channel.send(staff_message(_test_row(channel.key), room, room.voice(channel.lang)))
+            message = staff_message(_test_row(channel.key), room, room.voice(channel.lang))
+            channel.send(replace(message, sent_at=utc_now()))
             say(f"{channel.key}: told by {channel.way.name}")
         except ChannelError as error:
             failed += 1

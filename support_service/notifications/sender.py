@@ -7,6 +7,7 @@ then does not: the yes is kept here, and written before anything else is said.
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 from support_service.giving import Clock, Cursor, Report
@@ -63,7 +64,7 @@ class Sender(Source):
             self._outbox.say_failed(held, held.error or "it was begun and never ended")
             return
         try:
-            message = self._write(held)
+            message = replace(self._write(held), sent_at=self._clock())
             # As late as can be: whoever was held up for longer than a lease leaves it to the one who reads now.
             refuse_if_left()
             self._send(message)

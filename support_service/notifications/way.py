@@ -51,8 +51,8 @@ class File:
 class Message:
     """What a channel says: for people title, lines and a link; for programs the facts.
 
-    key is the same on every try, so that a receiver can tell what it was told already. to is whom a letter goes to:
-    "" means those whom the channel's settings name.
+    key is the same on every try, so that a receiver can tell what it was told already. sent_at is the time of this try,
+    written in by whoever makes it. to is whom a letter goes to: "" means those whom the channel's settings name.
     """
 
     key: str
@@ -65,6 +65,7 @@ class Message:
     to: str = ""
     files: tuple[File, ...] = ()
     facts: Mapping[str, object] = field(default_factory=dict)
+    sent_at: datetime | None = None
 
     @property
     def text(self) -> str:

@@ -114,7 +114,7 @@ class Rail:
     - node_keys: settings of a network, one of which must be set for it to be watched; more_node_keys name further
       nodes. Such an address often holds a key, so it may come from a file: `<key>_file`.
     - poll_seconds: seconds between two looks where its settings do not say.
-    - check_online: ask(RailSettings) -> list[str | Mistake]: whether nodes and keys are what the settings say.
+    - check_online: ask(RailSettings, clock=) -> list[str | Mistake]: whether nodes and keys are what the settings say.
     - compare: compare(RailSettings, Books, clock=) -> Iterator[Compared]: the books against what others say of them.
     - ask_head: ask(node's address) -> int | None: the height of a node's newest block.
     - processor: build(RailSettings, Intents, clock=) -> Processor; "" where it charges no cards.
@@ -177,9 +177,9 @@ class Rail:
         watched = replace(given, networks=self._watched(given))
         return cast("list[Source]", _load(self.sources)(watched, books, clock=clock))
 
-    def ask_online(self, given: RailSettings) -> list[str | Mistake]:
+    def ask_online(self, given: RailSettings, *, clock: Clock) -> list[str | Mistake]:
         """Ask whoever the settings name; a text is what a right one said, a Mistake what is wrong."""
-        return cast("list[str | Mistake]", _load(self.check_online)(given)) if self.check_online else []
+        return cast("list[str | Mistake]", _load(self.check_online)(given, clock=clock)) if self.check_online else []
 
     def compare_online(self, given: RailSettings, books: Books, *, clock: Clock) -> Iterator[Compared]:
         """Hold the books against what those say of them whom the settings name."""

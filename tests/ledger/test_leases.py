@@ -1,5 +1,6 @@
 """Leases on a real PostgreSQL: one watcher has a source, another takes it when it ends, by the database's clock."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from support_service.ledger import Ledger, LedgerDown
 from support_service.ledger.engine import Database
 from support_service.ledger.leases import Leases
 from support_service.watcher import LeaseKeeper
+from tests.fixtures.staff import FrozenClock
 
 pytestmark = pytest.mark.postgres
 
@@ -123,7 +125,11 @@ def test_whoever_is_held_up_ends_before_the_next_may_begin(leases: Leases, datab
     assert not keeper.has("evm:a")
 
 
-def test_whoever_is_cut_off_from_the_database_ends_in_time_and_goes_on_when_it_is_back() -> None:
+def test_whoever_is_cut_off_from_the_database_ends_in_time_and_goes_on_when_it_is_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+
     class CutOff:
         """A shared database that is reached or not."""
 
@@ -136,17 +142,21 @@ def test_whoever_is_cut_off_from_the_database_ends_in_time_and_goes_on_when_it_i
             return frozenset(sources)
 
     passing, shared = Passing(), CutOff()
-    keeper = keeper_of(shared, passing)  # type: ignore[arg-type]
+    clock = FrozenClock()
+    keeper = LeaseKeeper(SOURCES, shared, length=LENGTH, elapsed=passing, clock=clock)  # type: ignore[arg-type]
     rests = [keeper.step()]
     passing.seconds += 14.5
     assert keeper.has("evm:a")
     shared.is_reached = False
     rests.append(keeper.step())
     assert not keeper.has("evm:a"), "18 s after it was begun to ask"
+    clock.advance(seconds=50)
     shared.is_reached = True
     rests.append(keeper.step())
     assert keeper.has("evm:a")
     assert all(3.5 <= rest <= 5 for rest in rests)
+    (restored,) = [record for record in caplog.records if record.message == "source_restored"]
+    assert vars(restored)["seconds"] == 50, "by the watcher's clock"
 
 
 def test_giving_back_ends_it_here_first(leases: Leases) -> None:

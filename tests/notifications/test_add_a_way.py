@@ -4,6 +4,7 @@ import re
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -57,10 +58,13 @@ def test_the_check_of_a_signature_on_the_page_is_right(
     told.turn()
     names: dict[str, Any] = {}
     exec(CHECK, names)
+    names["time"] = SimpleNamespace(time=lambda: clock().timestamp())
     headers, body = listener.server.headers[0], listener.server.bodies[0]
     assert names["is_genuine"](SECRET.encode(), headers, body)
     assert not names["is_genuine"](SECRET.encode(), headers, body.replace(b"EUR", b"USD"))
     assert not names["is_genuine"](b"another secret of that length", headers, body)
+    clock.advance(minutes=6)
+    assert not names["is_genuine"](SECRET.encode(), headers, body)
 
 
 def test_the_page_names_every_event_and_every_way() -> None:

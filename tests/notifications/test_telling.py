@@ -68,6 +68,7 @@ def test_the_signature_is_one_that_standard_webhooks_check(
     mac = base64.b64encode(hmac.new(SECRET.encode(), signed, hashlib.sha256).digest()).decode()
     assert headers["webhook-signature"] == f"v1,{mac}"
     assert json.loads(body)["id"] == headers["webhook-id"]
+    assert headers["webhook-timestamp"] == str(int(clock().timestamp()))
 
 
 def test_a_program_that_is_down_for_hours_is_told_all_in_order_and_once(

@@ -14,7 +14,6 @@ import json
 import re
 from functools import partial
 
-from support_service.giving import utc_now
 from support_service.notifications.way import (
     Around,
     ChannelDown,
@@ -68,7 +67,8 @@ def _send(url: str, key: bytes, message: Message) -> None:
     name = _UNSAFE.sub("_", message.key)
     told = {"id": name, "type": message.kind, "at": message.at.isoformat(), "data": dict(message.facts)}
     body = json.dumps(told, ensure_ascii=False, sort_keys=True).encode()
-    timestamp = str(int(utc_now().timestamp()))
+    assert message.sent_at is not None
+    timestamp = str(int(message.sent_at.timestamp()))
     headers = {
         "Content-Type": "application/json",
         "webhook-id": name,

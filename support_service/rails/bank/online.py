@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from support_service.giving import Clock, utc_now
+from support_service.giving import Clock
 from support_service.money import Money, plain
 from support_service.rails.bank.booking import import_lines
 from support_service.rails.bank.identity import Recognition
@@ -23,10 +23,10 @@ YOUNG = timedelta(minutes=15)
 KYIV = ZoneInfo("Europe/Kyiv")
 
 
-def ask(given: RailSettings) -> list[str | Mistake]:
+def ask(given: RailSettings, *, clock: Clock) -> list[str | Mistake]:
     """Ask every bank whether it lets us in."""
     assert isinstance(given.own, BankChoices)
-    return ask_banks(given.own, clock=utc_now)
+    return ask_banks(given.own, clock=clock)
 
 
 def compare_all(given: RailSettings, books: Books, *, clock: Clock) -> Iterator[Compared]:

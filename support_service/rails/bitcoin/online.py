@@ -1,5 +1,6 @@
 """What `check --online` asks of every Bitcoin node: which chain it is on."""
 
+from support_service.giving import Clock
 from support_service.rails.bitcoin.core import CoreChain
 from support_service.rails.bitcoin.esplora import EsploraChain
 from support_service.rails.bitcoin.network import BitcoinNetwork, read_network
@@ -9,8 +10,9 @@ from support_service.rails.rail import RailSettings
 from support_service.rails.source import SourceError
 
 
-def ask_nodes(given: RailSettings) -> list[str | Mistake]:
+def ask_nodes(given: RailSettings, *, clock: Clock) -> list[str | Mistake]:
     """Ask each node of each network; a text is what a right one said, a Mistake what is wrong."""
+    del clock
     return [told for name, table in given.networks.items() for told in _ask_network(read_network(name, table))]
 
 

@@ -1,5 +1,6 @@
 """What `check --online` asks of every EVM node: which chain it is on."""
 
+from support_service.giving import Clock
 from support_service.rails.evm import rpc_requests
 from support_service.rails.evm.network import EvmNetwork, read_network
 from support_service.rails.evm.rpc import Node
@@ -9,8 +10,9 @@ from support_service.rails.rail import RailSettings
 from support_service.rails.source import SourceError
 
 
-def ask_nodes(given: RailSettings) -> list[str | Mistake]:
+def ask_nodes(given: RailSettings, *, clock: Clock) -> list[str | Mistake]:
     """Ask each node of each network; a text is what a right one said, a Mistake what is wrong."""
+    del clock
     networks = [read_network(name, table) for name, table in given.networks.items()]
     return [_ask(network, position, url) for network in networks for position, url in enumerate(network.rpc, 1)]
 

@@ -1,5 +1,6 @@
 """What `check --online` asks of every TRON node: which chain it is on."""
 
+from support_service.giving import Clock
 from support_service.rails.evm import rpc_requests as evm_requests
 from support_service.rails.evm.rpc import Node
 from support_service.rails.evm.rpc_errors import Refusal
@@ -9,8 +10,9 @@ from support_service.rails.source import SourceError
 from support_service.rails.tron.network import TronNetwork, read_network
 
 
-def ask_nodes(given: RailSettings) -> list[str | Mistake]:
+def ask_nodes(given: RailSettings, *, clock: Clock) -> list[str | Mistake]:
     """Ask each node of each network; a text is what a right one said, a Mistake what is wrong."""
+    del clock
     return [told for name, table in given.networks.items() for told in _ask_network(read_network(name, table))]
 
 

@@ -8,10 +8,11 @@ from click.testing import CliRunner, Result
 
 from support_service import cli
 from support_service.demo.bank import BankTrouble
-from support_service.rails.bank import online
+from support_service.giving import Clock
+from support_service.rails.bank import BANK, online
 from support_service.rails.bank.live.place import Timing
 from support_service.rails.options import Mistake
-from support_service.rails.rail import Compared
+from support_service.rails.rail import Compared, RailSettings
 from tests.fixtures.banks import CARD, IBAN, BankHouse, bank_house
 from tests.fixtures.door import create_site
 
@@ -33,6 +34,19 @@ def compared(house: BankHouse) -> list[Compared]:
     house.clock.advance(seconds=61)
     timing = Timing(house.monotonic, house.pause)
     return list(online.compare(house.banks, house.ledger, clock=house.clock, timing=timing))
+
+
+def test_a_bank_is_asked_by_the_clock_that_is_passed(house: BankHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[Clock] = []
+
+    def build(_banks: object, *, clock: Clock, timing: Timing) -> tuple[()]:
+        del timing
+        used.append(clock)
+        return ()
+
+    monkeypatch.setattr(online, "build_apis", build)
+    assert BANK.ask_online(RailSettings(own=house.banks), clock=house.clock) == []
+    assert used == [house.clock]
 
 
 def test_check_asks_each_bank_and_says_what_is_wrong_without_the_token(house: BankHouse) -> None:
