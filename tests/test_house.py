@@ -423,6 +423,12 @@ def test_no_class_inherits_its_parts() -> None:
     assert mixed == []
 
 
+def test_what_a_part_can_do_is_said_by_its_type_and_not_probed() -> None:
+    """A part says what it cannot do by a default or by None: whoever asks sees it, and a typo is no missing power."""
+    probed = [named(path) for path in FILES if "typing.runtime_checkable" in imports(path)]
+    assert probed == [], "give the base class a default, or the record a field that may be None"
+
+
 # The functions that a newcomer reads to understand the rest.
 NUMBERED = {"ledger/accept/__init__.py": "accept_report", "rails/evm/poll.py": "_reports"}
 NUMBERED |= {"rails/bitcoin/poll.py": "reports"}

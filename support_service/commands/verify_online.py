@@ -8,8 +8,7 @@ from support_service.assembly import Assembly, build_sources, expected_sources
 from support_service.giving import Clock, Donation, Identity, Kind, State, utc_now
 from support_service.ledger import Ledger, Wanted
 from support_service.money import Asset, Money, plain
-from support_service.rails.processor import HeldPayment, TellsPayments
-from support_service.rails.source import Holding, Source, SourceError
+from support_service.rails.source import HeldPayment, Holding, Source, SourceError
 
 # A processor's message about its newest entries may still be on its way.
 YOUNG = timedelta(minutes=15)
@@ -66,12 +65,12 @@ def _compared(holding: Holding, ledger: Ledger) -> tuple[str, bool]:
 
 def _payment_problems(source: Source, ledger: Ledger, say: Callable[[str], object], clock: Clock) -> list[str]:
     """Hold every payment in a processor's books against the ledger, and the other way round."""
-    told: object = source
     rail = source.name.partition(":")[0]
-    if not isinstance(told, TellsPayments):
-        return []
     try:
-        held = [one for one in told.held_payments() if clock() - one.newest_at >= YOUNG]
+        told = source.held_payments()
+        if told is None:
+            return []
+        held = [one for one in told if clock() - one.newest_at >= YOUNG]
     except SourceError as error:
         return [f"{source.name}: could not be compared: {error}"]
     names = ledger.sweeps.named_money(rail, [one.name for one in held])

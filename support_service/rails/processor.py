@@ -1,9 +1,9 @@
 """The seam to whoever charges cards: a payment page, messages pushed to us, refunds, the end of a plan."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, TypeAlias
 
 from support_service.giving import CardChoice, Checkout, Decline, Intent, PaymentMethod, Phrase, Report, SetAside
 from support_service.money import Asset
@@ -104,10 +104,41 @@ class Heard:
     aside: SetAside | None = None
 
 
+class PlanChanges(Protocol):
+    """What a giver may change of a plan: pause it, change it, and give another card; each once for each key.
+
+    page_origins are the only places where its page for the card may lie. All may raise CheckoutDown or
+    CheckoutRefused.
+    """
+
+    page_origins: tuple[str, ...]
+
+    def pause(self, plan: str, key: str) -> None:
+        """Charge a plan nothing until it is resumed; what falls due meanwhile is not charged later."""
+        ...
+
+    def resume(self, plan: str, key: str) -> None:
+        """Charge a paused plan again from its next date on."""
+        ...
+
+    def change_sum(self, plan: str, units: int, key: str) -> None:
+        """Charge another sum from the next date on; nothing is charged or given back for the time until then."""
+        ...
+
+    def card_page(self, plan: str, return_url: str) -> str:
+        """Open the processor's own page where the giver changes the card, and return its address."""
+        ...
+
+
 class Processor(Protocol):
     """One processor of cards; key is the method's key, the rail, and the name in /webhooks/<name>."""
 
     key: str
+
+    @property
+    def plans(self) -> PlanChanges | None:
+        """What a giver may change of a plan; None where it can only be ended."""
+        ...
 
     def open_checkout(
         self, intent: Intent, attempt: int, *, started_at: datetime, thanks_url: str, back_url: str
@@ -133,51 +164,4 @@ class Processor(Protocol):
 
     def cancel_plan(self, plan: str, key: str) -> None:
         """Charge a plan no more, once for each key; raise CheckoutDown or CheckoutRefused."""
-        ...
-
-
-@runtime_checkable
-class ChangesPlans(Protocol):
-    """A processor whose plans the giver may pause, change, and give another card; each once for each key.
-
-    page_origins are the only places where its page for the card may lie. All may raise CheckoutDown or
-    CheckoutRefused.
-    """
-
-    page_origins: tuple[str, ...]
-
-    def pause_plan(self, plan: str, key: str) -> None:
-        """Charge a plan nothing until it is resumed; what falls due meanwhile is not charged later."""
-        ...
-
-    def resume_plan(self, plan: str, key: str) -> None:
-        """Charge a paused plan again from its next date on."""
-        ...
-
-    def change_plan(self, plan: str, units: int, key: str) -> None:
-        """Charge another sum from the next date on; nothing is charged or given back for the time until then."""
-        ...
-
-    def card_page(self, plan: str, return_url: str) -> str:
-        """Open the processor's own page where the giver changes the card, and return its address."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class HeldPayment:
-    """What a processor's books hold of one payment, known by one of its names: before fees, in its own currency."""
-
-    name: str
-    currency: str
-    exponent: int
-    units: int
-    newest_at: datetime
-
-
-@runtime_checkable
-class TellsPayments(Protocol):
-    """A source that can say what the processor's books hold, to hold the ledger against."""
-
-    def held_payments(self) -> Iterable[HeldPayment]:
-        """Ask for all payments since the first gift; raise SourceDown."""
         ...

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 
 from support_service.giving import Cursor, HeldBalance, MoneyBlock, Report, SourceWarning, Watch
 from support_service.rails.asides import Asides
@@ -95,6 +96,17 @@ class Holding:
     trouble: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class HeldPayment:
+    """What a processor's books hold of one payment, known by one of its names: before fees, in its own currency."""
+
+    name: str
+    currency: str
+    exponent: int
+    units: int
+    newest_at: datetime
+
+
 class Source(ABC):
     """One place that tells us about money: a node, a card processor, a bank.
 
@@ -153,3 +165,10 @@ class Source(ABC):
         """Ask what our addresses hold, of every watch that is read up to finality; raise SourceDown or SourceLied."""
         del after
         return []
+
+    def held_payments(self) -> Iterable[HeldPayment] | None:
+        """Ask a processor's books for all payments since the first gift; None where there are no such books.
+
+        Raises SourceDown, also while they are told one by one.
+        """
+        return None

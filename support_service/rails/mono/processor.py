@@ -29,9 +29,9 @@ def build_processor(given: RailSettings, intents: IntentFinder, *, clock: Clock)
 
 
 class MonoProcessor:
-    """One merchant of plata."""
+    """One merchant of plata, whose subscriptions can be ended and not changed."""
 
-    key = KEY
+    key, plans = KEY, None
 
     def __init__(self, account: MonoAccount, intents: IntentFinder, *, clock: Clock) -> None:
         self._account, self._clock = account, clock

@@ -18,9 +18,9 @@ from support_service.rails.mono.settings import SWEEP, MonoAccount, own_account
 from support_service.rails.mono.statement import PAID, read_row
 from support_service.rails.mono.sweep_poll import MonoMemory, MonoPoll, SweptMerchant
 from support_service.rails.mono.sweep_state import MonoMarks, seconds
-from support_service.rails.processor import SWEEP_POLL_SECONDS, HeldPayment
+from support_service.rails.processor import SWEEP_POLL_SECONDS
 from support_service.rails.rail import RailSettings
-from support_service.rails.source import Source, SourceDown
+from support_service.rails.source import HeldPayment, Source, SourceDown
 
 
 def build_sources(given: RailSettings, books: Books, *, clock: Clock) -> list[Source]:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from support_service.giving import Clock
 from support_service.rails.options import Mistake
-from support_service.rails.processor import HeldPayment, ProcessorAccount
+from support_service.rails.processor import ProcessorAccount
 from support_service.rails.rail import RailSettings
-from support_service.rails.source import SourceDown, SourceError
+from support_service.rails.source import HeldPayment, SourceDown, SourceError
 from support_service.rails.stripe.api import PATHS, StripeApi
 from support_service.rails.stripe.balance_transactions import owner
 from support_service.rails.stripe.checkout import strange_page

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from threading import Lock
@@ -48,7 +48,7 @@ class StripeProcessor:
         self._reader = Reader(account.assets, intents.find)
         self._is_live = is_live_key(account.key)
         self._making = Lock()
-        self.page_origins = page_origins(account.api_base, account.checkout_origins)
+        self.plans = StripePlans(account, lambda: self._client)
 
     @cached_property
     def _client(self) -> Any:
@@ -114,37 +114,6 @@ class StripeProcessor:
         options = {"idempotency_key": f"cancel:{key}"}
         asked(lambda: self._client.v1.subscriptions.cancel(plan, {}, options))
 
-    def pause_plan(self, plan: str, key: str) -> None:
-        """Void the invoices that fall due: nothing is charged later for the time of the pause."""
-        self._update(plan, {"pause_collection": {"behavior": "void"}}, f"pause:{key}")
-
-    def resume_plan(self, plan: str, key: str) -> None:
-        """Collect again."""
-        self._update(plan, {"pause_collection": ""}, f"resume:{key}")
-
-    def change_plan(self, plan: str, units: int, key: str) -> None:
-        """Give the one item another price; the sum is written beside it, so that what comes is known to be agreed."""
-        _check_id(plan)
-        held = asked(lambda: self._client.v1.subscriptions.retrieve(plan))
-        order = changed_sum(json.loads(str(held)), units, self._account.assets)
-        self._update(plan, order, f"amount:{key}")
-
-    def card_page(self, plan: str, return_url: str) -> str:
-        """Open the customer's portal at the one step that changes the card."""
-        _check_id(plan)
-        held = asked(lambda: self._client.v1.subscriptions.retrieve(plan))
-        step = {"type": "payment_method_update"}
-        order = {"customer": str(held.customer), "return_url": return_url, "flow_data": step}
-        made = asked(lambda: self._client.v1.billing_portal.sessions.create(order))
-        why = strange_page(made.url, self.page_origins)
-        if why is not None:
-            raise StrangePage(why)
-        return str(made.url)
-
-    def _update(self, plan: str, order: dict[str, Any], key: str) -> None:
-        _check_id(plan)
-        asked(lambda: self._client.v1.subscriptions.update(plan, order, {"idempotency_key": key}))
-
     def _refund(self, locator: str, units: int, key: str) -> None:
         payment = self._paying(locator) if locator.startswith("in_") else locator
         is_charge = payment.startswith(("ch_", "py_"))
@@ -166,6 +135,45 @@ class StripeProcessor:
             if isinstance(paying, str):
                 return paying
         raise CheckoutRefused(f"no payment of invoice {invoice} is known")
+
+
+class StripePlans:
+    """What a giver changes of a subscription; page_origins are the places of the customer's portal."""
+
+    def __init__(self, account: ProcessorAccount, client: Callable[[], Any]) -> None:
+        self.page_origins = page_origins(account.api_base, account.checkout_origins)
+        self._assets, self._client = account.assets, client
+
+    def pause(self, plan: str, key: str) -> None:
+        """Void the invoices that fall due: nothing is charged later for the time of the pause."""
+        self._update(plan, {"pause_collection": {"behavior": "void"}}, f"pause:{key}")
+
+    def resume(self, plan: str, key: str) -> None:
+        """Collect again."""
+        self._update(plan, {"pause_collection": ""}, f"resume:{key}")
+
+    def change_sum(self, plan: str, units: int, key: str) -> None:
+        """Give the one item another price; the sum is written beside it, so that what comes is known to be agreed."""
+        _check_id(plan)
+        held = asked(lambda: self._client().v1.subscriptions.retrieve(plan))
+        order = changed_sum(json.loads(str(held)), units, self._assets)
+        self._update(plan, order, f"amount:{key}")
+
+    def card_page(self, plan: str, return_url: str) -> str:
+        """Open the customer's portal at the one step that changes the card."""
+        _check_id(plan)
+        held = asked(lambda: self._client().v1.subscriptions.retrieve(plan))
+        step = {"type": "payment_method_update"}
+        order = {"customer": str(held.customer), "return_url": return_url, "flow_data": step}
+        made = asked(lambda: self._client().v1.billing_portal.sessions.create(order))
+        why = strange_page(made.url, self.page_origins)
+        if why is not None:
+            raise StrangePage(why)
+        return str(made.url)
+
+    def _update(self, plan: str, order: dict[str, Any], key: str) -> None:
+        _check_id(plan)
+        asked(lambda: self._client().v1.subscriptions.update(plan, order, {"idempotency_key": key}))
 
 
 def _check_id(text: str) -> None:

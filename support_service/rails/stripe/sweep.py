@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from support_service.giving import Clock, Cursor, Report, SourceWarning
 from support_service.rails.asides import Asides
 from support_service.rails.books import Books
-from support_service.rails.processor import SWEEP_POLL_SECONDS, HeldPayment, ProcessorAccount
+from support_service.rails.processor import SWEEP_POLL_SECONDS, ProcessorAccount
 from support_service.rails.rail import RailSettings
-from support_service.rails.source import Source
+from support_service.rails.source import HeldPayment, Source
 from support_service.rails.stripe.api import StripeApi
 from support_service.rails.stripe.events import SWEEP
 from support_service.rails.stripe.method import KEY

@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from support_service.giving import CardCurrency, Frequency, Intent, Phrase, Plan
 from support_service.ledger import Ledger, LedgerError
 from support_service.money import Asset, BadAmount, Money, plain
-from support_service.rails.processor import ChangesPlans, CheckoutDown, CheckoutRefused, Processor
+from support_service.rails.processor import CheckoutDown, CheckoutRefused, Processor
 from support_service.web.amounts import SeveralMeanings, read_exact, read_typed, sum_text
 from support_service.web.answers.limits import Limit, admit
 from support_service.web.answers.lost_plan import can_be_asked
@@ -89,8 +89,8 @@ class Regular:
 @blueprint.after_request
 def let_the_portal_follow(response: Response) -> Response:
     """Let the form for the card lead to the processor's page: Chromium applies form-action to the redirect, too."""
-    changing = [held for held in service().processors.values() if isinstance(held, ChangesPlans)]
-    pages = [origin for held in changing for origin in held.page_origins]
+    changing = [held.plans for held in service().processors.values() if held.plans is not None]
+    pages = [origin for plans in changing for origin in plans.page_origins]
     policy = PAGE_POLICY | {"form-action": " ".join(("'self'", *pages))}
     response.headers["Content-Security-Policy"] = "; ".join(f"{name} {value}" for name, value in policy.items())
     return response
@@ -138,36 +138,36 @@ def _stop(at: Service, regular: Regular, name: str, nonce: str) -> BaseResponse:
 
 
 def _pause(at: Service, regular: Regular, name: str, nonce: str) -> BaseResponse:
-    changes = regular.processor
-    if not isinstance(changes, ChangesPlans):
+    plans = regular.processor.plans
+    if plans is None:
         return _page(regular, NOT_OFFERED, status=409)
-    return _done(at, regular, "pause", lambda: changes.pause_plan(name, nonce))
+    return _done(at, regular, "pause", lambda: plans.pause(name, nonce))
 
 
 def _resume(at: Service, regular: Regular, name: str, nonce: str) -> BaseResponse:
-    changes = regular.processor
-    if not isinstance(changes, ChangesPlans):
+    plans = regular.processor.plans
+    if plans is None:
         return _page(regular, NOT_OFFERED, status=409)
-    return _done(at, regular, "resume", lambda: changes.resume_plan(name, nonce))
+    return _done(at, regular, "resume", lambda: plans.resume(name, nonce))
 
 
 def _amount(at: Service, regular: Regular, name: str, nonce: str) -> BaseResponse:
-    changes, currency = regular.processor, _currency(at, regular)
-    if not isinstance(changes, ChangesPlans) or currency is None:
+    plans, currency = regular.processor.plans, _currency(at, regular)
+    if plans is None or currency is None:
         return _page(regular, NOT_OFFERED, status=409)
     money = _read_sum(currency)
     if isinstance(money, Phrase):
         return _page(regular, money, status=400)
-    return _done(at, regular, "amount", lambda: changes.change_plan(name, money.units, f"{nonce}:{money.units}"))
+    return _done(at, regular, "amount", lambda: plans.change_sum(name, money.units, f"{nonce}:{money.units}"))
 
 
 def _card(at: Service, regular: Regular, name: str, _nonce: str) -> BaseResponse:
-    changes = regular.processor
-    if not isinstance(changes, ChangesPlans):
+    plans = regular.processor.plans
+    if plans is None:
         return _page(regular, NOT_OFFERED, status=409)
     back = f"{at.base_url}/plan/{regular.intent.ref}?lang={chosen_language()}"
     goal: list[str] = []
-    refused = _asked(at, regular, lambda: goal.append(changes.card_page(name, back)))
+    refused = _asked(at, regular, lambda: goal.append(plans.card_page(name, back)))
     # werkzeug's redirect would write the address into a page, too; a browser needs the header alone.
     return refused or Response(status=303, headers={"Location": goal[0]})
 
@@ -251,7 +251,7 @@ def _page(regular: Regular, alert: Phrase | None = None, *, told: Phrase | None 
         next_day=next_day,
         next_words=format_date(next_day, "d MMMM y") if next_day is not None else "",
         sums=_other_sums(at, regular),
-        can_change=isinstance(regular.processor, ChangesPlans),
+        can_change=regular.processor.plans is not None,
         can_be_found=can_be_asked(at),
         nonce=secrets.token_hex(NONCE_BYTES),
         typed=request.form.get("amount", "")[:30] if alert else "",
