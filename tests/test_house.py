@@ -77,14 +77,15 @@ SPEAKS_AS = {"tron": "evm"}
 
 # These are names of rails and words of English, too: "bank line", "the card form".
 ENGLISH_WORDS = {"bank", "card"}
-# The folders of rails (which know no other, see above), what is not the product, and history.
-MAY_NAME_RAILS = (*(f"rails/{name}/" for name in RAILS), "demo/", "conformance/", "ledger/migrations/")
+# What is not the product, and history.
+MAY_NAME_RAILS = ("demo/", "conformance/", "ledger/migrations/")
 # Who else may name a rail outside its folder, which, and why.
 NAMES_A_RAIL: dict[str, tuple[set[str], str]] = {
     "rails/__init__.py": ({"bank", "bitcoin", "card", "evm", "mono", "stripe", "tron"}, "the one table of rails"),
     "rates/chainlink.py": ({"evm"}, "a price feed is a contract of an EVM chain, asked as that rail asks its nodes"),
     "rates/settings.py": ({"evm"}, "the same, in the settings"),
     "rates/online.py": ({"bitcoin"}, "the network of the coin that every market knows, as config/assets.toml has it"),
+    "cli.py": ({"bank"}, "the help of that command names the rail's table"),
     "commands/import_.py": ({"bank"}, "a statement is a bank's: the command is that rail's own"),
     "web/staff/lines.py": ({"bank"}, "a line of a statement is a bank's: so is the form that says what it is"),
     "web/bank_calls.py": ({"bank"}, "banks call at an address that their own documents name, as no processor does"),
@@ -94,6 +95,8 @@ NAMES_A_RAIL: dict[str, tuple[set[str], str]] = {
     "web/staff/rows.py": ({"bank"}, "the same, of many"),
     "web/card/views.py": ({"card"}, "the name of its blueprint: the pages at /card"),
     "web/reader/block.py": ({"card"}, "the same, as the place that the block's sums lead to"),
+    "rails/bank/classes.py": ({"stripe"}, "a payout by Stripe is a class of a bank's line, and a stored word"),
+    "rails/bank/booking.py": ({"stripe"}, "the same class, and what it counts as"),
     "ledger/canonical.py": ({"bank"}, "a stored word: the key of what a bank's line says, part of the sealed chain"),
 }
 
@@ -272,12 +275,42 @@ def test_a_rail_knows_no_other_rail(path: Path) -> None:
     assert others <= {own}, "what two rails share stands beside them, in rails/"
 
 
+# The words within names: PAYOUT_STRIPE, StripePlans, evm_requests.
+WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+def own_rails(path: Path) -> set[str]:
+    """The rail whose folder a file is in, and the one it is built on."""
+    room, _, rest = named(path).partition("/")
+    own = rest.partition("/")[0] if room == "rails" else ""
+    return {own, SPEAKS_AS.get(own, "")} & set(RAILS)
+
+
 def names_a_rail(path: Path) -> set[str]:
-    """The rails that a file names: by an import, as a text, and but for English words anywhere."""
+    """The rails of others that a file names: by an import, a text, a table, a source; but for English words anywhere.
+
+    Rails' own folders say English words as such: a bank's line is of a card, a card of a bank.
+    """
     inside = {name.split(".")[2] for name in imports(path) if name.startswith("support_service.rails.")}
-    texts = {node.value for node in ast.walk(tree(path)) if isinstance(node, ast.Constant)}
-    words = set(re.findall(r"[a-z]+", re.sub(r"\w*_\w*", " ", path.read_text(encoding="utf-8").lower())))
-    return set(RAILS) & (inside | texts | (words - ENGLISH_WORDS))
+    texts = [node.value for node in ast.walk(tree(path)) if isinstance(node, ast.Constant)]
+    said = {rail for rail in RAILS for text in texts if isinstance(text, str) and is_said(rail, text)}
+    words = {word.lower() for word in WORD.findall(path.read_text(encoding="utf-8"))}
+    words |= {word.removesuffix("s") for word in words}
+    own = own_rails(path)
+    return set(RAILS) & (inside | (said - ENGLISH_WORDS if own else said) | (words - ENGLISH_WORDS)) - own
+
+
+def is_said(rail: str, text: str) -> bool:
+    """Tell whether a text is a rail's word, the name of a source of its, or names a table of its settings."""
+    return text == rail or text.startswith(f"{rail}:") or bool(re.search(rf"\[{rail}s?\b", text))
+
+
+def test_a_rail_is_found_within_names_and_tables() -> None:
+    assert all(is_said("bank", text) for text in ("bank", "bank:privat", "no account of [[banks]]", "[bank.profiles]"))
+    assert not is_said("bank", "a bank line")
+    assert WORD.findall("PAYOUT_STRIPE StripePlans evm_requests readEVMNow") == [
+        *("PAYOUT", "STRIPE", "Stripe", "Plans", "evm", "requests", "read", "EVM", "Now")
+    ]
 
 
 # Libraries that speak to others, and what loads the one that is loaded late.

@@ -74,10 +74,7 @@ def watch(
         *build_telling(assembly, ledger, clock=clock),
     ]
     if not sources:
-        cards = ", ".join(f"no [{rail.name}]" for rail in assembly.rails.values() if rail.processor)
-        nodes = f"{_node_keys(assembly)} in [networks.NAME]"
-        accounts = "no account of [[banks]] has a token_file"
-        say(f"nothing to watch: no method has a network with a node ({nodes}), {cards}, and {accounts}")
+        say(f"nothing to watch: {_lacking(assembly)}")
         return 0
     if once:
         outcomes = watcher.run_once(sources, ledger)
@@ -91,6 +88,15 @@ def watch(
     set_on_signals(stop, signal.SIGINT, signal.SIGTERM)
     watcher.run(sources, ledger, stop, clock=clock, lease=lease)
     return 0
+
+
+def _lacking(assembly: Assembly) -> str:
+    """Name all that would be watched if the settings had it."""
+    rails = assembly.rails.values()
+    nodes = f"no method has a network with a node ({_node_keys(assembly)} in [networks.NAME])"
+    tables = [f"no [{rail.name}]" for rail in rails if rail.processor]
+    *first, last = [nodes, *tables, *(rail.lacks for rail in rails if rail.lacks)]
+    return f"{', '.join(first)}, and {last}"
 
 
 def web_child(file: Path, host: str, port: int, *, is_demo: bool = False) -> Child:

@@ -23,7 +23,7 @@ PLACE_CHARS_MIN = 12
 NBU_SUM_LINE = 7
 _FACTS = ("address", "iban", "number")
 
-_EVM = re.compile(r"(?<![0-9A-Za-z])0x[0-9a-fA-F]{40}(?![0-9a-zA-Z])")
+_HEX = re.compile(r"(?<![0-9A-Za-z])0x[0-9a-fA-F]{40}(?![0-9a-zA-Z])")
 _BECH32 = re.compile(r"(?<![0-9A-Za-z])(?:bc|tb|bcrt|ltc)1[a-z0-9]{20,87}(?![0-9a-zA-Z])", re.IGNORECASE)
 _BASE58 = re.compile(r"(?<![0-9A-Za-z])[123mnTLM][1-9A-HJ-NP-Za-km-z]{25,34}(?![0-9a-zA-Z])")
 _IBAN = re.compile(r"(?<![0-9A-Za-z])[A-Z]{2}[0-9]{2}(?:[ \u00a0]?[0-9A-Z]{1,4}){3,9}(?![0-9A-Za-z])")
@@ -125,7 +125,7 @@ def _formed(text: str, signed: SignedPlaces) -> Iterator[str]:
 
 
 def _candidates(text: str) -> Iterator[tuple[str, str]]:
-    yield from (("address", found[0]) for found in _EVM.finditer(text))
+    yield from (("address", found[0]) for found in _HEX.finditer(text))
     yield from (("address", found[0]) for found in _BECH32.finditer(text))
     yield from (("address", found[0]) for found in _BASE58.finditer(text) if _is_base58(found[0]))
     yield from (("IBAN", written) for written in _ibans(text))

@@ -111,6 +111,8 @@ class Rail:
     - sources: build(RailSettings, Books, clock=) -> list[Source]; of the networks it gets those that are watched
       and name a node. "" where nothing tells of its money.
     - name_sources: the same sources without loading what they need; None: one for each watched network.
+    - lacks: what its settings lack where they ask for no source, as `watch` says it; "" where node_keys or a
+      processor's missing table say so.
     - node_keys: settings of a network, one of which must be set for it to be watched; more_node_keys name further
       nodes. Such an address often holds a key, so it may come from a file: `<key>_file`.
     - poll_seconds: seconds between two looks where its settings do not say.
@@ -133,6 +135,7 @@ class Rail:
     read_own: ReadOwn | None = None
     sources: str = ""
     name_sources: Callable[[RailSettings], tuple[Expected, ...]] | None = None
+    lacks: str = ""
     node_keys: tuple[str, ...] = ()
     more_node_keys: tuple[str, ...] = ()
     poll_seconds: int = 12

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from support_service.assembly import assemble, build_processors
+from support_service.commands.run import watch
 from support_service.demo.stripe import KEY, CardTrouble, StripeFake
 from support_service.giving import Frequency, Intent, utc_now
 from support_service.ledger import Ledger
@@ -248,3 +249,14 @@ def test_settings_that_break_under_a_running_service_end_it_in_words(settings_fi
     assert "publisher.colour: is not a known setting" in service.complained()
     assert "will not pass by itself" in service.complained()
     assert not service.descendants()
+
+
+def test_a_watcher_with_nothing_to_watch_says_what_each_rail_lacks(tmp_path: Path) -> None:
+    assembly, told = assemble(write_settings(tmp_path, SEED)), list[str]()
+    prepare(assembly.settings.database_url)
+    ledger = Ledger(assembly.settings.database_url)
+    assert watch(assembly, ledger, once=True, say=told.append) == 0
+    ledger.dispose()
+    nodes = "no method has a network with a node (rpc or esplora in [networks.NAME])"
+    others = "no [stripe], no [mono], and no account of [[banks]] has a token_file"
+    assert told == [f"nothing to watch: {nodes}, {others}"]

@@ -11,6 +11,7 @@ BANK = Rail(
     read_own=read_own,
     sources="support_service.rails.bank.source:build_rail_sources",
     name_sources=name_sources,
+    lacks="no account of [[banks]] has a token_file",
     check_online="support_service.rails.bank.online:ask",
     compare="support_service.rails.bank.online:compare_all",
 )

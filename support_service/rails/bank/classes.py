@@ -54,6 +54,16 @@ CLASS_WORDS = {
     LineClass.OTHER_OUT: Phrase("Other money out"),
 }
 
+# What a person may say of money that came in, and that went out; the other classes are the bank's own lines.
+SAID_OF_INCOMING = (
+    LineClass.GIFT, LineClass.REVIEW, LineClass.PAYOUT_ACQUIRER, LineClass.PAYOUT_STRIPE, LineClass.OWN_TRANSFER,
+    LineClass.RETURNED_IN, LineClass.INTEREST,
+)  # fmt: skip
+SAID_OF_OUTGOING = (
+    LineClass.OTHER_OUT, LineClass.REFUND_OUT, LineClass.FEE, LineClass.SALARY, LineClass.TAX, LineClass.CASH,
+    LineClass.OWN_TRANSFER,
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Acquirer:

@@ -1,29 +1,21 @@
 """A person says what a line of the bank account is, and takes it back again: one click each, one report each."""
 
+import json
+
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from support_service.giving import CLASS_PART, ClassClaim, Direction, Donation, Kind, Observation, Phrase, Report
-from support_service.ledger import History, Outrun
+from support_service.ledger import History, Outrun, ReportFacts
 from support_service.ledger.staff import Role
 from support_service.rails.bank.booking import KINDS
-from support_service.rails.bank.classes import CLASS_WORDS, LineClass
+from support_service.rails.bank.classes import CLASS_WORDS, SAID_OF_INCOMING, SAID_OF_OUTGOING, LineClass
 from support_service.web import guard
 from support_service.web.guard import login_required
 from support_service.web.service import service
 from support_service.web.staff.entry import form_nonce, history_or_404
 
 blueprint = Blueprint("lines", __name__)
-
-# What a person may say of money that came in; the other classes are the bank's own lines, or went out.
-_IN = (
-    LineClass.GIFT, LineClass.REVIEW, LineClass.PAYOUT_ACQUIRER, LineClass.PAYOUT_STRIPE, LineClass.OWN_TRANSFER,
-    LineClass.RETURNED_IN, LineClass.INTEREST,
-)  # fmt: skip
-_OUT = (
-    LineClass.OTHER_OUT, LineClass.REFUND_OUT, LineClass.FEE, LineClass.SALARY, LineClass.TAX, LineClass.CASH,
-    LineClass.OWN_TRANSFER,
-)  # fmt: skip
 
 
 @blueprint.app_template_filter()
@@ -37,8 +29,16 @@ def offered_classes(donation: Donation) -> tuple[str, ...]:
     bank = donation.payment.bank
     if bank is None or bank.line_class == LineClass.REVERSAL or donation.is_split or donation.linked_to is not None:
         return ()
-    choices = _IN if donation.identity.direction is Direction.IN else _OUT
+    choices = SAID_OF_INCOMING if donation.identity.direction is Direction.IN else SAID_OF_OUTGOING
     return tuple(str(one) for one in choices if one != bank.line_class)
+
+
+def own_raw(facts: ReportFacts) -> str | None:
+    """Give a report as it came; of one about many lines of the bank nothing, for the others are other people's."""
+    if facts.raw is None or not facts.source.startswith("bank:"):
+        return facts.raw
+    rows = json.loads(facts.raw)
+    return str(rows[0]) if len(rows) == 1 else None
 
 
 @blueprint.post("/donations/<ref>/class")

@@ -3,7 +3,6 @@
 Booking by hand is in web/staff_entry.py, under this blueprint's guard. Nothing here edits a row.
 """
 
-import json
 import logging
 from collections.abc import Iterator
 from itertools import chain, islice
@@ -15,7 +14,7 @@ from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response as BaseResponse
 
 from support_service.giving import Phrase, Plan
-from support_service.ledger import FORMATS, LedgerError, LedgerOutdated, ReportFacts
+from support_service.ledger import FORMATS, LedgerError, LedgerOutdated
 from support_service.ledger.search import ASKED_CHARS_MAX
 from support_service.ledger.staff import Role
 from support_service.web import guard
@@ -230,7 +229,7 @@ def donation(ref: str) -> str:
         raws=[
             (number, raw)
             for number, facts in sorted(history.sources.items())
-            if is_bookkeeper and (raw := own_raw(facts))
+            if is_bookkeeper and (raw := staff_lines.own_raw(facts))
         ],
         told=(TOLD | staff_cards.TOLD).get(request.args.get("told", "")),
         can_refund=staff_cards.may_refund(held) and is_bookkeeper,
@@ -245,14 +244,6 @@ def donation(ref: str) -> str:
         match_seen=staff_links.match_seen(held),
         can_split=staff_links.may_split(held) and is_bookkeeper,
     )
-
-
-def own_raw(facts: ReportFacts) -> str | None:
-    """Give a report as it came; of one about many lines of the bank nothing, for the others are other people's."""
-    if facts.raw is None or not facts.source.startswith("bank:"):
-        return facts.raw
-    rows = json.loads(facts.raw)
-    return str(rows[0]) if len(rows) == 1 else None
 
 
 @blueprint.get("/health")
