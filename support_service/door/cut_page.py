@@ -1,4 +1,7 @@
-"""A page cut where a reader's values are written into it: made once, joined for all values. Pure."""
+"""A page cut where a reader's values are written into it: made once, joined for all values.
+
+Pure but for the marks that it is cut by, which are drawn.
+"""
 
 import hashlib
 import secrets

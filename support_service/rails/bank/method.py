@@ -1,7 +1,7 @@
 """A bank account readers transfer to: rows to copy, and the richest QR code the details allow.
 
 Hryvnia account with receiver, receiver_code and purpose: an NBU code that opens a bank app. SEPA
-account in EUR with receiver: an EPC code. Anything else: the plain IBAN, and the caption says so.
+account in EUR with receiver: an EPC code. Anything else: the plain IBAN, and the caption says so. Pure.
 """
 
 from collections.abc import Iterator

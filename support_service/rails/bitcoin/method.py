@@ -1,4 +1,4 @@
-"""A static Bitcoin address, shown as BIP-321 URI."""
+"""A static Bitcoin address, shown as BIP-321 URI. Pure."""
 
 from functools import partial
 

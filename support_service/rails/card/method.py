@@ -1,6 +1,6 @@
 """A published bank-card number: shown and copied, never charged; staff book what arrives on it.
 
-The number is the publisher's own and public. Readers' cards never come near this service.
+The number is the publisher's own and public. Readers' cards never come near this service. Pure.
 """
 
 import re

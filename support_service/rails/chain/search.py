@@ -1,6 +1,6 @@
-"""Block ranges, reorg rewind and the search for changes: pure planning for every chain.
+"""Block ranges, reorg rewind and the search for changes: planning for every chain.
 
-Nothing here asks a node. The planners say which blocks to ask about; the answers come back as values.
+Nothing here asks a node. The planners say which blocks to ask about; the answers come back as values. Pure.
 """
 
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A static address on an EVM network, for the chain's own coin and allow-listed ERC-20 tokens."""
+"""A static address on an EVM network, for the chain's own coin and allow-listed ERC-20 tokens. Pure."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What was pushed, as a report. Pure of network.
+"""What was pushed, as a report. Pure.
 
 A message that says nothing about money is a report, too: stored as it came, and counted. Of a card's token, which
 is told beside a saved card, nothing is kept.

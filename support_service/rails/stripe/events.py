@@ -1,4 +1,4 @@
-"""Events as reports: which object each carries, and what that says. Pure of network.
+"""Events as reports: which object each carries, and what that says. Pure.
 
 An event of a type that says nothing about money is a report, too: stored as it came, and counted.
 """

@@ -1,4 +1,4 @@
-"""TRC-20 tokens at a static TRON address. TRON has no payment URI that wallets agree on."""
+"""TRC-20 tokens at a static TRON address. TRON has no payment URI that wallets agree on. Pure."""
 
 from support_service.giving import PaymentMethod, Phrase, QrText, Row, Wait, Watch
 from support_service.money import Asset

@@ -1,4 +1,7 @@
-"""Codes of an app on a phone (RFC 6238), and recovery codes for when it is lost: made, read, told apart. Pure."""
+"""Codes of an app on a phone (RFC 6238), and recovery codes for when it is lost: made, read, told apart.
+
+Pure but for what is drawn at random.
+"""
 
 import re
 import secrets
