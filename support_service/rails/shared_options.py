@@ -1,7 +1,7 @@
 """Options that several rails read alike: a national currency, a network, assets. Pure."""
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from support_service.money import Asset
@@ -38,6 +38,19 @@ def origin(options: Options, name: str, text: str) -> None:
         options.reject(name, f"{str(site)!r} is not https")
     elif not site.is_sayable_in_policy:
         options.reject(name, f"{str(site)!r} has an IPv6 address, which browsers do not read in a page's policy")
+
+
+def checkout_origins(
+    options: Options, api_base: str, name: Callable[[str, Iterable[str]], tuple[str, ...]]
+) -> tuple[str, ...]:
+    """Take `api_base` and `checkout_origins`, and let `name` say where payment pages may lie; () where one is wrong."""
+    base, own = options.text("api_base", api_base), options.texts("checkout_origins")
+    origin(options, "api_base", base)
+    for text in own:
+        origin(options, "checkout_origins", text)
+    if options.has_mistake("api_base") or options.has_mistake("checkout_origins"):
+        return ()
+    return name(base, own)
 
 
 def currency(options: Options, around: Surroundings, *, default: str) -> Asset | None:

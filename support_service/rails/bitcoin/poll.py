@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
 
 from support_service.giving import Cursor, Direction, Report, SourceWarning, WarningKind
 from support_service.rails.bitcoin import conflicts, cursor_state, mempool, reorg, report_builder, unread_blocks
@@ -13,12 +12,12 @@ from support_service.rails.bitcoin.node import Chain, ScriptBalance, WantedMoney
 from support_service.rails.bitcoin.report_builder import BitcoinReportBuilder
 from support_service.rails.bitcoin.source_context import JudgedBlock, SourceContext, judge, tell
 from support_service.rails.chain import cursor_state as codec
+from support_service.rails.chain.catching_up import CatchingUp
 from support_service.rails.chain.cursor_state import WatchKey, key_of
 from support_service.rails.chain.search import BlockRef, placed, remember
 from support_service.rails.source import SourceDown, SourceError
 
 # A long catch-up tells where it is this often, not once per step.
-TOLD_EVERY = timedelta(seconds=10)
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +34,7 @@ class Poll:
         self._context, self._chain, self._tellers = context, chain, tellers
         self._memo, self._mark = cursor_state.read(after), placed(after)
         self._step = 0 if after is None else after.step
-        self._told_at: datetime | None = None
+        self._catching_up = CatchingUp(log, context.name, context.clock)
         # Transactions told of with their block in this turn.
         self._in_blocks: set[str] = set()
         # Addresses whose sums the node tells otherwise, while something of their blocks cannot be read.
@@ -163,7 +162,7 @@ class Poll:
             end = tip if high == tip.height else self._at(high, tip)
             self._step_on(group, builder, first=low + 1, end=end, tip=tip)
             if high < tip.height:
-                self._tell_progress(high, tip.height)
+                self._catching_up.tell(high, tip.height)
                 self._advance(end, tip)
                 yield self._report(builder)
                 builder.clear()
@@ -225,12 +224,6 @@ class Poll:
             self._memo = replace(self._memo, final=final)
             held = final.height
         self._memo = replace(self._memo, marks=remember(self._memo.marks, self._mark, above=held))
-
-    def _tell_progress(self, height: int, target: int) -> None:
-        now = self._context.clock()
-        if self._told_at is None or now - self._told_at >= TOLD_EVERY:
-            self._told_at = now
-            log.info("catching_up", extra={"source": self._context.name, "height": height, "target": target})
 
     def _open(self, tip: BlockRef, builder: BitcoinReportBuilder) -> None:
         """Book what lay there before credits count: what is there now, less all that came since."""

@@ -4,7 +4,6 @@ A server's address may carry a key or a password in path, query or userinfo. So 
 than the host, and errors of the libraries below, which quote the address, are not chained.
 """
 
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
+from support_service.rails.chain import bounded_json
 from support_service.rails.chain.node_address import read_node_address
 from support_service.rails.source import SourceDown, refuse_if_left
 
@@ -143,14 +143,8 @@ class JsonServer:
 
     def _parse(self, body: bytes) -> object:
         if body.count(b"[") + body.count(b"{") > self._brackets_max:
-            # web3 lifts Python's recursion limit, so that deep nesting would crash instead of raising.
             raise SourceDown(f"{self.host}: an answer of another form than agreed")
         try:
-            told: object = json.loads(body, parse_float=Decimal, parse_constant=_no_constant)
-        except (ValueError, RecursionError):
+            return bounded_json.parse(body, depth_max=self._brackets_max, read_fraction=Decimal)
+        except bounded_json.BadJson:
             raise SourceDown(f"{self.host}: something that is not JSON") from None
-        return told
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is no number")

@@ -7,10 +7,10 @@ Order: look; rewind if the block we read last is gone; begin new watches; read w
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
 
 from support_service.giving import Cursor, Report, SourceWarning, State
 from support_service.rails.chain import cursor_state as codec
+from support_service.rails.chain.catching_up import CatchingUp
 from support_service.rails.chain.cursor_state import WatchKey, key_of
 from support_service.rails.chain.search import BlockRef, placed, remember
 from support_service.rails.evm import (
@@ -36,7 +36,6 @@ from support_service.rails.evm.rpc_errors import NoState
 from support_service.rails.evm.source_context import SourceContext
 from support_service.rails.source import MustFreeze, SourceDown
 
-TOLD_EVERY = timedelta(seconds=10)  # a long catch-up tells where it is so often, not once per step
 log = logging.getLogger(__name__)
 
 
@@ -48,7 +47,7 @@ class Poll:
         self._proof = proof
         self._memo, self._mark = cursor_state.read(after), placed(after)
         self._step = 0 if after is None else after.step
-        self._told_at: datetime | None = None
+        self._catching_up = CatchingUp(log, context.name, context.clock)
         self._relied_on: set[BlockRef] = set()  # read by height near the head: at the end all are on one chain with it
         self.warnings: tuple[SourceWarning, ...] = ()  # what people should hear of though all was read
 
@@ -185,18 +184,12 @@ class Poll:
                 self._watched.is_scanning = True
                 continue
             if high < target:
-                self._tell_progress(high, target)
+                self._catching_up.tell(high, target)
                 yield self._report(builder)
                 builder = self._draft(State.CONFIRMED)
                 self._reader.forget()
         if not builder.claims_nothing:
             yield self._report(builder)
-
-    def _tell_progress(self, height: int, target: int) -> None:
-        now = self._context.clock()
-        if self._told_at is None or now - self._told_at >= TOLD_EVERY:
-            self._told_at = now
-            log.info("catching_up", extra={"source": self._context.name, "height": height, "target": target})
 
     def _open(self, keys: Iterable[WatchKey], builder: EvmReportBuilder) -> None:
         """Book what lay there before credits count."""

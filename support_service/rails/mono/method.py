@@ -31,7 +31,7 @@ _LEAST, _LEAST_ELSE, _MOST = {"UAH": 30}, 1, 100_000
 def build_method(key: str, options: Options, around: Surroundings) -> PaymentMethod | None:
     """Read currencies and addresses; None (with mistakes noted) where they are wrong."""
     before = len(options.mistakes)
-    origins = _origins(options)
+    origins = shared_options.checkout_origins(options, API_BASE, checkout_origins)
     codes = options.texts("currencies")
     if not codes and not options.has_mistake("currencies"):
         options.reject("currencies", "is empty; name at least one, such as UAH")
@@ -52,16 +52,6 @@ def checkout_origins(api_base: str, own: Iterable[str]) -> tuple[str, ...]:
     base = str(read_origin(api_base))
     theirs = CHECKOUT_ORIGINS if base == API_BASE else (base,)
     return tuple(dict.fromkeys((*theirs, *(str(read_origin(text)) for text in own))))
-
-
-def _origins(options: Options) -> tuple[str, ...]:
-    base, own = options.text("api_base", API_BASE), options.texts("checkout_origins")
-    shared_options.origin(options, "api_base", base)
-    for text in own:
-        shared_options.origin(options, "checkout_origins", text)
-    if options.has_mistake("api_base") or options.has_mistake("checkout_origins"):
-        return ()
-    return checkout_origins(base, own)
 
 
 def _currency(code: str, options: Options, around: Surroundings) -> CardCurrency | None:

@@ -33,7 +33,7 @@ _FEE = re.compile(r"([0-9]{1,2})(?:\.([0-9]{1,2}))?\s*%(?:\s*\+\s*([0-9]+(?:\.[0
 def build_method(key: str, options: Options, around: Surroundings) -> PaymentMethod | None:
     """Read currencies, their offers and the address of the API; None (with mistakes noted) where they are wrong."""
     before = len(options.mistakes)
-    origins = _origins(options)
+    origins = shared_options.checkout_origins(options, API_BASE, checkout_origins)
     offers = cast("Mapping[str, Mapping[str, object]]", options.anything("offers") or {})
     codes = options.texts("currencies")
     currencies = tuple(_currency(code, options, offers.get(code, {}), around) for code in codes)
@@ -57,16 +57,6 @@ def checkout_origins(api_base: str, own: Iterable[str]) -> tuple[str, ...]:
     base = str(read_origin(api_base))
     stripes = CHECKOUT_ORIGIN if base == API_BASE else base
     return tuple(dict.fromkeys((stripes, *(str(read_origin(text)) for text in own))))
-
-
-def _origins(options: Options) -> tuple[str, ...]:
-    base, own = options.text("api_base", API_BASE), options.texts("checkout_origins")
-    shared_options.origin(options, "api_base", base)
-    for text in own:
-        shared_options.origin(options, "checkout_origins", text)
-    if options.has_mistake("api_base") or options.has_mistake("checkout_origins"):
-        return ()
-    return checkout_origins(base, own)
 
 
 def _currency(code: str, options: Options, offer: Mapping[str, object], around: Surroundings) -> CardCurrency | None:
