@@ -9,13 +9,13 @@ from pathlib import Path
 
 from support_service import watcher
 from support_service.assembly import Assembly, build_sources, build_valuation, expected_sources, unwatched_networks
+from support_service.commands.exact_sums import NAME as EXACT_SUMS
+from support_service.commands.exact_sums import ExactSums
 from support_service.commands.notify import build_telling, is_telling
 from support_service.commands.retention import NAME as RETENTION
 from support_service.commands.retention import Retention
 from support_service.giving import Clock, utc_now
 from support_service.ledger import LEASE, Ledger, migrate
-from support_service.rails.chain.exact_sums import NAME as EXACT_SUMS
-from support_service.rails.chain.exact_sums import ExactSums
 from support_service.settings import worker_environment
 from support_service.supervisor import Child, Supervisor, accepts_connections, set_on_signals
 

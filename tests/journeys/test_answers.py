@@ -12,10 +12,10 @@ from eth_utils.address import to_checksum_address
 from playwright.sync_api import Page
 
 from support_service.assembly import assemble, build_sources
+from support_service.commands.exact_sums import ExactSums
 from support_service.giving import utc_now
 from support_service.ledger import Ledger
 from support_service.rails import RAILS
-from support_service.rails.chain.exact_sums import ExactSums
 from support_service.rails.source import Source
 from support_service.watcher import run, run_once
 from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit, barriers, follow

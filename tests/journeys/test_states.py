@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Page
 
 from support_service import watcher
+from support_service.commands.exact_sums import ExactSums
 from support_service.demo.stripe import StripeFake
 from support_service.giving import State
-from support_service.rails.chain.exact_sums import ExactSums
 from tests.fixtures.browser import Serve, Visit, barriers
 from tests.fixtures.cards import CardHouse, card_house
 from tests.fixtures.reports import Chain, transfer

@@ -13,13 +13,13 @@ import pytest
 from werkzeug.test import TestResponse
 
 from support_service import watcher
+from support_service.commands.exact_sums import ExactSums
 from support_service.giving import Kind, MatchClaim, Observation, PaymentClaim, Report, State
 from support_service.giving.codes import is_issuable
 from support_service.ledger import Ledger
 from support_service.money import Asset, Money
 from support_service.rails.bank import epc, nbu
 from support_service.rails.bank.gift import write_gift
-from support_service.rails.chain.exact_sums import ExactSums
 from support_service.web.answers.exact import ADDED_AT_MOST, exact_sums
 from support_service.web.answers.gift import LIMIT
 from tests.fixtures.held import locked
