@@ -14,7 +14,7 @@ import pytest
 from support_service import rails, watcher
 from support_service.assembly import assemble, build_sources
 from support_service.commands.check import method_lines
-from support_service.giving import utc_now
+from support_service.giving import Cursor, Report, utc_now
 from support_service.ledger import Ledger
 from support_service.rails import RAILS
 from support_service.rails.rail import Rail
@@ -22,6 +22,7 @@ from support_service.settings import SettingsError
 from tests.fixtures.database import prepare
 from tests.fixtures.door import create_site
 from tests.fixtures.service import write_settings
+from tests.fixtures.staff import FrozenClock
 
 README = Path(str(rails.__file__)).with_name("README.md").read_text(encoding="utf-8")
 CODE, ANSWER, SETTINGS = (
@@ -92,6 +93,23 @@ def test_the_rail_that_the_page_adds_is_shown_heard_and_booked(tmp_path: Path, t
     assert client.get("/readyz").get_json()["sources"][0]["name"] == "toycoin:toynet"
 
 
+def test_it_is_late_by_its_own_time_between_two_looks(tmp_path: Path, toycoin: Rail, node: str) -> None:
+    prepare(f"sqlite:///{tmp_path}/support.db")
+    clock = FrozenClock()
+    app = create_site(assemble(settings(tmp_path, node)), clock=clock)
+    ledger: Ledger = app.extensions["support"].ledger
+    ledger.accept(Report("toycoin:toynet", "1", cursor=Cursor(1, 12, None, clock.now)))
+    states = []
+    for seconds in (600, 1):
+        clock.advance(seconds=seconds)
+        (source,) = app.test_client().get("/readyz").get_json()["sources"]
+        states.append(source["state"])
+    assert states == ["ok", "stale"], (
+        "its settings name no time: the rail looks every 60 seconds, and may miss ten looks"
+    )
+    ledger.dispose()
+
+
 def test_its_mistakes_are_told_as_those_of_every_rail(tmp_path: Path, toycoin: Rail, node: str) -> None:
     with pytest.raises(SettingsError) as told:
         assemble(settings(tmp_path, node, toy1abc="bc1abc"))
@@ -100,12 +118,6 @@ def test_its_mistakes_are_told_as_those_of_every_rail(tmp_path: Path, toycoin: R
 
 def test_a_rail_fits_into_one_file() -> None:
     assert CODE.count("\n") <= LINES_MAX
-
-
-def test_the_page_names_every_field_that_a_processor_adds() -> None:
-    fields = set(re.findall(r"^\| `(\w+)`(?:, `(\w+)`)?", README, re.MULTILINE))
-    named = {name for pair in fields for name in pair if name}
-    assert named <= set(Rail.__dataclass_fields__)
 
 
 def test_the_page_names_all_that_a_rail_can_say() -> None:
