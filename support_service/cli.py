@@ -13,18 +13,18 @@ import click
 
 from support_service import __version__
 from support_service.assembly import Assembly, assemble
-from support_service.commands import backup as backups
-from support_service.commands import check as checks
-from support_service.commands import deploy as deploying
-from support_service.commands import donors as donating
-from support_service.commands import freezes as freezing
-from support_service.commands import import_ as importing
-from support_service.commands import notify as notifying
-from support_service.commands import people as letting_in
-from support_service.commands import rescan as rescanning
-from support_service.commands import run as running
-from support_service.commands import verify_online as auditing
-from support_service.commands.errors import Telling, tell_bug
+from support_service.commands import backup as backup_command
+from support_service.commands import check as check_command
+from support_service.commands import deploy as deploy_command
+from support_service.commands import donors as donors_command
+from support_service.commands import freezes as freezes_command
+from support_service.commands import import_ as import_command
+from support_service.commands import notify as notify_command
+from support_service.commands import people as people_command
+from support_service.commands import rescan as rescan_command
+from support_service.commands import run as run_command
+from support_service.commands import verify_online as verify_online_command
+from support_service.commands.errors import CommandForPeople, tell_bug
 from support_service.commands.output import write_chunks
 from support_service.commands.typed import HeadText, MomentText
 from support_service.giving import State, utc_now
@@ -75,7 +75,7 @@ class CommandCall:
             self.ledger.dispose()
 
 
-class Commands(Telling, click.Group):
+class Commands(CommandForPeople, click.Group):
     """Our commands; what goes wrong in one is told for people."""
 
 
@@ -102,7 +102,7 @@ def commands(ctx: click.Context, config: Path | None, *, debug: bool) -> None:
 def run(call: CommandCall, host: str, port: int) -> None:
     """Serve the page and watch the chains: everything, on one machine."""
     address = listening_address(host)
-    running.run_service(call.assembly, address, reserve_port(address, port), say=click.echo)
+    run_command.run_service(call.assembly, address, reserve_port(address, port), say=click.echo)
 
 
 @commands.command()
@@ -119,7 +119,7 @@ def web(call: CommandCall, host: str, port: int) -> None:
 @click.pass_obj
 def watch(call: CommandCall, *, once: bool) -> int:
     """Watch the chains and book what arrives."""
-    return running.watch(call.assembly, call.ledger, once=once, say=click.echo)
+    return run_command.watch(call.assembly, call.ledger, once=once, say=click.echo)
 
 
 @commands.command()
@@ -128,14 +128,14 @@ def watch(call: CommandCall, *, once: bool) -> int:
 @click.pass_obj
 def check(call: CommandCall, *, online: bool, deploy: bool) -> int:
     """Check every setting, address and QR code; print one line per method."""
-    told = (checks.method_lines, checks.channel_lines, checks.sign_in_lines)
+    told = (check_command.method_lines, check_command.channel_lines, check_command.sign_in_lines)
     for line in (line for lines in told for line in lines(call.assembly)):
         click.echo(line)
-    for line in checks.warning_lines(call.assembly):
+    for line in check_command.warning_lines(call.assembly):
         click.echo(line, err=True)
-    answers = [*checks.file_mistakes(call.assembly), *(checks.ask_nodes(call.assembly) if online else ())]
+    answers = [*check_command.file_mistakes(call.assembly), *(check_command.ask_nodes(call.assembly) if online else ())]
     mistakes = [answer for answer in answers if isinstance(answer, Mistake)]
-    mistakes += deploying.deploy_mistakes(call.assembly) if deploy else []
+    mistakes += deploy_command.deploy_mistakes(call.assembly) if deploy else []
     for said in (answer for answer in answers if isinstance(answer, str)):
         click.echo(said)
     if mistakes:
@@ -169,15 +169,15 @@ def export(call: CommandCall, /, form: str, out: Path | None, **wanted: Any) -> 
 
 @commands.command(name="import")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--format", "form", type=click.Choice(importing.STATEMENTS), required=True, help="What the file is.")
+@click.option("--format", "form", type=click.Choice(import_command.STATEMENTS), required=True, help="What the file is.")
 @click.option("--account", default="", metavar="IBAN", help="Our account, where the file does not name it.")
 @click.option("--profile", default="", metavar="NAME", help="Which columns a CSV has: [bank.profiles.NAME].")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be new; write nothing.")
 @click.pass_obj
 def import_statement(call: CommandCall, /, file: Path, form: str, **wanted: Any) -> int:
     """Book a bank statement: what is known already stays, so a file can be brought twice."""
-    asked = importing.ImportCommand(file, form, wanted["account"], wanted["profile"], is_dry=wanted["dry_run"])
-    return importing.import_file(call.assembly, call.ledger, asked)
+    asked = import_command.ImportCommand(file, form, wanted["account"], wanted["profile"], is_dry=wanted["dry_run"])
+    return import_command.import_file(call.assembly, call.ledger, asked)
 
 
 @commands.command()
@@ -188,7 +188,7 @@ def verify(call: CommandCall, *, online: bool, since: Head | None) -> int:
     """Check every invariant of the ledger, from the database alone or against those who hold the money."""
     problems = call.ledger.verify(since=since)
     if online:
-        problems += auditing.compare(call.assembly, call.ledger, say=click.echo)
+        problems += verify_online_command.compare(call.assembly, call.ledger, say=click.echo)
     for problem in problems:
         click.echo(problem, err=True)
     click.echo(f"{len(problems)} problems" if problems else "the ledger is sound")
@@ -203,7 +203,7 @@ def backup(call: CommandCall, file: Path) -> None:
 
     Settings and files with secrets are not in it.
     """
-    backups.write(call.assembly, file, say=click.echo)
+    backup_command.write(call.assembly, file, say=click.echo)
 
 
 @commands.command()
@@ -220,7 +220,7 @@ def restore(
     What is damaged, no backup, too old, or would lose something is refused.
     """
     publisher = "" if other_publisher else call.assembly.settings.publisher.name
-    backups.read(call.assembly, file, WantedBackup(publisher, since, holds), say=click.echo)
+    backup_command.read(call.assembly, file, WantedBackup(publisher, since, holds), say=click.echo)
 
 
 @commands.command()
@@ -231,14 +231,14 @@ def rescan(call: CommandCall, method: str, from_block: int) -> None:
     """Read a method's blocks again: add what was missed, replace what was wrong, leave what is true."""
     if method not in {known.key for known in call.assembly.methods}:
         raise click.UsageError(f"there is no method {method!r} in {call.file}.")
-    rescanning.rescan(call.assembly, call.ledger, method, from_block, say=click.echo)
+    rescan_command.rescan(call.assembly, call.ledger, method, from_block, say=click.echo)
 
 
 @commands.command()
 @click.pass_obj
 def freezes(call: CommandCall) -> None:
     """Tell which networks are frozen, and why: a reorg below finality, or a node that lies."""
-    for line in list(freezing.freeze_lines(call.ledger)) or ["nothing is frozen"]:
+    for line in list(freezes_command.freeze_lines(call.ledger)) or ["nothing is frozen"]:
         click.echo(line)
 
 
@@ -248,7 +248,7 @@ def freezes(call: CommandCall) -> None:
 @click.pass_obj
 def unfreeze(call: CommandCall, network: str, note: str) -> None:
     """Go on with a frozen network, after you have looked."""
-    click.echo(freezing.unfreeze(call.assembly, call.ledger, network, note))
+    click.echo(freezes_command.unfreeze(call.assembly, call.ledger, network, note))
 
 
 @commands.command()
@@ -257,7 +257,7 @@ def unfreeze(call: CommandCall, network: str, note: str) -> None:
 @click.pass_obj
 def cards(call: CommandCall, turn: str, note: str) -> None:
     """Switch card payments on or off; every other way to give stays as it is."""
-    for line in freezing.switch_cards(call.assembly, call.ledger, is_on=turn == "on", note=note):
+    for line in freezes_command.switch_cards(call.assembly, call.ledger, is_on=turn == "on", note=note):
         click.echo(line)
 
 
@@ -280,7 +280,7 @@ def print_snippet(call: CommandCall, lang: str | None, layout: str, wordpress: P
         raise click.UsageError(f"--lang: {error}.") from error
 
 
-commands.add_command(donating.donor)
+commands.add_command(donors_command.donor)
 _FROM_STDIN = click.option("--password-stdin", is_flag=True, help="Read the key's password from standard input.")
 _KNOWN_KEY = click.option("--public-key", default="", metavar="KEY", help="Who may sign [manifest.public_key].")
 _KNOWN_FILE = click.option("--manifest", type=click.Path(path_type=Path), help="The signed file [manifest.file].")
@@ -345,7 +345,7 @@ def notify() -> None:
 @click.pass_obj
 def notify_test(call: CommandCall) -> int:
     """Send one message to every channel of the settings, and name those that did not take it."""
-    return notifying.send_test(call.assembly, say=click.echo)
+    return notify_command.send_test(call.assembly, say=click.echo)
 
 
 @commands.group()
@@ -364,7 +364,7 @@ def add(call: CommandCall, email: str, role: str, *, password_stdin: bool) -> No
     On a terminal the password is asked for; elsewhere one is made and printed once.
     """
     publisher = call.assembly.settings.publisher
-    letting_in.add(call.ledger, publisher, email, role, is_from_stdin=password_stdin, say=click.echo)
+    people_command.add(call.ledger, publisher, email, role, is_from_stdin=password_stdin, say=click.echo)
 
 
 @staff.command()
@@ -381,7 +381,7 @@ def invite(call: CommandCall, email: str, role: str) -> None:
 @click.pass_obj
 def list_staff(call: CommandCall) -> None:
     """Name everybody with their role."""
-    letting_in.list_all(call.ledger, say=click.echo)
+    people_command.list_all(call.ledger, say=click.echo)
 
 
 @staff.command()

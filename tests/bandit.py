@@ -24,7 +24,7 @@ REASONS = {
     ("B105", "demo/mono/__init__.py"): "a token of the demo; it guards nothing",
     ("B105", "notifications/settings.py"): "an empty text: there is no password until a file is read",
     ("B105", "rails/bank/calls.py"): "what a secret is for, and not the secret",
-    ("B107", "rails/bank/live/place.py"): "an empty text: there is no token until a file is read",
+    ("B107", "rails/bank/live/connection.py"): "an empty text: there is no token until a file is read",
     (
         "B301",
         "rails/bank/statements/statement.py",

@@ -30,7 +30,7 @@ class NotBuilt(click.UsageError):
         super().__init__(f"{what}: not built yet")
 
 
-class Telling(click.Command):
+class CommandForPeople(click.Command):
     """A command that never ends in a traceback for people; exit 1 for errors, 2 for a wrong command line."""
 
     program = "support-service"
@@ -67,7 +67,7 @@ def tell_bug(kind: type[BaseException], error: BaseException, trace: TracebackTy
     """Tell a mistake of ours in one line; the traceback goes to the log with --debug. For sys.excepthook."""
     log.debug("command_broke", exc_info=(kind, error, trace))
     text = without_secrets(str(error))[:300]
-    click.echo(f"{Telling.program}: broke ({kind.__name__}: {text}); --debug tells where", err=True)
+    click.echo(f"{CommandForPeople.program}: broke ({kind.__name__}: {text}); --debug tells where", err=True)
 
 
 def _permanent_code() -> int:

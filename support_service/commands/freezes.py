@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from support_service.assembly import Assembly, build_sources, processor_names
 from support_service.giving import Report, utc_now
-from support_service.ledger import Freeze, Ledger, LedgerError, Thaw
+from support_service.ledger import Freeze, Ledger, LedgerError, Unfreeze
 from support_service.rails.processor import checkout_switch
 
 WHO = "cli"
@@ -26,7 +26,7 @@ def unfreeze(assembly: Assembly, ledger: Ledger, network: str, note: str) -> str
     if held is None:
         raise LedgerError(f"{network} is not frozen; `support-service freezes` tells what is")
     rewind = _step_back(assembly, ledger, held)
-    ledger.unfreeze(Thaw(network, WHO, note, rewind))
+    ledger.unfreeze(Unfreeze(network, WHO, note, rewind))
     if rewind is None or rewind.cursor is None:
         return f"{network}: goes on where it stood; the chain has every block that was read"
     place = "the beginning" if rewind.cursor.height is None else f"block {rewind.cursor.height}"
@@ -47,7 +47,7 @@ def switch_cards(assembly: Assembly, ledger: Ledger, *, is_on: bool, note: str) 
         source = checkout_switch(name)
         off = held.get(source)
         if is_on and off is not None:
-            ledger.unfreeze(Thaw(off.network, WHO, note))
+            ledger.unfreeze(Unfreeze(off.network, WHO, note))
             yield f"{name}: cards are on again"
         elif is_on:
             yield f"{name}: cards were on already; nothing was changed"

@@ -29,7 +29,7 @@ from support_service.web.spoken import speech
 Say = Callable[[str], object]
 
 
-def build_telling(assembly: Assembly, ledger: Ledger, *, clock: Clock) -> list[Source]:
+def build_notifiers(assembly: Assembly, ledger: Ledger, *, clock: Clock) -> list[Source]:
     """Build what tells people: one that fills the outbox, and one for each channel that empties it."""
     told = assembly.told
     if told.is_empty:
@@ -46,7 +46,7 @@ def build_telling(assembly: Assembly, ledger: Ledger, *, clock: Clock) -> list[S
     return [Teller(room, ledger, clock=clock), *senders, *heart]
 
 
-def is_telling(source: str) -> bool:
+def is_notifier(source: str) -> bool:
     """Tell whether a source's name is that of one which tells people."""
     return source.startswith(source_name(""))
 

@@ -14,7 +14,7 @@ import click
 
 from support_service import watcher
 from support_service.assembly import Assembly, assemble
-from support_service.commands.errors import NotBuilt, Telling
+from support_service.commands.errors import CommandForPeople, NotBuilt
 from support_service.giving import Watch, utc_now
 from support_service.ledger import ExportRow, Ledger, migrate
 from support_service.log import configure_logging
@@ -27,7 +27,7 @@ from support_service.supervisor import ProcessError
 BLOCKS_DEFAULT = 100
 
 
-class Rehearsal(Telling):
+class Rehearsal(CommandForPeople):
     """Told by its own name."""
 
     program = "rehearse"

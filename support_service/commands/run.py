@@ -11,7 +11,7 @@ from support_service import watcher
 from support_service.assembly import Assembly, build_sources, build_valuation, expected_sources, unwatched_networks
 from support_service.commands.exact_sums import NAME as EXACT_SUMS
 from support_service.commands.exact_sums import ExactSums
-from support_service.commands.notify import build_telling, is_telling
+from support_service.commands.notify import build_notifiers, is_notifier
 from support_service.commands.retention import NAME as RETENTION
 from support_service.commands.retention import Retention
 from support_service.giving import Clock, utc_now
@@ -71,7 +71,7 @@ def watch(
         *([ExactSums(ledger.awaited_sums.answered)] if is_on_chain else []),
         *build_valuation(assembly, ledger.unvalued, clock=clock),
         *([Retention(keep_days, ledger.donors.forget_before, clock=clock)] if keep_days else []),
-        *build_telling(assembly, ledger, clock=clock),
+        *build_notifiers(assembly, ledger, clock=clock),
     ]
     if not sources:
         say(f"nothing to watch: {_lacking(assembly)}")
@@ -80,7 +80,7 @@ def watch(
         outcomes = watcher.run_once(sources, ledger)
         for outcome in outcomes:
             # What only ties sums to choices, forgets, or tells people is no source of money, and told where it failed.
-            is_about_money = outcome.source not in {EXACT_SUMS, RETENTION} and not is_telling(outcome.source)
+            is_about_money = outcome.source not in {EXACT_SUMS, RETENTION} and not is_notifier(outcome.source)
             if is_about_money or not outcome.is_good:
                 say(_outcome_line(outcome))
         return 0 if all(outcome.is_good for outcome in outcomes) else 1

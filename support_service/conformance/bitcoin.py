@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import click
 
-from support_service.commands.errors import Telling
+from support_service.commands.errors import CommandForPeople
 from support_service.conformance import Fails, Unknown, run
 from support_service.conformance.bitcoin_core import CORE_CHECKS, CoreBench, read_block, transactions
 from support_service.conformance.esplora import ESPLORA_CHECKS, EsploraBench
 from support_service.rails.bitcoin.address import CHAINS
-from support_service.rails.bitcoin.http import BitcoinWire
+from support_service.rails.bitcoin.http import BitcoinHttp
 from support_service.rails.bitcoin.rpc import CoreRefusal, Rpc
 from support_service.rails.chain.bounded_json import BadJson
 from support_service.rails.chain.strict_fields import BadAnswer
@@ -24,7 +24,7 @@ from support_service.rails.source import SourceDown, SourceLied
 FAILURES = (SourceDown, SourceLied, CoreRefusal, BadAnswer, BadJson)
 
 
-class BitcoinConformance(Telling):
+class BitcoinConformance(CommandForPeople):
     """Told by its own name."""
 
     program = "conformance-bitcoin"
@@ -71,7 +71,7 @@ def conformance(*, rpc: str, esplora: str, chain: str, search: bool) -> int:
     if not rpc and not esplora:
         raise click.UsageError("name a node: --rpc, --esplora or both (make conformance-bitcoin RPC=... ESPLORA=...)")
     failed = asked = 0
-    core, server = CoreBench(Rpc(rpc or "http://127.0.0.1"), chain, search), EsploraBench(BitcoinWire(esplora), chain)
+    core, server = CoreBench(Rpc(rpc or "http://127.0.0.1"), chain, search), EsploraBench(BitcoinHttp(esplora), chain)
     if rpc:
         failed += run(CORE_CHECKS, core, failures=FAILURES)
         asked += len(CORE_CHECKS)
@@ -81,8 +81,8 @@ def conformance(*, rpc: str, esplora: str, chain: str, search: bool) -> int:
     if rpc and esplora:
         failed += run(BOTH_CHECKS, BothBench(core, server), failures=FAILURES)
         asked += len(BOTH_CHECKS)
-    hosts = " and ".join(wire.host for url, wire in ((rpc, core.rpc.wire), (esplora, server.wire)) if url)
-    requests = core.rpc.wire.http_requests + server.wire.http_requests
+    hosts = " and ".join(http.host for url, http in ((rpc, core.rpc.http), (esplora, server.http)) if url)
+    requests = core.rpc.http.http_requests + server.http.http_requests
     click.echo(f"{asked} checks, {failed} failed, {requests} requests to {hosts}")
     return 1 if failed else 0
 

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from support_service.conformance import Differs, Fails, Unknown
 from support_service.giving import utc_now
 from support_service.rails.bitcoin import rpc_schema
-from support_service.rails.bitcoin.http import BitcoinWire, parse
+from support_service.rails.bitcoin.http import BitcoinHttp, parse
 from support_service.rails.bitcoin.movements import Transaction
 from support_service.rails.bitcoin.node import check_genesis
 from support_service.rails.chain import strict_fields
@@ -29,7 +29,7 @@ _NOBODY = "f" * 64
 class EsploraBench:
     """A server on the bench, and what earlier checks found out about it."""
 
-    wire: BitcoinWire
+    http: BitcoinHttp
     chain: str
     head: BlockRef | None = None
     txid: str = ""
@@ -48,7 +48,7 @@ class EsploraBench:
 
     def line(self, path: str) -> str | None:
         """A text answer; None where there is no such thing."""
-        answer = self.wire.get(path)
+        answer = self.http.get(path)
         if answer.status == HTTPStatus.NOT_FOUND:
             return None
         if answer.status != HTTPStatus.OK:
@@ -57,7 +57,7 @@ class EsploraBench:
 
     def json(self, path: str) -> object:
         """A JSON answer that must be there."""
-        answer = self.wire.get(path)
+        answer = self.http.get(path)
         if answer.status != HTTPStatus.OK:
             raise Fails(f"{path}: HTTP {answer.status}")
         return parse(answer.body)
@@ -66,7 +66,7 @@ class EsploraBench:
 def esplora_chain(bench: EsploraBench) -> str:
     """/block-height/0 is the first block of the chain of the settings."""
     told = bench.line("/block-height/0") or "none"
-    check_genesis(bench.wire.host, bench.chain, told)
+    check_genesis(bench.http.host, bench.chain, told)
     return f"{bench.chain}, {told[:16]}..."
 
 
@@ -224,7 +224,7 @@ def _named(bench: EsploraBench) -> str:
 
 
 def _count(bench: EsploraBench, name: str) -> int:
-    answer = bench.wire.get(f"/scripthash/{name}")
+    answer = bench.http.get(f"/scripthash/{name}")
     if answer.status != HTTPStatus.OK:
         return 0
     stats = strict_fields.mapping(strict_fields.mapping(parse(answer.body)).get("chain_stats"))

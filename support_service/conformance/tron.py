@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import click
 
-from support_service.commands.errors import Telling
+from support_service.commands.errors import CommandForPeople
 from support_service.conformance import Differs, Fails, run
 from support_service.giving import utc_now
 from support_service.rails.asides import Asides
@@ -36,7 +36,7 @@ HEAD_SECONDS_MAX, FINAL_BLOCKS_MAX = 60, 60
 _NOBODY = "0x" + "0" * 39 + "1"
 
 
-class TronConformance(Telling):
+class TronConformance(CommandForPeople):
     """Told by its own name."""
 
     program = "conformance-tron"

@@ -28,7 +28,15 @@ from support_service.ledger.errors import (
 )
 from support_service.ledger.export import FORMATS, Exported, ExportFormat, ExportRow, ForPeople, read_exported
 from support_service.ledger.factors import Factors
-from support_service.ledger.freezes import Freeze, Thaw, end_freeze, read_blocks, read_freezes, read_held, write_freeze
+from support_service.ledger.freezes import (
+    Freeze,
+    Unfreeze,
+    end_freeze,
+    read_blocks,
+    read_freezes,
+    read_held,
+    write_freeze,
+)
 from support_service.ledger.health import Health, SourceHealth, read_health, write_health
 from support_service.ledger.imports import FileBrought, Import, Imports
 from support_service.ledger.inbox import Inbox, InboxLine, LinesMoney, Why
@@ -119,9 +127,9 @@ __all__ = [
     "SourceContradiction",
     "SourceFrozen",
     "SourceHealth",
-    "Thaw",
     "ThreeWay",
     "Total",
+    "Unfreeze",
     "Wanted",
     "Why",
     "is_closed",
@@ -232,10 +240,10 @@ class Ledger:
         with self._database.write() as tx:
             write_freeze(tx, source, reason, evidence, now=self._clock())
 
-    def unfreeze(self, thaw: Thaw) -> Freeze:
+    def unfreeze(self, unfreeze: Unfreeze) -> Freeze:
         """End a network's freeze, in one transaction with its staff report and the source's step back."""
         with self._database.write() as tx:
-            return end_freeze(tx, thaw, self._clock())
+            return end_freeze(tx, unfreeze, self._clock())
 
     def freezes(self, *, with_ended: bool = False) -> tuple[Freeze, ...]:
         """Tell what is frozen, and if wanted what ever was."""

@@ -93,9 +93,9 @@ def compare_balances(tx: Connection, since: datetime, until: datetime) -> tuple[
     """Hold the balances told between two moments, and the last before them, against the books."""
     found = []
     for place in _places(tx):
-        points = _points(tx, place, since, until)
-        if points and points[-1].at >= since:
-            found.append(_compared(tx, points, since))
+        balances = _told_balances(tx, place, since, until)
+        if balances and balances[-1].at >= since:
+            found.append(_compared(tx, balances, since))
     return tuple(found)
 
 
@@ -126,7 +126,7 @@ def _places(tx: Connection) -> list[HeldAsset]:
     return [(row[0], row[1], row[2]) for row in tx.execute(select(*names).group_by(*names).order_by(*names))]
 
 
-def _points(tx: Connection, place: HeldAsset, since: datetime, until: datetime) -> list[HeldBalance]:
+def _told_balances(tx: Connection, place: HeldAsset, since: datetime, until: datetime) -> list[HeldBalance]:
     """Read what was told of a place, in the order of its marks: of one mark what was told last.
 
     A chain that went back told of blocks that are gone.
@@ -150,16 +150,16 @@ def _points(tx: Connection, place: HeldAsset, since: datetime, until: datetime) 
     return [by_mark[mark] for mark in sorted(by_mark)]
 
 
-def _compared(tx: Connection, points: list[HeldBalance], since: datetime) -> ComparedPlace:
-    last = points[-1]
+def _compared(tx: Connection, balances: list[HeldBalance], since: datetime) -> ComparedPlace:
+    last = balances[-1]
     # What a chain holds began with nothing, and what lay there before we watched is booked as that.
-    is_whole = bool(last.network) and points[0].at >= since
-    ends = [point.mark for point in points]
+    is_whole = bool(last.network) and balances[0].at >= since
+    ends = [balance.mark for balance in balances]
     booked = [0] * (len(ends) + 1)
     for mark, units in _moves(tx, last, None if is_whole else ends[0]):
         booked[bisect_left(ends, mark)] += units
-    spans = [BalanceSpan(first, second, booked[at]) for at, (first, second) in enumerate(pairwise(points), 1)]
-    return ComparedPlace(last, (*([BalanceSpan(None, points[0], booked[0])] if is_whole else []), *spans))
+    spans = [BalanceSpan(first, second, booked[at]) for at, (first, second) in enumerate(pairwise(balances), 1)]
+    return ComparedPlace(last, (*([BalanceSpan(None, balances[0], booked[0])] if is_whole else []), *spans))
 
 
 def _moves(tx: Connection, last: HeldBalance, above: int | None) -> list[tuple[int, int]]:

@@ -31,7 +31,7 @@ class Freeze:
 
 
 @dataclass(frozen=True, slots=True)
-class Thaw:
+class Unfreeze:
     """What a person decided. rewind is the source's own step back, where its chain is another one now."""
 
     network: str
@@ -77,22 +77,27 @@ def write_freeze(tx: Connection, source: str, reason: str, evidence: Mapping[str
     )
 
 
-def end_freeze(tx: Connection, thaw: Thaw, now: datetime) -> Freeze:
+def end_freeze(tx: Connection, unfreeze: Unfreeze, now: datetime) -> Freeze:
     """End a network's freeze, with a staff report that tells it; LedgerError where nothing is frozen.
 
     The report's key says what was done, in the chain for good; the note, which may name people, is
     its raw message, kept apart and erasable like any other.
     """
-    held = next((one for one in read_freezes(tx, with_ended=False) if one.network == thaw.network), None)
+    held = next((one for one in read_freezes(tx, with_ended=False) if one.network == unfreeze.network), None)
     if held is None:
-        raise LedgerError(f"{thaw.network} is not frozen; `support-service freezes` tells what is")
-    ended = {"ended_at": to_micros(now), "ended_by": thaw.by, "note": thaw.note}
+        raise LedgerError(f"{unfreeze.network} is not frozen; `support-service freezes` tells what is")
+    ended = {"ended_at": to_micros(now), "ended_by": unfreeze.by, "note": unfreeze.note}
     tx.execute(update(source_freeze).where(source_freeze.c.id == held.number).values(**ended))
-    said = {"unfreeze": held.network, "frozen_since": held.since.isoformat(), "reason": held.reason, "note": thaw.note}
+    said = {
+        "unfreeze": held.network,
+        "frozen_since": held.since.isoformat(),
+        "reason": held.reason,
+        "note": unfreeze.note,
+    }
     raw = json.dumps({**said, "evidence": held.evidence}, ensure_ascii=False)
-    accept_report(tx, Report(f"staff:{thaw.by}", f"unfreeze:{held.network}:{held.number}", raw=raw), now)
-    if thaw.rewind is not None:
-        accept_report(tx, thaw.rewind, now)
+    accept_report(tx, Report(f"staff:{unfreeze.by}", f"unfreeze:{held.network}:{held.number}", raw=raw), now)
+    if unfreeze.rewind is not None:
+        accept_report(tx, unfreeze.rewind, now)
     return held
 
 

@@ -39,10 +39,10 @@ class Heartbeat(Source):
     def _give(self) -> None:
         # Late, as all that speaks to others.
         http = import_module("support_service.rails.chain.http")
-        wire = http.Wire(self._url, bytes_max=ANSWER_BYTES_MAX, total_seconds=TOTAL_SECONDS_MAX)
+        connection = http.HttpConnection(self._url, bytes_max=ANSWER_BYTES_MAX, total_seconds=TOTAL_SECONDS_MAX)
         try:
-            answer = wire.get(self._url)
+            answer = connection.get(self._url)
         finally:
-            wire.session.close()
+            connection.session.close()
         if not 200 <= answer.status < 300:
             raise SourceDown(f"{self.name}: it answers HTTP {answer.status}")

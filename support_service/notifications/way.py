@@ -135,11 +135,11 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> "HttpAnswer":
     """Send a body, bounded in time and bytes; raises ChannelDown where nobody answers."""
     # Late: the web process reads the settings, and never sends anything.
     http = import_module("support_service.rails.chain.http")
-    wire = http.Wire(url, bytes_max=ANSWER_BYTES_MAX, total_seconds=TOTAL_SECONDS_MAX)
+    connection = http.HttpConnection(url, bytes_max=ANSWER_BYTES_MAX, total_seconds=TOTAL_SECONDS_MAX)
     try:
-        answer: HttpAnswer = wire.post(url, body, headers)
+        answer: HttpAnswer = connection.post(url, body, headers)
     except SourceDown as error:
         raise ChannelDown(str(error)) from None
     finally:
-        wire.session.close()
+        connection.session.close()
     return answer

@@ -20,7 +20,7 @@ from support_service.ledger.issuer_accounts import IssuerAccount
 from support_service.oidc.id_token import TokenAnswer, UnknownKey, read_account, read_keys
 from support_service.oidc.provider import FlowSecrets, IssuerDown, IssuerLied, Provider
 from support_service.origin import BadAddress, split_origin
-from support_service.rails.chain.http import HttpAnswer, Wire
+from support_service.rails.chain.http import HttpAnswer, HttpConnection
 from support_service.rails.source import SourceDown
 
 DISCOVERY = "/.well-known/openid-configuration"
@@ -171,27 +171,27 @@ def _endpoint(told: Mapping[str, object], name: str, *, is_here: bool) -> str:
 
 
 def _got(url: str) -> HttpAnswer:
-    wire = _wire(url)
+    connection = _connection(url)
     try:
-        return wire.get(url)
+        return connection.get(url)
     except SourceDown as error:
         raise IssuerDown(str(error)) from None
     finally:
-        wire.session.close()
+        connection.session.close()
 
 
 def _sent(url: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
-    wire = _wire(url)
+    connection = _connection(url)
     try:
-        return wire.post(url, body, headers, read_seconds=READ_SECONDS_MAX)
+        return connection.post(url, body, headers, read_seconds=READ_SECONDS_MAX)
     except SourceDown as error:
         raise IssuerDown(str(error)) from None
     finally:
-        wire.session.close()
+        connection.session.close()
 
 
-def _wire(url: str) -> Wire:
-    return Wire(url, bytes_max=ANSWER_BYTES_MAX, total_seconds=TOTAL_SECONDS_MAX)
+def _connection(url: str) -> HttpConnection:
+    return HttpConnection(url, bytes_max=ANSWER_BYTES_MAX, total_seconds=TOTAL_SECONDS_MAX)
 
 
 def _object(answer: HttpAnswer, also: tuple[int, ...] = ()) -> Mapping[str, object]:

@@ -17,7 +17,7 @@ PAUSE_SECONDS = 0.5
 Pause: TypeAlias = Callable[[float], object]
 
 
-class JsonPlace:
+class RatesServer:
     """Answers questions at one address with JSON; SourceDown where it does not."""
 
     def __init__(
@@ -30,13 +30,13 @@ class JsonPlace:
         self._pause = pause
         self.host = urlsplit(url).hostname or ""
         bounds = {"bytes_max": ANSWER_BYTES_MAX, "brackets_max": BRACKETS_MAX}
-        self._place = JsonServer(url, self.host, **bounds, monotonic=monotonic)
+        self._server = JsonServer(url, self.host, **bounds, monotonic=monotonic)
 
     def get(self, questions: Mapping[str, str]) -> object:
         """Ask once more after a passing fault, then raise SourceDown."""
         for attempt in range(ATTEMPTS_MAX):
             try:
-                return self._place.get("", questions)
+                return self._server.get("", questions)
             except SourceDown:
                 if attempt == ATTEMPTS_MAX - 1:
                     raise

@@ -17,7 +17,7 @@ from decimal import Decimal
 from support_service.giving import Clock, utc_now
 from support_service.rails.source import SourceDown, SourceLied
 from support_service.rates import Rate, WantedRate, checked
-from support_service.rates.http import JsonPlace, Pause
+from support_service.rates.http import Pause, RatesServer
 
 PATH = "/0/public/OHLC"
 # The market's own names; every other asset goes by its usual code.
@@ -49,7 +49,7 @@ class Market:
     name = "market"
 
     def __init__(self, url: str, *, clock: Clock = utc_now, pause: Pause = time.sleep) -> None:
-        self._place, self._clock = JsonPlace(url.rstrip("/") + PATH, pause=pause), clock
+        self._server, self._clock = RatesServer(url.rstrip("/") + PATH, pause=pause), clock
         self._kept: dict[tuple[str, int], _Candles] = {}
 
     def rate(self, asked: WantedRate) -> Rate | None:
@@ -73,7 +73,7 @@ class Market:
         asked_at = self._clock()
         if held is not None and held.asked_at >= at and (held.prices or asked_at - held.asked_at < UNTRADED_FOR):
             return held
-        told = self._place.get({"pair": pair, "interval": str(interval)})
+        told = self._server.get({"pair": pair, "interval": str(interval)})
         if len(self._kept) >= KEPT_MAX:
             self._kept.clear()
         candles = _read(told, asked_at, timedelta(minutes=interval))

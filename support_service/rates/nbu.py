@@ -14,7 +14,7 @@ from babel.dates import get_timezone
 
 from support_service.rails.source import SourceLied
 from support_service.rates import Rate, WantedRate, checked
-from support_service.rates.http import JsonPlace, Pause
+from support_service.rates.http import Pause, RatesServer
 
 PATH = "/NBUStatService/v1/statdirectory/exchange"
 HRYVNIA = "UAH"
@@ -31,7 +31,7 @@ class NationalBank:
     name = "nbu"
 
     def __init__(self, url: str, *, pause: Pause = time.sleep) -> None:
-        self._place = JsonPlace(url.rstrip("/") + PATH, pause=pause)
+        self._server = RatesServer(url.rstrip("/") + PATH, pause=pause)
         # Kyiv's clock from the library's own data: a small machine may have no time zones installed.
         self._kyiv = get_timezone("Europe/Kyiv")
         self._kept: dict[tuple[str, date], tuple[Decimal, date]] = {}
@@ -55,7 +55,7 @@ class NationalBank:
         if code == HRYVNIA:
             return Decimal(1), day
         if (code, day) not in self._kept:
-            told = self._place.get({"valcode": code, "date": f"{day:%Y%m%d}", "json": ""})
+            told = self._server.get({"valcode": code, "date": f"{day:%Y%m%d}", "json": ""})
             found = _read(told, code, day)
             if found is None:
                 return None

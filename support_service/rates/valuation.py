@@ -66,13 +66,13 @@ class Valuation(Source):
 
         The ledger itself tells what is still to be done; the cursor says only that we looked, and when.
         """
-        panel = _Panel(self._sources)
+        sources = _RateSources(self._sources)
         for donation in self._due():
-            report = self._report(donation, panel)
+            report = self._report(donation, sources)
             if report is not None:
                 yield report
-        if panel.trouble is not None:
-            raise panel.trouble
+        if sources.trouble is not None:
+            raise sources.trouble
         step = 1 if after is None else after.step + 1
         yield Report(self.name, str(step), cursor=Cursor(step, None, None, self._clock()))
 
@@ -91,13 +91,13 @@ class Valuation(Source):
                 self._next = 0
                 return
 
-    def _report(self, donation: Donation, panel: "_Panel") -> Report | None:
+    def _report(self, donation: Donation, sources: "_RateSources") -> Report | None:
         payment, identity = donation.payment, donation.identity
         at = payment.occurred_at
         asked = WantedRate(identity.asset, self._currency.code, at, identity.network, payment.block_hash)
-        found = convert(asked, panel.ask)
+        found = convert(asked, sources.ask)
         if found is None:
-            if panel.trouble is None:
+            if sources.trouble is None:
                 self._put_off(identity.ref)
             return None
         asset = Asset(identity.asset, payment.exponent, identity.network)
@@ -117,7 +117,7 @@ class Valuation(Source):
         self._not_before[ref] = self._clock() + AGAIN_AFTER
 
 
-class _Panel:
+class _RateSources:
     """The sources in their order, for one turn: one that is down is not asked again in it.
 
     A source that fails for one asset may know all others; one that fails for several, and knew none, is down.

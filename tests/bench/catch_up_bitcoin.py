@@ -33,7 +33,7 @@ from support_service.rails.bitcoin.source import BitcoinSource
 from tests.fixtures.bitcoin import NETWORK, table, watch
 from tests.fixtures.bitcoin_node import PURSE, BitcoinNode, start_bitcoin
 from tests.fixtures.esplora import Esplora, Index, script_hash
-from tests.fixtures.wire import Reply, Server
+from tests.fixtures.http_servers import Reply, Server
 
 KINDS = ("core", "core, filter index", "esplora")
 DONATIONS, STRANGERS, DEEP_BLOCKS = 20, 100, 6

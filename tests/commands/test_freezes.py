@@ -13,8 +13,8 @@ from support_service.ledger import Health, Ledger, LedgerError, SourceFrozen
 from support_service.rails.source import MustFreeze
 from tests.fixtures.database import prepare
 from tests.fixtures.door import create_site
+from tests.fixtures.http_servers import Proxy
 from tests.fixtures.node import ETHER, OURS, Node
-from tests.fixtures.wire import Proxy
 from tests.fixtures.world import World, token, watch
 
 pytestmark = pytest.mark.node

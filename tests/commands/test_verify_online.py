@@ -11,8 +11,8 @@ from support_service.commands.verify_online import compare
 from support_service.ledger import Ledger
 from tests.commands.test_freezes import SETTINGS
 from tests.fixtures.database import prepare
+from tests.fixtures.http_servers import Proxy
 from tests.fixtures.node import ETHER, OURS, Json, Node
-from tests.fixtures.wire import Proxy
 from tests.fixtures.world import World, token, watch
 
 pytestmark = pytest.mark.node

@@ -12,8 +12,8 @@ from support_service.conformance.esplora import ESPLORA_CHECKS
 from tests.fixtures.bitcoin import CoreProxy
 from tests.fixtures.bitcoin_node import BitcoinNode, Json
 from tests.fixtures.esplora import Esplora
-from tests.fixtures.wire import Reply
-from tests.rails.bitcoin.bitcoin_wire import FakeChain, script, served
+from tests.fixtures.http_servers import Reply
+from tests.rails.bitcoin.fake_chain import FakeChain, script, served
 
 ALL = (*CORE_CHECKS, *ESPLORA_CHECKS, *BOTH_CHECKS)
 

@@ -6,9 +6,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from support_service.conformance.tron import CHECKS, conformance
+from tests.fixtures.http_servers import Proxy
 from tests.fixtures.node import ACCOUNTS, Json, Node
 from tests.fixtures.tron import SEND, MakeTron, TronWorld, token
-from tests.fixtures.wire import Proxy
 
 pytestmark = pytest.mark.node
 

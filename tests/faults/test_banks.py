@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from support_service import cli, watcher
 from support_service.demo.bank import BankTrouble
 from support_service.demo.bank.account import ON_ITS_WAY, DemoBankAccount
-from support_service.rails.bank.live import autoclient, place
+from support_service.rails.bank.live import autoclient, connection
 from support_service.rails.source import SourceDown
 from tests.fixtures.banks import CARD, IBAN, BankHouse, bank_house
 from tests.fixtures.staff import FrozenClock
@@ -48,7 +48,7 @@ def patience(trouble: BankTrouble, seconds: float = 0.5) -> Iterator[None]:
     """Do not wait long for an answer that will not come; for all others as long as ever: the machine may be busy."""
     with pytest.MonkeyPatch.context() as patch:
         if trouble is BankTrouble.SILENT:
-            patch.setattr(place, "READ_SECONDS_MAX", seconds)
+            patch.setattr(connection, "READ_SECONDS_MAX", seconds)
         yield
 
 

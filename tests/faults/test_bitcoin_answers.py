@@ -14,7 +14,7 @@ from support_service.rails.source import MustFreeze, SourceLied
 from tests.faults.test_bitcoin import EVERY_STATE, both, is_down_and_nothing_moves
 from tests.fixtures.bitcoin import BitcoinWorld, MakeBitcoin, new_lock
 from tests.fixtures.bitcoin_node import Json
-from tests.fixtures.wire import Reply, Server
+from tests.fixtures.http_servers import Reply, Server
 from tests.fixtures.world import fixed_clock
 
 pytestmark = pytest.mark.node

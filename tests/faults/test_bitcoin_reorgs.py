@@ -3,12 +3,12 @@
 import pytest
 
 from support_service.demo.bitcoin_transactions import UnsignedTransaction
-from support_service.ledger import SourceFrozen, Thaw
+from support_service.ledger import SourceFrozen, Unfreeze
 from support_service.rails.source import MustFreeze, SourceDown
 from tests.faults.test_bitcoin import EVERY_STATE, both, is_down_and_nothing_moves
 from tests.fixtures.bitcoin import BitcoinWorld, MakeBitcoin, new_lock
 from tests.fixtures.bitcoin_node import PURSE, Json
-from tests.fixtures.wire import Reply
+from tests.fixtures.http_servers import Reply
 
 pytestmark = pytest.mark.node
 
@@ -190,7 +190,7 @@ def test_r7_a_reorg_deeper_than_what_counts_freezes_until_a_person_has_looked(ki
     assert after is not None
     back = here.source.step_back(after, here.ledger.blocks("bitcoin"))
     assert back is not None
-    here.ledger.unfreeze(Thaw("bitcoin", "cli", "the chain is what it is", back))
+    here.ledger.unfreeze(Unfreeze("bitcoin", "cli", "the chain is what it is", back))
     here.look()
     here.settle()
     assert {(row["state"], row["tx"]) for row in here.rows(*EVERY_STATE)} == {

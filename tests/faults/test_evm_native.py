@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tests.faults.conftest import MakeWorld
+from tests.fixtures.http_servers import Proxy
 from tests.fixtures.node import ACCOUNTS, GWEI, OURS, Json, Node, word
 from tests.fixtures.staff import build_house
-from tests.fixtures.wire import Proxy
 from tests.fixtures.world import TRACES, World, token, watch
 
 pytestmark = pytest.mark.node

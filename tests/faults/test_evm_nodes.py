@@ -14,8 +14,8 @@ from support_service.rails.evm.rpc import Node as Asked
 from support_service.rails.evm.source import EvmSource
 from support_service.rails.source import MustFreeze, SourceDown, SourceLied
 from tests.faults.conftest import MakeWorld
+from tests.fixtures.http_servers import Proxy, Reply
 from tests.fixtures.node import ACCOUNTS, ETHER, OURS, Json, Node, start_node
-from tests.fixtures.wire import Proxy, Reply
 from tests.fixtures.world import NETWORK, World, fixed_clock, table, token, warned, watch
 
 pytestmark = pytest.mark.node

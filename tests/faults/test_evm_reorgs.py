@@ -5,8 +5,8 @@ import pytest
 from support_service.ledger import Ledger
 from support_service.rails.source import SourceDown
 from tests.faults.conftest import MakeWorld
+from tests.fixtures.http_servers import Proxy
 from tests.fixtures.node import ACCOUNTS, ETHER, GWEI, OURS, Json, Node, start_node
-from tests.fixtures.wire import Proxy
 from tests.fixtures.world import World, token, watch
 
 pytestmark = pytest.mark.node

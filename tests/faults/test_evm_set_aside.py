@@ -11,8 +11,8 @@ import pytest
 from support_service.ledger import Ledger
 from support_service.rails.source import SourceDown
 from tests.fixtures.database import prepare
+from tests.fixtures.http_servers import Proxy
 from tests.fixtures.node import OURS, Json, Node
-from tests.fixtures.wire import Proxy
 from tests.fixtures.world import World, fixed_clock, token, watch
 
 pytestmark = pytest.mark.node

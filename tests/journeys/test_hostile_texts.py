@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Page
 
 from support_service.assembly import assemble
-from support_service.commands.notify import build_telling, newsroom
+from support_service.commands.notify import build_notifiers, newsroom
 from support_service.demo.stripe import StripeFake
 from support_service.giving import Personal
 from support_service.ledger.outbox import MessageStanding
@@ -148,7 +148,7 @@ def test_letters_hold_texts_of_the_publisher_alone_and_those_as_text(
         table = '[mail]\nhost = "127.0.0.1"\nport = 1\nfrom = "support@example.org"\n\n[publisher]'
         house = card_house(tmp_path, sqlite_url, fake, clock, changes={"[publisher]": table})
         assembly = assemble(house.file)
-        teller, *_others = build_telling(assembly, house.ledger, clock=clock)
+        teller, *_others = build_notifiers(assembly, house.ledger, clock=clock)
         run_once([teller], house.ledger)
         reader = house.reader()
         answer = reader.press({**reader.fields(article=address_of(TEXTS[0])), "name": TEXTS[1], "message": TEXTS[2]})

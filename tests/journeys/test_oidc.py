@@ -11,9 +11,9 @@ from playwright.sync_api import Page
 
 from support_service.supervisor import reserve_port
 from tests.fixtures.browser import DESKTOP, PHONE, Serve, Visit, barriers, follow
+from tests.fixtures.http_servers import Reply
 from tests.fixtures.oidc import OidcProvider, provider_of
 from tests.fixtures.staff import ANNA, PASSWORD, FrozenClock, House, build_house
-from tests.fixtures.wire import Reply
 
 pytestmark = pytest.mark.browser
 

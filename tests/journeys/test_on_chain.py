@@ -16,9 +16,9 @@ from support_service.ledger import Health, Ledger, SourceFrozen
 from support_service.rails.source import SourceDown, SourceLied
 from tests.fixtures.database import prepare
 from tests.fixtures.forked import Forked, forked
+from tests.fixtures.http_servers import Proxy
 from tests.fixtures.node import ACCOUNTS, CHAIN_ID, ETHER, OURS, Node, start_node
 from tests.fixtures.service import Start
-from tests.fixtures.wire import Proxy
 from tests.fixtures.world import World, token, watch
 
 pytestmark = pytest.mark.node

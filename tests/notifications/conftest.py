@@ -7,9 +7,9 @@ import pytest
 
 from support_service.ledger import Ledger
 from tests.fixtures.mail import MailServer, mail_server
+from tests.fixtures.newsroom import Program, program
 from tests.fixtures.reports import NOON
 from tests.fixtures.staff import FrozenClock
-from tests.fixtures.told import Program, program
 
 
 @pytest.fixture

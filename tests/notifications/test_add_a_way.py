@@ -15,10 +15,10 @@ from support_service.notifications import WAYS
 from support_service.notifications import ways as folder_of_ways
 from support_service.notifications.events import Event
 from support_service.notifications.way import Way
+from tests.fixtures.http_servers import Reply, Server
+from tests.fixtures.newsroom import SECRET, Program, newsroom, webhook_table
 from tests.fixtures.reports import gift, pushed
 from tests.fixtures.staff import FrozenClock
-from tests.fixtures.told import SECRET, Program, newsroom, webhook_table
-from tests.fixtures.wire import Reply, Server
 
 README = Path(str(notifications.__file__)).with_name("README.md").read_text(encoding="utf-8")
 CHECK, CODE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

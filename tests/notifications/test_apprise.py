@@ -15,12 +15,12 @@ from support_service.ledger.outbox import MessageStanding
 from support_service.notifications.way import ChannelDown, Message
 from support_service.notifications.ways.apprise import speak
 from support_service.settings import SettingsError
+from tests.fixtures.http_servers import Reply, Server
 from tests.fixtures.mail import silent_server
+from tests.fixtures.newsroom import newsroom
 from tests.fixtures.reports import gift, pushed
 from tests.fixtures.service import SEED, write_settings
 from tests.fixtures.staff import FrozenClock
-from tests.fixtures.told import newsroom
-from tests.fixtures.wire import Reply, Server
 
 TABLE = '[[notify]]\nchannel = "apprise"\nurl_file = "apprise.url"\nevents = ["gift"]\nlang = "uk"\n'
 

@@ -8,9 +8,9 @@ from support_service.ledger import Ledger
 from support_service.ledger.outbox import Move
 from support_service.notifications.heartbeat import SILENT_FOR
 from support_service.settings import SettingsError
+from tests.fixtures.http_servers import Reply, Server
+from tests.fixtures.newsroom import newsroom
 from tests.fixtures.staff import FrozenClock
-from tests.fixtures.told import newsroom
-from tests.fixtures.wire import Reply, Server
 
 TABLE = '[heartbeat]\nurl_file = "heart.url"\n'
 

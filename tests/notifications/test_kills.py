@@ -16,12 +16,12 @@ from support_service.ledger.outbox import TAKEN_FOR, MessageStanding
 from support_service.notifications.smtp import Mailbox
 from support_service.notifications.way import ChannelDown, ChannelRefused
 from tests.fixtures.database import prepare
+from tests.fixtures.http_servers import Reply
 from tests.fixtures.mail import Certificate, MailServer, mail_server, silent_server
+from tests.fixtures.newsroom import Program, Told, newsroom, webhook_table
 from tests.fixtures.reports import gift, pushed
 from tests.fixtures.service import Start, until
 from tests.fixtures.staff import FrozenClock
-from tests.fixtures.told import Program, Told, newsroom, webhook_table
-from tests.fixtures.wire import Reply
 
 GIFTS = 'events = ["gift"]'
 

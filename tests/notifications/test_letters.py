@@ -13,7 +13,7 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from support_service.assembly import assemble
-from support_service.commands.notify import build_telling
+from support_service.commands.notify import build_notifiers
 from support_service.demo.stripe import StripeFake
 from support_service.demo.stripe.payments import Payer
 from support_service.giving import MATCH_PART, MatchClaim, Observation, State
@@ -42,7 +42,7 @@ class Post:
         run_once(self.sources, self.house.ledger)
 
     def __post_init__(self) -> None:
-        self.sources = build_telling(assemble(self.house.file), self.house.ledger, clock=self.house.clock)
+        self.sources = build_notifiers(assemble(self.house.file), self.house.ledger, clock=self.house.clock)
 
     def give(self, *, frequency: str = "once", lang: str = "en", payer: Payer = READER_PAYS) -> str:
         """Let a reader give 200 UAH by card; return the session."""

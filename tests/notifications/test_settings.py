@@ -10,8 +10,8 @@ from support_service.notifications.events import Event
 from support_service.notifications.settings import USUAL
 from support_service.settings import SettingsError
 from tests.fixtures.mail import MailServer
+from tests.fixtures.newsroom import SECRET, Program, webhook_table
 from tests.fixtures.service import SEED, Command, write_settings
-from tests.fixtures.told import SECRET, Program, webhook_table
 
 MAIL = '[mail]\nhost = "smtp.example.org"\nfrom = "support@example.org"\n'
 

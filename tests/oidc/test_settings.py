@@ -6,10 +6,10 @@ import pytest
 
 from support_service.assembly import Assembly, assemble
 from support_service.settings import SettingsError
+from tests.fixtures.http_servers import Reply
 from tests.fixtures.oidc import provider_of
 from tests.fixtures.service import SEED, Command, write_settings
 from tests.fixtures.staff import FrozenClock
-from tests.fixtures.wire import Reply
 
 TABLE = '[oidc]\nissuer = "https://accounts.google.com"\nclient_id = "id"\nclient_secret_file = "oidc.secret"\n'
 HTTPS = SEED.replace('url = "http://127.0.0.1:8000"', 'url = "https://support.example/donate"')

@@ -19,9 +19,9 @@ from support_service.ledger.engine import Database
 from tests.faults.test_evm_nodes import rich_world, state_only_from
 from tests.fixtures import tron as on_tron
 from tests.fixtures.database import prepare
+from tests.fixtures.http_servers import Proxy
 from tests.fixtures.node import ETHER, OURS, Node
 from tests.fixtures.tron import MakeTron, TronWorld
-from tests.fixtures.wire import Proxy
 from tests.fixtures.world import World, fixed_clock, token, warned, watch
 
 FIRST: dict[str, Any] = json.loads(

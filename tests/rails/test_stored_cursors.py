@@ -21,7 +21,7 @@ from support_service.rails.evm.cursor_state import BalanceAt, Finality, Newest
 from support_service.rails.evm.cursor_state import CursorState as EvmState
 from support_service.rails.tron.balance_samples import BalanceSample, Gap, Samples
 from tests.fixtures.world import fixed_clock
-from tests.rails.bitcoin.bitcoin_wire import STRANGER, US, Books, FakeChain, address, script, served
+from tests.rails.bitcoin.fake_chain import STRANGER, US, Books, FakeChain, address, script, served
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 STORED: dict[str, Any] = json.loads((VECTORS / "cursors-1.json").read_text(encoding="utf-8"))
@@ -62,22 +62,22 @@ def test_a_cursor_of_another_version_is_refused() -> None:
 def test_every_field_of_an_evm_cursor_means_what_it_meant() -> None:
     state = codec.read(one("evm", '"unproven":true'), EvmState)
     told = json.loads(one("evm", '"unproven":true').memo)
-    (address_, code, item), progress = told["watches"][0], next(iter(state.progress.values()))
-    assert next(iter(state.progress)) == (address_, code)
-    assert progress.start == item["start"]
-    assert progress.final == BalanceAt(item["final"][0], int(item["final"][1]), item["final"][2])
+    (address_, code, item), watch_states = told["watches"][0], next(iter(state.watch_states.values()))
+    assert next(iter(state.watch_states)) == (address_, code)
+    assert watch_states.start == item["start"]
+    assert watch_states.final == BalanceAt(item["final"][0], int(item["final"][1]), item["final"][2])
     assert state.final == BlockRef(told["final"][0], told["final"][1])
     height, since, head = told["finality"]
     assert state.finality == Finality(height, datetime.fromisoformat(since).astimezone(UTC), head)
-    mark, since = BlockRef(*told["newest"][:2]), datetime.fromisoformat(told["newest"][2]).astimezone(UTC)
-    assert state.newest == Newest(mark, since)
-    assert any(one.is_unproven for one in state.progress.values())
+    block, since = BlockRef(*told["newest"][:2]), datetime.fromisoformat(told["newest"][2]).astimezone(UTC)
+    assert state.newest == Newest(block, since)
+    assert any(one.is_unproven for one in state.watch_states.values())
     assert state.scanned is not None and [state.scanned.first, state.scanned.last] == told["scanned"][:2]
 
 
 def test_every_field_of_a_tron_cursor_means_what_it_meant() -> None:
     after = one("tron", '"gaps":[[')
-    (book,) = [book for book in codec.read(after, Samples).books.values() if book.gaps]
+    (book,) = [book for book in codec.read(after, Samples).by_watch.values() if book.gaps]
     told = next(row[2] for row in json.loads(after.memo)["tron"] if "gaps" in row[2])
     assert book.gaps == tuple(Gap(low, high, int(delta)) for low, high, delta in told["gaps"])
     first = told.get("first")
@@ -88,20 +88,25 @@ def test_every_field_of_a_bitcoin_cursor_means_what_it_meant() -> None:
     state = codec.read(cursor(STORED["half_way_on_bitcoin"]["old_core"]), BitcoinState)
     first = "a5a2edb50e0be6f1371e501d6d341ecbabb4fdde5f5ae193831cf034ede072a1"
     key = (address(US), "BTC")
-    assert {mark.height: (held.due, held.moved) for mark, held in state.pending.items()} == {
+    assert {block.height: (held.due, held.moved) for block, held in state.pending.items()} == {
         11: (13, {key: 70_000}),
         12: (14, {key: -10_000}),
     }
-    assert all(mark == held.mark for mark, held in state.pending.items())
-    progress = state.progress[key]
-    assert (progress.start, progress.wanted, progress.read) == (10, None, 12)
-    assert (progress.moved, progress.opening, progress.is_open) == (60_000, 0, True)
+    assert all(block == held.block for block, held in state.pending.items())
+    watch_states = state.watch_states[key]
+    assert (watch_states.start, watch_states.wanted, watch_states.read) == (10, None, 12)
+    assert (watch_states.moved, watch_states.opening, watch_states.is_open) == (60_000, 0, True)
     recent = state.recent[first]
     assert (recent.height, recent.lost_at, len(recent.outpoints)) == (11, None, 1)
     ((told_of, row),) = recent.rows
-    assert (told_of, row.move.direction, row.move.kind, row.move.units) == (key, Direction.IN, Kind.DONATION, 70_000)
+    assert (told_of, row.movement.direction, row.movement.kind, row.movement.units) == (
+        key,
+        Direction.IN,
+        Kind.DONATION,
+        70_000,
+    )
     (waiting,) = codec.read(cursor(STORED["half_way_on_bitcoin"]["esplora"]), BitcoinState).waiting[key]
-    assert (waiting.move.units, waiting.since) == (1_234, fixed_clock())
+    assert (waiting.movement.units, waiting.since) == (1_234, fixed_clock())
 
 
 @pytest.mark.parametrize("kind", ["core", "old_core", "esplora"])

@@ -17,10 +17,10 @@ from support_service.rates import Rate, WantedRate
 from support_service.rates.chainlink import ChainlinkFeeds
 from support_service.rates.settings import Feed
 from tests.fixtures.database import prepare
+from tests.fixtures.http_servers import Proxy
 from tests.fixtures.node import CHAIN_ID, ETHER, OURS, Node, call_data
 from tests.fixtures.rates import Bank, RatesServer
 from tests.fixtures.service import write_settings
-from tests.fixtures.wire import Proxy
 
 pytestmark = pytest.mark.node
 

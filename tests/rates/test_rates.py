@@ -28,10 +28,10 @@ from support_service.rates.nbu import NationalBank
 from support_service.rates.valuation import POLL_SECONDS, Valuation
 from support_service.settings import SettingsError
 from support_service.web.staff.words import tell
+from tests.fixtures.http_servers import Reply
 from tests.fixtures.rates import Bank, Exchange, FrozenClock, RatesServer, candles, nbu_reply
 from tests.fixtures.reports import NOON, gift, polled, pushed, refund, transfer
 from tests.fixtures.service import SEED, Command, write_settings
-from tests.fixtures.wire import Reply
 
 UAH, ETH, EUR = Asset("UAH", 2), Asset("ETH", 18, "ethereum"), Asset("EUR", 2)
 FRIDAY, SATURDAY, MONDAY = (datetime(2026, 5, day, 12, tzinfo=UTC) for day in (1, 2, 4))

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from tests.fixtures.wire import Reply, Server
+from tests.fixtures.http_servers import Reply, Server
 
 GONE = "gone"
 LYING = "lies"

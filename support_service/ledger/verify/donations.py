@@ -94,13 +94,13 @@ def check_chunk(tx: Connection, rows: Sequence[Values], moment: VerifyMoment) ->
     told = _told(tx, ids)
     moment.placements = placements_of(tx, [row["intent"] for row in rows])
     folded = [row for row in rows if not is_plain(row, told[row["id"]], legs[row["id"]], moment)]
-    stories = _histories(tx, [row["id"] for row in folded])
+    histories = _histories(tx, [row["id"] for row in folded])
     said = {row["id"]: (row["personal_digest"],) if row["personal_digest"] else () for row in rows}
     said |= {row["id"]: digests_in(one.claim for one in reversed(told[row["id"]])) for row in folded}
     named = {digest: f"donation {row['id']} ({row['ref']})" for row in rows for digest in said[row["id"]]}
     for row in folded:
         name = f"donation {row['id']} ({row['ref']})"
-        if (kept := stories.get(row["id"])) is None:
+        if (kept := histories.get(row["id"])) is None:
             yield f"{name}: an observation of it cannot be read"
             continue
         try:
@@ -167,10 +167,10 @@ def check_donation(
         # Most are the very same; amounts are read as the text that is stored.
         if (held := row[column]) != value and as_stored(held) != as_stored(value):
             yield f"{name}: {column} is stored as {held!r}, but its observations say {as_stored(value)!r}"
-    story = list(_story(identity, kept, folded[0] if folded else None))
-    if legs != [_booked(number, leg) for number, before, after in story for leg in postings_for(before, after)]:
+    history = list(_history(identity, kept, folded[0] if folded else None))
+    if legs != [_booked(number, leg) for number, before, after in history for leg in postings_for(before, after)]:
         yield f"{name}: its postings are not those that follow from its observations"
-    then = [after for number, _, after in story if number <= moment.last_report]
+    then = [after for number, _, after in history if number <= moment.last_report]
     if then and then[-1].counted_units:
         moment.count(total_key(then[-1]), then[-1].counted_units)
     if then and (summed := counted_in(then[-1])) is not None:
@@ -184,7 +184,7 @@ def _booked(report_number: int, leg: Leg) -> Booked:
     return (report_number, leg.account, leg.network, leg.asset, str(leg.units))
 
 
-def _story(
+def _history(
     identity: Identity, kept: list[StoredObservation], last: Donation | None
 ) -> Iterator[tuple[int, Donation | None, Donation]]:
     """Tell, for every report that spoke of it, what was believed before and after; last is what all of them say."""

@@ -10,7 +10,7 @@ from support_service.rails.bank.booking import import_lines
 from support_service.rails.bank.identity import Recognition
 from support_service.rails.bank.line import Line
 from support_service.rails.bank.live import DAYS_READ_AGAIN, BankApi
-from support_service.rails.bank.live.place import Timing
+from support_service.rails.bank.live.connection import Timing
 from support_service.rails.bank.settings import Bank, BankChoices
 from support_service.rails.bank.source import build_apis
 from support_service.rails.books import Books

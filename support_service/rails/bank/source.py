@@ -15,7 +15,7 @@ from support_service.rails.asides import Asides
 from support_service.rails.bank.booking import LineCounts, drop_pending, import_lines
 from support_service.rails.bank.calls import counter
 from support_service.rails.bank.live import BankApi, Marks, Read, autoclient, monobank, row_key
-from support_service.rails.bank.live.place import BankPlace, Timing
+from support_service.rails.bank.live.connection import BankConnection, Timing
 from support_service.rails.bank.settings import Bank, BankChoices
 from support_service.rails.bank.settling import settle
 from support_service.rails.books import Books
@@ -70,18 +70,20 @@ def _api(
     match bank.kind:
         case "privatbank":
             base, manners = bank.api_base or autoclient.API_BASE, autoclient.MANNERS
-            place = BankPlace(base, bank.token_file, manners, timing)
-            return autoclient.Autoclient(bank.account, place, choices.wanted(bank.account, ""))
+            connection = BankConnection(base, bank.token_file, manners, timing)
+            return autoclient.Autoclient(bank.account, connection, choices.wanted(bank.account, ""))
         case "monobank":
             base = bank.api_base or monobank.API_BASE
             manners = replace(monobank.MANNERS, pace_seconds=bank.pace_seconds)
-            place = BankPlace(base, bank.token_file, manners, timing)
-            accounts = tokens.setdefault((base, str(bank.token_file)), monobank.TokenAccounts(place))
-            return monobank.Monobank(bank.account, monobank.PersonalApi(bank.account, accounts), accounts.place, clock)
+            connection = BankConnection(base, bank.token_file, manners, timing)
+            accounts = tokens.setdefault((base, str(bank.token_file)), monobank.TokenAccounts(connection))
+            return monobank.Monobank(
+                bank.account, monobank.PersonalApi(bank.account, accounts), accounts.connection, clock
+            )
         case "monobank_business":
             base = bank.api_base or monobank.BUSINESS_API_BASE
-            place = BankPlace(base, bank.token_file, monobank.BUSINESS_MANNERS, timing)
-            return monobank.Monobank(bank.account, monobank.Business(bank.account, place), place, clock)
+            connection = BankConnection(base, bank.token_file, monobank.BUSINESS_MANNERS, timing)
+            return monobank.Monobank(bank.account, monobank.Business(bank.account, connection), connection, clock)
         case _:
             raise AssertionError(f"{bank.kind} is not asked")
 

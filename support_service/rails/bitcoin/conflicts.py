@@ -22,37 +22,44 @@ TRANSACTIONS_MAX, ROWS_MAX, OUTPOINTS_MAX = 50, 4, 4
 
 
 def noted(
-    memo: CursorState, told: Transaction, rows: Iterable[tuple[WatchKey, Movement]], at: datetime, *, height: int | None
+    cursor_state: CursorState,
+    told: Transaction,
+    rows: Iterable[tuple[WatchKey, Movement]],
+    at: datetime,
+    *,
+    height: int | None,
 ) -> CursorState:
     """Remember a transaction that may still be undone; one that is here is not lost."""
-    known = memo.recent.get(told.txid)
-    before = {} if known is None or known.height != height else {(key, row.move): row for key, row in known.rows}
-    now = {(key, move): before.get((key, move), Waiting(move, at)) for key, move in rows}
+    known = cursor_state.recent.get(told.txid)
+    before = {} if known is None or known.height != height else {(key, row.movement): row for key, row in known.rows}
+    now = {(key, movement): before.get((key, movement), Waiting(movement, at)) for key, movement in rows}
     kept = tuple((key, row) for (key, _), row in (before | now).items())[:ROWS_MAX]
-    others = {txid: one for txid, one in memo.recent.items() if txid != told.txid}
+    others = {txid: one for txid, one in cursor_state.recent.items() if txid != told.txid}
     if not kept or told.is_coinbase or len(others) >= TRANSACTIONS_MAX:
-        return replace(memo, recent=others)
+        return replace(cursor_state, recent=others)
     outpoints = tuple(one.outpoint for one in told.inputs[:OUTPOINTS_MAX])
-    return replace(memo, recent={**others, told.txid: Recent(height, None, outpoints, kept)})
+    return replace(cursor_state, recent={**others, told.txid: Recent(height, None, outpoints, kept)})
 
 
-def undone(memo: CursorState, above: int) -> CursorState:
+def undone(cursor_state: CursorState, above: int) -> CursorState:
     """Mark what stood in blocks above a height as lost, until it is met again."""
-    marked = {txid: replace(one, lost_at=one.height) for txid, one in memo.recent.items() if (one.height or 0) > above}
-    return replace(memo, recent={**memo.recent, **marked})
+    marked = {
+        txid: replace(one, lost_at=one.height) for txid, one in cursor_state.recent.items() if (one.height or 0) > above
+    }
+    return replace(cursor_state, recent={**cursor_state.recent, **marked})
 
 
-def forgotten(memo: CursorState, txids: Iterable[str], height: int) -> CursorState:
+def forgotten(cursor_state: CursorState, txids: Iterable[str], height: int) -> CursorState:
     """Mark what the pool knows no more as lost, at the height that the chain has then."""
-    marked = {txid: replace(memo.recent[txid], lost_at=height) for txid in txids if txid in memo.recent}
-    return replace(memo, recent={**memo.recent, **marked})
+    marked = {txid: replace(cursor_state.recent[txid], lost_at=height) for txid in txids if txid in cursor_state.recent}
+    return replace(cursor_state, recent={**cursor_state.recent, **marked})
 
 
-def settled(memo: CursorState, deep: int) -> CursorState:
+def settled(cursor_state: CursorState, deep: int) -> CursorState:
     """Forget what can be undone no more, what was lost long ago, and what waits no more."""
-    waits = {one.move.txid for rows in memo.waiting.values() for one in rows}
-    kept = {txid: one for txid, one in memo.recent.items() if _is_recent(one, deep, waits=txid in waits)}
-    return replace(memo, recent=kept)
+    waits = {one.movement.txid for rows in cursor_state.waiting.values() for one in rows}
+    kept = {txid: one for txid, one in cursor_state.recent.items() if _is_recent(one, deep, waits=txid in waits)}
+    return replace(cursor_state, recent=kept)
 
 
 def _is_recent(one: Recent, deep: int, *, waits: bool) -> bool:
@@ -61,11 +68,11 @@ def _is_recent(one: Recent, deep: int, *, waits: bool) -> bool:
 
 
 def linked(
-    chain: Chain, memo: CursorState, watches: Mapping[WatchKey, Watch], builder: BitcoinReportBuilder
+    chain: Chain, cursor_state: CursorState, watches: Mapping[WatchKey, Watch], builder: BitcoinReportBuilder
 ) -> CursorState:
     """Name who took the coins of what was lost. A node that cannot tell stops nothing."""
-    recent = dict(memo.recent)
-    for txid, one in memo.recent.items():
+    recent = dict(cursor_state.recent)
+    for txid, one in cursor_state.recent.items():
         taken = _taken(chain, one, txid) if one.lost_at is not None else None
         if taken is None:
             continue
@@ -73,7 +80,7 @@ def linked(
             if key in watches:
                 builder.link(watches[key], row, State.REPLACED if one.height is None else State.ORPHANED, taken)
         del recent[txid]
-    return replace(memo, recent=recent)
+    return replace(cursor_state, recent=recent)
 
 
 def _taken(chain: Chain, one: Recent, txid: str) -> tuple[str, str] | None:

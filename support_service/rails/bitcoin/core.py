@@ -81,19 +81,19 @@ class CoreChain:
         """The highest block. SourceDown while the node starts or catches up, SourceLied from another chain."""
         told = self._object(self._ask("getblockchaininfo"))
         try:
-            mark = BlockRef(
+            block = BlockRef(
                 rpc_schema.whole(strict_fields.field(told, "blocks")), rpc_schema.block_hash(told.get("bestblockhash"))
             )
-            headers = rpc_schema.whole(told.get("headers", mark.height))
+            headers = rpc_schema.whole(told.get("headers", block.height))
             self._prune_height = rpc_schema.whole(told.get("pruneheight") or 0) if told.get("pruned") is True else 0
         except BadAnswer as error:
             raise self._bad("getblockchaininfo", error) from None
         self._check_chain(told)
         if told.get("initialblockdownload") is True:
-            raise SourceDown(f"{self.host}: {loading(mark.height, headers)}")
-        if headers - mark.height > HEADERS_AHEAD_MAX:
-            raise SourceDown(f"{self.host}: has block {mark.height} of {headers}: it is not up to date")
-        return mark
+            raise SourceDown(f"{self.host}: {loading(block.height, headers)}")
+        if headers - block.height > HEADERS_AHEAD_MAX:
+            raise SourceDown(f"{self.host}: has block {block.height} of {headers}: it is not up to date")
+        return block
 
     def hash_at(self, height: int) -> str | None:
         """The block at a height now; None above the head."""
@@ -106,10 +106,10 @@ class CoreChain:
         except BadAnswer as error:
             raise self._bad("getblockhash", error) from None
 
-    def time_of(self, mark: BlockRef) -> datetime:
+    def time_of(self, block: BlockRef) -> datetime:
         """A block's own time."""
         try:
-            return rpc_schema.time(self._object(self._ask("getblockheader", mark.block_hash)).get("time"))
+            return rpc_schema.time(self._object(self._ask("getblockheader", block.block_hash)).get("time"))
         except BadAnswer as error:
             raise self._bad("getblockheader", error) from None
 
@@ -137,9 +137,9 @@ class CoreChain:
             below, above = digest, read.above
         return touching(found)
 
-    def again(self, marks: Sequence[BlockRef], wanted: WantedMoney) -> list[Block]:
+    def again(self, blocks: Sequence[BlockRef], wanted: WantedMoney) -> list[Block]:
         """These blocks once more; what is gone from the chain is still told by many nodes, so the caller checks."""
-        return touching(self._read(mark.block_hash, wanted).block for mark in sorted(set(marks)))
+        return touching(self._read(block.block_hash, wanted).block for block in sorted(set(blocks)))
 
     def balance(self, script: Script) -> ScriptBalance | None:
         """Search the unspent outputs for a script; None where the node has no such search."""
@@ -154,14 +154,14 @@ class CoreChain:
         try:
             if told.get("success") is False:
                 raise SourceDown(f"{self.host}: broke off its search for unspent outputs")
-            mark = BlockRef(rpc_schema.whole(told.get("height")), rpc_schema.block_hash(told.get("bestblock")))
+            block = BlockRef(rpc_schema.whole(told.get("height")), rpc_schema.block_hash(told.get("bestblock")))
             found = sum(_unspent(one, script) for one in strict_fields.sequence(told.get("unspents")))
             total = rpc_schema.amount(told.get("total_amount"))
         except BadAnswer as error:
             raise self._bad("scantxoutset", error) from None
         if total != found:
             raise SourceDown(f"{self.host}: scantxoutset: its total is not the sum of its coins")
-        return ScriptBalance(mark, total)
+        return ScriptBalance(block, total)
 
     def checked_balance(self, script: Script) -> ScriptBalance | None:  # noqa: ARG002 - the protocol gives it
         """Searching costs minutes: never in passing."""

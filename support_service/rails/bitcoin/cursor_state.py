@@ -35,7 +35,7 @@ class Pending:
     due is the height at which the next of it is confirmed.
     """
 
-    mark: BlockRef
+    block: BlockRef
     due: int
     moved: Mapping[WatchKey, TextUnits]
 
@@ -44,7 +44,7 @@ class Pending:
 class Waiting:
     """A row of a transaction without a block, and when it was first seen."""
 
-    move: Movement
+    movement: Movement
     since: datetime
 
 
@@ -70,9 +70,9 @@ class CursorState:
     """
 
     final: BlockRef | None = None
-    marks: tuple[BlockRef, ...] = ()
+    blocks: tuple[BlockRef, ...] = field(default=(), metadata=named("marks"))
     pending: Mapping[BlockRef, Pending] = field(default_factory=dict)
-    progress: Mapping[WatchKey, WatchState] = field(default_factory=dict, metadata=named("watches"))
+    watch_states: Mapping[WatchKey, WatchState] = field(default_factory=dict, metadata=named("watches"))
     waiting: Mapping[WatchKey, tuple[Waiting, ...]] = field(default_factory=dict)
     recent: Mapping[str, Recent] = field(default_factory=dict)
 
@@ -83,19 +83,19 @@ class CursorState:
             outpoint: txid for txid, one in self.recent.items() if one.lost_at is not None for outpoint in one.outpoints
         }
 
-    def with_progress(self, changed: Mapping[WatchKey, WatchState]) -> "CursorState":
-        """Replace the progress of some watches."""
-        return replace(self, progress={**self.progress, **changed})
+    def with_watch_states(self, changed: Mapping[WatchKey, WatchState]) -> "CursorState":
+        """Replace the states of some watches."""
+        return replace(self, watch_states={**self.watch_states, **changed})
 
-    def with_pending(self, mark: BlockRef, due: int, moved: Mapping[WatchKey, int]) -> "CursorState":
+    def with_pending(self, block: BlockRef, due: int, moved: Mapping[WatchKey, int]) -> "CursorState":
         """Remember that a block holds money that is not confirmed yet, for these watches too."""
-        held = self.pending.get(mark, Pending(mark, due, {}))
-        told = Pending(mark, min(due, held.due), {**held.moved, **moved})
-        return replace(self, pending={**self.pending, mark: told})
+        held = self.pending.get(block, Pending(block, due, {}))
+        told = Pending(block, min(due, held.due), {**held.moved, **moved})
+        return replace(self, pending={**self.pending, block: told})
 
-    def without_pending(self, marks: set[BlockRef]) -> "CursorState":
+    def without_pending(self, blocks: set[BlockRef]) -> "CursorState":
         """Forget blocks that are settled or gone."""
-        return replace(self, pending={mark: one for mark, one in self.pending.items() if mark not in marks})
+        return replace(self, pending={block: one for block, one in self.pending.items() if block not in blocks})
 
 
 def read(cursor: Cursor | None) -> CursorState:

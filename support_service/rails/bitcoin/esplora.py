@@ -9,7 +9,7 @@ from collections.abc import Container, Sequence
 from datetime import datetime
 
 from support_service.rails.bitcoin import rpc_schema
-from support_service.rails.bitcoin.http import BitcoinWire, parse
+from support_service.rails.bitcoin.http import BitcoinHttp, parse
 from support_service.rails.bitcoin.movements import Block, Script, Transaction
 from support_service.rails.bitcoin.node import ScriptBalance, WantedMoney, WatchSilent, check_genesis, touching
 from support_service.rails.chain import strict_fields
@@ -41,7 +41,7 @@ class _Confirmed:
             if not goes_on:
                 raise
             self.unread = f"transaction {self.txid}: {error}"
-        self.mark = BlockRef(
+        self.block = BlockRef(
             rpc_schema.whole(status.get("block_height")), rpc_schema.block_hash(status.get("block_hash"))
         )
         self.occurred_at: datetime = rpc_schema.time(status.get("block_time"))
@@ -53,7 +53,7 @@ class EsploraChain:
     blocks_per_step = BLOCKS_PER_STEP
 
     def __init__(self, url: str, chain: str) -> None:
-        self.wire, self._chain = BitcoinWire(url), chain
+        self.http, self._chain = BitcoinHttp(url), chain
         # Whether what cannot be read is left out and named; else it is a reason to ask another node.
         self.goes_on = False
         self._is_checked = False
@@ -64,7 +64,7 @@ class EsploraChain:
     @property
     def host(self) -> str:
         """Host and port."""
-        return self.wire.host
+        return self.http.host
 
     def forget(self) -> None:
         """Drop the histories of this turn."""
@@ -86,10 +86,10 @@ class EsploraChain:
         """The block at a height now; None above the head."""
         return self._hash(f"/block-height/{height}")
 
-    def time_of(self, mark: BlockRef) -> datetime:
+    def time_of(self, block: BlockRef) -> datetime:
         """A block's own time."""
         try:
-            return rpc_schema.time(strict_fields.mapping(self._json(f"/block/{mark.block_hash}")).get("timestamp"))
+            return rpc_schema.time(strict_fields.mapping(self._json(f"/block/{block.block_hash}")).get("timestamp"))
         except BadAnswer as error:
             raise self._bad(error) from None
 
@@ -97,10 +97,10 @@ class EsploraChain:
         """All blocks of first..last that touch us."""
         return self._blocks(first, last, wanted, None)
 
-    def again(self, marks: Sequence[BlockRef], wanted: WantedMoney) -> list[Block]:
+    def again(self, blocks: Sequence[BlockRef], wanted: WantedMoney) -> list[Block]:
         """These blocks once more."""
-        heights = [mark.height for mark in marks]
-        return self._blocks(min(heights), max(heights), wanted, set(marks)) if marks else []
+        heights = [block.height for block in blocks]
+        return self._blocks(min(heights), max(heights), wanted, set(blocks)) if blocks else []
 
     def balance(self, script: Script) -> ScriptBalance | None:
         """What a script holds now, by the server's own sums; the tip is asked anew, for they may be newer."""
@@ -161,22 +161,22 @@ class EsploraChain:
         except BadAnswer as error:
             raise self._silent(script, error) from None
 
-    def _blocks(self, first: int, last: int, wanted: WantedMoney, marks: set[BlockRef] | None) -> list[Block]:
+    def _blocks(self, first: int, last: int, wanted: WantedMoney, block_refs: set[BlockRef] | None) -> list[Block]:
         """Blocks of first..last from the histories of all scripts; what touches two of them comes once."""
-        by_mark: dict[BlockRef, dict[str, _Confirmed]] = {}
+        by_block: dict[BlockRef, dict[str, _Confirmed]] = {}
         for script in wanted.scripts:
             for one in self._history(script, first, wanted.scripts):
-                if first <= one.mark.height <= last and (marks is None or one.mark in marks):
-                    by_mark.setdefault(one.mark, {})[one.txid] = one
+                if first <= one.block.height <= last and (block_refs is None or one.block in block_refs):
+                    by_block.setdefault(one.block, {})[one.txid] = one
         blocks = [
             Block(
-                mark.height,
-                mark.block_hash,
+                block_ref.height,
+                block_ref.block_hash,
                 next(iter(known.values())).occurred_at,
                 tuple(known[txid].transaction for txid in sorted(known) if not known[txid].unread),
                 tuple(known[txid].unread for txid in sorted(known) if known[txid].unread),
             )
-            for mark, known in by_mark.items()
+            for block_ref, known in by_block.items()
         ]
         if len({block.height for block in blocks}) != len(blocks):
             raise SourceDown(f"{self.host}: tells of two blocks at one height: the chain moved; reading again")
@@ -196,7 +196,7 @@ class EsploraChain:
             if len(ids) < len(page) or ids & seen:
                 raise SourceDown(f"{self.host}: its history of a script repeats itself: the chain moved; reading again")
             seen |= ids
-            if not page or page[-1].mark.height < down_to:
+            if not page or page[-1].block.height < down_to:
                 self._histories[script] = (down_to, found)
                 return found
         raise SourceDown(f"{self.host}: the history of a script has more than {PAGES_MAX} pages")
@@ -210,7 +210,7 @@ class EsploraChain:
             ]
         except BadAnswer as error:
             raise self._silent(script, error) from None
-        heights = [one.mark.height for one in page]
+        heights = [one.block.height for one in page]
         if heights != sorted(heights, reverse=True):
             raise SourceDown(f"{self.host}: a page of history is not in order; reading again")
         return page
@@ -235,7 +235,7 @@ class EsploraChain:
 
     def _of(self, script: Script, path: str) -> object:
         """Ask about one script; whatever is wrong with the answer concerns it alone."""
-        answer = self.wire.get(f"/scripthash/{_named(script)}{path}")
+        answer = self.http.get(f"/scripthash/{_named(script)}{path}")
         told = self._parsed(answer)
         if isinstance(told, str):
             raise WatchSilent(script, told)
@@ -259,7 +259,7 @@ class EsploraChain:
         return f"{self.host}: HTTP {answer.status} with {what}; is this address an Esplora server?"
 
     def _get(self, path: str) -> HttpAnswer:
-        answer = self.wire.get(path)
+        answer = self.http.get(path)
         if answer.status not in (_OK, _NOT_FOUND):
             raise SourceDown(f"{self.host}: HTTP {answer.status}")
         return answer

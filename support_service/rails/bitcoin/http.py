@@ -5,7 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from support_service.rails.chain import bounded_json
-from support_service.rails.chain.http import READ_SECONDS_MAX, HttpAnswer, Wire
+from support_service.rails.chain.http import READ_SECONDS_MAX, HttpAnswer, HttpConnection
 from support_service.rails.source import SourceDown
 
 # The deepest honest answer, a block with its transactions and their earlier outputs, nests nine levels.
@@ -22,26 +22,26 @@ def parse(body: bytes) -> object:
     return bounded_json.parse(body, depth_max=DEPTH_MAX, read_fraction=Decimal)
 
 
-class BitcoinWire:
+class BitcoinHttp:
     """Sends requests to one server; counts them."""
 
     def __init__(self, url: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._wire = Wire(url, monotonic=monotonic)
-        self._url, self.host = self._wire.url.rstrip("/"), self._wire.host
+        self._http = HttpConnection(url, monotonic=monotonic)
+        self._url, self.host = self._http.url.rstrip("/"), self._http.host
 
     @property
     def http_requests(self) -> int:
         """How many were sent."""
-        return self._wire.http_requests
+        return self._http.http_requests
 
     def get(self, path: str) -> HttpAnswer:
         """Ask for a path below the server's address; SourceDown where there is no answer within the bounds."""
-        return self._useful(self._wire.get(f"{self._url}{path}"))
+        return self._useful(self._http.get(f"{self._url}{path}"))
 
     def post(self, body: bytes, *, read_seconds: float = READ_SECONDS_MAX) -> HttpAnswer:
         """Send JSON to the server's own address; read_seconds is longer for what a node must search for."""
         headers = {"Content-Type": "application/json"}
-        return self._useful(self._wire.post(self._url, body, headers, read_seconds=read_seconds))
+        return self._useful(self._http.post(self._url, body, headers, read_seconds=read_seconds))
 
     def _useful(self, answer: HttpAnswer) -> HttpAnswer:
         if answer.status in STATUS_BUSY:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from support_service.giving import Direction, State
 from support_service.rails.bitcoin import conflicts
 from support_service.rails.bitcoin.cursor_state import CursorState, Waiting
-from support_service.rails.bitcoin.movements import Movement, Transaction, moves
+from support_service.rails.bitcoin.movements import Movement, Transaction, movements
 from support_service.rails.bitcoin.node import Chain
 from support_service.rails.bitcoin.report_builder import BitcoinReportBuilder
 from support_service.rails.bitcoin.source_context import SourceContext
@@ -24,7 +24,7 @@ GONE_ASKED_MAX = 20
 def told(
     context: SourceContext,
     chain: Chain,
-    memo: CursorState,
+    cursor_state: CursorState,
     builder: BitcoinReportBuilder,
     *,
     in_blocks: AbstractSet[str],
@@ -36,22 +36,30 @@ def told(
     """
     for key in context.watches:
         transactions = chain.waiting(context.script(key))
-        rows, gone = _of_watch(context, chain, key, builder, memo=memo, transactions=transactions, in_blocks=in_blocks)
-        memo = replace(memo, waiting={**memo.waiting, key: rows})
-        memo = _remembered(context, conflicts.forgotten(memo, gone, height), key, transactions or ())
-    return replace(memo, waiting={key: rows for key, rows in memo.waiting.items() if rows})
+        rows, gone = _of_watch(
+            context, chain, key, builder, cursor_state=cursor_state, transactions=transactions, in_blocks=in_blocks
+        )
+        cursor_state = replace(cursor_state, waiting={**cursor_state.waiting, key: rows})
+        cursor_state = _remembered(context, conflicts.forgotten(cursor_state, gone, height), key, transactions or ())
+    return replace(cursor_state, waiting={key: rows for key, rows in cursor_state.waiting.items() if rows})
 
 
 def _remembered(
-    context: SourceContext, memo: CursorState, key: WatchKey, transactions: Iterable[Transaction]
+    context: SourceContext, cursor_state: CursorState, key: WatchKey, transactions: Iterable[Transaction]
 ) -> CursorState:
     """Remember what waits with its coins: another payment may take them."""
-    since = {one.move.txid: one.since for one in memo.waiting.get(key, ())}
+    since = {one.movement.txid: one.since for one in cursor_state.waiting.get(key, ())}
     for told in transactions:
         if told.txid in since:
-            gifts = [move for move in moves(told, context.own).get(key[0], []) if move.direction is Direction.IN]
-            memo = conflicts.noted(memo, told, [(key, move) for move in gifts], since[told.txid], height=None)
-    return memo
+            gifts = [
+                movement
+                for movement in movements(told, context.own).get(key[0], [])
+                if movement.direction is Direction.IN
+            ]
+            cursor_state = conflicts.noted(
+                cursor_state, told, [(key, movement) for movement in gifts], since[told.txid], height=None
+            )
+    return cursor_state
 
 
 def _of_watch(
@@ -60,28 +68,28 @@ def _of_watch(
     key: WatchKey,
     builder: BitcoinReportBuilder,
     *,
-    memo: CursorState,
+    cursor_state: CursorState,
     transactions: list[Transaction] | None,
     in_blocks: AbstractSet[str],
 ) -> tuple[tuple[Waiting, ...], list[str]]:
     watch = context.watches[key]
-    held = {(one.move.direction, one.move.locator): one for one in memo.waiting.get(key, ())}
+    held = {(one.movement.direction, one.movement.locator): one for one in cursor_state.waiting.get(key, ())}
     now = _now(context, key, transactions)
-    silent = [one for place, one in held.items() if one.move.txid not in in_blocks and place not in (now or {})]
-    asked = list(dict.fromkeys(one.move.txid for one in silent))[:GONE_ASKED_MAX] if now is not None else []
+    silent = [one for place, one in held.items() if one.movement.txid not in in_blocks and place not in (now or {})]
+    asked = list(dict.fromkeys(one.movement.txid for one in silent))[:GONE_ASKED_MAX] if now is not None else []
     # The server lists a few at a time, and a block may have come meanwhile: it must say that it knows it no more.
     gone = [txid for txid in asked if chain.is_gone(txid)]
     # Those asked about go to the end, so that all of them have their turn.
-    kept = sorted((one for one in silent if one.move.txid not in gone), key=lambda one: one.move.txid in asked)
+    kept = sorted((one for one in silent if one.movement.txid not in gone), key=lambda one: one.movement.txid in asked)
     for one in silent:
-        if one.move.txid in gone:
+        if one.movement.txid in gone:
             builder.wait(watch, one, State.REPLACED)
-    for place, move in (now or {}).items():
-        if move.txid in in_blocks:
+    for place, movement in (now or {}).items():
+        if movement.txid in in_blocks:
             continue
         known = held.get(place)
-        if known is None or known.move != move:
-            known = Waiting(move, context.clock() if known is None else known.since)
+        if known is None or known.movement != movement:
+            known = Waiting(movement, context.clock() if known is None else known.since)
             builder.wait(watch, known, State.SEEN)
         kept.append(known)
     return tuple(kept), gone
@@ -94,5 +102,5 @@ def _now(
     if transactions is None:
         return None
     own = context.own
-    found = [move for transaction in transactions for move in moves(transaction, own).get(key[0], [])]
-    return {(move.direction, move.locator): move for move in found}
+    found = [movement for transaction in transactions for movement in movements(transaction, own).get(key[0], [])]
+    return {(movement.direction, movement.locator): movement for movement in found}

@@ -82,16 +82,16 @@ class Movement:
         return self.units if self.direction is Direction.IN else -self.units
 
 
-def net(moves: Iterable[Movement]) -> int:
+def net(movements: Iterable[Movement]) -> int:
     """What moves add to the balance together."""
-    return sum(move.signed_units for move in moves)
+    return sum(movement.signed_units for movement in movements)
 
 
 # What one address gets by one transaction: (vout, units).
 Credit: TypeAlias = tuple[int, int]
 
 
-def moves(transaction: Transaction, own: Mapping[Script, str]) -> dict[str, list[Movement]]:
+def movements(transaction: Transaction, own: Mapping[Script, str]) -> dict[str, list[Movement]]:
     """Tell what a transaction did to each of our addresses; own maps script -> address.
 
     An address that loses is a payer: change that comes back to it is no gift. What it pays to
@@ -147,8 +147,8 @@ def _pay(
     for address, able in list(left.items()):
         paid = min(owed, able)
         if paid:
-            move = Movement(Direction.OUT, Kind.INTERNAL, f"{transaction.txid}:{vout}", paid, transaction.txid)
-            found.setdefault(address, []).append(move)
+            movement = Movement(Direction.OUT, Kind.INTERNAL, f"{transaction.txid}:{vout}", paid, transaction.txid)
+            found.setdefault(address, []).append(movement)
             left[address] -= paid
             owed -= paid
     return Kind.INTERNAL

@@ -46,7 +46,7 @@ class WantedMoney:
 class ScriptBalance:
     """What a script holds at the end of a block, in satoshi."""
 
-    mark: BlockRef
+    block: BlockRef
     units: int
 
 
@@ -78,7 +78,7 @@ class Chain(Protocol):
         """The block at a height on the chain now; None above its head."""
         ...
 
-    def time_of(self, mark: BlockRef) -> datetime:
+    def time_of(self, block: BlockRef) -> datetime:
         """A block's own time."""
         ...
 
@@ -86,7 +86,7 @@ class Chain(Protocol):
         """All blocks of first..last that touch us, lowest first."""
         ...
 
-    def again(self, marks: Sequence[BlockRef], wanted: WantedMoney) -> list[Block]:
+    def again(self, blocks: Sequence[BlockRef], wanted: WantedMoney) -> list[Block]:
         """These blocks once more."""
         ...
 

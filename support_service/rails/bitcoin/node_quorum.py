@@ -74,17 +74,17 @@ class NodeQuorum(Generic[C]):
             return None
         return self._fact(f"the hash of block {height}", lambda node: node.hash_at(height))
 
-    def time_of(self, mark: BlockRef) -> datetime:
+    def time_of(self, block: BlockRef) -> datetime:
         """A block's own time."""
-        return self._fact(f"the time of block {mark.height}", lambda node: node.time_of(mark))
+        return self._fact(f"the time of block {block.height}", lambda node: node.time_of(block))
 
     def scan(self, first: int, last: int, wanted: WantedMoney) -> list[Block]:
         """All blocks of first..last that touch us, as every node tells them."""
         return self._blocks(wanted, lambda node: node.scan(first, last, wanted))
 
-    def again(self, marks: Sequence[BlockRef], wanted: WantedMoney) -> list[Block]:
+    def again(self, blocks: Sequence[BlockRef], wanted: WantedMoney) -> list[Block]:
         """These blocks once more."""
-        return self._blocks(wanted, lambda node: node.again(marks, wanted))
+        return self._blocks(wanted, lambda node: node.again(blocks, wanted))
 
     def balance(self, script: Script) -> ScriptBalance | None:
         """What a script holds now; None where fewer than a quorum can tell."""
@@ -165,7 +165,7 @@ class NodeQuorum(Generic[C]):
         told = {node: one for node, one in self._each(ask).items() if one is not None}
         if len(told) < self._quorum:
             return None
-        here = {node: one for node, one in told.items() if one.mark == self._tip}
+        here = {node: one for node, one in told.items() if one.block == self._tip}
         if len(here) < self._quorum:
             raise SourceDown(f"{self.host}: the chain moved while balances were asked; reading again")
         found = votes({node: one.units for node, one in here.items()})

@@ -32,7 +32,7 @@ class Poll:
         self, context: SourceContext, chain: Chain, after: Cursor | None, tellers: Sequence[Chain] = ()
     ) -> None:
         self._context, self._chain, self._tellers = context, chain, tellers
-        self._memo, self._mark = cursor_state.read(after), placed(after)
+        self._cursor_state, self._block = cursor_state.read(after), placed(after)
         self._step = 0 if after is None else after.step
         self._catching_up = CatchingUp(log, context.name, context.clock)
         # Transactions told of with their block in this turn.
@@ -45,7 +45,7 @@ class Poll:
         # 1. Look; go back to the last common block where the chain moved, and say what is gone.
         self._chain.forget()
         tip = self._chain.tip()
-        if reorg.is_moved(self._chain, self._memo, tip, self._mark):
+        if reorg.is_moved(self._chain, self._cursor_state, tip, self._block):
             yield self._rewind(tip)
         # 2. Begin new watches, and read what is new; what could not be read before is asked for again.
         builder = BitcoinReportBuilder(self._context.network.name)
@@ -66,9 +66,9 @@ class Poll:
                 raise SourceDown(f"{self._chain.host}: its history and its sums differ; reading again")
         # 4. Confirm what is deep enough, and say what waits for a block and what lost its coins to another.
         self._settle(tip, builder)
-        self._memo = self._waiting(tip, builder)
+        self._cursor_state = self._waiting(tip, builder)
         if is_behind:
-            self._memo = conflicts.linked(self._chain, self._memo, self._context.watches, builder)
+            self._cursor_state = conflicts.linked(self._chain, self._cursor_state, self._context.watches, builder)
         # 5. Remember where we stand.
         self._finish(tip)
         yield self._report(builder)
@@ -106,26 +106,28 @@ class Poll:
         return self._told(self._chain, builder, tip)
 
     def _told(self, teller: Chain, builder: BitcoinReportBuilder, tip: BlockRef) -> cursor_state.CursorState:
-        return mempool.told(self._context, teller, self._memo, builder, in_blocks=self._in_blocks, height=tip.height)
+        return mempool.told(
+            self._context, teller, self._cursor_state, builder, in_blocks=self._in_blocks, height=tip.height
+        )
 
     def _mine(self) -> list[tuple[WatchKey, WatchState]]:
-        return [(key, self._memo.progress[key]) for key in self._context.watches]
+        return [(key, self._cursor_state.watch_states[key]) for key in self._context.watches]
 
     def _report(self, builder: BitcoinReportBuilder) -> Report:
         self._step += 1
-        memo = codec.write(self._memo)
-        return builder.report(self._context.name, self._step, mark=self._mark, memo=memo, at=self._context.clock())
+        memo = codec.write(self._cursor_state)
+        return builder.report(self._context.name, self._step, block=self._block, memo=memo, at=self._context.clock())
 
     def _rewind(self, tip: BlockRef) -> Report:
         """Go back to the highest block that we read and the chain still has; say which blocks are gone."""
-        told = reorg.rewind(self._chain, self._memo, self._context.network.name, tip)
-        facts = {"from_height": self._mark and self._mark.height, "to_height": told.base and told.base.height}
+        told = reorg.rewind(self._chain, self._cursor_state, self._context.network.name, tip)
+        facts = {"from_height": self._block and self._block.height, "to_height": told.base and told.base.height}
         log.warning("chain_reorganised", extra={"source": self._context.name, "blocks_gone": len(told.gone), **facts})
         builder = BitcoinReportBuilder(self._context.network.name)
         for one in told.gone:
             for key in sorted(one.moved):
-                builder.empty(key, one.mark, is_canonical=False)
-        self._memo, self._mark = conflicts.undone(told.state, told.base.height if told.base else -1), told.base
+                builder.empty(key, one.block, is_canonical=False)
+        self._cursor_state, self._block = conflicts.undone(told.state, told.base.height if told.base else -1), told.base
         return self._report(builder)
 
     def _begin(self, tip: BlockRef, builder: BitcoinReportBuilder) -> None:
@@ -138,15 +140,15 @@ class Poll:
             wanted = watch.start_block
             # Nothing happened before block 0, so what lies there is an opening, too: it is no gift.
             start = tip.height if wanted is None else max(wanted - 1, 0)
-            known = self._memo.progress.get(key)
+            known = self._cursor_state.watch_states.get(key)
             if known is not None and (wanted is None or wanted == known.wanted or start >= known.start):
                 continue
             if known is not None and known.opening and known.start <= tip.height:
-                mark = BlockRef(
+                block = BlockRef(
                     known.start, str(reorg.hashes(self._chain, [BlockRef(known.start, "")], tip.height)[known.start])
                 )
-                builder.empty(key, mark, is_canonical=True)
-            self._memo = self._memo.with_progress({key: WatchState(start, wanted, read=start)})
+                builder.empty(key, block, is_canonical=True)
+            self._cursor_state = self._cursor_state.with_watch_states({key: WatchState(start, wanted, read=start)})
             log.info("watch_begins", extra={"source": self._context.name, "asset": key[1], "block": start + 1})
 
     def _is_behind(self, tip: BlockRef) -> bool:
@@ -170,19 +172,19 @@ class Poll:
     def _step_on(
         self, group: Sequence[WatchKey], builder: BitcoinReportBuilder, *, first: int, end: BlockRef, tip: BlockRef
     ) -> None:
-        wanted = WantedMoney(self._context.scripts(group), self._memo.lost_coins)
+        wanted = WantedMoney(self._context.scripts(group), self._cursor_state.lost_coins)
         blocks = self._chain.scan(first, end.height, wanted)
         told = [(block, one) for block in blocks for one in tell(self._context, block, group, tip.height)]
-        unread_blocks.note(self._context, blocks, told, self._memo)
-        reorg.check_still_there(self._chain, [end, *(one.story.mark for _, one in told)], tip.height)
+        unread_blocks.note(self._context, blocks, told, self._cursor_state)
+        reorg.check_still_there(self._chain, [end, *(one.block_movements.block for _, one in told)], tip.height)
         moved = dict.fromkeys(group, 0)
         for block, one in told:
             builder.prove(block)
             self._take(one, builder)
             self._remember(block, one, tip)
-            moved[key_of(one.story.watch)] += one.story.units
-        done = {key: self._memo.progress[key] for key in group}
-        self._memo = self._memo.with_progress(
+            moved[key_of(one.block_movements.watch)] += one.block_movements.units
+        done = {key: self._cursor_state.watch_states[key] for key in group}
+        self._cursor_state = self._cursor_state.with_watch_states(
             {
                 key: replace(item, read=end.height, moved=None if item.moved is None else item.moved + moved[key])
                 for key, item in done.items()
@@ -194,19 +196,26 @@ class Poll:
         if block.height <= tip.height - self._context.network.confirmations:
             return
         for one in block.transactions:
-            key, gifts = key_of(told.story.watch), [m for m in told.story.moves if m.txid == one.txid]
-            rows = [(key, move) for move in gifts if move.direction is Direction.IN]
+            key, gifts = (
+                key_of(told.block_movements.watch),
+                [m for m in told.block_movements.movements if m.txid == one.txid],
+            )
+            rows = [(key, movement) for movement in gifts if movement.direction is Direction.IN]
             if rows:
-                self._memo = conflicts.noted(self._memo, one, rows, told.story.occurred_at, height=block.height)
+                self._cursor_state = conflicts.noted(
+                    self._cursor_state, one, rows, told.block_movements.occurred_at, height=block.height
+                )
 
     def _take(self, told: JudgedBlock, builder: BitcoinReportBuilder) -> None:
-        story = told.story
-        builder.add(story, told.states)
-        self._in_blocks |= {move.txid for move in story.moves}
+        block_movements = told.block_movements
+        builder.add(block_movements, told.states)
+        self._in_blocks |= {movement.txid for movement in block_movements.movements}
         if told.due is not None:
-            is_opening = self._memo.progress[key_of(story.watch)].start == story.mark.height
-            moved = {key_of(story.watch): 0 if is_opening else story.units}
-            self._memo = self._memo.with_pending(story.mark, told.due, moved)
+            is_opening = (
+                self._cursor_state.watch_states[key_of(block_movements.watch)].start == block_movements.block.height
+            )
+            moved = {key_of(block_movements.watch): 0 if is_opening else block_movements.units}
+            self._cursor_state = self._cursor_state.with_pending(block_movements.block, told.due, moved)
 
     def _at(self, height: int, tip: BlockRef) -> BlockRef:
         return BlockRef(height, str(reorg.hashes(self._chain, [BlockRef(height, "")], tip.height)[height]))
@@ -214,16 +223,18 @@ class Poll:
     def _advance(self, end: BlockRef, tip: BlockRef) -> None:
         """Move the cursor's place, and what counts as deep enough, up to a block that was read."""
         deep = tip.height - self._context.network.confirmations + 1
-        if self._mark is None or end.height > self._mark.height:
-            self._mark = end
-        held = -1 if self._memo.final is None else self._memo.final.height
+        if self._block is None or end.height > self._block.height:
+            self._block = end
+        held = -1 if self._cursor_state.final is None else self._cursor_state.final.height
         deepest = min(deep, end.height, min((item.read for _, item in self._mine()), default=end.height))
         if deepest > held:
-            known = {mark.height: mark for mark in (*self._memo.marks, end)}
+            known = {block.height: block for block in (*self._cursor_state.blocks, end)}
             final = known.get(deepest) or self._at(deepest, tip)
-            self._memo = replace(self._memo, final=final)
+            self._cursor_state = replace(self._cursor_state, final=final)
             held = final.height
-        self._memo = replace(self._memo, marks=remember(self._memo.marks, self._mark, above=held))
+        self._cursor_state = replace(
+            self._cursor_state, blocks=remember(self._cursor_state.blocks, self._block, above=held)
+        )
 
     def _open(self, tip: BlockRef, builder: BitcoinReportBuilder) -> None:
         """Book what lay there before credits count: what is there now, less all that came since."""
@@ -233,21 +244,23 @@ class Poll:
             if unread_blocks.has_blocks(self._context):
                 # What cannot be read would be taken for what lay there before.
                 continue
-            mark = self._at(item.start, tip)
+            block = self._at(item.start, tip)
             told = ScriptBalance(tip, item.moved) if item.start == 0 else self._chain.balance(self._context.script(key))
-            if told is not None and told.mark != tip:
+            if told is not None and told.block != tip:
                 raise SourceDown(f"{self._chain.host}: the chain moved while the opening was asked for; asking again")
             opening = None if told is None else told.units - item.moved
             if opening is not None and opening < 0:
                 raise SourceDown(f"{self._chain.host}: says that {key[0]} holds less than came there; reading again")
-            self._memo = self._memo.with_progress({key: replace(item, opening=opening, is_open=True)})
+            self._cursor_state = self._cursor_state.with_watch_states(
+                {key: replace(item, opening=opening, is_open=True)}
+            )
             if opening:
-                self._take(self._opening(key, mark, opening, tip), builder)
+                self._take(self._opening(key, block, opening, tip), builder)
 
-    def _opening(self, key: WatchKey, mark: BlockRef, units: int, tip: BlockRef) -> JudgedBlock:
-        occurred_at = self._chain.time_of(mark)
+    def _opening(self, key: WatchKey, block: BlockRef, units: int, tip: BlockRef) -> JudgedBlock:
+        occurred_at = self._chain.time_of(block)
         return judge(
-            self._context, report_builder.opening(self._context.watches[key], mark, occurred_at, units), tip.height
+            self._context, report_builder.opening(self._context.watches[key], block, occurred_at, units), tip.height
         )
 
     def _differing(self, tip: BlockRef) -> list[WatchKey]:
@@ -257,10 +270,12 @@ class Poll:
             if item.opening is None or item.read != tip.height:
                 continue
             told = self._chain.checked_balance(self._context.script(key))
-            if told is not None and told.mark != tip:
+            if told is not None and told.block != tip:
                 raise SourceDown(f"{self._chain.host}: the chain moved while it was read; reading again")
             if told is not None and item.moved is None:
-                self._memo = self._memo.with_progress({key: replace(item, moved=told.units - item.opening)})
+                self._cursor_state = self._cursor_state.with_watch_states(
+                    {key: replace(item, moved=told.units - item.opening)}
+                )
             elif told is not None and item.moved is not None and told.units != item.opening + item.moved:
                 found.append(key)
         return found
@@ -268,68 +283,72 @@ class Poll:
     def _start_again(self, keys: Iterable[WatchKey]) -> None:
         """Read some watches from their start: the node left something out, then or now."""
         self._chain.forget()
-        again = {key: self._memo.progress[key] for key in keys}
-        self._memo = self._memo.with_progress(
+        again = {key: self._cursor_state.watch_states[key] for key in keys}
+        self._cursor_state = self._cursor_state.with_watch_states(
             {key: replace(item, read=item.start, moved=0) for key, item in again.items()}
         )
 
     def _settle(self, tip: BlockRef, builder: BitcoinReportBuilder) -> None:
         """Read blocks again of which something got deep enough, and say it."""
-        due = {mark: one for mark, one in self._memo.pending.items() if one.due <= tip.height}
+        due = {block_ref: one for block_ref, one in self._cursor_state.pending.items() if one.due <= tip.height}
         if not due:
             return
         reorg.check_still_there(self._chain, due, tip.height)
         keys = {key for one in due.values() for key in one.moved if key in self._context.watches}
         found = self._chain.again(list(due), WantedMoney(self._context.scripts(keys)))
-        self._memo = self._memo.without_pending(set(due))
+        self._cursor_state = self._cursor_state.without_pending(set(due))
         odd = {BlockRef(block.height, block.block_hash) for block in found if block.unread}
-        for mark, held in due.items():
+        for block_ref, held in due.items():
             kept = {key: units for key, units in held.moved.items() if key in self._context.left_out}
             if kept:
-                self._memo = self._memo.with_pending(mark, held.due, kept)
+                self._cursor_state = self._cursor_state.with_pending(block_ref, held.due, kept)
         told = {
-            (key_of(one.story.watch), one.story.mark): one
+            (key_of(one.block_movements.watch), one.block_movements.block): one
             for block in found
             for one in tell(self._context, block, keys, tip.height)
         }
-        for mark, held in sorted(due.items()):
+        for block_ref, held in sorted(due.items()):
             for key in sorted(set(held.moved) & keys):
-                item, one = self._memo.progress[key], told.get((key, mark))
-                if item.start == mark.height and item.opening:
-                    one = self._opening(key, mark, item.opening, tip)
-                if one is None and mark in odd:
+                item, one = self._cursor_state.watch_states[key], told.get((key, block_ref))
+                if item.start == block_ref.height and item.opening:
+                    one = self._opening(key, block_ref, item.opening, tip)
+                if one is None and block_ref in odd:
                     # It may be what cannot be read; it stays as sure as it was.
-                    self._memo = self._memo.with_pending(mark, tip.height + 1, {key: held.moved[key]})
+                    self._cursor_state = self._cursor_state.with_pending(
+                        block_ref, tip.height + 1, {key: held.moved[key]}
+                    )
                 elif one is None:
-                    builder.empty(key, mark, is_canonical=True)
+                    builder.empty(key, block_ref, is_canonical=True)
                 else:
                     self._take(one, builder)
 
     def _finish(self, tip: BlockRef) -> None:
         """Leave the cursor at the head."""
         self._advance(tip, tip)
-        self._memo = conflicts.settled(self._memo, self._memo.final.height if self._memo.final else -1)
+        self._cursor_state = conflicts.settled(
+            self._cursor_state, self._cursor_state.final.height if self._cursor_state.final else -1
+        )
 
     def _mend(self, tip: BlockRef, builder: BitcoinReportBuilder) -> None:
         """Read blocks again of which something could not be read, and state them anew as far as they can be now."""
-        for item, mark, before in unread_blocks.due(self._context):
-            mine = {key: one for key, one in self._mine() if one.start < mark.height <= one.read}
-            if reorg.hashes(self._chain, [mark], tip.height)[mark.height] != mark.block_hash:
+        for item, block_ref, before in unread_blocks.due(self._context):
+            mine = {key: one for key, one in self._mine() if one.start < block_ref.height <= one.read}
+            if reorg.hashes(self._chain, [block_ref], tip.height)[block_ref.height] != block_ref.block_hash:
                 self._context.asides.solve(item.key)
                 continue
-            blocks = self._chain.again([mark], WantedMoney(self._context.scripts(mine)))
+            blocks = self._chain.again([block_ref], WantedMoney(self._context.scripts(mine)))
             if any(block.unread for block in blocks):
                 self._context.asides.note(item.key, unread_blocks.reason(blocks), item.memo)
                 continue
             told = [(block, one) for block in blocks for one in tell(self._context, block, mine, tip.height)]
-            reorg.check_still_there(self._chain, [mark], tip.height)
+            reorg.check_still_there(self._chain, [block_ref], tip.height)
             for block, one in told:
                 builder.prove(block)
                 self._take(one, builder)
-                key, new = key_of(one.story.watch), one.story.units
+                key, new = key_of(one.block_movements.watch), one.block_movements.units
                 moved = mine[key].moved
                 gained = new - before.get(key[0], 0)
-                self._memo = self._memo.with_progress(
+                self._cursor_state = self._cursor_state.with_watch_states(
                     {key: replace(mine[key], moved=None if moved is None else moved + gained)}
                 )
             self._context.asides.solve(item.key)

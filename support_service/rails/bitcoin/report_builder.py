@@ -1,4 +1,4 @@
-"""What Bitcoin's blocks did, as a report in the making: stories by block and watch, and rows without a block. Pure."""
+"""What Bitcoin's blocks did, as a report in the making. Pure."""
 
 import json
 from collections.abc import Iterable
@@ -22,42 +22,42 @@ class BlockMovements:
     """What one block did to one watch: everything where whole, else it says nothing of what else stands there."""
 
     watch: Watch
-    mark: BlockRef
+    block: BlockRef
     occurred_at: datetime
-    moves: tuple[Movement, ...]
+    movements: tuple[Movement, ...]
     is_whole: bool = True
 
     @property
     def units(self) -> int:
         """What the block changed in the balance."""
-        return net(self.moves)
+        return net(self.movements)
 
 
 @dataclass(slots=True)
 class BitcoinReportBuilder(ReportBuilder):
     """What one report will say."""
 
-    stories: dict[tuple[WatchKey, str], BlockMovements] = field(default_factory=dict)
+    movements_by_block: dict[tuple[WatchKey, str], BlockMovements] = field(default_factory=dict)
     states: dict[tuple[WatchKey, str], tuple[State, ...]] = field(default_factory=dict)
     loose: list[Observation] = field(default_factory=list)
     evidence: list[object] = field(default_factory=list)
 
-    def add(self, story: BlockMovements, states: Iterable[State]) -> None:
-        """Take a story in, with the state of each of its rows; a later one about the same block is the better one."""
-        place = (key_of(story.watch), story.mark.block_hash)
-        self.stories[place], self.states[place] = story, tuple(states)
+    def add(self, block_movements: BlockMovements, states: Iterable[State]) -> None:
+        """Take a block's movements in, with the state of each; later ones about the same block are better."""
+        place = (key_of(block_movements.watch), block_movements.block.block_hash)
+        self.movements_by_block[place], self.states[place] = block_movements, tuple(states)
 
     def wait(self, watch: Watch, one: Waiting, state: State) -> None:
         """Say what became of a row without a block."""
-        self.loose.append(_observation(watch, one.move, None, state=state, occurred_at=one.since))
+        self.loose.append(_observation(watch, one.movement, None, state=state, occurred_at=one.since))
 
     def link(self, watch: Watch, one: Waiting, state: State, taken: tuple[str, str]) -> None:
         """Say that a lost payment's coin went another way: (the coin, the transaction that took it)."""
-        lost = _observation(watch, one.move, None, state=state, occurred_at=one.since)
+        lost = _observation(watch, one.movement, None, state=state, occurred_at=one.since)
         assert isinstance(lost.claim, PaymentClaim)
         flags = tuple(sorted({*lost.claim.flags, Flag.CONFLICT}))
         self.loose.append(replace(lost, claim=replace(lost.claim, flags=flags)))
-        self.evidence.append({"lost": one.move.txid, "coin": taken[0], "taken_by": taken[1]})
+        self.evidence.append({"lost": one.movement.txid, "coin": taken[0], "taken_by": taken[1]})
 
     def prove(self, block: Block) -> None:
         """Keep a block's transactions as evidence."""
@@ -73,56 +73,68 @@ class BitcoinReportBuilder(ReportBuilder):
 
     def clear(self) -> None:
         """Begin the next report."""
-        for part in (self.stories, self.states, self.statements, self.loose, self.evidence):
+        for part in (self.movements_by_block, self.states, self.statements, self.loose, self.evidence):
             part.clear()
 
     @property
     def claims_nothing(self) -> bool:
         """Tell whether only the cursor would move."""
-        return not self.stories and not self.statements and not self.loose
+        return not self.movements_by_block and not self.statements and not self.loose
 
     @property
-    def marks(self) -> set[BlockRef]:
+    def blocks(self) -> set[BlockRef]:
         """The blocks told about."""
-        return {story.mark for story in self.stories.values()}
+        return {block_movements.block for block_movements in self.movements_by_block.values()}
 
     def written(self) -> Written:
         """Write what the blocks did, in the order of the chain, after the rows without a block."""
         claims: list[Observation] = list(self.loose)
         told: list[Statement] = []
-        for where in sorted(self.stories, key=lambda where: (self.stories[where].mark, where)):
-            story = self.stories[where]
+        for where in sorted(self.movements_by_block, key=lambda where: (self.movements_by_block[where].block, where)):
+            block_movements = self.movements_by_block[where]
             claims += [
-                _observation(story.watch, move, story.mark, state=state, occurred_at=story.occurred_at)
-                for move, state in zip(story.moves, self.states[where], strict=True)
+                _observation(
+                    block_movements.watch,
+                    movement,
+                    block_movements.block,
+                    state=state,
+                    occurred_at=block_movements.occurred_at,
+                )
+                for movement, state in zip(block_movements.movements, self.states[where], strict=True)
             ]
-            if story.is_whole:
-                told.append(Statement(self.network, *where[0], story.mark.block_hash, delta_units=story.units))
+            if block_movements.is_whole:
+                told.append(
+                    Statement(
+                        self.network, *where[0], block_movements.block.block_hash, delta_units=block_movements.units
+                    )
+                )
         raw = json.dumps(self.evidence, separators=(",", ":")) if self.evidence else None
         return Written(claims, told, raw)
 
 
-def opening(watch: Watch, mark: BlockRef, occurred_at: datetime, units: int) -> BlockMovements:
-    """The story of what lay there before credits count."""
-    locator = f"block:{mark.height}:{watch.asset.code}:{watch.address}:opening"
-    moves = (Movement(Direction.IN, Kind.OPENING, locator, units, ""),) if units else ()
-    return BlockMovements(watch, mark, occurred_at, moves)
+def opening(watch: Watch, block: BlockRef, occurred_at: datetime, units: int) -> BlockMovements:
+    """As movements of its block: what lay there before credits count."""
+    locator = f"block:{block.height}:{watch.asset.code}:{watch.address}:opening"
+    movements = (Movement(Direction.IN, Kind.OPENING, locator, units, ""),) if units else ()
+    return BlockMovements(watch, block, occurred_at, movements)
 
 
 def _observation(
-    watch: Watch, move: Movement, mark: BlockRef | None, *, state: State, occurred_at: datetime
+    watch: Watch, movement: Movement, block: BlockRef | None, *, state: State, occurred_at: datetime
 ) -> Observation:
     claim = PaymentClaim(
         state=state,
-        kind=move.kind,
+        kind=movement.kind,
         rail=RAIL,
         method=watch.method,
-        units=move.units,
+        units=movement.units,
         exponent=watch.asset.exponent,
         occurred_at=occurred_at,
-        block_height=None if mark is None else mark.height,
-        block_hash=None if mark is None else mark.block_hash,
-        tx=move.txid or None,
+        block_height=None if block is None else block.height,
+        block_hash=None if block is None else block.block_hash,
+        tx=movement.txid or None,
         flags=(Flag.OFF_ROUTE,) if watch.is_off_route else (),
     )
-    return Observation(Identity(watch.network, watch.asset.code, watch.address, move.direction, move.locator), claim)
+    return Observation(
+        Identity(watch.network, watch.asset.code, watch.address, movement.direction, movement.locator), claim
+    )

@@ -28,9 +28,9 @@ def read_again(context: SourceContext, chain: Chain, task: Rescan, after: Cursor
     chain.forget()
     tip = chain.tip()
     mine = {
-        key: live.progress[key]
+        key: live.watch_states[key]
         for key, watch in context.watches.items()
-        if watch.method == task.method and key in live.progress
+        if watch.method == task.method and key in live.watch_states
     }
     top = -1 if live.final is None else min(live.final.height, tip.height)
     step = 0 if after is None else after.step
@@ -42,7 +42,7 @@ def read_again(context: SourceContext, chain: Chain, task: Rescan, after: Cursor
             builder = reading.step(low + 1, end, task, tip)
             low, step = end, step + 1
             remembered = codec.write(CursorState())
-            yield builder.report(context.name, step, mark=reading.mark, memo=remembered, at=context.clock())
+            yield builder.report(context.name, step, block=reading.block, memo=remembered, at=context.clock())
 
 
 class _Reading:
@@ -50,26 +50,26 @@ class _Reading:
 
     def __init__(self, context: SourceContext, chain: Chain, key: WatchKey) -> None:
         self._context, self._chain, self._key = context, chain, key
-        self.mark: BlockRef | None = None
+        self.block: BlockRef | None = None
 
     def step(self, first: int, last: int, task: Rescan, tip: BlockRef) -> BitcoinReportBuilder:
         """Read blocks first..last, and state them."""
         key, builder = self._key, BitcoinReportBuilder(self._context.network.name)
         digest = reorg.hashes(self._chain, [BlockRef(last, "")], tip.height)[last]
-        self.mark = BlockRef(last, str(digest))
+        self.block = BlockRef(last, str(digest))
         blocks = self._chain.scan(first, last, WantedMoney(self._context.scripts([key])))
         told = [(block, one) for block in blocks for one in tell(self._context, block, [key], tip.height)]
         for block, one in told:
             builder.prove(block)
-            builder.add(one.story, one.states)
+            builder.add(one.block_movements, one.states)
         held = {BlockRef(h, digest) for a, code, h, digest in task.blocks if (a, code) == key}
-        silent = {mark for mark in held if first <= mark.height <= last} - builder.marks
+        silent = {block_ref for block_ref in held if first <= block_ref.height <= last} - builder.blocks
         # What stands there may be the very transaction that cannot be read.
         silent -= {BlockRef(block.height, block.block_hash) for block in blocks if block.unread}
-        now = reorg.hashes(self._chain, [*silent, *builder.marks, self.mark], tip.height)
-        reorg.check_still_there(self._chain, [*builder.marks, self.mark], tip.height)
-        for mark in sorted(silent):
-            builder.empty(key, mark, is_canonical=now[mark.height] == mark.block_hash)
+        now = reorg.hashes(self._chain, [*silent, *builder.blocks, self.block], tip.height)
+        reorg.check_still_there(self._chain, [*builder.blocks, self.block], tip.height)
+        for block_ref in sorted(silent):
+            builder.empty(key, block_ref, is_canonical=now[block_ref.height] == block_ref.block_hash)
         return builder
 
 
@@ -79,7 +79,9 @@ def holdings(context: SourceContext, chain: Chain, after: Cursor) -> list[Holdin
     chain.forget()
     tip = chain.tip()
     return [
-        _holding(context, chain, key, held, tip=tip) for key in context.watches if key in held.progress and held.final
+        _holding(context, chain, key, held, tip=tip)
+        for key in context.watches
+        if key in held.watch_states and held.final
     ]
 
 
@@ -89,9 +91,9 @@ def balances(context: SourceContext, after: Cursor) -> tuple[HeldBalance, ...]:
     if held.final is None:
         return ()
     told = []
-    for key, item in held.progress.items():
-        pending = {mark: one.moved[key] for mark, one in held.pending.items() if key in one.moved}
-        is_deep = held.final.height >= item.start and all(mark.height > held.final.height for mark in pending)
+    for key, item in held.watch_states.items():
+        pending = {block: one.moved[key] for block, one in held.pending.items() if key in one.moved}
+        is_deep = held.final.height >= item.start and all(block.height > held.final.height for block in pending)
         if key in context.watches and is_deep and item.opening is not None and item.moved is not None:
             watch, units = context.watches[key], item.opening + item.moved - sum(pending.values())
             place = HeldBalance(*watch.key, watch.asset.exponent, units, held.final.height, after.checked_at)
@@ -100,9 +102,9 @@ def balances(context: SourceContext, after: Cursor) -> tuple[HeldBalance, ...]:
 
 
 def _holding(context: SourceContext, chain: Chain, key: WatchKey, held: CursorState, *, tip: BlockRef) -> Holding:
-    watch, item = context.watches[key], held.progress[key]
+    watch, item = context.watches[key], held.watch_states[key]
     assert held.final is not None
-    open_heights = [mark.height - 1 for mark, one in held.pending.items() if key in one.moved]
+    open_heights = [block_ref.height - 1 for block_ref, one in held.pending.items() if key in one.moved]
     height = min([held.final.height, item.read, tip.height, *open_heights])
     try:
         told = chain.balance(context.script(key))
@@ -111,9 +113,9 @@ def _holding(context: SourceContext, chain: Chain, key: WatchKey, held: CursorSt
     if told is None:
         trouble = f"{chain.host} does not tell what an address holds (no scantxoutset)"
         return Holding(watch, height, None, trouble)
-    if told.mark != tip:
+    if told.block != tip:
         return Holding(watch, height, None, "the chain moved while it was asked; ask again")
     wanted = WantedMoney(context.scripts([key]))
     since = chain.scan(height + 1, tip.height, wanted) if height < tip.height else []
-    moved = sum(one.story.units for block in since for one in tell(context, block, [key], tip.height))
+    moved = sum(one.block_movements.units for block in since for one in tell(context, block, [key], tip.height))
     return Holding(watch, height, told.units - moved)

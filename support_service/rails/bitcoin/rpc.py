@@ -3,7 +3,7 @@
 import itertools
 import json
 
-from support_service.rails.bitcoin.http import BitcoinWire, parse
+from support_service.rails.bitcoin.http import BitcoinHttp, parse
 from support_service.rails.chain.bounded_json import BadJson
 from support_service.rails.chain.http import READ_SECONDS_MAX, HttpAnswer
 from support_service.rails.source import SourceDown
@@ -27,19 +27,19 @@ class Rpc:
     """One node's JSON-RPC."""
 
     def __init__(self, url: str) -> None:
-        self.wire = BitcoinWire(url)
+        self.http = BitcoinHttp(url)
         self._numbers = itertools.count(1)
 
     @property
     def host(self) -> str:
         """Host and port."""
-        return self.wire.host
+        return self.http.host
 
     def ask(self, method: str, *params: object, read_seconds: float = READ_SECONDS_MAX) -> object:
         """Ask one question. Raises Refusal, and SourceDown where there is no usable answer."""
         number = next(self._numbers)
         body = json.dumps({"jsonrpc": "1.0", "id": number, "method": method, "params": params}).encode()
-        answer = self.wire.post(body, read_seconds=read_seconds)
+        answer = self.http.post(body, read_seconds=read_seconds)
         told = self._decode(answer)
         error = told.get("error")
         if error is not None:

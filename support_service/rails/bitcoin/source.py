@@ -46,7 +46,7 @@ class BitcoinSource(Source):
             *(CoreChain(url, network.chain) for url in network.rpc),
             *(EsploraChain(url, network.chain) for url in network.esplora),
         ]
-        self._roster = NodePool(self.nodes, clock)
+        self._pool = NodePool(self.nodes, clock)
         self.asides: Asides = Asides(self.name, clock)
 
     def reports(self, after: Cursor | None) -> Iterator[Report]:
@@ -80,7 +80,7 @@ class BitcoinSource(Source):
 
     def _asked(self) -> Chain:
         """Whom to ask outside of turns: the first node that is ready, or a quorum."""
-        ready = self._roster.ready(at_least=self._network.quorum)
+        ready = self._pool.ready(at_least=self._network.quorum)
         return NodeQuorum(ready, self._network.quorum, lambda *_: None) if self._network.quorum > 1 else ready[0]
 
     def _from_one(self, after: Cursor | None) -> Iterator[Report]:
@@ -89,21 +89,21 @@ class BitcoinSource(Source):
         Where every one fails, and some for want of one thing only, one of these is read without it.
         """
         troubles: list[SourceDown] = []
-        ready = self._roster.ready()
+        ready = self._pool.ready()
         lacking: list[CoreChain | EsploraChain] = []
         for node in _then(ready, lacking):
             node.goes_on = len(ready) == 1 or node in lacking
             try:
-                for report in self._turn(node, after, self._tellers(node)):
+                for report in self._poll(node, after, self._tellers(node)):
                     after = report.cursor
                     yield report
             except SourceDown as error:
-                self._roster.failed(node, str(error), error.retry_after_seconds)
+                self._pool.failed(node, str(error), error.retry_after_seconds)
                 troubles.append(error)
                 if isinstance(error, UnreadableAnswer) and node not in lacking:
                     lacking.append(node)
             else:
-                self._roster.worked(node)
+                self._pool.worked(node)
                 return
             finally:
                 node.goes_on = False
@@ -116,20 +116,20 @@ class BitcoinSource(Source):
 
         def on_failure(node: CoreChain | EsploraChain, error: SourceDown) -> None:
             silent.add(node)
-            self._roster.failed(node, str(error), error.retry_after_seconds)
+            self._pool.failed(node, str(error), error.retry_after_seconds)
 
-        ready = self._roster.ready(at_least=self._network.quorum)
-        yield from self._turn(NodeQuorum(ready, self._network.quorum, on_failure), after)
+        ready = self._pool.ready(at_least=self._network.quorum)
+        yield from self._poll(NodeQuorum(ready, self._network.quorum, on_failure), after)
         for node in ready:
             if node not in silent:
-                self._roster.worked(node)
+                self._pool.worked(node)
 
     def _tellers(self, node: CoreChain | EsploraChain) -> list[EsploraChain]:
         """Who else can tell what waits for a block: Bitcoin Core does not, by address."""
-        ready = [] if isinstance(node, EsploraChain) else self._roster.ready()
+        ready = [] if isinstance(node, EsploraChain) else self._pool.ready()
         return [other for other in ready if isinstance(other, EsploraChain)]
 
-    def _turn(self, chain: Chain, after: Cursor | None, tellers: Sequence[Chain] = ()) -> Iterator[Report]:
+    def _poll(self, chain: Chain, after: Cursor | None, tellers: Sequence[Chain] = ()) -> Iterator[Report]:
         """Take one turn; a watch that the node does not tell of is left out, and all others are read."""
         while True:
             resting = {key for key in self._watches if self.asides.rests(_name(key))}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from support_service.giving import Clock, Direction, State, Watch
 from support_service.rails.asides import Asides
 from support_service.rails.bitcoin.address import read_address
-from support_service.rails.bitcoin.movements import Block, Movement, Script, moves
+from support_service.rails.bitcoin.movements import Block, Movement, Script, movements
 from support_service.rails.bitcoin.network import BitcoinNetwork
 from support_service.rails.bitcoin.report_builder import BlockMovements
 from support_service.rails.chain.cursor_state import WatchKey
@@ -43,25 +43,25 @@ class SourceContext:
 
 @dataclass(frozen=True, slots=True)
 class JudgedBlock:
-    """A block's story for one watch, the state of each of its rows, and when the next of them is confirmed."""
+    """A block's movements for one watch, the state of each of its rows, and when the next of them is confirmed."""
 
-    story: BlockMovements
+    block_movements: BlockMovements
     states: tuple[State, ...]
     due: int | None
 
 
 def tell(context: SourceContext, block: Block, keys: Iterable[WatchKey], head: int) -> list[JudgedBlock]:
     """What a block did to some watches, as sure as it is while the chain's head is at a height."""
-    own, mark = context.own, BlockRef(block.height, block.block_hash)
+    own, block_ref = context.own, BlockRef(block.height, block.block_hash)
     by_address: dict[str, list[Movement]] = {}
     for transaction in block.transactions:
-        for address, found in moves(transaction, own).items():
+        for address, found in movements(transaction, own).items():
             by_address.setdefault(address, []).extend(found)
     return [
         judge(
             context,
             BlockMovements(
-                context.watches[key], mark, block.occurred_at, tuple(by_address[key[0]]), is_whole=not block.unread
+                context.watches[key], block_ref, block.occurred_at, tuple(by_address[key[0]]), is_whole=not block.unread
             ),
             head,
         )
@@ -70,17 +70,17 @@ def tell(context: SourceContext, block: Block, keys: Iterable[WatchKey], head: i
     ]
 
 
-def judge(context: SourceContext, story: BlockMovements, head: int) -> JudgedBlock:
+def judge(context: SourceContext, block_movements: BlockMovements, head: int) -> JudgedBlock:
     """Say of each row whether its block is deep enough for it. What one transaction brings counts as one amount."""
     gained: dict[str, int] = {}
-    for move in story.moves:
-        if move.direction is Direction.IN:
-            gained[move.txid] = gained.get(move.txid, 0) + move.units
+    for movement in block_movements.movements:
+        if movement.direction is Direction.IN:
+            gained[movement.txid] = gained.get(movement.txid, 0) + movement.units
     dues = [
-        story.mark.height
-        + context.network.confirmations_for(gained.get(move.txid, 0), is_coinbase=move.is_coinbase)
+        block_movements.block.height
+        + context.network.confirmations_for(gained.get(movement.txid, 0), is_coinbase=movement.is_coinbase)
         - 1
-        for move in story.moves
+        for movement in block_movements.movements
     ]
     states = tuple(State.CONFIRMED if due <= head else State.SEEN for due in dues)
-    return JudgedBlock(story, states, min((due for due in dues if due > head), default=None))
+    return JudgedBlock(block_movements, states, min((due for due in dues if due > head), default=None))

@@ -30,7 +30,7 @@ def step_back(context: SourceContext, chain: Chain, after: Cursor, blocks: Itera
     held, booked = cursor_state.read(after), list(blocks)
     chain.forget()
     tip = chain.tip()
-    known = {*held.marks, *([held.final] if held.final else []), *held.pending}
+    known = {*held.blocks, *([held.final] if held.final else []), *held.pending}
     known |= {BlockRef(height, digest) for _, _, height, digest in booked}
     now = reorg.hashes(chain, known, tip.height)
     if held.final is None or not has_left(chain.host, held.final, now):
@@ -44,13 +44,13 @@ def step_back(context: SourceContext, chain: Chain, after: Cursor, blocks: Itera
         final=base,
         # Not confirmed yet though deep enough for others: rewards and large amounts.
         pending={m: one for m, one in held.pending.items() if m.height <= floor and stands(m, now)},
-        progress={key: _progress(item, floor) for key, item in held.progress.items()},
+        watch_states={key: _watch_state_at(item, floor) for key, item in held.watch_states.items()},
         waiting=held.waiting,
     )
-    return builder.report(context.name, after.step + 1, mark=base, memo=codec.write(state), at=context.clock())
+    return builder.report(context.name, after.step + 1, block=base, memo=codec.write(state), at=context.clock())
 
 
-def _progress(item: WatchState, floor: int) -> WatchState:
+def _watch_state_at(item: WatchState, floor: int) -> WatchState:
     """How far a watch has come at the common block; before its opening it begins anew."""
     if floor <= item.start or not item.is_open:
         return WatchState(item.start, item.wanted, read=item.start)

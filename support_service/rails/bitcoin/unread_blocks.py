@@ -14,18 +14,25 @@ AGAIN_MAX = 5
 
 
 def note(
-    context: SourceContext, blocks: Iterable[Block], told: Sequence[tuple[Block, JudgedBlock]], memo: CursorState
+    context: SourceContext,
+    blocks: Iterable[Block],
+    told: Sequence[tuple[Block, JudgedBlock]],
+    cursor_state: CursorState,
 ) -> None:
     """Set aside the blocks of which something could not be read, with what the rest of them moved."""
     for block in blocks:
         if not block.unread:
             context.asides.solve(_name(block.height))
             continue
-        mark = BlockRef(block.height, block.block_hash)
-        held = memo.pending.get(mark)
+        block_ref = BlockRef(block.height, block.block_hash)
+        held = cursor_state.pending.get(block_ref)
         moved = {key[0]: units for key, units in held.moved.items()} if held else {}
-        moved |= {one.story.watch.address: one.story.units for at, one in told if at is block}
-        held_memo = {"height": mark.height, "hash": mark.block_hash, "moved": {a: str(u) for a, u in moved.items()}}
+        moved |= {one.block_movements.watch.address: one.block_movements.units for at, one in told if at is block}
+        held_memo = {
+            "height": block_ref.height,
+            "hash": block_ref.block_hash,
+            "moved": {a: str(u) for a, u in moved.items()},
+        }
         context.asides.note(_name(block.height), reason([block]), json.dumps(held_memo))
 
 

@@ -39,7 +39,7 @@ class HttpAnswer:
     retry_after_seconds: float | None
 
 
-class Wire:
+class HttpConnection:
     """Sends requests to one server, called `host` in messages; counts them. A header may follow its url.
 
     Raises SourceLeft, and sends nothing, once it is another watcher's turn.
@@ -130,13 +130,15 @@ class JsonServer:
         brackets_max: int,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._wire = Wire(url, host=host, bytes_max=bytes_max, total_seconds=PLACE_SECONDS_MAX, monotonic=monotonic)
-        self._base, self._query = self._wire.url.partition("?")[0].rstrip("/"), urlsplit(self._wire.url).query
-        self.host, self._brackets_max = self._wire.host, brackets_max
+        self._http = HttpConnection(
+            url, host=host, bytes_max=bytes_max, total_seconds=PLACE_SECONDS_MAX, monotonic=monotonic
+        )
+        self._base, self._query = self._http.url.partition("?")[0].rstrip("/"), urlsplit(self._http.url).query
+        self.host, self._brackets_max = self._http.host, brackets_max
 
     def get(self, path: str, asked: Mapping[str, str]) -> object:
         """Ask below the address; SourceDown where there is no JSON answer within the bounds."""
-        answer = self._wire.get(f"{self._base}{path}" + (f"?{self._query}" if self._query else ""), asked)
+        answer = self._http.get(f"{self._base}{path}" + (f"?{self._query}" if self._query else ""), asked)
         if answer.status != requests.codes.ok:
             raise SourceDown(f"{self.host}: HTTP {answer.status}")
         return self._parse(answer.body)

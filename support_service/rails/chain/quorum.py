@@ -23,7 +23,7 @@ class Vote(Generic[Name, Value]):
 
 
 def votes(answers: Mapping[Name, Value]) -> list[Vote[Name, Value]]:
-    """Sort answers into camps, the largest first; values need only be comparable."""
+    """Sort answers into votes, the largest first; values need only be comparable."""
     found: list[Vote[Name, Value]] = []
     for name, value in answers.items():
         for place, vote in enumerate(found):
@@ -36,7 +36,7 @@ def votes(answers: Mapping[Name, Value]) -> list[Vote[Name, Value]]:
 
 
 def agreed(answers: Mapping[Name, Value], quorum: int) -> Vote[Name, Value] | None:
-    """Find the one camp that has a quorum; None if there is none, or more than one of them."""
+    """Find the one vote that has a quorum; None if there is none, or more than one of them."""
     strong = [vote for vote in votes(answers) if len(vote.names) >= quorum]
     return strong[0] if len(strong) == 1 else None
 

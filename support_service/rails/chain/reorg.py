@@ -27,20 +27,20 @@ class Rewind(Generic[Gone, State]):
     state: State
 
 
-def stands(mark: BlockRef, now: Now) -> bool:
+def stands(block: BlockRef, now: Now) -> bool:
     """Tell whether a block is in the chain still."""
-    return now[mark.height] == mark.block_hash
+    return now[block.height] == block.block_hash
 
 
-def check_one_chain(host: str, marks: Iterable[BlockRef], now: Now) -> None:
+def check_one_chain(host: str, blocks: Iterable[BlockRef], now: Now) -> None:
     """See that blocks that were read one after another are on one chain still; SourceDown if not."""
-    if not all(stands(mark, now) for mark in marks):
+    if not all(stands(block, now) for block in blocks):
         raise SourceDown(f"{host}: the chain moved while it was read; reading again")
 
 
 def check_is_fork(host: str, below: Iterable[BlockRef], now: Now, *, head: int, last: int) -> None:
     """A head below ours is a shorter fork, or only a node that lags: then wait, nothing has changed."""
-    if all(stands(mark, now) for mark in below):
+    if all(stands(block, now) for block in below):
         raise SourceDown(f"{host}: its head went back to {head}, we have read {last}")
 
 
@@ -72,6 +72,6 @@ def has_left(host: str, final: BlockRef, now: Now) -> bool:
 def orphan_money(builder: ReportBuilder, blocks: Iterable[MoneyBlock], now: Now) -> None:
     """Say of every block with money in the ledger that the chain has no more that it is gone."""
     for address, asset, height, digest in blocks:
-        mark = BlockRef(height, digest)
-        if not stands(mark, now):
-            builder.empty((address, asset), mark, is_canonical=False)
+        block = BlockRef(height, digest)
+        if not stands(block, now):
+            builder.empty((address, asset), block, is_canonical=False)

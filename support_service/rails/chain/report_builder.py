@@ -26,9 +26,9 @@ class ReportBuilder(ABC):
     network: str
     statements: list[Statement] = field(default_factory=list, kw_only=True)
 
-    def empty(self, key: WatchKey, mark: BlockRef, *, is_canonical: bool) -> None:
+    def empty(self, key: WatchKey, block: BlockRef, *, is_canonical: bool) -> None:
         """Say that a block did nothing to a watch: what stands there is replaced, or orphaned if the block is gone."""
-        self.statements.append(Statement(self.network, *key, mark.block_hash, is_canonical=is_canonical))
+        self.statements.append(Statement(self.network, *key, block.block_hash, is_canonical=is_canonical))
 
     @property
     @abstractmethod
@@ -39,7 +39,7 @@ class ReportBuilder(ABC):
     def written(self) -> Written:
         """Write what the blocks did, in the order of the chain."""
 
-    def report(self, source: str, step: int, *, mark: BlockRef | None, memo: str, at: datetime) -> Report:
+    def report(self, source: str, step: int, *, block: BlockRef | None, memo: str, at: datetime) -> Report:
         """Write the report that follows step - 1, and leaves the cursor at a block with what it is to remember."""
         written = self.written()
         return Report(
@@ -49,8 +49,8 @@ class ReportBuilder(ABC):
             statements=(*self.statements, *written.statements),
             cursor=Cursor(
                 step=step,
-                height=None if mark is None else mark.height,
-                block_hash=None if mark is None else mark.block_hash,
+                height=None if block is None else block.height,
+                block_hash=None if block is None else block.block_hash,
                 checked_at=at,
                 memo=memo,
             ),

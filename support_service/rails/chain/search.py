@@ -64,9 +64,9 @@ def ranges(first: int, last: int, size: RangeSize) -> Iterator[tuple[int, int]]:
         yield low, min(last, low + size.blocks - 1)
 
 
-def remember(marks: Iterable[BlockRef], new: BlockRef, *, above: int) -> tuple[BlockRef, ...]:
-    """Add a mark, forget those not above the final height, and thin the older half when there are too many."""
-    kept = sorted({mark for mark in marks if above < mark.height < new.height})
+def remember(blocks: Iterable[BlockRef], new: BlockRef, *, above: int) -> tuple[BlockRef, ...]:
+    """Add a block, forget those not above the final height, and thin the older half when there are too many."""
+    kept = sorted({block for block in blocks if above < block.height < new.height})
     kept += [new] if new.height > above else []
     if len(kept) > MARKS_MAX:
         middle = len(kept) // 2
@@ -74,12 +74,12 @@ def remember(marks: Iterable[BlockRef], new: BlockRef, *, above: int) -> tuple[B
     return tuple(kept)
 
 
-def highest_canonical(marks: Iterable[BlockRef], hashes: Mapping[int, str | None]) -> BlockRef | None:
-    """Find where a rewind ends: the highest mark that the chain still has; None if it has none of them.
+def highest_canonical(blocks: Iterable[BlockRef], hashes: Mapping[int, str | None]) -> BlockRef | None:
+    """Find where a rewind ends: the highest block that the chain still has; None if it has none of them.
 
     hashes are those of the chain now, by height; None for a height it has not reached.
     """
-    canonical = [mark for mark in marks if hashes.get(mark.height) == mark.block_hash]
+    canonical = [block for block in blocks if hashes.get(block.height) == block.block_hash]
     return max(canonical, default=None)
 
 

@@ -33,7 +33,7 @@ class CommonHead:
     members: tuple[Node, ...]
 
 
-def meet(tips: Mapping[Node, Tips], quorum: int) -> CommonHead:
+def find_common_head(tips: Mapping[Node, Tips], quorum: int) -> CommonHead:
     """Find where a quorum stands together.
 
     SourceDown while the nodes are on different forks. MustFreeze where one calls a block final that

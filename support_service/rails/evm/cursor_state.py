@@ -59,16 +59,20 @@ class WatchState:
 
     def at(self, height: int) -> BalanceAt | None:
         """What a block held that we met as the head; None from before the first of them."""
-        point = max((point for point in self.known if point.height <= height), key=lambda p: p.height, default=None)
-        return None if point is None else replace(point, height=height)
+        balance_at = max(
+            (balance_at for balance_at in self.known if balance_at.height <= height),
+            key=lambda p: p.height,
+            default=None,
+        )
+        return None if balance_at is None else replace(balance_at, height=height)
 
-    def met(self, point: BalanceAt) -> "WatchState":
+    def met(self, balance_at: BalanceAt) -> "WatchState":
         """Remember what the present head holds, where it is not what the one before held."""
         final = -1 if self.final is None else self.final.height
         old = [known for known in self.known if known.height <= final][-1:]
-        kept = [*old, *(known for known in self.known if final < known.height < point.height)]
-        is_new = not kept or (kept[-1].units, kept[-1].nonce) != (point.units, point.nonce)
-        return replace(self, known=tuple([*kept, point] if is_new else kept)[-KNOWN_MAX:])
+        kept = [*old, *(known for known in self.known if final < known.height < balance_at.height)]
+        is_new = not kept or (kept[-1].units, kept[-1].nonce) != (balance_at.units, balance_at.nonce)
+        return replace(self, known=tuple([*kept, balance_at] if is_new else kept)[-KNOWN_MAX:])
 
     def is_behind(self, height: int) -> bool:
         """Tell whether there is something to read up to this final block."""
@@ -77,15 +81,15 @@ class WatchState:
     @property
     def base(self) -> BalanceAt | None:
         """From where the blocks up to the head are read."""
-        known = [point for point in (self.final, self.head) if point is not None]
-        return max(known, key=lambda point: point.height, default=None)
+        known = [balance_at for balance_at in (self.final, self.head) if balance_at is not None]
+        return max(known, key=lambda balance_at: balance_at.height, default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
     """A block that was stated as seen, for some watches, and is not final yet."""
 
-    mark: BlockRef
+    block: BlockRef
     keys: frozenset[WatchKey]
 
 
@@ -102,7 +106,7 @@ class Finality:
 class Newest:
     """Since when the chain has had this head."""
 
-    mark: BlockRef
+    block: BlockRef
     since: datetime
 
 
@@ -120,26 +124,26 @@ class CursorState:
     """All the source remembers. final is the highest block read as final."""
 
     final: BlockRef | None = None
-    marks: tuple[BlockRef, ...] = ()
+    blocks: tuple[BlockRef, ...] = field(default=(), metadata=named("marks"))
     pending: tuple[Pending, ...] = ()
-    progress: Mapping[WatchKey, WatchState] = field(default_factory=dict, metadata=named("watches"))
+    watch_states: Mapping[WatchKey, WatchState] = field(default_factory=dict, metadata=named("watches"))
     finality: Finality | None = field(default=None, metadata=named(is_left_out=True))
     newest: Newest | None = field(default=None, metadata=named(is_left_out=True))
     scanned: Scanned | None = field(default=None, metadata=named(is_left_out=True))
 
-    def with_progress(self, changed: Mapping[WatchKey, WatchState]) -> "CursorState":
-        """Replace the progress of some watches."""
-        return replace(self, progress={**self.progress, **changed})
+    def with_watch_states(self, changed: Mapping[WatchKey, WatchState]) -> "CursorState":
+        """Replace the states of some watches."""
+        return replace(self, watch_states={**self.watch_states, **changed})
 
-    def with_pending(self, mark: BlockRef, keys: frozenset[WatchKey]) -> "CursorState":
+    def with_pending(self, block: BlockRef, keys: frozenset[WatchKey]) -> "CursorState":
         """Remember that a block was stated as seen for these watches."""
-        known = {pending.mark: pending.keys for pending in self.pending}
-        known[mark] = known.get(mark, frozenset()) | keys
+        known = {pending.block: pending.keys for pending in self.pending}
+        known[block] = known.get(block, frozenset()) | keys
         return replace(self, pending=tuple(Pending(m, known[m]) for m in sorted(known) if known[m]))
 
     def without_pending(self, settled: Mapping[BlockRef, frozenset[WatchKey]]) -> "CursorState":
         """Forget what was settled: confirmed, replaced or orphaned."""
-        rest = [Pending(p.mark, p.keys - settled.get(p.mark, frozenset())) for p in self.pending]
+        rest = [Pending(p.block, p.keys - settled.get(p.block, frozenset())) for p in self.pending]
         return replace(self, pending=tuple(pending for pending in rest if pending.keys))
 
 

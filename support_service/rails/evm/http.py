@@ -6,18 +6,18 @@ from collections.abc import Callable, Sequence
 from web3 import HTTPProvider
 from web3.types import RPCEndpoint
 
-from support_service.rails.chain.http import HttpAnswer, Wire
+from support_service.rails.chain.http import HttpAnswer, HttpConnection
 
 Question = tuple[str, Sequence[object]]
 
 
-class EvmWire:
+class EvmHttp:
     """Sends JSON-RPC bodies to one node."""
 
     def __init__(self, url: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._wire = Wire(url, monotonic=monotonic)
-        self.host = self._wire.host
-        self._provider = HTTPProvider(self._wire.url, session=self._wire.session, exception_retry_configuration=None)
+        self._http = HttpConnection(url, monotonic=monotonic)
+        self.host = self._http.host
+        self._provider = HTTPProvider(self._http.url, session=self._http.session, exception_retry_configuration=None)
         self._headers = {str(name): str(value) for name, value in self._provider.get_request_headers().items()}
 
     def encode(self, questions: Sequence[Question]) -> bytes:
@@ -29,4 +29,4 @@ class EvmWire:
 
     def post(self, body: bytes) -> HttpAnswer:
         """Send a body and read the whole answer; SourceDown where there is none within the bounds."""
-        return self._wire.post(self._wire.url, body, self._headers)
+        return self._http.post(self._http.url, body, self._headers)

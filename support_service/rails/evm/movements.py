@@ -52,19 +52,19 @@ class BlockMovements:
 
     watch: Watch
     header: Header
-    rows: tuple[Movement, ...]
+    movements: tuple[Movement, ...]
     delta_units: int | None
     evidence: tuple[Object, ...] = ()
     # Why some of it could not be read: what is proven of it stands without a transaction's name.
     unread: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        assert self.delta_units is None or self.delta_units == net(self.rows), "every unit is explained"
+        assert self.delta_units is None or self.delta_units == net(self.movements), "every unit is explained"
 
 
-def net(rows: Iterable[Movement]) -> int:
+def net(movements: Iterable[Movement]) -> int:
     """What rows add to the balance together."""
-    return sum(row.signed_units for row in rows)
+    return sum(movement.signed_units for movement in movements)
 
 
 def block_locator(watch: Watch, height: int, what: str) -> str:
@@ -81,47 +81,59 @@ def unexplained(watch: Watch, height: int, units: int) -> list[Movement]:
 
 
 def opening(watch: Watch, header: Header, units: int) -> BlockMovements:
-    """The story of what lay there before credits count. Its delta is from nothing, not from the block before."""
-    row = [Movement(Direction.IN, Kind.OPENING, block_locator(watch, header.height, "opening"), units)] if units else []
-    return BlockMovements(watch, header, tuple(row), units)
+    """As movements of its block: what lay there before credits count. Its delta is from nothing, not from before."""
+    movement = (
+        [Movement(Direction.IN, Kind.OPENING, block_locator(watch, header.height, "opening"), units)] if units else []
+    )
+    return BlockMovements(watch, header, tuple(movement), units)
 
 
-def observations(story: BlockMovements, state: State) -> list[Observation]:
-    """Turn a story's rows into claims."""
-    return [_observation(story, row, state) for row in story.rows]
+def observations(block_movements: BlockMovements, state: State) -> list[Observation]:
+    """Turn a block's movements into claims."""
+    return [_observation(block_movements, movement, state) for movement in block_movements.movements]
 
 
-def statement(story: BlockMovements) -> Statement:
-    """Say that the story is complete for its block."""
-    watch = story.watch
+def statement(block_movements: BlockMovements) -> Statement:
+    """Say that the movements are complete for their block."""
+    watch = block_movements.watch
     return Statement(
-        watch.network, watch.address, watch.asset.code, story.header.block_hash, delta_units=story.delta_units
+        watch.network,
+        watch.address,
+        watch.asset.code,
+        block_movements.header.block_hash,
+        delta_units=block_movements.delta_units,
     )
 
 
-def _observation(story: BlockMovements, row: Movement, state: State) -> Observation:
-    watch, header = story.watch, story.header
-    flags = row.flags | ({Flag.OFF_ROUTE} if watch.is_off_route else set())
+def _observation(block_movements: BlockMovements, movement: Movement, state: State) -> Observation:
+    watch, header = block_movements.watch, block_movements.header
+    flags = movement.flags | ({Flag.OFF_ROUTE} if watch.is_off_route else set())
     claim = PaymentClaim(
         state=state,
-        kind=row.kind,
+        kind=movement.kind,
         rail=RAIL,
         method=watch.method,
-        units=row.units,
+        units=movement.units,
         exponent=watch.asset.exponent,
         occurred_at=header.occurred_at,
         block_height=header.height,
         block_hash=header.block_hash,
-        tx=row.tx,
+        tx=movement.tx,
         flags=tuple(sorted(flags)),
-        personal=Personal(payer=None if row.payer is None else shown_address(row.payer)),
+        personal=Personal(payer=None if movement.payer is None else shown_address(movement.payer)),
     )
-    return Observation(Identity(watch.network, watch.asset.code, watch.address, row.direction, row.locator), claim)
+    return Observation(
+        Identity(watch.network, watch.asset.code, watch.address, movement.direction, movement.locator), claim
+    )
 
 
-def raw(stories: Iterable[BlockMovements]) -> str | None:
-    """The evidence behind stories as compact JSON; None where there is none."""
-    items = [item for story in stories for item in (story.header.raw, *story.evidence)]
+def raw(movements_by_block: Iterable[BlockMovements]) -> str | None:
+    """The evidence behind movements as compact JSON; None where there is none."""
+    items = [
+        item
+        for block_movements in movements_by_block
+        for item in (block_movements.header.raw, *block_movements.evidence)
+    ]
     texts = dict.fromkeys(json.dumps(_brief(item), sort_keys=True, separators=(",", ":")) for item in items)
     return f"[{','.join(texts)}]" if texts else None
 

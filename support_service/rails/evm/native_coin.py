@@ -39,14 +39,14 @@ def account_questions(address: str, at: rpc_requests.At) -> list[Call[int]]:
     return [rpc_requests.balance(address, at), rpc_requests.nonce(address, at)]
 
 
-def account(reader: RpcCache, address: str, at: rpc_requests.At) -> AccountState:
+def account(cache: RpcCache, address: str, at: rpc_requests.At) -> AccountState:
     """Read balance and nonce at one block."""
-    balance, nonce = reader.get_all(account_questions(address, at))
+    balance, nonce = cache.get_all(account_questions(address, at))
     return balance, nonce
 
 
 def changed_blocks(
-    reader: RpcCache, spans: Sequence[Span[str, AccountState]], coded: frozenset[str], also: Iterable[Call[int]] = ()
+    cache: RpcCache, spans: Sequence[Span[str, AccountState]], coded: frozenset[str], also: Iterable[Call[int]] = ()
 ) -> list[Span[str, AccountState]]:
     """Find the blocks that changed accounts, all addresses together; `coded` names those with code.
 
@@ -54,8 +54,8 @@ def changed_blocks(
     """
 
     def ask(questions: list[Question[str]]) -> Mapping[Question[str], AccountState]:
-        reader.fetch([*also, *(call for question in questions for call in account_questions(*question))])
-        return {question: account(reader, *question) for question in questions}
+        cache.fetch([*also, *(call for question in questions for call in account_questions(*question))])
+        return {question: account(cache, *question) for question in questions}
 
     plain = [span for span in spans if span.key not in coded]
     return run(bisect(plain, BATCH_CALLS_MAX // 2), ask) + run(
@@ -72,35 +72,37 @@ class _Evidence:
     unread: dict[str, str] = field(default_factory=dict)
 
 
-def stories(
-    reader: RpcCache, changes: Sequence[Span[str, AccountState]], watches: Mapping[str, Watch], *, is_near_head: bool
+def movements_by_block(
+    cache: RpcCache, changes: Sequence[Span[str, AccountState]], watches: Mapping[str, Watch], *, is_near_head: bool
 ) -> list[BlockMovements]:
     """Explain changed blocks. watches are ours by address, for telling internal transfers.
 
     Near the head every change is asked again by block hash: a node, or several behind one address,
     may have switched forks between two answers.
     """
-    evidence = _evidence(reader, changes)
+    evidence = _evidence(cache, changes)
     if is_near_head:
-        _check_hashes(reader, changes, evidence)
+        _check_hashes(cache, changes, evidence)
     own = frozenset(address.lower() for address in watches)
     told: list[BlockMovements] = []
     for change in changes:
         block = evidence.blocks[change.high]
         watch, delta = watches[change.key], change.after[0] - change.before[0]
-        rows = explained(block, evidence.receipts, watch, own)
-        if net(rows) != delta:
-            rows += _traced(reader, block, change.key.lower(), own, missing=delta - net(rows))
-        rest = delta - net(rows)
-        rows += unexplained(watch, block.header.height, rest)
+        movements = explained(block, evidence.receipts, watch, own)
+        if net(movements) != delta:
+            movements += _traced(cache, block, change.key.lower(), own, missing=delta - net(movements))
+        rest = delta - net(movements)
+        movements += unexplained(watch, block.header.height, rest)
         unread = unread_of(block, evidence.receipts, evidence.unread, us=change.key.lower()) if rest else ()
-        told.append(BlockMovements(watch, block.header, tuple(rows), delta, _raw(block, evidence, rows), unread))
+        told.append(
+            BlockMovements(watch, block.header, tuple(movements), delta, _raw(block, evidence, movements), unread)
+        )
     return told
 
 
-def _evidence(reader: RpcCache, changes: Sequence[Span[str, AccountState]]) -> _Evidence:
+def _evidence(cache: RpcCache, changes: Sequence[Span[str, AccountState]]) -> _Evidence:
     heights = sorted({change.high for change in changes})
-    told = reader.each_in_part(
+    told = cache.each_in_part(
         [rpc_requests.block(height) for height in heights], [rpc_requests.block_in_part(height) for height in heights]
     )
     blocks = dict(zip(heights, told, strict=True))
@@ -110,13 +112,13 @@ def _evidence(reader: RpcCache, changes: Sequence[Span[str, AccountState]]) -> _
         block = blocks[change.high]
         mine = touching(block, {change.key.lower()})
         touched |= {transaction.hash: block.header.block_hash for transaction in mine}
-    receipts = reader.each([rpc_requests.receipt(transaction) for transaction in touched])
+    receipts = cache.each([rpc_requests.receipt(transaction) for transaction in touched])
     for transaction, receipt in zip(touched, receipts, strict=True):
         if isinstance(receipt, UnreadableItem):
             evidence.unread[transaction] = str(receipt)
             continue
         if (receipt.tx, receipt.block_hash) != (transaction, touched[transaction]):
-            raise SourceDown(f"{reader.node.host}: a receipt is of another block; reading again")
+            raise SourceDown(f"{cache.node.host}: a receipt is of another block; reading again")
         evidence.receipts[transaction] = receipt
     return evidence
 
@@ -144,47 +146,47 @@ def _touches(transaction: Transaction, us: str) -> bool:
     return us in (transaction.sender, transaction.recipient)
 
 
-def _check_hashes(reader: RpcCache, changes: Sequence[Span[str, AccountState]], evidence: _Evidence) -> None:
+def _check_hashes(cache: RpcCache, changes: Sequence[Span[str, AccountState]], evidence: _Evidence) -> None:
     questions = []
     for change in changes:
         header = evidence.blocks[change.high].header
         questions += [(change.key, header.parent_hash, change.before), (change.key, header.block_hash, change.after)]
-    reader.fetch(call for address, digest, _ in questions for call in account_questions(address, digest))
-    if any(account(reader, address, digest) != value for address, digest, value in questions):
-        raise SourceDown(f"{reader.node.host}: the chain moved while it was read; reading again")
+    cache.fetch(call for address, digest, _ in questions for call in account_questions(address, digest))
+    if any(account(cache, address, digest) != value for address, digest, value in questions):
+        raise SourceDown(f"{cache.node.host}: the chain moved while it was read; reading again")
 
 
 def explained(block: Block, receipts: Mapping[str, Receipt], watch: Watch, own: frozenset[str]) -> list[Movement]:
     """Rows that the block itself tells: values, gas, withdrawals, the block's reward. `own` is in lower case."""
     us, height = watch.address.lower(), block.header.height
-    rows: list[Movement] = []
+    movements: list[Movement] = []
     for transaction in block.transactions:
         # One whose receipt cannot be read is left to the balances.
         if _touches(transaction, us) and transaction.hash in receipts:
-            rows += _of_transaction(transaction, receipts[transaction.hash], us, own)
+            movements += _of_transaction(transaction, receipts[transaction.hash], us, own)
     for withdrawal in block.withdrawals:
         if withdrawal.recipient == us and withdrawal.units:
             locator = block_locator(watch, height, f"withdrawal:{withdrawal.index}")
-            rows.append(Movement(Direction.IN, Kind.PROTOCOL, locator, withdrawal.units))
+            movements.append(Movement(Direction.IN, Kind.PROTOCOL, locator, withdrawal.units))
     if block.header.miner == us:
-        rows += _reward(block, receipts, block_locator(watch, height, "reward"))
-    return rows
+        movements += _reward(block, receipts, block_locator(watch, height, "reward"))
+    return movements
 
 
 def _of_transaction(transaction: Transaction, receipt: Receipt, us: str, own: frozenset[str]) -> list[Movement]:
     tx, sender = transaction.hash, transaction.sender
-    rows: list[Movement] = []
+    movements: list[Movement] = []
     if sender == us and receipt.gas_units:
-        rows.append(Movement(Direction.OUT, Kind.OUTFLOW, f"{tx}:gas", receipt.gas_units, tx))
+        movements.append(Movement(Direction.OUT, Kind.OUTFLOW, f"{tx}:gas", receipt.gas_units, tx))
     if not receipt.is_success or not transaction.units:
-        return rows
+        return movements
     if sender == us:
         kind = Kind.INTERNAL if transaction.recipient in own else Kind.OUTFLOW
-        rows.append(Movement(Direction.OUT, kind, f"{tx}:value", transaction.units, tx))
+        movements.append(Movement(Direction.OUT, kind, f"{tx}:value", transaction.units, tx))
     if transaction.recipient == us:
         kind = Kind.INTERNAL if sender in own else Kind.DONATION
-        rows.append(Movement(Direction.IN, kind, f"{tx}:value", transaction.units, tx, payer=sender))
-    return rows
+        movements.append(Movement(Direction.IN, kind, f"{tx}:value", transaction.units, tx, payer=sender))
+    return movements
 
 
 def _reward(block: Block, receipts: Mapping[str, Receipt], locator: str) -> Iterable[Movement]:
@@ -202,18 +204,18 @@ def _reward(block: Block, receipts: Mapping[str, Receipt], locator: str) -> Iter
     return [Movement(Direction.IN, Kind.PROTOCOL, locator, units)] if units > 0 else []
 
 
-def moved_inside(movements: Iterable[InternalTransfer], us: str, own: frozenset[str]) -> list[Movement]:
+def moved_inside(internal_transfers: Iterable[InternalTransfer], us: str, own: frozenset[str]) -> list[Movement]:
     """Rows for what contracts paid us, or our own code paid others. Addresses in lower case."""
-    rows: list[Movement] = []
-    for moved in movements:
+    movements: list[Movement] = []
+    for moved in internal_transfers:
         locator = f"{moved.tx}:trace:{moved.path}"
         if moved.sender == us:
             kind = Kind.INTERNAL if moved.recipient in own else Kind.OUTFLOW
-            rows.append(Movement(Direction.OUT, kind, locator, moved.units, moved.tx))
+            movements.append(Movement(Direction.OUT, kind, locator, moved.units, moved.tx))
         if moved.recipient == us:
             kind = Kind.INTERNAL if moved.sender in own else Kind.DONATION
-            rows.append(Movement(Direction.IN, kind, locator, moved.units, moved.tx, payer=moved.sender))
-    return rows
+            movements.append(Movement(Direction.IN, kind, locator, moved.units, moved.tx, payer=moved.sender))
+    return movements
 
 
 def believable(traced: list[Movement], missing: int) -> bool:
@@ -229,46 +231,46 @@ def cannot_call(transaction: Transaction) -> bool:
     return transaction.gas_limit is not None and transaction.gas_limit <= GAS_OF_A_TRANSFER
 
 
-def _traced(reader: RpcCache, block: Block, us: str, own: frozenset[str], *, missing: int) -> list[Movement]:
+def _traced(cache: RpcCache, block: Block, us: str, own: frozenset[str], *, missing: int) -> list[Movement]:
     """Rows for what moved inside a block's transactions: of the few that could, where they explain all; else of all."""
     callers = [sent for sent in block.transactions if not cannot_call(sent)]
     if len(callers) <= TRACED_ALONE_MAX:
         try:
-            told = reader.get_all([rpc_requests.debug_trace_one(sent.hash) for sent in callers])
+            told = cache.get_all([rpc_requests.debug_trace_one(sent.hash) for sent in callers])
         except (Refusal, SourceDown):
             told = []
-        rows = moved_inside((moved for movements in told for moved in movements), us, own)
-        if net(rows) == missing:
-            return rows
-    rows = moved_inside(movements(reader, block) or (), us, own)
-    return rows if believable(rows, missing) else []
+        movements = moved_inside((moved for internal_transfers in told for moved in internal_transfers), us, own)
+        if net(movements) == missing:
+            return movements
+    movements = moved_inside(internal_transfers(cache, block) or (), us, own)
+    return movements if believable(movements, missing) else []
 
 
-def movements(reader: RpcCache, block: Block) -> tuple[InternalTransfer, ...] | None:
+def internal_transfers(cache: RpcCache, block: Block) -> tuple[InternalTransfer, ...] | None:
     """Traces of a block, in whichever dialect the node speaks; None where it speaks none.
 
     A node that cannot or will not trace, or takes too long, must not stop the watcher: the change
     is proven, only its transaction stays unnamed, and it is tried again at finality.
     """
     try:
-        return reader.get(rpc_requests.debug_trace(block.header.block_hash))
+        return cache.get(rpc_requests.debug_trace(block.header.block_hash))
     except (Refusal, SourceDown) as error:
-        log.info("trace_refused", extra={"node": reader.node.host, "error": str(error)})
+        log.info("trace_refused", extra={"node": cache.node.host, "error": str(error)})
     try:
-        told = reader.get(rpc_requests.parity_trace(block.header.height))
+        told = cache.get(rpc_requests.parity_trace(block.header.height))
     except (Refusal, SourceDown):
         return None
     # Asked by height: traces of another fork's block at this height are nothing we know about.
     return tuple(moved for moved in told if moved.block_hash == block.header.block_hash)
 
 
-def _raw(block: Block, evidence: _Evidence, rows: Iterable[Movement]) -> tuple[Mapping[str, object], ...]:
-    named = {row.tx for row in rows}
+def _raw(block: Block, evidence: _Evidence, movements: Iterable[Movement]) -> tuple[Mapping[str, object], ...]:
+    named = {movement.tx for movement in movements}
     transactions = [transaction for transaction in block.transactions if transaction.hash in named]
     receipts = [evidence.receipts[t.hash].raw for t in transactions if t.hash in evidence.receipts]
     return (*(transaction.raw for transaction in transactions), *receipts)
 
 
-def point(height: int, value: AccountState) -> BalanceAt:
+def balance_at(height: int, value: AccountState) -> BalanceAt:
     """Remember an account as it was at the end of a block."""
     return BalanceAt(height, *value)

@@ -29,24 +29,24 @@ class RangeProof(ABC):
     """
 
     @abstractmethod
-    def open(self, memo: CursorState, key: WatchKey) -> Opening:
+    def open(self, cursor_state: CursorState, key: WatchKey) -> Opening:
         """Say what lay there at the end of the block from which credits count."""
 
     @abstractmethod
-    def prove(self, progress: WatchStates, keys: Collection[WatchKey], height: int) -> Iterator[Proven]:
+    def prove(self, watch_states: WatchStates, keys: Collection[WatchKey], height: int) -> Iterator[Proven]:
         """Hold balances of the watches in keys, all of them read up to a final height, against what was booked."""
 
-    def before_turn(self, mark: BlockRef | None) -> None:
-        """Ask what must be told in one request with the head; mark is the block that was read last."""
-        del mark
+    def before_poll(self, block: BlockRef | None) -> None:
+        """Ask what must be told in one request with the head; block is the one that was read last."""
+        del block
 
     def starts_anew(self, key: WatchKey, builder: EvmReportBuilder) -> None:
         """Take back what was proven of a watch whose start is an earlier block now."""
         del key, builder
 
-    def questions(self, progress: WatchStates, height: int, *, room: int) -> list[Call[object]]:
+    def questions(self, watch_states: WatchStates, height: int, *, room: int) -> list[Call[object]]:
         """Say what `prove` will ask, to be fetched beside others; one request has room for so many."""
-        del progress, height, room
+        del watch_states, height, room
         return []
 
     def before_step(self, span: Range) -> None:
@@ -61,54 +61,54 @@ class RangeProof(ABC):
         """The records that the cursor keeps for this proof."""
         return ()
 
-    def doubts(self, progress: WatchStates) -> Iterator[SourceWarning]:
+    def doubts(self, watch_states: WatchStates) -> Iterator[SourceWarning]:
         """Say of which watches nothing was proven for long."""
-        del progress
+        del watch_states
         yield from ()
 
 
 class BalancesByBlock(RangeProof):
     """Proves by balances of any block, which a node tells: native ones while blocks are read, those of tokens here."""
 
-    def __init__(self, context: SourceContext, reader: RpcCache) -> None:
-        self._context, self._watched, self._reader = context, context.watched, reader
+    def __init__(self, context: SourceContext, cache: RpcCache) -> None:
+        self._context, self._watched, self._cache = context, context.watched, cache
         # Tokens whose balance is proven in this turn; the prefetch lowers it to what one batch has room for.
         self._proofs_max = len(self._watched.tokens)
 
-    def open(self, memo: CursorState, key: WatchKey) -> Opening:
+    def open(self, cursor_state: CursorState, key: WatchKey) -> Opening:
         """Ask for the balance at that block, or remember it from when the block was new."""
         watch = self._watched.all[key]
-        remembered_balances.opening(self._reader, memo, key, watch)
-        return range_reader.open_watch(self._reader, watch, memo.progress[key].start)
+        remembered_balances.opening(self._cache, cursor_state, key, watch)
+        return range_reader.open_watch(self._cache, watch, cursor_state.watch_states[key].start)
 
-    def questions(self, progress: WatchStates, height: int, *, room: int) -> list[Call[object]]:
+    def questions(self, watch_states: WatchStates, height: int, *, room: int) -> list[Call[object]]:
         """All balances at once where the node does that, else as many as there is room for."""
-        if at_once := self._at_once(progress):
+        if at_once := self._at_once(watch_states):
             return [range_reader.multicall_question(at_once, height)]
         self._proofs_max = max(1, room)
-        return [range_reader.balance_question(watch, height) for watch in self._due(progress)]
+        return [range_reader.balance_question(watch, height) for watch in self._due(watch_states)]
 
-    def prove(self, progress: WatchStates, keys: Collection[WatchKey], height: int) -> Iterator[Proven]:
+    def prove(self, watch_states: WatchStates, keys: Collection[WatchKey], height: int) -> Iterator[Proven]:
         """Hold tokens' balances at finality against the books: all of them, or those whose proof is oldest."""
-        if at_once := self._at_once(progress):
-            learned = {watch: progress[key_of(watch)] for watch in at_once}
-            range_reader.learn_balances(self._reader, self._watched, learned, height)
+        if at_once := self._at_once(watch_states):
+            learned = {watch: watch_states[key_of(watch)] for watch in at_once}
+            range_reader.learn_balances(self._cache, self._watched, learned, height)
             if not self._watched.has_multicall:
                 self._proofs_max = min(self._proofs_max, BATCH_CALLS_MAX)
-        due = [watch for watch in self._due(progress) if key_of(watch) in keys]
-        self._reader.fetch(range_reader.balance_question(watch, height) for watch in due)
+        due = [watch for watch in self._due(watch_states) if key_of(watch) in keys]
+        self._cache.fetch(range_reader.balance_question(watch, height) for watch in due)
         for watch in due:
-            proven = range_reader.reconcile(self._reader, watch, progress[key_of(watch)], self._watched.own)
-            unread_blocks.note(self._context, proven.stories, is_final=True)
+            proven = range_reader.reconcile(self._cache, watch, watch_states[key_of(watch)], self._watched.own)
+            unread_blocks.note(self._context, proven.movements_by_block, is_final=True)
             yield proven
 
-    def _due(self, progress: WatchStates) -> list[Watch]:
+    def _due(self, watch_states: WatchStates) -> list[Watch]:
         """The tokens whose balance was held against the books longest ago."""
-        proofs = {key: item.proof for key, item in progress.items()}
+        proofs = {key: item.proof for key, item in watch_states.items()}
         begun = [watch for watch in self._watched.tokens if proofs[key_of(watch)] is not None]
         return sorted(begun, key=lambda watch: proofs[key_of(watch)] or 0)[: self._proofs_max]
 
-    def _at_once(self, progress: WatchStates) -> list[Watch]:
+    def _at_once(self, watch_states: WatchStates) -> list[Watch]:
         """The tokens whose balances are asked for together; none for a node that does not do that."""
-        due = self._due(progress)
+        due = self._due(watch_states)
         return due[:BALANCES_MAX] if self._watched.has_multicall and len(due) > 1 else []

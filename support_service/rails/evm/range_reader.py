@@ -57,11 +57,11 @@ class Watched:
         left.logs.size = self.logs.size
         return left
 
-    def stride(self, progress: Iterable[WatchState]) -> int:
+    def stride(self, watch_states: Iterable[WatchState]) -> int:
         """How many blocks to read in one step."""
         if self.is_scanning:
             return without_archive.BLOCKS_MAX
-        if any(item.has_code for item in progress):
+        if any(item.has_code for item in watch_states):
             return STRIDE_BLOCKS_CODED
         return STRIDE_BLOCKS_NATIVE if self.logs.is_idle else STRIDE_RANGES * self.logs.size.blocks
 
@@ -76,10 +76,10 @@ class BaseDiffers(SourceLied):
 
 @dataclass(slots=True)
 class RangeResult:
-    """What a range brought: stories, lowest block first, and how far each watch has come by it."""
+    """What a range brought: movements, lowest block first, and how far each watch has come by it."""
 
-    stories: list[BlockMovements]
-    points: dict[WatchKey, BalanceAt]
+    movements_by_block: list[BlockMovements]
+    balances: dict[WatchKey, BalanceAt]
     coded: set[WatchKey]
     unproven: set[WatchKey] = member(default_factory=set)
     is_scanned: bool = False
@@ -89,19 +89,19 @@ class RangeResult:
 class Opening:
     """Where a watch begins: what it held, and the block that says so; None where no block can be asked."""
 
-    point: BalanceAt
-    story: BlockMovements | None = None
+    balance_at: BalanceAt
+    block_movements: BlockMovements | None = None
     has_code: bool = False
     is_proven: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """How far one watch is proven now, and the stories that its balance brought to light."""
+    """How far one watch is proven now, and the blocks that its balance brought to light."""
 
     key: WatchKey
     state: WatchState
-    stories: Sequence[BlockMovements] = ()
+    movements_by_block: Sequence[BlockMovements] = ()
 
 
 def questions(watched: Watched, keys: Iterable[WatchKey], span: Range) -> Iterator[Call[object]]:
@@ -114,31 +114,35 @@ def questions(watched: Watched, keys: Iterable[WatchKey], span: Range) -> Iterat
 
 
 def read_range(
-    reader: RpcCache, watched: Watched, bases: Mapping[WatchKey, WatchState], span: Range, *, is_final: bool
+    cache: RpcCache, watched: Watched, bases: Mapping[WatchKey, WatchState], span: Range, *, is_final: bool
 ) -> RangeResult:
     """Read a range for the watches in `bases`, whose values at span.low are known."""
-    found = _read_native(reader, watched, bases, span, is_final=is_final)
+    found = _read_native(cache, watched, bases, span, is_final=is_final)
     listed = [watched.all[key] for key in bases if watched.all[key].asset.contract]
     if listed:
-        logs = watched.logs.read(reader, span.low + 1, span.high)
+        logs = watched.logs.read(cache, span.low + 1, span.high)
         touched = tokens.touches(logs, listed)
-        found.stories += tokens.stories(reader, touched, logs, watched.own)
+        found.movements_by_block += tokens.movements_by_block(cache, touched, logs, watched.own)
     for watch in listed:
         base = _base(bases[key_of(watch)], is_final=is_final)
-        gained = sum(net(story.rows) for story in found.stories if story.watch == watch)
-        found.points[key_of(watch)] = BalanceAt(span.high, base.units + gained)
-    found.stories.sort(key=lambda story: story.header.height)
+        gained = sum(
+            net(block_movements.movements)
+            for block_movements in found.movements_by_block
+            if block_movements.watch == watch
+        )
+        found.balances[key_of(watch)] = BalanceAt(span.high, base.units + gained)
+    found.movements_by_block.sort(key=lambda block_movements: block_movements.header.height)
     return found
 
 
-def _base(progress: WatchState, *, is_final: bool) -> BalanceAt:
-    point = progress.final if is_final else progress.base
-    assert point is not None, "a range is read from a proven point on"
-    return point
+def _base(watch_state: WatchState, *, is_final: bool) -> BalanceAt:
+    balance_at = watch_state.final if is_final else watch_state.base
+    assert balance_at is not None, "a range is read from a proven point on"
+    return balance_at
 
 
 def _read_native(
-    reader: RpcCache,
+    cache: RpcCache,
     watched: Watched,
     bases: Mapping[WatchKey, WatchState],
     span: Range,
@@ -149,25 +153,25 @@ def _read_native(
     if not keys:
         return RangeResult([], {}, set())
     befores = {address: _base(bases[key], is_final=is_final) for address, key in keys.items()}
-    accounts = {address: (point.units, point.nonce) for address, point in befores.items()}
+    accounts = {address: (balance_at.units, balance_at.nonce) for address, balance_at in befores.items()}
     is_known = not (is_final and any(bases[key].is_unproven for key in keys.values()))
     try:
         if is_known:
             coded = {address for address, key in keys.items() if bases[key].has_code}
-            return _read_changes(reader, watched, accounts, span, known_code=coded, is_final=is_final)
+            return _read_changes(cache, watched, accounts, span, known_code=coded, is_final=is_final)
     except NoState:
         if not watched.may_scan:
             raise
     if is_final and span.high - span.low > without_archive.BLOCKS_MAX:
         raise NoState("eth_getBalance", 0, f"of more than {without_archive.BLOCKS_MAX} blocks")
-    told = without_archive.read(reader, watched.native, accounts, low=span.low, high=span.high, at=span.at)
-    points = {keys[address]: point for address, point in told.points.items()}
+    told = without_archive.read(cache, watched.native, accounts, low=span.low, high=span.high, at=span.at)
+    balances = {keys[address]: balance_at for address, balance_at in told.balances.items()}
     unproven = {keys[address] for address in told.unproven}
-    return RangeResult(told.stories, points, set(), unproven, is_scanned=True)
+    return RangeResult(told.movements_by_block, balances, set(), unproven, is_scanned=True)
 
 
 def _read_changes(
-    reader: RpcCache,
+    cache: RpcCache,
     watched: Watched,
     accounts: Mapping[str, AccountState],
     span: Range,
@@ -176,28 +180,28 @@ def _read_changes(
     is_final: bool,
 ) -> RangeResult:
     """Find the blocks that changed balances, and explain them; accounts are as they were at span.low."""
-    reader.fetch(call for address in accounts for call in native_coin.account_questions(address, span.at))
-    afters = {address: native_coin.account(reader, address, span.at) for address in accounts}
+    cache.fetch(call for address in accounts for call in native_coin.account_questions(address, span.at))
+    afters = {address: native_coin.account(cache, address, span.at) for address in accounts}
     spans = [Span(address, span.low, span.high, accounts[address], after) for address, after in afters.items()]
     moved = [span.key for span in spans if span.before != span.after]
     bases = [call for address in moved for call in native_coin.account_questions(address, span.low)]
-    coded = _coded(reader, spans, known_code, span.at)
-    changes = native_coin.changed_blocks(reader, spans, coded, also=bases)
-    reader.fetch(bases)
-    _check_bases(reader, spans)
-    stories = native_coin.stories(reader, changes, watched.native, is_near_head=not is_final)
+    coded = _coded(cache, spans, known_code, span.at)
+    changes = native_coin.changed_blocks(cache, spans, coded, also=bases)
+    cache.fetch(bases)
+    _check_bases(cache, spans)
+    movements_by_block = native_coin.movements_by_block(cache, changes, watched.native, is_near_head=not is_final)
     keys = {address: key_of(watched.native[address]) for address in accounts}
-    points = {keys[address]: native_coin.point(span.high, after) for address, after in afters.items()}
-    return RangeResult(stories, points, {keys[address] for address in coded})
+    balances = {keys[address]: native_coin.balance_at(span.high, after) for address, after in afters.items()}
+    return RangeResult(movements_by_block, balances, {keys[address] for address in coded})
 
 
-def _check_bases(reader: RpcCache, spans: Sequence[Span[str, AccountState]]) -> None:
+def _check_bases(cache: RpcCache, spans: Sequence[Span[str, AccountState]]) -> None:
     """Before a difference is explained: see that it is one, and not what another node once said of a block."""
     for span in spans:
         if span.before == span.after:
             continue
         try:
-            now = native_coin.account(reader, span.key, span.low)
+            now = native_coin.account(cache, span.key, span.low)
         except Refusal:
             # State so old is seldom kept, and what is read now is held against the balance after it anyway.
             continue
@@ -206,38 +210,38 @@ def _check_bases(reader: RpcCache, spans: Sequence[Span[str, AccountState]]) -> 
 
 
 def _coded(
-    reader: RpcCache, spans: Sequence[Span[str, AccountState]], known: set[str], at: rpc_requests.At
+    cache: RpcCache, spans: Sequence[Span[str, AccountState]], known: set[str], at: rpc_requests.At
 ) -> frozenset[str]:
     """Name the accounts with code. It never appears without the nonce growing (EIP-161, EIP-7702)."""
     suspects = [span.key for span in spans if span.before[1] != span.after[1] and span.key not in known]
-    codes = reader.get_all([rpc_requests.code(address, at) for address in suspects])
+    codes = cache.get_all([rpc_requests.code(address, at) for address in suspects])
     return frozenset(known | {address for address, code in zip(suspects, codes, strict=True) if code})
 
 
-def open_watch(reader: RpcCache, watch: Watch, start: int) -> Opening:
+def open_watch(cache: RpcCache, watch: Watch, start: int) -> Opening:
     """Read what lay there at the end of block `start`; also whether the account has code."""
     contract = watch.asset.contract
-    header = reader.get(rpc_requests.header(start))
+    header = cache.get(rpc_requests.header(start))
     if header is None:
-        raise SourceDown(f"{reader.node.host}: does not know block {start}, where {watch.asset.code} begins")
+        raise SourceDown(f"{cache.node.host}: does not know block {start}, where {watch.asset.code} begins")
     if contract:
-        units = reader.get(rpc_requests.token_balance(contract, watch.address, header.block_hash))
+        units = cache.get(rpc_requests.token_balance(contract, watch.address, header.block_hash))
         return Opening(BalanceAt(start, units), movements.opening(watch, header, units), is_proven=True)
-    account = native_coin.account(reader, watch.address, header.block_hash)
-    has_code = bool(reader.get(rpc_requests.code(watch.address, header.block_hash)))
-    return Opening(native_coin.point(start, account), movements.opening(watch, header, account[0]), has_code)
+    account = native_coin.account(cache, watch.address, header.block_hash)
+    has_code = bool(cache.get(rpc_requests.code(watch.address, header.block_hash)))
+    return Opening(native_coin.balance_at(start, account), movements.opening(watch, header, account[0]), has_code)
 
 
-def holdings(reader: RpcCache, watched: Watched, progress: Mapping[WatchKey, WatchState]) -> list[Holding]:
+def holdings(cache: RpcCache, watched: Watched, watch_states: Mapping[WatchKey, WatchState]) -> list[Holding]:
     """What the chain says each watch held at its own final block; watches without one are left out."""
-    points = {key: progress[key].final for key in watched.all if key in progress}
-    known = {key: point.height for key, point in points.items() if point is not None}
+    balances = {key: watch_states[key].final for key in watched.all if key in watch_states}
+    known = {key: balance_at.height for key, balance_at in balances.items() if balance_at is not None}
     asked = {key: _holding_question(watched.all[key], height) for key, height in known.items()}
-    reader.fetch(asked.values())
+    cache.fetch(asked.values())
     told: list[Holding] = []
     for key, height in known.items():
         try:
-            told.append(Holding(watched.all[key], height, reader.get(asked[key])))
+            told.append(Holding(watched.all[key], height, cache.get(asked[key])))
         except Refusal as error:
             told.append(Holding(watched.all[key], height, None, str(error)))
     return told
@@ -257,64 +261,64 @@ def multicall_question(watches: Sequence[Watch], height: int) -> Call[tuple[int 
     return rpc_requests.token_balances([(watch.asset.contract, watch.address) for watch in watches], height)
 
 
-def learn_balances(reader: RpcCache, watched: Watched, progress: Mapping[Watch, WatchState], height: int) -> None:
+def learn_balances(cache: RpcCache, watched: Watched, watch_states: Mapping[Watch, WatchState], height: int) -> None:
     """Ask for all these balances at once; notes in `watched` that the node does not do that.
 
     Nothing where something was held is not learned: the contract may be gone, and each must say so for itself.
     """
-    watches = list(progress)
+    watches = list(watch_states)
     try:
-        told = reader.get(multicall_question(watches, height))
+        told = cache.get(multicall_question(watches, height))
     except Refusal:
         told = ()
     known = {watch: units for watch, units in zip(watches, told, strict=False) if units is not None}
     watched.has_multicall = bool(known)
     for watch, units in known.items():
-        final = progress[watch].final
+        final = watch_states[watch].final
         if not units and final is not None and final.units:
             continue
-        reader.learn(balance_question(watch, height), units)
+        cache.learn(balance_question(watch, height), units)
 
 
-def reconcile(reader: RpcCache, watch: Watch, progress: WatchState, own: frozenset[str]) -> Proven:
+def reconcile(cache: RpcCache, watch: Watch, watch_state: WatchState, own: frozenset[str]) -> Proven:
     """Hold a token's balance at its final point against everything booked; find what no log told.
 
-    The stories are of blocks whose balance change was not booked.
+    The movements are of blocks whose balance change was not booked.
     """
     key = key_of(watch)
-    point, proof = progress.final, progress.proof
-    assert point is not None and proof is not None
+    balance_at, proof = watch_state.final, watch_state.proof
+    assert balance_at is not None and proof is not None
     try:
-        actual = reader.get(balance_question(watch, point.height))
+        actual = cache.get(balance_question(watch, balance_at.height))
     except NoState:
         # Held against the books at the next block whose balance the node still has.
-        return Proven(key, progress)
-    proven = replace(progress, final=BalanceAt(point.height, actual), proof=point.height, booked=())
-    if actual == point.units or point.height == proof:
+        return Proven(key, watch_state)
+    proven = replace(watch_state, final=BalanceAt(balance_at.height, actual), proof=balance_at.height, booked=())
+    if actual == balance_at.units or balance_at.height == proof:
         return Proven(key, proven)
 
     def unbooked(height: int, units: int) -> int:
-        return units - sum(booked for at, booked in progress.booked if at <= height)
+        return units - sum(booked for at, booked in watch_state.booked if at <= height)
 
     def ask(asked: list[Question[str]]) -> Mapping[Question[str], int]:
-        told = reader.get_all([balance_question(watch, height) for _, height in asked])
+        told = cache.get_all([balance_question(watch, height) for _, height in asked])
         return {item: unbooked(item[1], units) for item, units in zip(asked, told, strict=True)}
 
-    before = point.units - sum(booked for _, booked in progress.booked)
-    _check_proof(reader, watch, proof, before)
-    span = Span(watch.address, proof, point.height, before, unbooked(point.height, actual))
+    before = balance_at.units - sum(booked for _, booked in watch_state.booked)
+    _check_proof(cache, watch, proof, before)
+    span = Span(watch.address, proof, balance_at.height, before, unbooked(balance_at.height, actual))
     try:
         touched = [tokens.Touch(watch, change.high) for change in run(bisect([span], BATCH_CALLS_MAX), ask)]
-        return Proven(key, proven, tokens.stories(reader, touched, [], own))
+        return Proven(key, proven, tokens.movements_by_block(cache, touched, [], own))
     except NoState:
-        last = tokens.Touch(watch, point.height)
-        booked = sum(units for at, units in progress.booked if at == point.height)
-        return Proven(key, proven, [tokens.rest_story(reader, last, actual - point.units + booked, own)])
+        last = tokens.Touch(watch, balance_at.height)
+        booked = sum(units for at, units in watch_state.booked if at == balance_at.height)
+        return Proven(key, proven, [tokens.rest_of_block(cache, last, actual - balance_at.units + booked, own)])
 
 
-def _check_proof(reader: RpcCache, watch: Watch, proof: int, before: int) -> None:
+def _check_proof(cache: RpcCache, watch: Watch, proof: int, before: int) -> None:
     try:
-        now = reader.get(balance_question(watch, proof))
+        now = cache.get(balance_question(watch, proof))
     except Refusal:
         return
     if now != before:

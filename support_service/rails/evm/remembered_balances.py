@@ -12,35 +12,37 @@ from support_service.rails.evm.rpc_schema import Header
 
 
 def balances(
-    reader: RpcCache, memo: CursorState, keys: Iterable[WatchKey], header: Header, *, at: rpc_requests.At
+    cache: RpcCache, cursor_state: CursorState, keys: Iterable[WatchKey], header: Header, *, at: rpc_requests.At
 ) -> None:
-    """Let the reader answer for the accounts at a block that we met as the head, where the node does not.
+    """Let the cache answer for the accounts at a block that we met as the head, where the node does not.
 
     at is how the block will be named in questions.
     """
-    if BlockRef(header.height, header.block_hash) not in memo.marks:
+    if BlockRef(header.height, header.block_hash) not in cursor_state.blocks:
         return
     mine = list(keys)
-    reader.fetch(call for key in mine for call in native_coin.account_questions(key[0], at))
+    cache.fetch(call for key in mine for call in native_coin.account_questions(key[0], at))
     for key in mine:
-        point = memo.progress[key].at(header.height)
-        if point is not None:
+        balance_at = cursor_state.watch_states[key].at(header.height)
+        if balance_at is not None:
             balance, nonce = native_coin.account_questions(key[0], at)
-            reader.remind(balance, point.units)
-            reader.remind(nonce, point.nonce)
+            cache.remind(balance, balance_at.units)
+            cache.remind(nonce, balance_at.nonce)
 
 
-def opening(reader: RpcCache, memo: CursorState, key: WatchKey, watch: Watch) -> None:
+def opening(cache: RpcCache, cursor_state: CursorState, key: WatchKey, watch: Watch) -> None:
     """The same for a watch's opening: code too, and a token's balance, if it is known of that very block."""
-    item = memo.progress[key]
-    point = item.at(item.start)
-    if point is None:
+    item = cursor_state.watch_states[key]
+    balance_at = item.at(item.start)
+    if balance_at is None:
         return
-    header = reader.get(rpc_requests.header(item.start))
-    if header is None or BlockRef(header.height, header.block_hash) not in memo.marks:
+    header = cache.get(rpc_requests.header(item.start))
+    if header is None or BlockRef(header.height, header.block_hash) not in cursor_state.blocks:
         return
     if watch.asset.contract:
-        reader.remind(rpc_requests.token_balance(watch.asset.contract, watch.address, header.block_hash), point.units)
+        cache.remind(
+            rpc_requests.token_balance(watch.asset.contract, watch.address, header.block_hash), balance_at.units
+        )
         return
-    balances(reader, memo, [key], header, at=header.block_hash)
-    reader.remind(rpc_requests.code(watch.address, header.block_hash), b"\1" if item.has_code else b"")
+    balances(cache, cursor_state, [key], header, at=header.block_hash)
+    cache.remind(rpc_requests.code(watch.address, header.block_hash), b"\1" if item.has_code else b"")

@@ -29,105 +29,107 @@ class ChainHead:
     head_at: datetime
 
 
-def look(reader: RpcCache, network: EvmNetwork, memo: CursorState, last: BlockRef | None) -> ChainHead:
+def look(cache: RpcCache, network: EvmNetwork, cursor_state: CursorState, last: BlockRef | None) -> ChainHead:
     """See head and finality in one request. SourceLied on another chain, SourceDown if the node lags behind us."""
     here = [] if last is None else [rpc_requests.header(last.height)]
     tips = [rpc_requests.tip("latest"), *([rpc_requests.tip("finalized")] if network.confirm == "finalized" else [])]
-    reader.fetch([rpc_requests.chain_id(), *tips, *here])
-    check_chain(reader, network)
-    head = reader.get(rpc_requests.tip("latest"))
+    cache.fetch([rpc_requests.chain_id(), *tips, *here])
+    check_chain(cache, network)
+    head = cache.get(rpc_requests.tip("latest"))
     if head is None:
-        raise SourceDown(f"{reader.node.host}: has no blocks yet")
-    now = reader.get(here[0]) if here else None
+        raise SourceDown(f"{cache.node.host}: has no blocks yet")
+    now = cache.get(here[0]) if here else None
     if last is not None and now is None:
-        _check_known(reader, last.height, head.height)
-        _check_behind(reader, memo, head, last)
+        _check_known(cache, last.height, head.height)
+        _check_behind(cache, cursor_state, head, last)
     is_moved = last is not None and (now is None or now.block_hash != last.block_hash)
-    return ChainHead(mark_of(head), _final_height(reader, network, head), is_moved, head.occurred_at)
+    return ChainHead(block_of(head), _final_height(cache, network, head), is_moved, head.occurred_at)
 
 
-def check_chain(reader: RpcCache, network: EvmNetwork) -> None:
+def check_chain(cache: RpcCache, network: EvmNetwork) -> None:
     """See that the node is on the chain that the settings name: else all its money would be false."""
-    told = reader.get(rpc_requests.chain_id())
+    told = cache.get(rpc_requests.chain_id())
     if told != network.chain_id:
-        raise SourceLied(f"{reader.node.host}: is on chain {told}, settings say chain_id = {network.chain_id}")
+        raise SourceLied(f"{cache.node.host}: is on chain {told}, settings say chain_id = {network.chain_id}")
 
 
-def _final_height(reader: RpcCache, network: EvmNetwork, head: Header) -> int | None:
+def _final_height(cache: RpcCache, network: EvmNetwork, head: Header) -> int | None:
     if network.confirm != "finalized":
         return head.height - network.confirm if head.height >= network.confirm else None
     try:
-        final = reader.get(rpc_requests.tip("finalized"))
+        final = cache.get(rpc_requests.tip("finalized"))
     except Refusal as error:
         hint = "set `confirm` to a number of blocks if this chain has no finality"
-        raise SourceDown(f"{reader.node.host}: does not tell the finalized block ({error}); {hint}") from error
+        raise SourceDown(f"{cache.node.host}: does not tell the finalized block ({error}); {hint}") from error
     if final is not None and final.height > head.height:
-        raise SourceDown(f"{reader.node.host}: its finalized block is above its head; several nodes behind it?")
+        raise SourceDown(f"{cache.node.host}: its finalized block is above its head; several nodes behind it?")
     return None if final is None else final.height
 
 
-def _check_behind(reader: RpcCache, memo: CursorState, head: Header, last: BlockRef) -> None:
-    below = [mark for mark in memo.marks if mark.height <= head.height]
-    check_is_fork(reader.node.host, below, hashes(reader, below), head=head.height, last=last.height)
+def _check_behind(cache: RpcCache, cursor_state: CursorState, head: Header, last: BlockRef) -> None:
+    below = [block for block in cursor_state.blocks if block.height <= head.height]
+    check_is_fork(cache.node.host, below, hashes(cache, below), head=head.height, last=last.height)
 
 
-def _check_known(reader: RpcCache, unknown: int, head: int) -> None:
+def _check_known(cache: RpcCache, unknown: int, head: int) -> None:
     """Null for a block that must be there is no answer: nothing is gone because of it."""
     if unknown <= head:
-        raise SourceDown(f"{reader.node.host}: does not know block {unknown}, but has {head}; reading again")
+        raise SourceDown(f"{cache.node.host}: does not know block {unknown}, but has {head}; reading again")
 
 
-def hashes(reader: RpcCache, marks: Iterable[BlockRef], *, head: int = -1) -> dict[int, str | None]:
-    """The hashes that the chain has now at the heights of marks; None above its head.
+def hashes(cache: RpcCache, blocks: Iterable[BlockRef], *, head: int = -1) -> dict[int, str | None]:
+    """The hashes that the chain has now at the heights of some blocks; None above its head.
 
     head, where known, is a height that the node said it has: SourceDown if it then lacks a block below.
     """
-    heights = sorted({mark.height for mark in marks})
-    headers = reader.get_all([rpc_requests.header(height) for height in heights])
+    heights = sorted({block.height for block in blocks})
+    headers = cache.get_all([rpc_requests.header(height) for height in heights])
     found = dict(zip(heights, headers, strict=True))
     for height in [height for height, header in found.items() if header is None]:
-        _check_known(reader, height, head)
+        _check_known(cache, height, head)
     return {height: None if header is None else header.block_hash for height, header in found.items()}
 
 
-def rewind(reader: RpcCache, memo: CursorState, name: str, head: int) -> Rewind[Pending, CursorState]:
+def rewind(cache: RpcCache, cursor_state: CursorState, name: str, head: int) -> Rewind[Pending, CursorState]:
     """Find how far to go back. MustFreeze where a block is gone that was final."""
-    final = memo.final
-    asked = [*memo.marks, *([final] if final else []), *(pending.mark for pending in memo.pending)]
-    now = hashes(reader, asked, head=head)
-    base = common_block(reader.node.host, name, memo.marks, now, final=final)
-    gone = tuple(pending for pending in memo.pending if not stands(pending.mark, now))
-    kept = memo.without_pending({pending.mark: pending.keys for pending in gone})
-    kept = replace(kept, marks=tuple(mark for mark in kept.marks if base and mark.height <= base.height))
-    back = {key: _rewound(item, base) for key, item in kept.progress.items()}
-    if memo.scanned is not None and base is not None:
+    final = cursor_state.final
+    asked = [*cursor_state.blocks, *([final] if final else []), *(pending.block for pending in cursor_state.pending)]
+    now = hashes(cache, asked, head=head)
+    base = common_block(cache.node.host, name, cursor_state.blocks, now, final=final)
+    gone = tuple(pending for pending in cursor_state.pending if not stands(pending.block, now))
+    kept = cursor_state.without_pending({pending.block: pending.keys for pending in gone})
+    kept = replace(kept, blocks=tuple(block for block in kept.blocks if base and block.height <= base.height))
+    back = {key: _rewound(item, base) for key, item in kept.watch_states.items()}
+    if cursor_state.scanned is not None and base is not None:
         # Balances in between cannot be asked for: go on from what the common block held when it was the head.
         back = {key: item if item.base is None else _held(item, base) for key, item in back.items()}
-    return Rewind(base, gone, kept.with_progress(back))
+    return Rewind(base, gone, kept.with_watch_states(back))
 
 
-def _rewound(progress: WatchState, base: BlockRef | None) -> WatchState:
+def _rewound(watch_state: WatchState, base: BlockRef | None) -> WatchState:
     """Forget what was read above a rewind; the blocks down to finality are cheap to read again."""
-    if progress.head is None or (base is not None and progress.head.height <= base.height):
-        return progress
-    known = tuple(point for point in progress.known if base is not None and point.height <= base.height)
-    return replace(progress, head=None, known=known)
+    if watch_state.head is None or (base is not None and watch_state.head.height <= base.height):
+        return watch_state
+    known = tuple(
+        balance_at for balance_at in watch_state.known if base is not None and balance_at.height <= base.height
+    )
+    return replace(watch_state, head=None, known=known)
 
 
-def _held(progress: WatchState, base: BlockRef) -> WatchState:
-    is_read = progress.base is not None and progress.base.height >= base.height
-    return progress if is_read else replace(progress, head=progress.at(base.height))
+def _held(watch_state: WatchState, base: BlockRef) -> WatchState:
+    is_read = watch_state.base is not None and watch_state.base.height >= base.height
+    return watch_state if is_read else replace(watch_state, head=watch_state.at(base.height))
 
 
-def check_still_there(reader: RpcCache, marks: Set[BlockRef], head: BlockRef) -> None:
+def check_still_there(cache: RpcCache, blocks: Set[BlockRef], head: BlockRef) -> None:
     """See that blocks that were read one after another are on one chain still; SourceDown if not."""
-    if not marks:
+    if not blocks:
         return
-    reader.forget()
-    told = [*marks, head]
-    check_one_chain(reader.node.host, told, hashes(reader, told))
+    cache.forget()
+    told = [*blocks, head]
+    check_one_chain(cache.node.host, told, hashes(cache, told))
 
 
-def mark_of(header: Header) -> BlockRef:
+def block_of(header: Header) -> BlockRef:
     """A header's height and hash."""
     return BlockRef(header.height, header.block_hash)

@@ -1,4 +1,4 @@
-"""What an EVM chain's blocks did, as a report in the making: stories by block and watch. Pure."""
+"""What an EVM chain's blocks did, as a report in the making: movements by block and watch. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,28 +16,41 @@ class EvmReportBuilder(ReportBuilder):
     """What one report will say; `state` is that of every claim in it."""
 
     state: State
-    stories: dict[tuple[WatchKey, str], BlockMovements] = field(default_factory=dict)
+    movements_by_block: dict[tuple[WatchKey, str], BlockMovements] = field(default_factory=dict)
 
-    def add(self, stories: Iterable[BlockMovements]) -> None:
-        """Take stories in; a later one about the same block and watch is the better one."""
-        self.stories |= {(key_of(story.watch), story.header.block_hash): story for story in stories}
+    def add(self, movements_by_block: Iterable[BlockMovements]) -> None:
+        """Take movements in; later ones about the same block and watch are the better ones."""
+        self.movements_by_block |= {
+            (key_of(block_movements.watch), block_movements.header.block_hash): block_movements
+            for block_movements in movements_by_block
+        }
 
     @property
     def claims_nothing(self) -> bool:
         """Tell whether only the cursor would move."""
-        return not self.stories and not self.statements
+        return not self.movements_by_block and not self.statements
 
     @property
-    def marks(self) -> dict[BlockRef, frozenset[WatchKey]]:
+    def blocks(self) -> dict[BlockRef, frozenset[WatchKey]]:
         """The blocks told about, with the watches they concern."""
         told: dict[BlockRef, frozenset[WatchKey]] = {}
-        for (key, _), story in self.stories.items():
-            mark = BlockRef(story.header.height, story.header.block_hash)
-            told[mark] = told.get(mark, frozenset()) | {key}
+        for (key, _), block_movements in self.movements_by_block.items():
+            block = BlockRef(block_movements.header.height, block_movements.header.block_hash)
+            told[block] = told.get(block, frozenset()) | {key}
         return told
 
     def written(self) -> Written:
         """Write what the blocks did, in the order of the chain."""
-        stories = sorted(self.stories.values(), key=lambda story: story.header.height)
-        claims = [claim for story in stories for claim in movements.observations(story, self.state)]
-        return Written(claims, [movements.statement(story) for story in stories], movements.raw(stories))
+        movements_by_block = sorted(
+            self.movements_by_block.values(), key=lambda block_movements: block_movements.header.height
+        )
+        claims = [
+            claim
+            for block_movements in movements_by_block
+            for claim in movements.observations(block_movements, self.state)
+        ]
+        return Written(
+            claims,
+            [movements.statement(block_movements) for block_movements in movements_by_block],
+            movements.raw(movements_by_block),
+        )

@@ -15,7 +15,7 @@ from support_service.rails.chain import bounded_json
 from support_service.rails.chain.bounded_json import BadJson
 from support_service.rails.chain.http import HttpAnswer
 from support_service.rails.chain.strict_fields import BadAnswer
-from support_service.rails.evm.http import EvmWire
+from support_service.rails.evm.http import EvmHttp
 from support_service.rails.evm.rpc_errors import Refusal, TooFast, UnreadableItem, refusal
 from support_service.rails.evm.rpc_schema import Unplaced
 from support_service.rails.source import SourceDown
@@ -58,7 +58,7 @@ class Call(Generic[T_co]):
 
 
 class Askable(Protocol):
-    """Whom a reader asks: one node, or several that must agree."""
+    """Whom a cache asks: one node, or several that must agree."""
 
     @property
     def host(self) -> str:
@@ -90,8 +90,8 @@ class Node:
     """One JSON-RPC node. Counts what it costs: http_requests and calls."""
 
     def __init__(self, url: str, *, pause: Callable[[float], object] = time.sleep) -> None:
-        self._wire, self._pause = EvmWire(url), pause
-        self.host = self._wire.host
+        self._http, self._pause = EvmHttp(url), pause
+        self.host = self._http.host
         self.batch_calls_max = BATCH_CALLS_MAX
         self.http_requests = self.calls = 0
 
@@ -150,12 +150,12 @@ class Node:
 
         Items are None altogether where the node answered a list with something that is not one.
         """
-        body = self._wire.encode([(call.method, call.params) for call in calls])
+        body = self._http.encode([(call.method, call.params) for call in calls])
         sent = json.loads(body)
         ids = [item["id"] for item in sent] if isinstance(sent, list) else [sent["id"]]
         self.http_requests += 1
         self.calls += len(calls)
-        answer = self._wire.post(body)
+        answer = self._http.post(body)
         if answer.status in _STATUS_BUSY:
             return answer, None
         told = self._decode(answer, is_batch=len(calls) > 1)

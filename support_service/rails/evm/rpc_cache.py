@@ -112,9 +112,9 @@ def _token_of(call: Call[T]) -> str:
     return str(cast("dict[str, object]", call.params[0])["to"])
 
 
-def logs_of(reader: RpcCache, questions: Sequence[Call[tuple[Log, ...]]]) -> list[Log]:
+def logs_of(cache: RpcCache, questions: Sequence[Call[tuple[Log, ...]]]) -> list[Log]:
     """The logs that some questions find; where we go on, with what is left of those that cannot be read."""
-    told = reader.each_in_part(questions, [rpc_requests.logs_in_part(question) for question in questions])
+    told = cache.each_in_part(questions, [rpc_requests.logs_in_part(question) for question in questions])
     return [log for logs in told for log in logs]
 
 
@@ -139,18 +139,18 @@ class LogSearch:
             rpc_requests.transfers_from(self._contracts, self._addresses, rpc_requests.blocks(first, last)),
         ]
 
-    def read(self, reader: RpcCache, first: int, last: int) -> list[Log]:
+    def read(self, cache: RpcCache, first: int, last: int) -> list[Log]:
         """All transfers of first..last. Several ranges go in one batch; refused ones are cut smaller."""
         found: list[Log] = []
         while first <= last and not self.is_idle:
             ahead = list(ranges(first, last, self.size))[: BATCH_CALLS_MAX // 2]
             questions = [self.questions(*span) for span in ahead]
-            reader.fetch(call for pair in questions for call in pair)
+            cache.fetch(call for pair in questions for call in pair)
             for span, pair in zip(ahead, questions, strict=True):
                 try:
-                    told = logs_of(reader, pair)
+                    told = logs_of(cache, pair)
                 except RangeTooBig as error:
-                    self._shrink(error, reader)
+                    self._shrink(error, cache)
                     break
                 if any(log.height == NO_HEIGHT for log in told) and span[0] < span[1]:
                     # It is of one of these blocks: asked for one by one they say of which.
@@ -161,7 +161,7 @@ class LogSearch:
                 self.size = self.size.grown()
         return found
 
-    def _shrink(self, error: RangeTooBig, reader: RpcCache) -> None:
+    def _shrink(self, error: RangeTooBig, cache: RpcCache) -> None:
         if self.size.is_smallest:
-            raise SourceDown(f"{reader.node.host}: not even one block of logs is given: {error}") from error
+            raise SourceDown(f"{cache.node.host}: not even one block of logs is given: {error}") from error
         self.size = self.size.shrunk(error.suggested)

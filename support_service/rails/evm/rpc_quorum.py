@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 from support_service.rails.chain.quorum import votes
 from support_service.rails.evm import rpc_requests
-from support_service.rails.evm.common_head import CommonHead, Tips, meet
+from support_service.rails.evm.common_head import CommonHead, Tips, find_common_head
 from support_service.rails.evm.rpc import Call, Node
 from support_service.rails.evm.rpc_errors import RangeTooBig, Refusal
 from support_service.rails.evm.rpc_schema import Block, Header, Log, Receipt
@@ -37,7 +37,7 @@ class RpcQuorum:
 
     def __init__(self, nodes: Sequence[Node], quorum: int, on_failure: Callable[[Node, SourceDown], None]) -> None:
         self._members, self._quorum, self._on_failure = tuple(nodes), quorum, on_failure
-        self._meeting: CommonHead | None = None
+        self._common_head: CommonHead | None = None
 
     @property
     def host(self) -> str:
@@ -94,34 +94,42 @@ class RpcQuorum:
             for node, head in heads.items()
             if isinstance(head, Header)
         }
-        self._meeting = meet(tips, self._quorum)
-        self._members = self._meeting.members
+        self._common_head = find_common_head(tips, self._quorum)
+        self._members = self._common_head.members
 
     def _tally(self, call: Call[T], told: Mapping[Node, T | Refusal]) -> T | Refusal:
         tip = self._tip(call, told)
         if tip is not None:
             return cast("T", tip[0])
         height = _height(call)
-        if call.method == "eth_getBlockByNumber" and self._meeting and height and height > self._meeting.head.height:
+        if (
+            call.method == "eth_getBlockByNumber"
+            and self._common_head
+            and height
+            and height > self._common_head.head.height
+        ):
             # Some nodes may be further. What the panel says ends at the head that they have in common.
             return cast("T", None)
         values = {node: answer for node, answer in told.items() if not isinstance(answer, Refusal)}
         values = {node: answer for node, answer in values.items() if node in self._members}
         if len(values) < self._quorum:
-            return _telling([answer for answer in told.values() if isinstance(answer, Refusal)])
+            return _refusal_to_pass_on([answer for answer in told.values() if isinstance(answer, Refusal)])
         found = votes(values)
         return found[0].value if len(found) == 1 else self._second_look(call, tuple(values))
 
     def _tip(self, call: Call[T], told: Mapping[Node, T | Refusal]) -> tuple[Header | None] | None:
-        """The answer to a question about head or finality, from the meeting; None for any other question."""
-        if self._meeting is None or call.key not in (rpc_requests.tip("latest").key, rpc_requests.tip("finalized").key):
+        """The answer to a question about head or finality, from the common head; None for any other question."""
+        if self._common_head is None or call.key not in (
+            rpc_requests.tip("latest").key,
+            rpc_requests.tip("finalized").key,
+        ):
             return None
         if call.key == rpc_requests.tip("latest").key:
-            return (self._meeting.head,)
+            return (self._common_head.head,)
         refused = [answer for answer in told.values() if isinstance(answer, Refusal)]
-        if self._meeting.final is None and len(told) - len(refused) < self._quorum:
+        if self._common_head.final is None and len(told) - len(refused) < self._quorum:
             return None
-        return (self._meeting.final,)
+        return (self._common_head.final,)
 
     def _second_look(self, call: Call[T], nodes: Sequence[Node]) -> T:
         """Nodes differ. Ask once more, with the block's hash before and after: they may be on different forks."""
@@ -155,7 +163,7 @@ class RpcQuorum:
         )
 
     def _is_final(self, height: int | None) -> bool:
-        final = self._meeting.final if self._meeting else None
+        final = self._common_head.final if self._common_head else None
         return height is not None and final is not None and height <= final.height
 
     def _one(self, call: Call[T]) -> T | Refusal:
@@ -182,7 +190,7 @@ def too_few(answered: int, quorum: int, troubles: Iterable[Exception]) -> Source
     return SourceDown(f"{answered} nodes answered where {quorum} must agree: {why}")
 
 
-def _telling(refused: Sequence[Refusal]) -> Refusal:
+def _refusal_to_pass_on(refused: Sequence[Refusal]) -> Refusal:
     """Choose the refusal to pass on: first the one that somebody knows a remedy for."""
     return next((error for error in refused if isinstance(error, RangeTooBig)), refused[0])
 

@@ -37,7 +37,7 @@ class EvmSource(Source):
 
     With quorum = 1 its nodes are asked in the order of the settings, each where the ones before it
     fail; with more, all of them are asked and must agree. A chain that speaks as Ethereum does says
-    in `one_turn` and `odd_tokens` what is its own.
+    in `poll_once` and `odd_tokens` what is its own.
     """
 
     # For how long a node that was found to be on our chain is believed to be.
@@ -55,7 +55,7 @@ class EvmSource(Source):
         self._network, self._clock = network, clock
         self._warnings: tuple[SourceWarning, ...] = ()
         self.nodes = [node(url) for url in network.rpc]
-        self._roster = NodePool(self.nodes, clock)
+        self._pool = NodePool(self.nodes, clock)
         # Nodes differ in the ranges of logs they take, so each has a watched set; the last is for all together.
         self._watched = {one: Watched(watches) for one in self.nodes}
         self._watched_together = Watched(watches)
@@ -94,26 +94,26 @@ class EvmSource(Source):
     def holdings(self, after: Cursor) -> list[Holding]:
         """Ask what every watch held at its last final block; raises SourceDown and SourceLied."""
         asked = self._asked()
-        reader = RpcCache(asked)
+        cache = RpcCache(asked)
         try:
-            look(reader, self._network, cursor_state.read(after), None)
-            return range_reader.holdings(reader, self._watched_together, cursor_state.read(after).progress)
+            look(cache, self._network, cursor_state.read(after), None)
+            return range_reader.holdings(cache, self._watched_together, cursor_state.read(after).watch_states)
         except Refusal as error:
             raise SourceDown(f"{asked.host}: {_in_words(error)}") from error
 
     def balances(self, after: Cursor) -> tuple[HeldBalance, ...]:
         """Tell what every watch was last proved to hold."""
-        watches, progress = self._watched_together.all, cursor_state.read(after).progress
-        proven = [(watches[key], item.proven(watches[key])) for key, item in progress.items() if key in watches]
+        watches, watch_states = self._watched_together.all, cursor_state.read(after).watch_states
+        proven = [(watches[key], item.proven(watches[key])) for key, item in watch_states.items() if key in watches]
         return tuple(
-            HeldBalance(*watch.key, watch.asset.exponent, point.units, point.height, after.checked_at)
-            for watch, point in proven
-            if point is not None
+            HeldBalance(*watch.key, watch.asset.exponent, balance_at.units, balance_at.height, after.checked_at)
+            for watch, balance_at in proven
+            if balance_at is not None
         )
 
     def _asked(self) -> Askable:
         """Whom to ask outside of turns: the first node that is ready, or a quorum."""
-        ready = self._roster.ready(at_least=self._network.quorum)
+        ready = self._pool.ready(at_least=self._network.quorum)
         return RpcQuorum(ready, self._network.quorum, lambda *_: None) if self._network.quorum > 1 else ready[0]
 
     def _context(self, name: str, watched: Watched) -> SourceContext:
@@ -125,22 +125,22 @@ class EvmSource(Source):
         Where every one fails, and some for want of old balances only, one of these reads block by block.
         """
         troubles: list[SourceDown] = []
-        ready = self._roster.ready()
+        ready = self._pool.ready()
         lacking: list[Node] = []
         for node in _then(ready, lacking):
             self._watched[node].may_scan = len(ready) == 1 or node in lacking
             try:
                 self._check(node)
-                for report in self._turn(node, self._watched[node], after):
+                for report in self._poll(node, self._watched[node], after):
                     after = report.cursor
                     yield report
             except SourceDown as error:
-                self._roster.failed(node, str(error), error.retry_after_seconds)
+                self._pool.failed(node, str(error), error.retry_after_seconds)
                 troubles.append(error)
                 if isinstance(error, StateGone) and node not in lacking:
                     lacking.append(node)
             else:
-                self._roster.worked(node)
+                self._pool.worked(node)
                 return
         retry_after_seconds = min(trouble.retry_after_seconds for trouble in troubles)
         raise SourceDown("; ".join(map(str, troubles)), retry_after_seconds=retry_after_seconds)
@@ -151,9 +151,9 @@ class EvmSource(Source):
 
         def on_failure(node: Node, error: SourceDown) -> None:
             silent[node] = error
-            self._roster.failed(node, str(error), error.retry_after_seconds)
+            self._pool.failed(node, str(error), error.retry_after_seconds)
 
-        ready = self._roster.ready(at_least=self._network.quorum)
+        ready = self._pool.ready(at_least=self._network.quorum)
         for node in ready:
             try:
                 self._check(node)
@@ -162,12 +162,12 @@ class EvmSource(Source):
         sound = [node for node in ready if node not in silent]
         if len(sound) < self._network.quorum:
             raise too_few(len(sound), self._network.quorum, silent.values())
-        yield from self._turn(RpcQuorum(sound, self._network.quorum, on_failure), self._watched_together, after)
+        yield from self._poll(RpcQuorum(sound, self._network.quorum, on_failure), self._watched_together, after)
         for node in ready:
             if node not in silent:
-                self._roster.worked(node)
+                self._pool.worked(node)
 
-    def _turn(self, asked: Askable, watched: Watched, after: Cursor | None) -> Iterator[Report]:
+    def _poll(self, asked: Askable, watched: Watched, after: Cursor | None) -> Iterator[Report]:
         """Take one turn; a token that cannot be read is left out, and all others are read.
 
         A Refusal without a remedy is SourceDown here.
@@ -175,7 +175,7 @@ class EvmSource(Source):
         while True:
             going = self._going(watched)
             try:
-                for report in self.one_turn(asked, going, after):
+                for report in self.poll_once(asked, going, after):
                     after = report.cursor
                     yield report
             except TokenSilent as error:
@@ -192,10 +192,10 @@ class EvmSource(Source):
                     self.asides.solve(self._named(going, watch.asset.contract))
                 return
 
-    def one_turn(self, asked: Askable, watched: Watched, after: Cursor | None) -> Iterator[Report]:
+    def poll_once(self, asked: Askable, watched: Watched, after: Cursor | None) -> Iterator[Report]:
         """Take one turn for what can be read; raises Refusal."""
-        context, reader = self._context(self.name, watched), RpcCache(asked, goes_on=watched.may_scan)
-        poll = Poll(context, reader, after, BalancesByBlock(context, reader))
+        context, cache = self._context(self.name, watched), RpcCache(asked, goes_on=watched.may_scan)
+        poll = Poll(context, cache, after, BalancesByBlock(context, cache))
         yield from poll.reports()
         self._warnings = poll.warnings
 
@@ -236,17 +236,17 @@ class EvmSource(Source):
         is_known = checked_at is not None and now - checked_at < self.checked_for
         if is_known and not self._is_doubted(node):
             return
-        reader = RpcCache(node)
+        cache = RpcCache(node)
         try:
-            check_chain(reader, self._network)
-            self._odd[node] = self.odd_tokens(reader, self._watched[node].tokens)
+            check_chain(cache, self._network)
+            self._odd[node] = self.odd_tokens(cache, self._watched[node].tokens)
         except Refusal as error:
             raise SourceDown(f"{node.host}: {_in_words(error)}") from error
         self._checked_at[node] = now
 
-    def odd_tokens(self, reader: RpcCache, watches: Sequence[Watch]) -> dict[str, str]:
+    def odd_tokens(self, cache: RpcCache, watches: Sequence[Watch]) -> dict[str, str]:
         """Say which contracts a node knows otherwise than the settings, and why; raises Refusal."""
-        return tokens.odd_contracts(reader, watches)
+        return tokens.odd_contracts(cache, watches)
 
 
 class StateGone(SourceDown):

@@ -17,55 +17,55 @@ HEAD_STILL_POLLS = 20
 SCANNED_TOLD = timedelta(hours=1)
 
 
-def noted(memo: CursorState, seen: ChainHead, now: datetime) -> CursorState:
+def noted(cursor_state: CursorState, seen: ChainHead, now: datetime) -> CursorState:
     """Remember since when head and finality are what they are."""
-    height, finality, newest = _final_height(seen), memo.finality, memo.newest
+    height, finality, newest = _final_height(seen), cursor_state.finality, cursor_state.newest
     if finality is None or finality.height != height:
-        memo = replace(memo, finality=Finality(height, now, seen.head.height))
-    if newest is None or newest.mark != seen.head:
-        memo = replace(memo, newest=Newest(seen.head, now))
-    return memo
+        cursor_state = replace(cursor_state, finality=Finality(height, now, seen.head.height))
+    if newest is None or newest.block != seen.head:
+        cursor_state = replace(cursor_state, newest=Newest(seen.head, now))
+    return cursor_state
 
 
-def told(memo: CursorState, seen: ChainHead, now: datetime, *, poll_seconds: float) -> Iterator[SourceWarning]:
+def told(cursor_state: CursorState, seen: ChainHead, now: datetime, *, poll_seconds: float) -> Iterator[SourceWarning]:
     """Say what is wrong with what was noted."""
     most = max(HEAD_STILL_MIN, HEAD_STILL_POLLS * timedelta(seconds=poll_seconds))
-    if of_head := _of_head(memo, seen, now, most):
+    if of_head := _of_head(cursor_state, seen, now, most):
         yield SourceWarning(WarningKind.LATE, of_head)
-    if of_finality := _of_finality(memo, seen, now):
+    if of_finality := _of_finality(cursor_state, seen, now):
         yield SourceWarning(WarningKind.UNFINAL, of_finality)
-    if of_scan := _of_scan(memo, now):
+    if of_scan := _of_scan(cursor_state, now):
         yield SourceWarning(WarningKind.DEGRADED, of_scan)
 
 
-def scanned(memo: CursorState, blocks: tuple[int, int], now: datetime) -> CursorState:
+def scanned(cursor_state: CursorState, blocks: tuple[int, int], now: datetime) -> CursorState:
     """Remember that these blocks were read one by one, beside those of which people still hear."""
     first, last = blocks
-    held = memo.scanned
+    held = cursor_state.scanned
     if held is not None and now - held.at <= SCANNED_TOLD:
         first, last = min(first, held.first), max(last, held.last)
-    return replace(memo, scanned=Scanned(first, last, now))
+    return replace(cursor_state, scanned=Scanned(first, last, now))
 
 
-def _of_head(memo: CursorState, seen: ChainHead, now: datetime, most: timedelta) -> str:
-    if memo.newest is not None and now - memo.newest.since > most:
-        return f"no new block since {_shown(memo.newest.since)} (block {seen.head.height}): is the node stuck?"
+def _of_head(cursor_state: CursorState, seen: ChainHead, now: datetime, most: timedelta) -> str:
+    if cursor_state.newest is not None and now - cursor_state.newest.since > most:
+        return f"no new block since {_shown(cursor_state.newest.since)} (block {seen.head.height}): is the node stuck?"
     if now - seen.head_at > most:
         # It may come nearer with every block: a node that is still catching up, or one that lost its peers.
         return f"the node's newest block is of {_shown(seen.head_at)} (block {seen.head.height}): is it stuck?"
     return ""
 
 
-def _of_finality(memo: CursorState, seen: ChainHead, now: datetime) -> str:
-    held = memo.finality
+def _of_finality(cursor_state: CursorState, seen: ChainHead, now: datetime) -> str:
+    held = cursor_state.finality
     if held is None or now - held.since <= FINALITY_STILL_MAX or seen.head.height <= held.head:
         return ""
     return f"nothing has become final since {_shown(held.since)} (block {_final_height(seen)}) while the chain goes on"
 
 
-def _of_scan(memo: CursorState, now: datetime) -> str:
+def _of_scan(cursor_state: CursorState, now: datetime) -> str:
     """Say that balances of some blocks could not be asked for, for a while."""
-    scanned = memo.scanned
+    scanned = cursor_state.scanned
     if scanned is None or now - scanned.at > SCANNED_TOLD:
         return ""
     return (

@@ -23,11 +23,11 @@ from support_service.rails.evm.rpc_errors import NoState
 from support_service.rails.evm.source_context import SourceContext
 
 
-class ProgressAt(Protocol):
+class WatchStateAt(Protocol):
     """Tells how far a watch has come at a block."""
 
     def __call__(
-        self, reader: RpcCache, context: SourceContext, key: WatchKey, item: WatchState, *, base: BlockRef | None
+        self, cache: RpcCache, context: SourceContext, key: WatchKey, item: WatchState, *, base: BlockRef | None
     ) -> WatchState:
         """Read its state at the block `base`; None stands for the chain's beginning."""
         ...
@@ -46,86 +46,86 @@ class _Place:
 
 def step_back(
     context: SourceContext,
-    reader: RpcCache,
+    cache: RpcCache,
     after: Cursor,
     blocks: Iterable[MoneyBlock],
     *,
-    progress: ProgressAt | None = None,
+    watch_state_at: WatchStateAt | None = None,
 ) -> Report | None:
     """Report the step back.
 
     Where the final block is still there, the nodes were mended and we go on: with a report where a
     balance that was read is another one now, else with None.
 
-    progress tells how far a watch has come at the common block, where a chain cannot be asked for balances of then.
-    Raises SourceDown, SourceLied and Refusal, also where a node keeps no state of the common block.
+    watch_state_at tells how far a watch has come at the common block, where a chain cannot be asked for balances of
+    then. Raises SourceDown, SourceLied and Refusal, also where a node keeps no state of the common block.
     """
     held = cursor_state.read(after)
     booked = list(blocks)
-    reader.fetch([rpc_requests.chain_id(), rpc_requests.tip("latest")])
-    reorg.check_chain(reader, context.network)
-    place = _place(reader, held, booked)
-    if held.final is None or not has_left(reader.node.host, held.final, place.now):
-        return None if progress is not None else _rebased(context, reader, after)
+    cache.fetch([rpc_requests.chain_id(), rpc_requests.tip("latest")])
+    reorg.check_chain(cache, context.network)
+    place = _place(cache, held, booked)
+    if held.final is None or not has_left(cache.node.host, held.final, place.now):
+        return None if watch_state_at is not None else _rebased(context, cache, after)
     builder = EvmReportBuilder(context.network.name, State.SEEN)
     orphan_money(builder, booked, place.now)
     log.warning("stepped_back", extra={"source": context.name, "height": place.base and place.base.height})
-    come = progress or _progress
-    held_there = {key: come(reader, context, key, item, base=place.base) for key, item in held.progress.items()}
-    remembered = codec.write(CursorState(final=place.base, progress=held_there))
-    return builder.report(context.name, after.step + 1, mark=place.base, memo=remembered, at=context.clock())
+    come = watch_state_at or _watch_state_at
+    held_there = {key: come(cache, context, key, item, base=place.base) for key, item in held.watch_states.items()}
+    remembered = codec.write(CursorState(final=place.base, watch_states=held_there))
+    return builder.report(context.name, after.step + 1, block=place.base, memo=remembered, at=context.clock())
 
 
-def _rebased(context: SourceContext, reader: RpcCache, after: Cursor) -> Report | None:
+def _rebased(context: SourceContext, cache: RpcCache, after: Cursor) -> Report | None:
     """Where the blocks are those that were read: take balances as they are told now, if they were told otherwise.
 
     What was booked by the wrong ones is for `rescan` to mend; None where nothing differs.
     """
     held = cursor_state.read(after)
-    mended = {key: _mended(reader, context, key, item) for key, item in held.progress.items()}
-    changed = {key: item for key, item in mended.items() if item != held.progress[key]}
+    mended = {key: _mended(cache, context, key, item) for key, item in held.watch_states.items()}
+    changed = {key: item for key, item in mended.items() if item != held.watch_states[key]}
     if not changed or after.height is None or after.block_hash is None:
         return None
     for address, asset in sorted(changed):
         log.warning("balance_taken_anew", extra={"source": context.name, "asset": asset, "address": address})
-    mark, remembered = BlockRef(after.height, after.block_hash), codec.write(held.with_progress(changed))
+    block, remembered = BlockRef(after.height, after.block_hash), codec.write(held.with_watch_states(changed))
     builder = EvmReportBuilder(context.network.name, State.SEEN)
-    return builder.report(context.name, after.step + 1, mark=mark, memo=remembered, at=context.clock())
+    return builder.report(context.name, after.step + 1, block=block, memo=remembered, at=context.clock())
 
 
-def _mended(reader: RpcCache, context: SourceContext, key: WatchKey, item: WatchState) -> WatchState:
+def _mended(cache: RpcCache, context: SourceContext, key: WatchKey, item: WatchState) -> WatchState:
     watch, final = context.watched.all.get(key), item.final
     if watch is None or final is None or item.is_unproven:
         return item
     try:
         if watch.asset.contract and item.proof is not None:
             # From the proof on logs alone were read: what they told stays.
-            proven = reader.get(rpc_requests.token_balance(watch.asset.contract, watch.address, item.proof))
-            point = BalanceAt(final.height, proven + sum(units for _, units in item.booked))
+            proven = cache.get(rpc_requests.token_balance(watch.asset.contract, watch.address, item.proof))
+            balance_at = BalanceAt(final.height, proven + sum(units for _, units in item.booked))
         else:
-            point = native_coin.point(final.height, native_coin.account(reader, watch.address, final.height))
+            balance_at = native_coin.balance_at(final.height, native_coin.account(cache, watch.address, final.height))
     except NoState:
         return item
-    return item if point == final else replace(item, final=point, head=None, known=())
+    return item if balance_at == final else replace(item, final=balance_at, head=None, known=())
 
 
-def _place(reader: RpcCache, held: CursorState, booked: list[MoneyBlock]) -> _Place:
-    known = [*held.marks, *([held.final] if held.final else []), *(pending.mark for pending in held.pending)]
+def _place(cache: RpcCache, held: CursorState, booked: list[MoneyBlock]) -> _Place:
+    known = [*held.blocks, *([held.final] if held.final else []), *(pending.block for pending in held.pending)]
     known += [BlockRef(height, digest) for _, _, height, digest in booked]
-    now = reorg.hashes(reader, known)
+    now = reorg.hashes(cache, known)
     return _Place(highest_canonical(known, now), now)
 
 
-def _progress(
-    reader: RpcCache, context: SourceContext, key: WatchKey, item: WatchState, *, base: BlockRef | None
+def _watch_state_at(
+    cache: RpcCache, context: SourceContext, key: WatchKey, item: WatchState, *, base: BlockRef | None
 ) -> WatchState:
     """How far a watch has come at the common block; before its opening it begins anew."""
     watch = context.watched.all.get(key)
     if base is None or watch is None or base.height <= item.start:
         return WatchState(item.start, wanted=item.wanted)
     if watch.asset.contract:
-        units = reader.get(rpc_requests.token_balance(watch.asset.contract, watch.address, base.block_hash))
+        units = cache.get(rpc_requests.token_balance(watch.asset.contract, watch.address, base.block_hash))
         return WatchState(item.start, wanted=item.wanted, final=BalanceAt(base.height, units), proof=base.height)
-    account = native_coin.account(reader, watch.address, base.block_hash)
-    fresh = WatchState(item.start, wanted=item.wanted, final=native_coin.point(base.height, account))
+    account = native_coin.account(cache, watch.address, base.block_hash)
+    fresh = WatchState(item.start, wanted=item.wanted, final=native_coin.balance_at(base.height, account))
     return replace(fresh, has_code=item.has_code)

@@ -47,29 +47,29 @@ class Touch:
     height: int
 
 
-def odd_contracts(reader: RpcCache, watches: Iterable[Watch]) -> dict[str, str]:
+def odd_contracts(cache: RpcCache, watches: Iterable[Watch]) -> dict[str, str]:
     """Compare every token's own number of decimals with the settings; say of each contract what is wrong with it.
 
     A wrong exponent would show, total and export every amount wrongly, so nothing of that token is read then. One
     that does not tell its decimals (EIP-20 leaves that open) has those of the settings.
     """
     wanted = {watch.asset.contract: watch for watch in watches}
-    reader.fetch(rpc_requests.decimals(contract) for contract in wanted)
+    cache.fetch(rpc_requests.decimals(contract) for contract in wanted)
     found: dict[str, str] = {}
     for contract, watch in wanted.items():
-        asset, host = watch.asset, reader.node.host
-        told = _decimals(reader, contract)
-        if told is None and not reader.get(rpc_requests.code(contract, "latest")):
+        asset, host = watch.asset, cache.node.host
+        told = _decimals(cache, contract)
+        if told is None and not cache.get(rpc_requests.code(contract, "latest")):
             found[contract] = f"{host}: there is no token contract at {contract} ({asset.code}) on this chain"
         elif told not in (None, asset.exponent):
             found[contract] = f"{host}: {asset.code} at {contract} has {told} decimals, settings say {asset.exponent}"
     return found
 
 
-def _decimals(reader: RpcCache, contract: str) -> int | None:
+def _decimals(cache: RpcCache, contract: str) -> int | None:
     """A token's own word about its decimals; None where it has none to say."""
     try:
-        told = reader.get(rpc_requests.decimals(contract))
+        told = cache.get(rpc_requests.decimals(contract))
     except Refusal as error:
         if type(error) not in (Refusal, UnreadableItem):
             raise
@@ -109,64 +109,64 @@ def touches(logs: Iterable[Log], watches: Sequence[Watch]) -> list[Touch]:
     return list(found)
 
 
-def stories(
-    reader: RpcCache, touched: Sequence[Touch], logs: Sequence[Log], own: frozenset[str]
+def movements_by_block(
+    cache: RpcCache, touched: Sequence[Touch], logs: Sequence[Log], own: frozenset[str]
 ) -> list[BlockMovements]:
     """Explain every touched block. `logs` are those found so far; `own` are all our addresses in lower case."""
-    headers = _headers(reader, touched, logs)
-    _fetch_balances(reader, touched, headers)
-    receipts, unread = _receipts(reader, [log for log in logs if log.height in headers], headers)
+    headers = _headers(cache, touched, logs)
+    _fetch_balances(cache, touched, headers)
+    receipts, unread = _receipts(cache, [log for log in logs if log.height in headers], headers)
     told: list[BlockMovements] = []
     for touch in touched:
         header = headers[touch.height]
-        delta = _delta(reader, touch.watch, header)
-        rows, evidence = _rows(touch, receipts, delta, own)
-        if delta is not None and _needs_more(rows, delta):
+        delta = _delta(cache, touch.watch, header)
+        movements, evidence = _movements(touch, receipts, delta, own)
+        if delta is not None and _needs_more(movements, delta):
             # Perhaps a node gave too few logs: ask for this very block, by hash.
-            more, odd = _receipts(reader, _logs_in(reader, touch.watch, header), headers)
-            rows, evidence = _rows(touch, more, delta, own)
+            more, odd = _receipts(cache, _logs_in(cache, touch.watch, header), headers)
+            movements, evidence = _movements(touch, more, delta, own)
             unread |= odd
-        is_whole = delta is not None and net(rows) == delta
+        is_whole = delta is not None and net(movements) == delta
         if delta is not None:
-            rows = rows + unexplained(touch.watch, touch.height, delta - net(rows))
+            movements = movements + unexplained(touch.watch, touch.height, delta - net(movements))
         lacking = () if is_whole else tuple(why for (_, height), why in unread.items() if height == touch.height)
         raws = tuple(receipt.raw for receipt in evidence)
-        told.append(BlockMovements(touch.watch, header, tuple(rows), delta, raws, lacking))
+        told.append(BlockMovements(touch.watch, header, tuple(movements), delta, raws, lacking))
     return told
 
 
-def rest_story(reader: RpcCache, touch: Touch, units: int, own: frozenset[str]) -> BlockMovements:
-    """The story of a block at whose end a difference is booked that no node can place any more.
+def rest_of_block(cache: RpcCache, touch: Touch, units: int, own: frozenset[str]) -> BlockMovements:
+    """The movements of a block at whose end a difference is booked that no node can place any more.
 
     units are what the block's rows add up to with that difference; they may be negative.
     """
-    (story,) = stories(reader, [touch], _logs_at(reader, touch.watch, touch.height), own)
-    rows = [row for row in story.rows if row.tx is not None]
-    rows += unexplained(touch.watch, touch.height, units - net(rows))
-    return replace(story, rows=tuple(rows), delta_units=None)
+    (block_movements,) = movements_by_block(cache, [touch], _logs_at(cache, touch.watch, touch.height), own)
+    movements = [movement for movement in block_movements.movements if movement.tx is not None]
+    movements += unexplained(touch.watch, touch.height, units - net(movements))
+    return replace(block_movements, movements=tuple(movements), delta_units=None)
 
 
-def _logs_at(reader: RpcCache, watch: Watch, height: int) -> list[Log]:
-    header = reader.get(rpc_requests.header(height))
+def _logs_at(cache: RpcCache, watch: Watch, height: int) -> list[Log]:
+    header = cache.get(rpc_requests.header(height))
     if header is None:
-        raise SourceDown(f"{reader.node.host}: does not know its own block {height}")
-    return _logs_in(reader, watch, header)
+        raise SourceDown(f"{cache.node.host}: does not know its own block {height}")
+    return _logs_in(cache, watch, header)
 
 
-def _needs_more(rows: list[Movement], delta: int) -> bool:
-    is_exact = net(rows) == delta and not any(Flag.ESTIMATED in row.flags for row in rows)
+def _needs_more(movements: list[Movement], delta: int) -> bool:
+    is_exact = net(movements) == delta and not any(Flag.ESTIMATED in movement.flags for movement in movements)
     return not is_exact
 
 
-def _headers(reader: RpcCache, touched: Sequence[Touch], logs: Iterable[Log]) -> dict[int, Header]:
+def _headers(cache: RpcCache, touched: Sequence[Touch], logs: Iterable[Log]) -> dict[int, Header]:
     heights = sorted({touch.height for touch in touched})
-    told = reader.get_all([rpc_requests.header(height) for height in heights])
+    told = cache.get_all([rpc_requests.header(height) for height in heights])
     headers = {header.height: header for header in told if header is not None}
     # A log marked as removed is rightly of another block: it is left out, not a reason to read again.
     live = [log for log in logs if log.height in headers and not log.is_removed]
     moved = any(log.block_hash != headers[log.height].block_hash for log in live if log.block_hash or not log.odd)
     if moved or len(headers) < len(heights):
-        raise SourceDown(f"{reader.node.host}: logs are of another block than the chain's; reading again")
+        raise SourceDown(f"{cache.node.host}: logs are of another block than the chain's; reading again")
     return headers
 
 
@@ -176,32 +176,30 @@ def _balance_questions(watch: Watch, header: Header) -> list[Call[int]]:
     return [rpc_requests.token_balance(contract, address, digest) for digest in digests]
 
 
-def _fetch_balances(reader: RpcCache, touched: Sequence[Touch], headers: Mapping[int, Header]) -> None:
-    reader.fetch(call for touch in touched for call in _balance_questions(touch.watch, headers[touch.height]))
+def _fetch_balances(cache: RpcCache, touched: Sequence[Touch], headers: Mapping[int, Header]) -> None:
+    cache.fetch(call for touch in touched for call in _balance_questions(touch.watch, headers[touch.height]))
 
 
-def _delta(reader: RpcCache, watch: Watch, header: Header) -> int | None:
+def _delta(cache: RpcCache, watch: Watch, header: Header) -> int | None:
     """What the block changed; None where the node keeps no state so old: then only the logs speak."""
     try:
-        before, after = reader.get_all(_balance_questions(watch, header))
+        before, after = cache.get_all(_balance_questions(watch, header))
     except NoState:
         return None
     return after - before
 
 
-def _logs_in(reader: RpcCache, watch: Watch, header: Header) -> list[Log]:
+def _logs_in(cache: RpcCache, watch: Watch, header: Header) -> list[Log]:
     where, contracts, addresses = rpc_requests.in_block(header.block_hash), [watch.asset.contract], [watch.address]
     questions = [
         rpc_requests.transfers_to(contracts, addresses, where),
         rpc_requests.transfers_from(contracts, addresses, where),
     ]
-    return [
-        replace(log, height=header.height) if log.height == NO_HEIGHT else log for log in logs_of(reader, questions)
-    ]
+    return [replace(log, height=header.height) if log.height == NO_HEIGHT else log for log in logs_of(cache, questions)]
 
 
 def _receipts(
-    reader: RpcCache, logs: Iterable[Log], headers: Mapping[int, Header]
+    cache: RpcCache, logs: Iterable[Log], headers: Mapping[int, Header]
 ) -> tuple[list[Receipt], dict[tuple[str, int], str]]:
     """The receipts behind logs: they give a log's ordinal, and all logs of the transaction.
 
@@ -212,7 +210,7 @@ def _receipts(
     found, unread = list[Receipt](), dict[tuple[str, int], str]()
     unread |= {("", log.height): f"a log of {log.contract or 'a token'}: {log.odd}" for log in told if not log.tx}
     for (tx, height), receipt in zip(
-        heights.items(), reader.each([rpc_requests.receipt(tx) for tx in heights]), strict=True
+        heights.items(), cache.each([rpc_requests.receipt(tx) for tx in heights]), strict=True
     ):
         if isinstance(receipt, UnreadableItem):
             unread[tx, height] = f"receipt of {tx}: {receipt}"
@@ -220,12 +218,12 @@ def _receipts(
         if receipt.logs is None or None in receipt.logs:
             unread[tx, height] = f"receipt of {tx}: its logs cannot be read"
         if (receipt.tx, receipt.block_hash) != (tx, headers[height].block_hash):
-            raise SourceDown(f"{reader.node.host}: a receipt is of another block; reading again")
+            raise SourceDown(f"{cache.node.host}: a receipt is of another block; reading again")
         found.append(receipt)
     return found, unread
 
 
-def _rows(
+def _movements(
     touch: Touch, receipts: Iterable[Receipt], delta: int | None, own: frozenset[str]
 ) -> tuple[list[Movement], list[Receipt]]:
     us, contract = touch.watch.address.lower(), touch.watch.asset.contract.lower()
@@ -236,7 +234,7 @@ def _rows(
         mine = [item for item in mine if us in (item.sender, item.recipient)]
         moved += mine
         evidence += [receipt] if mine else []
-    return rows_of(moved, us, delta, own), evidence
+    return movements_of(moved, us, delta, own), evidence
 
 
 def _transfers(receipt: Receipt, height: int) -> list[TokenTransfer]:
@@ -247,7 +245,7 @@ def _transfers(receipt: Receipt, height: int) -> list[TokenTransfer]:
     return [item for item in read if item is not None]
 
 
-def rows_of(moved: Sequence[TokenTransfer], us: str, delta: int | None, own: frozenset[str]) -> list[Movement]:
+def movements_of(moved: Sequence[TokenTransfer], us: str, delta: int | None, own: frozenset[str]) -> list[Movement]:
     """Rows for one token, one address, one block; delta is the proven change, None if not known.
 
     Where the balance gained less than the logs say, credits are what it gained: exact for one
@@ -261,8 +259,8 @@ def rows_of(moved: Sequence[TokenTransfer], us: str, delta: int | None, own: fro
     if 0 <= gained < sum(said):
         flags = frozenset({Flag.ESTIMATED}) if len(said) > 1 else flags
         said = share(gained, said)
-    rows = [_debit(item, own) for item in debits]
-    return rows + [_credit(item, units, flags, own) for item, units in zip(gifts, said, strict=True) if units]
+    movements = [_debit(item, own) for item in debits]
+    return movements + [_credit(item, units, flags, own) for item, units in zip(gifts, said, strict=True) if units]
 
 
 def _debit(item: TokenTransfer, own: frozenset[str]) -> Movement:

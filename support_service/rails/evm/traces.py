@@ -29,11 +29,11 @@ class InternalTransfer:
 
 def read_call_tracer(value: object) -> tuple[InternalTransfer, ...]:
     """Read debug_traceBlock...: per transaction {txHash, result: nested frames}."""
-    movements: list[InternalTransfer] = []
+    internal_transfers: list[InternalTransfer] = []
     for item in sequence(value):
         told = mapping(item)
-        movements += _inside(block_hash(field(told, "txHash")), mapping(field(told, "result")))
-    return tuple(movements)
+        internal_transfers += _inside(block_hash(field(told, "txHash")), mapping(field(told, "result")))
+    return tuple(internal_transfers)
 
 
 def _inside(tx: str, outermost: Object) -> Iterator[InternalTransfer]:
@@ -73,7 +73,7 @@ def _moved(tx: str, path: tuple[int, ...], frame: _Frame, block: str | None = No
 
 def read_trace_block(value: object) -> tuple[InternalTransfer, ...]:
     """Read trace_block: a flat list of actions with their `traceAddress`; rewards are left out."""
-    movements: list[InternalTransfer] = []
+    internal_transfers: list[InternalTransfer] = []
     failed: set[tuple[str, tuple[int, ...]]] = set()
     for item in sequence(value):
         told = mapping(item)
@@ -86,8 +86,8 @@ def read_trace_block(value: object) -> tuple[InternalTransfer, ...]:
         # Parents come before their children, so a failed ancestor is known by now.
         if path and not any((tx, path[:depth]) in failed for depth in range(len(path) + 1)):
             block = block_hash(field(told, "blockHash"))
-            movements += _moved(tx, path, _acted(told), block)
-    return tuple(movements)
+            internal_transfers += _moved(tx, path, _acted(told), block)
+    return tuple(internal_transfers)
 
 
 def _acted(told: Object) -> _Frame:

@@ -23,10 +23,10 @@ NEWEST = "the newest blocks"
 
 
 @contextmanager
-def near_head(context: SourceContext, reader: RpcCache) -> Iterator[None]:
+def near_head(context: SourceContext, cache: RpcCache) -> Iterator[None]:
     """Read what is not final: what is unreadable there is mostly late: it is waited for, not for ever."""
-    tolerant, is_known = reader.goes_on, any(item.key == NEWEST for item in context.asides.due())
-    reader.goes_on = tolerant and is_known
+    tolerant, is_known = cache.goes_on, any(item.key == NEWEST for item in context.asides.due())
+    cache.goes_on = tolerant and is_known
     try:
         yield
     except UnreadableItem as error:
@@ -36,67 +36,76 @@ def near_head(context: SourceContext, reader: RpcCache) -> Iterator[None]:
     else:
         context.asides.solve(NEWEST)
     finally:
-        reader.goes_on = tolerant
+        cache.goes_on = tolerant
 
 
-def note(context: SourceContext, stories: Iterable[BlockMovements], *, is_final: bool) -> None:
+def note(context: SourceContext, movements_by_block: Iterable[BlockMovements], *, is_final: bool) -> None:
     """Set aside the blocks of which something could not be read, and drop those that are whole now.
 
     What is not final yet is read again anyway; only a block whose proven change is known can be stated anew.
     """
-    for story in stories:
-        if not story.unread:
-            context.asides.solve(_name(story))
+    for block_movements in movements_by_block:
+        if not block_movements.unread:
+            context.asides.solve(_name(block_movements))
             continue
-        can_mend = is_final and story.delta_units is not None
-        context.asides.note(_name(story), "; ".join(story.unread), _memo(story) if can_mend else "")
+        can_mend = is_final and block_movements.delta_units is not None
+        context.asides.note(
+            _name(block_movements), "; ".join(block_movements.unread), _memo(block_movements) if can_mend else ""
+        )
 
 
-def mended(reader: RpcCache, context: SourceContext, memo: CursorState) -> EvmReportBuilder:
+def mended(cache: RpcCache, context: SourceContext, cursor_state: CursorState) -> EvmReportBuilder:
     """Read again what is due, and state the blocks anew that are whole now."""
     builder = EvmReportBuilder(context.network.name, State.CONFIRMED)
     for item in [one for one in context.asides.due() if one.memo][:AGAIN_MAX]:
         try:
-            story = _again(reader, context, memo, json.loads(item.memo))
+            block_movements = _again(cache, context, cursor_state, json.loads(item.memo))
         except (Refusal, SourceDown) as error:
             context.asides.note(item.key, str(error))
             continue
-        if story is None:
+        if block_movements is None:
             # The chain has another block there now, and what it does was stated with it.
             context.asides.solve(item.key)
-        elif story.unread:
-            note(context, [story], is_final=True)
+        elif block_movements.unread:
+            note(context, [block_movements], is_final=True)
         else:
-            builder.add([story])
+            builder.add([block_movements])
             context.asides.solve(item.key)
     return builder
 
 
-def _again(reader: RpcCache, context: SourceContext, memo: CursorState, held: dict[str, Any]) -> BlockMovements | None:
+def _again(
+    cache: RpcCache, context: SourceContext, cursor_state: CursorState, held: dict[str, Any]
+) -> BlockMovements | None:
     key, height, delta = (held["address"], held["asset"]), held["height"], int(held["delta"])
-    watch, point = context.watched.all.get(key), memo.progress.get(key)
-    if watch is None or point is None or point.final is None or point.final.height < height:
+    watch, watch_state = context.watched.all.get(key), cursor_state.watch_states.get(key)
+    if watch is None or watch_state is None or watch_state.final is None or watch_state.final.height < height:
         raise SourceDown("is not watched as final now")
-    header = reader.get(rpc_requests.header(height))
+    header = cache.get(rpc_requests.header(height))
     if header is None or header.block_hash != held["hash"]:
         return None
     if watch.asset.contract:
-        (story,) = tokens.stories(reader, [tokens.Touch(watch, height)], [], context.watched.own)
+        (block_movements,) = tokens.movements_by_block(cache, [tokens.Touch(watch, height)], [], context.watched.own)
     else:
         # A proven change is all that is needed of the balances, which a node may not keep any more.
         change = Span(key[0], height - 1, height, (0, 0), (delta, 0))
-        (story,) = native_coin.stories(reader, [change], context.watched.native, is_near_head=False)
-    if net(story.rows) != delta or story.delta_units != delta:
+        (block_movements,) = native_coin.movements_by_block(cache, [change], context.watched.native, is_near_head=False)
+    if net(block_movements.movements) != delta or block_movements.delta_units != delta:
         raise SourceDown("its balances are not told any more, so that nothing proves what it did")
-    return story
+    return block_movements
 
 
-def _name(story: BlockMovements) -> str:
-    watch = story.watch
-    return f"{watch.asset.code} in block {story.header.height} at {watch.address}"
+def _name(block_movements: BlockMovements) -> str:
+    watch = block_movements.watch
+    return f"{watch.asset.code} in block {block_movements.header.height} at {watch.address}"
 
 
-def _memo(story: BlockMovements) -> str:
-    address, asset = key_of(story.watch)
-    held = {"address": address, "asset": asset, "height": story.header.height, "hash": story.header.block_hash}
-    return json.dumps({**held, "delta": str(story.delta_units)})
+def _memo(block_movements: BlockMovements) -> str:
+    address, asset = key_of(block_movements.watch)
+    held = {
+        "address": address,
+        "asset": asset,
+        "height": block_movements.header.height,
+        "hash": block_movements.header.block_hash,
+    }
+    return json.dumps({**held, "delta": str(block_movements.delta_units)})

@@ -17,7 +17,7 @@ from support_service.rails.mono.method import CURRENCY_EXPONENT, KEY
 from support_service.rails.mono.settings import SWEEP, MonoAccount, own_account
 from support_service.rails.mono.statement import PAID, read_row
 from support_service.rails.mono.sweep_poll import MonoMemory, MonoPoll, SweptMerchant
-from support_service.rails.mono.sweep_state import MonoMarks, seconds
+from support_service.rails.mono.sweep_state import MonoSweepState, seconds
 from support_service.rails.processor import SWEEP_POLL_SECONDS
 from support_service.rails.rail import RailSettings
 from support_service.rails.source import HeldPayment, Source, SourceDown
@@ -44,15 +44,15 @@ class MonoSweep(Source):
     def reports(self, after: Cursor | None) -> Iterator[Report]:
         """Yield what is new since the cursor; raise SourceDown where mono does not answer."""
         at = self._merchant
-        marks = MonoMarks.read(after.memo) if after else None
-        if marks is None:
+        state = MonoSweepState.read(after.memo) if after else None
+        if state is None:
             first = at.books.sweeps.first_intent_at(KEY)
             if first is None:
                 step = after.step + 1 if after else 1
                 yield Report(self.name, str(step), cursor=Cursor(step, None, None, at.clock()))
                 return
-            marks = MonoMarks.at_first(first)
-        poll = MonoPoll(self.asides, at, self._memory, marks, step=after.step if after else 0)
+            state = MonoSweepState.at_first(first)
+        poll = MonoPoll(self.asides, at, self._memory, state, step=after.step if after else 0)
         yield from poll.reports()
         self._warnings = poll.warnings()
 

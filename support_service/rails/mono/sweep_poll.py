@@ -37,7 +37,7 @@ from support_service.rails.mono.statement import (
     read_charges,
     read_row,
 )
-from support_service.rails.mono.sweep_state import READ_AGAIN_FOR, MonoMarks, seconds
+from support_service.rails.mono.sweep_state import READ_AGAIN_FOR, MonoSweepState, seconds
 
 # What a message may still be on its way about is not asked for before that had time to come.
 MESSAGE_GRACE = timedelta(minutes=10)
@@ -75,16 +75,16 @@ class MonoPoll:
     """Reads everything once; what cannot be read goes to `asides`. Raises SourceDown, and what the ledger raises."""
 
     def __init__(
-        self, asides: Asides, merchant: SweptMerchant, memory: MonoMemory, marks: MonoMarks, *, step: int
+        self, asides: Asides, merchant: SweptMerchant, memory: MonoMemory, state: MonoSweepState, *, step: int
     ) -> None:
-        self._asides, self._merchant, self._memory, self._marks = asides, merchant, memory, marks
+        self._asides, self._merchant, self._memory, self._state = asides, merchant, memory, state
         self._number = step
         self._pages_met: set[str] = set()
 
     def reports(self) -> Iterator[Report]:
         """Yield all that is new; every report is one step of the cursor."""
-        now, start = self._merchant.clock(), self._marks.statement_from(self._merchant.clock())
-        is_due = self._marks.is_due(now)
+        now, start = self._merchant.clock(), self._state.statement_from(self._merchant.clock())
+        is_due = self._state.is_due(now)
         # Before the statement, for of a plan that nobody told of its charges are found out by it.
         yield from self._pages(now)
         for told in self._merchant.api.statement(start, seconds(now)):
@@ -107,13 +107,13 @@ class MonoPoll:
         told = (f"{item.key} cannot be read: {item.reason}" for item in self._asides.items)
         return tuple(SourceWarning(WarningKind.DEGRADED, text) for text in told)
 
-    def _step(self, said: MonoClaims = NOTHING_SAID, read: Sequence[MonoJson] = (), **marks: int) -> Report:
-        self._marks, self._number = replace(self._marks, **marks), self._number + 1
+    def _step(self, said: MonoClaims = NOTHING_SAID, read: Sequence[MonoJson] = (), **changes: int) -> Report:
+        self._state, self._number = replace(self._state, **changes), self._number + 1
         return Report(
             source=SWEEP,
             key=str(self._number),
             observations=said.observations,
-            cursor=Cursor(self._number, None, None, self._merchant.clock(), self._marks.memo()),
+            cursor=Cursor(self._number, None, None, self._merchant.clock(), self._state.memo()),
             raw=json.dumps(read) if read else None,
             aliases=said.aliases,
             waiting=said.waiting,
@@ -171,7 +171,7 @@ class MonoPoll:
     def _pages(self, now: datetime) -> Iterator[Report]:
         """Look at pages that may have been paid, or begun a plan, without a word: twice at most."""
         books, after = self._merchant.books, None
-        since = min(now, datetime.fromtimestamp(self._marks.statement, UTC)) - PAGES_LOOKED_BACK
+        since = min(now, datetime.fromtimestamp(self._state.statement, UTC)) - PAGES_LOOKED_BACK
         while found := books.intents.opened_pages(KEY, since, after):
             after = found[-1].place
             known = books.sweeps.known_names(RAIL, [page.session for page in found])

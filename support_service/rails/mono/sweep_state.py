@@ -1,4 +1,4 @@
-"""How far a merchant's books were read: the marks that the sweep keeps in its cursor. Pure."""
+"""How far a merchant's books were read: what the sweep keeps in its cursor. Pure."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ AGAIN_EVERY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class MonoMarks:
+class MonoSweepState:
     """How far was read; moments in seconds since 1970, by our clock.
 
     first: when a reader first chose to give; statement: up to when statements were read; again: when all that is
@@ -24,13 +24,13 @@ class MonoMarks:
     again: int = 0
 
     @classmethod
-    def read(cls, memo: str) -> "MonoMarks | None":
+    def read(cls, memo: str) -> "MonoSweepState | None":
         """Read them from a cursor; None before the first gift by card."""
         held = json.loads(memo)
         return cls(**held) if held else None
 
     @classmethod
-    def at_first(cls, moment: datetime) -> "MonoMarks":
+    def at_first(cls, moment: datetime) -> "MonoSweepState":
         """Begin where a reader first chose to give: nothing before that can be ours."""
         return cls(seconds(moment), seconds(moment))
 
@@ -51,5 +51,5 @@ class MonoMarks:
 
 
 def seconds(moment: datetime) -> int:
-    """Write a time as marks have it."""
+    """Write a time as the cursor has it."""
     return int(moment.timestamp())

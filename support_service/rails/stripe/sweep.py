@@ -47,14 +47,14 @@ class StripeSweep(Source):
     def reports(self, after: Cursor | None) -> Iterator[Report]:
         """Yield what is new since the cursor; raise SourceDown where Stripe does not answer."""
         at = self._account
-        marks = SweepState.read(after.memo) if after else None
-        if marks is None:
+        state = SweepState.read(after.memo) if after else None
+        if state is None:
             first = at.books.sweeps.first_intent_at(KEY)
             if first is None:
                 yield self._idle(after)
                 return
-            marks = SweepState.first(first)
-        poll = SweepPoll(self.asides, at, self._memory, after=after, marks=marks.with_gap(at.clock()))
+            state = SweepState.first(first)
+        poll = SweepPoll(self.asides, at, self._memory, after=after, state=state.with_gap(at.clock()))
         yield from poll.reports()
         self._warnings = tuple(poll.warnings)
 

@@ -51,9 +51,9 @@ class Memory:
     entries: dict[str, int] = field(default_factory=dict)
     asked: dict[str, datetime] = field(default_factory=dict)
 
-    def forget(self, mark: int, now: datetime) -> None:
+    def forget(self, newest: int, now: datetime) -> None:
         """Drop what no turn will meet any more."""
-        oldest = since(mark)["gte"]
+        oldest = since(newest)["gte"]
         self.entries = {known: at for known, at in self.entries.items() if at >= oldest}
         self.asked = {known: at for known, at in self.asked.items() if now - at < AGAIN_AFTER}
 
@@ -62,10 +62,10 @@ class SweepPoll:
     """Reads everything once; what cannot be read goes to `asides`. Raises SourceDown, and what the ledger raises."""
 
     def __init__(
-        self, asides: Asides, account: SweepAccount, memory: Memory, *, after: Cursor | None, marks: SweepState
+        self, asides: Asides, account: SweepAccount, memory: Memory, *, after: Cursor | None, state: SweepState
     ) -> None:
         self._asides, self._account, self._memory = asides, account, memory
-        self._marks = marks
+        self._state = state
         self._number = after.step if after else 0
         # What could not be read in this turn: of one thing several may be asked.
         self._unread: set[str] = set()
@@ -79,12 +79,12 @@ class SweepPoll:
             yield from self._again(item.key)
         yield from self._inbox()
         now = self._account.clock()
-        if now - datetime.fromtimestamp(self._marks.again, UTC) >= AGAIN_AFTER:
+        if now - datetime.fromtimestamp(self._state.again, UTC) >= AGAIN_AFTER:
             yield from self._open()
             yield self._step(again=int(now.timestamp()))
-        self._memory.forget(self._marks.entries, now)
+        self._memory.forget(self._state.entries, now)
         told = [f"{item.key} cannot be read: {item.reason}" for item in self._asides.items]
-        told += self._marks.gap_text(now)
+        told += self._state.gap_text(now)
         self.warnings = [SourceWarning(WarningKind.DEGRADED, text) for text in told]
 
     def _again(self, key: str) -> Iterator[Report]:
@@ -107,13 +107,13 @@ class SweepPoll:
     def _is_still_there(self, key: str) -> bool:
         return key in {item.key for item in self._asides.items}
 
-    def _step(self, said: StripeClaims = NOTHING, read: Sequence[StripeJson] = (), **marks: int) -> Report:
-        self._marks, self._number = replace(self._marks, **marks), self._number + 1
+    def _step(self, said: StripeClaims = NOTHING, read: Sequence[StripeJson] = (), **changes: int) -> Report:
+        self._state, self._number = replace(self._state, **changes), self._number + 1
         return Report(
             source=SWEEP,
             key=str(self._number),
             observations=said.observations,
-            cursor=Cursor(self._number, None, None, self._account.clock(), self._marks.memo()),
+            cursor=Cursor(self._number, None, None, self._account.clock(), self._state.memo()),
             raw=json.dumps(read) if read else None,
             aliases=said.aliases,
             waiting=said.waiting,
@@ -122,7 +122,7 @@ class SweepPoll:
 
     def _events(self) -> Iterator[Report]:
         """Read events. The newest come first; no matter, they fold in any order."""
-        newest = self._marks.events
+        newest = self._state.events
         for page in self._account.api.pages("/v1/events", created=since(newest)):
             known = self._account.books.sweeps.known_reports(SOURCE, [str(one.get("id")) for one in page])
             for event in page:
@@ -164,7 +164,7 @@ class SweepPoll:
 
     def _entries(self) -> Iterator[Report]:
         """Read the entries of Stripe's books: one step for each page that says something, one at the end."""
-        newest, expand = self._marks.entries, ["data.source"]
+        newest, expand = self._state.entries, ["data.source"]
         for page in self._account.api.pages("/v1/balance_transactions", created=since(newest), expand=expand):
             newest = max([newest, *map(_seconds, page)])
             told = self._entries_said([one for one in page if one.get("id") not in self._memory.entries])
@@ -174,7 +174,7 @@ class SweepPoll:
         yield self._step(entries=self._read_to(newest))
 
     def _read_to(self, newest: int) -> int:
-        """Set no mark in a time to come: all until then would be skipped, and so would what is still too young.
+        """Set no time to come: all until then would be skipped, and so would what is still too young.
 
         What was put off is younger than GRACE, so that an overlap behind our own time always reads it again.
         """
@@ -291,7 +291,7 @@ class _ToldEntries:
 
 
 def _seconds(of: StripeJson) -> int:
-    """Tell when an object was made; one without a time moves no mark."""
+    """Tell when an object was made; one without a time moves nothing on."""
     try:
         return int(moment(of).timestamp())
     except NotReadable:

@@ -1,4 +1,4 @@
-"""How far Stripe was read: the marks that the sweep keeps in its cursor. Pure."""
+"""How far Stripe was read: what the sweep keeps in its cursor. Pure."""
 
 import json
 from dataclasses import asdict, dataclass, replace
@@ -61,9 +61,9 @@ class SweepState:
         return [f"Stripe has no events from {start} to {end} any more: {what}"]
 
 
-def since(mark: int) -> dict[str, int]:
-    """Ask for what is newer than a mark, and for what lies a little before it: Stripe's filter `created`."""
-    return {"gte": mark - int(OVERLAP.total_seconds())}
+def since(newest: int) -> dict[str, int]:
+    """Ask for what is newer than what was read, and a little before it: Stripe's filter `created`."""
+    return {"gte": newest - int(OVERLAP.total_seconds())}
 
 
 def _seconds(moment: datetime) -> int:

@@ -23,7 +23,7 @@ from support_service.rails.tron.address import any_form, to_evm
 RAIL = "tron"
 
 
-class Forms:
+class AddressForms:
     """The watches of one network as they were set, and their twins for the nodes."""
 
     def __init__(self, watches: Iterable[Watch]) -> None:
@@ -31,7 +31,7 @@ class Forms:
         self.twins = tuple(_twin(watch) for watch in watches)
         self._watch = dict(zip(self.twins, watches, strict=True))
 
-    def told(self, report: Report) -> Report:
+    def shown(self, report: Report) -> Report:
         """Write a report for the ledger."""
         return replace(
             report,

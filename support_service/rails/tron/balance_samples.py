@@ -49,9 +49,9 @@ class BalanceSamples:
 class Samples:
     """What the cursor remembers of all watches, beside what it does on every chain of this kind."""
 
-    books: Mapping[WatchKey, BalanceSamples] = field(default_factory=dict, metadata=named("tron"))
+    by_watch: Mapping[WatchKey, BalanceSamples] = field(default_factory=dict, metadata=named("tron"))
 
 
 def read(cursor: Cursor | None) -> dict[WatchKey, BalanceSamples]:
     """Read what a cursor remembers; nothing for an absent one."""
-    return dict(codec.read(cursor, Samples).books)
+    return dict(codec.read(cursor, Samples).by_watch)

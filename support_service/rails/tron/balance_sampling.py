@@ -26,7 +26,7 @@ class Sampler(Protocol):
         """What to ask together with the questions that open a turn; none if others are asked."""
         ...
 
-    def take(self, reader: RpcCache, pairs: Sequence[TokenHolder]) -> dict[TokenHolder, BalanceSample]:
+    def take(self, cache: RpcCache, pairs: Sequence[TokenHolder]) -> dict[TokenHolder, BalanceSample]:
         """Samples of the pairs; those that cannot be told now are left out."""
         ...
 
@@ -38,14 +38,14 @@ class Within:
         """The head, then the balances, then the height: if that has not moved, the balances are of the head."""
         return list(_asked(pairs))
 
-    def take(self, reader: RpcCache, pairs: Sequence[TokenHolder]) -> dict[TokenHolder, BalanceSample]:
+    def take(self, cache: RpcCache, pairs: Sequence[TokenHolder]) -> dict[TokenHolder, BalanceSample]:
         """What the turn's first request told."""
         asked = _asked(pairs)
         try:
-            head, height = reader.get_all([asked[0], asked[-1]])
+            head, height = cache.get_all([asked[0], asked[-1]])
         except Refusal:
             return {}
-        return _samples([head, *(_told(reader, question) for question in asked[1:-1]), height], pairs)
+        return _samples([head, *(_told(cache, question) for question in asked[1:-1]), height], pairs)
 
 
 class Beside:
@@ -58,7 +58,7 @@ class Beside:
         """Nothing: the node that is read is not asked."""
         return []
 
-    def take(self, reader: RpcCache, pairs: Sequence[TokenHolder]) -> dict[TokenHolder, BalanceSample]:  # noqa: ARG002 - the protocol gives it
+    def take(self, cache: RpcCache, pairs: Sequence[TokenHolder]) -> dict[TokenHolder, BalanceSample]:  # noqa: ARG002 - the protocol gives it
         """What a quorum of the nodes said of one and the same block; nothing where they do not agree."""
         told: dict[Node, dict[TokenHolder, BalanceSample]] = {}
         for node in self._nodes:
@@ -89,9 +89,9 @@ def _samples(told: Sequence[object], pairs: Sequence[TokenHolder]) -> dict[Token
     }
 
 
-def _told(reader: RpcCache, question: Call[object]) -> object:
+def _told(cache: RpcCache, question: Call[object]) -> object:
     """A balance, or why it is not told: a token that is silent leaves the others theirs."""
     try:
-        return reader.get(question)
+        return cache.get(question)
     except Refusal as error:
         return error

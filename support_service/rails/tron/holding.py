@@ -15,25 +15,25 @@ from support_service.rails.tron.balance_sampling import Sampler
 
 
 def holdings(
-    reader: RpcCache, watched: Watched, progress: Mapping[WatchKey, WatchState], sampler: Sampler
+    cache: RpcCache, watched: Watched, watch_states: Mapping[WatchKey, WatchState], sampler: Sampler
 ) -> list[Holding]:
     """The newest balance of every watch that is read up to finality, less what logs tell since then."""
-    finals = {key: item.final.height for key, item in progress.items() if key in watched.all and item.final is not None}
+    finals = {
+        key: item.final.height for key, item in watch_states.items() if key in watched.all and item.final is not None
+    }
     pairs = {key: (watched.all[key].asset.contract, key[0]) for key in finals}
-    told = sampler.take(reader, list(pairs.values())) if pairs else {}
-    return [_holding(reader, watched, key, height, sample=told.get(pairs[key])) for key, height in finals.items()]
+    told = sampler.take(cache, list(pairs.values())) if pairs else {}
+    return [_holding(cache, watched, key, height, sample=told.get(pairs[key])) for key, height in finals.items()]
 
 
-def _holding(
-    reader: RpcCache, watched: Watched, key: WatchKey, height: int, *, sample: BalanceSample | None
-) -> Holding:
+def _holding(cache: RpcCache, watched: Watched, key: WatchKey, height: int, *, sample: BalanceSample | None) -> Holding:
     watch = watched.all[key]
     if sample is None:
         return Holding(watch, height, None, "no node told its balance")
-    header = reader.get(evm_requests.header(sample.height))
+    header = cache.get(evm_requests.header(sample.height))
     if header is None or header.block_hash != sample.block_hash:
         return Holding(watch, height, None, "its balance was told of another block than the chain's")
     low, high = sorted((height, sample.height))
-    between = reconcile.look_again(reader, watch, watched.own, low=low, high=high)
-    moved = sum(net(story.rows) for story in between)
+    between = reconcile.look_again(cache, watch, watched.own, low=low, high=high)
+    moved = sum(net(block_movements.movements) for block_movements in between)
     return Holding(watch, height, sample.units - moved if high == sample.height else sample.units + moved)

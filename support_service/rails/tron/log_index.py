@@ -19,45 +19,45 @@ BLOCKS_FIRST = 3
 LOOK_BACK = (BLOCKS_FIRST, 50, 500, 5_000)
 
 
-def is_alive(reader: RpcCache, contracts: Iterable[str], height: int) -> bool:
+def is_alive(cache: RpcCache, contracts: Iterable[str], height: int) -> bool:
     """Tell whether a search by contract finds logs near block `height`; False where there are none to be found.
 
     SourceDown where there are logs and the search misses them.
     """
-    if reader.get(tron_requests.transfers(contracts, _first(height, BLOCKS_FIRST), height)):
+    if cache.get(tron_requests.transfers(contracts, _first(height, BLOCKS_FIRST), height)):
         return True
-    log = _any_log(reader, height)
+    log = _any_log(cache, height)
     if log is None:
         return False
-    if log.tx not in {found.tx for found in reader.get(tron_requests.logs_like(log))}:
+    if log.tx not in {found.tx for found in cache.get(tron_requests.logs_like(log))}:
         raise SourceDown(
-            f"{reader.node.host}: its log index is off at block {log.height}: a search by contract does not find a log "
+            f"{cache.node.host}: its log index is off at block {log.height}: a search by contract does not find a log "
             "that is there; switch the Ethereum-like interface on and let the node sync anew"
         )
     return True
 
 
-def check(reader: RpcCache, contracts: Iterable[str], height: int) -> None:
+def check(cache: RpcCache, contracts: Iterable[str], height: int) -> None:
     """See that the index is alive; SourceDown also where nothing proves it: then no empty answer is believed."""
-    if not is_alive(reader, contracts, height):
+    if not is_alive(cache, contracts, height):
         raise SourceDown(
-            f"{reader.node.host}: there is no log at all in the {LOOK_BACK[-1]} blocks up to {height}, so nothing "
+            f"{cache.node.host}: there is no log at all in the {LOOK_BACK[-1]} blocks up to {height}, so nothing "
             "proves that its log index is alive; its empty answers are not believed"
         )
 
 
-def check_head(reader: RpcCache, contracts: Iterable[str]) -> None:
+def check_head(cache: RpcCache, contracts: Iterable[str]) -> None:
     """See that the index is alive at the node's head."""
-    head = reader.get(evm_requests.tip("latest"))
+    head = cache.get(evm_requests.tip("latest"))
     if head is None:
-        raise SourceDown(f"{reader.node.host}: has no blocks yet")
-    check(reader, contracts, head.height)
+        raise SourceDown(f"{cache.node.host}: has no blocks yet")
+    check(cache, contracts, head.height)
 
 
-def _any_log(reader: RpcCache, height: int) -> Log | None:
+def _any_log(cache: RpcCache, height: int) -> Log | None:
     for blocks in LOOK_BACK:
         try:
-            found = reader.get(tron_requests.every_log(_first(height, blocks), height))
+            found = cache.get(tron_requests.every_log(_first(height, blocks), height))
         except RangeTooBig:
             # Too many logs to be told at once, in blocks that had none nearer by: a few of them will do.
             continue

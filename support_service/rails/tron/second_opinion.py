@@ -49,7 +49,7 @@ class Histories:
         self._compared_at: datetime | None = None
         self.warnings: tuple[SourceWarning, ...] = ()
 
-    def compare(self, reader: RpcCache, watches: Sequence[Watch], final_height: int | None) -> None:
+    def compare(self, cache: RpcCache, watches: Sequence[Watch], final_height: int | None) -> None:
         """Compare the last hour up to finality, if it is time. Raises SourceDown and Refusal of the nodes."""
         now = self._clock()
         is_due = self._compared_at is None or now - self._compared_at >= COMPARE_EVERY
@@ -58,25 +58,25 @@ class Histories:
             return
         self._compared_at = now
         low = max(0, high - WINDOW_BLOCKS)
-        times = tuple(_time(reader, height) for height in (low, high))
+        times = tuple(_time(cache, height) for height in (low, high))
         told: list[SourceWarning] = []
         for watch in watches:
-            logged = _logged(reader, watch, (low, high))
+            logged = _logged(cache, watch, (low, high))
             told += [found for place in self._places for found in _compared(place, watch, times, logged)]
         self.warnings = tuple(dict.fromkeys(told))
 
 
-def _time(reader: RpcCache, height: int) -> int:
+def _time(cache: RpcCache, height: int) -> int:
     """A block's time in milliseconds, as histories count it."""
-    return int(reconcile.block(reader, height).occurred_at.timestamp()) * 1000
+    return int(reconcile.block(cache, height).occurred_at.timestamp()) * 1000
 
 
-def _logged(reader: RpcCache, watch: Watch, span: tuple[int, int]) -> Counter[HistoryEntry]:
+def _logged(cache: RpcCache, watch: Watch, span: tuple[int, int]) -> Counter[HistoryEntry]:
     search = LogSearch([watch.asset.contract], [watch.address])
     search.size = RangeSize(most=RANGE_BLOCKS_MAX)
     found: Counter[HistoryEntry] = Counter()
     # A transfer to ourselves is found by both questions.
-    logs = {(log.tx, log.index): log for log in search.read(reader, span[0] + 1, span[1])}
+    logs = {(log.tx, log.index): log for log in search.read(cache, span[0] + 1, span[1])}
     for log in logs.values():
         moved = tokens.transfer(log, 0)
         if moved is not None:

@@ -35,7 +35,7 @@ from support_service.rails.rail import RailSettings
 from support_service.rails.source import Holding, Rescan, Source, SourceDown, SourceLied
 from support_service.rails.tron import holding, rescan, step_back
 from support_service.rails.tron import log_index as canary
-from support_service.rails.tron.address_forms import Forms
+from support_service.rails.tron.address_forms import AddressForms
 from support_service.rails.tron.balance_sampling import Beside, Sampler, Within
 from support_service.rails.tron.contract_results import Results
 from support_service.rails.tron.network import TronNetwork, read_network
@@ -66,8 +66,8 @@ class TronSource(EvmSource):
         clock: Clock = utc_now,
         node: Callable[[str], Node] = Node,
     ) -> None:
-        self._forms = Forms(watches)
-        super().__init__(network, self._forms.twins, clock=clock, node=node)
+        self._address_forms = AddressForms(watches)
+        super().__init__(network, self._address_forms.twins, clock=clock, node=node)
         self.name = f"tron:{network.name}"
         self.asides: Asides = Asides(self.name, clock)
         self.solid = [node(url) for url in network.solid]
@@ -88,13 +88,13 @@ class TronSource(EvmSource):
         """A balance that cannot be had holds nothing up, but is told."""
         self._troubles = (SourceWarning(WarningKind.UNPROVED, f"balances are not told: {error}"),)
 
-    def one_turn(self, asked: Askable, watched: Watched, after: Cursor | None) -> Iterator[Report]:
+    def poll_once(self, asked: Askable, watched: Watched, after: Cursor | None) -> Iterator[Report]:
         """Take one turn for what can be read; raises Refusal."""
         self._troubles = ()
-        reader = RpcCache(NewestOnly(asked, self._witness), goes_on=watched.may_scan)
+        cache = RpcCache(NewestOnly(asked, self._witness), goes_on=watched.may_scan)
         context = self._context(self.name, watched)
-        poll = Poll(context, reader, after, BalancesBySample(context, reader, after, self._sampler()))
-        yield from map(self._forms.told, poll.reports())
+        poll = Poll(context, cache, after, BalancesBySample(context, cache, after, self._sampler()))
+        yield from map(self._address_forms.shown, poll.reports())
         self._histories.compare(RpcCache(NewestOnly(asked)), tuple(watched.all.values()), poll.final_height)
         self._warnings = (*poll.warnings, *self._troubles, *self._histories.warnings)
 
@@ -103,42 +103,42 @@ class TronSource(EvmSource):
 
         blocks are those the ledger holds money in. Raises SourceDown and SourceLied.
         """
-        with self._told_as_down() as reader:
+        with self._told_as_down() as cache:
             context = self._context(self.name, self._watched_together)
-            return step_back.step_back(context, reader, after, blocks, forms=self._forms)
+            return step_back.step_back(context, cache, after, blocks, address_forms=self._address_forms)
 
     def read_again(self, name: str, task: Rescan, after: Cursor | None) -> Iterator[Report]:
         """Read blocks once more, for one method; raises SourceDown and SourceLied."""
-        with self._told_as_down() as reader:
+        with self._told_as_down() as cache:
             context = self._context(name, self._watched_together)
-            yield from rescan.read_again(context, reader, task, after, forms=self._forms)
+            yield from rescan.read_again(context, cache, task, after, address_forms=self._address_forms)
 
     def balances(self, after: Cursor) -> tuple[HeldBalance, ...]:
         """Tell what every watch was last proved to hold."""
-        return tuple(map(self._forms.balance, super().balances(after)))
+        return tuple(map(self._address_forms.balance, super().balances(after)))
 
     def holdings(self, after: Cursor) -> list[Holding]:
         """Ask what every watch held at its last final block; raises SourceDown and SourceLied."""
         held = cursor_state.read(after)
-        with self._told_as_down() as reader:
-            look(reader, self._network, held, None)
-            told = holding.holdings(reader, self._watched_together, held.progress, self._sampler())
-        return [self._forms.holding(one) for one in told]
+        with self._told_as_down() as cache:
+            look(cache, self._network, held, None)
+            told = holding.holdings(cache, self._watched_together, held.watch_states, self._sampler())
+        return [self._address_forms.holding(one) for one in told]
 
     @contextmanager
     def _told_as_down(self) -> Iterator[RpcCache]:
-        """A reader outside of turns; a Refusal without a remedy is SourceDown here."""
+        """A cache outside of turns; a Refusal without a remedy is SourceDown here."""
         asked = self._asked()
         try:
             yield RpcCache(NewestOnly(asked, self._witness))
         except Refusal as error:
             raise SourceDown(f"{asked.host}: {error}") from error
 
-    def odd_tokens(self, reader: RpcCache, watches: Sequence[Watch]) -> dict[str, str]:
+    def odd_tokens(self, cache: RpcCache, watches: Sequence[Watch]) -> dict[str, str]:
         """See, too, that the node's log index is alive."""
         try:
-            odd = super().odd_tokens(reader, watches)
+            odd = super().odd_tokens(cache, watches)
         except SourceLied as error:
-            raise SourceLied(self._forms.spoken(str(error))) from error
-        canary.check_head(reader, {watch.asset.contract for watch in watches})
-        return {contract: self._forms.spoken(why) for contract, why in odd.items()}
+            raise SourceLied(self._address_forms.spoken(str(error))) from error
+        canary.check_head(cache, {watch.asset.contract for watch in watches})
+        return {contract: self._address_forms.spoken(why) for contract, why in odd.items()}

@@ -13,35 +13,39 @@ from support_service.rails.evm.cursor_state import BalanceAt, WatchState
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.source_context import SourceContext
 from support_service.rails.tron import balance_samples, reconcile
-from support_service.rails.tron.address_forms import Forms
+from support_service.rails.tron.address_forms import AddressForms
 from support_service.rails.tron.balance_samples import BalanceSamples, Samples
 
 
 def step_back(
-    context: SourceContext, reader: RpcCache, after: Cursor, blocks: Iterable[MoneyBlock], *, forms: Forms
+    context: SourceContext, cache: RpcCache, after: Cursor, blocks: Iterable[MoneyBlock], *, address_forms: AddressForms
 ) -> Report | None:
     """Report the step back to the last common block; None where the chain is as we read it.
 
     A watch whose last proof lies above that block is read anew from its start. Raises SourceDown,
     SourceLied and Refusal.
     """
-    held, books = cursor_state.read(after).progress, balance_samples.read(after)
-    report = evm_step_back.step_back(context, reader, after, forms.blocks(blocks), progress=_progress)
+    held, samples_by_watch = cursor_state.read(after).watch_states, balance_samples.read(after)
+    report = evm_step_back.step_back(
+        context, cache, after, address_forms.blocks(blocks), watch_state_at=_watch_state_at
+    )
     if report is None or report.cursor is None:
         return None
     now = cursor_state.read(report.cursor)
-    restarted = {key for key, item in now.progress.items() if item.final is None}
+    restarted = {key for key, item in now.watch_states.items() if item.final is None}
     base = -1 if report.cursor.height is None else report.cursor.height
     taken_back = _taken_back(
-        context, reader, [(key, books.get(key, BalanceSamples())) for key in sorted(restarted)], base
+        context, cache, [(key, samples_by_watch.get(key, BalanceSamples())) for key in sorted(restarted)], base
     )
-    kept = {key: _kept(book, base) for key, book in books.items() if key in held and key not in restarted}
+    kept = {
+        key: _kept(samples, base) for key, samples in samples_by_watch.items() if key in held and key not in restarted
+    }
     cursor = replace(report.cursor, memo=codec.write(now, Samples(kept)))
-    return forms.told(replace(report, statements=(*report.statements, *taken_back), cursor=cursor))
+    return address_forms.shown(replace(report, statements=(*report.statements, *taken_back), cursor=cursor))
 
 
-def _progress(
-    reader: RpcCache,  # noqa: ARG001 - as on chains whose nodes keep balances of old blocks
+def _watch_state_at(
+    cache: RpcCache,  # noqa: ARG001 - as on chains whose nodes keep balances of old blocks
     context: SourceContext,  # noqa: ARG001
     key: WatchKey,  # noqa: ARG001
     item: WatchState,
@@ -58,15 +62,15 @@ def _progress(
 
 
 def _taken_back(
-    context: SourceContext, reader: RpcCache, books: Iterable[tuple[WatchKey, BalanceSamples]], base: int
+    context: SourceContext, cache: RpcCache, samples_by_watch: Iterable[tuple[WatchKey, BalanceSamples]], base: int
 ) -> list[Statement]:
     """What was booked as unexplained below the common block is found again, or it is part of the opening."""
     told: list[Statement] = []
-    for key, book in books:
-        there = [reconcile.block(reader, gap.high) for gap in book.gaps if gap.high <= base]
+    for key, samples in samples_by_watch:
+        there = [reconcile.block(cache, gap.high) for gap in samples.gaps if gap.high <= base]
         told += [Statement(context.network.name, *key, header.block_hash) for header in there]
     return told
 
 
-def _kept(book: BalanceSamples, base: int) -> BalanceSamples:
-    return replace(book, sample=None, doubt=None, gaps=tuple(gap for gap in book.gaps if gap.high <= base))
+def _kept(samples: BalanceSamples, base: int) -> BalanceSamples:
+    return replace(samples, sample=None, doubt=None, gaps=tuple(gap for gap in samples.gaps if gap.high <= base))

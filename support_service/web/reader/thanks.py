@@ -21,7 +21,7 @@ from support_service.web.card.form import frequencies
 from support_service.web.card.offer import find_way
 from support_service.web.i18n import chosen_language
 from support_service.web.reader.articles import Article
-from support_service.web.reader.gift_status import Belief, believe
+from support_service.web.reader.gift_status import GiftStatus, gift_status_of
 from support_service.web.service import Service, service
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Given:
     """One gift as its page tells it; received: the transfers that came for it, where no processor charges it."""
 
     intent: Intent
-    belief: Belief
+    gift_status: GiftStatus
     plan: Plan | None = None
     is_card: bool = True
     received: tuple[TransferProgress, ...] = ()
@@ -49,9 +49,9 @@ class Given:
         return Money(intent.units, Asset(intent.currency, intent.exponent)) if intent.units else None
 
     @property
-    def mark(self) -> str:
+    def version(self) -> str:
         """Name what is told of its transfers, so that a page can see that something is new."""
-        return "-".join([str(self.belief), *(f"{one.done}/{one.needed}{one.state[0]}" for one in self.received)])
+        return "-".join([str(self.gift_status), *(f"{one.done}/{one.needed}{one.state[0]}" for one in self.received)])
 
     @property
     def plan_money(self) -> Money | None:
@@ -85,12 +85,12 @@ def donation(ref: str) -> Response:
         return make_response(render_template("given.html" if given.is_card else "gift_state.html", **about(given)))
     return jsonify(
         ref=given.intent.ref,
-        state=str(given.belief),
+        state=str(given.gift_status),
         units=str(given.intent.units) if given.money else None,
         amount=plain(given.money) if given.money else None,
         currency=given.intent.currency or None,
         frequency=str(given.intent.frequency),
-        is_final=not given.belief.may_change_soon,
+        is_final=not given.gift_status.may_change_soon,
         plan=_plan(given),
         received=[_received(one) for one in given.received],
     )
@@ -159,10 +159,10 @@ def _given(at: Service, ledger: Ledger, ref: str) -> Given | None:
     if intent.method in at.processors:
         attempt = ledger.intents.attempt(ref)
         open_until = attempt.checkout.expires_at if attempt and attempt.checkout else None
-        return Given(intent, believe(states, open_until, at.clock()), ledger.plans.of(ref))
+        return Given(intent, gift_status_of(states, open_until, at.clock()), ledger.plans.of(ref))
     read_up_to = ledger.lookups.read_up_to() if State.SEEN in states else {}
     received = tuple(progress_of(donation, at.assembly.methods, read_up_to) for donation in donations)
-    return Given(intent, believe(states, None, at.clock()), is_card=False, received=received)
+    return Given(intent, gift_status_of(states, None, at.clock()), is_card=False, received=received)
 
 
 def about(given: Given) -> dict[str, object]:
@@ -174,8 +174,8 @@ def about(given: Given) -> dict[str, object]:
     own_units = given.intent.units - given.intent.covered_fee_units
     return {
         "given": given,
-        "belief": given.belief,
-        "offers_monthly": is_once and has_monthly and given.belief is Belief.RECEIVED,
+        "gift_status": given.gift_status,
+        "offers_monthly": is_once and has_monthly and given.gift_status is GiftStatus.RECEIVED,
         "own_money": Money(own_units, given.money.asset) if given.money else None,
         "shares": _shares(address),
         "shared_url": _shared_url(address),

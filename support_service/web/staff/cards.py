@@ -12,7 +12,7 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from support_service.giving import Direction, Donation, Kind, Listed, Phrase, Plan, PlanPlace, State
-from support_service.ledger import Freeze, Thaw, Wanted
+from support_service.ledger import Freeze, Unfreeze, Wanted
 from support_service.ledger.staff import Role
 from support_service.money import Asset, BadAmount, Money, plain
 from support_service.rails.processor import CheckoutDown, CheckoutRefused, checkout_switch
@@ -138,7 +138,7 @@ def switch() -> BaseResponse | tuple[str, int]:
     if request.form.get("turn") == "off" and held is None:
         at.ledger.freeze(checkout_switch(cards.processor.key), note, {"by": person.email})
     if request.form.get("turn") == "on" and held is not None:
-        at.ledger.unfreeze(Thaw(held.network, person.email, note))
+        at.ledger.unfreeze(Unfreeze(held.network, person.email, note))
     turn = "on" if _switched_off(cards) is None else "off"
     log.warning("cards_switched", extra={"processor": cards.processor.key, "turn": turn})
     return redirect(url_for("staff.cards.overview", told=turn), 303)

@@ -10,7 +10,7 @@ from support_service import cli
 from support_service.demo.bank import BankTrouble
 from support_service.giving import Clock
 from support_service.rails.bank import BANK, online
-from support_service.rails.bank.live.place import Timing
+from support_service.rails.bank.live.connection import Timing
 from support_service.rails.options import Mistake
 from support_service.rails.rail import Compared, RailSettings
 from tests.fixtures.banks import CARD, IBAN, BankHouse, bank_house

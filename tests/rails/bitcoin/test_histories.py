@@ -12,7 +12,7 @@ from support_service.giving import Cursor, Report
 from support_service.ledger import Ledger
 from support_service.rails.bitcoin.source import BitcoinSource
 from support_service.rails.source import SourceDown
-from tests.rails.bitcoin.bitcoin_wire import ALSO_US, STRANGER, US, Books, FakeChain, Made, Tx, script, served, watch
+from tests.rails.bitcoin.fake_chain import ALSO_US, STRANGER, US, Books, FakeChain, Made, Tx, script, served, watch
 
 MINE, ALSO_MINE, THEIRS = script(US), script(ALSO_US), script(STRANGER)
 OURS = {MINE, ALSO_MINE}

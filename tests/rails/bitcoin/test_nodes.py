@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from support_service.ledger import SourceFrozen
-from support_service.rails.chain import http as wire
+from support_service.rails.chain import http
 from support_service.rails.source import MustFreeze, SourceDown, SourceLied
-from tests.rails.bitcoin.bitcoin_wire import COIN, US, Books, FakeChain, Tx, script, served, watch
+from tests.rails.bitcoin.fake_chain import COIN, US, Books, FakeChain, Tx, script, served, watch
 
 MINE = script(US)
 Reply = tuple[int, bytes, dict[str, str]]
@@ -91,7 +91,7 @@ def test_a_haste_limit_is_kept_to(chain: FakeChain, serve: Callable[..., str], t
 def test_an_answer_too_large_is_cut_off(
     chain: FakeChain, serve: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire, "ANSWER_BYTES_MAX", 1_000)
+    monkeypatch.setattr(http, "ANSWER_BYTES_MAX", 1_000)
     url = serve(chain, reply=lambda _: (200, b" " * 2_000, {}))
     with pytest.raises(SourceDown, match="larger than 1000 bytes"):
         books_of(tmp_path, rpc=[url]).look()

@@ -12,7 +12,7 @@ import pytest
 from support_service.giving import Watch
 from support_service.rails.source import Rescan, SourceDown
 from tests.fixtures.world import fixed_clock, warned
-from tests.rails.bitcoin.bitcoin_wire import ALSO_US, STRANGER, US, Books, FakeChain, Json, script, served, watch
+from tests.rails.bitcoin.fake_chain import ALSO_US, STRANGER, US, Books, FakeChain, Json, script, served, watch
 
 MINE, ALSO_MINE, THEIRS = script(US), script(ALSO_US), script(STRANGER)
 Open = Callable[..., Books]

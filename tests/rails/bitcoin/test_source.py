@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from support_service.giving import Watch
-from support_service.ledger import Thaw
+from support_service.ledger import Unfreeze
 from support_service.rails.source import MustFreeze, Rescan, SourceDown, SourceLied
 from tests.fixtures.world import warned
-from tests.rails.bitcoin.bitcoin_wire import ALSO_US, COIN, STRANGER, US, Books, FakeChain, script, served, watch
+from tests.rails.bitcoin.fake_chain import ALSO_US, COIN, STRANGER, US, Books, FakeChain, script, served, watch
 
 MINE, ALSO_MINE, THEIRS = script(US), script(ALSO_US), script(STRANGER)
 Open = Callable[..., Books]
@@ -182,7 +182,7 @@ def test_r7_a_reorg_deeper_than_confirmed_freezes_until_a_person_has_looked(
     assert after is not None
     back = books.source.step_back(after, books.ledger.blocks("bitcoin"))
     assert back is not None
-    books.ledger.unfreeze(Thaw("bitcoin", "cli", "looked", back))
+    books.ledger.unfreeze(Unfreeze("bitcoin", "cli", "looked", back))
     books.look()
     assert books.told() == [("confirmed", "donation", "in", "0", 12)]
     assert [row[0] for row in books.gone()] == ["orphaned"]

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from support_service.rails.chain.http import JsonServer, Wire
+from support_service.rails.chain.http import HttpConnection, JsonServer
 from support_service.rails.chain.node_address import read_node_address
 from support_service.rails.chain.node_settings import node_urls
 from support_service.rails.evm import rpc_requests
 from support_service.rails.evm.rpc import Node
 from support_service.rails.options import Options
-from tests.fixtures.wire import Reply, Server
+from tests.fixtures.http_servers import Reply, Server
 
 KEY = "8d3f1a2e-0000-4000-8000-000000000001"
 HEADER = f"TRON-PRO-API-KEY: {KEY}"
@@ -31,8 +31,8 @@ def test_a_key_goes_to_its_own_node_in_the_header_that_it_asks_for() -> None:
 
 
 def test_no_key_is_in_what_is_said_of_a_node() -> None:
-    wire = Wire(f"http://node.example:8545/jsonrpc {HEADER}")
-    assert (wire.host, wire.url) == ("node.example:8545", "http://node.example:8545/jsonrpc")
+    http = HttpConnection(f"http://node.example:8545/jsonrpc {HEADER}")
+    assert (http.host, http.url) == ("node.example:8545", "http://node.example:8545/jsonrpc")
     assert KEY not in repr(read_node_address(f"http://node.example {HEADER}"))
     assert JsonServer(f"http://node.example {HEADER}", bytes_max=1, brackets_max=1).host == "node.example"
 

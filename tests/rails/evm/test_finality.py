@@ -14,8 +14,8 @@ from support_service.ledger import Health, Ledger
 from support_service.rails.evm.network import read_network
 from support_service.rails.evm.source import EvmSource
 from tests.fixtures.database import prepare
+from tests.fixtures.http_servers import Proxy
 from tests.fixtures.node import OURS, Json, Node
-from tests.fixtures.wire import Proxy
 from tests.fixtures.world import NETWORK, fixed_clock, table, warned, watch
 
 pytestmark = pytest.mark.node

@@ -14,8 +14,8 @@ from support_service.rails.evm.network import read_network
 from support_service.rails.evm.source import EvmSource
 from support_service.rails.source import MustFreeze, SourceDown, SourceLied
 from tests.fixtures.database import prepare
+from tests.fixtures.http_servers import Proxy
 from tests.fixtures.node import ETHER, OURS, Json, Node
-from tests.fixtures.wire import Proxy
 from tests.fixtures.world import NETWORK, TRACES, World, fixed_clock, table, token, watch
 
 pytestmark = pytest.mark.node

@@ -11,7 +11,7 @@ import pytest
 from support_service.rails.chain import http as wire
 from support_service.rails.chain.strict_fields import BadAnswer
 from support_service.rails.evm import rpc_requests, rpc_schema
-from support_service.rails.evm.http import EvmWire
+from support_service.rails.evm.http import EvmHttp
 from support_service.rails.evm.rpc import BATCH_CALLS_MAX, Call, Node
 from support_service.rails.evm.rpc_errors import (
     Behind,
@@ -24,7 +24,7 @@ from support_service.rails.evm.rpc_errors import (
     suggested_blocks,
 )
 from support_service.rails.source import SourceDown
-from tests.fixtures.wire import Json, Reply, Server, each
+from tests.fixtures.http_servers import Json, Reply, Server, each
 
 ADDRESS = "0x" + "ab" * 20
 
@@ -212,7 +212,7 @@ def test_an_answer_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_drip_does_not_outlive_the_deadline() -> None:
     ticks = iter([0.0, 61.0])
     with Server(lambda _: Reply(b"[" + b" " * 10 + b"]")) as server:
-        slow = EvmWire(server.url, monotonic=lambda: next(ticks))
+        slow = EvmHttp(server.url, monotonic=lambda: next(ticks))
         with pytest.raises(SourceDown, match="longer than 60 s"):
             slow.post(b"{}")
 

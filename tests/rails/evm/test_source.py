@@ -9,8 +9,8 @@ from support_service.giving import Watch
 from support_service.ledger import Ledger
 from support_service.rails.source import SourceLied
 from tests.fixtures.database import prepare
+from tests.fixtures.http_servers import Proxy
 from tests.fixtures.node import ACCOUNTS, ETHER, OURS, Json, Node
-from tests.fixtures.wire import Proxy
 from tests.fixtures.world import NATIVE, TRACES, World, fixed_clock, token, watch
 
 pytestmark = pytest.mark.node

@@ -22,9 +22,9 @@ from support_service.rails.options import Mistake
 from support_service.rails.source import MustFreeze, SourceDown
 from support_service.rails.tron.network import read_network
 from support_service.rails.tron.source import TronSource
+from tests.fixtures.http_servers import Proxy
 from tests.fixtures.node import OURS, Json, Node
 from tests.fixtures.tron import MINE, NETWORK, SEND, MakeTron, TronWorld, table, token, watch
-from tests.fixtures.wire import Proxy
 from tests.fixtures.world import fixed_clock, warned
 
 pytestmark = pytest.mark.node

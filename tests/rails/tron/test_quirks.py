@@ -4,9 +4,9 @@ import pytest
 
 from support_service.demo.tron_node import CHAIN_ID
 from support_service.rails.source import SourceDown, SourceLied
+from tests.fixtures.http_servers import Proxy
 from tests.fixtures.node import ACCOUNTS, OURS, Json, Node
 from tests.fixtures.tron import MINE, SEND, MakeTron, TronWorld, token, watch
-from tests.fixtures.wire import Proxy
 
 pytestmark = pytest.mark.node
 

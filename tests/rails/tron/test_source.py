@@ -12,9 +12,9 @@ from support_service.rails.evm.cursor_state import CursorState
 from support_service.rails.source import Holding, SourceDown
 from support_service.rails.tron import balance_samples
 from support_service.rails.tron.balance_samples import BalanceSample, BalanceSamples, Gap, Samples
+from tests.fixtures.http_servers import Proxy
 from tests.fixtures.node import ACCOUNTS, OURS, Json, Node
 from tests.fixtures.tron import MINE, SEND, MakeTron, TronWorld, token, watch
-from tests.fixtures.wire import Proxy
 from tests.fixtures.world import fixed_clock, warned
 
 pytestmark = pytest.mark.node

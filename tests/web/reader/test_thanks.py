@@ -9,7 +9,7 @@ import pytest
 
 from support_service.demo.stripe import StripeFake
 from support_service.giving import State
-from support_service.web.reader.gift_status import Belief, believe
+from support_service.web.reader.gift_status import GiftStatus, gift_status_of
 from tests.fixtures.cards import CardHouse, CardReader, card_house
 from tests.fixtures.staff import NOON, FrozenClock
 
@@ -168,25 +168,27 @@ def test_links_to_share_by_are_plain_and_carry_no_tracker(house: CardHouse) -> N
 
 
 @pytest.mark.parametrize(
-    ("states", "hours", "belief"),
+    ("states", "hours", "gift_status"),
     [
-        ((), 1, Belief.PROCESSING),
-        ((), -1, Belief.EXPIRED),
-        ((State.SEEN,), -1, Belief.PROCESSING),
-        ((State.CONFIRMED,), 1, Belief.RECEIVED),
-        ((State.REFUNDED, State.CONFIRMED), 1, Belief.RECEIVED),
-        ((State.PARTIALLY_REFUNDED,), 1, Belief.PARTIALLY_REFUNDED),
-        ((State.REFUNDED,), 1, Belief.REFUNDED),
-        ((State.DISPUTED,), 1, Belief.DISPUTED),
-        ((State.QUARANTINED,), 1, Belief.CHECKING),
-        ((State.REPLACED,), 1, Belief.FAILED),
-        ((State.ORPHANED,), -1, Belief.FAILED),
+        ((), 1, GiftStatus.PROCESSING),
+        ((), -1, GiftStatus.EXPIRED),
+        ((State.SEEN,), -1, GiftStatus.PROCESSING),
+        ((State.CONFIRMED,), 1, GiftStatus.RECEIVED),
+        ((State.REFUNDED, State.CONFIRMED), 1, GiftStatus.RECEIVED),
+        ((State.PARTIALLY_REFUNDED,), 1, GiftStatus.PARTIALLY_REFUNDED),
+        ((State.REFUNDED,), 1, GiftStatus.REFUNDED),
+        ((State.DISPUTED,), 1, GiftStatus.DISPUTED),
+        ((State.QUARANTINED,), 1, GiftStatus.CHECKING),
+        ((State.REPLACED,), 1, GiftStatus.FAILED),
+        ((State.ORPHANED,), -1, GiftStatus.FAILED),
     ],
 )
-def test_the_states_of_the_ledger_alone_make_the_belief(states: tuple[State, ...], hours: int, belief: Belief) -> None:
-    assert believe(states, NOON + timedelta(hours=hours), NOON) is belief
+def test_the_states_of_the_ledger_alone_make_the_gift_status(
+    states: tuple[State, ...], hours: int, gift_status: GiftStatus
+) -> None:
+    assert gift_status_of(states, NOON + timedelta(hours=hours), NOON) is gift_status
 
 
-def test_every_state_has_a_belief() -> None:
+def test_every_state_has_a_gift_status() -> None:
     for state in State:
-        believe([state], None, NOON)
+        gift_status_of([state], None, NOON)

@@ -9,9 +9,9 @@ from support_service.assembly import assemble
 from support_service.ledger import Ledger
 from support_service.ledger.outbox import MessageStanding, News
 from tests.fixtures.door import create_site
+from tests.fixtures.newsroom import webhook_table
 from tests.fixtures.service import SEED, write_settings
 from tests.fixtures.staff import FrozenClock, House
-from tests.fixtures.told import webhook_table
 
 
 @pytest.fixture

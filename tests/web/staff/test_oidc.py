@@ -13,9 +13,9 @@ from werkzeug.test import TestResponse
 
 from support_service.web.card import checkouts
 from tests.fixtures.database import prepare
+from tests.fixtures.http_servers import Reply
 from tests.fixtures.oidc import CLIENT_SECRET, OidcProvider, SigningKey, provider_of, told_of
 from tests.fixtures.staff import ANNA, BOB, OWN_URL, PASSWORD, FrozenClock, House, Visitor, build_house
-from tests.fixtures.wire import Reply
 
 BEGIN, BACK, LOGIN = "/staff/login/oidc", "/staff/login/oidc/back", "/staff/login"
 COOKIE = "support_staff_oidc"

@@ -14,7 +14,7 @@ from support_service.giving import HeldBalance
 from support_service.rails.bank.balances import held_on
 from support_service.rails.bank.line import Line
 from support_service.rails.bank.live import DAYS_READ_AGAIN, DaysBalance, Marks, Read, row_key
-from support_service.rails.bank.live.place import BankPlace, Manners
+from support_service.rails.bank.live.connection import BankConnection, Manners
 from support_service.rails.bank.statements.json_answers import Json, text_of
 from support_service.rails.bank.statements.privatbank import transaction
 from support_service.rails.bank.statements.statement import BadField, StatementRefused, WantedStatement
@@ -45,8 +45,8 @@ class Days:
 class Autoclient:
     """One account."""
 
-    def __init__(self, account: str, place: BankPlace, wanted: WantedStatement) -> None:
-        self._account, self._place, self._wanted = account, place, wanted
+    def __init__(self, account: str, connection: BankConnection, wanted: WantedStatement) -> None:
+        self._account, self._connection, self._wanted = account, connection, wanted
         self.notice = ""
 
     def reads(self, marks: Marks) -> Iterator[Read]:
@@ -73,15 +73,15 @@ class Autoclient:
         """Ask for the days, and for one row of the account."""
         days = self._days()
         if days is None:
-            return f"{self._place.host}: takes the token; {CLOSING}"
+            return f"{self._connection.host}: takes the token; {CLOSING}"
         self._rows(self._ask("/transactions/interim", {"limit": "1"}))
-        return f"{self._place.host}: tells of {self._account}; final up to {days.final.isoformat()}"
+        return f"{self._connection.host}: tells of {self._account}; final up to {days.final.isoformat()}"
 
     def balance(self) -> DaysBalance | None:
         """Ask for the balance before the tenth day from today and after the last final day."""
         days = self._days()
         if days is None:
-            raise SourceDown(f"{self._place.host}: {CLOSING}")
+            raise SourceDown(f"{self._connection.host}: {CLOSING}")
         first = days.today - timedelta(DAYS_READ_AGAIN)
         if first > days.final:
             return None
@@ -92,7 +92,7 @@ class Autoclient:
         try:
             change = read_units(text_of(closed, "balanceOut"), asset) - read_units(text_of(opened, "balanceIn"), asset)
         except BadField as error:
-            raise SourceDown(f"{self._place.host}: a balance cannot be read: {error.name}: {error}") from error
+            raise SourceDown(f"{self._connection.host}: a balance cannot be read: {error.name}: {error}") from error
         return DaysBalance(asset, first, days.final, change)
 
     def _evenings(self, days: Days, last: date | None) -> Iterator[HeldBalance]:
@@ -119,28 +119,28 @@ class Autoclient:
         answer = self._ask("/balance", {"startDate": _written(day), "endDate": _written(day)})
         rows = answer.get("balances")
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise SourceDown(f"{self._place.host}: an answer of another form than agreed")
+            raise SourceDown(f"{self._connection.host}: an answer of another form than agreed")
         return next((row for row in rows if row.get("acc") == self._account), None)
 
     def _days(self) -> Days | None:
         """Ask for the bank's days; None while it does not want to be asked for more."""
         told = self._ask("/settings", {}).get("settings")
         if not isinstance(told, dict):
-            raise SourceDown(f"{self._place.host}: an answer of another form than agreed")
+            raise SourceDown(f"{self._connection.host}: an answer of another form than agreed")
         try:
             if text_of(told, "phase") != "WRK" or text_of(told, "work_balance") != "N":
                 return None
             names = ("today", "lastday", "date_final_statement")
             return Days(*(read_day(text_of(told, name), name=name)[0] for name in names))
         except BadField as error:
-            raise SourceDown(f"{self._place.host}: settings cannot be read: {error.name}: {error}") from error
+            raise SourceDown(f"{self._connection.host}: settings cannot be read: {error.name}: {error}") from error
 
     def _read(self, which: str, marks: Marks, *, first: date | None = None, last: date | None = None) -> Iterator[Read]:
         """Read all pages of one question. What came before a fault is given before it is raised."""
         asked = {"limit": str(PAGE_ROWS)}
         if first and last:
             asked |= {"startDate": _written(first), "endDate": _written(last)}
-        told = _AnsweredRows(self._wanted, self._place.host)
+        told = _AnsweredRows(self._wanted, self._connection.host)
         try:
             for rows in self._pages(f"/transactions{which}", asked):
                 told.take(rows)
@@ -158,36 +158,38 @@ class Autoclient:
             rows = self._rows(answer)
             page = json.dumps(rows, sort_keys=True)
             if rows and page in pages:
-                raise SourceDown(f"{self._place.host}: told one page twice")
+                raise SourceDown(f"{self._connection.host}: told one page twice")
             pages.add(page)
             yield rows
             if str(answer.get("exist_next_page")).lower() != "true":
                 return
             follow = str(answer.get("next_page_id") or "")
             if not follow or follow in followed:
-                raise SourceDown(f"{self._place.host}: its pages lead in a circle")
+                raise SourceDown(f"{self._connection.host}: its pages lead in a circle")
             followed.add(follow)
             more["followId"] = follow
-        raise SourceDown(f"{self._place.host}: more than {PAGES_MAX} pages for one question")
+        raise SourceDown(f"{self._connection.host}: more than {PAGES_MAX} pages for one question")
 
     def _rows(self, answer: dict[str, Json]) -> list[Json]:
         rows = answer.get("transactions")
         if not isinstance(rows, list):
-            raise SourceDown(f"{self._place.host}: an answer of another form than agreed")
+            raise SourceDown(f"{self._connection.host}: an answer of another form than agreed")
         return rows
 
     def _ask(self, path: str, asked: Mapping[str, str]) -> dict[str, Json]:
         """Ask about our account; an answer that is none, also with HTTP 200, is a fault."""
         about = {} if path == "/settings" else {"acc": self._account}
-        answer = self._place.get(f"/api/statements{path}", {**about, **asked})
+        answer = self._connection.get(f"/api/statements{path}", {**about, **asked})
         if not isinstance(answer, dict):
-            raise SourceDown(f"{self._place.host}: an answer of another form than agreed")
+            raise SourceDown(f"{self._connection.host}: an answer of another form than agreed")
         if answer.get("status") == "SUCCESS":
             return answer
         code = str(answer.get("code", ""))[:20]
         if code in _DENIED:
-            raise self._place.refuse()
-        raise SourceDown(f"{self._place.host}: answered {str(answer.get('status', 'nothing'))[:20]!r} {code}".rstrip())
+            raise self._connection.refuse()
+        raise SourceDown(
+            f"{self._connection.host}: answered {str(answer.get('status', 'nothing'))[:20]!r} {code}".rstrip()
+        )
 
 
 class _AnsweredRows:

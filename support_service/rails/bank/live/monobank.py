@@ -14,7 +14,7 @@ from support_service.money import Asset, Money
 from support_service.rails.bank.balances import held_on
 from support_service.rails.bank.line import Line, LineStanding
 from support_service.rails.bank.live import DAYS_READ_AGAIN, DaysBalance, Marks, Read, row_key
-from support_service.rails.bank.live.place import BankPlace, Manners
+from support_service.rails.bank.live.connection import BankConnection, Manners
 from support_service.rails.bank.statements.json_answers import Json, text_of, units_of
 from support_service.rails.bank.statements.monobank import corporate, personal
 from support_service.rails.bank.statements.statement import BadField
@@ -59,8 +59,8 @@ class Rows(Protocol):
 class TokenAccounts:
     """The accounts and jars of one personal token, asked for once."""
 
-    def __init__(self, place: BankPlace) -> None:
-        self.place = place
+    def __init__(self, connection: BankConnection) -> None:
+        self.connection = connection
         self._told: list[dict[str, Json]] | None = None
 
     def find(self, account: str) -> OneAccount:
@@ -69,17 +69,19 @@ class TokenAccounts:
             self._told = self._ask()
         found = [one for one in self._told if _is_it(one, account)]
         if len(found) != 1:
-            raise SourceLied(f"{self.place.host}: {account} is none of the {len(self._told)} accounts of this token")
+            raise SourceLied(
+                f"{self.connection.host}: {account} is none of the {len(self._told)} accounts of this token"
+            )
         try:
             return OneAccount(text_of(found[0], "id"), read_asset(text_of(found[0], "currencyCode")))
         except BadField as error:
-            raise SourceDown(f"{self.place.host}: the account cannot be read: {error.name}: {error}") from error
+            raise SourceDown(f"{self.connection.host}: the account cannot be read: {error.name}: {error}") from error
 
     def _ask(self) -> list[dict[str, Json]]:
-        answer = self.place.get("/personal/client-info", {})
+        answer = self.connection.get("/personal/client-info", {})
         if not isinstance(answer, dict):
-            raise SourceDown(f"{self.place.host}: an answer of another form than agreed")
-        refuse_error(answer, self.place)
+            raise SourceDown(f"{self.connection.host}: an answer of another form than agreed")
+        refuse_error(answer, self.connection)
         told = [*(answer.get("accounts") or []), *(answer.get("jars") or [])]
         return [one for one in told if isinstance(one, dict)]
 
@@ -98,7 +100,7 @@ class PersonalApi:
 
     def page(self, account: OneAccount, start: int, end: int) -> Json:
         """Ask for at most 500 rows."""
-        return self._accounts.place.get(f"/personal/statement/{account.id}/{start}/{end}", {})
+        return self._accounts.connection.get(f"/personal/statement/{account.id}/{start}/{end}", {})
 
 
 class Business:
@@ -106,8 +108,8 @@ class Business:
 
     overlap_seconds = BUSINESS_OVERLAP_SECONDS
 
-    def __init__(self, account: str, place: BankPlace) -> None:
-        self._account, self._place = account, place
+    def __init__(self, account: str, connection: BankConnection) -> None:
+        self._account, self._connection = account, connection
 
     def account(self) -> OneAccount:
         """The IBAN is the account's name."""
@@ -115,14 +117,14 @@ class Business:
 
     def page(self, account: OneAccount, start: int, end: int) -> Json:
         """Ask for at most 500 rows; unasked it gives ten."""
-        return self._place.get(f"/ext/v1/statement/{account.id}/{start}/{end}", {"limit": str(PAGE_ROWS)})
+        return self._connection.get(f"/ext/v1/statement/{account.id}/{start}/{end}", {"limit": str(PAGE_ROWS)})
 
 
 class Monobank:
     """One account at either API; it is named by `account` in our books."""
 
-    def __init__(self, account: str, rows: Rows, place: BankPlace, clock: Clock) -> None:
-        self._account, self._rows, self._place, self._clock = account, rows, place, clock
+    def __init__(self, account: str, rows: Rows, connection: BankConnection, clock: Clock) -> None:
+        self._account, self._rows, self._connection, self._clock = account, rows, connection, clock
         self.notice = ""
 
     def reads(self, marks: Marks) -> Iterator[Read]:
@@ -154,7 +156,7 @@ class Monobank:
         if account.asset is None:
             self._items(self._rows.page(account, now - 60, now))
         currency = f" in {account.asset.code}" if account.asset else ""
-        return f"{self._place.host}: tells of {self._account}{currency}"
+        return f"{self._connection.host}: tells of {self._account}{currency}"
 
     def balance(self) -> DaysBalance | None:
         """Read the last ten whole days; each row of the personal API carries the balance after it."""
@@ -182,14 +184,14 @@ class Monobank:
                 return
             # Rows of that second come again; each has an id.
             end = end - 1 if is_stuck else oldest
-        raise SourceDown(f"{self._place.host}: more than {PAGES_MAX} pages for one question")
+        raise SourceDown(f"{self._connection.host}: more than {PAGES_MAX} pages for one question")
 
     def _items(self, answer: Json) -> list[Json]:
-        refuse_error(answer, self._place)
+        refuse_error(answer, self._connection)
         if isinstance(answer, dict) and isinstance(answer.get("statement"), list):
             answer = answer["statement"]
         if not isinstance(answer, list):
-            raise SourceDown(f"{self._place.host}: an answer of another form than agreed")
+            raise SourceDown(f"{self._connection.host}: an answer of another form than agreed")
         return answer
 
     def _lines(self, items: Sequence[Json], account: OneAccount) -> "_Page":
@@ -222,10 +224,10 @@ class _Page:
     times: list[int] = field(default_factory=list)
 
 
-def refuse_error(answer: Json, place: BankPlace) -> None:
+def refuse_error(answer: Json, connection: BankConnection) -> None:
     """Refuse an error that came instead of an answer."""
     if isinstance(answer, Mapping) and any(key in answer for key in ("errorDescription", "errText", "errCode")):
-        raise SourceDown(f"{place.host}: answered an error instead of rows")
+        raise SourceDown(f"{connection.host}: answered an error instead of rows")
 
 
 def _is_it(one: Mapping[str, Json], account: str) -> bool:

@@ -15,10 +15,10 @@ from support_service.ledger import Health, Ledger
 from support_service.ledger.outbox import GIVE_UP_AFTER, MessageStanding
 from tests.fixtures.books import bank_line
 from tests.fixtures.mail import MailServer, text_of
+from tests.fixtures.newsroom import SECRET, Program, Told, newsroom, webhook_table
 from tests.fixtures.reports import NOON, Chain, dispute, gift, pushed, refund, transfer
 from tests.fixtures.service import SEED
 from tests.fixtures.staff import FrozenClock
-from tests.fixtures.told import SECRET, Program, Told, newsroom, webhook_table
 
 ALL = 'events = ["gift", "refund", "dispute", "first_of_day", "inbox"]'
 CANARY = "Olena Koval canary"

@@ -36,7 +36,7 @@ _RESTS = ("Retry-After", "x-rate-limit-retry-after-seconds")
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How a place knows time, and how it waits."""
+    """How a connection knows time, and how it waits."""
 
     monotonic: Callable[[], float] = time.monotonic
     pause: Callable[[float], object] = time.sleep
@@ -51,14 +51,14 @@ class Manners:
     pace_seconds: float = 0.0
 
 
-class BankPlace:
+class BankConnection:
     """An API and our token for it. A refused token is asked with no more until another one is in its file."""
 
     def __init__(self, base: str, token_file: Path, manners: Manners, timing: Timing) -> None:
         self._base, self._token_file, self._manners, self._timing = base.rstrip("/"), token_file, manners, timing
         self.host = urlsplit(base).netloc.rpartition("@")[2]
         self._session = requests.Session()
-        # Settings alone say how a place is reached: no proxy or .netrc from the environment.
+        # Settings alone say how a bank is reached: no proxy or .netrc from the environment.
         self._session.trust_env = False
         self._lock = threading.Lock()
         self._asked_at: float | None = None
