@@ -1,9 +1,11 @@
 """The house defends itself: who may import whom, how large things get, what happens at import."""
 
 import ast
+import io
 import re
 import subprocess
 import sys
+import tokenize
 from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise, product
@@ -236,6 +238,36 @@ def _is_packed(annotation: ast.expr) -> bool:
         return False
     parts = [ast.unparse(part) for part in kind.slice.elts]
     return "..." not in parts and len(set(parts)) > 1
+
+
+# A file that a text names, `ledger/postings.py`; names in code and whole addresses are none.
+NAMED_FILE = re.compile(r"(?<![\w./-])((?:[\w-]+/)*[a-z_]\w*\.py)\b")
+FILE_NAMES = [
+    str(path.relative_to(ROOT)) for top in ("support_service", "tests") for path in (ROOT / top).rglob("*.py")
+]
+
+
+def told_texts(path: Path) -> Iterator[str]:
+    """What a file says in words: its docstrings and other texts, and its comments."""
+    yield from (
+        node.value for node in ast.walk(tree(path)) if isinstance(node, ast.Constant) and type(node.value) is str
+    )
+    tokens = tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline)
+    yield from (token.string for token in tokens if token.type == tokenize.COMMENT)
+
+
+@each(FILES)
+def test_every_file_that_a_text_names_is_there(path: Path) -> None:
+    """By its path from the package or from the repository; a bare name is a file of the same folder."""
+    folder = path.parent.relative_to(ROOT)
+    told = {name for text in told_texts(path) for name in NAMED_FILE.findall(text)}
+    gone = {
+        name
+        for name in told
+        if not any(str(start / name) in FILE_NAMES for start in (folder, Path("support_service"), Path()))
+    }
+    gone -= {"derived.py"} if "migrations" in path.parts else set()
+    assert not gone, f"{named(path)} names what is not there: {gone}"
 
 
 @each(FILES)

@@ -1,6 +1,6 @@
 """What the watcher relies on in a node that speaks Bitcoin Core's JSON-RPC, check by check. Reads, never writes.
 
-See conformance_bitcoin.py, which takes these checks.
+See bitcoin.py, which takes these checks.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """What the watcher relies on in an Esplora server, check by check. Reads, never writes.
 
-Source: the HTTP API of Blockstream's Esplora. See conformance_bitcoin.py, which takes these checks.
+Source: the HTTP API of Blockstream's Esplora. See bitcoin.py, which takes these checks.
 """
 
 import hashlib

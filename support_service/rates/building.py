@@ -34,4 +34,4 @@ def build_source(
                 choices.feeds, networks
             )
             return source
-    raise ValueError(f"{name} is not a source of rates; choices.py should have refused it")
+    raise ValueError(f"{name} is not a source of rates; settings.py should have refused it")

@@ -2,7 +2,7 @@
 
 Facts about one block (its hash, what it did to us, a balance) need a quorum of equal answers, and
 not one that differs at the same block: two answers about one block that cannot both be true are a
-lie of one of them. It fails closed; see rails/quorum.py. What waits for a block is only a hint, and
+lie of one of them. It fails closed; see rails/chain/quorum.py. What waits for a block is only a hint, and
 may come from one node.
 """
 

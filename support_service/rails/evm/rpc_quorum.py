@@ -2,7 +2,7 @@
 
 Amounts (headers, balances, nonces, logs, receipts) need a quorum of equal answers, and not one that
 differs at the same block. Attribution (traces) may come from one node: it names the transaction that
-paid, while how much was paid is proven by balances. A panel fails closed; see rails/quorum.py.
+paid, while how much was paid is proven by balances. It fails closed; see rails/chain/quorum.py.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -13,7 +13,7 @@ from support_service.rails.source import refuse_if_left
 
 CONNECT_SECONDS, ANSWER_SECONDS = 3, 10
 RETRIES = 2
-# Connecting and answering together stay under what web/checkouts.py gives a reader's request.
+# Connecting and answering together stay under what web/card/checkouts.py gives a reader's request.
 PROMPT_CONNECT_SECONDS, PROMPT_ANSWER_SECONDS = 2, 6
 
 # Answers that say nothing about the request itself: too many, the same key at work, their own fault.

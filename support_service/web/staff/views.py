@@ -1,6 +1,6 @@
 """What staff see: who they are, the donations, one donation's story, health, exports.
 
-Booking by hand is in web/staff_entry.py, under this blueprint's guard. Nothing here edits a row.
+Booking by hand is in web/staff/entry.py, under this blueprint's guard. Nothing here edits a row.
 """
 
 import logging
