@@ -23,7 +23,7 @@ from support_service.rails.processor import Processor, one_card_way
 from support_service.rails.rail import Expected, OwnTables, Rail, RailSettings
 from support_service.rails.source import Source
 from support_service.rates.settings import RateSettings, read_value
-from support_service.rates.valuation import POLL_SECONDS, Finder, source_name
+from support_service.rates.valuation import POLL_SECONDS, UnvaluedFinder, source_name
 from support_service.settings import Settings, SettingsError, read_settings
 from support_service.settings.schema import MethodEntry
 
@@ -102,7 +102,7 @@ def expected_sources(assembly: Assembly) -> tuple[Expected, ...]:
     return (*(one for rail in assembly.rails.values() for one in rail.expected(assembly.given(rail.name))), *values)
 
 
-def build_valuation(assembly: Assembly, unvalued: Finder, *, clock: Clock) -> list[Source]:
+def build_valuation(assembly: Assembly, unvalued: UnvaluedFinder, *, clock: Clock) -> list[Source]:
     """Build the source that values what `unvalued` finds; none where the settings have no [value]."""
     if assembly.value is None:
         return []

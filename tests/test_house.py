@@ -166,19 +166,29 @@ NAMES_OF_EACH_CHAIN = frozenset(
         "WatchState",
     }
 )
-# Both standards of payment codes call it so.
-NAMES_OF_STANDARDS = frozenset({"Transfer"})
+# Both standards of payment codes call it so; any value of JSON is that, in the product as in what stands in for others.
+NAMES_OF_STANDARDS = frozenset({"Json", "Transfer"})
+
+
+def name_of_a_kind(node: ast.stmt) -> str:
+    """The name of a class or an alias, plain or annotated; else "". Type variables stand for any type."""
+    match node:
+        case ast.ClassDef(name=name):
+            return name
+        case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Name(id="TypeAlias")):
+            return name
+        case ast.Assign(targets=[ast.Name(id=name)]) if re.fullmatch(r"_?[A-Z]\w*[a-z]\w*", name):
+            is_variable = isinstance(node.value, ast.Call) and ast.unparse(node.value.func) in {"TypeVar", "ParamSpec"}
+            return "" if is_variable else name
+        case _:
+            return ""
 
 
 def test_a_name_of_a_class_stands_in_one_module() -> None:
     found: dict[str, list[str]] = {}
     for path in FILES:
-        for node in tree(path).body:
-            name = node.name if isinstance(node, ast.ClassDef) else ""
-            if isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias":
-                name = ast.unparse(node.target)
-            if name:
-                found.setdefault(name, []).append(named(path))
+        for name in filter(None, map(name_of_a_kind, tree(path).body)):
+            found.setdefault(name, []).append(named(path))
     several = {name: paths for name, paths in found.items() if len(paths) > 1}
     new = {name: paths for name, paths in several.items() if name not in NAMES_OF_EACH_CHAIN | NAMES_OF_STANDARDS}
     assert not new, f"say by the name what each of them is: {new}"

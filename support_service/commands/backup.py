@@ -1,13 +1,11 @@
 """`backup` and `restore`: the ledger in one file, and the file in the place of an empty database."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from support_service.assembly import Assembly
+from support_service.commands.output import Say
 from support_service.giving import utc_now
 from support_service.ledger.backup import Contents, WantedBackup, back_up, restore
-
-Say = Callable[[str], object]
 
 
 def write(assembly: Assembly, file: Path, *, say: Say) -> None:

@@ -14,7 +14,7 @@ NAME = "exact-sums"
 POLL_SECONDS = 3.0
 
 # Transfers whose sum tells whose they are: `Ledger.answered`.
-Finder = Callable[[], Sequence[Answered]]
+AnsweredFinder = Callable[[], Sequence[Answered]]
 
 
 class ExactSums(Source):
@@ -23,7 +23,7 @@ class ExactSums(Source):
     name = NAME
     poll_seconds = POLL_SECONDS
 
-    def __init__(self, answered: Finder) -> None:
+    def __init__(self, answered: AnsweredFinder) -> None:
         self._answered = answered
 
     def reports(self, after: Cursor | None) -> Iterator[Report]:

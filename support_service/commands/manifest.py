@@ -11,6 +11,7 @@ from urllib.parse import urljoin
 import click
 
 from support_service.assembly import Assembly
+from support_service.commands.output import Say
 from support_service.giving import utc_now
 from support_service.manifest.answers import Truth
 from support_service.manifest.attest import Unreachable, attest, fetch_answer
@@ -26,8 +27,6 @@ from support_service.manifest.minisign import (
     write_secret_key,
 )
 from support_service.manifest.proof import SIGNATURE_ENDING, Trust, Unproved, check_signed, read_signed
-
-Say = Callable[[str], object]
 
 MANIFEST = "support-methods.json"
 KEY_BYTES_MAX = 4_096

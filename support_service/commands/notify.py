@@ -1,13 +1,13 @@
 """Who is told what happens: the teller and the senders beside the watcher's sources, and `notify test`."""
 
 import secrets
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
 
 import click
 
 from support_service.assembly import Assembly, expected_sources
+from support_service.commands.output import Say
 from support_service.giving import Clock, utc_now
 from support_service.ledger import Ledger
 from support_service.ledger.outbox import MessageStanding, News, OutboxMessage
@@ -25,8 +25,6 @@ from support_service.notifications.words import staff_message, writer
 from support_service.rails.source import Source
 from support_service.web.amounts import sum_text
 from support_service.web.spoken import speech
-
-Say = Callable[[str], object]
 
 
 def build_notifiers(assembly: Assembly, ledger: Ledger, *, clock: Clock) -> list[Source]:

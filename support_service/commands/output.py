@@ -1,9 +1,13 @@
-"""Long output, to standard output or to a file that is either whole or not there."""
+"""What a command says to people, and long output: to standard output or a file that is whole or not there."""
 
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeAlias
+
+# Says one line to whoever started the command.
+Say: TypeAlias = Callable[[str], object]
 
 
 def write_chunks(chunks: Iterable[bytes], out: Path | None) -> None:

@@ -1,14 +1,11 @@
 """`rescan`: read a method's blocks again, beside the live source, and tell what that changed."""
 
-from collections.abc import Callable
-
 from support_service.assembly import Assembly, build_sources
+from support_service.commands.output import Say
 from support_service.giving import Donation, utc_now
 from support_service.ledger import Ledger
 from support_service.money import Asset, Money, plain
 from support_service.rails.source import Rescan, Source
-
-Say = Callable[[str], object]
 
 
 def rescan(assembly: Assembly, ledger: Ledger, method: str, first: int, *, say: Say) -> None:

@@ -3,7 +3,6 @@
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,14 +11,13 @@ from support_service.assembly import Assembly, build_sources, build_valuation, e
 from support_service.commands.exact_sums import NAME as EXACT_SUMS
 from support_service.commands.exact_sums import ExactSums
 from support_service.commands.notify import build_notifiers, is_notifier
+from support_service.commands.output import Say
 from support_service.commands.retention import NAME as RETENTION
 from support_service.commands.retention import Retention
 from support_service.giving import Clock, utc_now
 from support_service.ledger import LEASE, Ledger, migrate
 from support_service.settings import worker_environment
 from support_service.supervisor import Child, Supervisor, accepts_connections, set_on_signals
-
-Say = Callable[[str], object]
 
 # Starting Python and building the methods takes about a second; a busy machine needs more.
 WEB_START_SECONDS_MAX = 60

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from support_service.commands import run as running
+from support_service.commands.output import Say
 from support_service.demo import bitcoin_chain as demo_bitcoin
 from support_service.demo.bank import BankFakes
 from support_service.demo.bank_readers import POLL_SECONDS as BANK_MINUTE_SECONDS
@@ -42,8 +43,6 @@ STAFF_EMAIL = "newsroom@demo.example"
 RAILS = ("evm", "tron", "bitcoin")
 # One gift in Bitcoin comes after this many others.
 OTHERS_PER_BITCOIN = 3
-
-Say = Callable[[str], object]
 
 
 def run_demo(host: str, port: int, *, say: Say) -> None:

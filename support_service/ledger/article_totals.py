@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, or_, select
 from support_service.giving import COUNTED_KINDS, Direction, Donation, State
 from support_service.ledger.canonical import sha256
 from support_service.ledger.columns import to_micros
-from support_service.ledger.kept_sums import Added, KeptSums, Key, add
+from support_service.ledger.kept_sums import Added, KeptSums, SumKey, add
 from support_service.ledger.quarters import worth
 from support_service.ledger.rows import in_chunks, read_value
 from support_service.ledger.sum_tables import article_total
@@ -86,7 +86,7 @@ _digest = lru_cache(maxsize=1_024)(sha256)
 
 def move_articles(tx: Connection, changed: Iterable[tuple[Donation | None, Donation | None]]) -> None:
     """Bring the sums up to date; changed are donations before and after."""
-    moves: dict[Key, Added] = {}
+    moves: dict[SumKey, Added] = {}
     moved = [
         (found, sign)
         for before, after in changed
@@ -108,7 +108,7 @@ def read_articles(
 
     by_placement: those that name a placement, by it.
     """
-    held: dict[Key, Added] = {}
+    held: dict[SumKey, Added] = {}
     first, end = _nearest(since), _nearest(until)
     ends = [since, until] if first >= end else [since, _begin(first), _begin(end), until]
     if first < end:

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, RowMapping, Table, bindparam, select, update
 
 from support_service.giving import PAYMENT_PART, is_open, live
 from support_service.ledger.article_totals import ARTICLES, article_in, placement_in, placements_of
-from support_service.ledger.kept_sums import Added, Key, add
+from support_service.ledger.kept_sums import Added, SumKey, add
 from support_service.ledger.quarters import DAYS, QUARTERS, by_day, counted_in
 from support_service.ledger.queries import donations_with_people
 from support_service.ledger.rows import histories, insert_values, read_donation
@@ -34,8 +34,8 @@ def fill_derived(tx: Connection) -> None:
     wants = {table.name: _is_empty(tx, table) for table in (search_term, quarter_total, day_total, article_total)}
     if not any(wants.values()):
         return
-    by_quarter: dict[Key, Added] = {}
-    by_article: dict[Key, Added] = {}
+    by_quarter: dict[SumKey, Added] = {}
+    by_article: dict[SumKey, Added] = {}
     after = 0
     while rows := _rows(tx, after):
         terms: list[tuple[str, int]] = []

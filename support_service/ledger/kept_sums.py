@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table, bindparam, delete, insert, select, upd
 from support_service.ledger.rows import in_chunks
 
 # The values of the key's columns, and of the sums' columns.
-Key: TypeAlias = tuple[Any, ...]
+SumKey: TypeAlias = tuple[Any, ...]
 Added: TypeAlias = tuple[int, ...]
 
 
@@ -30,7 +30,7 @@ class KeptSums:
         near = [column.in_(bindparam(f"of_{place}", expanding=True)) for place, column in enumerate(columns[:2])]
         self._near = select(table).where(*near)
 
-    def move(self, tx: Connection, moves: Mapping[Key, Added]) -> None:
+    def move(self, tx: Connection, moves: Mapping[SumKey, Added]) -> None:
         """Add to the sums; what is below zero is taken off."""
         moves = {key: move for key, move in moves.items() if any(move)}
         held = self._held(tx, moves)
@@ -51,15 +51,15 @@ class KeptSums:
             if rows:
                 tx.execute(statement, rows)
 
-    def fill(self, tx: Connection, sums: Mapping[Key, Added]) -> None:
+    def fill(self, tx: Connection, sums: Mapping[SumKey, Added]) -> None:
         """Write the sums of a table that has none yet."""
         names = [*self.key_names, *self.sum_names]
         written = [dict(zip(names, (*key, *held), strict=True)) for key, held in sums.items() if held[0]]
         for chunk in in_chunks(written):
             tx.execute(insert(self.table), list(chunk))
 
-    def _held(self, tx: Connection, keys: Mapping[Key, Added]) -> dict[Key, Added]:
-        found: dict[Key, Added] = {}
+    def _held(self, tx: Connection, keys: Mapping[SumKey, Added]) -> dict[SumKey, Added]:
+        found: dict[SumKey, Added] = {}
         width = len(self.key_names)
         for firsts in in_chunks(_distinct(keys, 0)):
             for seconds in in_chunks(_distinct(keys, 1)):
@@ -68,11 +68,11 @@ class KeptSums:
         return found
 
 
-def _distinct(keys: Mapping[Key, Added], place: int) -> Sequence[Any]:
+def _distinct(keys: Mapping[SumKey, Added], place: int) -> Sequence[Any]:
     return sorted({key[place] for key in keys})
 
 
-def add(sums: dict[Key, Added], key: Key, added: Added, sign: int = 1) -> None:
+def add(sums: dict[SumKey, Added], key: SumKey, added: Added, sign: int = 1) -> None:
     """Add to one of some sums, or with sign -1 take it off."""
     held = sums.get(key)
     moved = added if sign == 1 else tuple(-one for one in added)

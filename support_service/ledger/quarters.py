@@ -17,7 +17,7 @@ from sqlalchemy.types import NullType
 
 from support_service.giving import COUNTED_KINDS, Direction, Donation, State, ValueClaim
 from support_service.ledger.columns import from_micros, to_micros
-from support_service.ledger.kept_sums import Added, KeptSums, Key, add
+from support_service.ledger.kept_sums import Added, KeptSums, SumKey, add
 from support_service.ledger.rows import in_chunks
 from support_service.ledger.sum_tables import day_total, quarter_total
 
@@ -112,9 +112,9 @@ def quarters(since: datetime, until: datetime) -> tuple[int, int]:
     return to_micros(since) // QUARTER_MICROS, to_micros(until) // QUARTER_MICROS
 
 
-def by_day(quarter_sums: Mapping[Key, Added]) -> dict[Key, Added]:
+def by_day(quarter_sums: Mapping[SumKey, Added]) -> dict[SumKey, Added]:
     """Add sums by quarter up to sums by day."""
-    days: dict[Key, Added] = {}
+    days: dict[SumKey, Added] = {}
     for key, sums in quarter_sums.items():
         add(days, (key[0] // DAY_QUARTERS, *key[1:]), sums)
     return days
@@ -122,7 +122,7 @@ def by_day(quarter_sums: Mapping[Key, Added]) -> dict[Key, Added]:
 
 def move_quarters(tx: Connection, changed: Iterable[tuple[Donation | None, Donation | None]]) -> None:
     """Bring the sums up to date; changed are donations before and after."""
-    moves: dict[Key, Added] = {}
+    moves: dict[SumKey, Added] = {}
     for before, after in changed:
         for found, sign in ((before, -1), (after, 1)):
             told = counted_in(found) if found is not None else None
@@ -152,10 +152,10 @@ def _rows(tx: Connection, kept: KeptSums, first: int, end: int) -> Sequence[Sequ
     return tx.execute(asked.order_by(*kept.table.primary_key)).all()
 
 
-def _read_pieces(tx: Connection, edges: Sequence[int]) -> dict[Key, list[int]]:
+def _read_pieces(tx: Connection, edges: Sequence[int]) -> dict[SumKey, list[int]]:
     """Sum up what lies between each two edges: whole days of UTC, and what lies between each edge and a midnight."""
     midnights = [(edge + DAY_QUARTERS // 2) // DAY_QUARTERS for edge in edges]
-    held: dict[Key, list[int]] = {}
+    held: dict[SumKey, list[int]] = {}
     for row in _rows(tx, DAYS, midnights[0], midnights[-1]):
         _add_row(held, edges[bisect_right(midnights, row[0]) - 1], row, 1)
     moved = _between_edges_and_midnights(edges, midnights)
@@ -186,7 +186,7 @@ def _between_edges_and_midnights(edges: Sequence[int], midnights: Sequence[int])
     return moved
 
 
-def _add_row(held: dict[Key, list[int]], start: int, row: Sequence[Any], sign: int) -> None:
+def _add_row(held: dict[SumKey, list[int]], start: int, row: Sequence[Any], sign: int) -> None:
     sums = held.setdefault((start, *row[1 : len(NAMES)]), [0] * len(SUMS))
     for place, one in enumerate(row[len(NAMES) :]):
         sums[place] += sign * int(one)

@@ -1,17 +1,15 @@
 """What staff sign in with besides a password, and what waits until they have: tables beside those in tables.py."""
 
-from sqlalchemy import BigInteger, Column, Integer, Table, Text
+from sqlalchemy import Column, Table, Text
 
-from support_service.ledger.tables import metadata
-
-_Whole = BigInteger().with_variant(Integer(), "sqlite")
+from support_service.ledger.tables import WholeNumber, metadata
 
 staff_kept_form = Table(
     "staff_kept_form",
     metadata,
     Column("token_digest", Text, primary_key=True),
     Column("email", Text, nullable=False),
-    Column("kept_at", _Whole, nullable=False),
+    Column("kept_at", WholeNumber, nullable=False),
     Column("sealed", Text, nullable=False),
 )
 
@@ -20,9 +18,9 @@ staff_code_key = Table(
     metadata,
     Column("email", Text, primary_key=True),
     Column("sealed", Text, nullable=False),
-    Column("made_at", _Whole, nullable=False),
-    Column("confirmed_at", _Whole),
-    Column("step_used", _Whole, nullable=False),
+    Column("made_at", WholeNumber, nullable=False),
+    Column("confirmed_at", WholeNumber),
+    Column("step_used", WholeNumber, nullable=False),
 )
 
 staff_recovery_code = Table(
@@ -30,7 +28,7 @@ staff_recovery_code = Table(
     metadata,
     Column("email", Text, primary_key=True),
     Column("code_digest", Text, primary_key=True),
-    Column("used_at", _Whole),
+    Column("used_at", WholeNumber),
 )
 
 staff_passkey = Table(
@@ -40,16 +38,16 @@ staff_passkey = Table(
     Column("email", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("public_key", Text, nullable=False),
-    Column("signs", _Whole, nullable=False),
-    Column("made_at", _Whole, nullable=False),
-    Column("used_at", _Whole),
+    Column("signs", WholeNumber, nullable=False),
+    Column("made_at", WholeNumber, nullable=False),
+    Column("used_at", WholeNumber),
 )
 
 staff_spent = Table(
     "staff_spent",
     metadata,
     Column("digest", Text, primary_key=True),
-    Column("kept_until", _Whole, nullable=False),
+    Column("kept_until", WholeNumber, nullable=False),
 )
 
 staff_new_password = Table(
@@ -57,8 +55,8 @@ staff_new_password = Table(
     metadata,
     Column("token_digest", Text, primary_key=True),
     Column("email", Text, nullable=False),
-    Column("expires_at", _Whole, nullable=False),
-    Column("used_at", _Whole),
+    Column("expires_at", WholeNumber, nullable=False),
+    Column("used_at", WholeNumber),
 )
 
 staff_issuer_account = Table(
@@ -67,6 +65,6 @@ staff_issuer_account = Table(
     Column("account_digest", Text, primary_key=True),
     Column("issuer", Text, nullable=False),
     Column("email", Text, nullable=False),
-    Column("bound_at", _Whole, nullable=False),
-    Column("used_at", _Whole, nullable=False),
+    Column("bound_at", WholeNumber, nullable=False),
+    Column("used_at", WholeNumber, nullable=False),
 )

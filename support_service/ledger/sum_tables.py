@@ -1,11 +1,9 @@
 """The tables of sums by time, as queries see them: what pages that sum up are made from. All of it is derived."""
 
-from sqlalchemy import BigInteger, Column, Integer, Table, Text
+from sqlalchemy import Column, Integer, Table, Text
 
 from support_service.ledger.columns import SUM_DIGITS_MAX, Units
-from support_service.ledger.tables import metadata
-
-_Whole = BigInteger().with_variant(Integer(), "sqlite")
+from support_service.ledger.tables import WholeNumber, metadata
 
 
 def _by_time(name: str, time: str) -> Table:
@@ -13,7 +11,7 @@ def _by_time(name: str, time: str) -> Table:
     return Table(
         name,
         metadata,
-        Column(time, _Whole, primary_key=True, autoincrement=False),
+        Column(time, WholeNumber, primary_key=True, autoincrement=False),
         Column("method", Text, primary_key=True),
         Column("rail", Text, primary_key=True),
         Column("network", Text, primary_key=True),
@@ -21,8 +19,8 @@ def _by_time(name: str, time: str) -> Table:
         Column("exponent", Integer, primary_key=True, autoincrement=False),
         Column("currency", Text, primary_key=True),
         Column("currency_exponent", Integer, primary_key=True, autoincrement=False),
-        Column("gifts", _Whole, nullable=False),
-        Column("counted_gifts", _Whole, nullable=False),
+        Column("gifts", WholeNumber, nullable=False),
+        Column("counted_gifts", WholeNumber, nullable=False),
         Column("units", Units(SUM_DIGITS_MAX), nullable=False),
         Column("refunded_units", Units(SUM_DIGITS_MAX), nullable=False),
         Column("fee_units", Units(SUM_DIGITS_MAX), nullable=False),
@@ -36,10 +34,10 @@ article_total = Table(
     "article_total",
     metadata,
     # Months of UTC are numbered from year 0 on.
-    Column("month", _Whole, primary_key=True, autoincrement=False),
+    Column("month", WholeNumber, primary_key=True, autoincrement=False),
     Column("article_digest", Text, primary_key=True),
     Column("currency", Text, primary_key=True),
     Column("article", Text, nullable=False),
-    Column("gifts", _Whole, nullable=False),
+    Column("gifts", WholeNumber, nullable=False),
     Column("worth_units", Units(SUM_DIGITS_MAX), nullable=False),
 )

@@ -8,15 +8,16 @@ from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table
 from support_service.ledger.columns import SUM_DIGITS_MAX, Units
 
 metadata = MetaData()
-_Whole = BigInteger().with_variant(Integer(), "sqlite")
+# A number of 64 bits, also where it is SQLite's own row number.
+WholeNumber = BigInteger().with_variant(Integer(), "sqlite")
 
 report = Table(
     "report",
     metadata,
-    Column("number", _Whole, primary_key=True, autoincrement=False),
+    Column("number", WholeNumber, primary_key=True, autoincrement=False),
     Column("source", Text, nullable=False),
     Column("key", Text, nullable=False),
-    Column("accepted_at", _Whole, nullable=False),
+    Column("accepted_at", WholeNumber, nullable=False),
     Column("previous_hash", Text, nullable=False),
     Column("hash", Text, nullable=False),
     Column("body", Text, nullable=False),
@@ -26,15 +27,15 @@ report = Table(
 head = Table(
     "head",
     metadata,
-    Column("id", _Whole, primary_key=True, autoincrement=False),
-    Column("number", _Whole, nullable=False),
+    Column("id", WholeNumber, primary_key=True, autoincrement=False),
+    Column("number", WholeNumber, nullable=False),
     Column("hash", Text, nullable=False),
 )
 
 donation = Table(
     "donation",
     metadata,
-    Column("id", _Whole, primary_key=True, autoincrement=False),
+    Column("id", WholeNumber, primary_key=True, autoincrement=False),
     Column("ref", Text, nullable=False),
     Column("network", Text, nullable=False),
     Column("asset", Text, nullable=False),
@@ -53,17 +54,17 @@ donation = Table(
     Column("fee_units", Units),
     Column("net_units", Units),
     Column("flags", Text),
-    Column("block_height", _Whole),
+    Column("block_height", WholeNumber),
     Column("block_hash", Text),
     Column("tx", Text),
     Column("article", Text),
     Column("support_code", Text),
     Column("personal_digest", Text),
-    Column("seen_at", _Whole),
-    Column("confirmed_at", _Whole),
-    Column("occurred_at", _Whole),
+    Column("seen_at", WholeNumber),
+    Column("confirmed_at", WholeNumber),
+    Column("occurred_at", WholeNumber),
     Column("value", Text),
-    Column("last_report", _Whole, nullable=False),
+    Column("last_report", WholeNumber, nullable=False),
     # These three came later; empty means none.
     Column("intent", Text),
     Column("withheld_units", Units),
@@ -83,22 +84,22 @@ donation = Table(
 observation = Table(
     "observation",
     metadata,
-    Column("id", _Whole, primary_key=True, autoincrement=False),
-    Column("report_number", _Whole, nullable=False),
-    Column("donation_id", _Whole, nullable=False),
+    Column("id", WholeNumber, primary_key=True, autoincrement=False),
+    Column("report_number", WholeNumber, nullable=False),
+    Column("donation_id", WholeNumber, nullable=False),
     Column("part", Text, nullable=False),
-    Column("rank_major", _Whole, nullable=False),
-    Column("rank_minor", _Whole, nullable=False),
+    Column("rank_major", WholeNumber, nullable=False),
+    Column("rank_minor", WholeNumber, nullable=False),
     Column("claim", Text, nullable=False),
 )
 
 posting = Table(
     "posting",
     metadata,
-    Column("posting_number", _Whole, primary_key=True, autoincrement=False),
+    Column("posting_number", WholeNumber, primary_key=True, autoincrement=False),
     Column("leg", Integer, primary_key=True, autoincrement=False),
-    Column("report_number", _Whole, nullable=False),
-    Column("donation_id", _Whole, nullable=False),
+    Column("report_number", WholeNumber, nullable=False),
+    Column("donation_id", WholeNumber, nullable=False),
     Column("account", Text, nullable=False),
     Column("network", Text, nullable=False),
     Column("asset", Text, nullable=False),
@@ -114,24 +115,24 @@ total = Table(
     Column("asset", Text, primary_key=True),
     Column("exponent", Integer, primary_key=True, autoincrement=False),
     Column("units", Units(SUM_DIGITS_MAX), nullable=False),
-    Column("count", _Whole, nullable=False),
+    Column("count", WholeNumber, nullable=False),
 )
 
 search_term = Table(
     "search_term",
     metadata,
     Column("term", Text, primary_key=True),
-    Column("donation_id", _Whole, primary_key=True, autoincrement=False),
+    Column("donation_id", WholeNumber, primary_key=True, autoincrement=False),
 )
 
 cursor = Table(
     "cursor",
     metadata,
     Column("source", Text, primary_key=True),
-    Column("step", _Whole, nullable=False),
-    Column("height", _Whole),
+    Column("step", WholeNumber, nullable=False),
+    Column("height", WholeNumber),
     Column("block_hash", Text),
-    Column("checked_at", _Whole, nullable=False),
+    Column("checked_at", WholeNumber, nullable=False),
     Column("memo", Text, nullable=False),
 )
 
@@ -141,7 +142,7 @@ source_health = Table(
     Column("source", Text, primary_key=True),
     Column("state", Text, nullable=False),
     Column("reason", Text, nullable=False),
-    Column("changed_at", _Whole, nullable=False),
+    Column("changed_at", WholeNumber, nullable=False),
 )
 
 source_lease = Table(
@@ -149,8 +150,8 @@ source_lease = Table(
     metadata,
     Column("source", Text, primary_key=True),
     Column("holder", Text, nullable=False),
-    Column("since", _Whole, nullable=False),
-    Column("until", _Whole, nullable=False),
+    Column("since", WholeNumber, nullable=False),
+    Column("until", WholeNumber, nullable=False),
 )
 
 set_aside = Table(
@@ -159,8 +160,8 @@ set_aside = Table(
     Column("source", Text, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("reason", Text, nullable=False),
-    Column("since", _Whole, nullable=False),
-    Column("next_try_at", _Whole, nullable=False),
+    Column("since", WholeNumber, nullable=False),
+    Column("next_try_at", WholeNumber, nullable=False),
     Column("tries", Integer, nullable=False),
     Column("memo", Text, nullable=False),
 )
@@ -168,13 +169,13 @@ set_aside = Table(
 source_freeze = Table(
     "source_freeze",
     metadata,
-    Column("id", _Whole, primary_key=True, autoincrement=False),
+    Column("id", WholeNumber, primary_key=True, autoincrement=False),
     Column("source", Text, nullable=False),
     Column("network", Text, nullable=False),
-    Column("since", _Whole, nullable=False),
+    Column("since", WholeNumber, nullable=False),
     Column("reason", Text, nullable=False),
     Column("evidence", Text, nullable=False),
-    Column("ended_at", _Whole),
+    Column("ended_at", WholeNumber),
     Column("ended_by", Text),
     Column("note", Text),
 )
@@ -185,8 +186,8 @@ personal_data = Table(
     Column("digest", Text, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("body", Text),
-    Column("stored_at", _Whole, nullable=False),
-    Column("erased_at", _Whole),
+    Column("stored_at", WholeNumber, nullable=False),
+    Column("erased_at", WholeNumber),
 )
 
 staff = Table(
@@ -195,10 +196,10 @@ staff = Table(
     Column("email", Text, primary_key=True),
     Column("role", Text, nullable=False),
     Column("password_hash", Text, nullable=False),
-    Column("created_at", _Whole, nullable=False),
-    Column("disabled_at", _Whole),
+    Column("created_at", WholeNumber, nullable=False),
+    Column("disabled_at", WholeNumber),
     # It came later; empty: not since.
-    Column("seen_at", _Whole),
+    Column("seen_at", WholeNumber),
 )
 
 staff_invite = Table(
@@ -208,15 +209,15 @@ staff_invite = Table(
     Column("email", Text, nullable=False),
     Column("role", Text, nullable=False),
     Column("made_by", Text, nullable=False),
-    Column("expires_at", _Whole, nullable=False),
-    Column("used_at", _Whole),
+    Column("expires_at", WholeNumber, nullable=False),
+    Column("used_at", WholeNumber),
 )
 
 staff_action = Table(
     "staff_action",
     metadata,
-    Column("number", _Whole, primary_key=True, autoincrement=False),
-    Column("at", _Whole, nullable=False),
+    Column("number", WholeNumber, primary_key=True, autoincrement=False),
+    Column("at", WholeNumber, nullable=False),
     Column("by", Text, nullable=False),
     Column("action", Text, nullable=False),
     Column("about", Text, nullable=False),
@@ -227,11 +228,11 @@ staff_session = Table(
     metadata,
     Column("token_digest", Text, primary_key=True),
     Column("email", Text, nullable=False),
-    Column("created_at", _Whole, nullable=False),
-    Column("seen_at", _Whole, nullable=False),
-    Column("ended_at", _Whole),
+    Column("created_at", WholeNumber, nullable=False),
+    Column("seen_at", WholeNumber, nullable=False),
+    Column("ended_at", WholeNumber),
     # It came later; empty: when it began.
-    Column("proved_at", _Whole),
+    Column("proved_at", WholeNumber),
 )
 
 intent = Table(
@@ -240,7 +241,7 @@ intent = Table(
     Column("ref", Text, primary_key=True),
     Column("nonce", Text, nullable=False),
     Column("method", Text, nullable=False),
-    Column("made_at", _Whole, nullable=False),
+    Column("made_at", WholeNumber, nullable=False),
     Column("body", Text, nullable=False),
     Column("personal_digest", Text),
     Column("hash", Text, nullable=False),
@@ -251,11 +252,11 @@ checkout_attempt = Table(
     metadata,
     Column("intent_ref", Text, primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("started_at", _Whole, nullable=False),
-    Column("refused_at", _Whole),
+    Column("started_at", WholeNumber, nullable=False),
+    Column("refused_at", WholeNumber),
     Column("session", Text),
     Column("url", Text),
-    Column("expires_at", _Whole),
+    Column("expires_at", WholeNumber),
 )
 
 alias = Table(
@@ -263,7 +264,7 @@ alias = Table(
     metadata,
     Column("rail", Text, primary_key=True),
     Column("name", Text, primary_key=True),
-    Column("report_number", _Whole, nullable=False),
+    Column("report_number", WholeNumber, nullable=False),
     Column("network", Text, nullable=False),
     Column("asset", Text, nullable=False),
     Column("address", Text, nullable=False),
@@ -274,12 +275,12 @@ alias = Table(
 waiting_claim = Table(
     "waiting_claim",
     metadata,
-    Column("report_number", _Whole, primary_key=True, autoincrement=False),
+    Column("report_number", WholeNumber, primary_key=True, autoincrement=False),
     Column("name", Text, primary_key=True),
     Column("part", Text, primary_key=True),
     Column("rail", Text, nullable=False),
-    Column("rank_major", _Whole, nullable=False),
-    Column("rank_minor", _Whole, nullable=False),
+    Column("rank_major", WholeNumber, nullable=False),
+    Column("rank_minor", WholeNumber, nullable=False),
     Column("claim", Text, nullable=False),
     # It came later; empty: not told, and so whatever the money is.
     Column("asset", Text),
@@ -288,14 +289,14 @@ waiting_claim = Table(
 told_balance = Table(
     "told_balance",
     metadata,
-    Column("report_number", _Whole, primary_key=True, autoincrement=False),
+    Column("report_number", WholeNumber, primary_key=True, autoincrement=False),
     Column("network", Text, primary_key=True),
     Column("address", Text, primary_key=True),
     Column("asset", Text, primary_key=True),
-    Column("mark", _Whole, primary_key=True, autoincrement=False),
+    Column("mark", WholeNumber, primary_key=True, autoincrement=False),
     Column("exponent", Integer, nullable=False),
     Column("units", Units(SUM_DIGITS_MAX), nullable=False),
-    Column("at", _Whole, nullable=False),
+    Column("at", WholeNumber, nullable=False),
 )
 
 plan = Table(
@@ -309,10 +310,10 @@ plan = Table(
     Column("exponent", Integer, nullable=False),
     Column("frequency", Text, nullable=False),
     Column("state", Text, nullable=False),
-    Column("changed_at", _Whole, nullable=False),
-    Column("rank_major", _Whole, nullable=False),
-    Column("rank_minor", _Whole, nullable=False),
-    Column("report_number", _Whole, nullable=False),
+    Column("changed_at", WholeNumber, nullable=False),
+    Column("rank_major", WholeNumber, nullable=False),
+    Column("rank_minor", WholeNumber, nullable=False),
+    Column("report_number", WholeNumber, nullable=False),
     # It came later; empty: not told.
     Column("terms", Text),
 )
@@ -320,7 +321,7 @@ plan = Table(
 known_line = Table(
     "known_line",
     metadata,
-    Column("number", _Whole, primary_key=True, autoincrement=False),
+    Column("number", WholeNumber, primary_key=True, autoincrement=False),
     Column("locator", Text, nullable=False),
     Column("account", Text, nullable=False),
     Column("ref", Text, nullable=False),
@@ -332,16 +333,16 @@ line_key = Table(
     "line_key",
     metadata,
     Column("key", Text, primary_key=True),
-    Column("number", _Whole, primary_key=True, autoincrement=False),
+    Column("number", WholeNumber, primary_key=True, autoincrement=False),
 )
 
 statement_import = Table(
     "statement_import",
     metadata,
-    Column("number", _Whole, primary_key=True, autoincrement=False),
+    Column("number", WholeNumber, primary_key=True, autoincrement=False),
     Column("nonce", Text, nullable=False),
     Column("by", Text, nullable=False),
-    Column("started_at", _Whole, nullable=False),
+    Column("started_at", WholeNumber, nullable=False),
     Column("name", Text, nullable=False),
     Column("form", Text, nullable=False),
     Column("account", Text, nullable=False),
@@ -350,16 +351,16 @@ statement_import = Table(
     # Kept until it is booked or given up; every row stands with its line then.
     Column("content", LargeBinary),
     Column("told", Text, nullable=False),
-    Column("booked_at", _Whole),
-    Column("taken_back_at", _Whole),
+    Column("booked_at", WholeNumber),
+    Column("taken_back_at", WholeNumber),
     Column("taken_back_by", Text),
 )
 
 import_line = Table(
     "import_line",
     metadata,
-    Column("import", _Whole, primary_key=True, autoincrement=False),
-    Column("line", _Whole, primary_key=True, autoincrement=False),
+    Column("import", WholeNumber, primary_key=True, autoincrement=False),
+    Column("line", WholeNumber, primary_key=True, autoincrement=False),
 )
 
 support_code = Table(
@@ -367,7 +368,7 @@ support_code = Table(
     metadata,
     Column("code", Text, primary_key=True),
     Column("intent", Text, nullable=False),
-    Column("issued_at", _Whole, nullable=False),
+    Column("issued_at", WholeNumber, nullable=False),
 )
 
 awaited_sum = Table(
@@ -378,27 +379,27 @@ awaited_sum = Table(
     Column("asset", Text, nullable=False),
     Column("address", Text, nullable=False),
     Column("units", Units, nullable=False),
-    Column("since", _Whole, nullable=False),
-    Column("until", _Whole, nullable=False),
+    Column("since", WholeNumber, nullable=False),
+    Column("until", WholeNumber, nullable=False),
 )
 
 login_attempt = Table(
     "login_attempt",
     metadata,
-    Column("id", _Whole, primary_key=True),
+    Column("id", WholeNumber, primary_key=True),
     Column("bucket", Text, nullable=False),
-    Column("at", _Whole, nullable=False),
-    Column("kept_until", _Whole, nullable=False),
+    Column("at", WholeNumber, nullable=False),
+    Column("kept_until", WholeNumber, nullable=False),
 )
 
 view_count = Table(
     "view_count",
     metadata,
     # Months of the publisher's, numbered from year 0 on.
-    Column("month", _Whole, primary_key=True, autoincrement=False),
+    Column("month", WholeNumber, primary_key=True, autoincrement=False),
     Column("subject_digest", Text, primary_key=True),
     Column("subject", Text, nullable=False),
-    Column("number", _Whole, nullable=False),
+    Column("number", WholeNumber, nullable=False),
 )
 
 webhook_count = Table(
@@ -406,26 +407,26 @@ webhook_count = Table(
     metadata,
     Column("processor", Text, primary_key=True),
     Column("result", Text, primary_key=True),
-    Column("number", _Whole, nullable=False),
+    Column("number", WholeNumber, nullable=False),
 )
 
 outbox = Table(
     "outbox",
     metadata,
-    Column("number", _Whole, primary_key=True, autoincrement=False),
+    Column("number", WholeNumber, primary_key=True, autoincrement=False),
     Column("channel", Text, nullable=False),
     Column("key", Text, nullable=False),
     Column("thread", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("facts", Text, nullable=False),
-    Column("made_at", _Whole, nullable=False),
+    Column("made_at", WholeNumber, nullable=False),
     Column("state", Text, nullable=False),
-    Column("tries", _Whole, nullable=False),
-    Column("next_try_at", _Whole, nullable=False),
-    Column("give_up_at", _Whole, nullable=False),
+    Column("tries", WholeNumber, nullable=False),
+    Column("next_try_at", WholeNumber, nullable=False),
+    Column("give_up_at", WholeNumber, nullable=False),
     Column("taken_by", Text, nullable=False),
     Column("error", Text, nullable=False),
-    Column("done_at", _Whole),
+    Column("done_at", WholeNumber),
 )
 
 outbox_place = Table(
@@ -433,5 +434,5 @@ outbox_place = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("memo", Text, nullable=False),
-    Column("moved_at", _Whole, nullable=False),
+    Column("moved_at", WholeNumber, nullable=False),
 )

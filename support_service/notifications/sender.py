@@ -24,7 +24,7 @@ REST_FIRST, REST_MAX = timedelta(minutes=1), timedelta(hours=1)
 log = logging.getLogger(__name__)
 
 # Writes a message as it is said now; NothingToSay where there is nothing any more.
-Write = Callable[[OutboxMessage], Message]
+MessageWriter = Callable[[OutboxMessage], Message]
 
 
 class NothingToSay(Exception):
@@ -41,7 +41,7 @@ class Sender(Source):
 
     poll_seconds = POLL_SECONDS
 
-    def __init__(self, channel: str, send: Send, write: Write, outbox: Outbox, *, clock: Clock) -> None:
+    def __init__(self, channel: str, send: Send, write: MessageWriter, outbox: Outbox, *, clock: Clock) -> None:
         self.name = source_name(channel)
         self._channel, self._send, self._write = channel, send, write
         self._outbox, self._clock = outbox, clock

@@ -8,11 +8,11 @@ from support_service.rates import RateSource
 from support_service.rates.market import Market
 from support_service.rates.nbu import NationalBank
 from support_service.rates.settings import RateSettings
-from support_service.rates.valuation import Finder, Valuation
+from support_service.rates.valuation import UnvaluedFinder, Valuation
 
 
 def build_valuation(
-    choices: RateSettings, networks: Mapping[str, Mapping[str, object]], unvalued: Finder, *, clock: Clock
+    choices: RateSettings, networks: Mapping[str, Mapping[str, object]], unvalued: UnvaluedFinder, *, clock: Clock
 ) -> Valuation:
     """Build the source of values. Nobody is asked yet."""
     sources = [build_source(name, choices, networks, clock=clock) for name in choices.sources]

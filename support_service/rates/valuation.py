@@ -30,7 +30,7 @@ TROUBLES_TOLD_MAX = 5
 
 
 # Gifts without a value above a number, oldest first, at most so many: `Ledger.unvalued`.
-Finder: TypeAlias = Callable[[int, int], Sequence[Listed]]
+UnvaluedFinder: TypeAlias = Callable[[int, int], Sequence[Listed]]
 
 
 def source_name(currency: Asset) -> str:
@@ -51,7 +51,7 @@ class Valuation(Source):
         self,
         currency: Asset,
         sources: Sequence[RateSource],
-        unvalued: Finder,
+        unvalued: UnvaluedFinder,
         *,
         clock: Clock = utc_now,
         gifts_per_turn: int = GIFTS_PER_TURN_MAX,

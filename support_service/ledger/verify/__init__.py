@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Select, Table, func, select
 
 from support_service.ledger.article_totals import ARTICLES
 from support_service.ledger.engine import Database
-from support_service.ledger.kept_sums import Added, KeptSums, Key
+from support_service.ledger.kept_sums import Added, KeptSums, SumKey
 from support_service.ledger.quarters import DAYS, QUARTERS, SUMS, by_day
 from support_service.ledger.queries import Head
 from support_service.ledger.tables import (
@@ -177,7 +177,7 @@ def _check_sums(moment: VerifyMoment) -> Iterator[str]:
     )
 
 
-def _unlike(moment: VerifyMoment, kept: KeptSums, sums: dict[Key, Added]) -> Iterator[tuple[tuple[str, ...], str]]:
+def _unlike(moment: VerifyMoment, kept: KeptSums, sums: dict[SumKey, Added]) -> Iterator[tuple[tuple[str, ...], str]]:
     """Name the sums of a table that are not those of the donations, and say what both are."""
     held = moment.kept[kept.table.name]
     derived = {tuple(map(str, key)): tuple(map(str, added)) for key, added in sums.items()}

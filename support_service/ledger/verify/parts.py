@@ -9,7 +9,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Select, Text, cast
 from support_service.giving import PlanClaim
 from support_service.ledger.accept.write import TotalKey
 from support_service.ledger.columns import Units
-from support_service.ledger.kept_sums import Added, Key, add
+from support_service.ledger.kept_sums import Added, SumKey, add
 
 # Rows read in one transaction: few enough that a writer does not notice.
 CHUNK_ROWS = 500
@@ -32,8 +32,8 @@ class VerifyMoment:
     kept: dict[str, dict[tuple[str, ...], tuple[str, ...]]] = field(default_factory=dict)
     reached: dict[str, int] = field(default_factory=dict)
     counted: dict[TotalKey, tuple[int, int]] = field(default_factory=dict)
-    quarters: dict[Key, Added] = field(default_factory=dict)
-    articles: dict[Key, Added] = field(default_factory=dict)
+    quarters: dict[SumKey, Added] = field(default_factory=dict)
+    articles: dict[SumKey, Added] = field(default_factory=dict)
     # Of the donations that are looked at just now: the placement that their choices name, by choice.
     placements: dict[str, str] = field(default_factory=dict)
     terms: int = 0

@@ -14,7 +14,7 @@ from support_service.giving import PAYMENT_PART, Direction, Flag, Identity, is_s
 from support_service.ledger.article_totals import article_key
 from support_service.ledger.canonical import OF_LINE, quoted, quoted_or_null
 from support_service.ledger.columns import from_micros
-from support_service.ledger.kept_sums import Added, Key
+from support_service.ledger.kept_sums import Added, SumKey
 from support_service.ledger.quarters import QUARTER_MICROS
 from support_service.ledger.rows import Values
 
@@ -56,8 +56,8 @@ class Plain(NamedTuple):
     """A gift all of which holds: what it counts, and the sums in which it does."""
 
     units: int
-    quarter: tuple[Key, Added]
-    article: tuple[Key, Added] | None
+    quarter: tuple[SumKey, Added]
+    article: tuple[SumKey, Added] | None
 
 
 class _Worth(NamedTuple):
@@ -166,7 +166,7 @@ def _plain(row: Values, worth: _Worth, *, units: int, fee: int) -> Plain:
         *(occurred_at // QUARTER_MICROS, row["method"], row["rail"], row["network"], row["asset"], row["exponent"]),
         *(worth.currency, worth.exponent),
     )
-    of_article: tuple[Key, Added] | None = None
+    of_article: tuple[SumKey, Added] | None = None
     if article is not None and units:
         of_article = article_key(from_micros(occurred_at), article, worth.currency), (1, brought)
     return Plain(units, (key, (1, int(bool(units)), units, 0, fee, brought)), of_article)

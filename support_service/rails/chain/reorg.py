@@ -15,16 +15,16 @@ from support_service.rails.source import MustFreeze, SourceDown
 Now: TypeAlias = Mapping[int, str | None]
 
 Gone = TypeVar("Gone")
-State = TypeVar("State")
+Remembered = TypeVar("Remembered")
 
 
 @dataclass(frozen=True, slots=True)
-class Rewind(Generic[Gone, State]):
+class Rewind(Generic[Gone, Remembered]):
     """Where a reorg takes us: the highest block that we read and the chain still has, the blocks it lost, our state."""
 
     base: BlockRef | None
     gone: tuple[Gone, ...]
-    state: State
+    state: Remembered
 
 
 def stands(block: BlockRef, now: Now) -> bool:

@@ -8,7 +8,7 @@ from web3.types import RPCEndpoint
 
 from support_service.rails.chain.http import HttpAnswer, HttpConnection
 
-Question = tuple[str, Sequence[object]]
+RpcQuestion = tuple[str, Sequence[object]]
 
 
 class EvmHttp:
@@ -20,7 +20,7 @@ class EvmHttp:
         self._provider = HTTPProvider(self._http.url, session=self._http.session, exception_retry_configuration=None)
         self._headers = {str(name): str(value) for name, value in self._provider.get_request_headers().items()}
 
-    def encode(self, questions: Sequence[Question]) -> bytes:
+    def encode(self, questions: Sequence[RpcQuestion]) -> bytes:
         """Write a JSON-RPC body: an object for one question, else a list; web3 numbers them."""
         calls = [(RPCEndpoint(method), params) for method, params in questions]
         if len(calls) == 1:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from support_service.giving import Phrase
 from support_service.ledger.staff import LoginRefused, Role, TooManyAttempts
 from support_service.web import guard
-from support_service.web.guard import login_required
+from support_service.web.guard import Answer, login_required
 from support_service.web.service import SAFE_METHODS, service
 from support_service.web.staff import devices, sign_in
 from support_service.web.staff.kept import keep_this
@@ -32,7 +32,6 @@ NO_PASSKEY = Phrase("This passkey opens nothing here. Try once more, or take ano
 WRONG = Phrase("This is not your password, nor a code that was not used yet.")
 
 P = ParamSpec("P")
-Answer = TypeVar("Answer", bound=str | BaseResponse | tuple[str, int])
 
 
 def proof_required(view: Callable[P, Answer]) -> Callable[P, Answer | BaseResponse]:

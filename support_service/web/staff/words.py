@@ -50,7 +50,7 @@ FRESHNESS_WORDS = {
 _WORDS: dict[str, Phrase] = {str(name): words for name, words in (*STATE_WORDS.items(), *KIND_WORDS.items())}
 _WORDS |= FRESHNESS_WORDS
 # Says an amount: its units, and its exponent where it is none of the money's own.
-Write: TypeAlias = Callable[..., str]
+AmountWriter: TypeAlias = Callable[..., str]
 _GROUP_SPACE = "\u202f"
 
 
@@ -154,7 +154,7 @@ def _said(claim: Word) -> Phrase:
     return words
 
 
-def _fee(units: int, write: Write) -> Phrase:
+def _fee(units: int, write: AmountWriter) -> Phrase:
     amount = (("amount", write(abs(units))),)
     if units < 0:
         return Phrase("The processor gave %(amount)s of its fee back", amount)
@@ -212,7 +212,7 @@ def _link(claim: LinkClaim) -> Phrase:
     return Phrase("It is about the money %(ref)s (%(reason)s)", (("ref", claim.to), ("reason", claim.reason)))
 
 
-def _value(claim: ValueClaim, write: Write) -> Phrase:
+def _value(claim: ValueClaim, write: AmountWriter) -> Phrase:
     values = (
         ("amount", write(claim.units, claim.exponent)),
         ("currency", claim.currency),
