@@ -18,13 +18,19 @@ class Listed:
     donation: Donation
 
 
-class MoneyBlock(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class MoneyBlock:
     """A block in which live money stands, by address and asset of ours."""
 
     address: str
     asset: str
     height: int
     block_hash: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The watch within its network: address and asset."""
+        return (self.address, self.asset)
 
 
 @dataclass(frozen=True, slots=True)

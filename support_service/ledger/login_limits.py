@@ -54,7 +54,7 @@ def is_too_often(tx: Connection, knock: Knock, device: str, now: datetime) -> bo
 
     What is refused is not counted: who keeps knocking while the door is shut gets in when a minute has passed.
     """
-    asked: dict[str, RateLimit] = {bucket: (bucket, ATTEMPTS_WINDOW) for bucket in buckets_of(knock, device)}
+    asked: dict[str, RateLimit] = {bucket: RateLimit(bucket, ATTEMPTS_WINDOW) for bucket in buckets_of(knock, device)}
     counts = count_attempts(tx, asked.values(), now)
     limits = {knock.net: NET_ATTEMPTS_MAX, STRANGERS: STRANGERS_MAX}
     if any(counts[one] >= limits.get(bucket, ATTEMPTS_MAX) for bucket, one in asked.items()):

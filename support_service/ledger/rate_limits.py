@@ -6,7 +6,7 @@ never an address or a person's name. Staff logins and card payments are counted 
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
@@ -14,9 +14,6 @@ from support_service.giving import Clock, Decline
 from support_service.ledger.columns import to_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.tables import login_attempt
-
-# What to count: a bucket, and how far back.
-RateLimit: TypeAlias = tuple[str, timedelta]
 
 # The longest window anybody may ask for; a row that no window reaches any more goes when others are written.
 KEPT = timedelta(hours=12)
@@ -41,6 +38,13 @@ _CLEAR = delete(login_attempt).where(
 )
 
 
+class RateLimit(NamedTuple):
+    """What to count: a bucket, and how far back."""
+
+    bucket: str
+    window: timedelta
+
+
 class Attempts:
     """Counters over the ledger's database; every method may raise LedgerDown or LedgerOutdated."""
 
@@ -61,13 +65,13 @@ class Attempts:
             return
         net = self._opened_from(told.intent)
         most = {
-            (f"card decline {told.rail} {told.key}", KEPT): 1,
-            (f"card declines of {told.rail} {told.payment}", KEPT): DECLINES_OF_PAYMENT_MAX,
-            (declined(told.rail), DECLINES_WINDOW): DECLINES_NOTED_MAX,
+            RateLimit(f"card decline {told.rail} {told.key}", KEPT): 1,
+            RateLimit(f"card declines of {told.rail} {told.payment}", KEPT): DECLINES_OF_PAYMENT_MAX,
+            RateLimit(declined(told.rail), DECLINES_WINDOW): DECLINES_NOTED_MAX,
         }
         if net is not None:
-            most[f"card declines from {net}", DECLINES_WINDOW] = DECLINES_OF_NET_MAX
-        names = tuple(name for name, _ in most)
+            most[RateLimit(f"card declines from {net}", DECLINES_WINDOW)] = DECLINES_OF_NET_MAX
+        names = tuple(one.bucket for one in most)
         self.note_if(most, lambda counts: () if any(counts[one] >= limit for one, limit in most.items()) else names)
 
     def note_opened(self, intent: str, net: str) -> None:
@@ -120,4 +124,4 @@ def note_attempt(tx: Connection, buckets: Iterable[str], now: datetime, *, kept:
 
 def count_attempts(tx: Connection, asked: Iterable[RateLimit], now: datetime) -> dict[RateLimit, int]:
     """Count every bucket within its window."""
-    return {(bucket, window): attempts_since(tx, bucket, now - window) for bucket, window in asked}
+    return {one: attempts_since(tx, one.bucket, now - one.window) for one in asked}

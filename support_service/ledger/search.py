@@ -22,7 +22,7 @@ from support_service.ledger.rows import (
     read_donation,
 )
 from support_service.ledger.tables import donation, intent, observation, plan, search_term, total
-from support_service.ledger.terms import PERSON, email_of, read_asked, terms_of
+from support_service.ledger.terms import PERSON, Beginning, email_of, read_asked, terms_of
 
 ASKED_CHARS_MAX = 200
 WORDS_MAX = 6
@@ -100,11 +100,12 @@ class GiftSearch:
             return FoundGifts(listed, is_whole or len(listed) == limit)
 
 
-def _look(tx: Connection, beginnings: Iterable[tuple[str, bool]], before: int, most: int) -> _Word:
+def _look(tx: Connection, beginnings: Iterable[Beginning], before: int, most: int) -> _Word:
     keys: list[str] = []
     direct: set[int] = set()
     is_whole = True
-    for beginning, is_term in beginnings:
+    for one in beginnings:
+        beginning, is_term = one.text, one.is_term
         end = beginning + ("\x01" if is_term else _LAST)
         found = tx.execute(_KEYS, {"first": beginning, "end": end, "most": KEYS_MAX + 1}).scalars().all()
         is_whole = is_whole and len(found) <= KEYS_MAX

@@ -9,6 +9,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from support_service.giving import Personal
@@ -117,8 +118,20 @@ def words_of(text: str) -> list[str]:
     return [word[:TERM_CHARS_MAX] for word in _WORD.findall(text) if len(word) >= WORD_CHARS_MIN]
 
 
-def read_asked(asked: str, *, with_people: bool) -> list[list[tuple[str, bool]]]:
-    """Read what was typed: of each of its words the beginnings of terms that it may mean; True: the whole term."""
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """How a term begins that a word may mean; is_term: it is the whole of it."""
+
+    text: str
+    is_term: bool = False
+
+    def cut(self) -> "Beginning":
+        """As long as terms are kept."""
+        return replace(self, text=self.text[:TERM_CHARS_MAX])
+
+
+def read_asked(asked: str, *, with_people: bool) -> list[list[Beginning]]:
+    """Read what was typed: of each of its words the beginnings of terms that it may mean."""
     text = folded("".join(sign if sign.isprintable() else " " for sign in asked))
     text = _GROUPED.sub(lambda grouped: re.sub(r"\s", "", grouped[0]), text)
     for sign, code in _SIGNS.items():
@@ -126,21 +139,21 @@ def read_asked(asked: str, *, with_people: bool) -> list[list[tuple[str, bool]]]
     meant, amounts = [], list[str]()
     for word in text.split():
         # A currency stands behind its amount.
-        beginnings = [(f"{amount}{word}", True) for amount in amounts]
+        beginnings = [Beginning(f"{amount}{word}", is_term=True) for amount in amounts]
         number = _NUMBER.fullmatch(word)
         amounts = _amounts(number) if number else []
-        beginnings += [(amount, False) for amount in amounts] + _facts_meant(word)
+        beginnings += [Beginning(amount) for amount in amounts] + _facts_meant(word)
         if with_people:
-            beginnings += [(PERSON + one, False) for one in ([word] if "@" in word else words_of(word))]
-        meant.append([(term[:TERM_CHARS_MAX], is_whole) for term, is_whole in beginnings if len(term) > 1])
+            beginnings += [Beginning(PERSON + one) for one in ([word] if "@" in word else words_of(word))]
+        meant.append([one.cut() for one in beginnings if len(one.text) > 1])
     return [one for one in meant if one]
 
 
-def _facts_meant(word: str) -> list[tuple[str, bool]]:
-    beginnings = [(FACT + _SCHEME.sub("", word).rstrip("/"), False)]
+def _facts_meant(word: str) -> list[Beginning]:
+    beginnings = [Beginning(FACT + _SCHEME.sub("", word).rstrip("/"))]
     if ":" in word and "://" not in word:
-        beginnings.append((FACT + word.partition(":")[0], True))
-    return beginnings + [(FACT + code.casefold(), True) for code in codes_in(word)]
+        beginnings.append(Beginning(FACT + word.partition(":")[0], is_term=True))
+    return beginnings + [Beginning(FACT + code.casefold(), is_term=True) for code in codes_in(word)]
 
 
 def _amounts(number: re.Match[str]) -> list[str]:

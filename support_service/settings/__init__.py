@@ -262,14 +262,14 @@ class _Shape:
         unknown = [name for name in sorted(names) if name.split("__")[1].lower() not in sections]
         return [Mistake(f"environment {name}", "names no section of the settings") for name in unknown]
 
-    def named_files(self, values: dict[str, Any]) -> list[tuple[str, object]]:
+    def named_files(self, values: dict[str, Any]) -> dict[str, object]:
         """List the files that stand for a value, each by the setting that names it."""
-        return [
-            (f"{where}.{key}_file", table[f"{key}_file"])
+        return {
+            f"{where}.{key}_file": table[f"{key}_file"]
             for where, table in _tables_with_secrets(values)
             for key in ("url", *self._node_keys)
             if f"{key}_file" in table
-        ]
+        }
 
     def fill_from_files(self, where: str, table: dict[str, Any], base: Path) -> list[Mistake]:
         """Replace `url_file`, `rpc_file` and their like by what the file holds: one value a line."""
@@ -290,11 +290,9 @@ class _Shape:
             table[key] = lines[0] if key == "url" else lines
         return mistakes
 
-    def secret_files(
-        self, parsed: _SettingsFile, named: list[tuple[str, object]], base: Path
-    ) -> tuple[tuple[str, Path], ...]:
+    def secret_files(self, parsed: _SettingsFile, named: dict[str, object], base: Path) -> tuple[tuple[str, Path], ...]:
         """List all files with secrets, each by the setting that names it."""
-        found: list[tuple[str, object | None]] = [*named, ("web.secret_file", parsed.web.secret_file)]
+        found: list[tuple[str, object | None]] = [*named.items(), ("web.secret_file", parsed.web.secret_file)]
         found.append(("mail.password_file", parsed.mail.password_file if parsed.mail else None))
         found.append(("oidc.client_secret_file", parsed.oidc.client_secret_file if parsed.oidc else None))
         found.append(("heartbeat.url_file", parsed.heartbeat.url_file if parsed.heartbeat else None))

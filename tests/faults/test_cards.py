@@ -19,7 +19,7 @@ from support_service.assembly import assemble
 from support_service.demo.stripe import KEY, SECRET, CardTrouble
 from support_service.giving import Frequency, Intent, State
 from support_service.ledger import Wanted
-from support_service.ledger.rate_limits import DECLINES_WINDOW, declined
+from support_service.ledger.rate_limits import DECLINES_WINDOW, RateLimit, declined
 from support_service.money import Asset
 from support_service.rails.processor import CheckoutSilent, NotGenuine, ProcessorAccount
 from support_service.rails.rail import RailSettings
@@ -526,7 +526,7 @@ def test_a_declined_card_is_no_gift_and_counts_once_against_card_testers(calm_sh
     for _ in range(2):
         calm_shop.deliver()
     assert told(calm_shop.ledger) == []
-    asked = (declined(calm_shop.rail), DECLINES_WINDOW)
+    asked = RateLimit(declined(calm_shop.rail), DECLINES_WINDOW)
     assert calm_shop.ledger.attempts.count([asked])[asked] == 1
     metrics, name = calm_shop.app.test_client().get("/metrics").text, "support_webhook_messages_total"
     for result in ("accepted", "known"):

@@ -31,32 +31,42 @@ _DATE_FORMAT = "yyyy-mm-dd hh:mm"
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 _GIFTS, _SUMS = Phrase("Gifts"), Phrase("Sums")
+
+
 # Each column: its heading, and how wide it is.
+@dataclass(frozen=True, slots=True)
+class SheetColumn:
+    """A column of a sheet: its heading, and how many characters wide it is."""
+
+    heading: Phrase
+    width: int
+
+
 _COLUMNS = (
-    (Phrase("Date"), 17),
-    (Phrase("Method"), 26),
-    (Phrase("Kind"), 14),
-    (Phrase("State"), 14),
-    (Phrase("Amount"), 16),
-    (Phrase("Asset"), 8),
-    (Phrase("Counts"), 16),
-    (Phrase("Refunded"), 12),
-    (Phrase("Fee"), 10),
-    (Phrase("Net"), 14),
-    (Phrase("Value"), 14),
-    (Phrase("Currency of the value"), 10),
-    (Phrase("Article"), 40),
-    (Phrase("Payer"), 26),
-    (Phrase("Message"), 40),
-    (Phrase("Support code"), 14),
-    (Phrase("Reference"), 26),
+    SheetColumn(Phrase("Date"), 17),
+    SheetColumn(Phrase("Method"), 26),
+    SheetColumn(Phrase("Kind"), 14),
+    SheetColumn(Phrase("State"), 14),
+    SheetColumn(Phrase("Amount"), 16),
+    SheetColumn(Phrase("Asset"), 8),
+    SheetColumn(Phrase("Counts"), 16),
+    SheetColumn(Phrase("Refunded"), 12),
+    SheetColumn(Phrase("Fee"), 10),
+    SheetColumn(Phrase("Net"), 14),
+    SheetColumn(Phrase("Value"), 14),
+    SheetColumn(Phrase("Currency of the value"), 10),
+    SheetColumn(Phrase("Article"), 40),
+    SheetColumn(Phrase("Payer"), 26),
+    SheetColumn(Phrase("Message"), 40),
+    SheetColumn(Phrase("Support code"), 14),
+    SheetColumn(Phrase("Reference"), 26),
 )
 _SUM_COLUMNS = (
-    (Phrase("Method"), 26),
-    (Phrase("Asset"), 8),
-    (Phrase("Gifts"), 10),
-    (Phrase("Counts"), 18),
-    (Phrase("Fee"), 14),
+    SheetColumn(Phrase("Method"), 26),
+    SheetColumn(Phrase("Asset"), 8),
+    SheetColumn(Phrase("Gifts"), 10),
+    SheetColumn(Phrase("Counts"), 18),
+    SheetColumn(Phrase("Fee"), 14),
 )
 
 
@@ -130,15 +140,15 @@ def _leave_nothing(book: Any) -> None:
 class _Sheet:
     """One sheet with a head that stays in sight; text is always text, whatever it begins with."""
 
-    def __init__(self, book: Any, title: str, columns: tuple[tuple[Phrase, int], ...], people: ForPeople) -> None:
+    def __init__(self, book: Any, title: str, columns: tuple[SheetColumn, ...], people: ForPeople) -> None:
         from openpyxl.cell import WriteOnlyCell  # noqa: PLC0415
         from openpyxl.utils import get_column_letter  # noqa: PLC0415
 
         self._cell, self._sheet = WriteOnlyCell, book.create_sheet(title)
         self._sheet.freeze_panes = "A2"
-        for number, (_heading, width) in enumerate(columns, 1):
-            self._sheet.column_dimensions[get_column_letter(number)].width = width
-        self.add([people.say(heading) for heading, _width in columns])
+        for number, column in enumerate(columns, 1):
+            self._sheet.column_dimensions[get_column_letter(number)].width = column.width
+        self.add([people.say(column.heading) for column in columns])
 
     def add(self, values: list[object]) -> None:
         """Write a row: texts as texts, numbers as numbers, moments as local times without a zone."""

@@ -102,7 +102,7 @@ def _by_processes(database: Database, moment: VerifyMoment, count: int) -> Itera
         running = [pool.submit(check_alone, database.address, moment.begun(), part) for part in parts(moment)]
         try:
             for one in as_completed(running):
-                moment.join(one.result()[1])
+                moment.join(one.result().moment)
             yield from _problems_of(running)
         except BrokenProcessPool as error:
             raise LedgerDown("a process that verified the ledger was ended, perhaps for want of memory") from error
@@ -110,15 +110,23 @@ def _by_processes(database: Database, moment: VerifyMoment, count: int) -> Itera
             pool.shutdown(cancel_futures=True)
 
 
-def _problems_of(running: Sequence[Future[tuple[list[str], VerifyMoment]]]) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class CheckedPart:
+    """What a process found wrong, and what it found on the way."""
+
+    problems: list[str]
+    moment: VerifyMoment
+
+
+def _problems_of(running: Sequence[Future[CheckedPart]]) -> Iterator[str]:
     for one in running:
-        yield from one.result()[0]
+        yield from one.result().problems
 
 
-def check_alone(address: str, moment: VerifyMoment, part: VerifyPart) -> tuple[list[str], VerifyMoment]:
-    """Check a part in a process of its own: the problems, and what was found on the way."""
+def check_alone(address: str, moment: VerifyMoment, part: VerifyPart) -> CheckedPart:
+    """Check a part in a process of its own."""
     gc.freeze()
-    return list(islice(_check(part, _opened(address), moment), PROBLEMS_MAX + 1)), moment
+    return CheckedPart(list(islice(_check(part, _opened(address), moment), PROBLEMS_MAX + 1)), moment)
 
 
 @cache

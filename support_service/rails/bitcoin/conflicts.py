@@ -13,7 +13,7 @@ from support_service.giving import State, Watch
 from support_service.rails.bitcoin.cursor_state import CursorState, Recent, Waiting
 from support_service.rails.bitcoin.movements import Movement, Transaction
 from support_service.rails.bitcoin.node import Chain
-from support_service.rails.bitcoin.report_builder import BitcoinReportBuilder
+from support_service.rails.bitcoin.report_builder import BitcoinReportBuilder, TakenCoin
 from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.source import SourceError
 
@@ -24,15 +24,16 @@ TRANSACTIONS_MAX, ROWS_MAX, OUTPOINTS_MAX = 50, 4, 4
 def noted(
     cursor_state: CursorState,
     told: Transaction,
-    rows: Iterable[tuple[WatchKey, Movement]],
-    at: datetime,
+    key: WatchKey,
+    gifts: Iterable[Movement],
     *,
+    at: datetime,
     height: int | None,
 ) -> CursorState:
-    """Remember a transaction that may still be undone; one that is here is not lost."""
+    """Remember a transaction that may still be undone, with what it gave to a watch; one that is here is not lost."""
     known = cursor_state.recent.get(told.txid)
     before = {} if known is None or known.height != height else {(key, row.movement): row for key, row in known.rows}
-    now = {(key, movement): before.get((key, movement), Waiting(movement, at)) for key, movement in rows}
+    now = {(key, movement): before.get((key, movement), Waiting(movement, at)) for movement in gifts}
     kept = tuple((key, row) for (key, _), row in (before | now).items())[:ROWS_MAX]
     others = {txid: one for txid, one in cursor_state.recent.items() if txid != told.txid}
     if not kept or told.is_coinbase or len(others) >= TRANSACTIONS_MAX:
@@ -83,9 +84,9 @@ def linked(
     return replace(cursor_state, recent=recent)
 
 
-def _taken(chain: Chain, one: Recent, txid: str) -> tuple[str, str] | None:
+def _taken(chain: Chain, one: Recent, txid: str) -> TakenCoin | None:
     try:
-        takers = [(coin, chain.spender(coin)) for coin in one.outpoints]
+        takers = {coin: chain.spender(coin) for coin in one.outpoints}
     except SourceError:
         return None
-    return next(((coin, taker) for coin, taker in takers if taker is not None and taker != txid), None)
+    return next((TakenCoin(coin, taker) for coin, taker in takers.items() if taker is not None and taker != txid), None)

@@ -56,9 +56,7 @@ def _remembered(
                 for movement in movements(told, context.own).get(key[0], [])
                 if movement.direction is Direction.IN
             ]
-            cursor_state = conflicts.noted(
-                cursor_state, told, [(key, movement) for movement in gifts], since[told.txid], height=None
-            )
+            cursor_state = conflicts.noted(cursor_state, told, key, gifts, at=since[told.txid], height=None)
     return cursor_state
 
 

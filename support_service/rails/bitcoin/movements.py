@@ -7,7 +7,7 @@ Units are satoshi.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from support_service.giving import Direction, Kind
 from support_service.rails.chain.cursor_state import UNKEPT, TextUnits
@@ -87,8 +87,12 @@ def net(movements: Iterable[Movement]) -> int:
     return sum(movement.signed_units for movement in movements)
 
 
-# What one address gets by one transaction: (vout, units).
-Credit: TypeAlias = tuple[int, int]
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """What one address gets by one output of a transaction."""
+
+    vout: int
+    units: int
 
 
 def movements(transaction: Transaction, own: Mapping[Script, str]) -> dict[str, list[Movement]]:
@@ -100,16 +104,19 @@ def movements(transaction: Transaction, own: Mapping[Script, str]) -> dict[str, 
     people's coins in one transaction), with its gain alone.
     """
     spent, gifts = _spent(transaction, own), _credits(transaction, own)
-    gained = {a: sum(units for _, units in gifts.get(a, [])) - spent.get(a, 0) for a in spent | gifts}
+    gained = {a: sum(credit.units for credit in gifts.get(a, [])) - spent.get(a, 0) for a in spent | gifts}
     found: dict[str, list[Movement]] = {}
-    left = {address: -units for address, units in sorted(gained.items()) if units < 0}
+    owing = {address: -units for address, units in sorted(gained.items()) if units < 0}
     for address in sorted(address for address, units in gained.items() if units > 0):
-        items = gifts[address] if address not in spent else [(gifts[address][0][0], gained[address])]
-        for vout, units in items:
-            found.setdefault(address, []).append(
-                _credit(transaction, (vout, units), _pay(found, left, transaction, (vout, units)))
-            )
-    for address, units in left.items():
+        received = gifts[address] if address not in spent else [Credit(gifts[address][0].vout, gained[address])]
+        mine = found.setdefault(address, [])
+        for credit in received:
+            paid = _paid(owing, credit.units)
+            for payer, units in paid.items():
+                found.setdefault(payer, []).append(_internal(transaction, credit, units))
+            owing = {payer: units - paid.get(payer, 0) for payer, units in owing.items()}
+            mine.append(_credit(transaction, credit, Kind.INTERNAL if paid else Kind.DONATION))
+    for address, units in owing.items():
         if units:
             locator = f"{transaction.txid}:spend"
             found.setdefault(address, []).append(
@@ -133,29 +140,30 @@ def _credits(transaction: Transaction, own: Mapping[Script, str]) -> dict[str, l
         address = own.get(coin.script)
         # An output of nothing is no gift.
         if address is not None and coin.units:
-            gifts.setdefault(address, []).append((vout, coin.units))
+            gifts.setdefault(address, []).append(Credit(vout, coin.units))
     return gifts
 
 
-def _pay(
-    found: dict[str, list[Movement]], left: dict[str, int], transaction: Transaction, credit: Credit
-) -> Literal[Kind.INTERNAL, Kind.DONATION]:
-    """Let our own payers pay a credit as far as they can; what none of them pays for is somebody's gift."""
-    vout, owed = credit
-    if sum(left.values()) < owed:
-        return Kind.DONATION
-    for address, able in list(left.items()):
-        paid = min(owed, able)
-        if paid:
-            movement = Movement(Direction.OUT, Kind.INTERNAL, f"{transaction.txid}:{vout}", paid, transaction.txid)
-            found.setdefault(address, []).append(movement)
-            left[address] -= paid
-            owed -= paid
-    return Kind.INTERNAL
+def _paid(owing: Mapping[str, int], owed: int) -> dict[str, int]:
+    """What each of our own payers pays of a credit: nothing where they cannot pay it all, and it is somebody's gift."""
+    paid: dict[str, int] = {}
+    if sum(owing.values()) < owed:
+        return paid
+    for address, able in owing.items():
+        part = min(able, owed)
+        if part:
+            paid[address] = part
+            owed -= part
+    return paid
+
+
+def _internal(transaction: Transaction, credit: Credit, units: int) -> Movement:
+    return Movement(Direction.OUT, Kind.INTERNAL, f"{transaction.txid}:{credit.vout}", units, transaction.txid)
 
 
 def _credit(transaction: Transaction, credit: Credit, kind: Kind) -> Movement:
-    vout, units = credit
     is_coinbase = transaction.is_coinbase
     kind = Kind.PROTOCOL if is_coinbase else kind
-    return Movement(Direction.IN, kind, f"{transaction.txid}:{vout}", units, transaction.txid, is_coinbase)
+    return Movement(
+        Direction.IN, kind, f"{transaction.txid}:{credit.vout}", credit.units, transaction.txid, is_coinbase
+    )

@@ -7,10 +7,9 @@ from dataclasses import replace
 from support_service.giving import Cursor, Direction, Report, SourceWarning, WarningKind
 from support_service.rails.bitcoin import conflicts, cursor_state, mempool, reorg, report_builder, unread_blocks
 from support_service.rails.bitcoin.cursor_state import WatchState
-from support_service.rails.bitcoin.movements import Block
 from support_service.rails.bitcoin.node import Chain, ScriptBalance, WantedMoney
 from support_service.rails.bitcoin.report_builder import BitcoinReportBuilder
-from support_service.rails.bitcoin.source_context import JudgedBlock, SourceContext, judge, tell
+from support_service.rails.bitcoin.source_context import JudgedBlock, SourceContext, ToldBlock, judge, tell, tell_each
 from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.catching_up import CatchingUp
 from support_service.rails.chain.cursor_state import WatchKey, key_of
@@ -174,15 +173,15 @@ class Poll:
     ) -> None:
         wanted = WantedMoney(self._context.scripts(group), self._cursor_state.lost_coins)
         blocks = self._chain.scan(first, end.height, wanted)
-        told = [(block, one) for block in blocks for one in tell(self._context, block, group, tip.height)]
+        told = tell_each(self._context, blocks, group, tip.height)
         unread_blocks.note(self._context, blocks, told, self._cursor_state)
-        reorg.check_still_there(self._chain, [end, *(one.block_movements.block for _, one in told)], tip.height)
+        reorg.check_still_there(self._chain, [end, *(one.judged.block_movements.block for one in told)], tip.height)
         moved = dict.fromkeys(group, 0)
-        for block, one in told:
-            builder.prove(block)
-            self._take(one, builder)
-            self._remember(block, one, tip)
-            moved[key_of(one.block_movements.watch)] += one.block_movements.units
+        for one in told:
+            builder.prove(one.block)
+            self._take(one.judged, builder)
+            self._remember(one, tip)
+            moved[key_of(one.judged.block_movements.watch)] += one.judged.block_movements.units
         done = {key: self._cursor_state.watch_states[key] for key in group}
         self._cursor_state = self._cursor_state.with_watch_states(
             {
@@ -191,20 +190,17 @@ class Poll:
             }
         )
 
-    def _remember(self, block: Block, told: JudgedBlock, tip: BlockRef) -> None:
+    def _remember(self, told: ToldBlock, tip: BlockRef) -> None:
         """Keep in mind what is not deep yet, with its coins: a reorg may give them to another payment."""
+        block, block_movements = told.block, told.judged.block_movements
         if block.height <= tip.height - self._context.network.confirmations:
             return
         for one in block.transactions:
-            key, gifts = (
-                key_of(told.block_movements.watch),
-                [m for m in told.block_movements.movements if m.txid == one.txid],
-            )
-            rows = [(key, movement) for movement in gifts if movement.direction is Direction.IN]
-            if rows:
-                self._cursor_state = conflicts.noted(
-                    self._cursor_state, one, rows, told.block_movements.occurred_at, height=block.height
-                )
+            mine = [movement for movement in block_movements.movements if movement.txid == one.txid]
+            gifts = [movement for movement in mine if movement.direction is Direction.IN]
+            if gifts:
+                key, at = key_of(block_movements.watch), block_movements.occurred_at
+                self._cursor_state = conflicts.noted(self._cursor_state, one, key, gifts, at=at, height=block.height)
 
     def _take(self, told: JudgedBlock, builder: BitcoinReportBuilder) -> None:
         block_movements = told.block_movements
@@ -340,12 +336,12 @@ class Poll:
             if any(block.unread for block in blocks):
                 self._context.asides.note(item.key, unread_blocks.reason(blocks), item.memo)
                 continue
-            told = [(block, one) for block in blocks for one in tell(self._context, block, mine, tip.height)]
+            told = tell_each(self._context, blocks, mine, tip.height)
             reorg.check_still_there(self._chain, [block_ref], tip.height)
-            for block, one in told:
-                builder.prove(block)
-                self._take(one, builder)
-                key, new = key_of(one.block_movements.watch), one.block_movements.units
+            for one in told:
+                builder.prove(one.block)
+                self._take(one.judged, builder)
+                key, new = key_of(one.judged.block_movements.watch), one.judged.block_movements.units
                 moved = mine[key].moved
                 gained = new - before.get(key[0], 0)
                 self._cursor_state = self._cursor_state.with_watch_states(

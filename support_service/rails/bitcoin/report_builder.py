@@ -7,7 +7,7 @@ from datetime import datetime
 
 from support_service.giving import Direction, Flag, Identity, Kind, Observation, PaymentClaim, State, Statement, Watch
 from support_service.rails.bitcoin.cursor_state import Waiting
-from support_service.rails.bitcoin.movements import Block, Movement, net
+from support_service.rails.bitcoin.movements import Block, Movement, Outpoint, net
 from support_service.rails.chain.cursor_state import WatchKey, key_of
 from support_service.rails.chain.report_builder import ReportBuilder, Written
 from support_service.rails.chain.search import BlockRef
@@ -33,6 +33,14 @@ class BlockMovements:
         return net(self.movements)
 
 
+@dataclass(frozen=True, slots=True)
+class TakenCoin:
+    """A coin of a payment that was lost, and the transaction that took it."""
+
+    outpoint: Outpoint
+    taken_by: str
+
+
 @dataclass(slots=True)
 class BitcoinReportBuilder(ReportBuilder):
     """What one report will say."""
@@ -51,13 +59,13 @@ class BitcoinReportBuilder(ReportBuilder):
         """Say what became of a row without a block."""
         self.loose.append(_observation(watch, one.movement, None, state=state, occurred_at=one.since))
 
-    def link(self, watch: Watch, one: Waiting, state: State, taken: tuple[str, str]) -> None:
-        """Say that a lost payment's coin went another way: (the coin, the transaction that took it)."""
+    def link(self, watch: Watch, one: Waiting, state: State, taken: TakenCoin) -> None:
+        """Say that a lost payment's coin went another way."""
         lost = _observation(watch, one.movement, None, state=state, occurred_at=one.since)
         assert isinstance(lost.claim, PaymentClaim)
         flags = tuple(sorted({*lost.claim.flags, Flag.CONFLICT}))
         self.loose.append(replace(lost, claim=replace(lost.claim, flags=flags)))
-        self.evidence.append({"lost": one.movement.txid, "coin": taken[0], "taken_by": taken[1]})
+        self.evidence.append({"lost": one.movement.txid, "coin": taken.outpoint, "taken_by": taken.taken_by})
 
     def prove(self, block: Block) -> None:
         """Keep a block's transactions as evidence."""

@@ -12,7 +12,7 @@ from support_service.rails.bitcoin import cursor_state, reorg
 from support_service.rails.bitcoin.cursor_state import CursorState
 from support_service.rails.bitcoin.node import Chain, UnreadableAnswer, WantedMoney
 from support_service.rails.bitcoin.report_builder import BitcoinReportBuilder
-from support_service.rails.bitcoin.source_context import SourceContext, tell
+from support_service.rails.bitcoin.source_context import SourceContext, tell_each
 from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.chain.search import BlockRef
@@ -58,11 +58,10 @@ class _Reading:
         digest = reorg.hashes(self._chain, [BlockRef(last, "")], tip.height)[last]
         self.block = BlockRef(last, str(digest))
         blocks = self._chain.scan(first, last, WantedMoney(self._context.scripts([key])))
-        told = [(block, one) for block in blocks for one in tell(self._context, block, [key], tip.height)]
-        for block, one in told:
-            builder.prove(block)
-            builder.add(one.block_movements, one.states)
-        held = {BlockRef(h, digest) for a, code, h, digest in task.blocks if (a, code) == key}
+        for one in tell_each(self._context, blocks, [key], tip.height):
+            builder.prove(one.block)
+            builder.add(one.judged.block_movements, one.judged.states)
+        held = {BlockRef(one.height, one.block_hash) for one in task.blocks if one.key == key}
         silent = {block_ref for block_ref in held if first <= block_ref.height <= last} - builder.blocks
         # What stands there may be the very transaction that cannot be read.
         silent -= {BlockRef(block.height, block.block_hash) for block in blocks if block.unread}
@@ -117,5 +116,5 @@ def _holding(context: SourceContext, chain: Chain, key: WatchKey, held: CursorSt
         return Holding(watch, height, None, "the chain moved while it was asked; ask again")
     wanted = WantedMoney(context.scripts([key]))
     since = chain.scan(height + 1, tip.height, wanted) if height < tip.height else []
-    moved = sum(one.block_movements.units for block in since for one in tell(context, block, [key], tip.height))
+    moved = sum(one.judged.block_movements.units for one in tell_each(context, since, [key], tip.height))
     return Holding(watch, height, told.units - moved)

@@ -70,6 +70,20 @@ def tell(context: SourceContext, block: Block, keys: Iterable[WatchKey], head: i
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class ToldBlock:
+    """A block, and what it did to one watch."""
+
+    block: Block
+    judged: JudgedBlock
+
+
+def tell_each(context: SourceContext, blocks: Iterable[Block], keys: Iterable[WatchKey], head: int) -> list[ToldBlock]:
+    """What several blocks did to some watches."""
+    known = list(keys)
+    return [ToldBlock(block, judged) for block in blocks for judged in tell(context, block, known, head)]
+
+
 def judge(context: SourceContext, block_movements: BlockMovements, head: int) -> JudgedBlock:
     """Say of each row whether its block is deep enough for it. What one transaction brings counts as one amount."""
     gained: dict[str, int] = {}

@@ -31,7 +31,7 @@ def step_back(context: SourceContext, chain: Chain, after: Cursor, blocks: Itera
     chain.forget()
     tip = chain.tip()
     known = {*held.blocks, *([held.final] if held.final else []), *held.pending}
-    known |= {BlockRef(height, digest) for _, _, height, digest in booked}
+    known |= {BlockRef(money.height, money.block_hash) for money in booked}
     now = reorg.hashes(chain, known, tip.height)
     if held.final is None or not has_left(chain.host, held.final, now):
         return None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from support_service.giving import SetAside
 from support_service.rails.bitcoin.cursor_state import CursorState
 from support_service.rails.bitcoin.movements import Block
-from support_service.rails.bitcoin.source_context import JudgedBlock, SourceContext
+from support_service.rails.bitcoin.source_context import SourceContext, ToldBlock
 from support_service.rails.chain.search import BlockRef
 
 # Blocks read again in one turn: on Bitcoin Core each is some megabytes.
@@ -16,7 +16,7 @@ AGAIN_MAX = 5
 def note(
     context: SourceContext,
     blocks: Iterable[Block],
-    told: Sequence[tuple[Block, JudgedBlock]],
+    told: Sequence[ToldBlock],
     cursor_state: CursorState,
 ) -> None:
     """Set aside the blocks of which something could not be read, with what the rest of them moved."""
@@ -27,7 +27,8 @@ def note(
         block_ref = BlockRef(block.height, block.block_hash)
         held = cursor_state.pending.get(block_ref)
         moved = {key[0]: units for key, units in held.moved.items()} if held else {}
-        moved |= {one.block_movements.watch.address: one.block_movements.units for at, one in told if at is block}
+        told_here = [one.judged.block_movements for one in told if one.block is block]
+        moved |= {one.watch.address: one.units for one in told_here}
         held_memo = {
             "height": block_ref.height,
             "hash": block_ref.block_hash,

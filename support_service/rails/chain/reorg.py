@@ -71,7 +71,7 @@ def has_left(host: str, final: BlockRef, now: Now) -> bool:
 
 def orphan_money(builder: ReportBuilder, blocks: Iterable[MoneyBlock], now: Now) -> None:
     """Say of every block with money in the ledger that the chain has no more that it is gone."""
-    for address, asset, height, digest in blocks:
-        block = BlockRef(height, digest)
+    for money in blocks:
+        block = BlockRef(money.height, money.block_hash)
         if not stands(block, now):
-            builder.empty((address, asset), block, is_canonical=False)
+            builder.empty(money.key, block, is_canonical=False)

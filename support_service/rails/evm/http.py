@@ -2,13 +2,19 @@
 
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from web3 import HTTPProvider
 from web3.types import RPCEndpoint
 
 from support_service.rails.chain.http import HttpAnswer, HttpConnection
 
-RpcQuestion = tuple[str, Sequence[object]]
+
+class RpcQuestion(NamedTuple):
+    """A method, and what it is asked with."""
+
+    method: str
+    params: Sequence[object]
 
 
 class EvmHttp:
@@ -22,7 +28,7 @@ class EvmHttp:
 
     def encode(self, questions: Sequence[RpcQuestion]) -> bytes:
         """Write a JSON-RPC body: an object for one question, else a list; web3 numbers them."""
-        calls = [(RPCEndpoint(method), params) for method, params in questions]
+        calls = [(RPCEndpoint(one.method), one.params) for one in questions]
         if len(calls) == 1:
             return bytes(self._provider.encode_rpc_request(*calls[0]))
         return bytes(self._provider.encode_batch_rpc_request(calls))

@@ -9,7 +9,7 @@ That still finds every wei, but not a payment that such an account passes on wit
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple
 
 from support_service.giving import Direction, Kind, Watch
 from support_service.rails.chain.search import Question, Span, bisect, every_block, run
@@ -30,8 +30,12 @@ GAS_OF_A_TRANSFER = 21_000
 # A whole block is traced by one question, so asking for single transactions pays for a few only.
 TRACED_ALONE_MAX = 3
 
-# (balance in wei, nonce)
-AccountState: TypeAlias = tuple[int, int]
+
+class AccountState(NamedTuple):
+    """An account at the end of a block: its balance in wei, and how many transactions it has sent."""
+
+    wei: int
+    nonce: int
 
 
 def account_questions(address: str, at: rpc_requests.At) -> list[Call[int]]:
@@ -41,8 +45,7 @@ def account_questions(address: str, at: rpc_requests.At) -> list[Call[int]]:
 
 def account(cache: RpcCache, address: str, at: rpc_requests.At) -> AccountState:
     """Read balance and nonce at one block."""
-    balance, nonce = cache.get_all(account_questions(address, at))
-    return balance, nonce
+    return AccountState(*cache.get_all(account_questions(address, at)))
 
 
 def changed_blocks(
@@ -87,7 +90,7 @@ def movements_by_block(
     told: list[BlockMovements] = []
     for change in changes:
         block = evidence.blocks[change.high]
-        watch, delta = watches[change.key], change.after[0] - change.before[0]
+        watch, delta = watches[change.key], change.after.wei - change.before.wei
         movements = explained(block, evidence.receipts, watch, own)
         if net(movements) != delta:
             movements += _traced(cache, block, change.key.lower(), own, missing=delta - net(movements))
@@ -273,4 +276,4 @@ def _raw(block: Block, evidence: _Evidence, movements: Iterable[Movement]) -> tu
 
 def balance_at(height: int, value: AccountState) -> BalanceAt:
     """Remember an account as it was at the end of a block."""
-    return BalanceAt(height, *value)
+    return BalanceAt(height, value.wei, value.nonce)

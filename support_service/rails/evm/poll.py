@@ -149,7 +149,7 @@ class Poll:
     def _prefetch(self, seen: ChainHead) -> None:
         """Ask for all that an ordinary turn needs in one go; only for speed."""
         target = seen.final_height
-        wanted, is_whole = prefetch.questions(self._watched, self._mine(), seen)
+        wanted, is_whole = prefetch.questions(self._watched, self._watch_states(), seen)
         if is_whole and target is not None:
             wanted += self._proof.questions(self._watch_states(), target, room=BATCH_CALLS_MAX - len(wanted))
         self._cache.fetch(wanted)

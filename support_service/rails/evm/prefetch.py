@@ -1,6 +1,6 @@
 """What an ordinary turn will ask, in one go; only for speed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.evm import range_reader, rpc_requests
@@ -11,18 +11,18 @@ from support_service.rails.evm.rpc import Call
 
 
 def questions(
-    watched: Watched, items: Sequence[tuple[WatchKey, WatchState]], seen: ChainHead
+    watched: Watched, watch_states: Mapping[WatchKey, WatchState], seen: ChainHead
 ) -> tuple[list[Call[object]], bool]:
     """Questions about what became final and about the head; also whether something did become final.
 
     Nothing where the watches have not all come equally far: that is no ordinary turn.
     """
-    finals = {item.final and item.final.height for _, item in items}
-    bases = {item.base and item.base.height for _, item in items}
+    finals = {item.final and item.final.height for item in watch_states.values()}
+    bases = {item.base and item.base.height for item in watch_states.values()}
     if len(finals) != 1 or len(bases) != 1 or None in finals | bases:
         return [], False
     final, base = finals.pop() or 0, bases.pop() or 0
-    keys, target, wanted = [key for key, _ in items], seen.final_height, list[Call[object]]()
+    keys, target, wanted = list(watch_states), seen.final_height, list[Call[object]]()
     is_later = target is not None and target > final
     if target is not None and is_later:
         wanted += [rpc_requests.header(target), *range_reader.questions(watched, keys, Range(final, target, target))]

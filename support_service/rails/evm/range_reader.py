@@ -153,7 +153,7 @@ def _read_native(
     if not keys:
         return RangeResult([], {}, set())
     befores = {address: _base(bases[key], is_final=is_final) for address, key in keys.items()}
-    accounts = {address: (balance_at.units, balance_at.nonce) for address, balance_at in befores.items()}
+    accounts = {address: AccountState(balance_at.units, balance_at.nonce) for address, balance_at in befores.items()}
     is_known = not (is_final and any(bases[key].is_unproven for key in keys.values()))
     try:
         if is_known:
@@ -206,14 +206,14 @@ def _check_bases(cache: RpcCache, spans: Sequence[Span[str, AccountState]]) -> N
             # State so old is seldom kept, and what is read now is held against the balance after it anyway.
             continue
         if now != span.before:
-            raise BaseDiffers(span.key, span.low, span.before[0], now[0])
+            raise BaseDiffers(span.key, span.low, span.before.wei, now.wei)
 
 
 def _coded(
     cache: RpcCache, spans: Sequence[Span[str, AccountState]], known: set[str], at: rpc_requests.At
 ) -> frozenset[str]:
     """Name the accounts with code. It never appears without the nonce growing (EIP-161, EIP-7702)."""
-    suspects = [span.key for span in spans if span.before[1] != span.after[1] and span.key not in known]
+    suspects = [span.key for span in spans if span.before.nonce != span.after.nonce and span.key not in known]
     codes = cache.get_all([rpc_requests.code(address, at) for address in suspects])
     return frozenset(known | {address for address, code in zip(suspects, codes, strict=True) if code})
 
@@ -229,7 +229,7 @@ def open_watch(cache: RpcCache, watch: Watch, start: int) -> Opening:
         return Opening(BalanceAt(start, units), movements.opening(watch, header, units), is_proven=True)
     account = native_coin.account(cache, watch.address, header.block_hash)
     has_code = bool(cache.get(rpc_requests.code(watch.address, header.block_hash)))
-    return Opening(native_coin.balance_at(start, account), movements.opening(watch, header, account[0]), has_code)
+    return Opening(native_coin.balance_at(start, account), movements.opening(watch, header, account.wei), has_code)
 
 
 def holdings(cache: RpcCache, watched: Watched, watch_states: Mapping[WatchKey, WatchState]) -> list[Holding]:

@@ -62,7 +62,7 @@ def _read(
         group = {key: _advanced(item, key, found) for key, item in group.items()}
         if high == whole.high:
             _reconcile(context, cache, group, builder)
-        _restate(context, cache, builder, [one for one in blocks if low < one[2] <= high and one[:2] in group])
+        _restate(context, cache, builder, [one for one in blocks if low < one.height <= high and one.key in group])
         yield builder, block_of(header)
         low = high
         cache.forget()
@@ -97,7 +97,7 @@ def _reconcile(
 def _restate(context: SourceContext, cache: RpcCache, builder: EvmReportBuilder, blocks: Iterable[MoneyBlock]) -> None:
     """State blocks with our money that brought no movement: the block is gone, or nothing is there, or no log tells."""
     told = builder.blocks
-    silent = [(BlockRef(height, digest), (address, asset)) for address, asset, height, digest in blocks]
+    silent = [(BlockRef(one.height, one.block_hash), one.key) for one in blocks]
     silent = [(block, key) for block, key in silent if key not in told.get(block, frozenset())]
     # All of them were final once: a node that knows none of that height has nothing to say about it.
     block_refs = [block for block, _ in silent]

@@ -15,7 +15,7 @@ from support_service.rails.chain import bounded_json
 from support_service.rails.chain.bounded_json import BadJson
 from support_service.rails.chain.http import HttpAnswer
 from support_service.rails.chain.strict_fields import BadAnswer
-from support_service.rails.evm.http import EvmHttp
+from support_service.rails.evm.http import EvmHttp, RpcQuestion
 from support_service.rails.evm.rpc_errors import Refusal, TooFast, UnreadableItem, refusal
 from support_service.rails.evm.rpc_schema import Unplaced
 from support_service.rails.source import SourceDown
@@ -150,7 +150,7 @@ class Node:
 
         Items are None altogether where the node answered a list with something that is not one.
         """
-        body = self._http.encode([(call.method, call.params) for call in calls])
+        body = self._http.encode([RpcQuestion(call.method, call.params) for call in calls])
         sent = json.loads(body)
         ids = [item["id"] for item in sent] if isinstance(sent, list) else [sent["id"]]
         self.http_requests += 1

@@ -111,7 +111,7 @@ def _mended(cache: RpcCache, context: SourceContext, key: WatchKey, item: WatchS
 
 def _place(cache: RpcCache, held: CursorState, booked: list[MoneyBlock]) -> _Place:
     known = [*held.blocks, *([held.final] if held.final else []), *(pending.block for pending in held.pending)]
-    known += [BlockRef(height, digest) for _, _, height, digest in booked]
+    known += [BlockRef(money.height, money.block_hash) for money in booked]
     now = reorg.hashes(cache, known)
     return _Place(highest_canonical(known, now), now)
 

@@ -88,7 +88,7 @@ def _again(
         (block_movements,) = tokens.movements_by_block(cache, [tokens.Touch(watch, height)], [], context.watched.own)
     else:
         # A proven change is all that is needed of the balances, which a node may not keep any more.
-        change = Span(key[0], height - 1, height, (0, 0), (delta, 0))
+        change = Span(key[0], height - 1, height, native_coin.AccountState(0, 0), native_coin.AccountState(delta, 0))
         (block_movements,) = native_coin.movements_by_block(cache, [change], context.watched.native, is_near_head=False)
     if net(block_movements.movements) != delta or block_movements.delta_units != delta:
         raise SourceDown("its balances are not told any more, so that nothing proves what it did")

@@ -92,7 +92,7 @@ def read(
     for address, scan in scans.items():
         after = afters[address]
         if after is not None:
-            _explain_rest(cache, scan, blocks, own, delta=after[0] - scan.before[0])
+            _explain_rest(cache, scan, blocks, own, delta=after.wei - scan.before.wei)
     balances = {address: _balance_at(scan, afters[address], high) for address, scan in scans.items()}
     movements_by_block = [
         block_movements for scan in scans.values() for block_movements in _movements_by_block(scan, headers)
@@ -187,8 +187,8 @@ def _traced(
 
 
 def _balance_at(scan: _AddressScan, after: AccountState | None, high: int) -> BalanceAt:
-    balance, nonce = scan.before
-    return native_coin.balance_at(high, after if after is not None else (balance + scan.net, nonce + scan.sent))
+    told = AccountState(scan.before.wei + scan.net, scan.before.nonce + scan.sent)
+    return native_coin.balance_at(high, told if after is None else after)
 
 
 def _movements_by_block(scan: _AddressScan, headers: Mapping[int, Header]) -> Iterator[BlockMovements]:

@@ -32,7 +32,7 @@ from support_service.giving import (
     RefundClaim,
     State,
 )
-from support_service.money import Asset
+from support_service.money import Asset, Money
 from support_service.rails.processor import FindIntent
 from support_service.rails.stripe.currencies import NotExact, from_stripe, stripe_exponent
 from support_service.rails.stripe.fields import (
@@ -85,11 +85,11 @@ class _Charged:
     agreed: tuple[int, ...] = ()
     email: str | None = None
 
-    def is_what_was_chosen(self, intent: Intent, money: tuple[int, int]) -> bool:
-        """Hold it against the reader's choice, and what they agreed to since; money is units and exponent."""
+    def is_what_was_chosen(self, intent: Intent, money: Money) -> bool:
+        """Hold it, as the money it is, against the reader's choice, and what they agreed to since."""
         asked = (intent.method, intent.currency, intent.exponent, intent.frequency is not Frequency.ONCE)
-        is_it = asked == (KEY, self.code.upper(), money[1], self.is_plan)
-        return is_it and money[0] in (intent.units, *self.agreed)
+        is_it = asked == (KEY, self.code.upper(), money.asset.exponent, self.is_plan)
+        return is_it and money.units in (intent.units, *self.agreed)
 
 
 class Reader:
@@ -156,7 +156,7 @@ class Reader:
         is_plan = of.get("object") == "invoice"
         held = subscription_details(of).get("metadata") if is_plan else of.get("metadata")
         identity = self._identity(name(of), currency(of))
-        money = self.units(identity.asset, whole(of, "amount_due" if is_plan else "amount"))
+        money = self.money(identity.asset, whole(of, "amount_due" if is_plan else "amount"))
         claim = self._claim(State.ORPHANED, money, moment(of), self._intent(intent_ref(held)))
         return StripeClaims((Observation(identity, claim, rank=(FAILED, at.micros)),))
 
@@ -235,7 +235,7 @@ class Reader:
         fee = whole(of, "fee", signed=True)
         if not fee or currency(of).upper() != code:
             return StripeClaims()
-        units, _ = self.units(code, abs(fee))
+        units = self.money(code, abs(fee)).units
         claim = FeeClaim(units if fee > 0 else -units)
         return StripeClaims(waiting=(Named(payment, f"fee:{name(of)}", (1, 0), claim, code),))
 
@@ -246,14 +246,14 @@ class Reader:
         if intent is None or not at.is_ours or not ID.fullmatch(status):
             return StripeClaims()
         price = priced(of)
-        held, exponent = self.units(price.code, price.units)
+        money = self.money(price.code, price.units)
         place, within = PLANS.get(status, (2, 5))
         plan = PlanClaim(
             name=name(of),
             intent=intent.ref,
-            units=held,
+            units=money.units,
             currency=price.code,
-            exponent=exponent,
+            exponent=money.asset.exponent,
             frequency=FREQUENCIES.get((price.terms.interval, price.terms.count), intent.frequency),
             state=status,
             at=datetime.fromtimestamp(at.micros // MICROS, UTC),
@@ -265,7 +265,7 @@ class Reader:
     def _payment(self, charged: _Charged, at: EventTime, names: tuple[str, ...]) -> StripeClaims:
         intent = self._intent(charged.ref)
         identity = self._identity(charged.locator, charged.code)
-        money = self.units(identity.asset, charged.amount)
+        money = self.money(identity.asset, charged.amount)
         is_right = intent is not None and at.is_ours and charged.is_what_was_chosen(intent, money)
         state, (place, micros) = charged.state, charged.rank
         if not is_right and state is not State.ORPHANED:
@@ -279,7 +279,7 @@ class Reader:
         return StripeClaims((Observation(identity, claim, rank=(place, micros)),), aliases)
 
     def _nameless(self, charged: _Charged, at: EventTime) -> StripeClaims:
-        claim = self._claim(State.SEEN, self.units(charged.code.upper(), charged.amount), charged.created, None)
+        claim = self._claim(State.SEEN, self.money(charged.code.upper(), charged.amount), charged.created, None)
         named = Named(charged.locator, PAYMENT_PART, (NAMELESS, at.micros), claim, charged.code.upper())
         return StripeClaims(waiting=(named,))
 
@@ -297,15 +297,14 @@ class Reader:
             return StripeClaims()
         return StripeClaims(waiting=(Named(payment, name(of), rank, claim, code),)) if at.is_ours else StripeClaims()
 
-    def _claim(self, state: State, money: tuple[int, int], created: datetime, intent: Intent | None) -> PaymentClaim:
-        units, exponent = money
+    def _claim(self, state: State, money: Money, created: datetime, intent: Intent | None) -> PaymentClaim:
         return PaymentClaim(
             state=state,
             kind=Kind.DONATION,
             rail=RAIL,
             method=KEY,
-            units=units,
-            exponent=exponent,
+            units=money.units,
+            exponent=money.asset.exponent,
             occurred_at=created,
             article=intent.article if intent else None,
             support_code=intent.support_code if intent else None,
@@ -315,7 +314,7 @@ class Reader:
 
     def _told(self, of: StripeJson) -> tuple[int, str]:
         code = currency(of).upper()
-        return self.units(code, whole(of, "amount"))[0], code
+        return self.money(code, whole(of, "amount")).units, code
 
     def _intent(self, ref: str | None) -> Intent | None:
         return None if ref is None else self._find_intent(ref)
@@ -323,10 +322,12 @@ class Reader:
     def _identity(self, locator: str, code: str) -> Identity:
         return Identity("", code.upper(), "", Direction.IN, locator)
 
-    def units(self, code: str, amount: int) -> tuple[int, int]:
-        """Return units and exponent, by Stripe's own decimals where ours do not fit or the currency is strange."""
+    def money(self, code: str, amount: int) -> Money:
+        """Read an amount, by Stripe's own decimals where ours do not fit or the currency is strange."""
         asset = self._assets.get(code)
         try:
-            return (amount, stripe_exponent(code)) if asset is None else (from_stripe(amount, asset), asset.exponent)
+            if asset is not None:
+                return Money(from_stripe(amount, asset), asset)
         except NotExact:
-            return amount, stripe_exponent(code)
+            pass
+        return Money(amount, Asset(code, stripe_exponent(code)))

@@ -84,8 +84,8 @@ def held_payments(api: StripeApi, reader: Reader, first: datetime, source: str) 
     for (payment, code), (amount, newest) in sums.items():
         if payment in known and (payment, code) not in charged:
             continue
-        units, exponent = reader.units(code, abs(amount))
-        yield HeldPayment(payment, code, exponent, units if amount >= 0 else -units, newest)
+        money = reader.money(code, abs(amount))
+        yield HeldPayment(payment, code, money.asset.exponent, money.units if amount >= 0 else -money.units, newest)
 
 
 @dataclass(frozen=True, slots=True)

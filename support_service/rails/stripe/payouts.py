@@ -36,14 +36,14 @@ def payout_said(reader: Reader, entry: StripeJson, payout: StripeJson) -> Stripe
     """
     identity, amount = _identity(payout), whole(payout, "amount", signed=True)
     is_back = entry.get("type") in _CAME_BACK
-    units, exponent = reader.units(identity.asset, abs(amount))
+    money = reader.money(identity.asset, abs(amount))
     claim = PaymentClaim(
         state=State.REPLACED if is_back else State.CONFIRMED,
         kind=Kind.PAYOUT,
         rail=RAIL,
         method=KEY,
-        units=units,
-        exponent=exponent,
+        units=money.units,
+        exponent=money.asset.exponent,
         occurred_at=moment(payout, "arrival_date"),
     )
     rank = (_BACK if is_back else _SENT, int(moment(entry).timestamp()) * MICROS)

@@ -50,7 +50,7 @@ class AddressForms:
     def blocks(self, blocks: Iterable[MoneyBlock]) -> tuple[MoneyBlock, ...]:
         """The ledger's blocks of money in the form that nodes take; those of addresses not watched are left out."""
         inside = {shown: twin for twin, shown in self._shown.items()}
-        return tuple(block._replace(address=inside[block.address]) for block in blocks if block.address in inside)
+        return tuple(replace(block, address=inside[block.address]) for block in blocks if block.address in inside)
 
     def spoken(self, text: str) -> str:
         """Write the addresses in a message as people know them."""

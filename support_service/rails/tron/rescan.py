@@ -63,7 +63,7 @@ def read_again(
             continue
         one = _RereadWatch(watch, item, samples, _low(task.first, item, samples))
         high = min(seen.final_height or 0, item.final.height)
-        mine = [block for block in blocks if block[:2] == key]
+        mine = [block for block in blocks if block.key == key]
         for builder, end in _read(context, cache, one, mine, high=high):
             step += 1
             remembered = codec.write(CursorState(), Samples())
@@ -95,7 +95,7 @@ def _read(
             canary.is_alive(cache, [one.watch.asset.contract], height)
         builder = EvmReportBuilder(context.network.name, State.CONFIRMED)
         found = reconcile.movements_by_block_of(cache, one.watch, search.read(cache, low + 1, top), context.watched.own)
-        found += _silent(context, cache, one, builder, blocks=[b for b in blocks if low < b[2] <= top], found=found)
+        found += _silent(context, cache, one, builder, blocks=[b for b in blocks if low < b.height <= top], found=found)
         one.nets |= {block_movements.header.height: net(block_movements.movements) for block_movements in found}
         builder.add(found)
         _restate_proofs(cache, one, builder, found, low=low, top=top)
@@ -115,8 +115,10 @@ def _silent(
 ) -> list[BlockMovements]:
     """State blocks with our money in which the search found nothing; what they hold is read without the index."""
     told = {(block_movements.header.height, block_movements.header.block_hash) for block_movements in found}
-    told |= {(gap.high, digest) for gap in one.samples.gaps for _, _, height, digest in blocks if height == gap.high}
-    block_refs = [BlockRef(height, digest) for _, _, height, digest in blocks if (height, digest) not in told]
+    told |= {(gap.high, block.block_hash) for gap in one.samples.gaps for block in blocks if block.height == gap.high}
+    block_refs = [
+        BlockRef(money.height, money.block_hash) for money in blocks if (money.height, money.block_hash) not in told
+    ]
     now = reorg.hashes(cache, block_refs, head=max((block.height for block in block_refs), default=-1))
     missed: list[BlockMovements] = []
     for block in block_refs:

@@ -1,6 +1,6 @@
 """Going on after a freeze, where balances of old blocks cannot be asked for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from support_service.giving import Cursor, MoneyBlock, Report, Statement
@@ -35,7 +35,7 @@ def step_back(
     restarted = {key for key, item in now.watch_states.items() if item.final is None}
     base = -1 if report.cursor.height is None else report.cursor.height
     taken_back = _taken_back(
-        context, cache, [(key, samples_by_watch.get(key, BalanceSamples())) for key in sorted(restarted)], base
+        context, cache, {key: samples_by_watch.get(key, BalanceSamples()) for key in sorted(restarted)}, base
     )
     kept = {
         key: _kept(samples, base) for key, samples in samples_by_watch.items() if key in held and key not in restarted
@@ -62,11 +62,11 @@ def _watch_state_at(
 
 
 def _taken_back(
-    context: SourceContext, cache: RpcCache, samples_by_watch: Iterable[tuple[WatchKey, BalanceSamples]], base: int
+    context: SourceContext, cache: RpcCache, samples_by_watch: Mapping[WatchKey, BalanceSamples], base: int
 ) -> list[Statement]:
     """What was booked as unexplained below the common block is found again, or it is part of the opening."""
     told: list[Statement] = []
-    for key, samples in samples_by_watch:
+    for key, samples in samples_by_watch.items():
         there = [reconcile.block(cache, gap.high) for gap in samples.gaps if gap.high <= base]
         told += [Statement(context.network.name, *key, header.block_hash) for header in there]
     return told

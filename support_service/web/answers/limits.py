@@ -39,7 +39,7 @@ def admit(at: Service, limit: Limit, address: str) -> bool:
     def judge(counts: Mapping[RateLimit, int]) -> Iterable[str]:
         nonlocal is_admitted
         is_admitted = not _is_full(counts, bounds)
-        return sorted({name for name, _ in bounds}) if is_admitted else ()
+        return sorted({one.bucket for one in bounds}) if is_admitted else ()
 
     def note(ledger: Ledger) -> None:
         ledger.attempts.note_if(bounds, judge)
@@ -57,9 +57,9 @@ def _bounds(at: Service, limit: Limit, address: str) -> dict[RateLimit, int]:
     place = keys().digest(f"{limit.what} place", day, networks.place)
     net = keys().digest(f"{limit.what} network", day, networks.near)
     return {
-        (place, WINDOW): limit.place_max,
-        (place, LONG_WINDOW): limit.place_long_max,
-        (net, WINDOW): limit.net_max,
-        (net, LONG_WINDOW): limit.net_long_max,
-        (f"{limit.what} of all", WINDOW): limit.all_max,
+        RateLimit(place, WINDOW): limit.place_max,
+        RateLimit(place, LONG_WINDOW): limit.place_long_max,
+        RateLimit(net, WINDOW): limit.net_max,
+        RateLimit(net, LONG_WINDOW): limit.net_long_max,
+        RateLimit(f"{limit.what} of all", WINDOW): limit.all_max,
     }

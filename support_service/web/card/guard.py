@@ -112,7 +112,7 @@ def opened_pages(processor: str) -> str:
 
 def look(at: Service, processor: str, limits: Limits = LIMITS) -> CardState:
     """Tell how card payments are taken now; raises LedgerError."""
-    asked = ((opened_pages(processor), limits.window), (declined(processor), limits.window))
+    asked = tuple(RateLimit(name, limits.window) for name in (opened_pages(processor), declined(processor)))
     counts, freezes = at.read(lambda ledger: (ledger.attempts.count(asked), ledger.freezes()))
     opened, refused = (counts[one] for one in asked)
     held = next((one for one in freezes if one.source == checkout_switch(processor)), None)
@@ -143,7 +143,7 @@ def admit(at: Service, processor: str, attempt: Attempt, limits: Limits = LIMITS
     def judge_again(counts: Mapping[RateLimit, int]) -> Iterable[str]:
         nonlocal verdict
         verdict = _judge(counts, names, limits, is_answered=attempt.is_answered)
-        is_new = verdict is AttemptVerdict.ADMIT and not counts[names.token, limits.long_window]
+        is_new = verdict is AttemptVerdict.ADMIT and not counts[RateLimit(names.token, limits.long_window)]
         return (*names.all, *_lane(counts, names, limits)) if is_new else ()
 
     at.ledger.attempts.note_if(asked, judge_again)
@@ -192,38 +192,42 @@ class _Buckets:
     def all(self) -> tuple[str, ...]:
         return (self.place, self.net, self.wide, self.token, self.opened)
 
+    def paces(self, limits: Limits) -> dict[str, timedelta]:
+        """How long each lane lets the next one wait."""
+        return {self.quiet_lane: limits.quiet_pace, self.busy_lane: limits.busy_pace}
+
     def asked(self, limits: Limits) -> tuple[RateLimit, ...]:
-        near = tuple((name, limits.window) for name in (self.place, self.net, self.wide, self.opened))
-        far = tuple((name, limits.long_window) for name in (self.place, self.net, self.token))
-        return (*near, *far, (self.quiet_lane, limits.quiet_pace), (self.busy_lane, limits.busy_pace))
+        near = tuple(RateLimit(name, limits.window) for name in (self.place, self.net, self.wide, self.opened))
+        far = tuple(RateLimit(name, limits.long_window) for name in (self.place, self.net, self.token))
+        return (*near, *far, *(RateLimit(lane, pace) for lane, pace in self.paces(limits).items()))
 
 
 def _judge(counts: Mapping[RateLimit, int], names: _Buckets, limits: Limits, *, is_answered: bool) -> AttemptVerdict:
-    if counts[names.token, limits.long_window]:
+    if counts[RateLimit(names.token, limits.long_window)]:
         return AttemptVerdict.ADMIT
     bounds = {
-        (names.place, limits.window): (limits.place_max, limits.place_most),
-        (names.place, limits.long_window): (limits.place_long_max, limits.place_long_most),
-        (names.net, limits.window): (limits.net_max, limits.net_most),
-        (names.net, limits.long_window): (limits.net_long_max, limits.net_long_most),
+        RateLimit(names.place, limits.window): (limits.place_max, limits.place_most),
+        RateLimit(names.place, limits.long_window): (limits.place_long_max, limits.place_long_most),
+        RateLimit(names.net, limits.window): (limits.net_max, limits.net_most),
+        RateLimit(names.net, limits.long_window): (limits.net_long_max, limits.net_long_most),
         # Nobody waits for what everybody does together: they take turns.
-        (names.opened, limits.window): (limits.all_max, sys.maxsize),
+        RateLimit(names.opened, limits.window): (limits.all_max, sys.maxsize),
     }
     if any(counts[one] >= most for one, (_, most) in bounds.items()):
         return AttemptVerdict.WAIT
     if not is_answered and any(counts[one] >= least for one, (least, _) in bounds.items()):
         return AttemptVerdict.ASK
-    paces = {names.quiet_lane: limits.quiet_pace, names.busy_lane: limits.busy_pace}
-    is_full = any(counts[lane, paces[lane]] for lane in _lane(counts, names, limits))
+    paces = names.paces(limits)
+    is_full = any(counts[RateLimit(lane, paces[lane])] for lane in _lane(counts, names, limits))
     return AttemptVerdict.CROWDED if is_full else AttemptVerdict.ADMIT
 
 
 def _lane(counts: Mapping[RateLimit, int], names: _Buckets, limits: Limits) -> tuple[str, ...]:
     """Name the lane in which an attempt takes its turn; none where it need not."""
-    opened = counts[names.opened, limits.window]
+    opened = counts[RateLimit(names.opened, limits.window)]
     if opened < limits.all_max:
         return ()
-    if counts[names.net, limits.window] or counts[names.wide, limits.window] >= limits.wide_max:
+    if counts[RateLimit(names.net, limits.window)] or counts[RateLimit(names.wide, limits.window)] >= limits.wide_max:
         return (names.busy_lane,)
     return (names.quiet_lane,) if opened >= limits.all_most else ()
 

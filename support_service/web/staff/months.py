@@ -1,7 +1,7 @@
 """A month for the books: what came by each way, fees, refunds, payouts, open questions; closed and opened again."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
@@ -64,7 +64,7 @@ def month(name: str) -> str:
         rows=rows,
         closing=closing,
         history=held[name],
-        carried=_carried(closing.carried.items()) if closing else (),
+        carried=_carried(closing.carried) if closing else (),
         late=() if closing else at.books.months.late(_closed_before(held, name), ends),
         questions=_questions(at.books, since, until),
         sides=sides,
@@ -164,8 +164,8 @@ def _closed_before(held: Mapping[str, Sequence[Closing]], name: str) -> list[str
     return closed
 
 
-def _carried(items: Iterable[tuple[str, tuple[MonthRow, ...]]]) -> list[Late]:
-    return [Late(month, rows, ()) for month, rows in sorted(items)]
+def _carried(rows_by_month: Mapping[str, tuple[MonthRow, ...]]) -> list[Late]:
+    return [Late(month, rows, ()) for month, rows in sorted(rows_by_month.items())]
 
 
 def _questions(ledger: Ledger, since: datetime, until: datetime) -> list[tuple[Wanted, int]]:

@@ -13,7 +13,7 @@ from support_service.commands.check import ask_nodes
 from support_service.demo.stripe import KEY, CardTrouble, StripeFake, Terms
 from support_service.giving import State
 from support_service.ledger import CursorMoved
-from support_service.ledger.rate_limits import DECLINES_WINDOW, declined
+from support_service.ledger.rate_limits import DECLINES_WINDOW, RateLimit, declined
 from support_service.rails.options import Mistake
 from support_service.rails.processor import CheckoutDown
 from support_service.rails.source import Source, SourceDown
@@ -351,7 +351,7 @@ def test_a_key_that_may_not_read_is_told_without_the_key(house: CardHouse) -> No
 
 
 def test_declines_that_no_webhook_told_of_are_counted_once_while_they_are_fresh(house: CardHouse) -> None:
-    asked = (declined("stripe"), DECLINES_WINDOW)
+    asked = RateLimit(declined("stripe"), DECLINES_WINDOW)
     house.fake.decline(house.reader().session())
     house.clock.advance(seconds=601)
     house.fake.decline(house.reader().session())

@@ -14,7 +14,7 @@ import pytest
 
 from support_service.demo.stripe import StripeFake
 from support_service.giving import Decline
-from support_service.ledger.rate_limits import DECLINES_OF_NET_MAX, DECLINES_OF_PAYMENT_MAX
+from support_service.ledger.rate_limits import DECLINES_OF_NET_MAX, DECLINES_OF_PAYMENT_MAX, RateLimit
 from support_service.web.card.guard import LIMITS, Mode, look
 from support_service.web.networks import networks_of
 from tests.fixtures.cards import CardHouse, CardReader, card_house, confirm_fields
@@ -294,7 +294,7 @@ def test_declines_are_counted_up_to_a_bound(either: CardHouse, monkeypatch: pyte
 def test_the_place_of_a_reader_is_not_kept(house: CardHouse) -> None:
     assert house.reader("192.0.2.77").give().status_code == 303
     ledger = house.ledger
-    asked = [(name, LIMITS.window) for name in ("192.0.2.77", "192.0.2", "c000024d/24")]
+    asked = [RateLimit(name, LIMITS.window) for name in ("192.0.2.77", "192.0.2", "c000024d/24")]
     assert set(ledger.attempts.count(asked).values()) == {0}
 
 
