@@ -1,7 +1,8 @@
 """`verify --online`: what the ledger says that we hold, against what each chain and each processor says."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from support_service.assembly import Assembly, build_sources, expected_sources
@@ -25,7 +26,9 @@ def compare(assembly: Assembly, ledger: Ledger, *, say: Callable[[str], object],
     problems: list[str] = []
     chains = {expected.name for expected in expected_sources(assembly) if expected.network is not None}
     for source in build_sources(assembly, ledger, clock=clock):
-        for holding in _holdings(source, ledger, problems) if source.name in chains else ():
+        held = _holdings(source, ledger) if source.name in chains else HeldOnline()
+        problems += [held.problem] if held.problem else []
+        for holding in held.holdings:
             line, is_equal = _compared(holding, ledger)
             say(line)
             problems += [] if is_equal else [line]
@@ -37,16 +40,22 @@ def compare(assembly: Assembly, ledger: Ledger, *, say: Callable[[str], object],
     return problems
 
 
-def _holdings(source: Source, ledger: Ledger, problems: list[str]) -> list[Holding]:
+@dataclass(frozen=True, slots=True)
+class HeldOnline:
+    """What a source says its watches hold, or why it could not be asked."""
+
+    holdings: Sequence[Holding] = ()
+    problem: str = ""
+
+
+def _holdings(source: Source, ledger: Ledger) -> HeldOnline:
     after = ledger.cursor(source.name)
     if after is None:
-        problems.append(f"{source.name}: never read yet, so there is nothing to compare")
-        return []
+        return HeldOnline(problem=f"{source.name}: never read yet, so there is nothing to compare")
     try:
-        return source.holdings(after)
+        return HeldOnline(source.holdings(after))
     except SourceError as error:
-        problems.append(f"{source.name}: could not be compared: {error}")
-        return []
+        return HeldOnline(problem=f"{source.name}: could not be compared: {error}")
 
 
 def _compared(holding: Holding, ledger: Ledger) -> tuple[str, bool]:

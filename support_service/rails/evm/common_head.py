@@ -1,7 +1,7 @@
 """Where several nodes stand together: the highest head that a quorum has, and what a quorum calls final."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from support_service.rails.chain.quorum import agreed, common_height
@@ -56,10 +56,10 @@ def find_common_head(tips: Mapping[Node, Tips], quorum: int) -> CommonHead:
 def _common_head(tips: Mapping[Node, Tips], height: int, quorum: int) -> tuple[Header, tuple[Node, ...]]:
     """The block at `height`, or the highest one some blocks below it that a quorum has."""
     high = {node: told.head for node, told in tips.items() if told.head.height >= height}
-    known = {node: {head.height: head} for node, head in high.items()}
+    known: dict[Node, Mapping[int, Header]] = {node: {head.height: head} for node, head in high.items()}
     lower = [height - depth for depth in range(1, BATCH_CALLS_MAX) if height >= depth]
     for heights in ([height], lower):
-        _learn(known, heights)
+        known = _with_headers(known, heights)
         for place in heights:
             vote = agreed({node: told[place].block_hash for node, told in known.items() if place in told}, quorum)
             if vote is not None:
@@ -67,16 +67,19 @@ def _common_head(tips: Mapping[Node, Tips], height: int, quorum: int) -> tuple[H
     raise SourceDown(f"{_hosts(tips)}: are on different forks at block {height}; reading again")
 
 
-def _learn(known: dict[Node, dict[int, Header]], heights: list[int]) -> None:
+def _with_headers(
+    known: Mapping[Node, Mapping[int, Header]], heights: Sequence[int]
+) -> dict[Node, Mapping[int, Header]]:
     """Ask every node for the headers it has not told yet; one that does not answer now is left out."""
-    for node, told in list(known.items()):
+    found: dict[Node, Mapping[int, Header]] = {}
+    for node, told in known.items():
         missing = [height for height in heights if height not in told]
         try:
             answers = node.ask_all([rpc_requests.header(height) for height in missing]) if missing else []
         except SourceDown:
-            del known[node]
             continue
-        told |= {answer.height: answer for answer in answers if isinstance(answer, Header)}
+        found[node] = {**told, **{answer.height: answer for answer in answers if isinstance(answer, Header)}}
+    return found
 
 
 def _common_final(
@@ -88,8 +91,8 @@ def _common_final(
             facts = {"says": claim.height, "quorum_says": final_height}
             log.warning("finality_differs", extra={"node": node.host, **facts})
     checkable = {node: claim for node, claim in claims.items() if claim.height <= head.height}
-    known = {node: {claims[node].height: claims[node]} if node in claims else {} for node in members}
-    _learn(known, sorted({final_height, *(claim.height for claim in checkable.values())}))
+    told_already = {node: {claims[node].height: claims[node]} if node in claims else {} for node in members}
+    known = _with_headers(told_already, sorted({final_height, *(claim.height for claim in checkable.values())}))
     for claim in checkable.values():
         said = {node: told[claim.height].block_hash for node, told in known.items() if claim.height in told}
         said |= {node: other.block_hash for node, other in checkable.items() if other.height == claim.height}

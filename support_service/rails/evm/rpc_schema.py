@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from dataclasses import field as member
 from datetime import UTC, datetime
-from typing import TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 from eth_utils.address import to_checksum_address
 
@@ -185,26 +185,34 @@ class Block:
     @classmethod
     def read_in_part(cls, value: object) -> "Block":
         """Read the same without the members that nobody can read; the block itself and its lists must be there."""
-        told, unread = mapping(value), list[str]()
+        told = mapping(value)
         header = Header.read(told)
-        transactions = _readable(Transaction.read, field(told, "transactions"), "a transaction", unread)
-        withdrawals = _readable(Withdrawal.read, told.get("withdrawals") or [], "a withdrawal", unread)
-        return cls(header, transactions, withdrawals, tuple(f"block {header.height}: {why}" for why in unread))
+        transactions = _readable(Transaction.read, field(told, "transactions"), "a transaction")
+        withdrawals = _readable(Withdrawal.read, told.get("withdrawals") or [], "a withdrawal")
+        unread = tuple(f"block {header.height}: {why}" for why in (*transactions.unread, *withdrawals.unread))
+        return cls(header, transactions.read, withdrawals.read, unread)
 
     def without(self, is_left_out: Callable[[Transaction], bool]) -> "Block":
         """The block with fewer transactions."""
         return replace(self, transactions=tuple(sent for sent in self.transactions if not is_left_out(sent)))
 
 
-def _readable(read: Callable[[object], T], items: object, what: str, unread: list[str]) -> tuple[T, ...]:
-    """Read the members of a list that can be read; say of each other why it cannot."""
-    found: list[T] = []
+@dataclass(frozen=True, slots=True)
+class _Readable(Generic[T]):
+    """The members of a list that can be read, and of each other why it cannot."""
+
+    read: tuple[T, ...]
+    unread: tuple[str, ...]
+
+
+def _readable(read: Callable[[object], T], items: object, what: str) -> _Readable[T]:
+    found, unread = list[T](), list[str]()
     for place, item in enumerate(sequence(items)):
         try:
             found.append(read(item))
         except BadAnswer as error:
             unread.append(f"{what} (number {place}): {error}")
-    return tuple(found)
+    return _Readable(tuple(found), tuple(unread))
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,17 @@ class MonoMemory:
         self.pages = {page: is_last for page, is_last in self.pages.items() if page in pages}
 
 
+@dataclass(frozen=True, slots=True)
+class MonoAnswer:
+    """What mono answered, as it is kept; claims says what that says, and raises BadMessage where nobody can read it."""
+
+    evidence: tuple[MonoJson, ...]
+    claims: Callable[[], MonoClaims]
+
+
+NOTHING_ANSWERED = MonoAnswer((), lambda: NOTHING_SAID)
+
+
 class MonoPoll:
     """Reads everything once; what cannot be read goes to `asides`. Raises SourceDown, and what the ledger raises."""
 
@@ -133,7 +144,9 @@ class MonoPoll:
             found = NOTHING_SAID
             if row.invoice not in known or row.back_units:
                 with self._reading(row.invoice, "the invoice of a row of the statement"):
-                    found = self._invoice(row.invoice, plans.get(row.invoice), read)
+                    answered = self._invoice(row.invoice, plans.get(row.invoice))
+                    read += answered.evidence
+                    found = answered.claims()
                 if found == NOTHING_SAID:
                     continue
                 said += found
@@ -209,36 +222,35 @@ class MonoPoll:
             before = page[-1].place
         return plans
 
-    def _looked_up(self, look: "Callable[..., MonoClaims]", name: str) -> Iterator[Report]:
-        said, read = NOTHING_SAID, list[MonoJson]()
+    def _looked_up(self, look: Callable[[str], MonoAnswer], name: str) -> Iterator[Report]:
+        said, read = NOTHING_SAID, tuple[MonoJson, ...]()
         with self._reading(name, "what mono says of it"):
-            said = look(name, None, read)
+            answered = look(name)
+            said, read = answered.claims(), answered.evidence
         if said != NOTHING_SAID:
             yield self._step(said, read)
 
-    def _invoice(self, name: str, plan: str | None, read: list[MonoJson]) -> MonoClaims:
-        """Ask for an invoice, and say what that says."""
+    def _invoice(self, name: str, plan: str | None = None) -> MonoAnswer:
+        """Ask for an invoice."""
         told = self._merchant.api.invoice(name)
         if told is None:
-            return NOTHING_SAID
-        read.append({key: value for key, value in told.items() if key != "walletData"})
-        return self._merchant.reader.invoice(read_invoice(told, plan))
+            return NOTHING_ANSWERED
+        return MonoAnswer((_evidence(told),), lambda: self._merchant.reader.invoice(read_invoice(told, plan)))
 
-    def _subscription(self, name: str, _plan: str | None, read: list[MonoJson]) -> MonoClaims:
-        """Ask for a subscription, and say what that says."""
+    def _subscription(self, name: str) -> MonoAnswer:
+        """Ask for a subscription."""
         told = self._merchant.api.subscription(name)
         if told is None:
-            return NOTHING_SAID
-        read.append({key: value for key, value in told.items() if key != "walletData"})
-        return self._merchant.reader.subscription(read_subscription(told))
+            return NOTHING_ANSWERED
+        return MonoAnswer((_evidence(told),), lambda: self._merchant.reader.subscription(read_subscription(told)))
 
-    def _anything(self, name: str, _plan: str | None, read: list[MonoJson]) -> MonoClaims:
+    def _anything(self, name: str) -> MonoAnswer:
         """Ask for whatever has a name."""
-        said = self._invoice(name, None, read)
-        said = said if read else self._subscription(name, None, read)
-        if not read:
+        answered = self._invoice(name)
+        answered = answered if answered.evidence else self._subscription(name)
+        if not answered.evidence:
             raise BadMessage("mono knows nothing of that name")
-        return said
+        return answered
 
     @contextmanager
     def _reading(self, key: str, what: str, *, is_whole: bool = True) -> Iterator[None]:
@@ -253,6 +265,10 @@ class MonoPoll:
         else:
             if is_whole:
                 self._asides.solve(key)
+
+
+def _evidence(told: MonoJson) -> MonoJson:
+    return {key: value for key, value in told.items() if key != "walletData"}
 
 
 def _digest(of: MonoJson) -> str:
