@@ -44,36 +44,56 @@ class _Place:
     now: dict[int, str | None]
 
 
-def step_back(
-    context: SourceContext,
-    cache: RpcCache,
-    after: Cursor,
-    blocks: Iterable[MoneyBlock],
-    *,
-    watch_state_at: WatchStateAt | None = None,
-) -> Report | None:
+@dataclass(frozen=True, slots=True)
+class SteppedBack:
+    """A step back that is not written yet: what the report says so far, and where the cursor stands after it."""
+
+    builder: EvmReportBuilder
+    state: CursorState
+
+    def report(self, context: SourceContext, after: Cursor, *, memo: str) -> Report:
+        """Write it, with all that the next turn is to remember."""
+        return self.builder.report(context.name, after.step + 1, block=self.state.final, memo=memo, at=context.clock())
+
+
+def step_back(context: SourceContext, cache: RpcCache, after: Cursor, blocks: Iterable[MoneyBlock]) -> Report | None:
     """Report the step back.
 
     Where the final block is still there, the nodes were mended and we go on: with a report where a
     balance that was read is another one now, else with None.
 
-    watch_state_at tells how far a watch has come at the common block, where a chain cannot be asked for balances of
-    then. Raises SourceDown, SourceLied and Refusal, also where a node keeps no state of the common block.
+    Raises SourceDown, SourceLied and Refusal, also where a node keeps no state of the common block.
     """
     held = cursor_state.read(after)
+    found = stepped_back(context, cache, held, blocks, watch_state_at=_watch_state_at)
+    return found.report(context, after, memo=codec.write(found.state)) if found else _rebased(context, cache, after)
+
+
+def stepped_back(
+    context: SourceContext,
+    cache: RpcCache,
+    held: CursorState,
+    blocks: Iterable[MoneyBlock],
+    *,
+    watch_state_at: WatchStateAt,
+) -> SteppedBack | None:
+    """Find the step back to the last common block; None where the final block is still there.
+
+    watch_state_at tells how far a watch has come at the common block. Raises as it does, SourceDown and SourceLied.
+    """
     booked = list(blocks)
     cache.fetch([rpc_requests.chain_id(), rpc_requests.tip("latest")])
     reorg.check_chain(cache, context.network)
     place = _place(cache, held, booked)
     if held.final is None or not has_left(cache.node.host, held.final, place.now):
-        return None if watch_state_at is not None else _rebased(context, cache, after)
+        return None
     builder = EvmReportBuilder(context.network.name, State.SEEN)
     orphan_money(builder, booked, place.now)
     log.warning("stepped_back", extra={"source": context.name, "height": place.base and place.base.height})
-    come = watch_state_at or _watch_state_at
-    held_there = {key: come(cache, context, key, item, base=place.base) for key, item in held.watch_states.items()}
-    remembered = codec.write(CursorState(final=place.base, watch_states=held_there))
-    return builder.report(context.name, after.step + 1, block=place.base, memo=remembered, at=context.clock())
+    held_there = {
+        key: watch_state_at(cache, context, key, item, base=place.base) for key, item in held.watch_states.items()
+    }
+    return SteppedBack(builder, CursorState(final=place.base, watch_states=held_there))
 
 
 def _rebased(context: SourceContext, cache: RpcCache, after: Cursor) -> Report | None:

@@ -8,10 +8,10 @@ from support_service.rails.chain import cursor_state as codec
 from support_service.rails.chain.cursor_state import WatchKey
 from support_service.rails.chain.search import BlockRef
 from support_service.rails.evm import cursor_state
-from support_service.rails.evm import step_back as evm_step_back
 from support_service.rails.evm.cursor_state import BalanceAt, WatchState
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.source_context import SourceContext
+from support_service.rails.evm.step_back import stepped_back
 from support_service.rails.tron import balance_samples, reconcile
 from support_service.rails.tron.address_forms import AddressForms
 from support_service.rails.tron.balance_samples import BalanceSamples, Samples
@@ -25,23 +25,21 @@ def step_back(
     A watch whose last proof lies above that block is read anew from its start. Raises SourceDown,
     SourceLied and Refusal.
     """
-    held, samples_by_watch = cursor_state.read(after).watch_states, balance_samples.read(after)
-    report = evm_step_back.step_back(
-        context, cache, after, address_forms.blocks(blocks), watch_state_at=_watch_state_at
-    )
-    if report is None or report.cursor is None:
+    held, samples_by_watch = cursor_state.read(after), balance_samples.read(after)
+    found = stepped_back(context, cache, held, address_forms.blocks(blocks), watch_state_at=_watch_state_at)
+    if found is None:
         return None
-    now = cursor_state.read(report.cursor)
-    restarted = {key for key, item in now.watch_states.items() if item.final is None}
-    base = -1 if report.cursor.height is None else report.cursor.height
-    taken_back = _taken_back(
+    restarted = {key for key, item in found.state.watch_states.items() if item.final is None}
+    base = -1 if found.state.final is None else found.state.final.height
+    found.builder.statements += _taken_back(
         context, cache, {key: samples_by_watch.get(key, BalanceSamples()) for key in sorted(restarted)}, base
     )
     kept = {
-        key: _kept(samples, base) for key, samples in samples_by_watch.items() if key in held and key not in restarted
+        key: _kept(samples, base)
+        for key, samples in samples_by_watch.items()
+        if key in held.watch_states and key not in restarted
     }
-    cursor = replace(report.cursor, memo=codec.write(now, Samples(kept)))
-    return address_forms.shown(replace(report, statements=(*report.statements, *taken_back), cursor=cursor))
+    return address_forms.shown(found.report(context, after, memo=codec.write(found.state, Samples(kept))))
 
 
 def _watch_state_at(
