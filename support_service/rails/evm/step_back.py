@@ -45,15 +45,17 @@ class _Place:
 
 
 @dataclass(frozen=True, slots=True)
-class SteppedBack:
+class StepBack:
     """A step back that is not written yet: what the report says so far, and where the cursor stands after it."""
 
     builder: EvmReportBuilder
     state: CursorState
 
-    def report(self, context: SourceContext, after: Cursor, *, memo: str) -> Report:
+    def report(self, context: SourceContext, after: Cursor, *, remembered: str) -> Report:
         """Write it, with all that the next turn is to remember."""
-        return self.builder.report(context.name, after.step + 1, block=self.state.final, memo=memo, at=context.clock())
+        return self.builder.report(
+            context.name, after.step + 1, block=self.state.final, memo=remembered, at=context.clock()
+        )
 
 
 def step_back(context: SourceContext, cache: RpcCache, after: Cursor, blocks: Iterable[MoneyBlock]) -> Report | None:
@@ -65,18 +67,20 @@ def step_back(context: SourceContext, cache: RpcCache, after: Cursor, blocks: It
     Raises SourceDown, SourceLied and Refusal, also where a node keeps no state of the common block.
     """
     held = cursor_state.read(after)
-    found = stepped_back(context, cache, held, blocks, watch_state_at=_watch_state_at)
-    return found.report(context, after, memo=codec.write(found.state)) if found else _rebased(context, cache, after)
+    found = find_step_back(context, cache, held, blocks, watch_state_at=_watch_state_at)
+    return (
+        found.report(context, after, remembered=codec.write(found.state)) if found else _rebased(context, cache, after)
+    )
 
 
-def stepped_back(
+def find_step_back(
     context: SourceContext,
     cache: RpcCache,
     held: CursorState,
     blocks: Iterable[MoneyBlock],
     *,
     watch_state_at: WatchStateAt,
-) -> SteppedBack | None:
+) -> StepBack | None:
     """Find the step back to the last common block; None where the final block is still there.
 
     watch_state_at tells how far a watch has come at the common block. Raises as it does, SourceDown and SourceLied.
@@ -93,7 +97,7 @@ def stepped_back(
     held_there = {
         key: watch_state_at(cache, context, key, item, base=place.base) for key, item in held.watch_states.items()
     }
-    return SteppedBack(builder, CursorState(final=place.base, watch_states=held_there))
+    return StepBack(builder, CursorState(final=place.base, watch_states=held_there))
 
 
 def _rebased(context: SourceContext, cache: RpcCache, after: Cursor) -> Report | None:

@@ -11,7 +11,7 @@ from support_service.rails.evm import cursor_state
 from support_service.rails.evm.cursor_state import BalanceAt, WatchState
 from support_service.rails.evm.rpc_cache import RpcCache
 from support_service.rails.evm.source_context import SourceContext
-from support_service.rails.evm.step_back import stepped_back
+from support_service.rails.evm.step_back import find_step_back
 from support_service.rails.tron import balance_samples, reconcile
 from support_service.rails.tron.address_forms import AddressForms
 from support_service.rails.tron.balance_samples import BalanceSamples, Samples
@@ -26,7 +26,7 @@ def step_back(
     SourceLied and Refusal.
     """
     held, samples_by_watch = cursor_state.read(after), balance_samples.read(after)
-    found = stepped_back(context, cache, held, address_forms.blocks(blocks), watch_state_at=_watch_state_at)
+    found = find_step_back(context, cache, held, address_forms.blocks(blocks), watch_state_at=_watch_state_at)
     if found is None:
         return None
     restarted = {key for key, item in found.state.watch_states.items() if item.final is None}
@@ -39,7 +39,7 @@ def step_back(
         for key, samples in samples_by_watch.items()
         if key in held.watch_states and key not in restarted
     }
-    return address_forms.shown(found.report(context, after, memo=codec.write(found.state, Samples(kept))))
+    return address_forms.shown(found.report(context, after, remembered=codec.write(found.state, Samples(kept))))
 
 
 def _watch_state_at(
