@@ -2,23 +2,23 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, exists, func, literal, select, tuple_
 
 from support_service.giving import Frequency
-from support_service.ledger.article_totals import ArticleSum, counted_between, read_articles
+from support_service.ledger.article_totals import PLACEMENT, ArticleSum, counted_between, read_articles
 from support_service.ledger.columns import to_micros
 from support_service.ledger.engine import Database
-from support_service.ledger.rows import in_chunks
 from support_service.ledger.tables import donation, intent, plan
 
 # Plans of one sum are one row of this question; a publisher with more kinds of sums is told about these.
 PLAN_SUMS_MAX = 5_000
-# So many plans that began last are asked for what their readers had read.
-BEGUN_MAX = 2_000
+# So many choices that became plans are read by one question; a month with more is read by several.
+BEGUN_CHUNK = 1_000
 # So many of the newest gifts are asked what their article was called.
 TITLES_READ_MAX = 2_000
 
@@ -34,6 +34,17 @@ class PlanSum:
     frequency: Frequency
     units: int
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlansBegun:
+    """How many plans were begun: by the article their readers had read, None: by none; by the block's placement.
+
+    by_placement has keys behind PLACEMENT, as the sums of gifts have; most choices name no placement.
+    """
+
+    by_article: Mapping[str | None, int]
+    by_placement: Mapping[str, int]
 
 
 class Overviews:
@@ -84,26 +95,31 @@ class Overviews:
                 PlanSum(row[0], row[1], row[2], row[3], Frequency(row[4]), row[5], row[6]) for row in tx.execute(asked)
             )
 
-    def plans_begun(self, since: datetime, until: datetime) -> Mapping[str | None, int]:
-        """Count the plans that readers began in these days by the article they had read; None: by no article."""
-        asked = (
-            select(intent.c.ref)
-            .join(plan, plan.c.intent == intent.c.ref)
-            .where(intent.c.made_at >= to_micros(since), intent.c.made_at < to_micros(until))
-            .order_by(intent.c.made_at.desc())
-            .limit(BEGUN_MAX)
-        )
-        counted: dict[str | None, int] = {}
+    def plans_begun(self, since: datetime, until: datetime) -> PlansBegun:
+        """Count the plans that readers began in these days, however many, by what they had read and seen."""
+        by_article: Counter[str | None] = Counter()
+        by_placement: Counter[str] = Counter()
         with self._database.read() as tx:
-            for body in _bodies(tx, tx.execute(asked).scalars().all()):
-                article = json.loads(body)["article"]
-                counted[article] = counted.get(article, 0) + 1
-        return counted
+            for chosen in _chosen_for_plans(tx, to_micros(since), to_micros(until)):
+                by_article[chosen["article"]] += 1
+                if placement := chosen.get("placement"):
+                    by_placement[f"{PLACEMENT}{placement}"] += 1
+        return PlansBegun(by_article, by_placement)
 
 
-def _bodies(tx: Connection, refs: Collection[str]) -> list[str]:
-    return [
-        body
-        for chunk in in_chunks(sorted(refs))
-        for body in tx.execute(select(intent.c.body).where(intent.c.ref.in_(chunk))).scalars()
-    ]
+def _chosen_for_plans(tx: Connection, since: int, until: int) -> Iterator[dict[str, Any]]:
+    """Read the bodies of choices that became plans, BEGUN_CHUNK at a time: a month's never stand in memory."""
+    place = (intent.c.made_at, intent.c.ref)
+    asked = (
+        select(*place, intent.c.body)
+        .where(intent.c.made_at >= since, intent.c.made_at < until, exists().where(plan.c.intent == intent.c.ref))
+        .order_by(*place)
+    )
+    last: tuple[int, str] | None = None
+    while True:
+        further = asked if last is None else asked.where(tuple_(*place) > tuple_(*map(literal, last)))
+        rows = tx.execute(further.limit(BEGUN_CHUNK)).all()
+        yield from (json.loads(row.body) for row in rows)
+        if len(rows) < BEGUN_CHUNK:
+            return
+        last = (rows[-1].made_at, rows[-1].ref)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from support_service.giving import Frequency, Intent, Observation, PaymentClaim
+from support_service.giving import Frequency, Intent, Observation, PaymentClaim, PlanClaim, Report
 from support_service.ledger import Ledger
 from support_service.ledger.derived import fill_derived
 from support_service.ledger.engine import Database
@@ -172,3 +172,27 @@ def test_views_are_added_up_by_month_and_past_a_bound_as_one(ledger: Ledger, mon
     assert ledger.views.of_month(OCTOBER) == {HERE: 5, "placement:end": 1, THERE: 5, "": 10}
     assert ledger.views.of_month(november) == {HERE: 5}
     assert ledger.verify() == []
+
+
+def begun(ledger: Ledger, placement: str, moment: datetime) -> PlanClaim:
+    """Open a choice at this moment, and say that a plan came of it."""
+    ref = secrets.token_hex(16)
+    made = Intent(ref, "stripe", "EUR", 2, 10_00, Frequency.MONTHLY, "uk", moment, article=HERE, placement=placement)
+    ledger.intents.open(made, nonce=ref)
+    return PlanClaim(f"sub_{ref}", ref, 10_00, "EUR", 2, Frequency.MONTHLY, "active", moment, (1, 0))
+
+
+def test_every_plan_of_a_month_is_counted_by_article_and_placement(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("support_service.ledger.overviews.BEGUN_CHUNK", 4)
+    # Three of each moment: a chunk ends between choices of one microsecond, too.
+    plans = [
+        begun(ledger, ("", "end", "side")[number % 3], NOON + timedelta(seconds=number // 3)) for number in range(12)
+    ]
+    plans.append(begun(ledger, "end", NOON + timedelta(days=1)))
+    ledger.accept(Report("stripe", "1", (), plans=tuple(plans)))
+    chosen(ledger, "end")
+    told = ledger.overviews.plans_begun(NOON, NOON + timedelta(days=1))
+    assert told.by_article == {HERE: 12}
+    assert told.by_placement == {"placement:end": 4, "placement:side": 4}

@@ -109,10 +109,10 @@ def overview() -> str:
     earlier = at.books.overviews.article_sums(*ends_of(previous_month(first), at.zone))
     begun = at.books.overviews.plans_begun(*ends_of(first, at.zone))
     views = _views_of(at, first)
-    articles = add_up_articles(sums, gifts, earlier, begun, views=views)
-    placements = [
-        at.books.overviews.placement_sums(*ends_of(month, at.zone)) for month in (first, previous_month(first))
-    ]
+    articles = add_up_articles(sums, gifts, earlier, begun.by_article, views=views)
+    placed = at.books.overviews.placement_sums(*ends_of(first, at.zone))
+    placed_before = at.books.overviews.placement_sums(*ends_of(previous_month(first), at.zone))
+    placements = add_up_placements(sums, placed, placed_before, begun.by_placement, views=views)
     return render_template(
         "staff/articles.html",
         month=sums,
@@ -121,11 +121,11 @@ def overview() -> str:
         articles=articles[:ROWS_MAX],
         titles=at.books.overviews.article_titles(*ends_of(first, at.zone)),
         sections=add_up_sections(articles, views)[:SECTIONS_MAX],
-        placements=add_up_placements(sums, *placements, views=views)[:SECTIONS_MAX],
+        placements=placements[:SECTIONS_MAX],
         has_views=bool(views),
         unknown_gifts=sums.gifts - sum(one.gifts for one in articles),
         unknown_worth=sums.worth - sum(one.worth for one in articles),
-        unknown_begun=begun.get(None, 0),
+        unknown_begun=begun.by_article.get(None, 0),
     )
 
 
@@ -144,11 +144,16 @@ def month_of(at: Service, ledger: Ledger, first: date) -> MonthSums:
 
 
 def add_up_placements(
-    month: MonthSums, sums: Iterable[ArticleSum], earlier: Iterable[ArticleSum], *, views: Mapping[str, int]
+    month: MonthSums,
+    sums: Iterable[ArticleSum],
+    earlier: Iterable[ArticleSum],
+    begun: Mapping[str, int],
+    *,
+    views: Mapping[str, int],
 ) -> list[ArticleSums]:
     """Add gifts up by the placement of the block, the one that brought most first; none where nobody names one."""
     of_placements = {what: number for what, number in views.items() if what.startswith(PLACEMENT)}
-    found = add_up_articles(month, sums, earlier, {}, views={})
+    found = add_up_articles(month, sums, earlier, begun, views={})
     for what in of_placements.keys() - {one.article for one in found}:
         found.append(ArticleSums(what))
     for one in found:
@@ -161,7 +166,7 @@ def add_up_articles(
     month: MonthSums,
     sums: Iterable[ArticleSum],
     earlier: Iterable[ArticleSum],
-    begun: Mapping[str | None, int],
+    begun: Mapping[str, int] | Mapping[str | None, int],
     *,
     views: Mapping[str, int],
 ) -> list[ArticleSums]:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from support_service.giving import Personal, State
+from support_service.giving import Frequency, Intent, Personal, PlanClaim, Report, State
 from support_service.ledger import Ledger
 from support_service.money import Asset
 from support_service.web.staff.articles import section_of
@@ -169,3 +169,14 @@ def test_articles_are_summed_by_section_too(house: House) -> None:
     sections = page.partition('id="sections"')[2].partition("</section>")[0]
     assert [sections.index(name) for name in (">news<", ">war<", "the address names none")]
     assert sections.index(">news<") < sections.index(">war<")
+
+
+def test_monthly_gifts_that_were_begun_stand_by_their_placement(house: House) -> None:
+    at, ref = house.clock.now, "ab" * 16
+    made = Intent(ref, "stripe", "UAH", 2, 200_00, Frequency.MONTHLY, "uk", at, article=None, placement="end")
+    house.ledger.intents.open(made, nonce=ref)
+    plan = PlanClaim("sub_1", ref, 200_00, "UAH", 2, Frequency.MONTHLY, "active", at, (1, 0))
+    house.ledger.accept(Report("stripe", "evt_1", plans=(plan,)))
+    page = house.person("viewer").get("/staff/articles", month="2026-05", lang="en").text
+    row = page.partition('id="placements"')[2].partition("</tbody>")[0]
+    assert ">end<" in row and '<td class="number" data-label="Monthly gifts started">1</td>' in row
