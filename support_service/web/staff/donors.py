@@ -41,12 +41,13 @@ def look() -> BaseResponse | str | tuple[str, int]:
     try:
         if action == "erase" and request.form.get("sure") == "yes":
             held = service().ledger.donors.erase(asked, by=guard.signed_in().person.email, read_form=reads)
-            service().ledger.people.note(guard.signed_in().person.email, "erase", f"{len(held.kept)} entries")
+            _note("erase", held)
             log.info("staff_donor_erased", extra={"entries": len(held.kept)})
             return redirect(url_for("staff.donors.look", told="nothing" if held.is_empty else "erased"), 303)
         held = service().ledger.donors.find(asked, read_form=reads)
     except DonorError:
         return _page(asked, None, TOO_WIDE), 400
+    _note("export_person" if action == "export" and not held.is_empty else "look_up", held)
     if action == "export" and not held.is_empty:
         log.info("staff_donor_exported", extra={"entries": len(held.kept)})
         file = Response(held.as_json(), mimetype="application/json")
@@ -54,6 +55,11 @@ def look() -> BaseResponse | str | tuple[str, int]:
         return file
     message = TOLD["sure"] if action == "erase" else TOLD["nothing"] if held.is_empty else None
     return _page(asked, held, message)
+
+
+def _note(action: str, held: Donor) -> None:
+    """Write down who looked, and how much there was: never whom they asked for, for that outlives an erasure."""
+    service().ledger.people.note(guard.signed_in().person.email, action, f"{len(held.kept)} entries")
 
 
 def _page(asked: str, held: Donor | None, message: Phrase | None) -> str:

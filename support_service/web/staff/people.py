@@ -41,6 +41,8 @@ ACTION_WORDS = {
     "end_sessions": Phrase("ended the other sessions of"),
     "export": Phrase("exported"),
     "erase": Phrase("erased"),
+    "look_up": Phrase("looked up what is kept of a person"),
+    "export_person": Phrase("exported what is kept of a person"),
 }
 TOLD = {
     "done": Phrase("Done."),

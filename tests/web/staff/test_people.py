@@ -223,6 +223,25 @@ def test_an_admin_erases_on_the_page_and_it_is_written_down(house: House) -> Non
     assert (action.by, action.action) == (ANNA, "erase") and "olena" not in action.about
 
 
+def test_looking_a_person_up_and_exporting_them_is_written_down_without_their_name(house: House) -> None:
+    fill(house)
+    admin = house.person("admin")
+    asked = {"csrf_token": admin.form("/staff/donors").fields["csrf_token"], "who": "olena@example.org"}
+    admin.client.post("/staff/donors", data={**asked, "action": "find"})
+    assert "Олена Коваль" in admin.client.post("/staff/donors", data={**asked, "action": "export"}).text
+    admin.client.post("/staff/donors", data={**asked, "who": "nobody@example.org", "action": "export"})
+    newest, export, look, *_ = house.ledger.people.actions()
+    assert [(one.by, one.action, one.about) for one in (look, export, newest)] == [
+        (ANNA, "look_up", "2 entries"),
+        (ANNA, "export_person", "2 entries"),
+        (ANNA, "look_up", "0 entries"),
+    ]
+    told = {lang: admin.get("/staff/people", lang=lang).text.partition('id="actions"')[2] for lang in ("en", "uk")}
+    assert "exported what is kept of a person" in told["en"] and "looked up what is kept of a person" in told["en"]
+    assert "вивантажено збережене про особу" in told["uk"] and "переглянуто збережене про особу" in told["uk"]
+    assert "olena" not in told["en"] and "Олена" not in told["en"]
+
+
 def test_data_older_than_the_publisher_keeps_them_are_forgotten(house: House) -> None:
     fill(house)
     assert house.ledger.donors.forget_before(house.clock.now) == 0
