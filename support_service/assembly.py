@@ -102,6 +102,19 @@ def expected_sources(assembly: Assembly) -> tuple[Expected, ...]:
     return (*(one for rail in assembly.rails.values() for one in rail.expected(assembly.given(rail.name))), *values)
 
 
+def source_titles(assembly: Assembly) -> dict[str, Phrase]:
+    """Say what people call each source: the way of giving that it tells of, its chain, or its rail."""
+    methods = {method.key: method.title for method in assembly.methods}
+    titles = {}
+    for rail in assembly.rails.values():
+        for one in rail.expected(assembly.given(rail.name)):
+            chain = None if one.network in (None, rail.name) else Phrase(one.network.capitalize())
+            titles[one.name] = methods.get(one.method) or chain or rail.words
+    if assembly.value is not None:
+        titles[source_name(assembly.value.currency)] = Phrase("Exchange rates")
+    return titles
+
+
 def build_valuation(assembly: Assembly, unvalued: UnvaluedFinder, *, clock: Clock) -> list[Source]:
     """Build the source that values what `unvalued` finds; none where the settings have no [value]."""
     if assembly.value is None:

@@ -106,6 +106,7 @@ class Rail:
     - name: its word in [[methods]], the ledger, exports and filters. Of a processor also that of its settings table,
       the key of its method, and its word in /webhooks/<name>.
     - build_method: reads one method's options, pure; None (with mistakes noted) where it cannot be shown.
+    - title: what people call it, in filters and where it is told how its sources are; None: its name.
     - check_network: checks one [networks.<name>] table, noting mistakes; None: it lives on no network.
     - sections, read_own: its own tables, and what it makes of them. They are read after all methods are built.
     - sources: build(RailSettings, Books, clock=) -> list[Source]; of the networks it gets those that are watched
@@ -130,6 +131,7 @@ class Rail:
 
     name: str
     build_method: BuildMethod
+    title: Phrase | None = None
     check_network: CheckNetwork | None = None
     sections: tuple[Section, ...] = ()
     read_own: ReadOwn | None = None
@@ -149,6 +151,11 @@ class Rail:
     ended_plans: frozenset[str] = frozenset()
     failing_plans: frozenset[str] = frozenset()
     unbegun_plans: frozenset[str] = frozenset()
+
+    @property
+    def words(self) -> Phrase:
+        """Say what people call it."""
+        return self.title or Phrase(self.name)
 
     def read_network(self, name: str, options: Options) -> None:
         """Check one [networks.<name>] table that names this rail, noting mistakes."""

@@ -1,11 +1,13 @@
 """A bank account: the IBAN, the NBU and EPC QR codes; money comes by statement or by hand."""
 
+from support_service.giving import Phrase
 from support_service.rails.bank.method import build_method
 from support_service.rails.bank.settings import SECTIONS, name_sources, read_own
 from support_service.rails.rail import Rail
 
 BANK = Rail(
     name="bank",
+    title=Phrase("Bank transfer"),
     build_method=build_method,
     sections=SECTIONS,
     read_own=read_own,

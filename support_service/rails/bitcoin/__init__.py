@@ -1,5 +1,6 @@
 """A static Bitcoin address."""
 
+from support_service.giving import Phrase
 from support_service.rails.bitcoin.method import build_method, check_network
 from support_service.rails.bitcoin.network import POLL_SECONDS_DEFAULT
 from support_service.rails.bitcoin.payment_page import payment_page
@@ -7,6 +8,7 @@ from support_service.rails.rail import Rail
 
 BITCOIN = Rail(
     name="bitcoin",
+    title=Phrase("Bitcoin"),
     build_method=build_method,
     check_network=check_network,
     sources="support_service.rails.bitcoin.source:build_sources",

@@ -1,5 +1,6 @@
 """Static addresses on EVM networks: the chain's own coin and allow-listed ERC-20 tokens."""
 
+from support_service.giving import Phrase
 from support_service.rails.evm.method import build_method, check_network
 from support_service.rails.evm.network import POLL_SECONDS_DEFAULT
 from support_service.rails.evm.payment_page import payment_page
@@ -7,6 +8,7 @@ from support_service.rails.rail import Rail
 
 EVM = Rail(
     name="evm",
+    title=Phrase("Ethereum and chains like it"),
     build_method=build_method,
     check_network=check_network,
     sources="support_service.rails.evm.source:build_sources",

@@ -3,6 +3,7 @@
 What of its API was not established, and what is done about that, is told in README.md beside this file.
 """
 
+from support_service.giving import Phrase
 from support_service.rails.mono.method import RAIL, build_method
 from support_service.rails.mono.plan_words import ENDED_PLANS, PLAN_WORDS
 from support_service.rails.mono.settings import SECTIONS, name_sources, read_own
@@ -10,6 +11,7 @@ from support_service.rails.rail import Rail
 
 MONO = Rail(
     name=RAIL,
+    title=Phrase("plata by mono"),
     build_method=build_method,
     sections=SECTIONS,
     read_own=read_own,

@@ -1,5 +1,6 @@
 """Cards through Stripe: its hosted Checkout by redirect, its signed events, and a sweep of both."""
 
+from support_service.giving import Phrase
 from support_service.rails.rail import Rail
 from support_service.rails.stripe.method import RAIL, build_method
 from support_service.rails.stripe.payment_page import payment_page
@@ -8,6 +9,7 @@ from support_service.rails.stripe.settings import SECTIONS, name_sources, read_o
 
 STRIPE = Rail(
     name=RAIL,
+    title=Phrase("Stripe"),
     build_method=build_method,
     sections=SECTIONS,
     read_own=read_own,

@@ -1,5 +1,6 @@
 """TRC-20 tokens at a static TRON address."""
 
+from support_service.giving import Phrase
 from support_service.rails.rail import Rail
 from support_service.rails.tron.method import build_method, check_network
 from support_service.rails.tron.network import POLL_SECONDS_DEFAULT
@@ -7,6 +8,7 @@ from support_service.rails.tron.payment_page import payment_page
 
 TRON = Rail(
     name="tron",
+    title=Phrase("TRON"),
     build_method=build_method,
     check_network=check_network,
     sources="support_service.rails.tron.source:build_sources",

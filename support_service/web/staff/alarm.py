@@ -4,16 +4,19 @@ The look is shared by all pages of some seconds and by all threads: many open pa
 """
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
 
 from flask import Flask, current_app
 
+from support_service.assembly import source_titles
 from support_service.giving import Phrase
 from support_service.ledger import Ledger, LedgerError
 from support_service.rails.asides import WATCH
 from support_service.web import civil_dates
 from support_service.web.health import Freshness, SourceView, source_views
+from support_service.web.i18n import say
 from support_service.web.service import Service, service
 
 log = logging.getLogger(__name__)
@@ -53,15 +56,35 @@ _NO_LEDGER = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What staff must know, in phrases; source is the name of what the first of them tells of, title what it is called.
+
+    Everybody shares it, in whichever language they read.
+    """
+
+    phrases: tuple[Phrase, ...] = ()
+    source: str = ""
+    title: Phrase | None = None
+
+    def spoken(self) -> tuple[Phrase, ...]:
+        """Return the phrases with the source's title in the language of the page; its name is for whoever asks logs."""
+        if self.title is None:
+            return self.phrases
+        what, *others = self.phrases
+        called = ("source", f"{say(self.title)} ({self.source})")
+        return (Phrase(what.text, (called, *what.values)), *others)
+
+
 class _Look:
     """The last look of one app. Whoever comes while another one looks is told what was seen before."""
 
     def __init__(self) -> None:
         self._looking = Lock()
-        self._seen: tuple[Phrase, ...] = ()
+        self._seen = Alarm()
         self._seen_at: datetime | None = None
 
-    def phrases(self, at: Service) -> tuple[Phrase, ...]:
+    def alarm(self, at: Service) -> Alarm:
         now = at.clock()
         is_fresh = self._seen_at is not None and abs(now - self._seen_at) < LOOK_AGAIN
         if not is_fresh and self._looking.acquire(blocking=False):
@@ -81,33 +104,32 @@ def install(app: Flask) -> None:
 def staff_alarm() -> tuple[Phrase, ...]:
     """Return what staff must know whatever page they are on; nothing while every source is heard."""
     look: _Look = current_app.extensions[_EXTENSION]
-    return look.phrases(service())
+    return look.alarm(service()).spoken()
 
 
-def _look(at: Service) -> tuple[Phrase, ...]:
+def _look(at: Service) -> Alarm:
     problems = at.addresses.problems
     if problems:
         told = (("problem", problems[0]), ("count", str(len(problems))))
-        return (Phrase(_UNPROVED.text, told), _COMPARE)
+        return Alarm((Phrase(_UNPROVED.text, told), _COMPARE))
     try:
         return at.read(lambda ledger: _tell(at, ledger))
     except LedgerError as error:
         log.warning("staff_alarm_blind", extra={"error": str(error)})
-        return _NO_LEDGER
+        return Alarm(_NO_LEDGER)
 
 
-def _tell(at: Service, ledger: Ledger) -> tuple[Phrase, ...]:
+def _tell(at: Service, ledger: Ledger) -> Alarm:
     silent = [view for view in source_views(at, ledger) if view.state is not Freshness.OK]
     if not silent:
-        return ()
+        return Alarm()
     gravest = min(silent, key=lambda view: _GRAVITY.index(view.state))
     since = _since(at, ledger, gravest)
-    values = [("source", gravest.name)]
-    if since is not None:
-        values.append(("since", civil_dates.written(since, at.zone)))
-    what = Phrase(_WHAT[gravest.state].text, tuple(values))
+    values = () if since is None else (("since", civil_dates.written(since, at.zone)),)
+    what = Phrase(_WHAT[gravest.state].text, values)
     others = Phrase("Other silent sources: %(count)s.", (("count", str(len(silent) - 1)),))
-    return (what, _ADVICE[gravest.state], *([others] if len(silent) > 1 else []))
+    phrases = (what, _ADVICE[gravest.state], *([others] if len(silent) > 1 else []))
+    return Alarm(phrases, gravest.name, source_titles(at.configured).get(gravest.name, Phrase(gravest.name)))
 
 
 def _since(at: Service, ledger: Ledger, view: SourceView) -> datetime | None:

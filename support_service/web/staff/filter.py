@@ -81,11 +81,11 @@ def word(text: str) -> str:
 
 
 def choices(assembly: Assembly) -> FilterChoices:
-    """Offer every state and kind, the rails that are built, and the publisher's methods."""
+    """Offer every state and kind, the rails that are built, and the publisher's methods, by what people call them."""
     return FilterChoices(
         states=[(state, say(words)) for state, words in STATE_WORDS.items()],
-        rails=[(rail, rail) for rail in sorted(assembly.rails)],
-        methods=[(method.key, method.key) for method in assembly.methods],
+        rails=[(name, say(rail.words)) for name, rail in assembly.rails.items()],
+        methods=list(assembly.for_people(say).titles.items()),
         kinds=[(kind, say(words)) for kind, words in KIND_WORDS.items()],
     )
 

@@ -180,3 +180,13 @@ def test_monthly_gifts_that_were_begun_stand_by_their_placement(house: House) ->
     page = house.person("viewer").get("/staff/articles", month="2026-05", lang="en").text
     row = page.partition('id="placements"')[2].partition("</tbody>")[0]
     assert ">end<" in row and '<td class="number" data-label="Monthly gifts started">1</td>' in row
+
+
+def test_filters_offer_ways_and_rails_by_what_people_call_them(house: House) -> None:
+    page = house.person("viewer").get("/staff/donations", lang="uk").text
+    for value, words in (
+        ("eth", "Ethereum (ETH)"),
+        ("iban", "Банківський рахунок (IBAN)"),
+        ("evm", "Ethereum і подібні мережі"),
+    ):
+        assert re.search(rf'<option value="{value}"[^>]*>{re.escape(words)}</option>', page), words
