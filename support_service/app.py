@@ -22,6 +22,7 @@ from support_service.web.reader import for_programs, month, seen, thanks, verify
 from support_service.web.reader import pages as reader
 from support_service.web.service import EXTENSION, Service
 from support_service.web.staff import alarm as staff_alarm
+from support_service.web.staff import needs as staff_needs
 from support_service.web.staff import views as staff
 
 
@@ -44,6 +45,7 @@ def create_app(assembly: Assembly, *, clock: Clock = utc_now) -> Flask:
     i18n.install(app)
     layout.install(app)
     staff_alarm.install(app)
+    staff_needs.install(app)
     errors.install(app)
     webhooks.install(app)
     seen.install(app)

@@ -134,6 +134,22 @@ class Inbox:
                 *_known_payers(tx, accounts, self._clock()),
             )
 
+    def counts(self) -> Mapping[Why, int]:
+        """Count what `lines` lists, by why it wants a person, as far as it lists it: which codes fit is not asked."""
+        with self._database.read() as tx:
+            accounts = line_accounts(tx)
+            if not accounts:
+                return {}
+            found = {
+                Why.REVERSAL: len(TxLineBooks(tx).open_reversals(accounts)),
+                Why.SAME: len({pair.by_hand.identity.ref for pair in read_pairs(tx, accounts)}),
+                Why.REVIEW: len(_reviews(tx)),
+                Why.SUGGESTED: len(_suggested(tx, accounts, self._clock())),
+                Why.PAYER: len(_known_payers(tx, accounts, self._clock())),
+                Why.CODE: len(_hinted(tx)),
+            }
+        return {why: min(count, ROWS_MAX) for why, count in found.items()}
+
     def waiting(self, after: WaitingClaim | None = None, *, rail: str | None = None) -> tuple[WaitingClaim, ...]:
         """List claims that found no payment of their name and asset, oldest first; `after`: the last one seen."""
         with self._database.read() as tx:
@@ -244,14 +260,7 @@ def _fits(line: Donation, row: _OpenChoice) -> bool:
 
 
 def _codes(tx: Connection, completions: Callable[[str, Sequence[str]], Sequence[str]]) -> list[InboxLine]:
-    asked = donations_with_people().where(
-        donation.c.match.is_not(None),
-        donation.c.support_code.is_(None),
-        donation.c.match.like('%"by":"hint"%'),
-        donation.c.state == State.CONFIRMED,
-    )
-    rows = tx.execute(asked.order_by(donation.c.id.desc()).limit(ROWS_MAX)).mappings().all()
-    lines = [read_donation(row, row["personal_body"]) for row in rows]
+    lines = _hinted(tx)
     issued = sorted(tx.execute(select(support_code.c.code)).scalars()) if lines else []
     found = []
     for line in lines:
@@ -259,6 +268,18 @@ def _codes(tx: Connection, completions: Callable[[str, Sequence[str]], Sequence[
         codes = [one for word in words.split() for one in ([word] if word in issued else completions(word, issued))]
         found.append(InboxLine(Why.CODE, line, tuple(map(Choice, codes[:CHOICES_MAX])), words))
     return found
+
+
+def _hinted(tx: Connection) -> list[Donation]:
+    """Read the youngest gifts with words that may be a code."""
+    asked = donations_with_people().where(
+        donation.c.match.is_not(None),
+        donation.c.support_code.is_(None),
+        donation.c.match.like('%"by":"hint"%'),
+        donation.c.state == State.CONFIRMED,
+    )
+    rows = tx.execute(asked.order_by(donation.c.id.desc()).limit(ROWS_MAX)).mappings().all()
+    return [read_donation(row, row["personal_body"]) for row in rows]
 
 
 def _known_payers(tx: Connection, accounts: Sequence[str], now: datetime) -> list[InboxLine]:

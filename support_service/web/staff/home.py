@@ -5,7 +5,7 @@ from datetime import date
 
 from flask import render_template, request
 
-from support_service.giving import Frequency, Kind, Listed, State
+from support_service.giving import Frequency, Kind, Listed
 from support_service.ledger import Ledger, Wanted
 from support_service.ledger.staff import Role
 from support_service.money import Asset, Money
@@ -14,25 +14,10 @@ from support_service.web.service import Service, service
 from support_service.web.staff import month_sums
 from support_service.web.staff.articles import add_up_articles, month_of
 from support_service.web.staff.month_sums import ends_of, previous_month, read_month
+from support_service.web.staff.needs import needs
 
 MONTHS_OFFERED = 24
 ARTICLES_SHOWN, LATEST_SHOWN = 8, 10
-# Beyond this the page says "more than"; the list behind the link has them all.
-COUNTED_MAX = 99
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """So many things of one kind that a person should look at; the filter that lists them."""
-
-    state: State | None
-    kind: Kind | None
-    count: int
-
-    @property
-    def is_more(self) -> bool:
-        """Tell whether there are more than were counted."""
-        return self.count > COUNTED_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +36,8 @@ def page() -> str:
     month = month_of(at, at.books, first)
     before = month_of(at, at.books, previous_month(first))
     articles = add_up_articles(month, at.books.overviews.article_sums(*ends_of(first, at.zone)), (), {}, views={})
-    needs = _needs(at.books)
+    is_bookkeeper = guard.signed_in().person.role.covers(Role.BOOKKEEPER)
+    wanting = needs(is_bookkeeper=is_bookkeeper)
     return render_template(
         "staff/home.html",
         asked="",
@@ -65,10 +51,10 @@ def page() -> str:
         articles=articles[:ARTICLES_SHOWN],
         titles=at.books.overviews.article_titles(*ends_of(first, at.zone)),
         repeating=_repeating(at, at.books),
-        needs=needs,
-        needed=sum(one.count for one in needs),
+        needs=wanting,
+        needed=sum(one.count for one in wanting),
         latest=_latest(at.books),
-        is_bookkeeper=guard.signed_in().person.role.covers(Role.BOOKKEEPER),
+        is_bookkeeper=is_bookkeeper,
     )
 
 
@@ -82,20 +68,6 @@ def _offered(today: date, first: date) -> list[date]:
     while len(months) < MONTHS_OFFERED:
         months.append(previous_month(months[-1]))
     return months if first in months else [*months, first]
-
-
-def _needs(ledger: Ledger) -> list[Need]:
-    asked = (
-        (State.DISPUTED, None),
-        (State.QUARANTINED, None),
-        (None, Kind.REVIEW),
-        (None, Kind.UNATTRIBUTED),
-    )
-    found = [
-        Need(state, kind, len(ledger.donations(Wanted(state=state, kind=kind), limit=COUNTED_MAX + 1)))
-        for state, kind in asked
-    ]
-    return [one for one in found if one.count]
 
 
 def _latest(ledger: Ledger) -> tuple[Listed, ...]:

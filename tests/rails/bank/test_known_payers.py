@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support_service.giving import Frequency, Intent, utc_now
+from support_service.ledger import Why
 from support_service.rails.bank.classes import World
 from support_service.rails.bank.line import Line, Party
 from tests.fixtures.staff import House, build_house
@@ -72,6 +73,7 @@ def test_a_suggestion_is_refused_by_one_click_and_a_match_undone_by_another_and_
 def test_the_last_code_of_a_payer_stands_first(house: House) -> None:
     bring(house, gift("A", 10_000, 20, purpose=CODE), gift("B", 7_000, 9, purpose=OTHER_CODE), gift("C", 8_000))
     (found,) = house.ledger.inbox.lines(lambda _word, _issued: ())
+    assert house.ledger.inbox.counts()[Why.PAYER] == 1
     assert [choice.value for choice in found.choices] == [OTHER_CODE, CODE]
 
 

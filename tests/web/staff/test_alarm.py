@@ -113,7 +113,11 @@ def test_a_source_is_told_by_what_people_call_it(tmp_path: Path, source: str, la
         (tmp_path / name).chmod(0o600)
     url = f"sqlite:///{tmp_path}/support.db"
     prepare(url)
-    changes = {"sqlite:///support.db": url, "# contact = ": "contact = ", "[networks.bitcoin]": f"{BANK_AND_CARDS}[networks.bitcoin]"}
+    changes = {
+        "sqlite:///support.db": url,
+        "# contact = ": "contact = ",
+        "[networks.bitcoin]": f"{BANK_AND_CARDS}[networks.bitcoin]",
+    }
     app = site(tmp_path, changes)
     ledger: Ledger = app.extensions["support"].ledger
     ledger.people.add(ANNA, "viewer", PASSWORD)

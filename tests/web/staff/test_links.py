@@ -1,15 +1,17 @@
 """What people say about money: booked twice, given back, one of many, whose; and every word taken back again."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support_service.giving import Frequency, Intent, utc_now
+from support_service.giving import Frequency, Intent, SetAside, utc_now
 from support_service.rails.bank.booking import import_lines
 from support_service.rails.bank.settings import AccountPlace, BankChoices
 from support_service.rails.bank.settling import settle
 from support_service.rails.bank.statements import StatementFile, WantedStatement, read_statements
+from support_service.web.staff.needs import LOOK_AGAIN
 from tests.fixtures.reports import NOON
 from tests.fixtures.staff import House, build_house
 from tests.fixtures.statements import Json, gift_units
@@ -218,3 +220,25 @@ def test_the_page_of_a_line_shows_its_own_row_and_no_other(house: House) -> None
     page = house.person().get(f"/staff/donations/{row(house, f'{ACCOUNT}:RB1')['id']}").text
     assert "first words" in page
     assert "second words" not in page
+
+
+def test_the_first_page_counts_what_the_inbox_lists_for_whoever_may_judge_it(house: House) -> None:
+    visitor = house.person()
+    visitor.book(method="iban", amount="300")
+    bring(house, "2026-05-22;300.00;help;RB2", "2026-05-22;300.00;help;RB3")
+    aside = SetAside("bank:uah", "line 7", "unreadable", house.clock.now, house.clock.now, 1)
+    house.ledger.note_set_aside([aside])
+    tile = visitor.get("/staff/", lang="en").text.partition('class="tile needs"')[2].partition("</li>")[0]
+    told = re.findall(r'<a href="([^"]+)">([^<]+)</a>', tile)
+    assert told == [
+        ("/staff/inbox?lang=en", "Booked by hand, perhaps the same as a line: 1"),
+        ("/staff/health?lang=en#set-aside", "Cannot be read, and set aside: 1"),
+    ]
+    assert "<strong>2</strong>" in tile
+    bob = house.person("viewer", "bob@example.org")
+    viewer = bob.get("/staff/", lang="en").text.partition('class="tile needs"')[2].partition("</li>")[0]
+    assert "/staff/inbox" not in viewer and "set aside: 1" in viewer
+    hand = next(one for one in rows(house) if one["locator"].startswith("staff:"))
+    visitor.fill("/staff/inbox", form=f"{hand['id']}/join", line=row(house, f"{ACCOUNT}:RB2")["id"])
+    house.clock.now += LOOK_AGAIN
+    assert "perhaps the same" not in visitor.get("/staff/", lang="en").text
