@@ -190,3 +190,8 @@ def test_filters_offer_ways_and_rails_by_what_people_call_them(house: House) -> 
         ("evm", "Ethereum і подібні мережі"),
     ):
         assert re.search(rf'<option value="{value}"[^>]*>{re.escape(words)}</option>', page), words
+
+
+def test_the_publishers_name_leads_to_the_first_page(house: House) -> None:
+    page = house.person("viewer").get("/staff/donations", lang="en").text
+    assert re.search(r'<a class="wordmark" href="/staff/[^"/]*">', page)
