@@ -3,6 +3,7 @@
 The same code as the command `import`; the file waits in the database until a person has looked.
 """
 
+import re
 import secrets
 from dataclasses import dataclass, field, replace
 
@@ -12,7 +13,6 @@ from werkzeug.wrappers import Response as BaseResponse
 from support_service.giving import Phrase
 from support_service.ledger import FileBrought, Import
 from support_service.ledger.staff import Role
-from support_service.money import Money, plain
 from support_service.rails.bank import BANK
 from support_service.rails.bank.balances import tell_balances
 from support_service.rails.bank.booking import LineCounts, PreviewLine, import_lines
@@ -54,6 +54,9 @@ TOLD = {
     "back": Phrase("Taken back: what this file alone told does not count any more. The history keeps it."),
     "again": Phrase("Put back: its lines stand again."),
 }
+# The last line of the import command, word for word.
+_TOLD = re.compile(r"new (?P<new>\d+), known (?P<known>\d+), changed (?P<changed>\d+), refused (?P<refused>\d+)")
+_COUNTED = Phrase("new %(new)s, known %(known)s, changed %(changed)s, refused %(refused)s")
 NO_FILE = Phrase("Choose a file.")
 TOO_LATE = Phrase("This file waited for too long or is booked already: bring it once more.")
 NOTHING = Phrase("Nothing was changed")
@@ -112,11 +115,17 @@ def look(number: str) -> str:
         held=held,
         preview=None if held.booked_at or held.file.content is None else _preview(held),
         nonce=new_nonce(),
-        plain=_plain,
         told=TOLD.get(request.args.get("told", "")),
         problems_max=PROBLEMS_SHOWN_MAX,
         tiers=TIERS,
     )
+
+
+@blueprint.app_template_filter()
+def import_words(told: str) -> Phrase:
+    """Say in words what an import told; the ledger keeps the last line of the command, which programs read."""
+    found = _TOLD.fullmatch(told)
+    return Phrase(told) if found is None else Phrase(_COUNTED.text, tuple(found.groupdict().items()))
 
 
 @blueprint.post("/imports/<number>/book")
@@ -176,10 +185,6 @@ def _preview(held: Import) -> Preview:
         found.counts.add(told)
         found.lines += told[: LINES_SHOWN_MAX - len(found.lines)]
     return found
-
-
-def _plain(units: int, statement: BankStatement) -> str:
-    return plain(Money(units, statement.asset))
 
 
 def _import_or_404(number: str) -> Import:

@@ -53,8 +53,17 @@ def test_a_file_is_looked_at_first_and_booked_by_one_button_once(house: House) -
     assert visitor.send(late).status_code == 303
     assert gift_units(rows(house)) == 35_000
     assert visitor.send(late).status_code == 409
-    assert "new 2, known 0, changed 0, refused 0" in visitor.get("/staff/imports").text
-    assert "new 0, known 2" in visitor.get(book(visitor, TABLE.encode())).text
+    assert "new 2, known 0, changed 0, refused 0" in visitor.get("/staff/imports", lang="en").text
+    assert "new 0, known 2" in visitor.get(book(visitor, TABLE.encode()), lang="en").text
+
+
+def test_what_an_import_told_is_said_in_the_language_of_the_page(house: House) -> None:
+    visitor = house.person()
+    page = book(visitor, TABLE.encode())
+    for path in (page, "/staff/imports"):
+        told = visitor.get(path, lang="uk").text
+        assert "нових: 2, відомих: 0, змінених: 0, відхилених: 0" in told and "known" not in told, path
+    assert house.ledger.imports.newest()[0].told == "new 2, known 0, changed 0, refused 0"
 
 
 def test_a_preview_says_why_a_line_is_taken_for_a_readers(house: House) -> None:
