@@ -66,7 +66,8 @@ class Assembly:
         titles = {method.key: say(method.title) for method in self.methods}
         shared = {title for title, count in Counter(titles.values()).items() if count > 1}
         named = {key: f"{title} ({key})" if title in shared else title for key, title in titles.items()}
-        return ForPeople(self.settings.publisher.zone, named, say)
+        classes = {name: words for rail in self.rails.values() for name, words in rail.line_words.items()}
+        return ForPeople(self.settings.publisher.zone, named, say, classes)
 
 
 def assemble(file: Path, rails: Mapping[str, Rail] = RAILS) -> Assembly:

@@ -1,4 +1,4 @@
-"""What staff call kinds and states of money. Pure."""
+"""What staff call kinds and states of money, and how a gift found its reader. Pure."""
 
 from support_service.giving.methods import Phrase
 from support_service.giving.states import Kind, State
@@ -12,6 +12,15 @@ STATE_WORDS = {
     State.PARTIALLY_REFUNDED: Phrase("partially refunded"),
     State.DISPUTED: Phrase("disputed"),
     State.QUARANTINED: Phrase("quarantined"),
+}
+# By the word that a match keeps of how it was found out whose gift it is.
+MATCH_WORDS = {
+    "reference": Phrase("the payment’s own reference"),
+    "code": Phrase("support code"),
+    "payer": Phrase("an account that gave before"),
+    "amount": Phrase("the exact sum"),
+    "claim": Phrase("a signature of the wallet"),
+    "staff": Phrase("a person"),
 }
 KIND_WORDS = {
     Kind.DONATION: Phrase("donation"),

@@ -127,6 +127,7 @@ class Rail:
       where nobody can sign.
     - plan_words: how its plans are, by its own word for it; ended_plans are the words of those that charge no more,
       failing_plans of those whose last payment failed, unbegun_plans of those that were never paid yet.
+    - line_words: what its lines are, by the class that their rules or people gave them.
     """
 
     name: str
@@ -151,6 +152,7 @@ class Rail:
     ended_plans: frozenset[str] = frozenset()
     failing_plans: frozenset[str] = frozenset()
     unbegun_plans: frozenset[str] = frozenset()
+    line_words: Mapping[str, Phrase] = field(default_factory=dict)
 
     @property
     def words(self) -> Phrase:

@@ -17,12 +17,15 @@ def in_english(phrase: Phrase) -> str:
 class ForPeople:
     """Whose eyes a file is for: the publisher's clocks, the titles of the methods by key, and the words.
 
+    classes: what rails call the classes of their lines.
+
     Formats for machines leave it alone: they are the same for everybody.
     """
 
     zone: tzinfo = UTC
     titles: Mapping[str, str] = field(default_factory=dict)
     say: Callable[[Phrase], str] = in_english
+    classes: Mapping[str, Phrase] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from support_service.giving import Direction, Donation, Phrase
-from support_service.giving.words import KIND_WORDS, STATE_WORDS
+from support_service.giving.words import KIND_WORDS, MATCH_WORDS, STATE_WORDS
 from support_service.ledger.export.format import ExportFormat, ForPeople
 from support_service.ledger.export.rows import Exported
 from support_service.money import plain_units, share
@@ -60,6 +60,9 @@ _COLUMNS = (
     SheetColumn(Phrase("Message"), 40),
     SheetColumn(Phrase("Support code"), 14),
     SheetColumn(Phrase("Reference"), 26),
+    SheetColumn(Phrase("Class"), 22),
+    SheetColumn(Phrase("Rule that took it"), 18),
+    SheetColumn(Phrase("Matched by"), 26),
 )
 _SUM_COLUMNS = (
     SheetColumn(Phrase("Method"), 26),
@@ -198,7 +201,23 @@ def _gift_cells(gift: Donation, people: ForPeople) -> list[object]:
         personal.message or "",
         gift.support_code or "",
         gift.identity.ref,
+        _class_words(gift, people),
+        gift.payment.bank.rule if gift.payment.bank else "",
+        _match_words(gift, people),
     ]
+
+
+def _class_words(gift: Donation, people: ForPeople) -> str:
+    if gift.payment.bank is None:
+        return ""
+    line_class = gift.payment.bank.line_class
+    return people.say(people.classes[line_class]) if line_class in people.classes else line_class
+
+
+def _match_words(gift: Donation, people: ForPeople) -> str:
+    if gift.match is None or not gift.match.support_code:
+        return ""
+    return people.say(MATCH_WORDS[gift.match.by]) if gift.match.by in MATCH_WORDS else gift.match.by
 
 
 def _number(units: int, exponent: int) -> Decimal:

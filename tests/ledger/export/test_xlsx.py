@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 import openpyxl
 import pytest
 
-from support_service.giving import Personal
+from support_service.giving import MATCH_PART, BankFacts, MatchClaim, Observation, Personal
 from support_service.ledger import ForPeople, Ledger
 from support_service.ledger.export import xlsx
+from support_service.rails.bank import BANK
 from support_service.web.spoken import speech
 from tests.fixtures.books import HOSTILE, keep
 from tests.fixtures.reports import gift, pushed
@@ -114,3 +115,14 @@ def test_a_download_that_is_broken_off_leaves_no_file(
     next(whole)
     whole.close()  # type: ignore[attr-defined]
     assert list(folder.iterdir()) == []
+
+
+def test_lines_of_the_bank_say_their_class_their_rule_and_how_they_found_their_reader(ledger: Ledger) -> None:
+    line = gift("RB1", bank=BankFacts("gift", "credit", None))
+    match = Observation(line.identity, MatchClaim("2A3C-4E62", "code", "code 2A3C-4E62, read exact"), MATCH_PART)
+    ledger.accept(pushed("1", line, match))
+    people = ForPeople(say=speech("uk"), classes=BANK.line_words)
+    gifts, _sums = sheets(made(ledger, people))
+    assert [cell.value for cell in gifts[0][-3:]] == ["Клас", "Яке правило його віднесло", "Як знайдено читача"]
+    assert [cell.value for cell in gifts[1][-3:]] == ["Пожертва", "credit", "код підтримки"]
+    assert all(cell.data_type == "s" for cell in gifts[1][-3:])
