@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, exists, func, literal, select, tuple_
@@ -13,6 +14,7 @@ from support_service.giving import Frequency
 from support_service.ledger.article_totals import PLACEMENT, ArticleSum, counted_between, read_articles
 from support_service.ledger.columns import to_micros
 from support_service.ledger.engine import Database
+from support_service.ledger.rows import read_value
 from support_service.ledger.tables import donation, intent, plan
 
 # Plans of one sum are one row of this question; a publisher with more kinds of sums is told about these.
@@ -21,6 +23,10 @@ PLAN_SUMS_MAX = 5_000
 BEGUN_CHUNK = 1_000
 # So many of the newest gifts are asked what their article was called.
 TITLES_READ_MAX = 2_000
+
+
+# So many of the newest gifts are asked what a whole unit of their currency was worth.
+RATES_READ_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,17 @@ class Overviews:
             return tuple(
                 PlanSum(row[0], row[1], row[2], row[3], Frequency(row[4]), row[5], row[6]) for row in tx.execute(asked)
             )
+
+    def newest_rates(self, currency: str) -> Mapping[str, Decimal]:
+        """Tell what one whole unit of other currencies was worth in this one, by the newest gifts that are valued."""
+        newest = select(donation.c.network, donation.c.asset, donation.c.value).order_by(donation.c.id.desc())
+        found: dict[str, Decimal] = {}
+        with self._database.read() as tx:
+            for row in tx.execute(newest.limit(RATES_READ_MAX)):
+                value = read_value(row.value)
+                if value is not None and value.currency == currency and not row.network:
+                    found.setdefault(row.asset, Decimal(value.rate))
+        return found
 
     def plans_begun(self, since: datetime, until: datetime) -> PlansBegun:
         """Count the plans that readers began in these days, however many, by what they had read and seen."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 
 from flask import render_template, request
 
@@ -9,6 +10,7 @@ from support_service.giving import Frequency, Kind, Listed
 from support_service.ledger import Ledger, Wanted
 from support_service.ledger.staff import Role
 from support_service.money import Asset, Money
+from support_service.rates.conversion import worth
 from support_service.web import guard
 from support_service.web.service import Service, service
 from support_service.web.staff import month_sums
@@ -22,10 +24,14 @@ ARTICLES_SHOWN, LATEST_SHOWN = 8, 10
 
 @dataclass(frozen=True, slots=True)
 class Repeating:
-    """Plans that go on: how many, and what they bring in a month by currency."""
+    """Plans that go on: how many, and what they bring in a month by currency.
+
+    about is all of it in the currency of values, by the newest rates; None where one of them is not known.
+    """
 
     count: int
     sums: tuple[Money, ...]
+    about: Money | None = None
 
 
 def page() -> str:
@@ -87,4 +93,16 @@ def _repeating(at: Service, ledger: Ledger) -> Repeating:
         sums[asset] = sums.get(asset, 0) + one.units * one.count // months
         count += one.count
     in_order = sorted(sums, key=lambda asset: asset.code)
-    return Repeating(count, tuple(Money(sums[asset], asset) for asset in in_order))
+    monies = tuple(Money(sums[asset], asset) for asset in in_order)
+    return Repeating(count, monies, _about(at, ledger, monies))
+
+
+def _about(at: Service, ledger: Ledger, monies: tuple[Money, ...]) -> Money | None:
+    """Add money up in the currency of values, by the newest rates that gifts were valued at."""
+    if at.configured.value is None or not monies:
+        return None
+    currency = at.configured.value.currency
+    rates = {**ledger.overviews.newest_rates(currency.code), currency.code: Decimal(1)}
+    if any(money.asset.code not in rates for money in monies):
+        return None
+    return Money(sum(worth(money.units, money.asset, rates[money.asset.code], currency) for money in monies), currency)

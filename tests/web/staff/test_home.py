@@ -195,3 +195,27 @@ def test_filters_offer_ways_and_rails_by_what_people_call_them(house: House) -> 
 def test_the_publishers_name_leads_to_the_first_page(house: House) -> None:
     page = house.person("viewer").get("/staff/donations", lang="en").text
     assert re.search(r'<a class="wordmark" href="/staff/[^"/]*">', page)
+
+
+VALUE = '[value]\ncurrency = "UAH"\n'
+
+
+def test_what_comes_monthly_is_about_so_much_in_the_currency_of_values(tmp_path: Path, sqlite_url: str) -> None:
+    house = build_house(tmp_path, sqlite_url, is_migrated=False, tables=VALUE)
+    at, ledger = house.clock.now, house.ledger
+    plans = [
+        PlanClaim("sub_1", None, 200_00, "UAH", 2, Frequency.MONTHLY, "active", at, (1, 0)),
+        PlanClaim("sub_2", None, 10_00, "EUR", 2, Frequency.MONTHLY, "active", at, (1, 0)),
+    ]
+    ledger.accept(Report("stripe", "evt_1", plans=tuple(plans)))
+    viewer = house.person("viewer")
+    assert "≈ " not in viewer.get("/staff/", lang="en").text.partition("repeating gifts")[0].rpartition("<li")[2]
+    gifts = [gift(f"pi_{number}", occurred_at=at) for number in range(2)]
+    ledger.accept(pushed("gifts", *gifts))
+    values = [valued(one, 10 * rate * 100, str(rate)) for one, rate in zip(gifts, (40, 50), strict=True)]
+    ledger.accept(pushed("values", *values, source="rates"))
+    tile = viewer.get("/staff/", lang="en").text.partition("repeating gifts")[0].rpartition("<li")[2]
+    assert '<data value="700">' in tile, "200 and ten times the newest rate, 50"
+    whole = viewer.get("/staff/", lang="en").text.partition("repeating gifts")[2].partition("</li>")[0]
+    assert '<data value="10">' in whole and '<data value="200">' in whole
+    ledger.dispose()
