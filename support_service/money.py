@@ -2,6 +2,8 @@
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 
 # 2**256 - 1, the largest amount a token's contract can move, has 78 digits.
 UNITS_DIGITS_MAX = 78
@@ -126,6 +128,12 @@ def share(units: int, weights: list[int]) -> list[int]:
     for i in by_remainder[:rest]:
         parts[i] += 1
     return parts
+
+
+def worth(units: int, asset: Asset, rate: Decimal, currency: Asset) -> int:
+    """Tell what units of an asset are worth in the smallest units of a currency, rounded half to even."""
+    exact = Fraction(units) * Fraction(rate) * 10**currency.exponent / 10**asset.exponent
+    return int(round(exact))  # noqa: RUF046 - of a Fraction: exact, half to even; its type is not told
 
 
 def _from_digits(whole: str, fraction: str, asset: Asset) -> Money:

@@ -1,16 +1,14 @@
 """From an asset to the publisher's currency, in one step or over the US dollar. Pure arithmetic, exact.
 
-Rates are multiplied without rounding. The value alone is rounded, once: to the currency's smallest
+Rates are multiplied without rounding. The value alone is rounded, once, by `money.worth`: to the currency's smallest
 unit, half to even, so that the roundings of many gifts do not add up in one direction.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Context, Decimal, Inexact
-from fractions import Fraction
 from typing import TypeAlias
 
-from support_service.money import Asset
 from support_service.rates import Rate, WantedRate
 
 # Markets and price feeds quote in it, and so does the National Bank.
@@ -50,12 +48,6 @@ def _joined(*steps: Rate) -> Conversion:
     for step in steps[1:]:
         rate = _EXACT.multiply(rate, step.value)
     return Conversion(rate, "+".join(dict.fromkeys(step.source for step in steps)), steps)
-
-
-def worth(units: int, asset: Asset, rate: Decimal, currency: Asset) -> int:
-    """Tell what units of an asset are worth in the smallest units of a currency, rounded half to even."""
-    exact = Fraction(units) * Fraction(rate) * 10**currency.exponent / 10**asset.exponent
-    return int(round(exact))  # noqa: RUF046 - of a Fraction: exact, half to even; its type is not told
 
 
 def rate_text(rate: Decimal) -> str:

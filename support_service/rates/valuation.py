@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from support_service.giving import Clock, Cursor, Donation, Listed, Observation, Report, ValueClaim, utc_now, value_part
-from support_service.money import Asset
+from support_service.money import Asset, worth
 from support_service.rails.source import Source, SourceDown, SourceError, SourceLied
 from support_service.rates import Rate, RateSource, WantedRate
-from support_service.rates.conversion import Conversion, convert, rate_text, worth
+from support_service.rates.conversion import Conversion, convert, rate_text
 
 # A gift need not be valued the minute it is confirmed, and rates change slower than blocks.
 POLL_SECONDS = 60.0

@@ -18,10 +18,10 @@ from support_service.assembly import assemble, build_valuation
 from support_service.giving import Direction, Kind, State, ValueClaim
 from support_service.ledger import ForPeople, Health, Ledger
 from support_service.ledger.export import json_lines
-from support_service.money import Asset
+from support_service.money import Asset, worth
 from support_service.rails.source import Source, SourceDown, SourceLied
 from support_service.rates import Rate, RateSource, WantedRate
-from support_service.rates.conversion import convert, rate_text, worth
+from support_service.rates.conversion import convert, rate_text
 from support_service.rates.http import ANSWER_BYTES_MAX
 from support_service.rates.market import Market
 from support_service.rates.nbu import NationalBank

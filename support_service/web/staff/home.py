@@ -9,8 +9,7 @@ from flask import render_template, request
 from support_service.giving import Frequency, Kind, Listed
 from support_service.ledger import Ledger, Wanted
 from support_service.ledger.staff import Role
-from support_service.money import Asset, Money
-from support_service.rates.conversion import worth
+from support_service.money import Asset, Money, worth
 from support_service.web import guard
 from support_service.web.service import Service, service
 from support_service.web.staff import month_sums

@@ -60,7 +60,7 @@ class Counts:
     late_payouts: int = 0
 
 
-class _Look:
+class _LastCount:
     """The last count of one app. Whoever comes while another one counts is told what was counted before."""
 
     def __init__(self) -> None:
@@ -82,12 +82,12 @@ class _Look:
 
 def install(app: Flask) -> None:
     """Keep what was counted for one app; nothing is counted yet."""
-    app.extensions[_EXTENSION] = _Look()
+    app.extensions[_EXTENSION] = _LastCount()
 
 
 def needs(*, is_bookkeeper: bool) -> list[Need]:
     """Tell what needs a person: of lines of the bank only whoever may judge them."""
-    look: _Look = current_app.extensions[_EXTENSION]
+    look: _LastCount = current_app.extensions[_EXTENSION]
     at = service()
     counts = look.counts(at)
     found = [
