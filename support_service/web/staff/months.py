@@ -1,14 +1,14 @@
 """A month for the books: what came by each way, fees, refunds, payouts, open questions; closed and opened again."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from support_service.giving import Kind, Phrase, State
-from support_service.ledger import Closing, Late, Ledger, MonthBusy, MonthRow, Wanted, is_closed
+from support_service.ledger import Late, Ledger, MonthBusy, MonthRow, Wanted, is_closed
 from support_service.ledger.staff import Role
 from support_service.money import Asset
 from support_service.web import guard
@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 
 blueprint = Blueprint("months", __name__)
 
-# Money does not come later than this into a month that was closed; what does is still in the ledger.
-EARLIER_MONTHS = 12
+# So many months at a time are asked whether they are closed, back to the first that is not.
+MONTHS_ASKED = 24
 LISTED_MAX = 50
 
 TOLD = {
@@ -48,9 +48,8 @@ def this() -> BaseResponse:
 def month(name: str) -> str:
     """Show a month as its books have it: those of its closing, or what the ledger says now."""
     at, first = service(), _first_or_404(name)
-    earlier = _earlier(first)
-    held = at.books.months.closings([name, *earlier])
-    closing = held[name][-1] if is_closed(held[name]) else None
+    history = at.books.months.closings([name])[name]
+    closing = history[-1] if is_closed(history) else None
     rows = closing.rows if closing else at.books.months.rows(*ends_of(first, at.zone))
     since, until = ends_of(first, at.zone)
     sides = at.books.months.three_way(since, until)
@@ -63,9 +62,10 @@ def month(name: str) -> str:
         last_day_after=next_month(first),
         rows=rows,
         closing=closing,
-        history=held[name],
+        history=history,
         carried=_carried(closing.carried) if closing else (),
-        late=() if closing else at.books.months.late(_closed_before(held, name), ends),
+        late=() if closing else at.books.months.late(_closed_before(at.books, first), ends),
+        since=at.books.months.late([name], ends) if closing else (),
         questions=_questions(at.books, since, until),
         sides=sides,
         places=tell_places(sides.places),
@@ -86,7 +86,7 @@ def close(name: str) -> BaseResponse:
     at, first = service(), _first_or_404(name)
     if next_month(first) > at.today():
         return _back(name, "running")
-    closed = _closed_before(at.ledger.months.closings(_earlier(first)), name)
+    closed = _closed_before(at.ledger, first)
     seen = read_number(request.form.get("differences", ""))
     return _done(
         name, "closed", lambda by, note: at.ledger.months.close(name, closed, ends, by=by, note=note, seen=seen)
@@ -146,22 +146,19 @@ def _name(first: date) -> str:
     return f"{first:%Y-%m}"
 
 
-def _earlier(first: date) -> list[str]:
-    names, month = [], first
-    for _ in range(EARLIER_MONTHS):
-        month = previous_month(month)
-        names.append(_name(month))
-    return names[::-1]
-
-
-def _closed_before(held: Mapping[str, Sequence[Closing]], name: str) -> list[str]:
-    """Name the closed months right before this one: what is late of them stands in it."""
+def _closed_before(ledger: Ledger, first: date) -> list[str]:
+    """Name the closed months right before this one, however many: what is late of them stands in it."""
     closed: list[str] = []
-    for one in reversed([other for other in held if other < name]):
-        if not is_closed(held[one]):
-            break
-        closed.insert(0, one)
-    return closed
+    while True:
+        asked: list[str] = []
+        for _ in range(MONTHS_ASKED):
+            first = previous_month(first)
+            asked.append(_name(first))
+        held = ledger.months.closings(asked)
+        for name in asked:
+            if not is_closed(held[name]):
+                return closed[::-1]
+            closed.append(name)
 
 
 def _carried(rows_by_month: Mapping[str, tuple[MonthRow, ...]]) -> list[Late]:

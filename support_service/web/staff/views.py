@@ -39,6 +39,7 @@ from support_service.web.staff import passkeys as staff_passkeys
 from support_service.web.staff import proof as staff_proof
 from support_service.web.staff.filter import NAMES, Filter, choices, read_filter
 from support_service.web.staff.manual_gift import may_withdraw
+from support_service.web.staff.month_sums import read_month
 from support_service.web.staff.pages import PAGES
 from support_service.web.staff.sign_in import FILE_AGAIN, FORM_TOO_OLD, SESSION_ENDED, TYPED_WAITS, login_page
 from support_service.web.staff.sums import by_asset, count_on_the_way
@@ -286,7 +287,11 @@ def download(form: str) -> BaseResponse | tuple[str, int]:
     people = at.configured.for_people(speech(chosen_language()))
     file = _begun(wanted.write(at.ledger.exported(chosen.wanted), people))
     response = Response(file, mimetype=wanted.media_type)
-    response.headers["Content-Disposition"] = f'attachment; filename="donations-{at.today()}.{wanted.suffix}"'
+    # A month's file says when it was made: what comes late changes the ledger's month, and not its books.
+    month = request.args.get("month", "")
+    of_month = f"{month}-as-of-" if f"{read_month(month, at.today()):%Y-%m}" == month else ""
+    name = f"donations-{of_month}{at.today()}.{wanted.suffix}"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     at.books.people.note(guard.signed_in().person.email, "export", f"{form} {chosen.query}")
     log.info("staff_export", extra={"form": form})
     return response

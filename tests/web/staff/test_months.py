@@ -1,8 +1,10 @@
 """Months are closed and opened by reports; what comes late stands in the next month, and nothing is lost or doubled."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from html import unescape
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -10,10 +12,10 @@ import pytest
 
 from support_service.giving import BankFacts, Observation, Outcome
 from support_service.ledger import Ledger, MonthBusy, MonthRow, QuarterSums, is_closed
-from support_service.web.staff.month_sums import ends_of
+from support_service.web.staff.month_sums import ends_of, next_month
 from tests.fixtures.books import ACCOUNT, bank_line
 from tests.fixtures.reports import gift, pushed, refund
-from tests.fixtures.staff import House, Visitor, build_house
+from tests.fixtures.staff import ANNA, House, Visitor, build_house
 
 UTC_ZONE = ZoneInfo("UTC")
 APRIL, MAY, JUNE = "2026-04", "2026-05", "2026-06"
@@ -124,6 +126,8 @@ def test_a_bookkeeper_closes_a_month_and_an_admin_opens_it_again(house: House) -
     anna.book(amount="11", date="2026-04-11")
     page = anna.get(f"/staff/months/{APRIL}", lang="en").text
     assert '<data value="200">' in page and '<data value="211">' not in page
+    assert '<data value="11">' in page.partition("Changed since it was closed")[2].partition("</section>")[0]
+    assert "As of now, not as closed." in page
     late = anna.get(f"/staff/months/{MAY}", lang="en").text.partition("Late, of the closed month 2026-04")[2]
     assert '<data value="11">' in late
     assert "Open this month again" not in page
@@ -195,3 +199,26 @@ def test_accounts_that_were_told_no_balance_and_gifts_of_nobody_are_open_questio
     questions = page.partition('id="questions"')[2]
     assert ACCOUNT in questions
     assert "1 gift by bank names no reader's code" in questions
+
+
+def test_a_months_file_says_that_it_is_of_now(house: House) -> None:
+    anna = house.person("bookkeeper")
+    anna.book(amount="200", date="2026-04-10")
+    close(anna, APRIL)
+    anna.book(amount="11", date="2026-04-11")
+    (link,) = re.findall(r'class="button" href="([^"]*donations\.xlsx[^"]*)"', anna.get(f"/staff/months/{APRIL}").text)
+    answer = anna.get(unescape(link))
+    assert answer.headers["Content-Disposition"].endswith('"donations-2026-04-as-of-2026-05-20.xlsx"')
+    assert 'filename="donations-2026-05-20.csv"' in str(anna.get("/staff/exports/donations.csv", month="../x").headers)
+    may = anna.get(f"/staff/months/{MAY}", lang="en").text
+    assert "What is late of closed months is not in this file" in may
+
+
+def test_what_is_late_of_a_month_closed_years_ago_stands_in_the_next_open_one(house: House) -> None:
+    old, month, anna = "2023-10", date(2023, 10, 1), house.person("bookkeeper")
+    while (name := f"{month:%Y-%m}") <= APRIL:
+        house.ledger.months.close(name, [], ends, by=ANNA, note="done")
+        month = next_month(month)
+    house.ledger.accept(pushed("late", in_month(old, "pi_late", 5_00)))
+    page = anna.get(f"/staff/months/{MAY}", lang="en").text
+    assert '<data value="5">' in page.partition(f"Late, of the closed month {old}")[2].partition("</section>")[0]
