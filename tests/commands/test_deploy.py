@@ -61,6 +61,20 @@ def test_caddy_reads_its_example(tmp_path: Path) -> None:
     subprocess.run(command, check=True, capture_output=True, env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"})
 
 
+def test_nginx_writes_no_query_into_its_logs() -> None:
+    """A search of staff is an address with a query: a name, an e-mail."""
+    text = (DEPLOY / "nginx.conf").read_text(encoding="utf-8")
+    (form,) = re.findall(r"^log_format without_query (.*);$", text, re.MULTILINE)
+    assert set(re.findall(r"\$(\w+)", form)) <= {
+        "remote_addr", "time_iso8601", "request_method", "uri", "status", "body_bytes_sent", "request_time",
+    }  # fmt: skip
+    servers = text.split("\nserver {")[1:]
+    assert len(servers) == 2
+    for server in servers:
+        assert re.findall(r"access_log (.*);", server) == ["/var/log/nginx/support.log without_query"]
+        assert re.findall(r"error_log (.*);", server) == ["/var/log/nginx/support-error.log crit"]
+
+
 def test_nginx_reads_its_example(tmp_path: Path) -> None:
     """But for the certificates, which only the publisher has."""
     text = (DEPLOY / "nginx.conf").read_text(encoding="utf-8")
@@ -68,6 +82,7 @@ def test_nginx_reads_its_example(tmp_path: Path) -> None:
     text = text.replace("/var/cache/nginx/support", str(tmp_path / "cache")).replace(
         "listen 80", "listen 127.0.0.1:65532"
     )
+    text = text.replace("/var/log/nginx", str(tmp_path))
     file = tmp_path / "nginx.conf"
     file.write_text(f"pid {tmp_path}/pid; error_log {tmp_path}/log;\nevents {{}}\nhttp {{\n{text}\n}}\n")
     done = subprocess.run(
