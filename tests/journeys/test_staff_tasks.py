@@ -3,16 +3,21 @@
 Taps are presses of links, buttons, boxes and the Enter key; whoever adds one to a task sees it here.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
+from io import BytesIO
 from pathlib import Path
 
+import openpyxl
 import pytest
 from playwright.sync_api import Download, Page
 
 from support_service.demo.stripe import StripeFake
-from support_service.ledger import Health
+from support_service.ledger import Closing, Health
+from support_service.web.staff.months import asset_of
 from tests.fixtures.browser import DESKTOP, Serve, Visit
 from tests.fixtures.cards import CardHouse, card_house, given
 from tests.fixtures.reports import gift, pushed
@@ -72,6 +77,26 @@ class Hand:
         return " ".join(self.page.inner_text("main").split())
 
 
+def counted_in(file: Download) -> dict[str, Decimal]:
+    """Add up what counts in a workbook, row by row as an accountant does, by asset."""
+    gifts, _sums = openpyxl.load_workbook(BytesIO(file.path().read_bytes())).worksheets
+    head, *rows = [[cell.value for cell in row] for row in gifts.iter_rows()]
+    asset, counts = head.index("Asset"), head.index("Counts")
+    found: Counter[str] = Counter()
+    for row in rows:
+        found[row[asset]] += Decimal(str(row[counts]))
+    return dict(found)
+
+
+def booked(closing: Closing) -> dict[str, Decimal]:
+    """Add up what a closing says that its month brought, by asset."""
+    found: Counter[str] = Counter()
+    for row in closing.rows:
+        asset = asset_of(row)
+        found[asset.code] += Decimal(row.sums.units).scaleb(-asset.exponent)
+    return dict(found)
+
+
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[CardHouse]:
     clock = FrozenClock()
@@ -128,13 +153,17 @@ def test_the_eight_tasks_of_a_day_take_few_taps(house: CardHouse, serve: Serve, 
     # Close the month that is over, and hand it over.
     hand.go(".staff-nav >> text=Months")
     hand.go("a[rel=prev]")
-    assert hand.save("text=Download for the accountant (xlsx)").suggested_filename.endswith(".xlsx")
+    file = hand.save("text=Download for the accountant (xlsx)")
+    assert file.suggested_filename.startswith("donations-2026-04-as-of-")
+    counts = counted_in(file)
     assert hand.counted() == 3
     hand.tap("summary:has-text('Close this month')")
     hand.type("#note", "all there")
     hand.tick("#sure")
     hand.go("details.withdraw button")
     assert "These are the sums of that moment." in hand.text
+    (closing,) = house.ledger.months.closings(["2026-04"])["2026-04"]
+    assert counts and counts == booked(closing)
     assert hand.counted() == 3
 
     # Invite a person, and shut them out.
