@@ -3,7 +3,7 @@
 Taps are presses of links, buttons, boxes and the Enter key; whoever adds one to a task sees it here.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -82,7 +82,7 @@ def counted_in(file: Download) -> dict[str, Decimal]:
     gifts, _sums = openpyxl.load_workbook(BytesIO(file.path().read_bytes())).worksheets
     head, *rows = [[cell.value for cell in row] for row in gifts.iter_rows()]
     asset, counts = head.index("Asset"), head.index("Counts")
-    found: Counter[str] = Counter()
+    found: dict[str, Decimal] = defaultdict(Decimal)
     for row in rows:
         found[row[asset]] += Decimal(str(row[counts]))
     return dict(found)
@@ -90,7 +90,7 @@ def counted_in(file: Download) -> dict[str, Decimal]:
 
 def booked(closing: Closing) -> dict[str, Decimal]:
     """Add up what a closing says that its month brought, by asset."""
-    found: Counter[str] = Counter()
+    found: dict[str, Decimal] = defaultdict(Decimal)
     for row in closing.rows:
         asset = asset_of(row)
         found[asset.code] += Decimal(row.sums.units).scaleb(-asset.exponent)

@@ -22,12 +22,8 @@ SENDING = {"post", "put", "patch", "delete", "request", "send", "urlopen", "opti
 
 def called(tree: ast.AST) -> set[str]:
     """The names of all methods and functions that a module calls."""
-    functions = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    return {
-        one.attr if isinstance(one, ast.Attribute) else one.id
-        for one in functions
-        if hasattr(one, "attr") or hasattr(one, "id")
-    }
+    found = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return {one.attr if isinstance(one, ast.Attribute) else ast.unparse(one) for one in found}
 
 
 def imported(tree: ast.AST) -> set[str]:
