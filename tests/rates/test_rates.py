@@ -582,7 +582,9 @@ def test_staff_read_the_value_in_the_history(ledger: Ledger, valuation: Valuatio
     history = ledger.donation(str(row["id"]))
     assert history is not None
     sentence = tell(history.observations, 18)[-1].sentence
-    assert sentence.text % dict(sentence.values) == ("Worth 104\u202f020.80 UAH when it came, at 104020.8 (market+nbu)")
+    assert sentence.text % dict(sentence.values) == (
+        "Worth 104\u202f020.80 UAH when it came, at 104\u202f020.8 (market+nbu)"
+    )
 
 
 def test_verify_sees_a_value_that_was_changed_by_hand(ledger: Ledger, valuation: Valuation, tmp_path: Path) -> None:

@@ -17,10 +17,11 @@ from support_service.ledger.staff import Role
 from support_service.money import Asset, BadAmount, Money, plain
 from support_service.rails.processor import CheckoutDown, CheckoutRefused, checkout_switch
 from support_service.web import guard
-from support_service.web.amounts import SeveralMeanings, read_typed
+from support_service.web.amounts import SeveralMeanings, decimal_sign, read_typed
 from support_service.web.card import guard as card_guard
 from support_service.web.card.offer import Cards, all_cards, cards_or_404
 from support_service.web.guard import login_required
+from support_service.web.i18n import chosen_language
 from support_service.web.service import service
 from support_service.web.staff import entry as staff_entry
 from support_service.web.staff.filter import read_number, word
@@ -87,7 +88,7 @@ def refund(ref: str) -> BaseResponse | str | tuple[str, int]:
         return _notice(NOTHING, text), 409
     left = left_to_refund(donation)
     if request.method == "GET":
-        return _refund_page(donation, left, plain(left))
+        return _refund_page(donation, left, plain(left).replace(".", decimal_sign(chosen_language())))
     nonce, typed = staff_entry.form_nonce(), request.form.get("amount", "")
     if request.form.get("as_seen") != _as_seen(donation):
         # The processor forgets a form's nonce after a day: an old form must not give back once more.

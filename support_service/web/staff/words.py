@@ -213,10 +213,11 @@ def _link(claim: LinkClaim) -> Phrase:
 
 
 def _value(claim: ValueClaim, write: AmountWriter) -> Phrase:
+    whole, _, fraction = claim.rate.partition(".")
     values = (
         ("amount", write(claim.units, claim.exponent)),
         ("currency", claim.currency),
-        ("rate", claim.rate),
+        ("rate", write(int(whole + fraction), len(fraction))),
         ("source", claim.source),
     )
     return Phrase("Worth %(amount)s %(currency)s when it came, at %(rate)s (%(source)s)", values)
