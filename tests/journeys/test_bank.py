@@ -11,7 +11,7 @@ from support_service.money import Asset, Money
 from support_service.rails.bank.booking import import_lines
 from support_service.rails.bank.line import Line, Party
 from support_service.rails.bank.settings import BankChoices
-from tests.fixtures.browser import PHONE, Serve, Visit, barriers, follow
+from tests.fixtures.browser import PHONE, Serve, Visit, follow
 from tests.fixtures.staff import ANNA, PASSWORD, House
 from tests.rails.bank.vectors import WORLD
 from tests.web.staff.test_links import ACCOUNT, CODE, PLACES, bring, issue
@@ -120,46 +120,3 @@ def test_a_statement_is_brought_looked_at_and_booked_without_script(house: House
     assert sum(one.units for one in house.ledger.totals()) == 25_000
     assert "owned" not in page.title()
     assert visitor.complaints == []
-
-
-@pytest.mark.parametrize("lang", ["en", "uk"])
-def test_every_page_about_bank_lines_is_open_to_everybody(house: House, serve: Serve, visit: Visit, lang: str) -> None:
-    """No finding of axe, nothing wider than a phone, and no text of a payer runs."""
-    issue(house)
-    person = house.person("bookkeeper", "bob@example.org")
-    hand = person.book(method="iban", amount="250", payer=LONG[:200], note=HOSTILE)
-    bring(
-        house,
-        f"2026-05-20;250.00;{HOSTILE.replace(';', ',')};RB1",
-        registry(2),
-        "2026-05-21;-100.00;повернення внеску;RB3",
-        f"2026-05-21;100.00;{LONG} 2A3C-4E;RB4",
-    )
-    bring(house, registry(6))
-    line = next(one for one in house.ledger.export() if "RB6" in str(one["locator"]))
-    person.fill(f"/staff/donations/{line['id']}", form="/split", gifts="100;A\n500;B")
-    page, origin = visit(size=PHONE).page, serve(house.app)
-    sign_in(page, origin, "/staff/inbox")
-    pages = [f"donations/{one['id']}" for one in house.ledger.export()] + [f"donations/{hand}"]
-    for path in ("inbox", "imports", "entry", "entry/rows", *pages):
-        page.goto(f"{origin}/staff/{path}?lang={lang}")
-        for details in page.query_selector_all("details"):
-            details.evaluate("element => element.open = true")
-        _check(page)
-    page.goto(f"{origin}/staff/entry/rows?lang={lang}")
-    page.fill("#rows", f"250;20.05.2026;{HOSTILE.replace(';', ',')}\nx;y\n100;20.05.2026;{LONG[:150]}")
-    page.click("button[value=look]")
-    _check(page)
-    page.goto(f"{origin}/staff/imports?lang={lang}")
-    table = f"Date;Amount;Purpose;Name;Reference\n2026-05-20;250.00;{HOSTILE.replace(';', ',')};{LONG};RB1\nx;y;z;;\n"
-    page.set_input_files("#file", {"name": "x.csv", "mimeType": "text/csv", "buffer": table.encode()})
-    page.fill("#account", ACCOUNT)
-    page.click("main .slip button")
-    _check(page)
-
-
-def _check(page: Page) -> None:
-    assert barriers(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0], f"{page.url} is too wide"
-    assert "owned" not in page.title()
-    assert page.locator("main img, main script").count() == 0
