@@ -1,17 +1,13 @@
 """Verify finds every change that was not made through accept: any field, any row, any order."""
 
 import json
-import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from sqlalchemy import Engine, Table, create_engine, make_url, select
 
-from support_service.giving import Direction, HeldBalance, Kind, Personal, State
 from support_service.ledger import Head, Ledger, sum_tables, tables
 from support_service.ledger.canonical import chain_hash
 from support_service.ledger.engine import Database
@@ -19,8 +15,8 @@ from support_service.ledger.verify import cores as verify_cores
 from support_service.ledger.verify import donations as verify_donations
 from support_service.ledger.verify import postings as verify_postings
 from support_service.ledger.verify import reports as verify_reports
-from tests.fixtures.database import Cluster
-from tests.fixtures.reports import NOON, OURS, Chain, dispute, gift, pushed, refund, statement, transfer
+from tests.fixtures.forged import ALL, ForgedFile, another, fill, forged, rows_of, sql, where
+from tests.fixtures.reports import gift, pushed, refund
 
 # What is derived from the reports, and the reports; cursors, health and people are not.
 DERIVED = (
@@ -38,24 +34,6 @@ FORGED = (*DERIVED, tables.cursor, tables.personal_data)
 Forge = Callable[..., list[str]]
 
 
-def fill(ledger: Ledger) -> None:
-    """Make a small ledger that has seen everything: reorg, refund before its payment, dispute, outflow."""
-    chain = Chain(ledger)
-    secret = Personal(payer="payer", message="message", note="note")
-    chain.says(transfer("0x01", personal=secret), transfer("0x02"), statement("A"))
-    chain.says(statement("A", is_canonical=False), transfer("0x01", block="B"), statement("B"))
-    chain.says(transfer("0x01", block="B", state=State.CONFIRMED), statement("B"))
-    chain.says(transfer("0x03", direction=Direction.OUT, kind=Kind.OUTFLOW, state=State.CONFIRMED, block="C"))
-    ledger.accept(pushed("e2", refund(units=4_00, rank=(2, 0)), raw="{}"))
-    ledger.accept(pushed("e1", gift(fee_units=30, article="https://example.com/a", rank=(1, 0)), raw='{"a": 1}'))
-    ledger.accept(pushed("e3", gift("pi_2", rank=(1, 0))))
-    ledger.accept(pushed("e4", dispute("pi_2", rank=(1, 0))))
-    ledger.accept(pushed("e5", refund("pi_3", rank=(2, 0))))
-    ledger.accept(pushed("e6", gift("pi_2", rank=(1, 0))))
-    ledger.balances.tell("evm:ethereum", [HeldBalance("ethereum", OURS, "ETH", 18, 10**18, 102, NOON)])
-    chain.says(transfer("0x04", block="D", state=State.CONFIRMED), transfer("0x05", block="D", state=State.CONFIRMED))
-
-
 @pytest.fixture
 def books(ledger: Ledger, database_url: str) -> str:
     """The address of a filled, sound ledger that nobody is connected to."""
@@ -68,81 +46,9 @@ def books(ledger: Ledger, database_url: str) -> str:
 @pytest.fixture
 def forge(books: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Forge]:
     """Change the books behind the ledger's back and say what verify finds, or that the database refused; then undo."""
-    if books.startswith("sqlite"):
-        yield lambda *statements: _forged_copy(make_url(books).database or "", tmp_path / "forged.db", statements)
-        return
-    cluster: Cluster = request.getfixturevalue("cluster")
-    name, ledger = str(make_url(books).database), Ledger(books)
-    with psycopg.connect(host=cluster.socket, user="postgres", dbname=name, autocommit=True) as connection:
-        connection.execute("CREATE SCHEMA saved")
-        for table in FORGED:
-            connection.execute(f"CREATE TABLE saved.{table} AS TABLE public.{table}".encode())
-        yield lambda *statements: _forged_in_place(connection, ledger, statements)
-    ledger.dispose()
-
-
-def _forged_copy(books: str, copy: Path, statements: tuple[str, ...]) -> list[str]:
-    shutil.copy(books, copy)
-    connection = sqlite3.connect(copy, isolation_level=None)
-    connection.execute("PRAGMA ignore_check_constraints = ON")
-    connection.execute("PRAGMA synchronous = OFF")
-    triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-    for name, _ in triggers:
-        connection.execute(f"DROP TRIGGER {name}")
-    try:
-        for one in statements:
-            connection.execute(one)
-    except sqlite3.Error as error:
-        return [f"refused: {error}"]
-    finally:
-        for _, trigger in triggers:
-            connection.execute(trigger)
-        connection.close()
-    return Ledger(f"sqlite:///{copy}").verify()
-
-
-def _forged_in_place(connection: "psycopg.Connection[Any]", ledger: Ledger, statements: tuple[str, ...]) -> list[str]:
-    connection.execute("SET session_replication_role = replica")  # no triggers, no foreign keys
-    try:
-        for one in statements:
-            connection.execute(one.encode())
-        return ledger.verify()
-    except psycopg.Error as error:
-        return [f"refused: {error}"]
-    finally:
-        for table in FORGED:
-            connection.execute(f"DELETE FROM {table}".encode())
-            connection.execute(f"INSERT INTO {table} SELECT * FROM saved.{table}".encode())
-
-
-def rows_of(url: str, table: Table) -> list[dict[str, Any]]:
-    engine: Engine = create_engine(url)
-    with engine.connect() as connection:
-        rows = connection.execute(select(table).order_by(*table.primary_key)).mappings().all()
-    engine.dispose()
-    return [dict(row) for row in rows]
-
-
-def where(table: Table, row: dict[str, Any]) -> str:
-    return " AND ".join(f"{column.name} = {sql(row[column.name])}" for column in table.primary_key)
-
-
-def sql(value: object) -> str:
-    text = str(value).replace("'", "''")
-    return "NULL" if value is None else f"'{text}'"
-
-
-def another(name: str, value: object) -> str:
-    """Write another value of the same type."""
-    whole = {"confirmed_at", "block_height", "fee_units", "net_units"}
-    match value:
-        case None:
-            return "'7'" if name in whole else "'x'"
-        case int():
-            return sql(value + 1_000)
-        case str():
-            return sql({"in": "out", "seen": "confirmed", "confirmed": "seen"}.get(value, f"{value}x"))
-    raise AssertionError(value)
+    cluster = None if books.startswith("sqlite") else request.getfixturevalue("cluster")
+    with forged(books, tmp_path, cluster) as made:
+        yield made.forge
 
 
 def test_every_field_of_every_table_is_held(books: str, forge: Forge) -> None:
@@ -178,9 +84,10 @@ def test_every_row_that_is_deleted_is_missed(books: str, forge: Forge) -> None:
     assert missed == [] and tried > 50
 
 
-def test_the_end_of_the_chain_cannot_be_cut_off(forge: Forge) -> None:
-    cut = [f"DELETE FROM {table} WHERE report_number = 12" for table in ("posting", "observation")]
-    cut += ["DELETE FROM donation WHERE last_report = 12", "DELETE FROM report WHERE number = 12"]
+def test_the_end_of_the_chain_cannot_be_cut_off(books: str, forge: Forge) -> None:
+    last = rows_of(books, tables.report)[-1]["number"]
+    cut = [f"DELETE FROM {table} WHERE report_number = {last}" for table in ("posting", "observation")]
+    cut += [f"DELETE FROM donation WHERE last_report = {last}", f"DELETE FROM report WHERE number = {last}"]
     assert any("the chain should end at" in problem for problem in forge(*cut))
 
 
@@ -238,9 +145,9 @@ def test_a_cursor_behind_its_reports_is_told(forge: Forge) -> None:
 @pytest.mark.parametrize("units", ["007", "1e3", "", "-0", "x"])
 def test_an_amount_in_another_form_is_not_read_as_the_same(sqlite_url: str, tmp_path: Path, units: str) -> None:
     fill(Ledger(sqlite_url))
-    for table in ("donation", "posting", "total", "quarter_total", "day_total"):
-        file = sqlite_url.removeprefix("sqlite:///")
-        assert _forged_copy(file, tmp_path / "forged.db", (f"UPDATE {table} SET units = '{units}'",))
+    with forged(sqlite_url, tmp_path, None) as made:
+        for table in ("donation", "posting", "total", "quarter_total", "day_total"):
+            assert made.forge(f"UPDATE {table} SET units = '{units}'")
 
 
 def test_lost_triggers_are_told(books: str, forge: Forge) -> None:
@@ -284,18 +191,20 @@ FORGED_EVERYWHERE = (
     "UPDATE quarter_total SET gifts = gifts + 1",
     "DELETE FROM told_balance",
     "DELETE FROM search_term WHERE donation_id = 5",
-    "INSERT INTO known_line (number, locator, account, ref, memo) VALUES (1, 'r9', 'UA1', 'x', '')",
+    "INSERT INTO known_line (number, locator, account, ref, memo) VALUES (9, 'r9', 'UA1', 'x', '')",
 )
 
 
 def test_all_cores_find_what_one_finds(sqlite_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fill(Ledger(sqlite_url))
-    forged = tmp_path / "forged.db"
     monkeypatch.setattr(verify_cores, "GIFTS_PER_PART", 2)
-    alone = _forged_copy(sqlite_url.removeprefix("sqlite:///"), forged, FORGED_EVERYWHERE)
+    made = ForgedFile(sqlite_url, tmp_path)
+    assert made.change(set(ALL), FORGED_EVERYWHERE) == ""
+    alone = made.ledger.verify()
     _on_two_cores(monkeypatch)
     progress: list[tuple[int, int]] = []
-    assert Ledger(f"sqlite:///{forged}").verify(lambda done, of: progress.append((done, of))) == alone
+    assert made.ledger.verify(lambda done, of: progress.append((done, of))) == alone
+    made.close()
     assert progress == sorted(progress) and progress[-1][0] == progress[-1][1]
     assert len(alone) > len(FORGED_EVERYWHERE)
 
@@ -397,7 +306,7 @@ def test_bank_lines_are_held_whatever_was_verified_before(sqlite_url: str) -> No
     database = Database(sqlite_url)
     with database.write() as tx:
         tx.exec_driver_sql(
-            "INSERT INTO known_line (number, locator, account, ref, memo) VALUES (1, 'r9', 'UA1', 'x', '')"
+            "INSERT INTO known_line (number, locator, account, ref, memo) VALUES (9, 'r9', 'UA1', 'x', '')"
         )
     assert any("bank line r9 is kept" in problem for problem in ledger.verify(since=ledger.head()))
     database.dispose()
