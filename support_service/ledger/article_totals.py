@@ -71,8 +71,16 @@ def placements_of(tx: Connection, intents: Collection[str | None]) -> dict[str, 
     found: dict[str, str] = {}
     for chunk in in_chunks(sorted({ref for ref in intents if ref})):
         asked = select(intent.c.ref, intent.c.body).where(intent.c.ref.in_(chunk), intent.c.body.contains(_NAMED))
-        found |= {ref: json.loads(body).get("placement", "") for ref, body in tx.execute(asked)}
+        found |= {ref: _placement(body) for ref, body in tx.execute(asked)}
     return {ref: placement for ref, placement in found.items() if placement}
+
+
+def _placement(body: str) -> str:
+    """Read the placement that a choice names; a damaged one, which `verify` tells of, names none."""
+    try:
+        return str(json.loads(body)["placement"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def article_key(occurred_at: datetime, article: str, currency: str) -> ArticleKey:

@@ -52,8 +52,8 @@ class AwaitedSums:
                 yield Answered(identity_of(row._mapping), intent)
 
 
-def with_sum_of_its_own(tx: Connection, made: Intent, awaiting: Awaiting) -> Intent:
-    """Give a choice the first sum that no other one is awaited with there; its own where all are taken."""
+def with_sum_of_its_own(tx: Connection, made: Intent, awaiting: Awaiting) -> Intent | None:
+    """Give a choice the first sum that no other one is awaited with there; None where all are taken."""
     taken = awaited_sum.c
     for units in awaiting.sums:
         asked = select(taken.intent).where(
@@ -68,7 +68,7 @@ def with_sum_of_its_own(tx: Connection, made: Intent, awaiting: Awaiting) -> Int
             row |= {"since": to_micros(made.made_at), "until": to_micros(awaiting.until)}
             tx.execute(insert(awaited_sum).values(address=awaiting.address, **row))
             return replace(made, units=units)
-    return made
+    return None
 
 
 def _asked(now: datetime) -> Select[tuple[object, ...]]:

@@ -13,6 +13,7 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from support_service.giving import (
+    Awaiting,
     BankFacts,
     Claim,
     ClassClaim,
@@ -345,10 +346,16 @@ def read_plan(held: dict[str, Any]) -> PlanClaim:
     )
 
 
-def intent_body(intent: Intent) -> str:
-    """Write a reader's choice without what points to them; its hash shows whether the row was changed."""
+def intent_body(intent: Intent, awaiting: Awaiting | None = None) -> str:
+    """Write a reader's choice without what points to them; its hash shows whether the row was changed.
+
+    awaiting: where a gift is told apart by the choice's sum.
+    """
     # Left out where there is none, as in the rows of before there were such words.
-    words = {"article_title": tidy(intent.article_title), "placement": intent.placement}
+    words: dict[str, object] = {"article_title": tidy(intent.article_title), "placement": intent.placement}
+    if awaiting is not None:
+        place = {"network": awaiting.network, "address": awaiting.address}
+        words["awaited"] = place | {"until": to_micros(awaiting.until)}
     return dumps(
         {
             "ref": intent.ref,

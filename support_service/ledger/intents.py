@@ -68,8 +68,9 @@ class Intents:
             held = find_intent(tx, nonce=nonce)
             if held is None:
                 held = intent if draw_code is None else _with_code(tx, intent, draw_code)
-                held = held if awaiting is None else with_sum_of_its_own(tx, held, awaiting)
-                _write_intent(tx, held, nonce, self._clock())
+                summed = None if awaiting is None else with_sum_of_its_own(tx, held, awaiting)
+                held = summed or held
+                _write_intent(tx, held, nonce, self._clock(), awaiting=awaiting if summed else None)
             return held
 
     def find(self, ref: str) -> Intent | None:
@@ -181,8 +182,8 @@ def _with_code(tx: Connection, made: Intent, draw_code: Callable[[], str]) -> In
     raise LedgerError("no free support code was drawn: too many are issued")
 
 
-def _write_intent(tx: Connection, made: Intent, nonce: str, now: datetime) -> None:
-    body, personal = canonical.intent_body(made), canonical.personal_body(made.ref, made.personal)
+def _write_intent(tx: Connection, made: Intent, nonce: str, now: datetime, *, awaiting: Awaiting | None) -> None:
+    body, personal = canonical.intent_body(made, awaiting), canonical.personal_body(made.ref, made.personal)
     digest = None if personal is None else canonical.sha256(personal)
     if digest is not None and personal is not None:
         keep_apart(tx, {digest: ("personal", personal)}, now)

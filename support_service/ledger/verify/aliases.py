@@ -1,24 +1,22 @@
-"""Verify, last part: names, claims that waited for theirs, plans and intents.
+"""Verify: names, claims that waited for theirs, and plans.
 
 Names and waiting claims are rows of history: they must be those that the reports claim. Plans follow
-from the reports. An intent is held against its own seal, and money against the intent it names.
+from the reports.
 """
 
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, RowMapping, and_, bindparam, or_, select
+from sqlalchemy import BindParameter, Connection, RowMapping, and_, bindparam, func, or_, select
 
 from support_service.giving import rail_of
 from support_service.ledger import canonical
 from support_service.ledger.accept.aliases import identity_of_alias, plan_place, plan_values
 from support_service.ledger.engine import Database
-from support_service.ledger.intents import intent_hash
 from support_service.ledger.tables import (
     alias,
     donation,
-    intent,
     observation,
     plan,
     report,
@@ -26,7 +24,6 @@ from support_service.ledger.tables import (
     waiting_claim,
 )
 from support_service.ledger.verify.parts import CHUNK_ROWS, VerifyMoment, as_stored, raw_units
-from support_service.ledger.verify.reports import check_personal, kept_apart
 
 _AFTER: BindParameter[int] = bindparam("after")
 _UNTIL: BindParameter[int] = bindparam("until")
@@ -65,25 +62,22 @@ _WAITED = (
     .where(waiting_claim.c.report_number <= _UNTIL)
     .where(or_(waiting_claim.c.asset.is_(None), waiting_claim.c.asset == alias.c.asset))
 )
-_PLANS = select(*(raw_units(column) for column in plan.c)).where(plan.c.report_number > _AFTER)
-_INTENTS = select(intent).where(intent.c.ref > bindparam("after")).order_by(intent.c.ref).limit(CHUNK_ROWS)
-_GONE = (
-    select(donation.c.id, donation.c.ref, donation.c.intent)
-    .outerjoin(intent, intent.c.ref == donation.c.intent)
-    .where(donation.c.intent.is_not(None), intent.c.ref.is_(None))
+# No report has a number below 1, and none above the newest one.
+_PLANS = select(*(raw_units(column) for column in plan.c)).where(
+    or_(plan.c.report_number > _AFTER, plan.c.report_number < 1)
 )
+_NEWEST = select(func.coalesce(func.max(report.c.number), 0))
 
 
 def check_names(database: Database, moment: VerifyMoment, *, since: int = 0) -> Iterator[str]:
-    """See that no claim waits whose money is known, that plans follow from reports, and that intents are sealed.
+    """See that no claim waits whose money is known, and that plans follow from reports.
 
-    since: the names that reports up to this number told are taken as they are. Intents are of no report: all are read.
+    since: the names that reports up to this number told are taken as they are.
     """
     yield from _check_told(database, moment, since)
     with database.read() as tx:
         problems = [*_check_found(tx, moment), *_check_plans(tx, moment, since)]
     yield from problems
-    yield from _check_intents(database)
 
 
 def _check_told(database: Database, moment: VerifyMoment, since: int) -> Iterator[str]:
@@ -126,9 +120,16 @@ def _names_in(body: str) -> dict[str, Any]:
 def _aliases(tx: Connection, after: int, until: int) -> dict[int, list[Any]]:
     found: dict[int, list[Any]] = {}
     for row in tx.execute(_ALIASES, {"after": after, "until": until}).mappings():
-        told = [row["name"], canonical.identity_body(identity_of_alias(row))]
+        told = [row["name"], _identity(row)]
         found.setdefault(row["report_number"], []).append((row["rail"], told))
     return found
+
+
+def _identity(row: RowMapping) -> object:
+    try:
+        return canonical.identity_body(identity_of_alias(row))
+    except ValueError:
+        return "damaged"
 
 
 def _waits(tx: Connection, after: int, until: int) -> dict[int, list[Any]]:
@@ -136,7 +137,7 @@ def _waits(tx: Connection, after: int, until: int) -> dict[int, list[Any]]:
     for row in tx.execute(_WAITING, {"after": after, "until": until}).mappings():
         told = {"name": row["name"], "part": row["part"], "rank": [row["rank_major"], row["rank_minor"]]}
         told |= {} if row["asset"] is None else {"asset": row["asset"]}
-        found.setdefault(row["report_number"], []).append((row["rail"], {**told, "claim": _json(row["claim"])}))
+        found.setdefault(row["report_number"], []).append((row["rail"], {**told, "claim": _as_written(row["claim"])}))
     return found
 
 
@@ -153,6 +154,12 @@ def _json(text: str) -> object:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def _as_written(text: str) -> object:
+    """Read JSON that stands as accept writes it; in another spelling it is no more than a text."""
+    held = _json(text)
+    return held if canonical.dumps(held) == text else text
 
 
 def _note_plan(moment: VerifyMoment, told: dict[str, Any], number: int, rail: str) -> Iterator[str]:
@@ -184,11 +191,12 @@ def _check_found(tx: Connection, moment: VerifyMoment) -> Iterator[str]:
 def _check_plans(tx: Connection, moment: VerifyMoment, since: int) -> Iterator[str]:
     stored = tx.execute(_PLANS, {"after": since}).mappings()
     rows = {(row["rail"], row["name"]): row for row in stored}
+    newest = tx.execute(_NEWEST).scalar_one()
     for (rail, name), (claim, number) in moment.plans.items():
         row = rows.pop((rail, name), None)
         if row is None:
             yield f"plan {name} is missing"
-        elif row["report_number"] <= moment.last_report:
+        elif not moment.last_report < row["report_number"] <= newest:
             expected = {**plan_values(claim), "report_number": number}
             for column, value in expected.items():
                 if as_stored(row[column]) != as_stored(value):
@@ -196,38 +204,5 @@ def _check_plans(tx: Connection, moment: VerifyMoment, since: int) -> Iterator[s
     yield from (
         f"no report speaks of plan {name}"
         for (_, name), row in rows.items()
-        if row["report_number"] <= moment.last_report
+        if not moment.last_report < row["report_number"] <= newest
     )
-
-
-def _check_intents(database: Database) -> Iterator[str]:
-    after = ""
-    while True:
-        with database.read() as tx:
-            rows = list(tx.execute(_INTENTS, {"after": after}).mappings().all())
-            problems = list(_check_intent_rows(tx, rows))
-        yield from problems
-        if len(rows) < CHUNK_ROWS:
-            break
-        after = rows[-1]["ref"]
-    with database.read() as tx:
-        gone = list(tx.execute(_GONE))
-    yield from (f"donation {row.id} ({row.ref}): the intent it names is gone" for row in gone)
-
-
-def _check_intent_rows(tx: Connection, rows: list[RowMapping]) -> Iterator[str]:
-    for row in rows:
-        is_sealed = row["hash"] == intent_hash(row["nonce"], row["body"], row["personal_digest"])
-        if not is_sealed or not _says(row):
-            yield f"intent {row['ref']} was changed: its hash does not fit its contents"
-    wanted = {row["personal_digest"]: f"intent {row['ref']}" for row in rows if row["personal_digest"] is not None}
-    yield from check_personal(kept_apart(tx, "personal", wanted), "personal", wanted)
-
-
-def _says(row: RowMapping) -> bool:
-    """Tell whether the columns that are looked up by say what the sealed body says."""
-    try:
-        held = json.loads(row["body"])
-        return (held["ref"], held["method"], held["made_at"]) == (row["ref"], row["method"], row["made_at"])
-    except (KeyError, TypeError, ValueError):
-        return False

@@ -20,6 +20,7 @@ from support_service.ledger.engine import Database
 from support_service.ledger.errors import LedgerDown
 from support_service.ledger.verify.aliases import check_names
 from support_service.ledger.verify.donations import check_donations
+from support_service.ledger.verify.intents import check_intents
 from support_service.ledger.verify.lines import check_lines
 from support_service.ledger.verify.parts import PROBLEMS_MAX, VerifyMoment
 from support_service.ledger.verify.postings import check_postings
@@ -41,6 +42,7 @@ class PartOf(StrEnum):
     DONATIONS = "donations"
     POSTINGS = "postings"
     LINES = "lines"
+    INTENTS = "intents"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def parts(moment: VerifyMoment) -> tuple[VerifyPart, ...]:
         *ranges,
         # Without an end: where a row was taken out, the last number is higher than the count.
         VerifyPart(PartOf.DONATIONS, edges[-1]),
-        *(VerifyPart(of) for of in (PartOf.POSTINGS, PartOf.NAMES, PartOf.LINES)),
+        *(VerifyPart(of) for of in (PartOf.POSTINGS, PartOf.NAMES, PartOf.INTENTS, PartOf.LINES)),
     )
 
 
@@ -92,6 +94,8 @@ def _check(part: VerifyPart, database: Database, moment: VerifyMoment) -> Iterat
             return check_postings(database, moment)
         case PartOf.LINES:
             return check_lines(database)
+        case PartOf.INTENTS:
+            return check_intents(database)
         case _ as other:
             assert_never(other)
 

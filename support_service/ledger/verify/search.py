@@ -50,7 +50,7 @@ def check_terms(
 def check_term_count(database: Database, moment: VerifyMoment) -> Iterator[str]:
     """See that there are no other terms, unless something was written meanwhile."""
     with database.read() as tx:
-        newest = tx.execute(_NEWEST).scalar_one_or_none()
+        newest = tx.execute(_NEWEST).scalars().all()
         rows = tx.execute(_COUNT).scalar_one()
-    if newest == moment.last_report and rows != moment.terms:
+    if newest == [moment.last_report] and rows != moment.terms:
         yield f"{rows} rows in search_term, but the donations have {moment.terms}"

@@ -14,6 +14,7 @@ from support_service.ledger.queries import Head
 from support_service.ledger.tables import donation, observation, posting, report
 from support_service.ledger.verify.aliases import check_names
 from support_service.ledger.verify.donations import COLUMNS, check_chunk, read_rows
+from support_service.ledger.verify.intents import check_intents
 from support_service.ledger.verify.lines import check_lines
 from support_service.ledger.verify.parts import CHUNK_ROWS, VerifyMoment, raw
 from support_service.ledger.verify.postings import check_postings
@@ -40,6 +41,7 @@ def check_since(database: Database, moment: VerifyMoment, since: Head) -> Iterat
     yield from _check_touched(database, moment, since)
     yield from check_postings(database, moment, after=posted)
     yield from check_names(database, moment, since=since.number)
+    yield from check_intents(database)
     yield from check_lines(database)
     yield from _check_sums(database, moment)
 
