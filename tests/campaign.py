@@ -94,8 +94,9 @@ PIECES = (
         )
     ),
     _tests("C10", "tests/ledger/test_backup.py", "each damaged file is refused", DRILLS="50", KILLS="50"),
-    _tests("C11", "tests/ledger/test_verify.py tests/manifest/test_manifest.py", "tamperings are counted",
+    _tests("C11", "tests/ledger/test_tamperings.py", "changes that are found are counted, by table and kind",
            TAMPERINGS="12000"),
+    _tests("C11", "tests/ledger/test_verify.py tests/manifest/test_manifest.py", "tamperings are counted"),
     _load("C12", "flood", "--attempts 10000", "--attempts 300", "attempts are counted"),
     _load("C13", "siege", "--seconds 60", "--seconds 2 --connections 200", "connections are counted"),
     _load("C14", "mutants", "", "--only money", "nine of ten changes of each group must be found"),
