@@ -73,13 +73,14 @@ class LineWork:
     """What one bounded pass over a file writes, all of it or nothing: reports, kept lines, settled reversals.
 
     settled: locator of a reversal -> the money that it takes back; None where it takes nothing back any more.
-    told: locators of all lines that the pass told, new and known.
+    told: locators of all lines that the pass told, new and known. goes_on: the next pass shares the transaction.
     """
 
     reports: tuple[Report, ...] = ()
     kept: tuple[KeptLine, ...] = ()
     settled: tuple[tuple[str, Identity | None], ...] = ()
     told: tuple[str, ...] = ()
+    goes_on: bool = False
 
 
 class LineBooks(Protocol):

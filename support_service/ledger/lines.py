@@ -145,9 +145,8 @@ class _OpenGift:
     occurred_at: int
 
 
-# What a pass writes has room there: what does not is written before the end of its transaction, and readers wait. The
-# connections of whoever brings no lines keep SQLite's usual 2 MiB.
-PASS_CACHE_KIB = 16 * 1024
+# Room for what a transaction changes: else that is written before its end, and readers wait. Others keep 2 MiB.
+PASS_CACHE_KIB = 40 * 1024
 
 
 class Lines:
@@ -157,7 +156,7 @@ class Lines:
         self._database, self._clock = database, clock
 
     def take(self, work: Callable[["TxLineBooks"], LineWork], importing: int | None = None) -> None:
-        """Ask what a pass over a file means, and take it in, in one transaction.
+        """Ask what a pass over a file means, and take it in; passes that go on share one transaction.
 
         importing: the number of the import that tells the lines.
         Raises Outrun where another import took one of its new lines in meanwhile; then nothing of it is kept.
@@ -165,15 +164,17 @@ class Lines:
         with self._database.write() as tx:
             if self._database.is_sqlite:
                 tx.exec_driver_sql(f"PRAGMA cache_size=-{PASS_CACHE_KIB}")
-            done = work(TxLineBooks(tx))
-            _keep(tx, done.kept)
-            if importing is not None:
-                _tell(tx, importing, done.told)
-            for report in done.reports:
-                accept_report(tx, report, self._clock(), only_news=True)
-            for locator, original in done.settled:
-                settle = update(known_line).where(known_line.c.locator == locator)
-                tx.execute(settle.values(reverses=original and original.ref))
+            done = LineWork(goes_on=True)
+            while done.goes_on:
+                done = work(TxLineBooks(tx))
+                _keep(tx, done.kept)
+                if importing is not None:
+                    _tell(tx, importing, done.told)
+                for report in done.reports:
+                    accept_report(tx, report, self._clock(), only_news=True)
+                for locator, original in done.settled:
+                    settled = update(known_line).where(known_line.c.locator == locator)
+                    tx.execute(settled.values(reverses=original and original.ref))
 
     def look(self, work: Callable[["TxLineBooks"], LineWork]) -> LineWork:
         """Ask what a pass over a file would mean; nothing is written."""

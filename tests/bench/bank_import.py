@@ -17,7 +17,7 @@ from pathlib import Path
 from support_service.commands.import_ import rare_collections
 from support_service.giving import utc_now
 from support_service.ledger import FileBrought, Ledger, migrate
-from support_service.rails.bank.booking import LineCounts, import_lines
+from support_service.rails.bank.booking import PASSES_PER_TRANSACTION, LineCounts, import_lines
 from support_service.rails.bank.identity import LINES_PER_QUESTION
 from support_service.rails.bank.settings import BankChoices
 from support_service.rails.bank.statements import StatementFile, WantedStatement, read_statements
@@ -108,7 +108,7 @@ def bare_commits(books: Path, lines: int) -> float:
     source, target = sqlite3.connect(books), sqlite3.connect(copy, isolation_level=None)
     target.execute("PRAGMA synchronous = EXTRA")
     seconds = 0.0
-    commits = max(1, lines // LINES_PER_QUESTION)
+    commits = max(1, lines // (LINES_PER_QUESTION * PASSES_PER_TRANSACTION))
     for table in TABLES:
         rows = source.execute(f"SELECT * FROM {table}").fetchall()
         if not rows:

@@ -15,11 +15,13 @@ import pytest
 from sqlalchemy import Engine, event
 
 from support_service.commands.import_ import rare_collections
-from support_service.giving import utc_now
+from support_service.giving import KeptLine, utc_now
 from support_service.ledger import FileBrought, Ledger, migrate
+from support_service.ledger.lines import TxLineBooks
 from support_service.money import Asset, Money
-from support_service.rails.bank.booking import import_lines
-from support_service.rails.bank.identity import LINES_PER_QUESTION, KnownLine, identify
+from support_service.rails.bank import booking
+from support_service.rails.bank.booking import PASSES_PER_TRANSACTION, import_lines
+from support_service.rails.bank.identity import LINES_PER_QUESTION, KnownLine, Recognition, identify
 from support_service.rails.bank.line import Line, Party
 from support_service.rails.bank.settling import settle
 from support_service.rails.bank.statements import StatementFile, WantedStatement, read_statements
@@ -29,6 +31,7 @@ from tests.rails.bank.test_settling import ACCOUNT, CHOICES
 
 # A pass asks what is known, what is believed and where everything goes, and writes each table once.
 SQL_PER_PASS_MAX = 30
+LINES_PER_TRANSACTION = PASSES_PER_TRANSACTION * LINES_PER_QUESTION
 SQL_TO_SETTLE_MAX = 20
 # Calls of Python and of C while a line is read, and while it is booked: a third more before they were looked at.
 CALLS_PER_LINE_MAX = {"csv": (150, 690), "camt053": (700, 740)}
@@ -64,23 +67,91 @@ def counted() -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("is_named", [True, False], ids=["with references", "without"])
 def test_each_pass_over_a_long_statement_sends_as_many_statements_as_the_first(
-    sqlite_url: str, *, is_named: bool
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, *, is_named: bool
 ) -> None:
+    # However slow the machine is that this runs on.
+    monkeypatch.setattr(booking, "TRANSACTION_SECONDS_MAX", 600)
     ledger = Ledger(sqlite_url)
     importing = ledger.imports.open(FileBrought("a" * 32, "test", "x", "b" * 64))
-    passes: list[int] = []
+    costs: list[float] = []
     with counted() as sent:
         told = import_lines(
-            lines(4 * LINES_PER_QUESTION, is_named=is_named), ledger.lines, CHOICES, now=utc_now(), importing=importing
+            lines(2 * LINES_PER_TRANSACTION, is_named=is_named),
+            ledger.lines,
+            CHOICES,
+            now=utc_now(),
+            importing=importing,
         )
+        passes = 0
         for _ in told:
-            passes.append(len(sent))
-            sent.clear()
+            passes += 1
+            if sent:
+                # All passes of a transaction were made when the first of them is told.
+                costs.append(len(sent) / PASSES_PER_TRANSACTION)
+                sent.clear()
         settle({ACCOUNT}, ledger.lines)
-    assert len(passes) == 4
-    assert max(passes) <= SQL_PER_PASS_MAX, passes
-    assert max(passes[1:]) == min(passes[1:]), "no pass costs more for what came before"
-    assert len(sent) <= SQL_PER_PASS_MAX + SQL_TO_SETTLE_MAX, "with the last pass, which finds nothing"
+    assert (passes, len(costs)) == (2 * PASSES_PER_TRANSACTION, 2)
+    assert max(costs) <= SQL_PER_PASS_MAX, costs
+    assert costs[1] <= costs[0], "no pass costs more for what came before"
+    assert len(sent) <= SQL_TO_SETTLE_MAX
+    ledger.dispose()
+
+
+@pytest.mark.parametrize(("seconds", "transactions"), [(600, 2), (0, 5)], ids=["a quick machine", "a slow one"])
+def test_passes_share_a_transaction_for_as_long_as_others_can_wait(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, seconds: float, transactions: int
+) -> None:
+    monkeypatch.setattr(booking, "TRANSACTION_SECONDS_MAX", seconds)
+    ledger = Ledger(sqlite_url)
+    with counted() as sent:
+        count = (PASSES_PER_TRANSACTION + 1) * LINES_PER_QUESTION
+        told = list(import_lines(lines(count, is_named=True), ledger.lines, CHOICES, now=utc_now()))
+    assert [len(one) for one in told] == [LINES_PER_QUESTION] * (PASSES_PER_TRANSACTION + 1)
+    assert sent.count("BEGIN IMMEDIATE") == transactions
+    ledger.dispose()
+
+
+def test_lines_are_read_while_others_may_write(sqlite_url: str) -> None:
+    ledger, others = Ledger(sqlite_url), Ledger(sqlite_url)
+
+    def read() -> Iterator[Line]:
+        for number, line in enumerate(lines(2 * LINES_PER_TRANSACTION, is_named=True)):
+            if number % LINES_PER_QUESTION == 0:
+                others.imports.open(FileBrought(f"{number:032}", "test", "x", "b" * 64))
+            yield line
+
+    assert len(list(import_lines(read(), ledger.lines, CHOICES, now=utc_now()))) == 2 * PASSES_PER_TRANSACTION
+    for one in (ledger, others):
+        one.dispose()
+
+
+def test_of_a_transaction_that_is_broken_off_nothing_stays_and_the_file_brought_again_completes_it(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(booking, "TRANSACTION_SECONDS_MAX", 600)
+    ledger = Ledger(sqlite_url)
+
+    def bring() -> list[Recognition]:
+        some = lines(2 * LINES_PER_TRANSACTION, is_named=True)
+        told = import_lines(some, ledger.lines, CHOICES, now=utc_now())
+        return [one.outcome for chunk in told for one in chunk]
+
+    calls, real = [0], TxLineBooks.find
+
+    def find(books: TxLineBooks, keys: Collection[str]) -> Mapping[str, Sequence[KeptLine]]:
+        calls[0] += 1
+        if calls[0] == 2 * PASSES_PER_TRANSACTION + 3:
+            raise RuntimeError("killed in the second pass of the second transaction")
+        return real(books, keys)
+
+    monkeypatch.setattr(TxLineBooks, "find", find)
+    with pytest.raises(RuntimeError, match="killed"):
+        bring()
+    assert sum(1 for _ in ledger.export()) == LINES_PER_TRANSACTION, "the first transaction, whole"
+    outcomes = bring()
+    assert outcomes == [Recognition.KNOWN] * LINES_PER_TRANSACTION + [Recognition.NEW] * LINES_PER_TRANSACTION
+    assert sum(1 for _ in ledger.export()) == 2 * LINES_PER_TRANSACTION
+    assert ledger.verify() == []
     ledger.dispose()
 
 
@@ -119,8 +190,9 @@ def called() -> Iterator[list[int]]:
 
 @pytest.mark.parametrize(("key", "write"), WRITERS.items())
 def test_a_line_takes_no_more_calls_than_it_did(
-    key: str, write: Callable[[Path, int], None], tmp_path: Path, sqlite_url: str
+    key: str, write: Callable[[Path, int], None], tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(booking, "PASSES_PER_TRANSACTION", 1)
     rows = 2 * LINES_PER_QUESTION
     write(tmp_path / key, rows)
     with called() as to_read:

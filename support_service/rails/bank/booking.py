@@ -7,11 +7,13 @@ takes back counts nothing either; an older or poorer file never brings it back.
 import hashlib
 import json
 import secrets
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime, time
 from itertools import islice
 from operator import attrgetter
+from time import monotonic
 
 from support_service.giving import (
     MATCH_PART,
@@ -37,10 +39,15 @@ from support_service.giving.codes import CodeReading, read_code
 from support_service.rails.bank import identity as known_by
 from support_service.rails.bank.classes import Classified, LineClass, World, classify
 from support_service.rails.bank.folding import squeeze
-from support_service.rails.bank.identity import Identified, KnownLine, Recognition, identify
+from support_service.rails.bank.identity import Identified, KeyedLine, KnownLine, Recognition
 from support_service.rails.bank.line import Line, LineStanding, Party
 from support_service.rails.bank.settings import BankChoices
 from support_service.rails.books import LineLedger
+
+# So many passes share a transaction: a page of an index that all of them change is written once, not by each. For as
+# long everybody else who writes waits, and no machine is so slow that they give up: see WAIT_SECONDS_MAX of the ledger.
+PASSES_PER_TRANSACTION = 4
+TRANSACTION_SECONDS_MAX = 2.0
 
 # A database's index takes keys of some 2,700 bytes; no bank's reference is nearly so long.
 REFERENCE_CHARACTERS_MAX = 200
@@ -123,20 +130,19 @@ def import_lines(
     is_dry: bool = False,
     importing: int | None = None,
 ) -> Iterator[list[PreviewLine]]:
-    """Take the lines of ONE file in, some hundred in each transaction; yield what each pass found.
+    """Take the lines of ONE file in, some thousand in each transaction; yield what each pass found.
 
     importing: the number of the file's import; None where the bank itself was asked.
     Raises LedgerError; what was taken in before stays, and the file can be brought again.
     """
     importer = _Importer(lines, choices, ledger.issued_codes(), now, is_live=importing is None)
-    while True:
+    # What asks nobody is done while others may write.
+    while importer.prepare():
         if is_dry:
             ledger.look(importer.next_pass)
         else:
             ledger.take(importer.next_pass, importing)
-        if not importer.told:
-            return
-        yield importer.told
+        yield from importer.told
 
 
 class _Importer:
@@ -147,9 +153,18 @@ class _Importer:
     ) -> None:
         self._choices, self._issued, self._now, self._is_live = choices, issued, now, is_live
         self._books: LineBooks | None = None
-        self._identified = identify(map(_clean, lines), self)
+        self._questions, self._identifier = known_by.in_questions(map(_clean, lines)), known_by.Identifier()
+        self._ready: deque[list[KeyedLine]] = deque()
+        self._end = 0.0
         self._paid: set[str] = set()
-        self.told: list[PreviewLine] = []
+        self.told: list[list[PreviewLine]] = []
+
+    def prepare(self) -> bool:
+        """Read what the next transaction is about; tell whether there is anything left."""
+        self.told = []
+        self._ready += islice(self._questions, PASSES_PER_TRANSACTION - len(self._ready))
+        self._end = monotonic() + TRANSACTION_SECONDS_MAX
+        return bool(self._ready)
 
     def find(self, keys: Collection[str]) -> Mapping[str, Sequence[KnownLine]]:
         """Serve `identify` from the books of the present pass."""
@@ -158,13 +173,14 @@ class _Importer:
         return {key: [_remembered(one) for one in held] for key, held in found.items()}
 
     def next_pass(self, books: LineBooks) -> LineWork:
-        """Say what the next lines mean; none are left where nothing is told."""
+        """Say what the next of the prepared lines mean."""
         self._books = books
-        chunk = [self._noted(one) for one in islice(self._identified, known_by.LINES_PER_QUESTION)]
+        chunk = [self._noted(one) for one in self._identifier.identify(self._ready.popleft(), self)]
         world = self._world(chunk, books)
-        self.told = [self._tell(one, world) for one in chunk]
+        told = [self._tell(one, world) for one in chunk]
+        self.told.append(told)
         held = books.donations({_ref_of(one) for one in chunk if one.known is not None})
-        reports = self._reports(chunk, held)
+        reports = self._reports(chunk, told, held)
         kept = tuple(
             KeptLine(
                 one.locator, one.line.account, _ref_of(one), _memo(one.kept),
@@ -173,7 +189,8 @@ class _Importer:
             for one in chunk
             if one.known != one.kept or one.outcome is not Recognition.KNOWN or one.known is None
         )  # fmt: skip
-        return LineWork(reports, kept, told=tuple(one.locator for one in chunk))
+        goes_on = bool(self._ready) and monotonic() < self._end
+        return LineWork(reports, kept, told=tuple(one.locator for one in chunk), goes_on=goes_on)
 
     def _noted(self, one: Identified) -> Identified:
         return replace(one, kept=replace(one.kept, is_live=True)) if self._is_live and not one.kept.is_live else one
@@ -201,11 +218,13 @@ class _Importer:
         classified = classify(one.line, world, has_code=bool(reading.code))
         return PreviewLine(one.line, one.locator, one.outcome, classified, reading, one.conflict)
 
-    def _reports(self, chunk: Sequence[Identified], held: Mapping[str, Donation]) -> tuple[Report, ...]:
+    def _reports(
+        self, chunk: Sequence[Identified], told: Sequence[PreviewLine], held: Mapping[str, Donation]
+    ) -> tuple[Report, ...]:
         """Write one report for each account in the pass."""
         by_account: dict[str, list[Observation]] = {}
-        for one, told in zip(chunk, self.told, strict=True):
-            by_account.setdefault(one.line.account, []).extend(self._observations(one, told, held.get(_ref_of(one))))
+        for one, line in zip(chunk, told, strict=True):
+            by_account.setdefault(one.line.account, []).extend(self._observations(one, line, held.get(_ref_of(one))))
         return tuple(
             Report(f"bank:{account}", _key(observed), tuple(observed))
             for account, observed in by_account.items()

@@ -18,8 +18,7 @@ from typing import Protocol
 from support_service.rails.bank.folding import squeeze
 from support_service.rails.bank.line import Line, LineStanding
 
-# One question to the ledger, and one transaction of it, for so many lines: more of them share each page that is
-# written, but everybody else who writes waits for all of them.
+# One question to the ledger, and one report of it, for so many lines.
 LINES_PER_QUESTION = 1_000
 ACROSS = "~across|"
 
@@ -91,18 +90,8 @@ class _FileTally:
     by_reference: dict[str, KnownLine] = field(default_factory=dict)
 
 
-def identify(lines: Iterable[Line], known: KnownLines) -> Iterator[Identified]:
-    """Identify the lines of ONE file or one read of an API, in its order."""
-    file, rest = _FileTally(), iter(lines)
-    while chunk := list(islice(rest, LINES_PER_QUESTION)):
-        named = [_named(line) for line in chunk]
-        answers = known.find({key for one in named for key in (*one.keys, *one.sought)})
-        for one in named:
-            yield _identify(one, answers, file)
-
-
 @dataclass(frozen=True, slots=True)
-class _KeyedLine:
+class KeyedLine:
     """A line with all its keys, worked out once. home is its locator without the last part."""
 
     line: Line
@@ -112,7 +101,33 @@ class _KeyedLine:
     sought: tuple[str, ...]
 
 
-def _named(line: Line) -> _KeyedLine:
+def in_questions(lines: Iterable[Line]) -> Iterator[list[KeyedLine]]:
+    """Work out what lines are found by, so many at a time as one question is about; nobody is asked yet."""
+    rest = iter(lines)
+    while chunk := list(islice(rest, LINES_PER_QUESTION)):
+        yield [_named(line) for line in chunk]
+
+
+class Identifier:
+    """Identifies the lines of ONE file or one read of an API, question by question in its order."""
+
+    def __init__(self) -> None:
+        self._file = _FileTally()
+
+    def identify(self, chunk: Sequence[KeyedLine], known: KnownLines) -> list[Identified]:
+        """Say of each line whether it is known; one question to the ledger is asked for all of them."""
+        answers = known.find({key for one in chunk for key in (*one.keys, *one.sought)})
+        return [_identify(one, answers, self._file) for one in chunk]
+
+
+def identify(lines: Iterable[Line], known: KnownLines) -> Iterator[Identified]:
+    """Identify all lines of ONE file or one read of an API, in its order."""
+    identifier = Identifier()
+    for chunk in in_questions(lines):
+        yield from identifier.identify(chunk, known)
+
+
+def _named(line: Line) -> KeyedLine:
     said = _said(line)
     reference = line.reference or f"~{hashlib.sha256(said[-1].encode()).hexdigest()[:16]}"
     # All lines without a reference that have one home say the same: they are found by what they say.
@@ -126,10 +141,10 @@ def _named(line: Line) -> _KeyedLine:
     if line.reference:
         keys += [_reference_key(line), _entry_key(line)]
     home = f"{line.account}:{reference}:"
-    return _KeyedLine(line, home, home_key, tuple(dict.fromkeys(keys)), (*sought, *across))
+    return KeyedLine(line, home, home_key, tuple(dict.fromkeys(keys)), (*sought, *across))
 
 
-def _identify(named: _KeyedLine, answers: Answers, file: _FileTally) -> Identified:
+def _identify(named: KeyedLine, answers: Answers, file: _FileTally) -> Identified:
     line = named.line
     known, conflict = _find(named, answers, file)
     if known is None:
@@ -145,7 +160,7 @@ def _identify(named: _KeyedLine, answers: Answers, file: _FileTally) -> Identifi
     return Identified(line, kept.locator, outcome, known, kept, named.keys, conflict)
 
 
-def _find(named: _KeyedLine, answers: Answers, file: _FileTally) -> tuple[KnownLine | None, str]:
+def _find(named: KeyedLine, answers: Answers, file: _FileTally) -> tuple[KnownLine | None, str]:
     """Find the known line that this one is: by reference, by another split of its entry, by what it says."""
     line = named.line
     if line.reference:
@@ -281,7 +296,7 @@ def words_of(line: Line) -> int:
     return len(said) - said.count(" ")
 
 
-def _new_locator(named: _KeyedLine, answers: Answers, file: _FileTally) -> str:
+def _new_locator(named: KeyedLine, answers: Answers, file: _FileTally) -> str:
     """Give "<account>:<reference>:<part>"; the part is the bank's own, or the next free number.
 
     Of lines that are alone under their reference nothing more is kept than that they are taken: files are long.
