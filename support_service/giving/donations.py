@@ -271,6 +271,10 @@ def _state(payment: PaymentClaim, parts: dict[str, Observed], refunded: int) -> 
 
 def _confirmed_at(history: list[Observed]) -> datetime | None:
     """The first moment of the unbroken run of confirmations that ends in the live payment claim."""
+    if len(history) == 1:
+        (seen,) = history
+        is_confirmed = isinstance(seen.claim, PaymentClaim) and seen.claim.state is State.CONFIRMED
+        return seen.accepted_at if is_confirmed else None
     run: list[datetime] = []
     payments = [seen for seen in history if isinstance(seen.claim, PaymentClaim)]
     for seen in sorted(payments, key=lambda seen: (seen.rank, seen.report_number)):

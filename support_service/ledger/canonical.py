@@ -83,7 +83,7 @@ def personal_body(of: str, personal: Personal) -> str | None:
     """
     if personal.is_empty:
         return None
-    message, note, payer = (quoted_or_null(_tidy(text)) for text in (personal.message, personal.note, personal.payer))
+    message, note, payer = _kept(personal.message), _kept(personal.note), _kept(personal.payer)
     # What came later is left out where it is not told.
     party = "" if personal.party is None else f',"party":{quoted(tidy(personal.party))}'
     row = "" if personal.row is None else f',"row":{quoted(tidy(personal.row))}'
@@ -92,10 +92,14 @@ def personal_body(of: str, personal: Personal) -> str | None:
     return f'{{"of":{quoted(of)},"personal":{told}}}'
 
 
+def _kept(text: str | None) -> str:
+    return "null" if text is None else quoted(tidy(text))
+
+
 def tidied(personal: Personal) -> Personal:
     """Give personal data as they are read back once they are written."""
     texts = (personal.payer, personal.message, personal.note, personal.party, personal.row)
-    if all(text is None or text.isprintable() for text in texts):
+    if "".join(filter(None, texts)).isprintable():
         return personal
     payer, message, note, party, row = map(_tidy, texts)
     return Personal(payer, message, note, personal.salt, party, row)

@@ -175,11 +175,12 @@ def personal_by_digest(tx: Connection, digests: Sequence[str]) -> dict[str, str 
 def believed(identity: Identity, history: Iterable[StoredObservation]) -> tuple[Donation, str | None] | None:
     """Fold a history, and name the personal data of its live payment; None while no payment is known."""
     kept = list(history)
-    parts = live(one.observed for one in kept)
+    observed = [one.observed for one in kept]
+    parts = live(observed)
     payment = parts.get(PAYMENT_PART)
     if payment is None:
         return None
-    folded = fold(identity, (one.observed for one in kept), parts)
+    folded = fold(identity, observed, parts)
     return folded, next(personal_digest(one.text) for one in kept if one.observed is payment)
 
 

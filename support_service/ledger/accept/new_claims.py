@@ -1,7 +1,7 @@
 """What in a report is new to the ledger: the claims it makes, and those that its statements imply."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, RowMapping, select
 
@@ -11,7 +11,6 @@ from support_service.giving import (
     Identity,
     Observation,
     PaymentClaim,
-    Personal,
     Report,
     SplitClaim,
     State,
@@ -25,7 +24,6 @@ from support_service.ledger.errors import BadReport, SourceContradiction
 from support_service.ledger.rows import StoredObservation, donation_rows, histories, identity_of
 from support_service.ledger.tables import donation
 
-_NOBODY = Personal()
 GONE = frozenset({State.ORPHANED, State.REPLACED})
 
 
@@ -159,7 +157,7 @@ def _claimed(seen: Observation) -> RankedClaim:
     digest = canonical.sha256(body)
     text = canonical.claim_text(seen.identity, claim, digest=digest)
     apart = Apart(digest, body, canonical.tidied(claim.personal))
-    return RankedClaim(seen.identity, seen.part, seen.rank, text, apart, replace(claim, personal=_NOBODY))
+    return RankedClaim(seen.identity, seen.part, seen.rank, text, apart, claim.without_personal())
 
 
 def _standing(tx: Connection, statement: Statement) -> list[RowMapping]:
@@ -187,6 +185,8 @@ def _implied(row: RowMapping, statement: Statement, history: list[StoredObservat
 
 
 def _is_news(claim: RankedClaim, history: list[StoredObservation]) -> bool:
+    if not history:
+        return True
     kept = [one for one in history if one.observed.part == claim.part]
     if claim.rank is None:
         held = live(one.observed for one in kept).get(claim.part)

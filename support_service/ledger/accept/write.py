@@ -229,6 +229,8 @@ def _move_terms(tx: Connection, touched: list[_Refolded], found: NewClaims) -> N
 
 
 def _said(history: Sequence[StoredObservation]) -> tuple[str, ...]:
+    if not history:
+        return ()
     return digests_in(one.text for one in reversed(history))
 
 
