@@ -33,8 +33,8 @@ from tests.rails.bank.test_settling import ACCOUNT, CHOICES
 SQL_PER_PASS_MAX = 30
 LINES_PER_TRANSACTION = PASSES_PER_TRANSACTION * LINES_PER_QUESTION
 SQL_TO_SETTLE_MAX = 20
-# Calls of Python and of C while a line is read, and while it is booked: a third more before they were looked at.
-CALLS_PER_LINE_MAX = {"csv": (150, 690), "camt053": (700, 740)}
+# Calls of Python and of C while a line is read, and while it is booked: twice as many before they were looked at.
+CALLS_PER_LINE_MAX = {"csv": (130, 500), "camt053": (700, 520)}
 # Looking for cycles took a seventh of the time: some hundred looks for so many lines, most of them in vain.
 COLLECTIONS_MAX = 40
 # A locator that is taken, and no more: 200,000 of them are some 50 MB.

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime, time
 from itertools import islice
+from json.encoder import encode_basestring as quoted
 from operator import attrgetter
 from time import monotonic
 
@@ -60,9 +61,6 @@ LET_GO = 2**31
 # By what a line was matched where it was not: a code is cut off, or there are several.
 HINT = "hint"
 
-# Made once: json.dumps makes a writer for every call that leaves letters as they are.
-_WRITER = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
-
 # What a class counts as; all others are no gifts.
 KINDS = {
     LineClass.GIFT: Kind.DONATION,
@@ -82,10 +80,11 @@ _TEXTS = attrgetter(*_TEXT_FIELDS, "counterparty.name", "counterparty.account", 
 
 @dataclass(frozen=True, slots=True)
 class PreviewLine:
-    """One line as a preview shows it."""
+    """One line as a preview shows it; identity is that of its money."""
 
     line: Line
     locator: str
+    identity: Identity
     outcome: Recognition
     classified: Classified
     reading: CodeReading
@@ -179,14 +178,14 @@ class _Importer:
         world = self._world(chunk, books)
         told = [self._tell(one, world) for one in chunk]
         self.told.append(told)
-        held = books.donations({_ref_of(one) for one in chunk if one.known is not None})
-        reports = self._reports(chunk, told, held)
+        known = {line.identity.ref for one, line in zip(chunk, told, strict=True) if one.known is not None}
+        reports = self._reports(chunk, told, books.donations(known))
         kept = tuple(
             KeptLine(
-                one.locator, one.line.account, _ref_of(one), _memo(one.kept),
+                one.locator, one.line.account, line.identity.ref, _memo(one.kept),
                 (*one.keys, *_paid_keys(one.line), *self._payer_keys(one.line)), one.outcome is Recognition.NEW,
             )
-            for one in chunk
+            for one, line in zip(chunk, told, strict=True)
             if one.known != one.kept or one.outcome is not Recognition.KNOWN or one.known is None
         )  # fmt: skip
         goes_on = bool(self._ready) and monotonic() < self._end
@@ -216,7 +215,7 @@ class _Importer:
     def _tell(self, one: Identified, world: World) -> PreviewLine:
         reading = read_code(one.line.texts, self._issued) if one.line.is_credit else CodeReading()
         classified = classify(one.line, world, has_code=bool(reading.code))
-        return PreviewLine(one.line, one.locator, one.outcome, classified, reading, one.conflict)
+        return PreviewLine(one.line, one.locator, _identity(one), one.outcome, classified, reading, one.conflict)
 
     def _reports(
         self, chunk: Sequence[Identified], told: Sequence[PreviewLine], held: Mapping[str, Donation]
@@ -224,7 +223,8 @@ class _Importer:
         """Write one report for each account in the pass."""
         by_account: dict[str, list[Observation]] = {}
         for one, line in zip(chunk, told, strict=True):
-            by_account.setdefault(one.line.account, []).extend(self._observations(one, line, held.get(_ref_of(one))))
+            observed = self._observations(one, line, held.get(line.identity.ref))
+            by_account.setdefault(one.line.account, []).extend(observed)
         return tuple(
             Report(f"bank:{account}", _key(observed), tuple(observed))
             for account, observed in by_account.items()
@@ -232,11 +232,12 @@ class _Importer:
         )
 
     def _observations(self, one: Identified, told: PreviewLine, held: Donation | None) -> Iterator[Observation]:
-        identity = _identity(one)
+        identity = told.identity
         if one.outcome is not Recognition.KNOWN or _is_told_better(one, told, held):
             claim = self._claim(one, told.classified, held)
             # Of one standing the source that says most is believed: a poorer one never takes a word back.
-            yield Observation(identity, claim, rank=(one.line.standing.rank, known_by.words_of(one.line)))
+            words = one.kept.words if one.known is None else known_by.words_of(one.line)
+            yield Observation(identity, claim, rank=(one.line.standing.rank, words))
         if held is not None and held.stand is not None and held.is_taken_back:
             reason = f"told again, after: {held.stand.reason}"
             yield Observation(identity, StandClaim(stands=True, reason=reason), STAND_PART)
@@ -311,10 +312,6 @@ def _identity(one: Identified) -> Identity:
     return Identity("", one.line.money.asset.code, one.line.account, direction, one.locator)
 
 
-def _ref_of(one: Identified) -> str:
-    return _identity(one).ref
-
-
 def _is_structured(line: Line, code: str) -> bool:
     plain = line.structured_reference.replace("-", "").replace(" ", "").upper()
     return code.replace("-", "") in plain
@@ -337,15 +334,16 @@ def _key(observed: Iterable[Observation]) -> str:
 
 def _personal(line: Line) -> Personal:
     party = line.counterparty
-    told = {
-        "account": party.account, "code": party.code, "paid_through": line.paid_through, "document": line.document,
-        "end_to_end": line.end_to_end, "kind": line.kind, "clock": line.clock,
-    }  # fmt: skip
-    held = {name: value for name, value in told.items() if value}
+    # In the order of their names, as JSON is kept.
+    told = (
+        ("account", party.account), ("clock", line.clock), ("code", party.code), ("document", line.document),
+        ("end_to_end", line.end_to_end), ("kind", line.kind), ("paid_through", line.paid_through),
+    )  # fmt: skip
+    held = ", ".join([f'"{name}": {quoted(value)}' for name, value in told if value])
     name, purpose, row = line.payer_in_text or party.name, line.purpose, line.raw[:RAW_CHARACTERS_MAX]
     if not (held or name or purpose or row):
         return Personal()
-    text = _WRITER.encode(held) if held else None
+    text = f"{{{held}}}" if held else None
     salt = secrets.token_hex(16)
     return Personal(payer=name or None, message=purpose or None, salt=salt, party=text, row=row or None)
 
@@ -361,12 +359,17 @@ def _paid_keys(line: Line) -> tuple[str, ...]:
 
 
 def _memo(kept: KnownLine) -> str:
-    held = {
-        "family": kept.family, "standing": kept.standing, "references": sorted(kept.references),
-        "partial": sorted(kept.partial_references), "parts": kept.entry_parts, "text": kept.text,
-        "words": kept.words, **({"live": True} if kept.is_live else {}),
-    }  # fmt: skip
-    return _WRITER.encode(held)
+    """Write it as JSON with sorted keys, put together by hand: an encoder is made anew for every call."""
+    live = '"live": true, ' if kept.is_live else ""
+    return (
+        f'{{"family": {quoted(kept.family)}, {live}"partial": {_list(kept.partial_references)}, '
+        f'"parts": {kept.entry_parts}, "references": {_list(kept.references)}, "standing": {quoted(kept.standing)}, '
+        f'"text": {quoted(kept.text)}, "words": {kept.words}}}'
+    )
+
+
+def _list(texts: Collection[str]) -> str:
+    return f"[{', '.join(map(quoted, sorted(texts)))}]"
 
 
 def _remembered(kept: KeptLine) -> KnownLine:

@@ -10,8 +10,8 @@ _APOSTROPHES = re.compile("['’ʼ`´‘]")
 _NOT_WORD = re.compile(r"[\W_]+")
 
 
-# One line's name and purpose are folded for every rule and key that asks for them.
-@lru_cache(maxsize=1_024)
+# One line's name and purpose are folded for every rule and key that asks for them, of a thousand lines in turn.
+@lru_cache(maxsize=4_096)
 def fold(text: str) -> str:
     """Write text in upper case words, one space between them: "Комiсiя, за…" and "комісія за" are equal."""
     upper = unicodedata.normalize("NFKC", text).upper()

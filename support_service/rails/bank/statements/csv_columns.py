@@ -181,23 +181,25 @@ class _Table:
 
     def _line(self, row: TableRow) -> Line:
         self._check_width(row)
-        day, clock = read_day(self._cell(row, "date"), order=self._profile.day_order)
-        value_text = self._cell(row, "value_date")
+        said = {name: cell(row, self._columns, name) for name in self._columns}
+        day, clock = read_day(said["date"], order=self._profile.day_order)
+        value_text = said.get("value_date", "")
         value_day = read_day(value_text, name="value_date", order=self._profile.day_order)[0] if value_text else day
-        clock = clock or self._clock(row)
-        account = self._account(self._cell(row, "own_account"))
-        asset = self._asset(row, account)
-        balance = self._cell(row, "balance")
+        clock = clock or self._clock(said)
+        account = self._account(said.get("own_account", ""))
+        asset = self._asset(said, account)
+        balance = said.get("balance", "")
         decimal = self._profile.decimal
+        money = Money(self._units(row, said, asset), asset)
         return Line(
-            account=account, day=day, money=Money(self._units(row, asset), asset), family="csv", value_day=value_day,
+            account=account, day=day, money=money, family="csv", value_day=value_day,
             counterparty=Party(
-                " ".join(self._cell(row, "name").split()),
-                self._cell(row, "account").replace(" ", ""),
-                self._cell(row, "code"),
+                " ".join(said.get("name", "").split()),
+                said.get("account", "").replace(" ", ""),
+                said.get("code", ""),
             ),
-            purpose=self._cell(row, "purpose"), clock=clock_at(day, clock), document=self._cell(row, "document"),
-            reference=self._cell(row, "reference"), may_be_cut=not row.is_whole and not self._ends_with_delimiter,
+            purpose=said.get("purpose", ""), clock=clock_at(day, clock), document=said.get("document", ""),
+            reference=said.get("reference", ""), may_be_cut=not row.is_whole and not self._ends_with_delimiter,
             balance_after_units=read_units(balance, asset, name="balance", decimal=decimal) if balance else None,
             row=row.number, raw=row.raw,
         )  # fmt: skip
@@ -211,11 +213,8 @@ class _Table:
         if not row.is_whole and self._ends_with_delimiter and len(row.cells) == self._width:
             raise BadField("", "the file ends inside this row")
 
-    def _cell(self, row: TableRow, name: str) -> str:
-        return cell(row, self._columns, name)
-
-    def _clock(self, row: TableRow) -> str:
-        text = self._cell(row, "time")
+    def _clock(self, said: Mapping[str, str]) -> str:
+        text = said.get("time", "")
         return read_day(f"2000-01-01 {text}", name="time")[1] if text and ":" in text[:3] else ""
 
     def _account(self, named: str) -> str:
@@ -223,8 +222,8 @@ class _Table:
             self._accounts[named] = which_account(named, self._wanted)
         return self._accounts[named]
 
-    def _asset(self, row: TableRow, account: str) -> Asset:
-        text = self._profile.currency or self._cell(row, "currency")
+    def _asset(self, said: Mapping[str, str], account: str) -> Asset:
+        text = self._profile.currency or said.get("currency", "")
         key = text or account
         if key not in self._assets:
             asset = read_asset(text) if text else usual_asset(account, self._wanted.currency)
@@ -234,27 +233,27 @@ class _Table:
             self._assumed = asset.code if not text and not self._wanted.currency else self._assumed
         return self._assets[key]
 
-    def _units(self, row: TableRow, asset: Asset) -> int:
+    def _units(self, row: TableRow, said: Mapping[str, str], asset: Asset) -> int:
         """Read the sum: one signed column, one with its direction in words, or debit and credit."""
         if "amount" not in self._columns:
-            return self._two_columns(row, asset)
-        units = read_units(self._cell(row, "amount"), asset, decimal=self._profile.decimal)
+            return self._two_columns(row, said, asset)
+        units = read_units(said.get("amount", ""), asset, decimal=self._profile.decimal)
         self._refuse_cut(row, "amount", asset)
         if "sign" not in self._columns:
             return units
-        word = fold(self._cell(row, "sign")) or self._cell(row, "sign").strip()
+        word = fold(said.get("sign", "")) or said.get("sign", "").strip()
         if units < 0 or word not in _CREDIT | _DEBIT:
-            raise BadField("sign", f"{word[:20]!r} with {self._cell(row, 'amount')[:20]!r} says no direction")
+            raise BadField("sign", f"{word[:20]!r} with {said.get('amount', '')[:20]!r} says no direction")
         return units if word in _CREDIT else -units
 
-    def _two_columns(self, row: TableRow, asset: Asset) -> int:
+    def _two_columns(self, row: TableRow, said: Mapping[str, str], asset: Asset) -> int:
         sums = {}
         for name in ("debit", "credit"):
-            text = self._cell(row, name)
+            text = said.get(name, "")
             sums[name] = read_units(text, asset, name=name, decimal=self._profile.decimal) if text else 0
             self._refuse_cut(row, name, asset)
         debit, credit = sums["debit"], sums["credit"]
-        if not self._cell(row, "debit") and not self._cell(row, "credit"):
+        if not said.get("debit") and not said.get("credit"):
             raise BadField("amount", "is empty")
         if (debit and credit) or credit < 0:
             raise BadField("debit", "debit and credit must not both be filled, nor be negative")

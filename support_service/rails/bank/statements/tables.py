@@ -1,7 +1,6 @@
 """Rows of a table, from delimited text or from a spreadsheet, and which column holds what."""
 
 import csv
-import json
 import re
 import warnings
 import zipfile
@@ -10,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from itertools import islice
+from json.encoder import encode_basestring as quoted
 from xml.etree.ElementTree import ParseError
 
 from support_service.rails.bank.folding import fold
@@ -18,8 +18,6 @@ from support_service.rails.bank.statements.statement import BadField, StatementR
 
 DELIMITERS = ";,\t|"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f]")
-# Made once: json.dumps makes a writer for every call that leaves letters as they are.
-_WRITER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 HEADER_ROWS_MAX = 40
 SAMPLE_ROWS = 60
 COLUMNS_MAX = 60
@@ -56,7 +54,7 @@ class TableRow:
     def raw(self) -> str:
         """What the row said, to be kept; a sheet pads its rows with empty cells."""
         filled = max((place for place, cell in enumerate(self.cells, start=1) if cell), default=0)
-        return _WRITER.encode(self.cells[:filled])
+        return f"[{','.join(map(quoted, self.cells[:filled]))}]"
 
 
 @dataclass(frozen=True, slots=True)
