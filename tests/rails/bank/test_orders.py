@@ -1,12 +1,18 @@
 """Overlapping files in every order, files cut anywhere: nothing is lost, doubled or invented."""
 
+import io
 import itertools
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
 
+import openpyxl
 import pytest
 
 from support_service.rails.bank.identity import Recognition
 from support_service.rails.bank.line import Line
-from support_service.rails.bank.statements import StatementRefused
+from support_service.rails.bank.statements import StatementFile, StatementRefused
 from tests.rails.bank.vectors import FOLDER, Books, files, read_vector
 
 # Files of one account that tell of the same days, and how many lines they tell of together.
@@ -76,6 +82,94 @@ def test_what_a_cut_file_told_is_known_when_the_whole_one_comes(name: str) -> No
         books.take(read_vector(name).lines)
         assert len(books.lines) == len(alone.lines), length
         assert books.booked_units == alone.booked_units
+
+
+# The rows of a text; what no row is (balances, headers, brackets) stays where it stands.
+ROWS = {
+    "xml": re.compile(r"<(\w+:)?Ntry>.*?</(\w+:)?Ntry>", re.DOTALL),
+    "sta": re.compile(r"^:61:.*?(?=^:6|^-)", re.DOTALL | re.MULTILINE),
+    "csv": re.compile(r'^(?:[^"\n]|"[^"]*")+(?:\n|\Z)', re.MULTILINE),
+}
+Keeps = Callable[[int], bool]
+Writes = Callable[[Keeps], bytes]
+
+
+def rewritten(name: str) -> tuple[int, Writes]:
+    """Tell how many rows a vector has, and how it is written with some of them: a whole file of its kind."""
+    data = (FOLDER / name).read_bytes()
+    end, encoding = name.rpartition(".")[2], StatementFile(name, data).encoding
+    if end == "xlsx":
+        return sheet_of(data)
+    text = data.decode(encoding)
+    if end == "json":
+        count, write = json_of(text)
+    else:
+        places = [found.span() for found in ROWS[end].finditer(text)][end == "csv" :]
+        count, write = len(places), lambda keeps: without(text, [one for at, one in enumerate(places) if not keeps(at)])
+    return count, lambda keeps: write(keeps).encode(encoding)
+
+
+def without(text: str, places: list[tuple[int, int]]) -> str:
+    for start, end in reversed(places):
+        text = text[:start] + text[end:]
+    return text
+
+
+def json_of(text: str) -> tuple[int, Callable[[Keeps], str]]:
+    told = json.loads(text)
+    rows = told if isinstance(told, list) else told.get("transactions", [])
+    whole = list(rows)
+
+    def write(keeps: Keeps) -> str:
+        rows[:] = [row for at, row in enumerate(whole) if keeps(at)]
+        return json.dumps(told, ensure_ascii=False)
+
+    return len(whole), write
+
+
+def sheet_of(data: bytes) -> tuple[int, Writes]:
+    """The rows of a sheet are those below the one with most cells of text."""
+    rows = openpyxl.load_workbook(io.BytesIO(data)).worksheets[0].iter_rows(values_only=True)
+    wide = [sum(isinstance(cell, str) for cell in row) for row in rows]
+    head = wide.index(max(wide)) + 1
+
+    def write(keeps: Keeps) -> bytes:
+        book, written = openpyxl.load_workbook(io.BytesIO(data)), io.BytesIO()
+        for at in reversed(range(len(wide) - head)):
+            if not keeps(at):
+                book.worksheets[0].delete_rows(head + at + 1)
+        book.save(written)
+        return written.getvalue()
+
+    return len(wide) - head, write
+
+
+def state_of(books: Books) -> tuple[int, int, int]:
+    return len(books.lines), books.booked_units, books.gift_units
+
+
+@pytest.mark.parametrize("name", files(refused=False))
+def test_a_whole_file_of_some_rows_is_refused_by_its_balances_or_tells_them_alone(name: str) -> None:
+    whole, alone = read_vector(name), Books()
+    alone.take(whole.lines)
+    has_balances = any(one.opening_units is not None for one in whole.statements)
+    count, write = rewritten(name)
+    assert shown(list(read_vector(name, write(lambda _: True)).lines)) == shown(list(whole.lines))
+    for first, last in itertools.combinations(range(count + 1), 2):
+        if last - first == count:
+            continue
+        try:
+            read = read_vector(name, write(lambda at: first <= at < last))  # noqa: B023 - called at once
+        except StatementRefused:
+            continue
+        some, books = list(read.lines), Books()
+        assert Counter(shown(some)) <= Counter(shown(list(whole.lines))), (first, last)
+        if has_balances:
+            told = sum(one.money.units for one in some if one.books_money)
+            assert told == alone.booked_units, f"rows {first} to {last} close without the others"
+        books.take(some)
+        books.take(whole.lines)
+        assert state_of(books) == state_of(alone), (first, last)
 
 
 def test_an_entry_that_a_bank_splits_later_is_not_booked_again() -> None:
