@@ -5,15 +5,14 @@ over the books hold what the bank holds, each line once.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from support_service import cli, watcher
+from support_service import watcher
 from support_service.demo.bank import BankTrouble
 from support_service.demo.bank.account import ON_ITS_WAY, DemoBankAccount
 from support_service.rails.bank.live import autoclient, connection
@@ -231,52 +230,6 @@ def test_a_redirect_is_not_followed_and_the_token_goes_nowhere_else(tmp_path: Pa
         (outcome,) = turns(house, 1)
         assert "HTTP 302" in outcome.reason
         assert "/elsewhere" not in asked
-
-
-@pytest.fixture(params=["api-first", "file-first", "between"])
-def order(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-def csv_of(account: DemoBankAccount) -> str:
-    """The same lines as PrivatBank's business CSV tells them: no reference, Latin i for Ukrainian."""
-    head = "ЄДРПОУ;МФО;Рахунок;Валюта;Номер документу;Дата операції;МФО банку;Назва банку;Рахунок кореспондента;"
-    head += "ЄДРПОУ кореспондента;Кореспондент;Сума;Призначення платежу;\n"
-    rows = [
-        f"99999991;305299;{account.name};UAH;@2PL{one.number:06};{one.booking_day:%d.%m.%Y};305299;ПРИВАТБАНК;"
-        f"{one.account};{one.code};{one.name};{one.units / 100:.2f};{one.purpose.replace('і', 'i')};\n"
-        for one in account.payments
-        if one.standing == "r"
-    ]
-    return head + "".join(rows)
-
-
-def test_a_file_and_the_api_in_any_order_are_one_line_each(tmp_path: Path, database_url: str, order: str) -> None:
-    def bring() -> None:
-        file = tmp_path / "statement.csv"
-        file.write_bytes(csv_of(account).encode("cp1251"))
-        line = ["--config", str(house.file), "import", str(file), "--format", "privatbank"]
-        told = CliRunner().invoke(cli.commands, line, prog_name="support-service")
-        assert told.exit_code == 0, told.output
-
-    with bank_house(tmp_path, database_url, {"one": ("privatbank", IBAN)}) as house:
-        (account,) = house.fakes.accounts
-        for number in range(3):
-            account.pay(10_000, "внесок із подякою")
-            account.pay(2_000 + number, f"стаття {number}")
-        if order == "between":
-            house.look()
-            account.pay(10_000, "внесок із подякою")
-        steps: dict[str, list[Callable[[], object]]] = {
-            "api-first": [house.look, bring],
-            "file-first": [bring, house.look],
-            "between": [bring, house.look],
-        }
-        ways: list[Callable[[], object]] = [*steps[order], *reversed(steps[order])]
-        for step in ways:
-            step()
-        assert house.units() == held(account)
-        assert house.ledger.verify() == []
 
 
 @pytest.fixture
