@@ -168,19 +168,33 @@ def _find(named: KeyedLine, answers: Answers, file: _FileTally) -> tuple[KnownLi
         # A reference that the bank gives but once is one line, also where a page repeats it.
         if key in file.by_reference:
             return file.by_reference[key], ""
-        for one in answers.get(key, ()):
-            if line.is_reference_unique or one.locator not in file.taken:
-                return one, ""
+        own = [one for one in answers.get(key, ()) if line.is_reference_unique or one.locator not in file.taken]
+        # A file may have told as booked, on its booking day, what was on its way under this reference before.
+        settled = next((one for one in own if one.standing is not LineStanding.PENDING), None)
+        if own and settled is None and line.standing is not LineStanding.PENDING:
+            settled = _said_before(named, answers, file, is_settled=True)
+        if own:
+            return settled or own[0], ""
         for one in answers.get(_entry_key(line), ()):
             if one.entry_parts != line.entry_parts:
                 return one, "the bank splits this entry otherwise than before"
+    return _said_before(named, answers, file), ""
+
+
+def _said_before(
+    named: _KeyedLine, answers: Answers, file: _FileTally, *, is_settled: bool = False
+) -> KnownLine | None:
+    """Find the known line that says the same of itself; is_settled: none that is still on its way."""
+    line = named.line
     for key in named.sought:
         fitting = [one for one in answers.get(key, ()) if one.locator not in file.taken and _may_be(line, one, key)]
+        if is_settled:
+            fitting = [one for one in fitting if one.standing is not LineStanding.PENDING]
         if fitting:
             text, partial = _text(line), frozenset(line.partial_references)
             # Any pairing of twins leaves the totals equal; the likeliest one keeps their texts together.
-            return max(fitting, key=lambda one: (bool(one.partial_references & partial), one.text == text)), ""
-    return None, ""
+            return max(fitting, key=lambda one: (bool(one.partial_references & partial), one.text == text))
+    return None
 
 
 def _may_be(line: Line, known: KnownLine, key: str) -> bool:

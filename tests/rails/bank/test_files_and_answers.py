@@ -13,9 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from support_service import cli
-from support_service.demo.bank.account import KYIV, ON_ITS_WAY, DemoBankAccount
+from support_service.demo.bank.account import BOOKED, KYIV, ON_ITS_WAY, DemoBankAccount
 from support_service.demo.bank.answers import BankAnswer, BankQuestion
 from tests.fixtures.banks import CARD, IBAN, BankHouse, bank_house
+from tests.rails.bank.written import privatbank_csv
 
 Json = Any
 
@@ -30,17 +31,8 @@ class Told:
     write: Callable[[BankHouse, DemoBankAccount], bytes]
 
 
-def privatbank_csv(_house: BankHouse, account: DemoBankAccount) -> bytes:
-    """The business CSV: no reference, Latin i for Ukrainian, nothing that is on its way."""
-    head = "ЄДРПОУ;МФО;Рахунок;Валюта;Номер документу;Дата операції;МФО банку;Назва банку;Рахунок кореспондента;"
-    head += "ЄДРПОУ кореспондента;Кореспондент;Сума;Призначення платежу;\n"
-    rows = [
-        f"99999991;305299;{account.name};UAH;@2PL{one.number:06};{one.booking_day:%d.%m.%Y};305299;ПРИВАТБАНК;"
-        f"{one.account};{one.code};{one.name};{one.units / 100:.2f};{one.purpose.replace('і', 'i')};\n"
-        for one in account.payments
-        if one.standing == "r"
-    ]
-    return (head + "".join(rows)).encode("cp1251")
+def business_csv(_house: BankHouse, account: DemoBankAccount) -> bytes:
+    return privatbank_csv(account.name, [one for one in account.payments if one.standing == BOOKED])
 
 
 def privatbank_json(house: BankHouse, account: DemoBankAccount) -> bytes:
@@ -93,7 +85,7 @@ def saved(
 
 
 TOLD = {
-    "privatbank-csv": Told("privatbank", IBAN, "privatbank", privatbank_csv),
+    "privatbank-csv": Told("privatbank", IBAN, "privatbank", business_csv),
     "privatbank-json": Told("privatbank", IBAN, "privatbank", privatbank_json),
     "monobank-csv": Told("monobank", CARD, "monobank", monobank_csv),
     "monobank-json": Told("monobank", CARD, "monobank", monobank_json),
@@ -142,4 +134,22 @@ def test_a_file_and_the_api_in_any_order_are_one_line_each(
             way()
         assert house.units() == held(account)
         assert house.units("seen") == []
+        assert house.ledger.verify() == []
+
+
+@pytest.mark.parametrize("name", ["privatbank-csv", "privatbank-json"])
+def test_what_was_on_its_way_and_a_file_tells_as_booked_a_day_later_is_one_line(
+    tmp_path: Path, sqlite_url: str, name: str
+) -> None:
+    told = TOLD[name]
+    with bank_house(tmp_path, sqlite_url, {"one": (told.kind, told.account)}) as house:
+        (account,) = house.fakes.accounts
+        waiting = account.pay(5_000, "у дорозі", standing=ON_ITS_WAY)
+        house.look()
+        house.clock.advance(days=1)
+        account.book(waiting)
+        for _ in range(2):
+            bring(house, told)
+            house.look()
+            assert (house.units(), house.units("seen")) == ([5_000], [])
         assert house.ledger.verify() == []
