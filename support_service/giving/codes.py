@@ -96,20 +96,25 @@ def codes_in(text: str) -> tuple[str, ...]:
     return tuple(code for code in _tokens(_upper(text)) if is_issuable(code))
 
 
+def candidates(texts: Iterable[str]) -> frozenset[str]:
+    """List every code that `read_code` could find in these texts, were it issued: of most texts there is none."""
+    folded = [_upper(text) for text in texts]
+    told = [text for text in folded if _RUN.search(_NOT_ALNUM.sub("", text))]
+    return frozenset(code for text in told for _, read in _TIERS for code in read(text) if is_issuable(code))
+
+
 def read_code(texts: Iterable[str], issued: Collection[str]) -> CodeReading:
-    """Read the one issued code that the texts of a line hold; the first tier that finds any decides."""
+    """Read the one issued code that the texts of a line hold; the first tier that finds any decides.
+
+    issued: all that were, or those of `candidates` that were.
+    """
     folded = [_upper(text) for text in texts]
     dense = [_NOT_ALNUM.sub("", text) for text in folded]
     hints = (_hint(text) for text, run in zip(folded, dense, strict=True) if _CUT_RUN.search(run))
     if not any(map(_RUN.search, dense)):
         return CodeReading(hint=next(filter(None, hints), ""))
-    tiers: tuple[tuple[Tier, Callable[[str], Iterator[str]]], ...] = (
-        (Tier.EXACT, _tokens),
-        (Tier.LOOSE, lambda text: _tokens(text.translate(_TRANSLITERATED))),
-        (Tier.SLIDING, _windows),
-    )
-    for tier, candidates in tiers:
-        found = sorted({code for text in folded for code in candidates(text) if code in issued and is_issuable(code)})
+    for tier, read in _TIERS:
+        found = sorted({code for text in folded for code in read(text) if code in issued and is_issuable(code)})
         if len(found) == 1:
             return CodeReading(found[0], tier)
         if found:
@@ -128,9 +133,9 @@ def neighbours(text: str, issued: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted(near))
 
 
-def completions(hint: str, issued: Iterable[str]) -> tuple[str, ...]:
-    """List issued codes that begin with a hint, for a person to choose from."""
-    return tuple(sorted(code for code in issued if hint and code.replace("-", "").startswith(hint)))
+def beginning(hint: str) -> str:
+    """Write the first characters of a code that was cut off as codes begin: "KP42M" -> "KP42-M"."""
+    return f"{hint[:4]}-{hint[4:]}"
 
 
 def _upper(text: str) -> str:
@@ -152,3 +157,11 @@ def _windows(text: str) -> Iterator[str]:
 def _hint(text: str) -> str:
     cut = _CUT.search(text)
     return cut[1] + cut[2] if cut and len(cut[1] + cut[2]) >= HINT_CHARACTERS_MIN else ""
+
+
+# In the order of trust; the first that finds any decides.
+_TIERS: tuple[tuple[Tier, Callable[[str], Iterator[str]]], ...] = (
+    (Tier.EXACT, _tokens),
+    (Tier.LOOSE, lambda text: _tokens(text.translate(_TRANSLITERATED))),
+    (Tier.SLIDING, _windows),
+)

@@ -98,6 +98,10 @@ class LineBooks(Protocol):
         """The same, with who gave."""
         ...
 
+    def issued(self, codes: Collection[str]) -> Mapping[str, str]:
+        """Those of these support codes that were issued -> the choice that each stands for."""
+        ...
+
     def article_of(self, intent: str) -> str | None:
         """What the reader of a choice had read."""
         ...

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -23,6 +23,7 @@ from support_service.giving import (
     live,
     split_identity,
 )  # fmt: skip
+from support_service.giving.codes import beginning
 from support_service.ledger.accept.aliases import read_aliases
 from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.engine import Database
@@ -119,8 +120,8 @@ class Inbox:
     def __init__(self, database: Database, *, clock: Clock) -> None:
         self._database, self._clock = database, clock
 
-    def lines(self, completions: Callable[[str, Sequence[str]], Sequence[str]]) -> tuple[InboxLine, ...]:
-        """List what wants a person; completions: the beginning of a code -> codes of those issued."""
+    def lines(self) -> tuple[InboxLine, ...]:
+        """List what wants a person."""
         with self._database.read() as tx:
             accounts = line_accounts(tx)
             if not accounts:
@@ -130,7 +131,7 @@ class Inbox:
                 *_same(tx, accounts),
                 *_reviews(tx),
                 *_suggested(tx, accounts, self._clock()),
-                *_codes(tx, completions),
+                *_codes(tx),
                 *_known_payers(tx, accounts, self._clock()),
             )
 
@@ -259,13 +260,12 @@ def _fits(line: Donation, row: _OpenChoice) -> bool:
     return is_near and money == (line.identity.asset, payment.units, payment.method)
 
 
-def _codes(tx: Connection, completions: Callable[[str, Sequence[str]], Sequence[str]]) -> list[InboxLine]:
+def _codes(tx: Connection) -> list[InboxLine]:
     lines = _hinted(tx)
-    issued = sorted(tx.execute(select(support_code.c.code)).scalars()) if lines else []
     found = []
     for line in lines:
         words = line.match.reason if line.match else ""
-        codes = [one for word in words.split() for one in ([word] if word in issued else completions(word, issued))]
+        codes = [code for word in words.split() for code in _issued_from(tx, word)]
         found.append(InboxLine(Why.CODE, line, tuple(map(Choice, codes[:CHOICES_MAX])), words))
     return found
 
@@ -280,6 +280,13 @@ def _hinted(tx: Connection) -> list[Donation]:
     )
     rows = tx.execute(asked.order_by(donation.c.id.desc()).limit(ROWS_MAX)).mappings().all()
     return [read_donation(row, row["personal_body"]) for row in rows]
+
+
+def _issued_from(tx: Connection, word: str) -> Sequence[str]:
+    """List the issued codes that a word is, or is the beginning of, for a person to choose from."""
+    begun = word if "-" in word else beginning(word)
+    asked = select(support_code.c.code).where(support_code.c.code.startswith(begun, autoescape=True))
+    return tx.execute(asked.order_by(support_code.c.code).limit(CHOICES_MAX)).scalars().all()
 
 
 def _known_payers(tx: Connection, accounts: Sequence[str], now: datetime) -> list[InboxLine]:

@@ -1,7 +1,7 @@
 """What readers chose, and the payment pages opened for it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -15,7 +15,7 @@ from support_service.ledger.columns import from_micros, to_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import LedgerError
 from support_service.ledger.queries import LISTED_MAX, donations_with_people
-from support_service.ledger.rows import read_donation
+from support_service.ledger.rows import ByKeys, read_donation
 from support_service.ledger.tables import checkout_attempt, donation, intent, personal_data, support_code
 
 # A try to open a payment page that led to none is given up after this, so that a processor that keeps
@@ -27,6 +27,7 @@ CODE_DRAWS_MAX = 100
 _WITH_PERSON = select(intent, personal_data.c.body.label("personal_body")).select_from(
     intent.outerjoin(personal_data, personal_data.c.digest == intent.c.personal_digest)
 )
+_ISSUED = ByKeys(select(support_code.c.code, support_code.c.intent), support_code.c.code)
 _FIND = {name: _WITH_PERSON.where(intent.c[name] == bindparam("value")) for name in ("ref", "nonce")}
 _OF_PAGE = (
     _WITH_PERSON.join(checkout_attempt, checkout_attempt.c.intent_ref == intent.c.ref)
@@ -77,6 +78,11 @@ class Intents:
         """Look up what was chosen."""
         with self._database.read() as tx:
             return find_intent(tx, ref=ref)
+
+    def issued(self, codes: Collection[str]) -> Mapping[str, str]:
+        """Tell which of these support codes were issued, and the reference of the choice that each stands for."""
+        with self._database.read() as tx:
+            return issued_codes(tx, codes)
 
     def of_page(self, method: str, session: str) -> Intent | None:
         """Look up what was chosen, by the processor's name of the payment page that was opened for it."""
@@ -162,6 +168,11 @@ def read_intent(row: RowMapping, personal_body: str | None) -> Intent:
         covered_fee_units=int(held["covered_fee_units"]),
         personal=canonical.read_personal(personal_body),
     )
+
+
+def issued_codes(tx: Connection, codes: Collection[str]) -> dict[str, str]:
+    """Tell which of these support codes were issued, and the reference of the choice that each stands for."""
+    return {row["code"]: row["intent"] for row in _ISSUED.rows(tx, sorted(codes))}
 
 
 def find_intent(tx: Connection, **where: str) -> Intent | None:

@@ -39,9 +39,10 @@ from support_service.ledger.accept import accept_report
 from support_service.ledger.columns import to_micros
 from support_service.ledger.engine import Database
 from support_service.ledger.errors import Outrun
+from support_service.ledger.intents import issued_codes
 from support_service.ledger.queries import donations_with_people
 from support_service.ledger.rows import ByKeys, donation_rows, in_chunks, insert_rows, insert_values, read_donation
-from support_service.ledger.tables import donation, import_line, known_line, line_key, support_code
+from support_service.ledger.tables import donation, import_line, known_line, line_key
 from support_service.ledger.tables import intent as made
 
 _FOUND = ByKeys(
@@ -106,7 +107,6 @@ _PAYOUT_LINES = (
     .where(donation.c.direction == Direction.IN, _IS_LINE, _OF_THEM)
     .order_by(donation.c.id)
 )
-_CODES = select(support_code.c.code, support_code.c.intent)
 _WITH_PEOPLE = donations_with_people()
 _OF_REFS = _WITH_PEOPLE.where(donation.c.ref.in_(bindparam("refs", expanding=True)))
 _REVERSING = (
@@ -209,11 +209,6 @@ class Lines:
             rows = tx.execute(asked).all()
         return sum(int(row.units) if row.direction == Direction.IN else -int(row.units) for row in rows)
 
-    def issued_codes(self) -> Mapping[str, str]:
-        """Tell every support code that was issued, with the reference of the choice that it stands for."""
-        with self._database.read() as tx:
-            return {row.code: row.intent for row in tx.execute(_CODES)}
-
 
 class TxLineBooks:
     """What the ledger tells about lines in one transaction."""
@@ -228,6 +223,10 @@ class TxLineBooks:
             line = KeptLine(row["locator"], row["account"], row["ref"], row["memo"])
             found.setdefault(row["key"], []).append(line)
         return found
+
+    def issued(self, codes: Collection[str]) -> Mapping[str, str]:
+        """Tell which of these support codes were issued, and for which choice."""
+        return issued_codes(self._tx, codes)
 
     def donations(self, refs: Collection[str]) -> Mapping[str, Donation]:
         """Tell what is believed of the money of known lines, by its ref; personal data are left out."""

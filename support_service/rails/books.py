@@ -1,6 +1,6 @@
 """What rails ask of the ledger, part by part: they never see it. Every method raises what the ledger raises."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Protocol
 
@@ -102,10 +102,6 @@ class LineLedger(Protocol):
 
     def look(self, work: Work) -> LineWork:
         """Ask what it would mean."""
-        ...
-
-    def issued_codes(self) -> Mapping[str, str]:
-        """Code -> the choice that it stands for."""
         ...
 
     def late_payouts(self, account: str, *, since: datetime, until: datetime) -> Sequence[str]:

@@ -248,7 +248,10 @@ def test_a_code_is_issued_to_one_choice_only(books: Bookkeeper) -> None:
     second = books.ledger.intents.open(intent("2"), nonce="2" * 32, draw_code=lambda: next(drawn))
     assert (first.support_code, second.support_code) == ("2A3C-4E62", "PTY9-98HC")
     assert books.ledger.intents.open(intent("3"), nonce="2" * 32, draw_code=lambda: next(drawn)) == second
-    assert books.ledger.lines.issued_codes() == {"2A3C-4E62": "1" * 32, "PTY9-98HC": "2" * 32}
+    assert books.ledger.intents.issued(["2A3C-4E62", "PTY9-98HC", "KP42-M6ME"]) == {
+        "2A3C-4E62": "1" * 32,
+        "PTY9-98HC": "2" * 32,
+    }
 
 
 def test_a_long_file_says_how_far_it_is(sqlite_books: Bookkeeper, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,15 +14,7 @@ from support_service.giving import rail_of
 from support_service.ledger import canonical
 from support_service.ledger.accept.aliases import identity_of_alias, plan_place, plan_values
 from support_service.ledger.engine import Database
-from support_service.ledger.tables import (
-    alias,
-    donation,
-    observation,
-    plan,
-    report,
-    told_balance,
-    waiting_claim,
-)
+from support_service.ledger.tables import alias, donation, observation, plan, report, told_balance, waiting_claim
 from support_service.ledger.verify.parts import CHUNK_ROWS, VerifyMoment, as_stored, raw_units
 
 _AFTER: BindParameter[int] = bindparam("after")

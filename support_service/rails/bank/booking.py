@@ -36,7 +36,7 @@ from support_service.giving import (
     StandClaim,
     State,
 )
-from support_service.giving.codes import CodeReading, read_code
+from support_service.giving.codes import CodeReading, candidates, read_code
 from support_service.rails.bank import identity as known_by
 from support_service.rails.bank.classes import Classified, LineClass, World, classify
 from support_service.rails.bank.folding import squeeze
@@ -83,12 +83,16 @@ class PreviewLine:
     """One line as a preview shows it; identity is that of its money."""
 
     line: Line
-    locator: str
     identity: Identity
     outcome: Recognition
     classified: Classified
     reading: CodeReading
     conflict: str = ""
+
+    @property
+    def locator(self) -> str:
+        """Its name in the ledger."""
+        return self.identity.locator
 
 
 @dataclass(slots=True)
@@ -134,7 +138,7 @@ def import_lines(
     importing: the number of the file's import; None where the bank itself was asked.
     Raises LedgerError; what was taken in before stays, and the file can be brought again.
     """
-    importer = _Importer(lines, choices, ledger.issued_codes(), now, is_live=importing is None)
+    importer = _Importer(lines, choices, now, is_live=importing is None)
     # What asks nobody is done while others may write.
     while importer.prepare():
         if is_dry:
@@ -147,10 +151,9 @@ def import_lines(
 class _Importer:
     """Goes through the lines of one file, pass by pass."""
 
-    def __init__(
-        self, lines: Iterable[Line], choices: BankChoices, issued: Mapping[str, str], now: datetime, *, is_live: bool
-    ) -> None:
-        self._choices, self._issued, self._now, self._is_live = choices, issued, now, is_live
+    def __init__(self, lines: Iterable[Line], choices: BankChoices, now: datetime, *, is_live: bool) -> None:
+        self._choices, self._now, self._is_live = choices, now, is_live
+        self._issued: Mapping[str, str] = {}
         self._books: LineBooks | None = None
         self._questions, self._identifier = known_by.in_questions(map(_clean, lines)), known_by.Identifier()
         self._ready: deque[list[KeyedLine]] = deque()
@@ -176,6 +179,7 @@ class _Importer:
         self._books = books
         chunk = [self._noted(one) for one in self._identifier.identify(self._ready.popleft(), self)]
         world = self._world(chunk, books)
+        self._issued = books.issued(candidates(text for one in chunk if one.line.is_credit for text in one.line.texts))
         told = [self._tell(one, world) for one in chunk]
         self.told.append(told)
         known = {line.identity.ref for one, line in zip(chunk, told, strict=True) if one.known is not None}
@@ -215,7 +219,7 @@ class _Importer:
     def _tell(self, one: Identified, world: World) -> PreviewLine:
         reading = read_code(one.line.texts, self._issued) if one.line.is_credit else CodeReading()
         classified = classify(one.line, world, has_code=bool(reading.code))
-        return PreviewLine(one.line, one.locator, _identity(one), one.outcome, classified, reading, one.conflict)
+        return PreviewLine(one.line, _identity(one), one.outcome, classified, reading, one.conflict)
 
     def _reports(
         self, chunk: Sequence[Identified], told: Sequence[PreviewLine], held: Mapping[str, Donation]

@@ -181,9 +181,7 @@ def _find(named: KeyedLine, answers: Answers, file: _FileTally) -> tuple[KnownLi
     return _said_before(named, answers, file), ""
 
 
-def _said_before(
-    named: _KeyedLine, answers: Answers, file: _FileTally, *, is_settled: bool = False
-) -> KnownLine | None:
+def _said_before(named: KeyedLine, answers: Answers, file: _FileTally, *, is_settled: bool = False) -> KnownLine | None:
     """Find the known line that says the same of itself; is_settled: none that is still on its way."""
     line = named.line
     for key in named.sought:

@@ -11,7 +11,7 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from support_service.giving import MatchClaim, Phrase
-from support_service.giving.codes import read_code
+from support_service.giving.codes import candidates, read_code
 from support_service.ledger import History, Outrun
 from support_service.ledger.staff import Role
 from support_service.rails.bank.settling import settle
@@ -81,7 +81,7 @@ def match_of(known_as: str | None) -> MatchClaim | None:
     """Read the support code that a gift is known as; None for a reference of the bank."""
     if not known_as:
         return None
-    issued = service().ledger.lines.issued_codes()
+    issued = service().ledger.intents.issued(candidates([known_as]))
     code = read_code([known_as], issued).code
     made = service().ledger.intents.find(issued[code]) if code else None
     article = made.article if made else None

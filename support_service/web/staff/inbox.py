@@ -3,7 +3,6 @@
 from flask import Blueprint, render_template, request
 
 from support_service.giving import Phrase
-from support_service.giving.codes import completions
 from support_service.ledger import Why
 from support_service.ledger.staff import Role
 from support_service.web.guard import login_required
@@ -34,7 +33,7 @@ DONE = Phrase("Kept. It can be changed again below; the history keeps every word
 def lines() -> str:
     """Show every line that wants a person, the gravest first; the first button has the keyboard."""
     at = service()
-    found = at.books.inbox.lines(completions)
+    found = at.books.inbox.lines()
     return render_template(
         "staff/inbox.html",
         lines=found,

@@ -64,7 +64,7 @@ def change_match(ref: str) -> BaseResponse | tuple[str, int]:
     """Say by a support code whose gift this is; with `code=` empty it is nobody's again."""
     nonce, code, was = form_nonce(), request.form.get("code", ""), request.form.get("was", "")
     identity = history_or_404(ref).donation.identity
-    issued = service().ledger.lines.issued_codes()
+    issued = service().ledger.intents.issued([code])
     if code and code not in issued:
         abort(400)
     made = service().ledger.intents.find(issued[code]) if code else None

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from support_service.giving import Plan
-from support_service.giving.codes import read_code
+from support_service.giving.codes import candidates, read_code
 from support_service.ledger import Ledger, PlanGiver
 
 # Of the plans that changed last, so many are looked through for a name.
@@ -19,7 +19,7 @@ def givers_of(ledger: Ledger, plans: Sequence[Plan]) -> Mapping[str, PlanGiver]:
 def find_plans(ledger: Ledger, asked: str, rails: Iterable[str]) -> tuple[Plan, ...]:
     """Find plans by the giver's code, by the processor's name for them, or by a part of a name or an e-mail."""
     text = "".join(sign for sign in asked if sign.isprintable()).strip()
-    intents = ledger.lines.issued_codes()
+    intents = ledger.intents.issued(candidates([text]))
     code = read_code([text], intents).code
     if code:
         plan = ledger.plans.of(intents[code])

@@ -36,7 +36,7 @@ def announce(house: House, code: str, days_ago: int = 3, **fields: str | int) ->
 
 def suggested(house: House) -> list[str]:
     """The codes that a person is offered for announced sums."""
-    lines = house.ledger.inbox.lines(lambda *_: ())
+    lines = house.ledger.inbox.lines()
     assert house.ledger.inbox.counts()[Why.SUGGESTED] == sum(one.why is Why.SUGGESTED for one in lines)
     return [choice.value for one in lines if one.why is Why.SUGGESTED for choice in one.choices]
 

@@ -511,7 +511,7 @@ def stand(side: Side, number: int, nonce: str, *, is_back: bool) -> None:
 
 
 def agree(side: Side) -> bool:
-    suggested = [one for one in side.house.ledger.inbox.lines(lambda *_: ()) if one.why is Why.PAYER]
+    suggested = [one for one in side.house.ledger.inbox.lines() if one.why is Why.PAYER]
     if not suggested:
         return False
     ref = suggested[0].donation.identity.ref
