@@ -26,7 +26,7 @@ run: setup
 # Whole files to each process, and one process more than two cores have: much of a test's time is waiting for the
 # nodes and browsers it started.
 # Drawn tests draw the same each time here; pytest by hand, and the campaign, draw anew.
-PROCESSES := --numprocesses 4 --dist loadfile --no-loadscope-reorder --hypothesis-seed 0
+PROCESSES := --numprocesses 5 --dist loadfile --no-loadscope-reorder --hypothesis-seed 0
 
 test: test-setup
 	@sh tests/tools/in_memory.sh $(PY) -m pytest $(or $(ARGS),$(PROCESSES))

@@ -83,17 +83,13 @@ def personal_body(of: str, personal: Personal) -> str | None:
     """
     if personal.is_empty:
         return None
-    message, note, payer = _kept(personal.message), _kept(personal.note), _kept(personal.payer)
+    message, note, payer = (quoted_or_null(_tidy(text)) for text in (personal.message, personal.note, personal.payer))
     # What came later is left out where it is not told.
     party = "" if personal.party is None else f',"party":{quoted(tidy(personal.party))}'
     row = "" if personal.row is None else f',"row":{quoted(tidy(personal.row))}'
     salt = "" if personal.salt is None else f',"salt":{quoted(personal.salt)}'
     told = f'{{"message":{message},"note":{note}{party},"payer":{payer}{row}{salt}}}'
     return f'{{"of":{quoted(of)},"personal":{told}}}'
-
-
-def _kept(text: str | None) -> str:
-    return "null" if text is None else quoted(tidy(text))
 
 
 def tidied(personal: Personal) -> Personal:
