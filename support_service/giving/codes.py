@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 ALPHABET = "23456789ACEHKMPTY"
 DATA_CHARACTERS, CHARACTERS = 6, 8
@@ -138,6 +139,8 @@ def beginning(hint: str) -> str:
     return f"{hint[:4]}-{hint[4:]}"
 
 
+# A text is looked through for what may be a code, and then for what is one.
+@lru_cache(maxsize=4_096)
 def _upper(text: str) -> str:
     upper = unicodedata.normalize("NFKC", text[:TEXT_CHARACTERS_MAX]).upper()
     for letter, alike in _CYRILLIC:

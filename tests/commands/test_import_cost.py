@@ -34,7 +34,7 @@ SQL_PER_PASS_MAX = 30
 LINES_PER_TRANSACTION = PASSES_PER_TRANSACTION * LINES_PER_QUESTION
 SQL_TO_SETTLE_MAX = 20
 # Calls of Python and of C while a line is read, and while it is booked: twice as many before they were looked at.
-CALLS_PER_LINE_MAX = {"csv": (130, 530), "camt053": (700, 550)}
+CALLS_PER_LINE_MAX = {"csv": (130, 500), "camt053": (700, 520)}
 # Looking for cycles took a seventh of the time: some hundred looks for so many lines, most of them in vain.
 COLLECTIONS_MAX = 40
 # A locator that is taken, and no more: 200,000 of them are some 50 MB.
