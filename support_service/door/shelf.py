@@ -13,7 +13,7 @@ import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 from urllib.parse import unquote_plus, urlencode
 
@@ -24,6 +24,8 @@ from support_service.door.finished import Captured, Finished
 KEPT_MAX = 64
 # Queries, as they were sent, whose answer is known without reading them; beyond it they are read anew.
 SPELLINGS_MAX = 512
+# Queries whose reading is remembered: those of the articles read most are sent again and again.
+READINGS_MAX = 256
 # Pages made for what readers chose together, such as a sum, each with its cut; of any number of them.
 CHOSEN_MAX = 128
 # Parameters looked at; nobody sends more who means well.
@@ -95,6 +97,15 @@ class Depends:
         return tuple(slot for slot in self.slots if slot.name in names)
 
 
+class Reading(NamedTuple):
+    """What a query says: all that matters of it, its choices in one form, what is read as one, what is written."""
+
+    given: Mapping[str, str]
+    chosen: str
+    together: str | None
+    written: Mapping[str, str]
+
+
 class ChosenPage(NamedTuple):
     """The page of a choice: its canonical query, and the names of the slots into which it is cut."""
 
@@ -135,6 +146,7 @@ class Shelf:
         self._cut: dict[tuple[str, str, tuple[str, ...]], CutPage] = {}
         self._kept: OrderedDict[tuple[str, str], Finished] = OrderedDict()
         self._chosen: OrderedDict[tuple[str, ChosenPage], Made] = OrderedDict()
+        self._reading = lru_cache(maxsize=READINGS_MAX)(self._read)
 
     def fill(self, ask: Ask) -> None:
         """Make every answer that depends on few values, and cut the pages that have a slot."""
@@ -157,12 +169,9 @@ class Shelf:
         depends = self._rules.get(path)
         if depends is None:
             return None
-        given = _given(query, self._names[path])
-        chosen = _canonical(given, depends)
-        together = depends.together.read(given) if depends.together else ""
+        given, chosen, together, written = self._reading(path, query)
         if together is None:
             return None
-        written = depends.written(given)
         if together:
             return self._of_choice(path, _joined(chosen, together), written)
         if not written and not depends.free:
@@ -170,6 +179,13 @@ class Shelf:
             return self._spell(path, query, Found(self._fixed.get((path, chosen)), version, chosen))
         question = _joined(chosen, urlencode(written), _only(given, depends.free))
         return Found(self._endless(path, chosen, question, written), question=question)
+
+    def _read(self, path: str, query: str) -> "Reading":
+        depends = self._rules[path]
+        given = _given(query, self._names[path])
+        together = depends.together.read(given) if depends.together else ""
+        written = {} if together is None else depends.written(given)
+        return Reading(given, _canonical(given, depends), together, written)
 
     def make(self, ask: Ask, path: str, page: ChosenPage) -> Made:
         """Make the page of a choice and cut it, in a thread of the app's; `place` puts it on the shelf."""

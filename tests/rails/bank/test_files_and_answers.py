@@ -107,13 +107,19 @@ def held(account: DemoBankAccount) -> list[int]:
     return sorted(one.units for one in account.payments if one.standing == "r")
 
 
-@pytest.mark.parametrize("order", ["api-first", "file-first", "api-between", "file-between"])
+ORDERS = [(order, "sqlite_url") for order in ("api-first", "file-first", "api-between", "file-between")]
+
+
+@pytest.mark.parametrize(
+    ("order", "database"),
+    [*ORDERS, pytest.param("file-between", "postgresql_url", marks=pytest.mark.postgres)],
+)
 @pytest.mark.parametrize("name", TOLD)
 def test_a_file_and_the_api_in_any_order_are_one_line_each(
-    tmp_path: Path, database_url: str, name: str, order: str
+    request: pytest.FixtureRequest, tmp_path: Path, name: str, order: str, database: str
 ) -> None:
-    told = TOLD[name]
-    with bank_house(tmp_path, database_url, {"one": (told.kind, told.account)}) as house:
+    told, url = TOLD[name], request.getfixturevalue(database)
+    with bank_house(tmp_path, url, {"one": (told.kind, told.account)}) as house:
         (account,) = house.fakes.accounts
         ways: list[Callable[[], object]] = [house.look, lambda: bring(house, told)]
         if order.startswith("file"):
