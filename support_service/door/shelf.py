@@ -97,7 +97,7 @@ class Depends:
         return tuple(slot for slot in self.slots if slot.name in names)
 
 
-class Reading(NamedTuple):
+class QueryReading(NamedTuple):
     """What a query says: all that matters of it, its choices in one form, what is read as one, what is written."""
 
     given: Mapping[str, str]
@@ -180,12 +180,12 @@ class Shelf:
         question = _joined(chosen, urlencode(written), _only(given, depends.free))
         return Found(self._endless(path, chosen, question, written), question=question)
 
-    def _read(self, path: str, query: str) -> "Reading":
+    def _read(self, path: str, query: str) -> "QueryReading":
         depends = self._rules[path]
         given = _given(query, self._names[path])
         together = depends.together.read(given) if depends.together else ""
         written = {} if together is None else depends.written(given)
-        return Reading(given, _canonical(given, depends), together, written)
+        return QueryReading(given, _canonical(given, depends), together, written)
 
     def make(self, ask: Ask, path: str, page: ChosenPage) -> Made:
         """Make the page of a choice and cut it, in a thread of the app's; `place` puts it on the shelf."""
