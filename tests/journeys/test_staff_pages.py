@@ -114,6 +114,12 @@ CUT_OFF = """all => all.filter(one => {
   if (one.clientWidth <= 1 || style.display === "inline" || style.overflowX === "auto") return false;
   return one.scrollWidth > one.clientWidth + 1 || isLongText && one.scrollHeight > one.clientHeight + 1;
 }).map(one => one.outerHTML.slice(0, 200))"""
+BROKEN = """all => all.filter(one => !/\\s/.test(one.textContent.trim()) && one.firstChild?.nodeType === Node.TEXT_NODE)
+  .filter(one => {
+    const text = document.createRange();
+    text.selectNodeContents(one);
+    return text.getClientRects().length > 1;
+  }).map(one => one.outerHTML.slice(0, 200))"""
 SEEN = "all => all.filter(one => one.checkVisibility()).map(one => one.outerHTML.slice(0, 200))"
 PRESSED = "nav, button, .button, .back, [rel=next], [rel=prev]"
 KEEPS_ITS_COLOURS = """all => all.filter(one => getComputedStyle(one).forcedColorAdjust === "none")
@@ -248,6 +254,7 @@ def cut_off(page: Page, size: tuple[int, int]) -> list[str]:
     """Say what is wider than a window of this size, or than what it stands in."""
     width = page.evaluate("document.documentElement.scrollWidth")
     found = [f"is {width} px wide"] if width > size[0] else []
+    found += [f"breaks a word at {size[0]} px: {one}" for one in page.eval_on_selector_all("button", BROKEN)]
     return found + [f"cuts off at {size[0]} px: {one}" for one in page.eval_on_selector_all("main *", CUT_OFF)]
 
 
